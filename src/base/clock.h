@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * clock.h - time inside the program: monotonic nanoseconds.
+ *
+ * Layer: base. Thread-safe. */
+#pragma once
+
+#include <stdint.h>
+
+#define NS_PER_US UINT64_C(1000)
+#define NS_PER_MS UINT64_C(1000000)
+#define NS_PER_S  UINT64_C(1000000000)
+
+/* CLOCK_MONOTONIC, in ns. */
+uint64_t clock_now_ns(void);
+
+/* CLOCK_REALTIME since the epoch, in ns: for log lines and reports only. */
+uint64_t clock_wall_ns(void);

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+
+#define LINE_MAX_BYTES 4096
+
+static enum log_level lowest_level = LOG_LEVEL_INFO;
+static enum log_format line_format = LOG_FORMAT_LOGFMT;
+
+static const char *const level_names[] = {"debug", "info", "warn", "error"};
+
+struct line {
+	char text[LINE_MAX_BYTES];
+	size_t len;
+	bool is_cut;
+};
+
+void log_configure(enum log_level lowest, enum log_format format)
+{
+	lowest_level = lowest;
+	line_format = format;
+}
+
+bool log_is_on(enum log_level level)
+{
+	return level >= lowest_level;
+}
+
+/* Keeps room for the mark of a cut line, its quote and brace, and the newline. */
+static void line_add(struct line *line, const char *text, size_t len)
+{
+	size_t room = sizeof(line->text) - 16 - line->len;
+
+	if (line->is_cut || len > room) {
+		line->is_cut = true;
+		return;
+	}
+	memcpy(line->text + line->len, text, len);
+	line->len += len;
+}
+
+static void line_add_text(struct line *line, const char *text)
+{
+	line_add(line, text, strlen(text));
+}
+
+/* JSON's escapes serve logfmt too. Bytes that are not printable ASCII are
+ * escaped, so that a hostile header can neither forge a line nor drive a
+ * terminal. */
+static void line_add_quoted(struct line *line, const char *text, size_t len)
+{
+	line_add(line, "\"", 1);
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)text[i];
+		char escape[8];
+
+		if (c == '"' || c == '\\') {
+			escape[0] = '\\';
+			escape[1] = (char)c;
+			line_add(line, escape, 2);
+		} else if (c < 0x20 || c >= 0x7f) {
+			line_add(line, escape,
+				 (size_t)snprintf(escape, sizeof(escape), "\\u%04x", c));
+		} else {
+			line_add(line, &text[i], 1);
+		}
+	}
+	line_add(line, "\"", 1);
+}
+
+/* logfmt leaves plain words bare. */
+static bool is_bare_word(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		if (c <= ' ' || c >= 0x7f || c == '"' || c == '=' || c == '\\')
+			return false;
+	}
+	return len > 0;
+}
+
+static void line_add_value(struct line *line, const char *text, size_t len)
+{
+	if (line_format == LOG_FORMAT_LOGFMT && is_bare_word(text, len))
+		line_add(line, text, len);
+	else
+		line_add_quoted(line, text, len);
+}
+
+static void line_add_key(struct line *line, const char *key)
+{
+	if (line_format == LOG_FORMAT_JSON) {
+		line_add_text(line, line->len > 1 ? ",\"" : "\"");
+		line_add_text(line, key);
+		line_add_text(line, "\":");
+		return;
+	}
+	if (line->len > 0)
+		line_add(line, " ", 1);
+	line_add_text(line, key);
+	line_add(line, "=", 1);
+}
+
+static void line_add_field(struct line *line, const struct log_field *field)
+{
+	char number[24];
+
+	line_add_key(line, field->key);
+	switch (field->kind) {
+	case LOG_FIELD_TEXT:
+	case LOG_FIELD_BYTES:
+		if (field->text == NULL)
+			line_add_value(line, "-", 1);
+		else
+			line_add_value(line, field->text,
+				       field->kind == LOG_FIELD_TEXT ? strlen(field->text)
+								     : (size_t)field->number);
+		break;
+	case LOG_FIELD_UINT:
+		snprintf(number, sizeof(number), "%" PRIu64, field->number);
+		line_add_text(line, number);
+		break;
+	case LOG_FIELD_INT:
+		snprintf(number, sizeof(number), "%" PRId64, (int64_t)field->number);
+		line_add_text(line, number);
+		break;
+	}
+}
+
+static void time_format(char *out, size_t size)
+{
+	uint64_t wall = clock_wall_ns();
+	time_t seconds = (time_t)(wall / NS_PER_S);
+	struct tm tm;
+	char text[32];
+
+	gmtime_r(&seconds, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(out, size, "%s.%03uZ", text, (unsigned)(wall % NS_PER_S / NS_PER_MS));
+}
+
+void log_write(enum log_level level, const char *message, const struct log_field *fields,
+	       size_t count)
+{
+	struct line line = {.len = 0};
+	char when[48];
+
+	time_format(when, sizeof(when));
+	if (line_format == LOG_FORMAT_JSON)
+		line_add(&line, "{", 1);
+	line_add_field(&line, &F_TEXT("time", when));
+	line_add_field(&line, &F_TEXT("level", level_names[level]));
+	line_add_field(&line, &F_TEXT("msg", message));
+	for (size_t i = 0; i < count && !line.is_cut; i++) {
+		size_t before = line.len;
+
+		line_add_field(&line, &fields[i]);
+		if (line.is_cut)
+			line.len = before; /* a whole field or none: the line stays parsable */
+	}
+	const char *end = line_format == LOG_FORMAT_JSON ? (line.is_cut ? ",\"cut\":1}\n" : "}\n")
+							 : (line.is_cut ? " cut=1\n" : "\n");
+
+	CHECK(line.len + strlen(end) <= sizeof(line.text));
+	memcpy(line.text + line.len, end, strlen(end));
+	line.len += strlen(end);
+	/* A full or closed standard error must not stop the gateway. */
+	while (write(STDERR_FILENO, line.text, line.len) < 0 && errno == EINTR)
+		;
+}
+
+bool log_gate_pass(struct log_gate *gate, uint64_t now_ns, uint64_t *out_suppressed)
+{
+	uint64_t opens = __atomic_load_n(&gate->opens_at_ns, __ATOMIC_RELAXED);
+
+	if (now_ns < opens ||
+	    !__atomic_compare_exchange_n(&gate->opens_at_ns, &opens, now_ns + NS_PER_S, false,
+					 __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+		__atomic_fetch_add(&gate->suppressed, 1, __ATOMIC_RELAXED);
+		return false;
+	}
+	*out_suppressed = __atomic_exchange_n(&gate->suppressed, 0, __ATOMIC_RELAXED);
+	return true;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * log.h - one line per event on standard error, as logfmt or JSON.
+ *
+ * Layer: base. Thread-safe: a line leaves in one write(2). Lines over 4 KiB are
+ * cut and marked. Layers below `server` log at debug only: they return errors
+ * and let the caller judge them. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
+enum log_format { LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON };
+
+enum log_field_kind { LOG_FIELD_TEXT, LOG_FIELD_BYTES, LOG_FIELD_UINT, LOG_FIELD_INT };
+
+struct log_field {
+	const char *key;
+	enum log_field_kind kind;
+	const char *text; /* TEXT (NUL-terminated), BYTES (`number` bytes); NULL prints "-" */
+	uint64_t number;  /* UINT; INT as two's complement; length of BYTES */
+};
+
+#define F_TEXT(key, value) ((struct log_field){(key), LOG_FIELD_TEXT, (value), 0})
+#define F_SLICE(key, value) \
+	((struct log_field){(key), LOG_FIELD_BYTES, (const char *)(value).data, (value).len})
+#define F_UINT(key, value) ((struct log_field){(key), LOG_FIELD_UINT, NULL, (uint64_t)(value)})
+#define F_INT(key, value) \
+	((struct log_field){(key), LOG_FIELD_INT, NULL, (uint64_t)(int64_t)(value)})
+
+/* Set both before the first thread starts; info and logfmt until then. */
+void log_configure(enum log_level lowest, enum log_format format);
+bool log_is_on(enum log_level level);
+
+void log_write(enum log_level level, const char *message, const struct log_field *fields,
+	       size_t count);
+
+#define LOG_AT(level, message, ...)                                            \
+	do {                                                                   \
+		if (log_is_on(level)) {                                        \
+			const struct log_field fields_[] = {__VA_ARGS__};      \
+			log_write(level, message, fields_,                     \
+				  sizeof(fields_) / sizeof(struct log_field)); \
+		}                                                              \
+	} while (0)
+
+/* log_info("listening", F_TEXT("address", text), F_UINT("workers", 2)); */
+#define log_debug(message, ...) LOG_AT(LOG_LEVEL_DEBUG, message, ##__VA_ARGS__)
+#define log_info(message, ...)  LOG_AT(LOG_LEVEL_INFO, message, ##__VA_ARGS__)
+#define log_warn(message, ...)  LOG_AT(LOG_LEVEL_WARN, message, ##__VA_ARGS__)
+#define log_error(message, ...) LOG_AT(LOG_LEVEL_ERROR, message, ##__VA_ARGS__)
+
+/* For events that can come in floods: passes the first of each second and counts
+ * the rest. Zero-initialise; thread-safe. */
+struct log_gate {
+	uint64_t opens_at_ns; /* atomic */
+	uint64_t suppressed;  /* atomic */
+};
+
+/* True: log now, with *out_suppressed events left out since the last line. */
+bool log_gate_pass(struct log_gate *gate, uint64_t now_ns, uint64_t *out_suppressed);

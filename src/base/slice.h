@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * slice.h - a view of bytes that somebody else owns.
+ *
+ * Layer: base. `len` is in bytes. An empty slice may have data == NULL. A slice
+ * is not NUL-terminated: print it with "%.*s", SLICE_ARG(s). */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <strings.h>
+
+struct slice {
+	const uint8_t *data;
+	size_t len;
+};
+
+#define SLICE_LITERAL(text) ((struct slice){(const uint8_t *)(text), sizeof(text) - 1})
+#define SLICE_ARG(s)        (int)(s).len, (const char *)(s).data
+
+static inline struct slice slice_of(const void *data, size_t len)
+{
+	return (struct slice){data, len};
+}
+
+static inline struct slice slice_from_text(const char *text)
+{
+	return (struct slice){(const uint8_t *)text, strlen(text)};
+}
+
+static inline bool slice_equals(struct slice a, struct slice b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+/* ASCII only, as header names and tokens need it (RFC 9110, 5.1). */
+static inline bool slice_equals_nocase(struct slice a, struct slice b)
+{
+	return a.len == b.len &&
+	       (a.len == 0 || strncasecmp((const char *)a.data, (const char *)b.data, a.len) == 0);
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/units.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/check.h"
+
+struct unit {
+	const char *name;
+	uint64_t factor;
+};
+
+/* Largest first: the formatter takes the first one that divides. */
+static const struct unit durations[] = {
+	{"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1},
+};
+static const struct unit sizes[] = {
+	{"GiB", 1073741824}, {"MiB", 1048576}, {"KiB", 1024}, {"GB", 1000000000},
+	{"MB", 1000000},     {"kB", 1000},     {"B", 1},
+};
+
+/* Reads the digits at the start of `text`; *out_used is how many there were. */
+static enum units_result digits_parse(struct slice text, uint64_t *out_value, size_t *out_used)
+{
+	uint64_t value = 0;
+	size_t i = 0;
+
+	if (text.len == 0)
+		return UNITS_EMPTY;
+	for (; i < text.len && text.data[i] >= '0' && text.data[i] <= '9'; i++) {
+		if (__builtin_mul_overflow(value, (uint64_t)10, &value) ||
+		    __builtin_add_overflow(value, (uint64_t)(text.data[i] - '0'), &value))
+			return UNITS_TOO_BIG;
+	}
+	if (i == 0)
+		return UNITS_MALFORMED;
+	*out_value = value;
+	*out_used = i;
+	return UNITS_OK;
+}
+
+enum units_result units_parse_count(struct slice text, uint64_t *out_count)
+{
+	uint64_t value;
+	size_t used;
+	enum units_result r = digits_parse(text, &value, &used);
+
+	if (r != UNITS_OK)
+		return r;
+	if (used != text.len)
+		return UNITS_MALFORMED;
+	*out_count = value;
+	return UNITS_OK;
+}
+
+static enum units_result with_unit(struct slice text, const struct unit *units, size_t count,
+				   uint64_t *out_value)
+{
+	uint64_t value;
+	size_t used;
+	enum units_result r = digits_parse(text, &value, &used);
+
+	if (r != UNITS_OK)
+		return r;
+	struct slice name = slice_of(text.data + used, text.len - used);
+
+	if (name.len == 0 && value != 0)
+		return UNITS_NO_UNIT;
+	for (size_t i = 0; i < count; i++) {
+		if (name.len != 0 && !slice_equals(name, slice_from_text(units[i].name)))
+			continue;
+		if (__builtin_mul_overflow(value, units[i].factor, &value))
+			return UNITS_TOO_BIG;
+		*out_value = value;
+		return UNITS_OK;
+	}
+	return UNITS_BAD_UNIT;
+}
+
+enum units_result units_parse_duration_ms(struct slice text, uint64_t *out_ms)
+{
+	return with_unit(text, durations, ARRAY_LEN(durations), out_ms);
+}
+
+enum units_result units_parse_size(struct slice text, uint64_t *out_bytes)
+{
+	return with_unit(text, sizes, ARRAY_LEN(sizes), out_bytes);
+}
+
+const char *units_explain(enum units_result result, const char *kind)
+{
+	bool is_duration = strcmp(kind, "duration") == 0;
+	bool is_count = strcmp(kind, "count") == 0;
+
+	switch (result) {
+	case UNITS_OK:
+		return "is good";
+	case UNITS_EMPTY:
+		return "is empty";
+	case UNITS_TOO_BIG:
+		return "is too large for 64 bits";
+	case UNITS_NO_UNIT:
+		return is_duration ? "has no unit: write ms, s, m, h or d behind the number"
+				   : "has no unit: write B, KiB, MiB or GiB behind the number";
+	case UNITS_BAD_UNIT:
+		return is_duration ? "has an unknown unit: use ms, s, m, h or d"
+				   : "has an unknown unit: use B, KiB, MiB, GiB, kB, MB or GB";
+	case UNITS_MALFORMED:
+		break;
+	}
+	if (is_count)
+		return "is not a whole number";
+	return is_duration ? "is not a duration such as 10s or 500ms"
+			   : "is not a size such as 64KiB or 1MiB";
+}
+
+static char *format(uint64_t value, const struct unit *units, size_t count, char *out, size_t size)
+{
+	for (size_t i = 0; i < count; i++) {
+		bool is_last = i == count - 1;
+
+		if (!is_last && (value == 0 || value % units[i].factor != 0))
+			continue;
+		snprintf(out, size, "%" PRIu64 "%s", value / units[i].factor, units[i].name);
+		break;
+	}
+	return out;
+}
+
+char *units_format_duration_ms(uint64_t ms, char *out, size_t size)
+{
+	return format(ms, durations, ARRAY_LEN(durations), out, size);
+}
+
+char *units_format_size(uint64_t bytes, char *out, size_t size)
+{
+	return format(bytes, sizes, ARRAY_LEN(sizes), out, size);
+}

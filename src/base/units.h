@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * units.h - numbers, durations and sizes as people write them: "10s", "64KiB".
+ *
+ * Layer: base. Pure functions. Used by the configuration and by the command
+ * line, so that both take the same words. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+
+enum units_result {
+	UNITS_OK,
+	UNITS_EMPTY,     /* no text */
+	UNITS_MALFORMED, /* not a number, or something behind it */
+	UNITS_NO_UNIT,   /* a number that needs a unit has none ("0" needs none) */
+	UNITS_BAD_UNIT,  /* the unit is unknown */
+	UNITS_TOO_BIG,   /* does not fit 64 bits */
+};
+
+/* Each writes *out only on UNITS_OK. */
+
+/* Decimal digits only: no sign, no space, no leading '+'. */
+enum units_result units_parse_count(struct slice text, uint64_t *out_count);
+
+/* A whole number with ms, s, m, h or d; into milliseconds. */
+enum units_result units_parse_duration_ms(struct slice text, uint64_t *out_ms);
+
+/* A whole number with B, KiB, MiB or GiB (binary) or kB, MB, GB (decimal). */
+enum units_result units_parse_size(struct slice text, uint64_t *out_bytes);
+
+/* One sentence fragment for a message, e.g. "has no unit (ms, s, m, h or d)".
+ * `kind` is "count", "duration" or "size". Static text. */
+const char *units_explain(enum units_result result, const char *kind);
+
+/* Write the shortest exact form ("10s", "1500ms", "64KiB") with a NUL; returns
+ * `out`. 32 bytes are always enough. */
+char *units_format_duration_ms(uint64_t ms, char *out, size_t size);
+char *units_format_size(uint64_t bytes, char *out, size_t size);

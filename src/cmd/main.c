@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * main.c - picks the command. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "cmd/cmd.h"
+
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *help;
+} commands[] = {
+	{"version", cmd_version, "print the version"},
+};
+
+static void usage(FILE *to)
+{
+	fputs("Gatehouse, a WebSocket gateway for very large fleets of connections.\n\n"
+	      "Usage: gatehouse COMMAND [OPTIONS]\n\nCommands:\n",
+	      to);
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		fprintf(to, "  %-8s  %s\n", commands[i].name, commands[i].help);
+	fputs("\n'gatehouse COMMAND --help' describes a command.\n"
+	      "Exit codes: 0 good; 1 the check, threshold or verdict failed; 2 wrong usage;\n"
+	      "78 the configuration cannot work.\n",
+	      to);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2) {
+		usage(stderr);
+		return EXIT_USAGE;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+	    strcmp(argv[1], "help") == 0) {
+		usage(stdout);
+		return EXIT_GOOD;
+	}
+	if (strcmp(argv[1], "--version") == 0)
+		return cmd_version(1, argv);
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		if (strcmp(argv[1], commands[i].name) == 0)
+			return commands[i].run(argc - 1, argv + 1);
+	fprintf(stderr, "gatehouse: unknown command '%s'; 'gatehouse --help' lists them\n",
+		argv[1]);
+	return EXIT_USAGE;
+}

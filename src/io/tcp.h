@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * tcp.h - listening sockets and connected byte streams on a loop.
+ *
+ * Layer: io. Everything belongs to the loop's thread. `struct listener` and
+ * `struct tcp` lie in the caller's memory (usually at the head of a larger
+ * object) and may go only in on_closed: until then the kernel may hold them.
+ *
+ * Output: tcp_reserve/tcp_commit append to the stream's queue; at the end of the
+ * turn the queue leaves in one send. The queue is the caller's to cap, by
+ * tcp_queued. An idle stream holds no buffer in either direction. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "io/loop.h"
+#include "base/net_addr.h"
+
+struct tcp;
+struct listener;
+
+/* All run in the loop's thread. After on_eof, on_error or a failed on_connect
+ * the owner is expected to call tcp_close. No callback but on_closed comes after
+ * tcp_close. */
+struct tcp_handler {
+	/* Outgoing only: 0 or a negative errno. Reading has not started. */
+	void (*on_connect)(struct tcp *tcp, int error);
+	/* `data` is lent until the callback returns, and may be written to. len > 0. */
+	void (*on_recv)(struct tcp *tcp, uint8_t *data, size_t len);
+	/* The peer has finished sending. We still may. */
+	void (*on_eof)(struct tcp *tcp);
+	/* A negative errno from receiving or sending, e.g. -ECONNRESET, -EPIPE. */
+	void (*on_error)(struct tcp *tcp, int error);
+	/* The queue has become empty: all of it is with the kernel. */
+	void (*on_drain)(struct tcp *tcp);
+	void (*on_closed)(struct tcp *tcp);
+};
+
+struct outbuf;
+
+struct tcp {
+	struct loop *loop;
+	const struct tcp_handler *handler;
+	struct tcp *next_queued; /* in the loop's list of streams with work to do */
+	struct outbuf *sending;  /* with the kernel, or the rest of a short send */
+	struct outbuf *pending;  /* what this turn added */
+	int32_t fd;              /* epoll: descriptor; io_uring: direct descriptor */
+	uint32_t flags;          /* TCP_* of io/loop_private.h */
+	uint32_t progress;       /* counts sends that moved bytes; wraps */
+	uint16_t operations;     /* io_uring: in flight */
+	uint16_t heard;          /* io_uring: last period in which bytes came */
+};
+
+/* What a listener hands to on_accept: take it with tcp_adopt in the callback, or
+ * it is closed. */
+struct tcp_accepted {
+	int32_t fd;
+	/* Accepted on the reserve, because descriptors are out (EMFILE, ENFILE):
+	 * answer shortly and close. The listener accepts on when it is closed. */
+	bool is_reserve;
+};
+
+/* Cannot fail; reading starts at once. */
+void tcp_adopt(struct tcp *tcp, struct loop *loop, const struct tcp_accepted *accepted,
+	       const struct tcp_handler *handler);
+
+/* Begins a connection with TCP_NODELAY set; `local` may be NULL (its port 0: any).
+ * Returns 0, then on_connect comes; or a negative errno (-EMFILE, -ENFILE,
+ * -EADDRNOTAVAIL, ...), then nothing comes and the memory is free again. */
+int tcp_connect(struct tcp *tcp, struct loop *loop, const struct net_addr *local,
+		const struct net_addr *remote, const struct tcp_handler *handler);
+
+/* Reading is on after tcp_adopt, off after tcp_connect. Stopping is not sharp:
+ * with io_uring bytes that the kernel already received still come, at most one
+ * socket buffer of them. */
+void tcp_read_start(struct tcp *tcp);
+void tcp_read_stop(struct tcp *tcp);
+
+/* Room for `len` bytes at the end of the queue, contiguous, or NULL if memory is
+ * out. Valid until the next call for this tcp. tcp_commit adds the first `len`
+ * bytes of it. */
+uint8_t *tcp_reserve(struct tcp *tcp, size_t len);
+void tcp_commit(struct tcp *tcp, size_t len);
+
+/* reserve + copy + commit; 0 or -ENOMEM. */
+int tcp_write(struct tcp *tcp, const void *data, size_t len);
+
+/* Bytes that wait in the program: not yet taken by the kernel. */
+size_t tcp_queued(const struct tcp *tcp);
+
+/* FIN after everything queued; nothing may be written after. Reading goes on. */
+void tcp_shutdown(struct tcp *tcp);
+
+/* Drops what is queued, cancels what is in flight, closes; on_closed comes once,
+ * never from inside this call. Calling it again is harmless. */
+void tcp_close(struct tcp *tcp);
+
+bool tcp_is_closing(const struct tcp *tcp);
+
+struct listener {
+	struct loop *loop;
+	/* A connection has come. */
+	void (*on_accept)(struct listener *listener, const struct tcp_accepted *accepted);
+	/* accept failed: a negative errno (-EMFILE, -ENFILE, -ENOMEM, ...). The
+	 * listener goes on by itself as soon as it can. */
+	void (*on_accept_error)(struct listener *listener, int error);
+	void (*on_closed)(struct listener *listener);
+	struct timer retry;
+	struct list_node node; /* engine's */
+	int32_t fd;
+	int32_t reserve_fd; /* epoll: given up to accept one connection when out of descriptors */
+	uint32_t flags;
+	uint16_t operations;
+};
+
+/* Makes a bound and listening socket, with SO_REUSEADDR and SO_REUSEPORT,
+ * TCP_NODELAY (accepted sockets inherit it) and the largest backlog. `addr` with
+ * port 0 is filled with the port taken. `is_first` makes sure that no other
+ * process listens there, which SO_REUSEPORT would hide. Returns the descriptor or
+ * a negative errno. Thread-safe. */
+int listener_bind(struct net_addr *addr, bool is_first);
+
+/* Starts accepting on a socket of listener_bind; owns `fd` from here, also on
+ * failure. The caller fills the three callbacks before. 0 or a negative errno. */
+int listener_open(struct listener *listener, struct loop *loop, int fd);
+
+/* Not sharp with io_uring: connections already accepted still come. */
+void listener_pause(struct listener *listener);
+void listener_resume(struct listener *listener);
+
+/* Stops accepting and closes; on_closed comes later, once. */
+void listener_close(struct listener *listener);

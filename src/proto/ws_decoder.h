@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * ws_decoder.h - from received bytes to whole messages and control frames
+ * (RFC 6455, 5.4-5.6, 8.1).
+ *
+ * Layer: proto. No I/O, no clock. Works on the receive buffer in place: it
+ * unmasks where the bytes lie, and a message that arrived whole is handed out
+ * from there without a copy. Only what is cut off at the end of the input is
+ * kept, in memory that the decoder owns, never more than max_message_size (and
+ * grown as bytes come, not as the peer announces them).
+ *
+ * A decoder is lent, not owned, by a connection: while ws_decoder_is_idle is true
+ * it holds nothing and may be used for another connection of the same role. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/slice.h"
+#include "proto/ws_frame.h"
+
+struct ws_decoder {
+	struct buf message; /* fragments and cut payloads of the message under way */
+	struct ws_frame_head frame;
+	uint64_t frame_got; /* [bytes] of the current frame's payload already taken */
+	uint32_t utf8;      /* state over the text message so far */
+	uint8_t opcode;     /* of the message under way; WS_CONTINUATION: none */
+	bool has_frame;     /* inside a payload */
+	bool has_failed;
+	uint8_t head_len; /* [bytes] of head[] taken */
+	uint8_t control_len;
+	uint8_t head[WS_FRAME_HEAD_MAX];
+	uint8_t control[WS_CONTROL_MAX];
+};
+
+enum ws_event {
+	WS_EVENT_MORE,    /* all input is taken; nothing to report */
+	WS_EVENT_MESSAGE, /* a whole message: opcode WS_TEXT or WS_BINARY */
+	WS_EVENT_PING,
+	WS_EVENT_PONG,
+	WS_EVENT_CLOSE, /* close_code and bytes (the reason) */
+	WS_EVENT_ERROR, /* close_code to send, error for the log; the decoder is done for */
+};
+
+struct ws_event_data {
+	struct slice bytes;  /* payload; for CLOSE the reason. Valid until the next call
+			      * or the end of the input's life */
+	uint8_t opcode;      /* MESSAGE only */
+	uint16_t close_code; /* CLOSE and ERROR only */
+	const char *error;   /* ERROR only; static text */
+};
+
+void ws_decoder_init(struct ws_decoder *decoder);
+
+/* Frees what a message under way holds; the decoder is as after init. */
+void ws_decoder_finish(struct ws_decoder *decoder);
+
+/* Holds nothing of any message. */
+bool ws_decoder_is_idle(const struct ws_decoder *decoder);
+
+/* Takes input up to the end of the next event, advances *in and *len past it, and
+ * reports it. Call again until WS_EVENT_MORE (then *len is 0). The input is
+ * overwritten (unmasked). Text is checked as it comes: an invalid byte is an
+ * error at once, not at the end of the message.
+ *
+ * `self` is our role; `max_message_size` in bytes, over all fragments. Errors:
+ * 1002 protocol, 1007 not UTF-8, 1009 too big, 1011 out of memory. */
+enum ws_event ws_decoder_next(struct ws_decoder *decoder, enum ws_role self,
+			      uint64_t max_message_size, uint8_t **in, size_t *len,
+			      struct ws_event_data *out);

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include <errno.h>
+
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/hist.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/net_addr.h"
+#include "base/pool.h"
+#include "base/random.h"
+#include "base/units.h"
+
+static void test_duration_table(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *in;
+		enum units_result want;
+		uint64_t ms;
+	} rows[] = {
+		{"10s", UNITS_OK, 10000},
+		{"500ms", UNITS_OK, 500},
+		{"2m", UNITS_OK, 120000},
+		{"1h", UNITS_OK, 3600000},
+		{"1d", UNITS_OK, 86400000},
+		{"0", UNITS_OK, 0},
+		{"0s", UNITS_OK, 0},
+		{"10", UNITS_NO_UNIT, 0},
+		{"10 s", UNITS_BAD_UNIT, 0},
+		{"10sec", UNITS_BAD_UNIT, 0},
+		{"-1s", UNITS_MALFORMED, 0},
+		{"", UNITS_EMPTY, 0},
+		{"s", UNITS_MALFORMED, 0},
+		{"1.5s", UNITS_BAD_UNIT, 0},
+		{"99999999999999999999s", UNITS_TOO_BIG, 0},
+		{"18446744073709551615d", UNITS_TOO_BIG, 0},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		uint64_t ms = 77;
+
+		ASSERT_ROW(units_parse_duration_ms(slice_from_text(rows[i].in), &ms) ==
+				   rows[i].want,
+			   rows[i].in);
+		ASSERT_ROW(ms == (rows[i].want == UNITS_OK ? rows[i].ms : 77), rows[i].in);
+	}
+}
+
+static void test_size_table(void **state)
+{
+	(void)state;
+	uint64_t size = 0;
+
+	assert_int_equal(units_parse_size(SLICE_LITERAL("64KiB"), &size), UNITS_OK);
+	assert_int_equal(size, 65536);
+	assert_int_equal(units_parse_size(SLICE_LITERAL("1MB"), &size), UNITS_OK);
+	assert_int_equal(size, 1000000);
+	assert_int_equal(units_parse_size(SLICE_LITERAL("1kb"), &size), UNITS_BAD_UNIT);
+	assert_int_equal(units_parse_size(SLICE_LITERAL("1"), &size), UNITS_NO_UNIT);
+	assert_int_equal(units_parse_count(SLICE_LITERAL("12x"), &size), UNITS_MALFORMED);
+	assert_int_equal(size, 1000000);
+}
+
+static void test_units_format_exact(void **state)
+{
+	(void)state;
+	char text[32];
+
+	assert_string_equal(units_format_duration_ms(10000, text, sizeof(text)), "10s");
+	assert_string_equal(units_format_duration_ms(1500, text, sizeof(text)), "1500ms");
+	assert_string_equal(units_format_duration_ms(0, text, sizeof(text)), "0ms");
+	assert_string_equal(units_format_size(1048576, text, sizeof(text)), "1MiB");
+	assert_string_equal(units_format_size(1000, text, sizeof(text)), "1kB");
+	assert_string_equal(units_format_size(1001, text, sizeof(text)), "1001B");
+}
+
+static void test_hist_percentiles(void **state)
+{
+	(void)state;
+	struct hist *hist = calloc(1, sizeof(*hist));
+
+	assert_int_equal(hist_percentile(hist, 50), 0);
+	for (uint64_t v = 1; v <= 100000; v++)
+		hist_record(hist, v);
+	static const double percents[] = {1, 50, 90, 99, 99.9};
+
+	for (size_t i = 0; i < ARRAY_LEN(percents); i++) {
+		double exact = percents[i] * 1000;
+		double got = (double)hist_percentile(hist, percents[i]);
+
+		assert_true(got >= exact && got <= exact * (1 + 1.0 / 127));
+	}
+	assert_int_equal(hist_percentile(hist, 100), 100000);
+	assert_int_equal(hist->min, 1);
+	hist_record(hist, UINT64_MAX);
+	assert_int_equal(hist_percentile(hist, 100), UINT64_MAX);
+	struct hist *other = calloc(1, sizeof(*other));
+
+	hist_merge(other, hist);
+	assert_memory_equal(other, hist, sizeof(*hist));
+	free(other);
+	free(hist);
+}
+
+static void test_pool_reuses_and_counts(void **state)
+{
+	(void)state;
+	struct pool pool;
+	void *objects[100];
+
+	pool_init(&pool, 20, 8);
+	for (size_t i = 0; i < ARRAY_LEN(objects); i++) {
+		objects[i] = pool_get(&pool);
+		assert_non_null(objects[i]);
+		assert_int_equal((uintptr_t)objects[i] % 8, 0);
+		memset(objects[i], (int)i, 20);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(objects); i++)
+		assert_int_equal(((uint8_t *)objects[i])[19], (int)i);
+	assert_int_equal(pool.live_count, 100);
+	assert_int_equal(pool.chunk_count, 13);
+	void *last = objects[99];
+
+	pool_put(&pool, last);
+	assert_ptr_equal(pool_get(&pool), last);
+	for (size_t i = 0; i < ARRAY_LEN(objects); i++)
+		pool_put(&pool, objects[i]);
+	pool_finish(&pool);
+}
+
+static void test_buf_cap_is_hard(void **state)
+{
+	(void)state;
+	struct buf buf = {0};
+
+	assert_int_equal(buf_append(&buf, "hello", 5, 10), 0);
+	assert_int_equal(buf_append(&buf, "world!", 6, 10), -EMSGSIZE);
+	assert_int_equal(buf.len, 5);
+	assert_null(buf_reserve(&buf, SIZE_MAX, 10));
+	assert_int_equal(buf_printf(&buf, 1000, " %s %d", "and", 7), 0);
+	assert_memory_equal(buf.data, "hello and 7", 11);
+	buf_consume(&buf, 6);
+	assert_memory_equal(buf.data, "and 7", 5);
+	char long_text[900];
+
+	memset(long_text, 'x', sizeof(long_text) - 1);
+	long_text[899] = 0;
+	assert_int_equal(buf_printf(&buf, 904, "%s", long_text), 0);
+	assert_int_equal(buf.len, 904);
+	assert_int_equal(buf_printf(&buf, 904, "%s", long_text), -EMSGSIZE);
+	buf_finish(&buf);
+	assert_null(buf.data);
+}
+
+static void test_list_order_and_double_remove(void **state)
+{
+	(void)state;
+	struct list_node head, other, a, b;
+
+	list_init(&head);
+	list_init(&other);
+	list_append(&head, &a);
+	list_append(&head, &b);
+	assert_ptr_equal(head.next, &a);
+	list_remove(&a);
+	list_remove(&a);
+	assert_ptr_equal(head.next, &b);
+	list_move_all(&head, &other);
+	assert_true(list_is_empty(&head));
+	assert_ptr_equal(other.next, &b);
+	assert_ptr_equal(b.next, &other);
+}
+
+static void test_bytes_round_trip(void **state)
+{
+	(void)state;
+	uint8_t out[8];
+
+	be_write(out, 8, UINT64_C(0x0102030405060708));
+	assert_int_equal(out[0], 1);
+	assert_int_equal(out[7], 8);
+	assert_int_equal(be_read(out, 8), UINT64_C(0x0102030405060708));
+	assert_int_equal(be_read(out, 2), 0x0102);
+}
+
+static void test_random_is_not_constant(void **state)
+{
+	(void)state;
+	struct random_source source = {0};
+	uint8_t first[3000], second[3000];
+
+	random_fill(&source, first, sizeof(first));
+	random_fill(&source, second, sizeof(second));
+	assert_memory_not_equal(first, second, sizeof(first));
+}
+
+static void test_log_gate_counts_what_it_holds_back(void **state)
+{
+	(void)state;
+	struct log_gate gate = {0};
+	uint64_t suppressed = 99;
+
+	assert_true(log_gate_pass(&gate, 1, &suppressed));
+	assert_int_equal(suppressed, 0);
+	assert_false(log_gate_pass(&gate, 2, &suppressed));
+	assert_false(log_gate_pass(&gate, 999999999, &suppressed));
+	assert_true(log_gate_pass(&gate, 1000000001, &suppressed));
+	assert_int_equal(suppressed, 2);
+}
+
+static void test_net_addr_table(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *in;
+		const char *want; /* NULL: refused */
+	} rows[] = {
+		{"127.0.0.1:8080", "127.0.0.1:8080"},
+		{"[::1]:8080", "[::1]:8080"},
+		{":8080", "0.0.0.0:8080"},
+		{"0.0.0.0:0", "0.0.0.0:0"},
+		{"[::]:65535", "[::]:65535"},
+		{"127.0.0.1", NULL},
+		{"127.0.0.1:", NULL},
+		{"127.0.0.1:65536", NULL},
+		{"127.0.0.1:80a", NULL},
+		{"127.0.0:80", NULL},
+		{"::1:80", NULL},
+		{"[::1:80", NULL},
+		{"[]:80", NULL},
+		{"[127.0.0.1]:80", NULL},
+		{"localhost:80", NULL},
+		{"", NULL},
+		{"]:80", NULL},
+		{"[:80", NULL},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct net_addr addr = {.in = {.sin_port = 7}};
+		char text[NET_ADDR_TEXT_MAX];
+		const char *problem = net_addr_parse(slice_from_text(rows[i].in), &addr);
+
+		ASSERT_ROW((problem == NULL) == (rows[i].want != NULL), rows[i].in);
+		if (problem == NULL)
+			assert_string_equal(net_addr_format(&addr, text, sizeof(text)),
+					    rows[i].want);
+		else
+			ASSERT_ROW(addr.in.sin_port == 7, rows[i].in);
+	}
+	struct net_addr addr;
+
+	assert_null(net_addr_parse(SLICE_LITERAL("127.9.8.7:1"), &addr));
+	assert_true(net_addr_is_loopback(&addr));
+	assert_null(net_addr_parse(SLICE_LITERAL("128.0.0.1:1"), &addr));
+	assert_false(net_addr_is_loopback(&addr));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_duration_table),
+		cmocka_unit_test(test_size_table),
+		cmocka_unit_test(test_units_format_exact),
+		cmocka_unit_test(test_hist_percentiles),
+		cmocka_unit_test(test_pool_reuses_and_counts),
+		cmocka_unit_test(test_buf_cap_is_hard),
+		cmocka_unit_test(test_list_order_and_double_remove),
+		cmocka_unit_test(test_bytes_round_trip),
+		cmocka_unit_test(test_random_is_not_constant),
+		cmocka_unit_test(test_net_addr_table),
+		cmocka_unit_test(test_log_gate_counts_what_it_holds_back),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

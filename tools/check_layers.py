@@ -1,0 +1,51 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Fails if a file includes a header of a layer that its own layer may not see.
+
+The table is the one of ARCHITECTURE.md; the include path shows the layer."""
+
+import pathlib
+import re
+import sys
+
+MAY_INCLUDE = {
+    "base": set(),
+    "proto": {"base"},
+    "io": {"base"},
+    "config": {"base"},
+    "session": {"base"},
+    "route": {"base", "io", "config", "session"},
+    "server": {"base", "proto", "io", "config", "session", "route"},
+    "diag": {"base", "io", "config"},
+    "admin": {"base", "proto", "io", "config", "session", "route", "server", "diag"},
+    "bench": {"base", "proto", "io"},
+    "cmd": {"base", "proto", "io", "config", "session", "route", "server", "diag", "admin", "bench"},
+}
+INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
+
+
+def main() -> int:
+    root = pathlib.Path(__file__).resolve().parent.parent / "src"
+    files = sorted(root.rglob("*.[ch]"))
+    bad = 0
+    for path in files:
+        layer = path.relative_to(root).parts[0]
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            match = INCLUDE.match(line)
+            if not match:
+                continue
+            target = match.group(1).split("/")[0]
+            if target == layer or target in MAY_INCLUDE.get(layer, set()):
+                continue
+            bad += 1
+            print(f"{path.relative_to(root.parent)}:{number}: layer '{layer}' may not include "
+                  f"\"{match.group(1)}\" (allowed: {', '.join(sorted(MAY_INCLUDE.get(layer, set()))) or 'nothing'})")
+    if not files:
+        print(f"no source files under {root}", file=sys.stderr)
+        return 1
+    print(f"layers: {len(files)} files, {bad} wrong includes")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
