@@ -7,9 +7,9 @@
  * cannot tell them apart. Callbacks run from loop_run only, never from inside the
  * call that asked for them.
  *
- * A turn of loop_run: due timers; posted tasks; completions (connections accepted,
- * bytes received, sends finished); then everything that the turn queued for a
- * connection leaves in one send; then objects that are closed are handed back. */
+ * A turn of loop_run: completions (connections accepted, bytes received, sends
+ * finished) and posted tasks; due timers; then everything that the turn queued for
+ * a connection leaves in one send; then objects that are closed are handed back. */
 #pragma once
 
 #include <stdbool.h>
@@ -80,8 +80,8 @@ struct loop_task {
 };
 
 /* Runs task->run in the loop's thread, in the order posted. The caller keeps the
- * task alive until it runs. Safe from every thread and from nowhere else than a
- * living loop's owner's knowledge: the loop must not be destroyed meanwhile. */
+ * task alive until it runs, and sees to it that the loop is not destroyed
+ * meanwhile. Safe from every thread. */
 void loop_post(struct loop *loop, struct loop_task *task);
 
 /* --- foreign descriptors (signalfd, libcurl, ...) --- */
@@ -92,10 +92,11 @@ struct watch {
 	struct loop *loop;
 	void (*on_ready)(struct watch *watch, unsigned events); /* LOOP_READABLE | ... */
 	void (*on_closed)(struct watch *watch);                 /* may be NULL */
+	struct watch *next_closed;
 	int fd;
 	unsigned events;
-	unsigned state;        /* engine's */
-	struct list_node node; /* engine's */
+	bool is_armed; /* the engine waits for it */
+	bool is_closing;
 };
 
 /* Watches `fd` (the caller's; it stays open) for `events`, level-triggered: told

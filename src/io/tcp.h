@@ -44,16 +44,24 @@ struct tcp {
 	const struct tcp_handler *handler;
 	struct tcp *next_queued; /* in the loop's list of streams with work to do */
 	struct outbuf *sending;  /* with the kernel, or the rest of a short send */
-	struct outbuf *pending;  /* what this turn added */
-	int32_t fd;              /* epoll: descriptor; io_uring: direct descriptor */
-	uint32_t flags;          /* TCP_* of io/loop_private.h */
-	uint32_t progress;       /* counts sends that moved bytes; wraps */
-	uint16_t operations;     /* io_uring: in flight */
-	uint16_t heard;          /* io_uring: last period in which bytes came */
+	union {
+		struct outbuf *pending;        /* what this turn added */
+		const struct net_addr *remote; /* io_uring, until connected */
+	};
+	union {
+		uint32_t progress;  /* counts sends that moved bytes; wraps */
+		int32_t connect_fd; /* io_uring: ordinary descriptor, until it has a direct one */
+	};
+	int32_t fd;          /* epoll: descriptor; io_uring: direct descriptor; -1: none */
+	uint32_t flags;      /* STREAM_* of io/loop_private.h */
+	uint32_t hot_index;  /* io_uring: place among the streams with an armed receive */
+	uint16_t operations; /* io_uring: in flight */
+	uint16_t heard;      /* io_uring: the last period in which bytes came */
 };
 
-/* What a listener hands to on_accept: take it with tcp_adopt in the callback, or
- * it is closed. */
+_Static_assert(sizeof(struct tcp) <= 64, "an idle stream is one cache line");
+
+/* What a listener hands to on_accept, which owns it: tcp_adopt or listener_refuse. */
 struct tcp_accepted {
 	int32_t fd;
 	/* Accepted on the reserve, because descriptors are out (EMFILE, ENFILE):
@@ -66,6 +74,7 @@ void tcp_adopt(struct tcp *tcp, struct loop *loop, const struct tcp_accepted *ac
 	       const struct tcp_handler *handler);
 
 /* Begins a connection with TCP_NODELAY set; `local` may be NULL (its port 0: any).
+ * `remote` is kept by reference until on_connect.
  * Returns 0, then on_connect comes; or a negative errno (-EMFILE, -ENFILE,
  * -EADDRNOTAVAIL, ...), then nothing comes and the memory is free again. */
 int tcp_connect(struct tcp *tcp, struct loop *loop, const struct net_addr *local,
@@ -77,9 +86,9 @@ int tcp_connect(struct tcp *tcp, struct loop *loop, const struct net_addr *local
 void tcp_read_start(struct tcp *tcp);
 void tcp_read_stop(struct tcp *tcp);
 
-/* Room for `len` bytes at the end of the queue, contiguous, or NULL if memory is
- * out. Valid until the next call for this tcp. tcp_commit adds the first `len`
- * bytes of it. */
+/* Not before on_connect. Room for `len` bytes at the end of the queue, contiguous, or NULL if
+ * memory is out. Valid until the next call for this tcp. tcp_commit adds the first `len` bytes of
+ * it. */
 uint8_t *tcp_reserve(struct tcp *tcp, size_t len);
 void tcp_commit(struct tcp *tcp, size_t len);
 
@@ -106,11 +115,10 @@ struct listener {
 	 * listener goes on by itself as soon as it can. */
 	void (*on_accept_error)(struct listener *listener, int error);
 	void (*on_closed)(struct listener *listener);
-	struct timer retry;
-	struct list_node node; /* engine's */
+	struct timer retry; /* while descriptors are out */
+	struct listener *next_closed;
 	int32_t fd;
-	int32_t reserve_fd; /* epoll: given up to accept one connection when out of descriptors */
-	uint32_t flags;
+	uint32_t flags; /* LISTENER_* of io/loop_private.h */
 	uint16_t operations;
 };
 
@@ -124,6 +132,9 @@ int listener_bind(struct net_addr *addr, bool is_first);
 /* Starts accepting on a socket of listener_bind; owns `fd` from here, also on
  * failure. The caller fills the three callbacks before. 0 or a negative errno. */
 int listener_open(struct listener *listener, struct loop *loop, int fd);
+
+/* Closes an accepted connection that there is no memory to adopt. */
+void listener_refuse(struct listener *listener, const struct tcp_accepted *accepted);
 
 /* Not sharp with io_uring: connections already accepted still come. */
 void listener_pause(struct listener *listener);

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "io/loop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "io/loop_private.h"
+
+/* --- engines --- */
+
+static const struct engine *engine_of(enum loop_engine engine)
+{
+	CHECK(engine == LOOP_ENGINE_IO_URING || engine == LOOP_ENGINE_EPOLL);
+	return engine == LOOP_ENGINE_IO_URING ? &engine_io_uring : &engine_epoll;
+}
+
+const char *loop_engine_name(enum loop_engine engine)
+{
+	return engine == LOOP_ENGINE_AUTO ? "auto" : engine_of(engine)->name;
+}
+
+static const char *refusal_explain(int error)
+{
+	switch (error) {
+	case -ENOSYS:
+		return "this kernel has no io_uring";
+	case -EPERM:
+	case -EACCES:
+		return "io_uring is forbidden here (seccomp, as in most containers, or "
+		       "kernel.io_uring_disabled)";
+	case -ENOMEM:
+		return "io_uring may not lock enough memory (raise memlock)";
+	case -EMFILE:
+	case -ENFILE:
+		return "no descriptor is left for a ring (raise nofile)";
+	default:
+		return "this kernel's io_uring lacks what Gatehouse needs (Linux 6.0 or newer)";
+	}
+}
+
+int loop_engine_choose(enum loop_engine wanted, enum loop_engine *out_engine,
+		       const char **out_reason)
+{
+	if (wanted == LOOP_ENGINE_EPOLL) {
+		*out_engine = wanted;
+		*out_reason = "configured";
+		return 0;
+	}
+	int r = engine_io_uring_probe();
+
+	if (wanted == LOOP_ENGINE_IO_URING) {
+		*out_engine = wanted;
+		*out_reason = r == 0 ? "configured" : refusal_explain(r);
+		return r;
+	}
+	*out_engine = r == 0 ? LOOP_ENGINE_IO_URING : LOOP_ENGINE_EPOLL;
+	*out_reason = r == 0 ? "a trial ring worked" : refusal_explain(r);
+	return 0;
+}
+
+/* --- posted tasks --- */
+
+static void run_posted(struct watch *watch, unsigned events)
+{
+	struct loop *loop = watch->loop;
+	uint64_t count;
+
+	(void)events;
+	while (read(loop->wake_fd, &count, sizeof(count)) < 0 && errno == EINTR)
+		;
+	struct loop_task *task = __atomic_exchange_n(&loop->posted, NULL, __ATOMIC_ACQUIRE);
+	struct loop_task *in_order = NULL;
+
+	while (task != NULL) {
+		struct loop_task *next = task->next;
+
+		task->next = in_order;
+		in_order = task;
+		task = next;
+	}
+	while (in_order != NULL) {
+		task = in_order;
+		in_order = task->next;
+		task->run(task);
+	}
+}
+
+void loop_post(struct loop *loop, struct loop_task *task)
+{
+	struct loop_task *last = __atomic_load_n(&loop->posted, __ATOMIC_RELAXED);
+
+	do
+		task->next = last;
+	while (!__atomic_compare_exchange_n(&loop->posted, &last, task, true, __ATOMIC_RELEASE,
+					    __ATOMIC_RELAXED));
+	/* Only the first of a batch wakes: whoever empties the list takes them all. */
+	if (last != NULL)
+		return;
+	uint64_t one = 1;
+
+	while (write(loop->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
+
+/* --- life --- */
+
+static void on_wake_closed(struct watch *watch)
+{
+	watch->loop->is_woken_closed = true;
+}
+
+int loop_init(struct loop *loop, const struct engine *engine)
+{
+	loop->engine = engine;
+	loop->now = clock_now_ns();
+	loop->queued_end = &loop->queued;
+	list_init(&loop->due);
+	timer_wheel_init(&loop->wheel, loop->now / NS_PER_MS);
+	loop->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (loop->reserve_fd < 0)
+		return -errno;
+	loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (loop->wake_fd < 0) {
+		int r = -errno;
+
+		close(loop->reserve_fd);
+		return r;
+	}
+	return 0;
+}
+
+void loop_finish(struct loop *loop)
+{
+	outbuf_cache_finish(&loop->outbufs);
+	close(loop->wake_fd);
+	if (loop->reserve_fd >= 0)
+		close(loop->reserve_fd);
+}
+
+int loop_create(const struct loop_options *options, struct loop **out_loop)
+{
+	struct loop *loop;
+	int r = engine_of(options->engine)->create(options, &loop);
+
+	if (r < 0)
+		return r;
+	loop->wake.on_ready = run_posted;
+	loop->wake.on_closed = on_wake_closed;
+	r = watch_open(&loop->wake, loop, loop->wake_fd, LOOP_READABLE);
+	if (r < 0) {
+		loop->engine->destroy(loop);
+		return r;
+	}
+	*out_loop = loop;
+	return 0;
+}
+
+static void turn(struct loop *loop);
+
+void loop_destroy(struct loop **loop)
+{
+	if (*loop == NULL)
+		return;
+	watch_close(&(*loop)->wake);
+	while (!(*loop)->is_woken_closed)
+		turn(*loop);
+	CHECK((*loop)->queued == NULL && (*loop)->posted == NULL);
+	(*loop)->engine->destroy(*loop);
+	*loop = NULL;
+}
+
+uint64_t loop_now(const struct loop *loop)
+{
+	return loop->now;
+}
+
+/* --- timers --- */
+
+void loop_timer_init(struct timer *timer, void (*on_expire)(struct timer *timer))
+{
+	list_init(&timer->node);
+	timer->expires_at = 0;
+	timer->on_expire = on_expire;
+}
+
+void loop_timer_start(struct loop *loop, struct timer *timer, uint64_t delay_ns)
+{
+	list_remove(&timer->node);
+	/* Rounded up: never early. */
+	timer_wheel_add(&loop->wheel, timer, (loop->now + delay_ns + NS_PER_MS - 1) / NS_PER_MS);
+}
+
+void loop_timer_stop(struct loop *loop, struct timer *timer)
+{
+	(void)loop;
+	list_remove(&timer->node);
+}
+
+bool loop_timer_is_running(const struct timer *timer)
+{
+	return !list_is_empty(&timer->node);
+}
+
+static void run_timers(struct loop *loop)
+{
+	timer_wheel_advance(&loop->wheel, loop->now / NS_PER_MS, &loop->due);
+	while (!list_is_empty(&loop->due)) {
+		struct timer *timer = CONTAINER_OF(loop->due.next, struct timer, node);
+
+		list_remove(&timer->node);
+		timer->on_expire(timer);
+	}
+}
+
+static uint64_t timeout_ns(const struct loop *loop)
+{
+	if (loop->queued != NULL || loop->closed != NULL || loop->closed_watches != NULL ||
+	    loop->closed_listeners != NULL)
+		return 0;
+	uint64_t tick = timer_wheel_next(&loop->wheel);
+
+	if (tick == UINT64_MAX)
+		return UINT64_MAX;
+	uint64_t at = tick * NS_PER_MS;
+
+	return at > loop->now ? at - loop->now : 0;
+}
+
+/* --- the end of a turn --- */
+
+void loop_queue(struct tcp *tcp)
+{
+	struct loop *loop = tcp->loop;
+
+	if (tcp->flags & (STREAM_QUEUED | STREAM_CLOSED))
+		return;
+	tcp->flags |= STREAM_QUEUED;
+	tcp->next_queued = NULL;
+	*loop->queued_end = tcp;
+	loop->queued_end = &tcp->next_queued;
+}
+
+/* Work that this work causes waits for the next turn, so that no stream can hold
+ * up the others. */
+static void do_queued(struct loop *loop)
+{
+	struct tcp *tcp = loop->queued;
+
+	loop->queued = NULL;
+	loop->queued_end = &loop->queued;
+	while (tcp != NULL) {
+		struct tcp *next = tcp->next_queued;
+
+		tcp->flags &= ~(uint32_t)STREAM_QUEUED;
+		if (tcp->flags & STREAM_CLOSING)
+			loop->engine->tcp_close(tcp);
+		else
+			loop->engine->tcp_work(tcp);
+		tcp = next;
+	}
+}
+
+void loop_tcp_closed(struct tcp *tcp)
+{
+	struct loop *loop = tcp->loop;
+
+	CHECK((tcp->flags & (STREAM_CLOSING | STREAM_CLOSED | STREAM_QUEUED)) == STREAM_CLOSING);
+	tcp->flags |= STREAM_CLOSED;
+	tcp->next_queued = loop->closed;
+	loop->closed = tcp;
+	if (tcp->flags & STREAM_RESERVE)
+		loop_reserve_refill(loop);
+}
+
+void loop_listener_closed(struct listener *listener)
+{
+	listener->next_closed = listener->loop->closed_listeners;
+	listener->loop->closed_listeners = listener;
+}
+
+void loop_watch_closed(struct watch *watch)
+{
+	watch->next_closed = watch->loop->closed_watches;
+	watch->loop->closed_watches = watch;
+}
+
+static void hand_back_closed(struct loop *loop)
+{
+	while (loop->closed != NULL) {
+		struct tcp *tcp = loop->closed;
+
+		loop->closed = tcp->next_queued;
+		outbuf_put(&loop->outbufs, tcp->sending);
+		outbuf_put(&loop->outbufs, tcp->pending);
+		tcp->handler->on_closed(tcp);
+	}
+	while (loop->closed_listeners != NULL) {
+		struct listener *listener = loop->closed_listeners;
+
+		loop->closed_listeners = listener->next_closed;
+		listener->on_closed(listener);
+	}
+	while (loop->closed_watches != NULL) {
+		struct watch *watch = loop->closed_watches;
+
+		loop->closed_watches = watch->next_closed;
+		if (watch->on_closed != NULL)
+			watch->on_closed(watch);
+	}
+}
+
+static void turn(struct loop *loop)
+{
+	loop->engine->wait(loop, timeout_ns(loop));
+	run_timers(loop);
+	do_queued(loop);
+	hand_back_closed(loop);
+}
+
+void loop_run(struct loop *loop)
+{
+	loop->is_running = true;
+	while (loop->is_running)
+		turn(loop);
+}
+
+void loop_stop(struct loop *loop)
+{
+	loop->is_running = false;
+}
+
+/* --- foreign descriptors --- */
+
+int watch_open(struct watch *watch, struct loop *loop, int fd, unsigned events)
+{
+	watch->loop = loop;
+	watch->fd = fd;
+	watch->events = events;
+	watch->is_armed = false;
+	watch->is_closing = false;
+	return loop->engine->watch_open(watch);
+}
+
+void watch_close(struct watch *watch)
+{
+	if (watch->is_closing)
+		return;
+	watch->is_closing = true;
+	watch->loop->engine->watch_close(watch);
+}

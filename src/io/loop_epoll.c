@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * loop_epoll.c - the epoll engine: emulates completions with edge-triggered
+ * readiness. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "io/loop_private.h"
+
+#define EVENTS_PER_WAIT   512
+#define ACCEPTS_PER_EVENT 64
+/* A stream that always has more to read gives way to others after so many. */
+#define RECEIVES_PER_TURN 4
+#define RECEIVE_BUFFER    65536
+
+struct epoll_loop {
+	struct loop loop; /* first */
+	int epoll_fd;
+	uint8_t receive_buffer[RECEIVE_BUFFER];
+	struct epoll_event events[EVENTS_PER_WAIT];
+};
+
+/* What an event's pointer points to, in its low bits. */
+enum tag { TAG_TCP, TAG_LISTENER, TAG_WATCH, TAG_MASK = 3 };
+
+static struct epoll_loop *epoll_of(struct loop *loop)
+{
+	return CONTAINER_OF(loop, struct epoll_loop, loop);
+}
+
+static int control(struct loop *loop, int op, int fd, uint32_t events, void *object, enum tag tag)
+{
+	struct epoll_event event = {.events = events, .data.u64 = (uintptr_t)object | tag};
+
+	return epoll_ctl(epoll_of(loop)->epoll_fd, op, fd, &event) < 0 ? -errno : 0;
+}
+
+static int epoll_engine_create(const struct loop_options *options, struct loop **out_loop)
+{
+	struct epoll_loop *self = calloc(1, sizeof(*self));
+
+	(void)options;
+	if (self == NULL)
+		return -ENOMEM;
+	int r = loop_init(&self->loop, &engine_epoll);
+
+	if (r < 0)
+		goto fail_memory;
+	self->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (self->epoll_fd < 0) {
+		r = -errno;
+		goto fail_loop;
+	}
+	*out_loop = &self->loop;
+	return 0;
+
+fail_loop:
+	loop_finish(&self->loop);
+fail_memory:
+	free(self);
+	return r;
+}
+
+static void epoll_engine_destroy(struct loop *loop)
+{
+	struct epoll_loop *self = epoll_of(loop);
+
+	close(self->epoll_fd);
+	loop_finish(loop);
+	free(self);
+}
+
+/* --- streams --- */
+
+static bool may_receive(const struct tcp *tcp)
+{
+	return (tcp->flags & (STREAM_READABLE | STREAM_READING | STREAM_EOF | STREAM_CLOSING)) ==
+	       (STREAM_READABLE | STREAM_READING);
+}
+
+static void receive_ended(struct tcp *tcp, int error)
+{
+	tcp->flags |= STREAM_EOF;
+	tcp->flags &= ~(uint32_t)STREAM_READING;
+	if (error == 0)
+		tcp->handler->on_eof(tcp);
+	else
+		tcp_fail(tcp, error);
+}
+
+/* One recv; false when there is nothing more to get now. */
+static bool receive_once(struct tcp *tcp)
+{
+	uint8_t *buffer = epoll_of(tcp->loop)->receive_buffer;
+	ssize_t n = recv(tcp->fd, buffer, RECEIVE_BUFFER, 0);
+
+	if (n < 0 && errno == EINTR)
+		return true;
+	if (n < 0 && errno == EAGAIN) {
+		tcp->flags &= ~(uint32_t)STREAM_READABLE;
+		return false;
+	}
+	if (n <= 0) {
+		receive_ended(tcp, n == 0 ? 0 : -errno);
+		return false;
+	}
+	/* Short of the buffer means empty, unless the end of the stream follows; an
+	 * edge that comes later sets the flag again. */
+	if (n < RECEIVE_BUFFER && !(tcp->flags & STREAM_HANGUP))
+		tcp->flags &= ~(uint32_t)STREAM_READABLE;
+	tcp->handler->on_recv(tcp, buffer, (size_t)n);
+	return true;
+}
+
+static void receive(struct tcp *tcp)
+{
+	for (int i = 0; i < RECEIVES_PER_TURN && may_receive(tcp); i++)
+		if (!receive_once(tcp))
+			return;
+	if (may_receive(tcp))
+		loop_queue(tcp);
+}
+
+static void flush(struct tcp *tcp)
+{
+	uint8_t *data;
+	size_t len;
+
+	while ((tcp->flags & (STREAM_WRITABLE | STREAM_FAILED | STREAM_CLOSING)) ==
+		       STREAM_WRITABLE &&
+	       (len = tcp_output(tcp, &data)) > 0) {
+		ssize_t n = send(tcp->fd, data, len, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN) {
+			tcp->flags &= ~(uint32_t)STREAM_WRITABLE;
+			return;
+		}
+		if (n < 0) {
+			tcp_fail(tcp, -errno);
+			return;
+		}
+		if ((size_t)n < len)
+			tcp->flags &= ~(uint32_t)STREAM_WRITABLE;
+		if (!tcp_output_sent(tcp, (size_t)n))
+			return;
+	}
+}
+
+static void epoll_tcp_work(struct tcp *tcp)
+{
+	if (tcp->flags & STREAM_CONNECTING)
+		return;
+	if (tcp->flags & STREAM_START_FAILED) {
+		tcp_fail(tcp, -ENOSPC);
+		return;
+	}
+	flush(tcp);
+	if (tcp_shutdown_is_due(tcp) && !(tcp->flags & STREAM_CLOSING)) {
+		tcp->flags |= STREAM_SHUT_DONE;
+		shutdown(tcp->fd, SHUT_WR);
+	}
+	receive(tcp);
+}
+
+static int register_stream(struct tcp *tcp)
+{
+	return control(tcp->loop, EPOLL_CTL_ADD, tcp->fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+		       tcp, TAG_TCP);
+}
+
+static void epoll_tcp_start(struct tcp *tcp)
+{
+	int r = register_stream(tcp);
+
+	tcp->flags |= STREAM_WRITABLE; /* a new socket is; trying proves it */
+	if (r < 0) {
+		/* Out of memory or of fs.epoll.max_user_watches: the stream cannot live.
+		 * Told from the loop, not from inside tcp_adopt. */
+		tcp->flags |= STREAM_START_FAILED;
+		loop_queue(tcp);
+	}
+}
+
+static int epoll_tcp_connect(struct tcp *tcp, int fd, const struct net_addr *remote)
+{
+	tcp->fd = fd;
+	if (connect(fd, &remote->sa, net_addr_len(remote)) < 0 && errno != EINPROGRESS) {
+		int r = -errno;
+
+		/* A refusal on loopback comes at once, an unreachable network too: told
+		 * by return value, as an error of the call. */
+		close(fd);
+		return r;
+	}
+	int r = register_stream(tcp);
+
+	if (r < 0)
+		close(fd);
+	return r;
+}
+
+static void connected(struct tcp *tcp)
+{
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	if (getsockopt(tcp->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+		error = errno;
+	tcp->flags &= ~(uint32_t)STREAM_CONNECTING;
+	tcp->flags |= STREAM_WRITABLE;
+	tcp->handler->on_connect(tcp, -error);
+}
+
+static void on_tcp_event(struct tcp *tcp, uint32_t events)
+{
+	if (tcp->flags & STREAM_CLOSING)
+		return;
+	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		tcp->flags |= STREAM_HANGUP;
+	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		tcp->flags |= STREAM_READABLE;
+	if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) {
+		if (tcp->flags & STREAM_CONNECTING) {
+			connected(tcp);
+		} else {
+			tcp->flags |= STREAM_WRITABLE;
+			if (tcp_queued(tcp) > 0)
+				loop_queue(tcp);
+		}
+	}
+	if (!(tcp->flags & STREAM_CONNECTING))
+		receive(tcp);
+}
+
+static void epoll_tcp_read_start(struct tcp *tcp)
+{
+	if (tcp->flags & STREAM_READABLE)
+		loop_queue(tcp);
+}
+
+static void epoll_tcp_read_stop(struct tcp *tcp)
+{
+	(void)tcp; /* the flag is looked at before each receive */
+}
+
+static void epoll_tcp_close(struct tcp *tcp)
+{
+	close(tcp->fd);
+	loop_tcp_closed(tcp);
+}
+
+/* --- listeners --- */
+
+static void accepted(struct listener *listener, int fd, bool is_reserve)
+{
+	listener->on_accept(listener, &(struct tcp_accepted){.fd = fd, .is_reserve = is_reserve});
+}
+
+/* Out of descriptors: gives up the reserve for one connection, so that its client
+ * is told, and stops until that one is closed. */
+static void accept_on_reserve(struct listener *listener, int error)
+{
+	struct loop *loop = listener->loop;
+	int fd = -1;
+
+	if (loop->reserve_fd >= 0) {
+		close(loop->reserve_fd);
+		loop->reserve_fd = -1;
+		fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	}
+	listener_starve(listener, error);
+	if (fd >= 0)
+		accepted(listener, fd, true);
+}
+
+static void epoll_accepted_close(struct loop *loop, int fd)
+{
+	(void)loop;
+	close(fd);
+}
+
+static bool is_starvation(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS;
+}
+
+static void on_listener_event(struct listener *listener)
+{
+	for (int i = 0; i < ACCEPTS_PER_EVENT && (listener->flags & LISTENER_ARMED); i++) {
+		int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd >= 0) {
+			accepted(listener, fd, false);
+			continue;
+		}
+		if (errno == EAGAIN)
+			return;
+		if (is_starvation(errno)) {
+			accept_on_reserve(listener, -errno);
+			return;
+		}
+		/* Anything else is the fate of one connection (ECONNABORTED, EPROTO,
+		 * ...; accept(2)): go on with the next. */
+		listener->on_accept_error(listener, -errno);
+	}
+}
+
+static void epoll_listener_update(struct listener *listener)
+{
+	bool want = !(listener->flags & (LISTENER_PAUSED | LISTENER_STARVED | LISTENER_CLOSING));
+	bool have = (listener->flags & LISTENER_ARMED) != 0;
+
+	if (want == have)
+		return;
+	/* Level-triggered: what a batch leaves over comes with the next turn. */
+	int r = control(listener->loop, EPOLL_CTL_MOD, listener->fd, want ? EPOLLIN : 0, listener,
+			TAG_LISTENER);
+
+	CHECK(r == 0);
+	listener->flags ^= LISTENER_ARMED;
+}
+
+static int epoll_listener_open(struct listener *listener)
+{
+	int flags = fcntl(listener->fd, F_GETFL);
+
+	if (flags < 0 || fcntl(listener->fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		return -errno;
+	int r = control(listener->loop, EPOLL_CTL_ADD, listener->fd, EPOLLIN, listener,
+			TAG_LISTENER);
+
+	if (r == 0)
+		listener->flags |= LISTENER_ARMED;
+	return r;
+}
+
+static void epoll_listener_close(struct listener *listener)
+{
+	listener->flags &= ~(uint32_t)LISTENER_ARMED;
+	close(listener->fd);
+	loop_listener_closed(listener);
+}
+
+/* --- foreign descriptors --- */
+
+static int epoll_watch_open(struct watch *watch)
+{
+	uint32_t events = (watch->events & LOOP_READABLE ? EPOLLIN : 0u) |
+			  (watch->events & LOOP_WRITABLE ? EPOLLOUT : 0u);
+
+	return control(watch->loop, EPOLL_CTL_ADD, watch->fd, events, watch, TAG_WATCH);
+}
+
+static void epoll_watch_close(struct watch *watch)
+{
+	control(watch->loop, EPOLL_CTL_DEL, watch->fd, 0, watch, TAG_WATCH);
+	loop_watch_closed(watch);
+}
+
+static void on_watch_event(struct watch *watch, uint32_t events)
+{
+	unsigned ready = (events & (EPOLLIN | EPOLLHUP | EPOLLERR) ? LOOP_READABLE : 0u) |
+			 (events & (EPOLLOUT | EPOLLHUP | EPOLLERR) ? LOOP_WRITABLE : 0u);
+
+	if (!watch->is_closing)
+		watch->on_ready(watch, ready & watch->events);
+}
+
+/* --- the wait --- */
+
+static int timeout_ms(uint64_t timeout_ns)
+{
+	if (timeout_ns == UINT64_MAX)
+		return -1;
+	return (int)MIN((timeout_ns + NS_PER_MS - 1) / NS_PER_MS, UINT64_C(3600000));
+}
+
+static void epoll_engine_wait(struct loop *loop, uint64_t timeout_ns)
+{
+	struct epoll_loop *self = epoll_of(loop);
+	int count = epoll_wait(self->epoll_fd, self->events, EVENTS_PER_WAIT,
+			       timeout_ms(timeout_ns));
+
+	loop->now = clock_now_ns();
+	CHECK(count >= 0 || errno == EINTR);
+	/* An object closed by an earlier event of this batch keeps its memory until
+	 * the end of the turn, so the later ones may still look at it. */
+	for (int i = 0; i < count; i++) {
+		uint64_t data = self->events[i].data.u64;
+		void *object = (void *)(uintptr_t)(data & ~(uint64_t)TAG_MASK);
+		uint32_t events = self->events[i].events;
+
+		switch ((enum tag)(data & TAG_MASK)) {
+		case TAG_TCP:
+			on_tcp_event(object, events);
+			break;
+		case TAG_LISTENER:
+			on_listener_event(object);
+			break;
+		case TAG_WATCH:
+			on_watch_event(object, events);
+			break;
+		case TAG_MASK:
+			CHECK(false);
+		}
+	}
+}
+
+const struct engine engine_epoll = {
+	.name = "epoll",
+	.socket_flags = SOCK_NONBLOCK,
+	.create = epoll_engine_create,
+	.destroy = epoll_engine_destroy,
+	.wait = epoll_engine_wait,
+	.tcp_start = epoll_tcp_start,
+	.tcp_connect = epoll_tcp_connect,
+	.tcp_read_start = epoll_tcp_read_start,
+	.tcp_read_stop = epoll_tcp_read_stop,
+	.tcp_work = epoll_tcp_work,
+	.tcp_close = epoll_tcp_close,
+	.accepted_close = epoll_accepted_close,
+	.listener_open = epoll_listener_open,
+	.listener_update = epoll_listener_update,
+	.listener_close = epoll_listener_close,
+	.watch_open = epoll_watch_open,
+	.watch_close = epoll_watch_close,
+};

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * loop_private.h - what loop.c, tcp.c and the two engines share.
+ *
+ * Layer: io; only files of io/ include it. An engine fills in a struct engine and
+ * embeds struct loop at the head of its own state. */
+#pragma once
+
+#include "base/check.h"
+#include "io/loop.h"
+#include "io/outbuf.h"
+#include "io/tcp.h"
+#include "io/timer_wheel.h"
+
+enum {
+	STREAM_READING = 1 << 0,    /* the owner wants bytes */
+	STREAM_QUEUED = 1 << 1,     /* in loop->queued */
+	STREAM_CONNECTING = 1 << 2, /* outgoing, not connected yet */
+	STREAM_CLOSING = 1 << 3,    /* tcp_close was called */
+	STREAM_CLOSED = 1 << 4,     /* in loop->closed */
+	STREAM_EOF = 1 << 5,        /* the peer has finished, or receiving failed */
+	STREAM_SHUT_WANTED = 1 << 6,
+	STREAM_SHUT_DONE = 1 << 7,
+	STREAM_FAILED = 1 << 8,  /* sending failed: queue nothing more */
+	STREAM_RESERVE = 1 << 9, /* holds the last descriptor */
+
+	STREAM_READABLE = 1 << 10,     /* epoll: an edge was seen, EAGAIN was not */
+	STREAM_WRITABLE = 1 << 11,     /* epoll: likewise */
+	STREAM_HANGUP = 1 << 12,       /* epoll: read to the end, a short read proves nothing */
+	STREAM_START_FAILED = 1 << 13, /* epoll: could not be registered */
+
+	STREAM_POLL_ARMED = 1 << 14,   /* io_uring: multishot poll */
+	STREAM_RECV_ONE = 1 << 15,     /* io_uring: a single receive is in flight */
+	STREAM_RECV_MULTI = 1 << 16,   /* io_uring: multishot receive */
+	STREAM_RECV_CANCEL = 1 << 17,  /* io_uring: its cancellation is under way */
+	STREAM_SENDING = 1 << 18,      /* io_uring: a send is in flight */
+	STREAM_CANCELLED = 1 << 19,    /* io_uring: everything in flight was cancelled */
+	STREAM_SLOT_CLOSING = 1 << 20, /* io_uring: its direct descriptor was given back */
+};
+
+enum {
+	LISTENER_PAUSED = 1 << 0,  /* by its owner */
+	LISTENER_STARVED = 1 << 1, /* no descriptor to be had */
+	LISTENER_CLOSING = 1 << 2,
+	LISTENER_ARMED = 1 << 3, /* the engine is accepting */
+	LISTENER_MULTI = 1 << 4, /* io_uring: with a multishot accept */
+};
+
+struct engine {
+	const char *name;
+	int socket_flags; /* for sockets of tcp_connect */
+	int (*create)(const struct loop_options *options, struct loop **out_loop);
+	void (*destroy)(struct loop *loop);
+	/* Hands over what is prepared, waits up to `timeout_ns` (UINT64_MAX: for ever),
+	 * sets loop->now, and dispatches what came. */
+	void (*wait)(struct loop *loop, uint64_t timeout_ns);
+
+	/* tcp->fd is set; starts nothing that tcp->flags does not ask for. */
+	void (*tcp_start)(struct tcp *tcp);
+	/* Owns `fd`, also on failure. */
+	int (*tcp_connect)(struct tcp *tcp, int fd, const struct net_addr *remote);
+	void (*tcp_read_start)(struct tcp *tcp);
+	void (*tcp_read_stop)(struct tcp *tcp);
+	/* At the end of the turn, for a queued stream that is not closing. */
+	void (*tcp_work)(struct tcp *tcp);
+	/* Cancels, closes, and calls loop_tcp_closed when the kernel has let go. */
+	void (*tcp_close)(struct tcp *tcp);
+
+	/* Gives up an accepted connection that nobody adopted. */
+	void (*accepted_close)(struct loop *loop, int fd);
+
+	int (*listener_open)(struct listener *listener);
+	/* After a change of flags: starts or stops accepting. */
+	void (*listener_update)(struct listener *listener);
+	void (*listener_close)(struct listener *listener);
+
+	int (*watch_open)(struct watch *watch);
+	void (*watch_close)(struct watch *watch);
+};
+
+extern const struct engine engine_epoll;
+extern const struct engine engine_io_uring;
+
+/* 0, or why a ring with all that we need cannot be made here. */
+int engine_io_uring_probe(void);
+
+struct loop {
+	const struct engine *engine;
+	uint64_t now; /* [ns] */
+	bool is_running;
+	struct timer_wheel wheel;
+	struct list_node due;
+	struct tcp *queued; /* streams with work for the end of the turn */
+	struct tcp **queued_end;
+	struct tcp *closed; /* to be handed back at the end of the turn */
+	struct listener *closed_listeners;
+	struct watch *closed_watches;
+	struct outbuf_cache outbufs;
+	struct loop_task *posted; /* atomic; last posted first */
+	struct watch wake;
+	int wake_fd;
+	bool is_woken_closed;
+	/* Given up to accept one connection when descriptors are out; -1: in use. */
+	int reserve_fd;
+	struct listener *starved; /* waits for the reserve */
+};
+
+/* For the engines' create and destroy. */
+int loop_init(struct loop *loop, const struct engine *engine);
+void loop_finish(struct loop *loop);
+
+/* The stream has work at the end of this turn. */
+void loop_queue(struct tcp *tcp);
+
+void loop_tcp_closed(struct tcp *tcp);
+void loop_listener_closed(struct listener *listener);
+void loop_watch_closed(struct watch *watch);
+
+/* Opens the reserve again, if it is gone, and lets the starved listener go on. */
+void loop_reserve_refill(struct loop *loop);
+
+/* accept failed for want of descriptors or memory: stop, report, try later. */
+void listener_starve(struct listener *listener, int error);
+
+/* The next bytes to send, in *out_data; 0 if there are none. Moves pending output
+ * behind sending. */
+size_t tcp_output(struct tcp *tcp, uint8_t **out_data);
+
+/* `sent` bytes of tcp_output are with the kernel. Frees, continues, tells on_drain;
+ * true if there is more to send now. */
+bool tcp_output_sent(struct tcp *tcp, size_t sent);
+
+/* Sending or receiving failed; tells the owner, once. */
+void tcp_fail(struct tcp *tcp, int error);
+
+/* The queue is empty and FIN is due. */
+bool tcp_shutdown_is_due(const struct tcp *tcp);

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * tcp.c - what streams and listeners do the same way on both engines. */
+#include "io/tcp.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "io/loop_private.h"
+
+/* glibc 2.36 lacks it (linux/in.h). */
+#ifndef IP_BIND_ADDRESS_NO_PORT
+#define IP_BIND_ADDRESS_NO_PORT 24
+#endif
+
+/* While starved: how often to look whether descriptors are to be had again. */
+#define STARVED_RETRY_NS (100 * NS_PER_MS)
+
+static void tcp_init(struct tcp *tcp, struct loop *loop, int fd, const struct tcp_handler *handler)
+{
+	*tcp = (struct tcp){.loop = loop, .handler = handler, .fd = fd};
+}
+
+void tcp_adopt(struct tcp *tcp, struct loop *loop, const struct tcp_accepted *accepted,
+	       const struct tcp_handler *handler)
+{
+	tcp_init(tcp, loop, accepted->fd, handler);
+	tcp->flags = STREAM_READING | (accepted->is_reserve ? STREAM_RESERVE : 0);
+	loop->engine->tcp_start(tcp);
+}
+
+/* The port is chosen at connect time, for the whole four-tuple: binding it earlier
+ * would use it up for every destination. */
+static int bind_local(int fd, const struct net_addr *local)
+{
+	int one = 1;
+
+	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
+	return bind(fd, &local->sa, net_addr_len(local)) < 0 ? -errno : 0;
+}
+
+int tcp_connect(struct tcp *tcp, struct loop *loop, const struct net_addr *local,
+		const struct net_addr *remote, const struct tcp_handler *handler)
+{
+	int fd = socket(remote->sa.sa_family,
+			SOCK_STREAM | SOCK_CLOEXEC | loop->engine->socket_flags, 0);
+	int one = 1;
+
+	if (fd < 0)
+		return -errno;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	int r = local == NULL ? 0 : bind_local(fd, local);
+
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	tcp_init(tcp, loop, -1, handler);
+	tcp->flags = STREAM_CONNECTING;
+	return loop->engine->tcp_connect(tcp, fd, remote);
+}
+
+void tcp_read_start(struct tcp *tcp)
+{
+	if (tcp->flags & (STREAM_READING | STREAM_CLOSING | STREAM_EOF))
+		return;
+	tcp->flags |= STREAM_READING;
+	tcp->loop->engine->tcp_read_start(tcp);
+}
+
+void tcp_read_stop(struct tcp *tcp)
+{
+	if (!(tcp->flags & STREAM_READING))
+		return;
+	tcp->flags &= ~(uint32_t)STREAM_READING;
+	if (!(tcp->flags & STREAM_CLOSING))
+		tcp->loop->engine->tcp_read_stop(tcp);
+}
+
+/* --- output --- */
+
+uint8_t *tcp_reserve(struct tcp *tcp, size_t len)
+{
+	struct outbuf *pending = tcp->pending;
+
+	CHECK(!(tcp->flags & (STREAM_CONNECTING | STREAM_SHUT_WANTED)));
+	if (pending == NULL)
+		pending = outbuf_get(&tcp->loop->outbufs, len);
+	else if (pending->cap - pending->end < len)
+		pending = outbuf_grow(&tcp->loop->outbufs, pending, len);
+	if (pending == NULL)
+		return NULL;
+	tcp->pending = pending;
+	return pending->data + pending->end;
+}
+
+void tcp_commit(struct tcp *tcp, size_t len)
+{
+	CHECK(tcp->pending != NULL && len <= tcp->pending->cap - tcp->pending->end);
+	tcp->pending->end += len;
+	if (!(tcp->flags & (STREAM_CLOSING | STREAM_FAILED)))
+		loop_queue(tcp);
+}
+
+int tcp_write(struct tcp *tcp, const void *data, size_t len)
+{
+	uint8_t *to = tcp_reserve(tcp, len);
+
+	if (to == NULL)
+		return -ENOMEM;
+	memcpy(to, data, len);
+	tcp_commit(tcp, len);
+	return 0;
+}
+
+static size_t outbuf_len(const struct outbuf *outbuf)
+{
+	return outbuf == NULL ? 0 : outbuf->end - outbuf->start;
+}
+
+size_t tcp_queued(const struct tcp *tcp)
+{
+	if (tcp->flags & STREAM_CONNECTING)
+		return 0;
+	return outbuf_len(tcp->sending) + outbuf_len(tcp->pending);
+}
+
+size_t tcp_output(struct tcp *tcp, uint8_t **out_data)
+{
+	if (tcp->sending == NULL) {
+		tcp->sending = tcp->pending;
+		tcp->pending = NULL;
+	}
+	if (outbuf_len(tcp->sending) == 0)
+		return 0;
+	*out_data = tcp->sending->data + tcp->sending->start;
+	return outbuf_len(tcp->sending);
+}
+
+bool tcp_output_sent(struct tcp *tcp, size_t sent)
+{
+	CHECK(sent > 0 && sent <= outbuf_len(tcp->sending));
+	tcp->progress++;
+	tcp->sending->start += sent;
+	if (outbuf_len(tcp->sending) > 0)
+		return true;
+	outbuf_put(&tcp->loop->outbufs, tcp->sending);
+	tcp->sending = NULL;
+	if (outbuf_len(tcp->pending) > 0)
+		return true;
+	if (!(tcp->flags & STREAM_CLOSING))
+		tcp->handler->on_drain(tcp);
+	return false;
+}
+
+void tcp_fail(struct tcp *tcp, int error)
+{
+	if (tcp->flags & (STREAM_CLOSING | STREAM_FAILED))
+		return;
+	tcp->flags |= STREAM_FAILED;
+	tcp->handler->on_error(tcp, error);
+}
+
+void tcp_shutdown(struct tcp *tcp)
+{
+	if (tcp->flags & (STREAM_SHUT_WANTED | STREAM_CLOSING))
+		return;
+	tcp->flags |= STREAM_SHUT_WANTED;
+	loop_queue(tcp);
+}
+
+bool tcp_shutdown_is_due(const struct tcp *tcp)
+{
+	return (tcp->flags & (STREAM_SHUT_WANTED | STREAM_SHUT_DONE)) == STREAM_SHUT_WANTED &&
+	       tcp_queued(tcp) == 0;
+}
+
+void tcp_close(struct tcp *tcp)
+{
+	if (tcp->flags & STREAM_CLOSING)
+		return;
+	tcp->flags |= STREAM_CLOSING;
+	tcp->flags &= ~(uint32_t)STREAM_READING;
+	loop_queue(tcp);
+}
+
+bool tcp_is_closing(const struct tcp *tcp)
+{
+	return (tcp->flags & STREAM_CLOSING) != 0;
+}
+
+/* --- listeners --- */
+
+/* SO_REUSEPORT would let us share the port with another process of the same user
+ * unseen: a bind without it fails if anybody listens there. */
+static int check_port_is_free(const struct net_addr *addr)
+{
+	int fd = socket(addr->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int one = 1;
+
+	if (fd < 0)
+		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	int r = bind(fd, &addr->sa, net_addr_len(addr)) < 0 ? -errno : 0;
+
+	close(fd);
+	return r;
+}
+
+static int bind_and_listen(int fd, struct net_addr *addr)
+{
+	static const int one = 1;
+	socklen_t len = sizeof(*addr);
+
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) < 0 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) < 0 ||
+	    bind(fd, &addr->sa, net_addr_len(addr)) < 0 || listen(fd, INT_MAX) < 0 ||
+	    getsockname(fd, &addr->sa, &len) < 0)
+		return -errno;
+	return fd;
+}
+
+int listener_bind(struct net_addr *addr, bool is_first)
+{
+	int r = is_first && net_addr_port(addr) != 0 ? check_port_is_free(addr) : 0;
+
+	if (r < 0)
+		return r;
+	int fd = socket(addr->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	r = bind_and_listen(fd, addr);
+	if (r < 0)
+		close(fd);
+	return r;
+}
+
+/* Lets a starved listener try again, if the reserve is there to fall back on. */
+static void listener_feed(struct listener *listener)
+{
+	struct loop *loop = listener->loop;
+
+	if (loop->starved == listener)
+		loop->starved = NULL;
+	listener->flags &= ~(uint32_t)LISTENER_STARVED;
+	loop_timer_stop(loop, &listener->retry);
+	loop->engine->listener_update(listener);
+}
+
+void loop_reserve_refill(struct loop *loop)
+{
+	if (loop->reserve_fd < 0)
+		loop->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (loop->reserve_fd >= 0 && loop->starved != NULL)
+		listener_feed(loop->starved);
+}
+
+void listener_refuse(struct listener *listener, const struct tcp_accepted *accepted)
+{
+	struct loop *loop = listener->loop;
+
+	loop->engine->accepted_close(loop, accepted->fd);
+	if (accepted->is_reserve)
+		loop_reserve_refill(loop);
+}
+
+static void on_retry(struct timer *timer)
+{
+	struct listener *listener = CONTAINER_OF(timer, struct listener, retry);
+
+	loop_reserve_refill(listener->loop);
+	if (!(listener->flags & LISTENER_STARVED))
+		return;
+	if (listener->loop->reserve_fd >= 0)
+		listener_feed(listener);
+	else
+		loop_timer_start(listener->loop, &listener->retry, STARVED_RETRY_NS);
+}
+
+int listener_open(struct listener *listener, struct loop *loop, int fd)
+{
+	listener->loop = loop;
+	listener->fd = fd;
+	listener->flags = 0;
+	listener->operations = 0;
+	loop_timer_init(&listener->retry, on_retry);
+	int r = loop->engine->listener_open(listener);
+
+	if (r < 0)
+		close(fd);
+	return r;
+}
+
+void listener_starve(struct listener *listener, int error)
+{
+	listener->flags |= LISTENER_STARVED;
+	listener->loop->starved = listener;
+	loop_timer_start(listener->loop, &listener->retry, STARVED_RETRY_NS);
+	if (error != 0)
+		listener->on_accept_error(listener, error);
+	listener->loop->engine->listener_update(listener);
+}
+
+void listener_pause(struct listener *listener)
+{
+	listener->flags |= LISTENER_PAUSED;
+	listener->loop->engine->listener_update(listener);
+}
+
+void listener_resume(struct listener *listener)
+{
+	listener->flags &= ~(uint32_t)LISTENER_PAUSED;
+	listener->loop->engine->listener_update(listener);
+}
+
+void listener_close(struct listener *listener)
+{
+	if (listener->flags & LISTENER_CLOSING)
+		return;
+	listener->flags |= LISTENER_CLOSING;
+	loop_timer_stop(listener->loop, &listener->retry);
+	if (listener->loop->starved == listener)
+		listener->loop->starved = NULL;
+	listener->loop->engine->listener_close(listener);
+}
