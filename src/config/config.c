@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * config.c - puts defaults, file, environment and flags together. */
+#include "config/config_option.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/check.h"
+#include "config/suggest.h"
+
+#define FILE_BYTES_MAX  ((size_t)1 << 20)
+#define VARIABLE_PREFIX "GATEHOUSE_"
+#define DEFAULT_PATH    "/ws/{client_id}"
+
+/* The defaults of one table into `base`; those of PATH and TOKENS stay empty. */
+static void defaults_apply(const struct config_option *options, size_t count, void *base)
+{
+	struct config_problem problem;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct config_option *option = &options[i];
+
+		if (option->kind == CONFIG_PATH || option->kind == CONFIG_TOKENS)
+			continue;
+		CHECK(config_value_apply(option, slice_from_text(option->fallback), base,
+					 &problem));
+	}
+}
+
+void config_route_init(struct config_route *route)
+{
+	*route = (struct config_route){0};
+	defaults_apply(config_route_options, CONFIG_ROUTE_OPTION_COUNT, route);
+}
+
+void config_route_finish(struct config_route *route)
+{
+	for (size_t i = 0; i < route->subprotocols.count; i++)
+		free(route->subprotocols.items[i]);
+	free(route->subprotocols.items);
+	free(route->path);
+	*route = (struct config_route){0};
+}
+
+void config_finish(struct config *config)
+{
+	for (size_t i = 0; i < config->route_count; i++)
+		config_route_finish(&config->routes[i]);
+	free(config->routes);
+	free(config->file);
+	*config = (struct config){0};
+}
+
+static void default_route_add(struct config *config, struct config_report *report)
+{
+	config->routes = malloc(sizeof(*config->routes));
+	char *path = strdup(DEFAULT_PATH);
+
+	if (config->routes == NULL || path == NULL) {
+		free(path);
+		config_report_add(report, "routes: out of memory");
+		return;
+	}
+	config_route_init(&config->routes[0]);
+	config->routes[0].path = path;
+	config->route_count = 1;
+}
+
+/* Applies one value from the environment or a flag; `name` is how it was given. */
+static void text_apply(struct config *config, const struct config_option *option,
+		       enum config_origin_kind from, const char *name, const char *value,
+		       struct config_report *report)
+{
+	struct config_problem problem;
+
+	if (!config_value_apply(option, slice_from_text(value), config, &problem)) {
+		config_report_add(report, "%s: %s", name, problem.text);
+		return;
+	}
+	config->origins[option - config_options] = (struct config_origin){.kind = from};
+}
+
+/* A service called "gatehouse-server" makes Kubernetes set GATEHOUSE_SERVER_PORT
+ * and others in every pod; they are not meant for us. */
+static bool is_from_kubernetes(const char *rest)
+{
+	return strncmp(rest, "SERVICE_HOST", strlen("SERVICE_HOST")) == 0 ||
+	       strncmp(rest, "SERVICE_PORT", strlen("SERVICE_PORT")) == 0 ||
+	       strcmp(rest, "PORT") == 0 || strncmp(rest, "PORT_", strlen("PORT_")) == 0;
+}
+
+/* The part behind "GATEHOUSE_SECTION_", or NULL if `name` names no section. */
+static const char *section_strip(struct slice name)
+{
+	const char *rest = (const char *)name.data + strlen(VARIABLE_PREFIX);
+
+	for (size_t i = 0; config_top_keys[i] != NULL; i++) {
+		size_t len = strlen(config_top_keys[i]);
+
+		if (strncasecmp(rest, config_top_keys[i], len) == 0 && rest[len] == '_')
+			return rest + len + 1;
+	}
+	return NULL;
+}
+
+/* `name` ends before the '=' of its variable. A wrong section is an error only if
+ * a known variable is near: other programs may use our prefix too. */
+static void unknown_variable_report(struct slice name, struct config_report *report)
+{
+	const char *rest = section_strip(name);
+	struct suggest suggest = {.seen = name};
+	char seen[CONFIG_QUOTE_MAX], known[CONFIG_NAME_MAX], hint[SUGGEST_HINT_MAX];
+
+	if (rest != NULL && is_from_kubernetes(rest))
+		return;
+	for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++)
+		suggest_offer(&suggest, config_option_variable(&config_options[i], known));
+	if (rest == NULL && suggest.best[0] == 0)
+		return;
+	config_report_add(report, "%s: there is no such option%s", config_quote(name, seen),
+			  suggest_hint(&suggest, hint));
+}
+
+static void environment_apply(struct config *config, char *const *environment,
+			      struct config_report *report)
+{
+	for (; *environment != NULL; environment++) {
+		const char *entry = *environment;
+		const char *equals = strchr(entry, '=');
+
+		if (equals == NULL || strncmp(entry, VARIABLE_PREFIX, strlen(VARIABLE_PREFIX)) != 0)
+			continue;
+		struct slice name = slice_of(entry, (size_t)(equals - entry));
+		const struct config_option *option = config_option_by_variable(name);
+		char known[CONFIG_NAME_MAX];
+
+		if (option == NULL)
+			unknown_variable_report(name, report);
+		else
+			text_apply(config, option, CONFIG_FROM_ENVIRONMENT,
+				   config_option_variable(option, known), equals + 1, report);
+	}
+}
+
+static void flags_apply(struct config *config, const struct config_flag *flags, size_t count,
+			struct config_report *report)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct config_option *option = config_option_by_flag(flags[i].name);
+
+		CHECK(option != NULL);
+		text_apply(config, option, CONFIG_FROM_FLAG, flags[i].name, flags[i].value, report);
+	}
+}
+
+/* Returns 0 with the whole file in *out_text, or a negative errno. */
+static int descriptor_read(int fd, struct buf *out_text)
+{
+	for (;;) {
+		uint8_t *room = buf_reserve(out_text, 4096, FILE_BYTES_MAX + 8192);
+
+		if (room == NULL)
+			return -ENOMEM;
+		ssize_t got = read(fd, room, 4096);
+
+		if (got < 0 && errno != EINTR)
+			return -errno;
+		if (got == 0)
+			return 0;
+		out_text->len += got > 0 ? (size_t)got : 0;
+		if (out_text->len > FILE_BYTES_MAX)
+			return -EFBIG;
+	}
+}
+
+static int file_read(const char *file, struct buf *out_text)
+{
+	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+	if (fd < 0)
+		return -errno;
+	int r = descriptor_read(fd, out_text);
+
+	close(fd);
+	return r;
+}
+
+static const char *file_advice(int error)
+{
+	switch (error) {
+	case ENOENT:
+		return "check the name given with -c, or leave -c out for the defaults";
+	case EACCES:
+		return "let the user of this process read it";
+	case EISDIR:
+		return "name a file";
+	default:
+		return "name a readable file";
+	}
+}
+
+static void file_apply(struct config *config, const char *file, const struct slice *given,
+		       struct config_report *report)
+{
+	struct buf content = {0};
+	struct slice text = given != NULL ? *given : (struct slice){0};
+	int r = given == NULL ? file_read(file, &content) : text.len > FILE_BYTES_MAX ? -EFBIG : 0;
+
+	if (given == NULL)
+		text = buf_slice(&content);
+	if (r == -EFBIG)
+		config_report_add(report, "%s: is larger than %zu bytes; write a smaller file",
+				  file, FILE_BYTES_MAX);
+	else if (r < 0)
+		config_report_add(report, "%s: cannot be read: %s; %s", file, strerror(-r),
+				  file_advice(-r));
+	else
+		config_yaml_apply(config, file, text, report);
+	buf_finish(&content);
+	config->file = strdup(file);
+	if (config->file == NULL)
+		config_report_add(report, "%s: out of memory", file);
+}
+
+/* "FILE:LINE:COLUMN: " of a value from the file, its variable or flag, or what its
+ * default is called. */
+static void origin_print(const struct config *config, const struct config_option *option, char *out,
+			 size_t size)
+{
+	const struct config_origin *origin = &config->origins[option - config_options];
+	char name[CONFIG_NAME_MAX];
+
+	if (origin->kind == CONFIG_FROM_FILE)
+		snprintf(out, size, "%s:%u:%u: ", config->file, origin->line, origin->column);
+	else if (origin->kind == CONFIG_FROM_ENVIRONMENT)
+		snprintf(out, size, "%s: ", config_option_variable(option, name));
+	else if (origin->kind == CONFIG_FROM_FLAG)
+		snprintf(out, size, "%s: ", config_option_flag(option, name));
+	else
+		snprintf(out, size, "default: ");
+}
+
+static bool is_wildcard(const struct net_addr *addr)
+{
+	if (addr->sa.sa_family == AF_INET6)
+		return IN6_IS_ADDR_UNSPECIFIED(&addr->in6.sin6_addr);
+	return addr->in.sin_addr.s_addr == INADDR_ANY;
+}
+
+/* True if only one of the two could listen. Port 0 is any free one. */
+static bool addresses_clash(const struct net_addr *a, const struct net_addr *b)
+{
+	if (net_addr_port(a) != net_addr_port(b) || net_addr_port(a) == 0 ||
+	    a->sa.sa_family != b->sa.sa_family)
+		return false;
+	if (is_wildcard(a) || is_wildcard(b))
+		return true;
+	return a->sa.sa_family == AF_INET6
+		       ? IN6_ARE_ADDR_EQUAL(&a->in6.sin6_addr, &b->in6.sin6_addr)
+		       : a->in.sin_addr.s_addr == b->in.sin_addr.s_addr;
+}
+
+static void cross_check(const struct config *config, struct config_report *report)
+{
+	const struct config_option *admin = &config_options[CONFIG_OPTION_admin_listen];
+	const struct config_option *server = &config_options[CONFIG_OPTION_server_listen];
+	char place[512], admin_text[NET_ADDR_TEXT_MAX], server_text[NET_ADDR_TEXT_MAX];
+
+	if (!addresses_clash(&config->admin.listen, &config->server.listen))
+		return;
+	/* Point at the one that somebody wrote. */
+	bool is_default = config->origins[CONFIG_OPTION_admin_listen].kind == CONFIG_FROM_DEFAULT;
+
+	origin_print(config, is_default ? server : admin, place, sizeof(place));
+	config_report_add(
+		report,
+		"%sadmin.listen: %s clashes with server.listen %s; give one of them "
+		"another port",
+		place, net_addr_format(&config->admin.listen, admin_text, sizeof(admin_text)),
+		net_addr_format(&config->server.listen, server_text, sizeof(server_text)));
+}
+
+int config_load(const struct config_sources *sources, struct config_report *report,
+		struct config *out_config)
+{
+	struct config config = {0};
+	size_t before = report->count;
+
+	defaults_apply(config_options, CONFIG_OPTION_COUNT, &config);
+	if (sources->file != NULL)
+		file_apply(&config, sources->file, sources->text, report);
+	if (sources->environment != NULL)
+		environment_apply(&config, sources->environment, report);
+	flags_apply(&config, sources->flags, sources->flag_count, report);
+	if (config.route_count == 0 && report->count == before)
+		default_route_add(&config, report);
+	cross_check(&config, report);
+	if (report->count != before) {
+		config_finish(&config);
+		return -EINVAL;
+	}
+	*out_config = config;
+	return 0;
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * config.h - the configuration: its structs, how it is loaded, how it is shown.
+ *
+ * Layer: config (may include base/ only). Reads files; for start-up and commands,
+ * never for a worker thread. A loaded struct config is plain data: any thread may
+ * read it, nobody writes it. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/net_addr.h"
+#include "base/slice.h"
+#include "config/config_report.h"
+#include "config/config_table.h"
+
+/* The file that is read if it exists and no other was named. */
+#define CONFIG_DEFAULT_FILE "config/application.yaml"
+
+enum config_engine { CONFIG_ENGINE_AUTO, CONFIG_ENGINE_IO_URING, CONFIG_ENGINE_EPOLL };
+
+/* What to do if a route names subprotocols and the client offers none of them. */
+enum config_mismatch {
+	CONFIG_MISMATCH_REFUSE, /* 400 before the upgrade */
+	CONFIG_MISMATCH_CLOSE,  /* upgrade, then close at once with 1002 */
+	CONFIG_MISMATCH_ACCEPT, /* go on without a subprotocol */
+};
+
+enum config_backend { CONFIG_BACKEND_ECHO };
+
+struct config_tokens {
+	char **items;
+	size_t count;
+};
+
+/* The fields have the names of the keys in config_table.h: durations in ms, sizes
+ * in bytes, 0 for "auto" of a number. */
+#define CONFIG_FIELD(section, name, kind, ...)  CONFIG_C_##kind name;
+#define CONFIG_NUMBER(section, name, kind, ...) CONFIG_OPTION_##section##_##name,
+#define CONFIG_STRUCT(section, table) \
+	struct config_##section {     \
+		table(CONFIG_FIELD)   \
+	};
+#define CONFIG_MEMBER(section, table)  struct config_##section section;
+#define CONFIG_NUMBERS(section, table) table(CONFIG_NUMBER)
+
+CONFIG_SECTIONS(CONFIG_STRUCT)
+
+enum config_option_number { CONFIG_SECTIONS(CONFIG_NUMBERS) CONFIG_OPTION_COUNT };
+enum config_route_option_number { CONFIG_ROUTE(CONFIG_NUMBER) CONFIG_ROUTE_OPTION_COUNT };
+
+enum config_origin_kind {
+	CONFIG_FROM_DEFAULT,
+	CONFIG_FROM_FILE,
+	CONFIG_FROM_ENVIRONMENT,
+	CONFIG_FROM_FLAG,
+};
+
+/* Where a value came from. */
+struct config_origin {
+	enum config_origin_kind kind;
+	uint32_t line; /* FROM_FILE only; 1 is the first */
+	uint32_t column;
+};
+
+struct config_route {
+	CONFIG_ROUTE(CONFIG_FIELD)
+	struct config_origin origins[CONFIG_ROUTE_OPTION_COUNT];
+};
+
+/* struct config_server server; struct config_admin admin; struct config_log log; */
+struct config {
+	CONFIG_SECTIONS(CONFIG_MEMBER)
+	struct config_route *routes;
+	size_t route_count; /* at least 1 */
+	char *file;         /* that was read; NULL = none */
+	struct config_origin origins[CONFIG_OPTION_COUNT];
+};
+
+/* One flag as it was given, for example {"--max-connections", "5"}. */
+struct config_flag {
+	const char *name;
+	const char *value;
+};
+
+/* What to load from. A zeroed struct gives the built-in defaults. */
+struct config_sources {
+	const char *file;                /* NULL = no file */
+	const struct slice *text;        /* the content of `file`, else it is read from disk */
+	char *const *environment;        /* "NAME=value" and a NULL at the end; NULL = none */
+	const struct config_flag *flags; /* every name is known to config_has_flag */
+	size_t flag_count;
+};
+
+/* Loads with flag > environment > file > default. Returns 0 and fills *out_config
+ * (config_finish frees it), or -EINVAL with at least one mistake in the report. */
+int config_load(const struct config_sources *sources, struct config_report *report,
+		struct config *out_config);
+
+/* Frees what is in it; zeroed is fine. */
+void config_finish(struct config *config);
+
+/* True for "--server-max-connections", "--max-connections", also with '_' or '.'
+ * for '-'. */
+bool config_has_flag(const char *name);
+
+/* The effective values as YAML that can be loaded again, each with its origin. */
+void config_print(const struct config *config, FILE *to);
+
+/* docs/options.md. */
+void config_print_reference(FILE *to);
+
+/* The lines of --help for all flags of options. */
+void config_print_flags(FILE *to);

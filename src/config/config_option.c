@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config/config_option.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#define OPTION_AT(section, key, kind, fallback, min, max, unit, reload, help, offset) \
+	{#section, #key, CONFIG_##kind, fallback, min, max, unit, CONFIG_##reload, help, offset},
+#define OPTION(section, key, ...) \
+	OPTION_AT(section, key, __VA_ARGS__, offsetof(struct config, section.key))
+#define ROUTE_OPTION(section, key, ...) \
+	OPTION_AT(section, key, __VA_ARGS__, offsetof(struct config_route, key))
+#define SECTION_OPTIONS(section, table) table(OPTION)
+#define SECTION_NAME(section, table)    #section,
+
+const struct config_option config_options[] = {CONFIG_SECTIONS(SECTION_OPTIONS)};
+const struct config_option config_route_options[] = {CONFIG_ROUTE(ROUTE_OPTION)};
+const char *const config_top_keys[] = {CONFIG_SECTIONS(SECTION_NAME) "routes", NULL};
+
+/* The server's options are the ones people mean when they name no section. */
+static bool has_short_flag(const struct config_option *option)
+{
+	return strcmp(option->section, "server") == 0;
+}
+
+static void replace(char *text, char old, char new)
+{
+	for (; *text != 0; text++)
+		if (*text == old)
+			*text = new;
+}
+
+static char *long_flag(const struct config_option *option, char out[CONFIG_NAME_MAX])
+{
+	snprintf(out, CONFIG_NAME_MAX, "--%s-%s", option->section, option->key);
+	replace(out, '_', '-');
+	return out;
+}
+
+char *config_option_flag(const struct config_option *option, char out[CONFIG_NAME_MAX])
+{
+	if (!has_short_flag(option))
+		return long_flag(option, out);
+	snprintf(out, CONFIG_NAME_MAX, "--%s", option->key);
+	replace(out, '_', '-');
+	return out;
+}
+
+char *config_option_variable(const struct config_option *option, char out[CONFIG_NAME_MAX])
+{
+	snprintf(out, CONFIG_NAME_MAX, "GATEHOUSE_%s_%s", option->section, option->key);
+	for (char *c = out; *c != 0; c++)
+		*c = (char)toupper((unsigned char)*c);
+	return out;
+}
+
+const struct config_option *config_option_by_flag(const char *name)
+{
+	char plain[CONFIG_NAME_MAX];
+	char known[CONFIG_NAME_MAX];
+
+	if (strlen(name) >= sizeof(plain))
+		return NULL;
+	strcpy(plain, name);
+	replace(plain, '_', '-');
+	replace(plain, '.', '-');
+	for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++)
+		if (strcmp(plain, long_flag(&config_options[i], known)) == 0 ||
+		    strcmp(plain, config_option_flag(&config_options[i], known)) == 0)
+			return &config_options[i];
+	return NULL;
+}
+
+bool config_has_flag(const char *name)
+{
+	return config_option_by_flag(name) != NULL;
+}
+
+const struct config_option *config_option_by_variable(struct slice name)
+{
+	char known[CONFIG_NAME_MAX];
+
+	for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++)
+		if (slice_equals(name, slice_from_text(
+					       config_option_variable(&config_options[i], known))))
+			return &config_options[i];
+	return NULL;
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * config_option.h - what is known about an option, and its values as text.
+ *
+ * Layer: config, internal to it. */
+#pragma once
+
+#include "config/config.h"
+
+enum config_kind {
+	CONFIG_ADDRESS,
+	CONFIG_COUNT,
+	CONFIG_AUTO_COUNT,
+	CONFIG_DURATION,
+	CONFIG_OFF_DURATION,
+	CONFIG_SIZE,
+	CONFIG_ENGINE,
+	CONFIG_LEVEL,
+	CONFIG_FORMAT,
+	CONFIG_MISMATCH,
+	CONFIG_BACKEND,
+	CONFIG_PATH,
+	CONFIG_TOKENS,
+};
+
+enum config_reload { CONFIG_LIVE, CONFIG_RESTART };
+
+/* One line of config_table.h. */
+struct config_option {
+	const char *section;
+	const char *key;
+	enum config_kind kind;
+	const char *fallback; /* the default as text; NULL = must be given */
+	uint64_t min;
+	uint64_t max;
+	const char *unit;
+	enum config_reload reload;
+	const char *help;
+	size_t offset; /* of the field in struct config or struct config_route */
+};
+
+extern const struct config_option config_options[CONFIG_OPTION_COUNT];
+extern const struct config_option config_route_options[CONFIG_ROUTE_OPTION_COUNT];
+extern const char *const config_top_keys[]; /* of the file; ends with NULL */
+
+/* 64 bytes hold the longest of each; asserted by a test. */
+#define CONFIG_NAME_MAX 64
+char *config_option_flag(const struct config_option *option, char out[CONFIG_NAME_MAX]);
+char *config_option_variable(const struct config_option *option, char out[CONFIG_NAME_MAX]);
+
+/* NULL if there is none of that name. */
+const struct config_option *config_option_by_flag(const char *name);
+const struct config_option *config_option_by_variable(struct slice name);
+
+/* What is wrong with a value, as the end of a sentence that begins with the name
+ * of the option. */
+struct config_problem {
+	char text[1024];
+};
+
+/* The text into the C type of the option's kind, which *out_value must have; memory
+ * in it belongs to the caller. False: *out_problem says why. Not for TOKENS. */
+bool config_value_parse(const struct config_option *option, struct slice text, void *out_value,
+			struct config_problem *out_problem);
+
+/* Parses into the option's field of `base` (a struct config or config_route). A
+ * field with a mistake is left as it was or such that no other check is about it. */
+bool config_value_apply(const struct config_option *option, struct slice text, void *base,
+			struct config_problem *out_problem);
+
+/* The text that parses to this value. Not for PATH and TOKENS. */
+#define CONFIG_VALUE_MAX 96
+char *config_value_format(const struct config_option *option, const void *value,
+			  char out[CONFIG_VALUE_MAX]);
+
+/* What may be written: "1..16000000 connections or auto". */
+#define CONFIG_ALLOWED_MAX 160
+char *config_value_allowed(const struct config_option *option, char out[CONFIG_ALLOWED_MAX]);
+
+/* NULL, or what is wrong with the path of a route (static text). */
+const char *config_path_problem(struct slice path);
+
+/* True if both patterns take the same requests. */
+bool config_path_is_same(const char *path, const char *other);
+
+/* RFC 9110 token: what Sec-WebSocket-Protocol can carry. */
+bool config_is_token(struct slice text);
+
+/* All defaults but the path, which has none. */
+void config_route_init(struct config_route *route);
+void config_route_finish(struct config_route *route);
+
+/* Applies a file's text: sets values and origins in `config`, adds every mistake to
+ * the report. `file` is its name for the messages. */
+void config_yaml_apply(struct config *config, const char *file, struct slice text,
+		       struct config_report *report);

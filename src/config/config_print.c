@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * config_print.c - the configuration and its table as text for people. */
+#include "config/config_option.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/check.h"
+
+/* Comments of `gatehouse config` stand in this column. */
+#define COMMENT_COLUMN 44
+#define HELP_COLUMN    78
+
+static bool is_plain_yaml(const char *text)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789/_.:{}-";
+	size_t len = strlen(text);
+
+	return strspn(text, plain) == len && strchr(":{}-", text[0]) == NULL &&
+	       text[len - 1] != ':';
+}
+
+/* Returns the bytes written. No text of ours holds a '"' or '\\'. */
+static int scalar_print(const char *text, FILE *to)
+{
+	return fprintf(to, is_plain_yaml(text) ? "%s" : "\"%s\"", text);
+}
+
+static int tokens_print(const struct config_tokens *tokens, FILE *to)
+{
+	int used = fprintf(to, "[");
+
+	for (size_t i = 0; i < tokens->count; i++)
+		used += fprintf(to, "%s\"%s\"", i == 0 ? "" : ", ", tokens->items[i]);
+	return used + fprintf(to, "]");
+}
+
+static int value_print(const struct config_option *option, const void *base, FILE *to)
+{
+	const void *field = (const char *)base + option->offset;
+	char text[CONFIG_VALUE_MAX];
+
+	if (option->kind == CONFIG_TOKENS)
+		return tokens_print(field, to);
+	if (option->kind == CONFIG_PATH)
+		return scalar_print(*(char *const *)field, to);
+	return scalar_print(config_value_format(option, field, text), to);
+}
+
+static void origin_print(const struct config *config, const struct config_option *option,
+			 const struct config_origin *origin, FILE *to)
+{
+	char name[CONFIG_NAME_MAX];
+
+	switch (origin->kind) {
+	case CONFIG_FROM_DEFAULT:
+		fputs("default", to);
+		break;
+	case CONFIG_FROM_FILE:
+		fprintf(to, "%s:%u", config->file, origin->line);
+		break;
+	case CONFIG_FROM_ENVIRONMENT:
+		fprintf(to, "environment %s", config_option_variable(option, name));
+		break;
+	case CONFIG_FROM_FLAG:
+		fprintf(to, "flag %s", config_option_flag(option, name));
+		break;
+	}
+}
+
+/* "  key: value   # origin" */
+static void option_print(const struct config *config, const struct config_option *option,
+			 const char *indent, const void *base, const struct config_origin *origin,
+			 FILE *to)
+{
+	int used = fprintf(to, "%s%s: ", indent, option->key) + value_print(option, base, to);
+
+	fprintf(to, "%*s # ", MAX(0, COMMENT_COLUMN - used), "");
+	origin_print(config, option, origin, to);
+	fputc('\n', to);
+}
+
+void config_print(const struct config *config, FILE *to)
+{
+	const char *section = "";
+
+	for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++) {
+		if (strcmp(config_options[i].section, section) != 0)
+			fprintf(to, "%s:\n", config_options[i].section);
+		section = config_options[i].section;
+		option_print(config, &config_options[i], "  ", config, &config->origins[i], to);
+	}
+	fputs("routes:\n", to);
+	for (size_t i = 0; i < config->route_count; i++)
+		for (size_t j = 0; j < CONFIG_ROUTE_OPTION_COUNT; j++)
+			option_print(config, &config_route_options[j], j == 0 ? "  - " : "    ",
+				     &config->routes[i], &config->routes[i].origins[j], to);
+}
+
+static void option_reference(const struct config_option *option, FILE *to)
+{
+	bool is_route = strcmp(option->section, "routes") == 0;
+	char allowed[CONFIG_ALLOWED_MAX], name[CONFIG_NAME_MAX];
+
+	fprintf(to, "\n### %s%s.%s\n\n%s\n\n", option->section, is_route ? "[]" : "", option->key,
+		option->help);
+	if (option->fallback == NULL)
+		fputs("- Default: none, it must be given\n", to);
+	else
+		fprintf(to, "- Default: `%s`\n", option->fallback);
+	fprintf(to, "- Allowed: %s\n", config_value_allowed(option, allowed));
+	fprintf(to, "- Class: %s\n", option->reload == CONFIG_LIVE ? "live" : "restart");
+	if (is_route)
+		return;
+	fprintf(to, "- Flag: `%s`\n", config_option_flag(option, name));
+	fprintf(to, "- Variable: `%s`\n", config_option_variable(option, name));
+}
+
+void config_print_reference(FILE *to)
+{
+	const char *section = "";
+
+	fputs("# Options\n\n"
+	      "Written by `gatehouse config --reference` from `src/config/config_table.h`; do not "
+	      "edit.\n\n"
+	      "A flag beats an environment variable, that beats the file, that beats the default. "
+	      "The file is\nthe one given with `-c`, else `" CONFIG_DEFAULT_FILE
+	      "` if it exists. `gatehouse config` prints the\neffective values and where each came "
+	      "from; `gatehouse check` lists every mistake.\n\n"
+	      "Durations are whole numbers with `ms`, `s`, `m`, `h` or `d`; sizes with `B`, `KiB`, "
+	      "`MiB`, `GiB`,\n`kB`, `MB` or `GB`. All options are read at the start. The class "
+	      "tells what a change would take:\n*live* options can change under open connections, "
+	      "*restart* options cannot.\n\n"
+	      "Each flag also has a form with its section, such as `--server-listen`.\n",
+	      to);
+	for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++) {
+		if (strcmp(config_options[i].section, section) != 0)
+			fprintf(to, "\n## %s\n", config_options[i].section);
+		section = config_options[i].section;
+		option_reference(&config_options[i], to);
+	}
+	fputs("\n## routes\n\n"
+	      "A list; each entry has the keys below. Without the key `routes` there is one route, "
+	      "`/ws/{client_id}`,\nwith the defaults.\n",
+	      to);
+	for (size_t i = 0; i < CONFIG_ROUTE_OPTION_COUNT; i++)
+		option_reference(&config_route_options[i], to);
+}
+
+/* Breaks at spaces; every line is indented by `indent` spaces. */
+static void wrapped_print(const char *text, int indent, FILE *to)
+{
+	int column = 0;
+
+	while (*text != 0) {
+		int word = (int)strcspn(text, " ");
+
+		if (column != 0 && column + 1 + word > HELP_COLUMN) {
+			fputc('\n', to);
+			column = 0;
+		}
+		column += column == 0 ? fprintf(to, "%*s%.*s", indent, "", word, text)
+				      : fprintf(to, " %.*s", word, text);
+		text += word;
+		text += strspn(text, " ");
+	}
+	fputc('\n', to);
+}
+
+void config_print_flags(FILE *to)
+{
+	char name[CONFIG_NAME_MAX], allowed[CONFIG_ALLOWED_MAX];
+
+	for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++) {
+		const struct config_option *option = &config_options[i];
+
+		fprintf(to, "  %s VALUE\n", config_option_flag(option, name));
+		wrapped_print(option->help, 6, to);
+		fprintf(to, "      Allowed: %s. Default: %s.\n",
+			config_value_allowed(option, allowed), option->fallback);
+	}
+}

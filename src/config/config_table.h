@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * config_table.h - every option, one line each.
+ *
+ * Layer: config. From these lines come the structs of config.h, the parsing, the
+ * range checks, the environment names, the flags, the output of `gatehouse config`,
+ * the help texts and docs/options.md. Included by config.h only.
+ *
+ * X(section, name, kind, default, min, max, unit, reload, help)
+ *   default  as it would stand in the file; NULL = the key must be given
+ *   min, max in the unit of the struct's field: ms, bytes or a plain number
+ *   unit     of a plain number, for messages
+ *   reload   LIVE = can change without closing a connection, RESTART = cannot */
+#pragma once
+
+#define CONFIG_SECOND UINT64_C(1000)
+#define CONFIG_MINUTE (60 * CONFIG_SECOND)
+#define CONFIG_HOUR   (60 * CONFIG_MINUTE)
+#define CONFIG_DAY    (24 * CONFIG_HOUR)
+#define CONFIG_KIB    UINT64_C(1024)
+#define CONFIG_GIB    (1024 * 1024 * CONFIG_KIB)
+
+/* clang-format off */
+
+/* The C type of each kind. */
+#define CONFIG_C_ADDRESS      struct net_addr
+#define CONFIG_C_COUNT        uint64_t
+#define CONFIG_C_AUTO_COUNT   uint64_t /* 0 = auto */
+#define CONFIG_C_DURATION     uint64_t /* [ms] */
+#define CONFIG_C_OFF_DURATION uint64_t /* [ms] 0 = off, else in its range */
+#define CONFIG_C_SIZE         uint64_t /* [bytes] */
+#define CONFIG_C_ENGINE       enum config_engine
+#define CONFIG_C_LEVEL        enum log_level
+#define CONFIG_C_FORMAT       enum log_format
+#define CONFIG_C_MISMATCH     enum config_mismatch
+#define CONFIG_C_BACKEND      enum config_backend
+#define CONFIG_C_PATH         char *
+#define CONFIG_C_TOKENS       struct config_tokens
+
+#define CONFIG_SERVER(X)                                                                       \
+	X(server, listen, ADDRESS, "0.0.0.0:8080", 0, 0, "", RESTART,                          \
+	  "Where clients connect, as ADDRESS:PORT or [ADDRESS]:PORT.")                         \
+	X(server, max_connections, AUTO_COUNT, "auto", 1, 16000000, "connections", RESTART,    \
+	  "Over this number new clients get 503. auto = as many as the limits of this "        \
+	  "machine allow.")                                                                    \
+	X(server, max_connections_per_ip, COUNT, "0", 0, 16000000, "connections", LIVE,        \
+	  "Over this number further clients from one address get 429. 0 = no limit.")          \
+	X(server, handshake_timeout, DURATION, "10s", 100, 10 * CONFIG_MINUTE, "ms", LIVE,     \
+	  "From the connection to the end of its HTTP upgrade; then it is closed.")            \
+	X(server, max_message_size, SIZE, "1MiB", 125, CONFIG_GIB, "bytes", LIVE,              \
+	  "A larger message closes its connection with 1009.")                                 \
+	X(server, send_queue_max, SIZE, "1MiB", 4 * CONFIG_KIB, CONFIG_GIB, "bytes", LIVE,     \
+	  "Per connection. While this much waits for a client, nothing more is read from it; " \
+	  "see send_timeout.")                                                                 \
+	X(server, send_timeout, DURATION, "5s", 100, CONFIG_HOUR, "ms", LIVE,                  \
+	  "A client whose queue is full and that takes no byte for this long is closed as "    \
+	  "slow_reader.")                                                                      \
+	X(server, ping_interval, OFF_DURATION, "60s", 100, CONFIG_DAY, "ms", LIVE,             \
+	  "A connection that was silent for this long is sent a ping. 0 = no pings.")          \
+	X(server, pong_timeout, DURATION, "20s", 100, CONFIG_HOUR, "ms", LIVE,                 \
+	  "A ping without any answer for this long closes the connection.")                    \
+	X(server, idle_timeout, OFF_DURATION, "0", 100, 30 * CONFIG_DAY, "ms", LIVE,           \
+	  "A connection without a message for this long is closed; pings do not count. "       \
+	  "0 = never.")                                                                        \
+	X(server, close_timeout, DURATION, "5s", 100, 10 * CONFIG_MINUTE, "ms", LIVE,          \
+	  "How long the closing handshake may take before the connection is cut.")             \
+	X(server, drain_timeout, DURATION, "10s", 0, CONFIG_HOUR, "ms", LIVE,                  \
+	  "From SIGTERM to the exit at the latest; every connection is closed with 1001.")     \
+	X(server, workers, AUTO_COUNT, "auto", 1, 1024, "workers", RESTART,                    \
+	  "Threads that serve connections. auto = from the cores and max_connections.")        \
+	X(server, engine, ENGINE, "auto", 0, 0, "", RESTART,                                   \
+	  "How the kernel is asked for events. auto = io_uring where the kernel allows it, "   \
+	  "else epoll.")
+
+#define CONFIG_ADMIN(X)                                                                        \
+	X(admin, listen, ADDRESS, "127.0.0.1:8081", 0, 0, "", RESTART,                         \
+	  "Where health, metrics and limits are served. Keep it off the public network.")
+
+#define CONFIG_LOG(X)                                                                          \
+	X(log, level, LEVEL, "info", 0, 0, "", LIVE, "The lowest level that is written.")      \
+	X(log, format, FORMAT, "logfmt", 0, 0, "", LIVE,                                       \
+	  "One line per event on standard error, as key=value or as JSON.")
+
+/* Keys of one entry of the list `routes`; they have no flag and no variable. */
+#define CONFIG_ROUTE(X)                                                                        \
+	X(routes, path, PATH, NULL, 1, 512, "bytes", LIVE,                                     \
+	  "Which requests: '/' and segments, each a literal or {client_id}.")                  \
+	X(routes, subprotocols, TOKENS, "[]", 0, 32, "names", LIVE,                            \
+	  "Accepted subprotocols, best first. [] = none is asked for.")                        \
+	X(routes, subprotocol_mismatch, MISMATCH, "refuse", 0, 0, "", LIVE,                    \
+	  "If subprotocols are named and the client offers none of them: refuse = 400 "        \
+	  "before the upgrade; close = upgrade without one and close at once with 1002, as "   \
+	  "OCPP-J asks; accept = go on without one.")                                          \
+	X(routes, backend, BACKEND, "echo", 0, 0, "", LIVE,                                    \
+	  "Where messages go. echo = back to the client.")
+
+/* Sections whose keys are single values: name and the lines above. */
+#define CONFIG_SECTIONS(X)       \
+	X(server, CONFIG_SERVER) \
+	X(admin, CONFIG_ADMIN)   \
+	X(log, CONFIG_LOG)
+
+/* clang-format on */
