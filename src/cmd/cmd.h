@@ -12,4 +12,6 @@ enum exit_code {
 	EXIT_BAD_CONFIG = 78, /* the configuration cannot work (sysexits' EX_CONFIG) */
 };
 
+int cmd_check(int argc, char **argv);
+int cmd_config(int argc, char **argv);
 int cmd_version(int argc, char **argv);

@@ -73,16 +73,14 @@ static void default_route_add(struct config *config, struct config_report *repor
 
 /* Applies one value from the environment or a flag; `name` is how it was given. */
 static void text_apply(struct config *config, const struct config_option *option,
-		       enum config_origin_kind from, const char *name, const char *value,
+		       struct config_origin origin, struct slice name, const char *value,
 		       struct config_report *report)
 {
 	struct config_problem problem;
 
-	if (!config_value_apply(option, slice_from_text(value), config, &problem)) {
-		config_report_add(report, "%s: %s", name, problem.text);
-		return;
-	}
-	config->origins[option - config_options] = (struct config_origin){.kind = from};
+	config->origins[option - config_options] = origin;
+	if (!config_value_apply(option, slice_from_text(value), config, &problem))
+		config_report_add(report, "%.*s: %s", SLICE_ARG(name), problem.text);
 }
 
 /* A service called "gatehouse-server" makes Kubernetes set GATEHOUSE_SERVER_PORT
@@ -137,13 +135,13 @@ static void environment_apply(struct config *config, char *const *environment,
 			continue;
 		struct slice name = slice_of(entry, (size_t)(equals - entry));
 		const struct config_option *option = config_option_by_variable(name);
-		char known[CONFIG_NAME_MAX];
 
 		if (option == NULL)
 			unknown_variable_report(name, report);
 		else
-			text_apply(config, option, CONFIG_FROM_ENVIRONMENT,
-				   config_option_variable(option, known), equals + 1, report);
+			text_apply(config, option,
+				   (struct config_origin){.kind = CONFIG_FROM_ENVIRONMENT}, name,
+				   equals + 1, report);
 	}
 }
 
@@ -154,7 +152,8 @@ static void flags_apply(struct config *config, const struct config_flag *flags, 
 		const struct config_option *option = config_option_by_flag(flags[i].name);
 
 		CHECK(option != NULL);
-		text_apply(config, option, CONFIG_FROM_FLAG, flags[i].name, flags[i].value, report);
+		text_apply(config, option, (struct config_origin){.kind = CONFIG_FROM_FLAG},
+			   flags[i].name, flags[i].value, report);
 	}
 }
 

@@ -15,6 +15,7 @@
 #include "base/slice.h"
 #include "config/config_report.h"
 #include "config/config_table.h"
+#include "config/suggest.h"
 
 /* The file that is read if it exists and no other was named. */
 #define CONFIG_DEFAULT_FILE "config/application.yaml"
@@ -79,9 +80,9 @@ struct config {
 	struct config_origin origins[CONFIG_OPTION_COUNT];
 };
 
-/* One flag as it was given, for example {"--max-connections", "5"}. */
+/* One flag as it was given, for example "--max-connections" and "5". */
 struct config_flag {
-	const char *name;
+	struct slice name;
 	const char *value;
 };
 
@@ -104,7 +105,10 @@ void config_finish(struct config *config);
 
 /* True for "--server-max-connections", "--max-connections", also with '_' or '.'
  * for '-'. */
-bool config_has_flag(const char *name);
+bool config_has_flag(struct slice name);
+
+/* Offers the name of every flag. */
+void config_offer_flags(struct suggest *suggest);
 
 /* The effective values as YAML that can be loaded again, each with its origin. */
 void config_print(const struct config *config, FILE *to);

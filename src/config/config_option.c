@@ -55,14 +55,14 @@ char *config_option_variable(const struct config_option *option, char out[CONFIG
 	return out;
 }
 
-const struct config_option *config_option_by_flag(const char *name)
+const struct config_option *config_option_by_flag(struct slice name)
 {
 	char plain[CONFIG_NAME_MAX];
 	char known[CONFIG_NAME_MAX];
 
-	if (strlen(name) >= sizeof(plain))
+	if (name.len >= sizeof(plain))
 		return NULL;
-	strcpy(plain, name);
+	snprintf(plain, sizeof(plain), "%.*s", SLICE_ARG(name));
 	replace(plain, '_', '-');
 	replace(plain, '.', '-');
 	for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++)
@@ -72,9 +72,19 @@ const struct config_option *config_option_by_flag(const char *name)
 	return NULL;
 }
 
-bool config_has_flag(const char *name)
+bool config_has_flag(struct slice name)
 {
 	return config_option_by_flag(name) != NULL;
+}
+
+void config_offer_flags(struct suggest *suggest)
+{
+	char known[CONFIG_NAME_MAX];
+
+	for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++) {
+		suggest_offer(suggest, config_option_flag(&config_options[i], known));
+		suggest_offer(suggest, long_flag(&config_options[i], known));
+	}
 }
 
 const struct config_option *config_option_by_variable(struct slice name)

@@ -48,7 +48,7 @@ char *config_option_flag(const struct config_option *option, char out[CONFIG_NAM
 char *config_option_variable(const struct config_option *option, char out[CONFIG_NAME_MAX]);
 
 /* NULL if there is none of that name. */
-const struct config_option *config_option_by_flag(const char *name);
+const struct config_option *config_option_by_flag(struct slice name);
 const struct config_option *config_option_by_variable(struct slice name);
 
 /* What is wrong with a value, as the end of a sentence that begins with the name

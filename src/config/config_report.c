@@ -26,7 +26,8 @@ void config_report_add(struct config_report *report, const char *format, ...)
 
 void config_report_print(const struct config_report *report, FILE *to)
 {
-	fwrite(report->text.data, 1, report->text.len, to);
+	if (report->shown > 0)
+		fwrite(report->text.data, 1, report->text.len, to);
 	if (report->count > report->shown)
 		fprintf(to, "%zu more mistakes are not shown\n", report->count - report->shown);
 }

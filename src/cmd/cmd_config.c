@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/cmd.h"
+
+#include <stdio.h>
+
+#include "cmd/config_args.h"
+
+/* Fails if what was printed did not reach its file or pipe. */
+static int printed(void)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return EXIT_GOOD;
+	perror("gatehouse config: standard output");
+	return EXIT_FAILED;
+}
+
+static int reference_print(void)
+{
+	config_print_reference(stdout);
+	return printed();
+}
+
+static const struct config_args_action reference = {
+	.name = "--reference",
+	.help = "Print docs/options.md instead of the values.",
+	.run = reference_print,
+};
+
+static const struct config_args args = {
+	.command = "config",
+	.intro = "Prints the effective value of every option and where it came from, as YAML\n"
+		 "that can be used as a file. Exit: 0 good; 2 wrong usage; 78 the configuration\n"
+		 "has mistakes.\n",
+	.action = &reference,
+	.on_mistakes = EXIT_BAD_CONFIG,
+};
+
+int cmd_config(int argc, char **argv)
+{
+	struct config config;
+	int r = config_args_load(&args, argc, argv, &config);
+
+	if (r != CONFIG_ARGS_GO_ON)
+		return r;
+	config_print(&config, stdout);
+	config_finish(&config);
+	return printed();
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * config_args.h - the arguments of every command that takes a configuration.
+ *
+ * Layer: cmd. -c FILE, one flag for each option, and --help. */
+#pragma once
+
+#include <stddef.h>
+
+#include "cmd/cmd.h"
+#include "config/config.h"
+
+/* A flag of one command only that, like --help, is answered at once. */
+struct config_args_action {
+	const char *name; /* "--reference" */
+	const char *help; /* one line */
+	int (*run)(void); /* returns the exit code */
+};
+
+struct config_args {
+	const char *command;                     /* "serve" */
+	const char *intro;                       /* what --help says first; whole lines */
+	const struct config_args_action *action; /* NULL = none */
+	enum exit_code on_mistakes;              /* exit code for a bad configuration */
+};
+
+/* Not an exit code: the command goes on. */
+#define CONFIG_ARGS_GO_ON (-1)
+
+/* Reads the arguments and loads the configuration. CONFIG_ARGS_GO_ON: *out_config is
+ * filled, free it with config_finish. Else the exit code; everything is said, on
+ * standard error unless --help was asked for. */
+int config_args_load(const struct config_args *args, int argc, char **argv,
+		     struct config *out_config);

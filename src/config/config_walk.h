@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * config_walk.h - walks a YAML document along the table.
+ *
+ * Layer: config, internal to it. The walk follows the table and never the document,
+ * so that its depth is fixed: an alias that points at itself ends where the table
+ * ends. */
+#pragma once
+
+#include <yaml.h>
+
+#include "config/config.h"
+
+/* Keys and items, those behind an alias counted each time. */
+#define CONFIG_VISITS_MAX 100000
+
+struct config_walk {
+	yaml_document_t *document;
+	struct config *config; /* takes values and origins */
+	struct config_report *report;
+	const char *file; /* its name for the messages */
+	size_t visits_left;
+};
+
+/* `root` may be NULL: an empty document. */
+void config_walk_root(struct config_walk *walk, const yaml_node_t *root);
+
+/* Adds a line "FILE:LINE:COLUMN: ..." to the report. */
+void config_walk_mistake(const struct config_walk *walk, yaml_mark_t mark, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
