@@ -12,7 +12,7 @@
 /* UTF8_BOUNDARY: at a character's edge. UTF8_REJECT: a byte was wrong. Any other
  * value: inside a character that is good so far. */
 #define UTF8_BOUNDARY 0u
-#define UTF8_REJECT   1u
+#define UTF8_REJECT   6u
 
 /* Feeds `len` bytes to `state` (UTF8_BOUNDARY at the start) and returns the new
  * one. Rejects at the first byte that no valid continuation can follow, however
