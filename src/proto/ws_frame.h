@@ -26,6 +26,12 @@ enum ws_opcode {
 	WS_PONG = 0xa,
 };
 
+/* Control frames may come between the fragments of a message (5.4). */
+static inline bool ws_opcode_is_control(uint8_t opcode)
+{
+	return (opcode & 0x8) != 0;
+}
+
 struct ws_frame_head {
 	uint64_t payload_len; /* [bytes] */
 	uint8_t mask[4];      /* meaningful if has_mask */
@@ -51,6 +57,10 @@ enum ws_frame_result {
 enum ws_frame_result ws_frame_head_parse(enum ws_role self, uint64_t max_payload, const uint8_t *in,
 					 size_t len, struct ws_frame_head *out_head,
 					 size_t *out_used);
+
+/* What is wrong with the head that starts at `in`, as far as `len` bytes tell: the
+ * reason behind WS_FRAME_PROTOCOL, for the log. NULL if nothing is; static text. */
+const char *ws_frame_head_problem(enum ws_role self, const uint8_t *in, size_t len);
 
 /* Writes a head for a frame with FIN and no reserved bits, in the shortest form;
  * returns its size. `mask` is the 4-byte key, or NULL for a server's frame.
