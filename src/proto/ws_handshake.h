@@ -27,8 +27,10 @@ struct ws_upgrade {
 
 /* Checks a parsed request against RFC 6455, 4.2.1: GET, HTTP/1.1, one Host, Upgrade
  * has "websocket", Connection has "Upgrade", one Sec-WebSocket-Key that decodes to
- * 16 bytes, Sec-WebSocket-Version 13 (else status 426), and no Content-Length or
- * Transfer-Encoding (status 400). 405 for another method. Fills *out_upgrade only
+ * 16 bytes, Sec-WebSocket-Version 13 (else status 426, to be answered with
+ * "Sec-WebSocket-Version: 13"), and no Content-Length or Transfer-Encoding (status
+ * 400). 405 for another method. A key without an Upgrade is an error too: a proxy on
+ * the way has dropped it, and the answer says so. Fills *out_upgrade only
  * on WS_UPGRADE_OK, *out_error only on WS_UPGRADE_ERROR. */
 enum ws_upgrade_result ws_upgrade_check(const struct http_head *head, const uint8_t *data,
 					struct ws_upgrade *out_upgrade,
@@ -37,10 +39,14 @@ enum ws_upgrade_result ws_upgrade_check(const struct http_head *head, const uint
 /* Sec-WebSocket-Accept for a key, without a NUL. */
 void ws_accept_value(struct slice key, char out[WS_ACCEPT_LEN]);
 
+/* How many a client may name. */
+#define WS_SUBPROTOCOLS_MAX 32
+
 /* Finds the first of the client's subprotocols (its order is its preference) that
  * is among ours. `ours` is an array of NUL-terminated names. Returns 1 with *out_index
  * into `ours`; 0 if there is none in common or the client named none; -1 if the
- * header is malformed (an empty or repeated token, a non-token character). */
+ * header is malformed (an empty or repeated token, a non-token character, more than
+ * WS_SUBPROTOCOLS_MAX). */
 int ws_subprotocol_choose(const struct http_head *head, const uint8_t *data,
 			  const char *const *ours, size_t ours_count, size_t *out_index);
 
@@ -66,7 +72,7 @@ size_t ws_request_write(char *out, size_t size, const struct ws_request *request
 			const uint8_t nonce[16], char out_key[WS_KEY_LEN]);
 
 /* Checks a parsed 101 answer (4.1): Upgrade, Connection, the accept value for `key`,
- * no extension, a subprotocol only from `subprotocols` (the text of the request, or
+ * no extension, at most one subprotocol and only from `subprotocols` (the text of the request, or
  * NULL). Returns NULL if it is good, else what is wrong. Not for other statuses. */
 const char *ws_response_check(const struct http_head *head, const uint8_t *data,
 			      const char key[WS_KEY_LEN], const char *subprotocols);
