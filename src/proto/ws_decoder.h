@@ -8,8 +8,9 @@
  * kept, in memory that the decoder owns, never more than max_message_size (and
  * grown as bytes come, not as the peer announces them).
  *
- * A decoder is lent, not owned, by a connection: while ws_decoder_is_idle is true
- * it holds nothing and may be used for another connection of the same role. */
+ * A decoder is lent to a connection, not owned by it: while ws_decoder_is_idle is
+ * true it holds nothing of the connection (at most WS_DECODER_KEPT_MAX bytes of
+ * empty memory for the next cut message) and may be used for another one. */
 #pragma once
 
 #include <stdbool.h>
@@ -20,6 +21,8 @@
 #include "base/slice.h"
 #include "proto/ws_frame.h"
 
+#define WS_DECODER_KEPT_MAX 16384 /* [bytes] */
+
 struct ws_decoder {
 	struct buf message; /* fragments and cut payloads of the message under way */
 	struct ws_frame_head frame;
@@ -27,9 +30,10 @@ struct ws_decoder {
 	uint32_t utf8;      /* state over the text message so far */
 	uint8_t opcode;     /* of the message under way; WS_CONTINUATION: none */
 	bool has_frame;     /* inside a payload */
-	bool has_failed;
-	uint8_t head_len; /* [bytes] of head[] taken */
+	uint8_t head_len;   /* [bytes] of head[] taken */
 	uint8_t control_len;
+	uint16_t close_code; /* of the error */
+	const char *error;   /* NULL: none so far */
 	uint8_t head[WS_FRAME_HEAD_MAX];
 	uint8_t control[WS_CONTROL_MAX];
 };
@@ -56,7 +60,8 @@ void ws_decoder_init(struct ws_decoder *decoder);
 /* Frees what a message under way holds; the decoder is as after init. */
 void ws_decoder_finish(struct ws_decoder *decoder);
 
-/* Holds nothing of any message. */
+/* Holds nothing of any message, and the last event's bytes are given back (by the
+ * call that returned WS_EVENT_MORE). */
 bool ws_decoder_is_idle(const struct ws_decoder *decoder);
 
 /* Takes input up to the end of the next event, advances *in and *len past it, and
@@ -65,7 +70,8 @@ bool ws_decoder_is_idle(const struct ws_decoder *decoder);
  * error at once, not at the end of the message.
  *
  * `self` is our role; `max_message_size` in bytes, over all fragments. Errors:
- * 1002 protocol, 1007 not UTF-8, 1009 too big, 1011 out of memory. */
+ * 1002 protocol, 1007 not UTF-8, 1009 too big, 1011 out of memory. After an error
+ * every call reports it again and takes no input. */
 enum ws_event ws_decoder_next(struct ws_decoder *decoder, enum ws_role self,
 			      uint64_t max_message_size, uint8_t **in, size_t *len,
 			      struct ws_event_data *out);
