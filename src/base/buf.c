@@ -21,6 +21,7 @@ uint8_t *buf_reserve(struct buf *buf, size_t extra, size_t max)
 
 		while (cap < need)
 			cap *= 2;
+		cap = MIN(cap, max);
 		uint8_t *data = realloc(buf->data, cap);
 
 		if (data == NULL)

@@ -77,7 +77,7 @@ static int piece_feed(struct ws_decoder *decoder, enum ws_role self, const uint8
 			event_add(trace, event, &out);
 	} while (event != WS_EVENT_MORE && event != WS_EVENT_ERROR);
 	CHECK(event == WS_EVENT_ERROR || len == 0);
-	CHECK(decoder->message.len <= trace->max_message_size);
+	CHECK(decoder->message.cap <= trace->max_message_size);
 	if (event == WS_EVENT_ERROR) {
 		CHECK(ws_decoder_next(decoder, self, trace->max_message_size, &in, &len, &out) ==
 		      WS_EVENT_ERROR);

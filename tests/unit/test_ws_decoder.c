@@ -83,7 +83,7 @@ static void feed(struct ws_decoder *decoder, enum ws_role self, const uint8_t *b
 							       &data)) != WS_EVENT_MORE)
 		record_add(record, event, &data);
 	assert_true(record->has_failed || len == 0);
-	assert_true(decoder->message.len <= MAX_SIZE);
+	assert_true(decoder->message.cap <= MAX_SIZE);
 	free(copy);
 }
 
