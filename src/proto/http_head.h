@@ -66,7 +66,11 @@ void http_head_init(struct http_head *head, enum http_kind kind);
 /* Parses on. `data`, `len`: everything from the first byte of the head. On HTTP_OK
  * *out_used is the size of the head with its empty line; on HTTP_BAD *out_error is
  * filled; else neither is written. An empty line before a request is not
- * tolerated. */
+ * tolerated.
+ *
+ * A request must have one valid Host (none is good with HTTP/1.0), at most one
+ * Content-Length, and that not beside a Transfer-Encoding: all else is 400. The
+ * target is a path or an http URL; "*" and "host:port" are 400. */
 enum http_result http_head_parse(struct http_head *head, const struct http_limits *limits,
 				 const uint8_t *data, size_t len, size_t *out_used,
 				 struct http_error *out_error);
@@ -75,7 +79,7 @@ enum http_result http_head_parse(struct http_head *head, const struct http_limit
 struct slice http_method(const struct http_head *head, const uint8_t *data);
 struct slice http_target(const struct http_head *head, const uint8_t *data);
 
-/* The target without the query. */
+/* The target without the query; of an absolute URL its path ("/" if it has none). */
 struct slice http_path(const struct http_head *head, const uint8_t *data);
 
 /* How many fields have this name; *out_value is the first one's value (untouched

@@ -381,6 +381,41 @@ static void test_idle_only_between_messages(void **state)
 	ws_decoder_finish(&decoder);
 }
 
+/* Wide registers, a length of 64 bits, and cuts inside characters and key turns. */
+static void test_large_text_in_two_pieces(void **state)
+{
+	(void)state;
+	enum { TEXT_LEN = 70000 };
+	static char text[TEXT_LEN + 8];
+	static uint8_t wire[TEXT_LEN + WS_FRAME_HEAD_MAX];
+	size_t head_len = ws_frame_head_write(wire, WS_TEXT, TEXT_LEN, mask);
+
+	for (size_t i = 0; i < TEXT_LEN; i += 7)
+		memcpy(text + i, "\xf0\x9f\x98\x80\xe2\x82\xac", 7);
+	memset(text + 700 * 7, 'a', 150 * 7);
+	memset(text + TEXT_LEN - 7, 'z', 7);
+	memcpy(wire + head_len, text, TEXT_LEN);
+	ws_mask_apply(wire + head_len, TEXT_LEN, mask, 0);
+	for (size_t cut = 0; cut <= head_len + TEXT_LEN; cut += cut < 100 ? 1 : 1009) {
+		struct ws_decoder decoder;
+		struct ws_event_data data;
+		uint8_t *copy = malloc(sizeof(wire)), *in = copy;
+		size_t len = cut;
+
+		memcpy(copy, wire, sizeof(wire));
+		ws_decoder_init(&decoder);
+		assert_int_equal(ws_decoder_next(&decoder, WS_SERVER, TEXT_LEN, &in, &len, &data),
+				 WS_EVENT_MORE);
+		len = head_len + TEXT_LEN - cut;
+		assert_int_equal(ws_decoder_next(&decoder, WS_SERVER, TEXT_LEN, &in, &len, &data),
+				 WS_EVENT_MESSAGE);
+		assert_int_equal(data.bytes.len, TEXT_LEN);
+		assert_memory_equal(data.bytes.data, text, TEXT_LEN);
+		ws_decoder_finish(&decoder);
+		free(copy);
+	}
+}
+
 /* A peer that announces much and sends little, or nothing at all many times. */
 static void test_memory_follows_the_bytes_that_came(void **state)
 {
@@ -449,6 +484,7 @@ int main(void)
 		cmocka_unit_test(test_error_stays),
 		cmocka_unit_test(test_whole_message_is_handed_out_where_it_lies),
 		cmocka_unit_test(test_idle_only_between_messages),
+		cmocka_unit_test(test_large_text_in_two_pieces),
 		cmocka_unit_test(test_memory_follows_the_bytes_that_came),
 		cmocka_unit_test(test_large_memory_is_given_back_small_is_kept),
 	};
