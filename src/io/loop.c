@@ -64,14 +64,8 @@ int loop_engine_choose(enum loop_engine wanted, enum loop_engine *out_engine,
 
 /* --- posted tasks --- */
 
-static void run_posted(struct watch *watch, unsigned events)
+static void run_posted(struct loop *loop)
 {
-	struct loop *loop = watch->loop;
-	uint64_t count;
-
-	(void)events;
-	while (read(loop->wake_fd, &count, sizeof(count)) < 0 && errno == EINTR)
-		;
 	struct loop_task *task = __atomic_exchange_n(&loop->posted, NULL, __ATOMIC_ACQUIRE);
 	struct loop_task *in_order = NULL;
 
@@ -87,6 +81,16 @@ static void run_posted(struct watch *watch, unsigned events)
 		in_order = task->next;
 		task->run(task);
 	}
+}
+
+static void on_wake(struct watch *watch, unsigned events)
+{
+	uint64_t count;
+
+	(void)events;
+	while (read(watch->fd, &count, sizeof(count)) < 0 && errno == EINTR)
+		;
+	run_posted(watch->loop);
 }
 
 void loop_post(struct loop *loop, struct loop_task *task)
@@ -148,7 +152,7 @@ int loop_create(const struct loop_options *options, struct loop **out_loop)
 
 	if (r < 0)
 		return r;
-	loop->wake.on_ready = run_posted;
+	loop->wake.on_ready = on_wake;
 	loop->wake.on_closed = on_wake_closed;
 	r = watch_open(&loop->wake, loop, loop->wake_fd, LOOP_READABLE);
 	if (r < 0) {
@@ -165,6 +169,7 @@ void loop_destroy(struct loop **loop)
 {
 	if (*loop == NULL)
 		return;
+	run_posted(*loop);
 	watch_close(&(*loop)->wake);
 	while (!(*loop)->is_woken_closed)
 		turn(*loop);

@@ -2,6 +2,8 @@
 #include "io/os_limits.h"
 
 #include <dirent.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <sys/resource.h>
 
 #include "base/check.h"
@@ -44,4 +46,33 @@ uint64_t os_limits_open_files(void)
 			count++;
 	closedir(dir);
 	return count - 1; /* the directory's own descriptor */
+}
+
+uint64_t os_limits_file_max(void)
+{
+	FILE *file = fopen("/proc/sys/fs/file-max", "re");
+	uint64_t value;
+
+	if (file == NULL)
+		return UINT64_MAX;
+	bool is_read = fscanf(file, "%" SCNu64, &value) == 1;
+
+	fclose(file);
+	return is_read ? value : UINT64_MAX;
+}
+
+uint64_t os_limits_memory_available(void)
+{
+	FILE *file = fopen("/proc/meminfo", "re");
+	char line[128];
+	uint64_t kib;
+	uint64_t bytes = UINT64_MAX;
+
+	if (file == NULL)
+		return UINT64_MAX;
+	while (bytes == UINT64_MAX && fgets(line, sizeof(line), file) != NULL)
+		if (sscanf(line, "MemAvailable: %" SCNu64 " kB", &kib) == 1)
+			bytes = kib * 1024;
+	fclose(file);
+	return bytes;
 }

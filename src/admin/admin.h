@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * admin.h - health, metrics and limits over HTTP.
+ *
+ * Layer: admin. Answers in the thread of the listener that was asked, from numbers
+ * that any thread may read. */
+#pragma once
+
+#include <jansson.h>
+#include <stdio.h>
+
+#include "server/server.h"
+
+struct admin {
+	const struct server *server;
+};
+
+/* /health, /livez and /readyz: for the public listener. `arg` is a struct admin. */
+bool admin_answer_health(void *arg, const struct http_request *request, struct http_reply *reply);
+
+/* The same, /metrics and /limits: for the admin listener. */
+bool admin_answer(void *arg, const struct http_request *request, struct http_reply *reply);
+
+/* health.c: fills the reply for one of the three paths; false for any other. */
+bool health_answer(const struct server *server, struct slice path, struct http_reply *reply);
+
+/* metrics.c: the Prometheus text format, version 0.0.4. */
+void metrics_answer(const struct server *server, struct http_reply *reply);
+
+/* docs/metrics.md. */
+void metrics_print_reference(FILE *to);
+
+/* limits.c: the limits table as JSON. */
+void limits_answer(const struct server *server, struct http_reply *reply);
+
+/* A JSON body; takes the reference of `body`. 500 without memory. */
+void admin_reply_json(struct http_reply *reply, unsigned status, json_t *body);

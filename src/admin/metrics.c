@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "admin/admin.h"
+#include "admin/process_stats.h"
+#include "base/check.h"
+
+/* clang-format off */
+
+/* Every plain metric of the workers, one line each.
+ * X(name, type, field of struct stats, help) */
+#define METRIC_TABLE(X)                                                                        \
+	X(gatehouse_connections, gauge, connections, "WebSocket connections open now.")        \
+	X(gatehouse_sockets, gauge, sockets,                                                   \
+	  "Accepted sockets open now: connections, handshakes and plain HTTP.")                \
+	X(gatehouse_stalled_connections, gauge, stalled,                                       \
+	  "Connections not read now because send_queue_max bytes wait for the client.")        \
+	X(gatehouse_partial_connections, gauge, partial,                                       \
+	  "Connections with a request or a message under way, which hold a receive buffer.")   \
+	X(gatehouse_sockets_accepted_total, counter, sockets_accepted,                         \
+	  "TCP connections accepted.")                                                         \
+	X(gatehouse_connections_accepted_total, counter, connections_accepted,                 \
+	  "WebSocket handshakes completed.")                                                   \
+	X(gatehouse_accept_errors_total, counter, accept_errors,                               \
+	  "Failed accepts. Rising: descriptors or memory are out; the log names which.")       \
+	X(gatehouse_http_requests_total, counter, http_requests,                               \
+	  "Plain HTTP requests answered on the public listener.")                              \
+	X(gatehouse_handshakes_rejected_total, counter, handshakes_rejected,                   \
+	  "Requests answered with the client's own error: malformed, unknown path, version.")  \
+	X(gatehouse_handshake_timeouts_total, counter, handshake_timeouts,                     \
+	  "Sockets that sent no whole request within server.handshake_timeout.")               \
+	X(gatehouse_messages_received_total, counter, messages_received,                       \
+	  "Whole messages from clients.")                                                      \
+	X(gatehouse_messages_sent_total, counter, messages_sent, "Whole messages to clients.") \
+	X(gatehouse_received_bytes_total, counter, received_bytes,                             \
+	  "Bytes from WebSocket clients, frame heads included.")                               \
+	X(gatehouse_sent_bytes_total, counter, sent_bytes,                                     \
+	  "Bytes queued to WebSocket clients, frame heads included.")                          \
+	X(gatehouse_pings_sent_total, counter, pings_sent, "Pings sent to silent clients.")    \
+	X(gatehouse_stalls_total, counter, stalls,                                             \
+	  "Times that reading from a client stopped because its output queue was full.")
+
+/* Those that are written by hand below. X(name, type, help) */
+#define OTHER_METRICS(X)                                                                       \
+	X(gatehouse_connections_refused_total, counter,                                        \
+	  "Clients refused before the upgrade, by the limit that did it.")                     \
+	X(gatehouse_connections_closed_total, counter,                                         \
+	  "WebSocket connections ended, by reason.")                                           \
+	X(gatehouse_handshake_duration_seconds, histogram,                                     \
+	  "From accept to the 101 of completed handshakes.")                                   \
+	X(gatehouse_limit, gauge, "Connections that each limit allows; unknown: absent.")      \
+	X(gatehouse_limit_used, gauge, "Connections that count against each limit now.")       \
+	X(gatehouse_build_info, gauge, "Always 1; the labels tell version and engine.")        \
+	X(gatehouse_workers, gauge, "Workers that listen now.")                                \
+	X(process_cpu_seconds_total, counter, "User and system CPU time of the process.")      \
+	X(process_start_time_seconds, gauge, "Start of the process since the epoch.")          \
+	X(process_resident_memory_bytes, gauge, "Resident memory.")                            \
+	X(process_virtual_memory_bytes, gauge, "Virtual memory.")                              \
+	X(process_open_fds, gauge,                                                             \
+	  "Descriptors open; the direct descriptors of io_uring are not among them.")          \
+	X(process_max_fds, gauge, "Soft limit on descriptors.")
+/* clang-format on */
+
+#define METRIC_HEAD(name, type, help) "# HELP " #name " " help "\n# TYPE " #name " " #type "\n"
+#define OTHER_HEAD(name, type, help) \
+	static const char head_##name[] = METRIC_HEAD(name, type, help);
+OTHER_METRICS(OTHER_HEAD)
+
+#define PLAIN "%" PRIu64 "\n"
+
+static void text(struct buf *out, const char *words)
+{
+	buf_append(out, words, strlen(words), HTTP_BODY_MAX);
+}
+
+/* One sample; `series` is the name with its labels. */
+static void count(struct buf *out, const char *series, uint64_t value)
+{
+	buf_printf(out, HTTP_BODY_MAX, "%s " PLAIN, series, value);
+}
+
+static void real(struct buf *out, const char *series, double value)
+{
+	buf_printf(out, HTTP_BODY_MAX, "%s %.6f\n", series, value);
+}
+
+static void labelled(struct buf *out, const char *name, const char *label, const char *label_value,
+		     uint64_t value)
+{
+	buf_printf(out, HTTP_BODY_MAX, "%s{%s=\"%s\"} " PLAIN, name, label, label_value, value);
+}
+
+static void endings(struct buf *out, const struct stats *stats)
+{
+	text(out, head_gatehouse_connections_refused_total);
+	for (unsigned i = 0; i < REFUSAL_COUNT; i++)
+		labelled(out, "gatehouse_connections_refused_total", "limit",
+			 refusal_table[i].label, stats->connections_refused[i]);
+	text(out, head_gatehouse_connections_closed_total);
+	for (unsigned i = 0; i < CLOSE_REASON_COUNT; i++)
+		labelled(out, "gatehouse_connections_closed_total", "reason", close_table[i].label,
+			 stats->connections_closed[i]);
+}
+
+static void handshakes(struct buf *out, const struct stats *stats)
+{
+	static const uint64_t edges_us[] = STATS_HANDSHAKE_EDGES_US;
+	uint64_t sum = 0;
+	char edge[32];
+
+	text(out, head_gatehouse_handshake_duration_seconds);
+	for (unsigned i = 0; i < STATS_HANDSHAKE_BUCKETS; i++) {
+		sum += stats->handshake_count[i];
+		if (i < ARRAY_LEN(edges_us))
+			snprintf(edge, sizeof(edge), "%g", (double)edges_us[i] / 1e6);
+		else
+			strcpy(edge, "+Inf");
+		labelled(out, "gatehouse_handshake_duration_seconds_bucket", "le", edge, sum);
+	}
+	real(out, "gatehouse_handshake_duration_seconds_sum",
+	     (double)stats->handshake_sum_us / 1e6);
+	count(out, "gatehouse_handshake_duration_seconds_count", sum);
+}
+
+static void limit_values(struct buf *out, const struct server *server)
+{
+	const struct capacity *plan = &server_options(server)->capacity;
+	uint64_t used = server_connections(server);
+
+	text(out, head_gatehouse_limit);
+	labelled(out, "gatehouse_limit", "limit", "max_connections", plan->max_connections);
+	for (unsigned i = 0; i < CAPACITY_LIMITS; i++)
+		if (plan->rows[i].connections != UINT64_MAX)
+			labelled(out, "gatehouse_limit", "limit", plan->rows[i].limit,
+				 plan->rows[i].connections);
+	text(out, head_gatehouse_limit_used);
+	labelled(out, "gatehouse_limit_used", "limit", "max_connections", used);
+	for (unsigned i = 0; i < CAPACITY_LIMITS; i++)
+		labelled(out, "gatehouse_limit_used", "limit", plan->rows[i].limit, used);
+}
+
+static void build(struct buf *out, const struct server *server)
+{
+	text(out, head_gatehouse_build_info);
+	buf_printf(out, HTTP_BODY_MAX,
+		   "gatehouse_build_info{version=\"" GATEHOUSE_VERSION "\",engine=\"%s\"} 1\n",
+		   loop_engine_name(server_options(server)->facts.engine));
+	text(out, head_gatehouse_workers);
+	count(out, "gatehouse_workers", server_workers_listening(server));
+}
+
+static void process(struct buf *out)
+{
+	struct process_stats stats;
+
+	process_stats_read(&stats);
+	text(out, head_process_cpu_seconds_total);
+	real(out, "process_cpu_seconds_total", stats.cpu_seconds);
+	text(out, head_process_start_time_seconds);
+	real(out, "process_start_time_seconds", stats.start_time_seconds);
+	text(out, head_process_resident_memory_bytes);
+	count(out, "process_resident_memory_bytes", stats.resident_bytes);
+	text(out, head_process_virtual_memory_bytes);
+	count(out, "process_virtual_memory_bytes", stats.virtual_bytes);
+	text(out, head_process_open_fds);
+	count(out, "process_open_fds", stats.open_fds);
+	text(out, head_process_max_fds);
+	count(out, "process_max_fds", stats.max_fds);
+}
+
+void metrics_answer(const struct server *server, struct http_reply *reply)
+{
+	struct buf *out = &reply->body;
+	struct stats stats;
+
+	server_stats(server, &stats);
+#define METRIC_LINE(name, type, field, help)      \
+	text(out, METRIC_HEAD(name, type, help)); \
+	count(out, #name, stats.field);
+	METRIC_TABLE(METRIC_LINE)
+	endings(out, &stats);
+	handshakes(out, &stats);
+	limit_values(out, server);
+	build(out, server);
+	process(out);
+	reply->status = 200;
+	reply->content_type = "text/plain; version=0.0.4; charset=utf-8";
+}
+
+void metrics_print_reference(FILE *to)
+{
+	fputs("# Metrics\n\n"
+	      "Made by `gatehouse config --metrics`. `/metrics` on the admin listener, in the\n"
+	      "Prometheus text format. No label carries a client's name.\n\n"
+	      "| metric | type | meaning |\n| --- | --- | --- |\n",
+	      to);
+#define METRIC_DOC(name, type, field, help) fputs("| `" #name "` | " #type " | " help " |\n", to);
+#define OTHER_DOC(name, type, help)         fputs("| `" #name "` | " #type " | " help " |\n", to);
+	METRIC_TABLE(METRIC_DOC)
+	OTHER_METRICS(OTHER_DOC)
+	fputs("\n## Limits that refuse: `gatehouse_connections_refused_total{limit}`\n\n"
+	      "| limit | status | what to do |\n| --- | --- | --- |\n",
+	      to);
+	for (unsigned i = 0; i < REFUSAL_COUNT; i++)
+		fprintf(to, "| `%s` | %u | %s |\n", refusal_table[i].label, refusal_table[i].status,
+			refusal_table[i].remedy);
+	fputs("\n## Ends of connections: `gatehouse_connections_closed_total{reason}`\n\n"
+	      "| reason | close code sent | meaning |\n| --- | --- | --- |\n",
+	      to);
+	for (unsigned i = 0; i < CLOSE_REASON_COUNT; i++) {
+		const struct close_entry *entry = &close_table[i];
+		char code[16] = "none";
+
+		if (entry->code != 0)
+			snprintf(code, sizeof(code), "%u", entry->code);
+		fprintf(to, "| `%s` | %s | %s |\n", entry->label, code, entry->help);
+	}
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * cmd_serve.c - the gateway: wiring, start, signals. */
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "admin/admin.h"
+#include "base/check.h"
+#include "base/clock.h"
+#include "cmd/config_args.h"
+#include "io/os_limits.h"
+#include "server/server.h"
+
+static const char intro[] =
+	"Usage: gatehouse serve [-c FILE] [OPTIONS]\n"
+	"\n"
+	"Runs the gateway until SIGTERM or SIGINT; a second one ends it at once.\n";
+
+static enum loop_engine engine_of(enum config_engine engine)
+{
+	switch (engine) {
+	case CONFIG_ENGINE_IO_URING:
+		return LOOP_ENGINE_IO_URING;
+	case CONFIG_ENGINE_EPOLL:
+		return LOOP_ENGINE_EPOLL;
+	case CONFIG_ENGINE_AUTO:
+		break;
+	}
+	return LOOP_ENGINE_AUTO;
+}
+
+/* False: said why. */
+static bool choose_engine(const struct config *config, enum loop_engine *out_engine)
+{
+	const char *reason;
+	int r = loop_engine_choose(engine_of(config->server.engine), out_engine, &reason);
+
+	if (r < 0) {
+		log_error("server.engine: io_uring cannot be used", F_TEXT("reason", reason),
+			  F_TEXT("error", strerror(-r)),
+			  F_TEXT("remedy", "set server.engine to auto or epoll"));
+		return false;
+	}
+	log_info("engine chosen", F_TEXT("engine", loop_engine_name(*out_engine)),
+		 F_TEXT("reason", reason));
+	return true;
+}
+
+/* False: said which limit is in the way. */
+static bool plan(const struct config *config, const struct capacity_facts *facts,
+		 struct capacity *out_plan)
+{
+	bool fits = capacity_plan(&config->server, facts, out_plan);
+	const struct capacity_row *row = &out_plan->rows[out_plan->binding];
+
+	if (!fits)
+		log_error("server.max_connections cannot be held",
+			  F_UINT("max_connections", out_plan->max_connections),
+			  F_TEXT("limit", row->limit), F_UINT("value", row->value),
+			  F_UINT("allows", row->connections), F_TEXT("remedy", row->remedy));
+	return fits;
+}
+
+static bool is_supported(const struct config *config)
+{
+	if (config->server.max_connections_per_ip == 0)
+		return true;
+	log_error("server.max_connections_per_ip is not supported by this version",
+		  F_UINT("value", config->server.max_connections_per_ip), F_TEXT("allowed", "0"),
+		  F_TEXT("remedy", "set it to 0 and limit addresses in front of the gateway"));
+	return false;
+}
+
+static int take_signals(void)
+{
+	sigset_t set;
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	/* Before the first thread: all inherit the mask, only we read. */
+	if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0)
+		return -1;
+	return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+/* Waits for a signal, the server's end or the time; the signal's number, 0 for the
+ * end, -1 for the time. */
+static int await(int signals, int ended, int timeout_ms)
+{
+	struct pollfd fds[] = {{.fd = signals, .events = POLLIN}, {.fd = ended, .events = POLLIN}};
+	struct signalfd_siginfo info;
+	int r;
+
+	do
+		r = poll(fds, ARRAY_LEN(fds), timeout_ms);
+	while (r < 0 && errno == EINTR);
+	if (r == 0)
+		return -1;
+	if ((fds[0].revents & POLLIN) && read(signals, &info, sizeof(info)) == sizeof(info))
+		return (int)info.ssi_signo;
+	return 0;
+}
+
+static int remaining_ms(uint64_t deadline_ns)
+{
+	uint64_t now = clock_now_ns();
+
+	return now >= deadline_ns ? 0 : (int)((deadline_ns - now + NS_PER_MS - 1) / NS_PER_MS);
+}
+
+/* True: every worker ended. False: a second signal asks to end at once. */
+static bool drain(struct server *server, const struct config *config, int signals)
+{
+	uint64_t deadline = clock_now_ns() + config->server.drain_timeout * NS_PER_MS;
+	int ended = server_ended_fd(server);
+	bool is_cut = false;
+
+	server_drain(server);
+	for (;;) {
+		int what = await(signals, ended, is_cut ? -1 : remaining_ms(deadline));
+
+		if (what == 0)
+			return true;
+		if (what == SIGTERM || what == SIGINT)
+			return false;
+		if (what == -1) {
+			log_warn("drain_timeout has passed: cutting what is left",
+				 F_UINT("connections", server_connections(server)));
+			server_abort(server);
+			is_cut = true;
+		}
+	}
+}
+
+static int serve(struct server *server, const struct config *config, int signals)
+{
+	int what;
+
+	while ((what = await(signals, server_ended_fd(server), -1)) == SIGHUP)
+		log_warn("SIGHUP: nothing was reloaded",
+			 F_TEXT("remedy", "restart to apply a changed configuration"));
+	log_info("draining", F_TEXT("signal", what == SIGINT ? "SIGINT" : "SIGTERM"),
+		 F_UINT("connections", server_connections(server)));
+	if (!drain(server, config, signals)) {
+		log_warn("second signal: ending at once",
+			 F_UINT("connections", server_connections(server)));
+		_exit(EXIT_FAILED);
+	}
+	log_info("stopped");
+	return EXIT_GOOD;
+}
+
+static int run(const struct config *config, int signals)
+{
+	struct server_options options = {.config = config};
+	enum loop_engine engine;
+	struct os_nofile nofile = os_limits_raise_nofile();
+
+	if (!choose_engine(config, &engine) || !is_supported(config))
+		return EXIT_BAD_CONFIG;
+	options.facts = capacity_facts_read(engine);
+	if (!plan(config, &options.facts, &options.capacity))
+		return EXIT_BAD_CONFIG;
+	struct server *server = server_create(&options);
+
+	if (server == NULL) {
+		log_error("out of memory or descriptors at start", F_UINT("nofile", nofile.soft));
+		return EXIT_FAILED;
+	}
+	struct admin admin = {.server = server};
+	struct server_error error;
+	int r = server_start(server,
+			     &(struct http_handler){.answer = admin_answer_health, .arg = &admin},
+			     &(struct http_handler){.answer = admin_answer, .arg = &admin}, &error);
+
+	if (r < 0) {
+		log_error(error.text);
+		server_destroy(&server);
+		return EXIT_BAD_CONFIG;
+	}
+	const struct capacity_row *row = &options.capacity.rows[options.capacity.binding];
+
+	log_info("ready", F_UINT("max_connections", options.capacity.max_connections),
+		 F_UINT("workers", options.capacity.workers),
+		 F_TEXT("engine", loop_engine_name(engine)), F_TEXT("next_limit", row->limit),
+		 F_UINT("next_limit_value", row->value),
+		 F_UINT("next_limit_allows", row->connections),
+		 F_UINT("routes", config->route_count));
+	r = serve(server, config, signals);
+	server_destroy(&server);
+	return r;
+}
+
+int cmd_serve(int argc, char **argv)
+{
+	struct config config;
+	struct config_args args = {
+		.command = "serve",
+		.intro = intro,
+		.on_mistakes = EXIT_BAD_CONFIG,
+	};
+	int r = config_args_load(&args, argc, argv, &config);
+
+	if (r != CONFIG_ARGS_GO_ON)
+		return r;
+	log_configure(config.log.level, config.log.format);
+	int signals = take_signals();
+
+	if (signals < 0) {
+		log_error("signals cannot be taken", F_TEXT("error", strerror(errno)));
+		config_finish(&config);
+		return EXIT_FAILED;
+	}
+	r = run(&config, signals);
+	close(signals);
+	config_finish(&config);
+	return r;
+}

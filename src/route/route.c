@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "route/route.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+
+struct route_table {
+	size_t count;
+	struct route *routes; /* the most literal first */
+};
+
+static const struct backend *backend_of(enum config_backend backend)
+{
+	switch (backend) {
+	case CONFIG_BACKEND_ECHO:
+		return &backend_echo;
+	}
+	CHECK(false);
+}
+
+/* Takes the segment behind the '/' that `*path` starts with; a path that starts with
+ * anything else gives its first byte up all the same, which no pattern fits. */
+static struct slice next_segment(struct slice *path)
+{
+	const uint8_t *start = path->data + 1;
+	const uint8_t *end = memchr(start, '/', path->len - 1);
+	size_t len = end == NULL ? path->len - 1 : (size_t)(end - start);
+
+	*path = slice_of(start + len, path->len - 1 - len);
+	return slice_of(start, len);
+}
+
+static bool is_parameter(struct slice segment)
+{
+	return segment.len > 0 && segment.data[0] == '{';
+}
+
+/* Literal before parameter, from the left: so the first match is the best one. */
+static int by_literals(const void *left, const void *right)
+{
+	struct slice a = slice_from_text(((const struct route *)left)->config->path);
+	struct slice b = slice_from_text(((const struct route *)right)->config->path);
+
+	while (a.len > 0 && b.len > 0) {
+		int order = is_parameter(next_segment(&a)) - is_parameter(next_segment(&b));
+
+		if (order != 0)
+			return order;
+	}
+	return 0;
+}
+
+struct route_table *route_table_create(const struct config *config)
+{
+	struct route_table *table = calloc(1, sizeof(*table));
+
+	if (table == NULL)
+		return NULL;
+	table->routes = calloc(config->route_count, sizeof(struct route));
+	if (table->routes == NULL) {
+		free(table);
+		return NULL;
+	}
+	table->count = config->route_count;
+	for (size_t i = 0; i < table->count; i++)
+		table->routes[i] = (struct route){
+			.config = &config->routes[i],
+			.backend = backend_of(config->routes[i].backend),
+		};
+	qsort(table->routes, table->count, sizeof(struct route), by_literals);
+	return table;
+}
+
+void route_table_destroy(struct route_table **table)
+{
+	if (*table == NULL)
+		return;
+	free((*table)->routes);
+	free(*table);
+	*table = NULL;
+}
+
+/* On a match *out_raw_id is the segment of the parameter, if there is one. */
+static bool path_matches(struct slice pattern, struct slice path, struct slice *out_raw_id)
+{
+	while (pattern.len > 0 && path.len > 0) {
+		struct slice want = next_segment(&pattern);
+		struct slice have = next_segment(&path);
+
+		if (is_parameter(want)) {
+			if (have.len == 0)
+				return false;
+			*out_raw_id = have;
+		} else if (!slice_equals(want, have)) {
+			return false;
+		}
+	}
+	return pattern.len == 0 && path.len == 0;
+}
+
+static int hex_digit(uint8_t c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Returns what is wrong, or NULL and the length in *out_len. `out` has room for
+ * ROUTE_CLIENT_ID_MAX bytes. */
+static const char *percent_decode(struct slice raw, uint8_t *out, size_t *out_len)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < raw.len; i++) {
+		uint8_t c = raw.data[i];
+
+		if (c == '%') {
+			int high = i + 2 < raw.len ? hex_digit(raw.data[i + 1]) : -1;
+			int low = i + 2 < raw.len ? hex_digit(raw.data[i + 2]) : -1;
+
+			if (high < 0 || low < 0)
+				return "the client id has a '%' without two hexadecimal digits";
+			c = (uint8_t)(high << 4 | low);
+			i += 2;
+		}
+		if (len == ROUTE_CLIENT_ID_MAX)
+			return "the client id is longer than 255 bytes";
+		if (c < 0x20 || c == 0x7f)
+			return "the client id has a control character";
+		out[len++] = c;
+	}
+	*out_len = len;
+	return NULL;
+}
+
+enum route_result route_table_match(const struct route_table *table, struct slice path,
+				    struct route_match *out_match)
+{
+	uint8_t id[ROUTE_CLIENT_ID_MAX];
+	size_t id_len;
+	struct slice raw_id = {0};
+	const struct route *route = NULL;
+
+	for (size_t i = 0; i < table->count && route == NULL; i++) {
+		raw_id = (struct slice){0};
+		if (path_matches(slice_from_text(table->routes[i].config->path), path, &raw_id))
+			route = &table->routes[i];
+	}
+	if (route == NULL)
+		return ROUTE_NONE;
+	*out_match = (struct route_match){.route = route};
+	if (raw_id.data == NULL)
+		return ROUTE_FOUND;
+	out_match->problem = percent_decode(raw_id, id, &id_len);
+	if (out_match->problem != NULL)
+		return ROUTE_BAD_ID;
+	out_match->client_id = strndup((const char *)id, id_len);
+	return out_match->client_id == NULL ? ROUTE_NO_MEMORY : ROUTE_FOUND;
+}

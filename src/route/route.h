@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * route.h - from a request's path to a route and a client id.
+ *
+ * Layer: route. A table is made once from the configuration and then only read, by
+ * any thread. */
+#pragma once
+
+#include <stddef.h>
+
+#include "config/config.h"
+#include "route/backend.h"
+
+/* [bytes] after percent-decoding. */
+#define ROUTE_CLIENT_ID_MAX 255
+
+struct route {
+	const struct config_route *config;
+	const struct backend *backend;
+};
+
+struct route_table;
+
+/* `config` must outlive the table. NULL if memory is out. */
+struct route_table *route_table_create(const struct config *config);
+void route_table_destroy(struct route_table **table);
+
+enum route_result {
+	ROUTE_FOUND,
+	ROUTE_NONE,   /* no route has this path: 404 */
+	ROUTE_BAD_ID, /* the client id is not acceptable: 400 */
+	ROUTE_NO_MEMORY,
+};
+
+struct route_match {
+	const struct route *route;
+	char *client_id;     /* ROUTE_FOUND: the caller's to free; NULL if the route has none */
+	const char *problem; /* ROUTE_BAD_ID only: what is wrong; static text */
+};
+
+/* `path` is as it came, without the query. Where two routes fit, a literal segment
+ * beats a parameter. Client ids are percent-decoded (RFC 3986, 2.1), without control
+ * characters, 1..ROUTE_CLIENT_ID_MAX bytes; whether they are UTF-8 is for the caller
+ * to check. Fills *out_match only on ROUTE_FOUND and ROUTE_BAD_ID. */
+enum route_result route_table_match(const struct route_table *table, struct slice path,
+				    struct route_match *out_match);

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/conn.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+
+uint32_t conn_now_ms(const struct conn *conn)
+{
+	return (uint32_t)(loop_now(conn->worker->loop) / NS_PER_MS);
+}
+
+void conn_timer_start(struct conn *conn, uint64_t delay_ms)
+{
+	loop_timer_start(conn->worker->loop, &conn->timer, delay_ms * NS_PER_MS);
+}
+
+void conn_set_reason(struct conn *conn, enum close_reason reason)
+{
+	if (conn->has_reason)
+		return;
+	conn->has_reason = true;
+	conn->reason = (uint8_t)reason;
+}
+
+void conn_cut(struct conn *conn, enum close_reason reason)
+{
+	conn_set_reason(conn, reason);
+	tcp_close(&conn->tcp);
+}
+
+void conn_flush_and_close(struct conn *conn)
+{
+	conn->state = CONN_FLUSH;
+	if (tcp_queued(&conn->tcp) == 0)
+		tcp_close(&conn->tcp);
+	else
+		conn_timer_start(conn, conn->worker->service->limits->close_timeout);
+}
+
+void conn_linger(struct conn *conn)
+{
+	conn->state = CONN_LINGER;
+	tcp_shutdown(&conn->tcp);
+	tcp_read_start(&conn->tcp);
+	conn_timer_start(conn, conn->worker->service->limits->close_timeout);
+}
+
+static struct conn *conn_of(struct tcp *tcp)
+{
+	return CONTAINER_OF(tcp, struct conn, tcp);
+}
+
+static void on_recv(struct tcp *tcp, uint8_t *data, size_t len)
+{
+	struct conn *conn = conn_of(tcp);
+
+	switch ((enum conn_state)conn->state) {
+	case CONN_HEAD:
+		conn_http_recv(conn, data, len);
+		break;
+	case CONN_OPEN:
+	case CONN_CLOSING:
+		conn_ws_recv(conn, data, len);
+		break;
+	case CONN_FLUSH:
+	case CONN_LINGER:
+		break;
+	}
+}
+
+/* What we still have to say goes out: a client may half-close and wait for it. */
+static void on_eof(struct tcp *tcp)
+{
+	struct conn *conn = conn_of(tcp);
+
+	conn_set_reason(conn, CLOSE_EOF);
+	if (conn->state == CONN_LINGER || conn->state == CONN_HEAD)
+		tcp_close(tcp);
+	else
+		conn_flush_and_close(conn);
+}
+
+static void on_error(struct tcp *tcp, int error)
+{
+	(void)error;
+	conn_cut(conn_of(tcp), CLOSE_RESET);
+}
+
+static void on_drain(struct tcp *tcp)
+{
+	struct conn *conn = conn_of(tcp);
+
+	if (conn->state == CONN_FLUSH)
+		tcp_close(tcp);
+	else if (conn->state == CONN_OPEN)
+		conn_ws_drained(conn);
+}
+
+static void on_timer(struct timer *timer)
+{
+	struct conn *conn = CONTAINER_OF(timer, struct conn, timer);
+
+	switch ((enum conn_state)conn->state) {
+	case CONN_HEAD:
+		conn_http_timeout(conn);
+		break;
+	case CONN_OPEN:
+		conn_ws_timeout(conn);
+		break;
+	case CONN_CLOSING:
+	case CONN_FLUSH:
+	case CONN_LINGER:
+		tcp_close(&conn->tcp);
+		break;
+	}
+}
+
+static void count_end(struct conn *conn)
+{
+	struct stats *stats = &conn->worker->stats;
+
+	stat_sub(&stats->sockets, 1);
+	if (!conn->is_counted)
+		return;
+	stat_sub(&stats->connections, 1);
+	stat_add(&stats->connections_closed[conn->reason], 1);
+	admission_leave(conn->worker->service->admission);
+	log_debug("connection closed", F_TEXT("reason", close_table[conn->reason].label),
+		  F_TEXT("client_id", conn->session.client_id));
+}
+
+static void on_closed(struct tcp *tcp)
+{
+	struct conn *conn = conn_of(tcp);
+	struct worker *worker = conn->worker;
+
+	if (conn->state == CONN_HEAD)
+		conn_http_release(conn);
+	else
+		conn_ws_release(conn);
+	loop_timer_stop(worker->loop, &conn->timer);
+	count_end(conn);
+	list_remove(&conn->node);
+	free(conn->session.client_id);
+	pool_put(&worker->conns, conn);
+	worker_conn_gone(worker);
+}
+
+static const struct tcp_handler handler = {
+	.on_recv = on_recv,
+	.on_eof = on_eof,
+	.on_error = on_error,
+	.on_drain = on_drain,
+	.on_closed = on_closed,
+};
+
+void conn_accept(struct worker *worker, const struct tcp_accepted *accepted)
+{
+	struct conn *conn = pool_get(&worker->conns);
+
+	if (conn == NULL) {
+		stat_add(&worker->stats.connections_refused[REFUSAL_MEMORY], 1);
+		listener_refuse(&worker->listener, accepted);
+		return;
+	}
+	*conn = (struct conn){.worker = worker, .state = CONN_HEAD};
+	conn->is_reserve = accepted->is_reserve;
+	conn->message_ms = (uint32_t)(loop_now(worker->loop) / NS_PER_US);
+	list_append(&worker->conn_list, &conn->node);
+	loop_timer_init(&conn->timer, on_timer);
+	conn_timer_start(conn, worker->service->limits->handshake_timeout);
+	stat_add(&worker->stats.sockets, 1);
+	stat_add(&worker->stats.sockets_accepted, 1);
+	tcp_adopt(&conn->tcp, worker->loop, accepted, &handler);
+}
+
+void conn_drain(struct conn *conn)
+{
+	if (conn->state == CONN_OPEN)
+		conn_ws_close(conn, CLOSE_DRAIN);
+	else if (conn->state == CONN_HEAD)
+		tcp_close(&conn->tcp);
+}
+
+void conn_abort(struct conn *conn)
+{
+	conn_cut(conn, CLOSE_DRAIN);
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * conn.h - one accepted connection, from its first byte to the end of its socket.
+ *
+ * Layer: server. Lives in its worker's pool and thread. States:
+ *
+ *   HEAD -> OPEN -> CLOSING -> (closed)     a WebSocket that we close
+ *                -> FLUSH   -> (closed)     a WebSocket that the client closes
+ *                -> LINGER  -> (closed)     a WebSocket that broke the rules
+ *        -> FLUSH or LINGER -> (closed)     an ordinary answer, or a refusal
+ *
+ * An idle one costs this struct and its client id; what it borrows while bytes are
+ * under way (head, frames, output) goes back to the worker. */
+#pragma once
+
+#include "proto/http_head.h"
+#include "proto/ws_decoder.h"
+#include "server/worker.h"
+
+enum conn_state {
+	CONN_HEAD,    /* reading the request */
+	CONN_OPEN,    /* a WebSocket */
+	CONN_CLOSING, /* our close frame is out; waiting for the client's */
+	CONN_FLUSH,   /* closes when the output is with the kernel */
+	CONN_LINGER,  /* FIN follows the output; discards input until the client's FIN, so
+		       * that a reset cannot overtake our last words */
+};
+
+/* A request that arrives in pieces. */
+struct head_rx {
+	struct http_head head;
+	struct buf bytes;
+};
+
+/* A message that arrives in pieces, and input that waits because output is stuck. */
+struct frame_rx {
+	struct ws_decoder decoder;
+	struct buf held;
+};
+
+struct conn {
+	struct tcp tcp;
+	struct timer timer;    /* what it means depends on the state */
+	struct list_node node; /* in worker->conn_list */
+	struct session session;
+	struct worker *worker;
+	const struct route *route; /* NULL until the upgrade */
+	union {
+		struct head_rx *head;    /* CONN_HEAD; NULL: nothing arrived yet */
+		struct frame_rx *frames; /* later; NULL: between messages */
+	};
+	/* In ms of the loop's clock, cut to 32 bits: only differences count. */
+	uint32_t heard_ms;   /* last bytes */
+	uint32_t message_ms; /* last whole message; in CONN_HEAD: when accepted, in us */
+	uint32_t waiting_ms; /* since the ping, or since the output is stuck */
+	uint32_t progress;   /* of tcp, when last looked at while stuck */
+	uint8_t state;       /* enum conn_state */
+	uint8_t reason;      /* enum close_reason; the first one counts */
+	bool has_reason;
+	bool is_counted; /* in admission and in stats.connections */
+	bool is_pinged;  /* and nothing was heard since */
+	bool is_stalled; /* not read, because its output queue is full */
+	bool is_reserve; /* sits on the last descriptor */
+};
+
+/* What an idle connection may cost (docs/benchmarks.md). */
+_Static_assert(sizeof(struct conn) <= 184, "an idle connection");
+
+void conn_accept(struct worker *worker, const struct tcp_accepted *accepted);
+
+/* The gateway is stopping: 1001 for a WebSocket, the end for anything else. */
+void conn_drain(struct conn *conn);
+
+/* Cuts it now. */
+void conn_abort(struct conn *conn);
+
+/* --- between conn.c, conn_http.c and conn_ws.c --- */
+
+uint32_t conn_now_ms(const struct conn *conn);
+void conn_timer_start(struct conn *conn, uint64_t delay_ms);
+
+/* Remembers why the connection ends, unless a reason is known already. */
+void conn_set_reason(struct conn *conn, enum close_reason reason);
+
+/* Sets the reason and cuts. */
+void conn_cut(struct conn *conn, enum close_reason reason);
+
+/* Sends what is queued and closes; bounded by close_timeout. */
+void conn_flush_and_close(struct conn *conn);
+
+/* Sends what is queued, then FIN, and discards input until the client's. */
+void conn_linger(struct conn *conn);
+
+/* conn_http.c: bytes in CONN_HEAD; the handshake timeout. */
+void conn_http_recv(struct conn *conn, uint8_t *data, size_t len);
+void conn_http_timeout(struct conn *conn);
+void conn_http_release(struct conn *conn);
+
+/* conn_ws.c: the upgrade is answered; bytes in CONN_OPEN and CONN_CLOSING; the output
+ * is with the kernel; the timer; the end of the client's stream. */
+void conn_ws_start(struct conn *conn);
+void conn_ws_recv(struct conn *conn, uint8_t *data, size_t len);
+void conn_ws_drained(struct conn *conn);
+void conn_ws_timeout(struct conn *conn);
+void conn_ws_release(struct conn *conn);
+
+/* Sends a close frame with the reason's code and waits for the client's. */
+void conn_ws_close(struct conn *conn, enum close_reason reason);
+
+/* Sends a close frame with the reason's code and takes nothing more. */
+void conn_ws_fail(struct conn *conn, enum close_reason reason);

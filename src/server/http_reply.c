@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/http_reply.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+
+#define HTTP_HEAD_MAX 2048
+
+const char *http_status_text(unsigned status)
+{
+	static const struct {
+		unsigned status;
+		const char *text;
+	} texts[] = {
+		{200, "OK"},
+		{400, "Bad Request"},
+		{404, "Not Found"},
+		{405, "Method Not Allowed"},
+		{408, "Request Timeout"},
+		{414, "URI Too Long"},
+		{426, "Upgrade Required"},
+		{429, "Too Many Requests"},
+		{431, "Request Header Fields Too Large"},
+		{500, "Internal Server Error"},
+		{501, "Not Implemented"},
+		{503, "Service Unavailable"},
+		{505, "HTTP Version Not Supported"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		if (texts[i].status == status)
+			return texts[i].text;
+	return "Unknown";
+}
+
+void http_reply_header(struct http_reply *reply, const char *format, ...)
+{
+	size_t used = strlen(reply->headers);
+	va_list args;
+
+	va_start(args, format);
+	int len = vsnprintf(reply->headers + used, sizeof(reply->headers) - used, format, args);
+	va_end(args);
+	CHECK(len >= 0 && used + (size_t)len + 2 < sizeof(reply->headers));
+	memcpy(reply->headers + used + len, "\r\n", 3);
+}
+
+/* Takes the reference of `problem`. Without memory the answer goes without a body. */
+static void set_problem(struct http_reply *reply, unsigned status, json_t *problem)
+{
+	char *text = problem == NULL ? NULL : json_dumps(problem, JSON_COMPACT);
+
+	json_decref(problem);
+	reply->status = status;
+	buf_finish(&reply->body);
+	if (text != NULL && buf_append(&reply->body, text, strlen(text), HTTP_BODY_MAX) == 0 &&
+	    buf_append(&reply->body, "\n", 1, HTTP_BODY_MAX) == 0)
+		reply->content_type = "application/problem+json";
+	free(text);
+}
+
+void http_reply_problem(struct http_reply *reply, unsigned status, const char *detail)
+{
+	set_problem(reply, status,
+		    json_pack("{s:s, s:s, s:i, s:s}", "type", "about:blank", "title",
+			      http_status_text(status), "status", (int)status, "detail", detail));
+}
+
+void http_reply_limit(struct http_reply *reply, const struct limit_refusal *refusal)
+{
+	char detail[512];
+
+	snprintf(detail, sizeof(detail),
+		 "%s: the limit '%s' allows %" PRIu64 " connections and %" PRIu64
+		 " are there. To go higher: %s.",
+		 refusal->title, refusal->limit, refusal->max, refusal->current, refusal->remedy);
+	http_reply_header(reply, "Retry-After: %u", refusal->retry_after_s);
+	http_reply_header(reply, "Gatehouse-Limit: %s; current=%" PRIu64 "; max=%" PRIu64,
+			  refusal->limit, refusal->current, refusal->max);
+	set_problem(reply, refusal->status,
+		    json_pack("{s:s, s:s, s:i, s:s, s:s, s:I, s:I, s:s}", "type", "about:blank",
+			      "title", refusal->title, "status", (int)refusal->status, "detail",
+			      detail, "limit", refusal->limit, "current",
+			      (json_int_t)refusal->current, "max", (json_int_t)refusal->max, "node",
+			      refusal->node));
+}
+
+int http_reply_head(const struct http_reply *reply, struct buf *out)
+{
+	int r = buf_printf(out, HTTP_HEAD_MAX, "HTTP/1.1 %u %s\r\n", reply->status,
+			   http_status_text(reply->status));
+
+	if (r == 0 && reply->content_type != NULL)
+		r = buf_printf(out, HTTP_HEAD_MAX, "Content-Type: %s\r\n", reply->content_type);
+	if (r == 0)
+		r = buf_printf(out, HTTP_HEAD_MAX,
+			       "Content-Length: %zu\r\nCache-Control: no-store\r\n"
+			       "Connection: close\r\n%s\r\n",
+			       reply->body.len, reply->headers);
+	return r;
+}

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/server.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "server/worker.h"
+
+/* The admin listener needs few sockets; under io_uring they are a table of its own. */
+#define ADMIN_SOCKETS 256
+
+/* One worker and what the server knows of it; guarded by server->mutex. */
+struct slot {
+	struct server *server;
+	struct worker *worker;
+	int error;
+	bool is_listening;
+	bool has_ended;
+};
+
+struct server {
+	struct server_options options;
+	struct route_table *routes;
+	struct admission admission;
+	struct service public_service;
+	struct service admin_service;
+	struct slot *slots; /* the workers', and behind them the admin's */
+	size_t worker_count;
+	uint64_t started_ns;
+	uint64_t listening; /* atomic; workers, without the admin's */
+	bool is_draining;   /* atomic */
+	int ended_fd;
+	pthread_mutex_t mutex;
+	pthread_cond_t changed;
+};
+
+/* --- what the threads tell --- */
+
+static bool is_admin(const struct slot *slot)
+{
+	return slot == &slot->server->slots[slot->server->worker_count];
+}
+
+static void on_listening(void *arg)
+{
+	struct slot *slot = arg;
+	struct server *server = slot->server;
+
+	pthread_mutex_lock(&server->mutex);
+	slot->is_listening = true;
+	if (!is_admin(slot))
+		__atomic_fetch_add(&server->listening, 1, __ATOMIC_RELAXED);
+	pthread_cond_signal(&server->changed);
+	pthread_mutex_unlock(&server->mutex);
+}
+
+static bool all_workers_ended(const struct server *server)
+{
+	for (size_t i = 0; i < server->worker_count; i++)
+		if (server->slots[i].worker != NULL && !server->slots[i].has_ended)
+			return false;
+	return true;
+}
+
+static void on_end(void *arg, int error)
+{
+	struct slot *slot = arg;
+	struct server *server = slot->server;
+
+	pthread_mutex_lock(&server->mutex);
+	slot->has_ended = true;
+	slot->error = error;
+	if (slot->is_listening && !is_admin(slot))
+		__atomic_fetch_sub(&server->listening, 1, __ATOMIC_RELAXED);
+	if (all_workers_ended(server))
+		eventfd_write(server->ended_fd, 1);
+	pthread_cond_signal(&server->changed);
+	pthread_mutex_unlock(&server->mutex);
+}
+
+/* --- start --- */
+
+static void service_init(struct service *service, const struct server *server, const char *name)
+{
+	*service = (struct service){
+		.name = name,
+		.limits = &server->options.config->server,
+		.worker_connections = server->options.capacity.worker_connections,
+	};
+	if (gethostname(service->node, sizeof(service->node) - 1) < 0)
+		strcpy(service->node, "unknown");
+}
+
+struct server *server_create(const struct server_options *options)
+{
+	struct server *server = calloc(1, sizeof(*server));
+
+	if (server == NULL)
+		return NULL;
+	server->options = *options;
+	server->worker_count = options->capacity.workers;
+	server->admission.max = options->capacity.max_connections;
+	server->started_ns = clock_now_ns();
+	server->routes = route_table_create(options->config);
+	server->slots = calloc(server->worker_count + 1, sizeof(struct slot));
+	server->ended_fd = eventfd(0, EFD_CLOEXEC);
+	pthread_mutex_init(&server->mutex, NULL);
+	pthread_cond_init(&server->changed, NULL);
+	if (server->routes == NULL || server->slots == NULL || server->ended_fd < 0) {
+		server_destroy(&server);
+		return NULL;
+	}
+	for (size_t i = 0; i <= server->worker_count; i++)
+		server->slots[i].server = server;
+	service_init(&server->public_service, server, "public");
+	server->public_service.routes = server->routes;
+	server->public_service.admission = &server->admission;
+	service_init(&server->admin_service, server, "admin");
+	return server;
+}
+
+static const char *bind_remedy(int error)
+{
+	switch (error) {
+	case -EADDRINUSE:
+		return "another program listens there (ss -ltnp shows which): stop it or choose "
+		       "another port";
+	case -EADDRNOTAVAIL:
+		return "this machine does not have that address (ip addr lists those it has)";
+	case -EACCES:
+		return "ports below 1024 need CAP_NET_BIND_SERVICE: choose another port";
+	case -EMFILE:
+		return "the descriptor limit is reached: raise it (ulimit -n, LimitNOFILE=)";
+	case -EAFNOSUPPORT:
+		return "this machine has no IPv6: choose an IPv4 address";
+	default:
+		return "choose another address";
+	}
+}
+
+static int bind_one(const char *option, struct net_addr *addr, bool is_first,
+		    struct server_error *out_error)
+{
+	int fd = listener_bind(addr, is_first);
+	char text[NET_ADDR_TEXT_MAX];
+
+	if (fd < 0)
+		snprintf(out_error->text, sizeof(out_error->text),
+			 "%s: cannot listen on %s: %s; %s", option,
+			 net_addr_format(addr, text, sizeof(text)), strerror(-fd), bind_remedy(fd));
+	return fd;
+}
+
+/* Waits until a thread that was just started listens or has failed. */
+static int await_listening(struct server *server, struct slot *slot, struct server_error *out_error)
+{
+	pthread_mutex_lock(&server->mutex);
+	while (!slot->is_listening && !slot->has_ended)
+		pthread_cond_wait(&server->changed, &server->mutex);
+	int r = slot->is_listening ? 0 : slot->error;
+	pthread_mutex_unlock(&server->mutex);
+	if (r < 0)
+		snprintf(out_error->text, sizeof(out_error->text),
+			 "a worker could not start its %s loop: %s; lower server.workers or raise "
+			 "the limits on memory and descriptors (gatehouse serve needs about 4 "
+			 "descriptors for each worker)",
+			 loop_engine_name(server->options.facts.engine), strerror(-r));
+	return r;
+}
+
+static int start_one(struct server *server, struct slot *slot, struct service *service, int fd,
+		     uint32_t sockets, struct server_error *out_error)
+{
+	struct worker *worker = worker_start(&(struct worker_options){
+		.service = service,
+		.loop = {.engine = server->options.facts.engine, .max_sockets = sockets},
+		.events = {.on_listening = on_listening, .on_end = on_end, .arg = slot},
+		.listen_fd = fd,
+	});
+	if (worker == NULL) {
+		snprintf(
+			out_error->text, sizeof(out_error->text),
+			"a worker's thread could not be started: %s; lower server.workers or raise "
+			"the limit on threads (ulimit -u, pids.max)",
+			strerror(errno));
+		return -1;
+	}
+	pthread_mutex_lock(&server->mutex);
+	slot->worker = worker;
+	pthread_mutex_unlock(&server->mutex);
+	return await_listening(server, slot, out_error);
+}
+
+static void log_listening(const char *message, const struct net_addr *addr)
+{
+	char text[NET_ADDR_TEXT_MAX];
+
+	log_info(message, F_TEXT("address", net_addr_format(addr, text, sizeof(text))));
+}
+
+static int start_admin(struct server *server, struct server_error *out_error)
+{
+	struct net_addr addr = server->options.config->admin.listen;
+	int fd = bind_one("admin.listen", &addr, true, out_error);
+
+	if (fd < 0)
+		return -1;
+	uint32_t sockets = MIN((uint32_t)ADMIN_SOCKETS, server->options.capacity.worker_sockets);
+	int r = start_one(server, &server->slots[server->worker_count], &server->admin_service, fd,
+			  sockets, out_error);
+
+	if (r == 0)
+		log_listening("admin listening", &addr);
+	return r;
+}
+
+static int start_workers(struct server *server, struct server_error *out_error)
+{
+	struct net_addr addr = server->options.config->server.listen;
+
+	for (size_t i = 0; i < server->worker_count; i++) {
+		int fd = bind_one("server.listen", &addr, i == 0, out_error);
+
+		if (fd < 0 || start_one(server, &server->slots[i], &server->public_service, fd,
+					server->options.capacity.worker_sockets, out_error) < 0)
+			return -1;
+	}
+	log_listening("listening", &addr);
+	return 0;
+}
+
+int server_start(struct server *server, const struct http_handler *public_http,
+		 const struct http_handler *admin_http, struct server_error *out_error)
+{
+	server->public_service.handler = *public_http;
+	server->admin_service.handler = *admin_http;
+	if (start_admin(server, out_error) < 0)
+		return -1;
+	return start_workers(server, out_error);
+}
+
+/* --- end --- */
+
+/* Only a thread that listens and has not ended has a loop to post to. */
+static void post_to(struct server *server, size_t from, size_t to, void (*post)(struct worker *))
+{
+	pthread_mutex_lock(&server->mutex);
+	for (size_t i = from; i < to; i++)
+		if (server->slots[i].is_listening && !server->slots[i].has_ended)
+			post(server->slots[i].worker);
+	pthread_mutex_unlock(&server->mutex);
+}
+
+void server_drain(struct server *server)
+{
+	__atomic_store_n(&server->is_draining, true, __ATOMIC_RELAXED);
+	__atomic_store_n(&server->public_service.is_draining, true, __ATOMIC_RELAXED);
+	post_to(server, 0, server->worker_count, worker_drain);
+}
+
+void server_abort(struct server *server)
+{
+	post_to(server, 0, server->worker_count, worker_abort);
+}
+
+int server_ended_fd(const struct server *server)
+{
+	return server->ended_fd;
+}
+
+void server_destroy(struct server **server)
+{
+	struct server *self = *server;
+
+	if (self == NULL)
+		return;
+	if (self->slots != NULL) {
+		if (!__atomic_load_n(&self->is_draining, __ATOMIC_RELAXED))
+			server_drain(self);
+		for (size_t i = 0; i < self->worker_count; i++)
+			worker_join(&self->slots[i].worker);
+		/* Last, so that /health answers until the end. */
+		post_to(self, self->worker_count, self->worker_count + 1, worker_drain);
+		worker_join(&self->slots[self->worker_count].worker);
+	}
+	free(self->slots);
+	route_table_destroy(&self->routes);
+	if (self->ended_fd >= 0)
+		close(self->ended_fd);
+	pthread_mutex_destroy(&self->mutex);
+	pthread_cond_destroy(&self->changed);
+	free(self);
+	*server = NULL;
+}
+
+/* --- questions --- */
+
+enum server_status server_status(const struct server *server)
+{
+	if (__atomic_load_n(&server->is_draining, __ATOMIC_RELAXED))
+		return SERVER_DRAINING;
+	return server_workers_listening(server) == server->worker_count ? SERVER_READY
+									: SERVER_STARTING;
+}
+
+void server_stats(const struct server *server, struct stats *out_sum)
+{
+	struct stats sum = {0};
+
+	pthread_mutex_t *mutex = (pthread_mutex_t *)&server->mutex;
+
+	pthread_mutex_lock(mutex);
+	for (size_t i = 0; i < server->worker_count; i++)
+		if (server->slots[i].worker != NULL)
+			stats_merge(&sum, &server->slots[i].worker->stats);
+	pthread_mutex_unlock(mutex);
+	*out_sum = sum;
+}
+
+uint64_t server_connections(const struct server *server)
+{
+	return admission_current(&server->admission);
+}
+
+uint64_t server_workers_listening(const struct server *server)
+{
+	return __atomic_load_n(&server->listening, __ATOMIC_RELAXED);
+}
+
+const struct server_options *server_options(const struct server *server)
+{
+	return &server->options;
+}
+
+uint64_t server_started_ns(const struct server *server)
+{
+	return server->started_ns;
+}

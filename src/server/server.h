@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * server.h - the gateway: its workers, its admin listener, its life.
+ *
+ * Layer: server. server_create, _start, _drain, _abort, _wait and _destroy belong to
+ * one thread; the questions may be asked by any. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config/config.h"
+#include "server/capacity.h"
+#include "server/http_reply.h"
+#include "server/stats.h"
+
+struct server;
+
+struct server_options {
+	const struct config *config; /* outlives the server */
+	struct capacity_facts facts;
+	struct capacity capacity; /* of capacity_plan */
+};
+
+enum server_status { SERVER_STARTING, SERVER_READY, SERVER_DRAINING };
+
+/* What could not be done at start, in the user's words. */
+struct server_error {
+	char text[512];
+};
+
+/* NULL if memory is out. */
+struct server *server_create(const struct server_options *options);
+
+/* Binds both listeners, starts the admin thread and the workers, and waits until every
+ * worker accepts. `public_http` answers what is no route on the public listener,
+ * `admin_http` everything on the admin's. Returns 0, or -1 with *out_error; then the
+ * only call left is server_destroy. */
+int server_start(struct server *server, const struct http_handler *public_http,
+		 const struct http_handler *admin_http, struct server_error *out_error);
+
+/* Stops accepting and closes every connection with 1001. */
+void server_drain(struct server *server);
+
+/* After server_drain: cuts what is left. */
+void server_abort(struct server *server);
+
+/* Readable (an eventfd) once every worker has ended after server_drain. */
+int server_ended_fd(const struct server *server);
+
+/* Waits for the workers and the admin thread to end; server_drain comes first, if
+ * server_start was good. NULL is fine. */
+void server_destroy(struct server **server);
+
+/* --- questions, from any thread --- */
+
+enum server_status server_status(const struct server *server);
+void server_stats(const struct server *server, struct stats *out_sum);
+uint64_t server_connections(const struct server *server);
+uint64_t server_workers_listening(const struct server *server);
+const struct server_options *server_options(const struct server *server);
+uint64_t server_started_ns(const struct server *server); /* clock_now_ns of the start */

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * worker.h - one thread, one loop, one listening socket, and its connections.
+ *
+ * Layer: server. Everything in a worker but its stats belongs to its thread; others
+ * reach it through worker_drain and worker_abort. */
+#pragma once
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/pool.h"
+#include "base/random.h"
+#include "config/config.h"
+#include "io/tcp.h"
+#include "proto/http_head.h"
+#include "route/route.h"
+#include "server/admission.h"
+#include "server/http_reply.h"
+#include "server/stats.h"
+
+/* What a listener offers, and by which rules: shared by its workers. Read-only but
+ * for the atomics. */
+struct service {
+	const char *name; /* for threads and the log */
+	const struct config_server *limits;
+	const struct route_table *routes; /* NULL: no WebSockets here */
+	struct http_handler handler;
+	struct admission *admission;
+	uint64_t worker_connections; /* at most, per worker */
+	char node[64];               /* this host's name */
+	bool is_draining;            /* atomic */
+	struct log_gate refusal_gates[REFUSAL_COUNT];
+	struct log_gate rejection_gate;
+	struct log_gate accept_gate;
+};
+
+struct worker;
+
+/* Told by each worker's thread; `arg` is the caller's. */
+struct worker_events {
+	void (*on_listening)(void *arg);
+	/* The thread is about to end; `error` is 0 or why it could not start. */
+	void (*on_end)(void *arg, int error);
+	void *arg;
+};
+
+struct worker_options {
+	struct service *service;
+	struct loop_options loop;
+	struct worker_events events;
+	int listen_fd; /* owned by the worker from worker_start on, also on failure */
+};
+
+/* What a connection borrows while a request or a message is under way. */
+struct head_rx;
+struct frame_rx;
+
+struct worker {
+	struct worker_options options;
+	struct service *service;
+	struct loop *loop;
+	struct listener listener;
+	struct pool conns;
+	struct pool heads;
+	struct pool frames;
+	struct frame_rx *spare_frames; /* ready for the next connection that needs one */
+	struct list_node conn_list;
+	struct random_source random;
+	struct http_head head; /* for requests that arrive whole */
+	bool has_listener;
+	bool is_ending;
+	struct loop_task drain_task;
+	struct loop_task abort_task;
+	pthread_t thread;
+	struct stats stats; /* written by this thread only; last: on cache lines of its own */
+};
+
+/* Makes the worker and its thread. NULL: out of memory or threads, errno tells. The
+ * rest, good or bad, comes through the events. */
+struct worker *worker_start(const struct worker_options *options);
+
+/* From any thread, each at most once: stop accepting, close every connection with
+ * 1001, and end the thread when the last one is gone. */
+void worker_drain(struct worker *worker);
+
+/* From any thread, at most once, after worker_drain: cut what is left. */
+void worker_abort(struct worker *worker);
+
+/* Waits for the thread's end and frees. NULL is fine. */
+void worker_join(struct worker **worker);
+
+/* For connections: one has gone; the last one of a draining worker ends it. */
+void worker_conn_gone(struct worker *worker);
