@@ -36,5 +36,6 @@ bool ws_close_code_is_valid(uint16_t code);
 uint16_t ws_close_parse(struct slice body, uint16_t *out_code, struct slice *out_reason);
 
 /* Writes the body: code and reason, the reason cut at a character's edge to fit 125
- * bytes; returns its size. WS_CLOSE_NO_STATUS writes nothing and returns 0. */
+ * bytes; returns its size. WS_CLOSE_NO_STATUS writes nothing and returns 0; another
+ * code must be valid, and `reason` UTF-8 (perhaps empty). */
 size_t ws_close_write(uint8_t out[125], uint16_t code, const char *reason);
