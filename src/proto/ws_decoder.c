@@ -66,6 +66,18 @@ static const char *sequence_problem(const struct ws_decoder *decoder, uint8_t op
 	return NULL;
 }
 
+/* How many bytes the message under way may still grow by. The limit may have been
+ * lowered since it began. */
+static uint64_t room_left(const struct ws_decoder *decoder, uint64_t max_message_size)
+{
+	return max_message_size - MIN(max_message_size, decoder->message.len);
+}
+
+static enum ws_event fail_too_big(struct ws_decoder *decoder, struct ws_event_data *out)
+{
+	return fail(decoder, WS_CLOSE_TOO_BIG, "the message is over max_message_size", out);
+}
+
 static void frame_begin(struct ws_decoder *decoder)
 {
 	decoder->has_frame = true;
@@ -83,8 +95,6 @@ static enum ws_event head_take(struct ws_decoder *decoder, enum ws_role self,
 			       uint64_t max_message_size, uint8_t **in, size_t *len,
 			       struct ws_event_data *out)
 {
-	/* The limit may have been lowered since the fragments came. */
-	const uint64_t room = max_message_size - MIN(max_message_size, decoder->message.len);
 	const size_t kept = decoder->head_len;
 	const uint8_t *bytes = *in;
 	size_t have = *len;
@@ -98,8 +108,8 @@ static enum ws_event head_take(struct ws_decoder *decoder, enum ws_role self,
 		bytes = decoder->head;
 	}
 	const char *problem = sequence_problem(decoder, bytes[0] & 0x0f);
-	enum ws_frame_result result = ws_frame_head_parse(self, room, bytes, have, &decoder->frame,
-							  &used);
+	enum ws_frame_result result = ws_frame_head_parse(
+		self, room_left(decoder, max_message_size), bytes, have, &decoder->frame, &used);
 
 	if (result == WS_FRAME_PROTOCOL)
 		return fail(decoder, WS_CLOSE_PROTOCOL, ws_frame_head_problem(self, bytes, have),
@@ -107,7 +117,7 @@ static enum ws_event head_take(struct ws_decoder *decoder, enum ws_role self,
 	if (problem != NULL)
 		return fail(decoder, WS_CLOSE_PROTOCOL, problem, out);
 	if (result == WS_FRAME_TOO_BIG)
-		return fail(decoder, WS_CLOSE_TOO_BIG, "the message is over max_message_size", out);
+		return fail_too_big(decoder, out);
 	if (result == WS_FRAME_MORE) {
 		if (kept == 0)
 			memcpy(decoder->head, *in, have);
@@ -180,7 +190,7 @@ static enum ws_event control_take(struct ws_decoder *decoder, uint8_t **in, size
 }
 
 /* Appends to the message, unmasked; returns where it went, or NULL if memory is
- * out (the size was checked with the head). */
+ * out. */
 static uint8_t *message_append(struct ws_decoder *decoder, uint64_t max_message_size,
 			       const uint8_t *from, size_t len)
 {
@@ -213,6 +223,8 @@ static enum ws_event data_take(struct ws_decoder *decoder, uint64_t max_message_
 	bool is_in_place = part == frame->payload_len && frame->is_final &&
 			   decoder->message.len == 0;
 
+	if (!is_in_place && part > room_left(decoder, max_message_size))
+		return fail_too_big(decoder, out);
 	if (is_in_place && frame->has_mask)
 		ws_mask_apply(bytes, part, frame->mask, 0);
 	if (!is_in_place && part > 0)

@@ -295,23 +295,30 @@ static void test_limit_holds_over_all_fragments(void **state)
 	expect(&split, WS_SERVER, "p(control frames do not count)E1009()");
 }
 
+/* Cut everywhere: between fragments, in a head, and in a payload. */
 static void test_a_lowered_limit_fails_the_message_under_way(void **state)
 {
 	(void)state;
-	struct ws_decoder decoder;
 	struct stream stream = {.len = 0};
-	struct ws_event_data data;
-	uint8_t *in = stream.bytes;
-	size_t len = 6 + 5;
 
 	put_text_frame(&stream, 0x02, "12345");
-	put_text_frame(&stream, 0x80, "6");
-	ws_decoder_init(&decoder);
-	assert_int_equal(ws_decoder_next(&decoder, WS_SERVER, 10, &in, &len, &data), WS_EVENT_MORE);
-	len = stream.len - 11;
-	assert_int_equal(ws_decoder_next(&decoder, WS_SERVER, 3, &in, &len, &data), WS_EVENT_ERROR);
-	assert_int_equal(data.close_code, 1009);
-	ws_decoder_finish(&decoder);
+	put_text_frame(&stream, 0x80, "67890");
+	for (size_t cut = 6 + 1; cut < stream.len; cut++) {
+		struct ws_decoder decoder;
+		struct stream copy = stream;
+		struct ws_event_data data;
+		uint8_t *in = copy.bytes;
+		size_t len = cut;
+
+		ws_decoder_init(&decoder);
+		assert_int_equal(ws_decoder_next(&decoder, WS_SERVER, 10, &in, &len, &data),
+				 WS_EVENT_MORE);
+		len = stream.len - cut;
+		assert_int_equal(ws_decoder_next(&decoder, WS_SERVER, 3, &in, &len, &data),
+				 WS_EVENT_ERROR);
+		assert_int_equal(data.close_code, 1009);
+		ws_decoder_finish(&decoder);
+	}
 }
 
 static void test_error_stays(void **state)
