@@ -83,45 +83,66 @@ static void text_apply(struct config *config, const struct config_option *option
 		config_report_add(report, "%.*s: %s", SLICE_ARG(name), problem.text);
 }
 
-/* A service called "gatehouse-server" makes Kubernetes set GATEHOUSE_SERVER_PORT
- * and others in every pod; they are not meant for us. */
-static bool is_from_kubernetes(const char *rest)
+static bool slice_ends(struct slice text, struct slice end)
 {
-	return strncmp(rest, "SERVICE_HOST", strlen("SERVICE_HOST")) == 0 ||
-	       strncmp(rest, "SERVICE_PORT", strlen("SERVICE_PORT")) == 0 ||
-	       strcmp(rest, "PORT") == 0 || strncmp(rest, "PORT_", strlen("PORT_")) == 0;
+	return text.len >= end.len &&
+	       slice_equals(slice_of(text.data + text.len - end.len, end.len), end);
 }
 
-/* The part behind "GATEHOUSE_SECTION_", or NULL if `name` names no section. */
-static const char *section_strip(struct slice name)
+/* The byte behind `part`, or 0 if it is not in the text or at its end. */
+static char byte_behind(struct slice text, struct slice part)
 {
-	const char *rest = (const char *)name.data + strlen(VARIABLE_PREFIX);
+	const uint8_t *at = memmem(text.data, text.len, part.data, part.len);
+	const uint8_t *behind = at == NULL ? NULL : at + part.len;
 
+	return behind == NULL || behind == text.data + text.len ? 0 : (char)*behind;
+}
+
+/* A service called "gatehouse-server" makes Kubernetes set GATEHOUSE_SERVER_PORT to a
+ * URL, GATEHOUSE_SERVER_PORT_80_TCP and others in every pod; they are not for us. */
+static bool is_from_kubernetes(struct slice name, const char *value)
+{
+	char digit = byte_behind(name, SLICE_LITERAL("_PORT_"));
+
+	return slice_ends(name, SLICE_LITERAL("_SERVICE_HOST")) ||
+	       slice_ends(name, SLICE_LITERAL("_SERVICE_PORT")) ||
+	       byte_behind(name, SLICE_LITERAL("_SERVICE_PORT")) == '_' ||
+	       (slice_ends(name, SLICE_LITERAL("_PORT")) && strstr(value, "://") != NULL) ||
+	       (digit >= '0' && digit <= '9');
+}
+
+static bool names_section(const char *rest)
+{
 	for (size_t i = 0; config_top_keys[i] != NULL; i++) {
 		size_t len = strlen(config_top_keys[i]);
 
 		if (strncasecmp(rest, config_top_keys[i], len) == 0 && rest[len] == '_')
-			return rest + len + 1;
+			return true;
 	}
-	return NULL;
+	return false;
 }
 
-/* `name` ends before the '=' of its variable. A wrong section is an error only if
- * a known variable is near: other programs may use our prefix too. */
-static void unknown_variable_report(struct slice name, struct config_report *report)
+/* A variable of no section is an error only if a known one is near: other programs
+ * may use our prefix too. */
+static void unknown_variable_report(struct slice name, const char *value,
+				    struct config_report *report)
 {
-	const char *rest = section_strip(name);
-	struct suggest suggest = {.seen = name};
-	char seen[CONFIG_QUOTE_MAX], known[CONFIG_NAME_MAX], hint[SUGGEST_HINT_MAX];
+	const size_t prefix_len = strlen(VARIABLE_PREFIX);
+	struct suggest suggest = {.seen = slice_of(name.data + prefix_len, name.len - prefix_len)};
+	char seen[CONFIG_QUOTE_MAX], known[CONFIG_NAME_MAX];
 
-	if (rest != NULL && is_from_kubernetes(rest))
+	if (is_from_kubernetes(name, value))
 		return;
-	for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++)
-		suggest_offer(&suggest, config_option_variable(&config_options[i], known));
-	if (rest == NULL && suggest.best[0] == 0)
-		return;
-	config_report_add(report, "%s: there is no such option%s", config_quote(name, seen),
-			  suggest_hint(&suggest, hint));
+	for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++) {
+		config_option_variable(&config_options[i], known);
+		suggest_offer(&suggest, known + prefix_len);
+	}
+	config_quote(name, seen);
+	if (suggest.best[0] != 0)
+		config_report_add(report, "%s: there is no such option; did you mean %s%s?", seen,
+				  VARIABLE_PREFIX, suggest.best);
+	else if (names_section((const char *)suggest.seen.data))
+		config_report_add(report, "%s: there is no such option", seen);
 }
 
 static void environment_apply(struct config *config, char *const *environment,
@@ -137,7 +158,7 @@ static void environment_apply(struct config *config, char *const *environment,
 		const struct config_option *option = config_option_by_variable(name);
 
 		if (option == NULL)
-			unknown_variable_report(name, report);
+			unknown_variable_report(name, equals + 1, report);
 		else
 			text_apply(config, option,
 				   (struct config_origin){.kind = CONFIG_FROM_ENVIRONMENT}, name,

@@ -7,8 +7,10 @@
 #include "config/config_option.h"
 #include "config/config_walk.h"
 
-/* libyaml compares every anchor with all others: this bounds the time. */
+/* libyaml compares every anchor with all others, and every token with all open
+ * brackets: these bound the time for a file that is made to be slow. */
 #define ANCHORS_MAX 1000
+#define NESTING_MAX 32
 
 /* The line that holds byte `at`, without its end. */
 static struct slice line_around(struct slice text, size_t at)
@@ -93,13 +95,13 @@ static bool document_load(struct config_walk *walk, struct slice text, yaml_pars
 	return false;
 }
 
-static void documents_apply(struct config_walk *walk, struct slice text, yaml_parser_t *parser)
+static bool documents_apply(struct config_walk *walk, struct slice text, yaml_parser_t *parser)
 {
 	yaml_document_t first, second;
 	const yaml_node_t *root;
 
 	if (!document_load(walk, text, parser, &first))
-		return;
+		return false;
 	walk->document = &first;
 	root = yaml_document_get_root_node(&first);
 	config_walk_root(walk, root);
@@ -113,15 +115,78 @@ static void documents_apply(struct config_walk *walk, struct slice text, yaml_pa
 		yaml_document_delete(&second);
 	}
 	yaml_document_delete(&first);
+	return true;
 }
 
-static size_t byte_count(struct slice text, char byte)
+static int nesting_change(yaml_token_type_t type)
 {
-	size_t count = 0;
+	switch (type) {
+	case YAML_BLOCK_SEQUENCE_START_TOKEN:
+	case YAML_BLOCK_MAPPING_START_TOKEN:
+	case YAML_FLOW_SEQUENCE_START_TOKEN:
+	case YAML_FLOW_MAPPING_START_TOKEN:
+		return 1;
+	case YAML_BLOCK_END_TOKEN:
+	case YAML_FLOW_SEQUENCE_END_TOKEN:
+	case YAML_FLOW_MAPPING_END_TOKEN:
+		return -1;
+	default:
+		return 0;
+	}
+}
 
-	for (size_t i = 0; i < text.len; i++)
-		count += text.data[i] == (uint8_t)byte;
-	return count;
+/* Counts what the token adds; false and a mistake reported if it is one too many. */
+static bool token_check(const struct config_walk *walk, const yaml_token_t *token, int *nesting,
+			int *anchor_count)
+{
+	*nesting += nesting_change(token->type);
+	*anchor_count += token->type == YAML_ANCHOR_TOKEN || token->type == YAML_ALIAS_TOKEN;
+	if (*nesting > NESTING_MAX)
+		config_walk_mistake(walk, token->start_mark,
+				    "lists and mappings are more than %d deep; write fewer",
+				    NESTING_MAX);
+	else if (*anchor_count > ANCHORS_MAX)
+		config_walk_mistake(walk, token->start_mark,
+				    "there are more than %d anchors and aliases; write fewer",
+				    ANCHORS_MAX);
+	else
+		return true;
+	return false;
+}
+
+/* False if the parser must not see this text. What is no YAML passes: the parser
+ * finds it again and says so. */
+static bool tokens_check(struct config_walk *walk, struct slice text, yaml_parser_t *parser)
+{
+	(void)text;
+	int nesting = 0, anchor_count = 0;
+	bool is_good = true, is_last = false;
+	yaml_token_t token;
+
+	while (is_good && !is_last && yaml_parser_scan(parser, &token)) {
+		is_last = token.type == YAML_STREAM_END_TOKEN;
+		is_good = token_check(walk, &token, &nesting, &anchor_count);
+		yaml_token_delete(&token);
+	}
+	return is_good;
+}
+
+/* Runs one pass over the text with a parser of its own; true if it may go on. */
+static bool pass_run(struct config_walk *walk, struct slice text,
+		     bool (*pass)(struct config_walk *, struct slice, yaml_parser_t *))
+{
+	yaml_parser_t parser;
+
+	if (!yaml_parser_initialize(&parser)) {
+		config_report_add(walk->report, "%s: out of memory", walk->file);
+		return false;
+	}
+	yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
+	yaml_parser_set_input_string(&parser, text.data, text.len);
+	bool is_good = pass(walk, text, &parser);
+
+	yaml_parser_delete(&parser);
+	return is_good;
 }
 
 void config_yaml_apply(struct config *config, const char *file, struct slice text,
@@ -129,21 +194,9 @@ void config_yaml_apply(struct config *config, const char *file, struct slice tex
 {
 	struct config_walk walk = {
 		.config = config, .report = report, .file = file, .visits_left = CONFIG_VISITS_MAX};
-	yaml_parser_t parser;
 
 	if (text.len >= 3 && memcmp(text.data, "\xef\xbb\xbf", 3) == 0)
 		text = slice_of(text.data + 3, text.len - 3); /* a byte order mark is harmless */
-	if (byte_count(text, '&') > ANCHORS_MAX) {
-		config_report_add(report, "%s: has more than %d '&'; write fewer anchors", file,
-				  ANCHORS_MAX);
-		return;
-	}
-	if (!yaml_parser_initialize(&parser)) {
-		config_report_add(report, "%s: out of memory", file);
-		return;
-	}
-	yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
-	yaml_parser_set_input_string(&parser, text.data, text.len);
-	documents_apply(&walk, text, &parser);
-	yaml_parser_delete(&parser);
+	if (pass_run(&walk, text, tokens_check))
+		pass_run(&walk, text, documents_apply);
 }
