@@ -1,0 +1,770 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config/config.h"
+
+/* Loads and returns what the report prints; "" if it was good. The caller frees it.
+ * *out_config is untouched by a bad one. */
+static char *report_of(const struct config_sources *sources, struct config *out_config)
+{
+	struct config_report report = {0};
+	char *text = NULL;
+	size_t len;
+	FILE *to = open_memstream(&text, &len);
+	int r = config_load(sources, &report, out_config);
+
+	assert_non_null(to);
+	config_report_print(&report, to);
+	fclose(to);
+	assert_int_equal(r, report.count == 0 ? 0 : -EINVAL);
+	config_report_finish(&report);
+	return text;
+}
+
+/* A heap copy of its exact size lets the sanitizer see any read past the end. */
+static char *report_of_bytes(const char *text, size_t len, struct config *out_config)
+{
+	char *copy = malloc(len + (len == 0));
+	struct slice slice = slice_of(memcpy(copy, text, len), len);
+	char *report = report_of(&(struct config_sources){.file = "f", .text = &slice}, out_config);
+
+	free(copy);
+	return report;
+}
+
+static char *report_of_text(const char *text, struct config *out_config)
+{
+	return report_of_bytes(text, strlen(text), out_config);
+}
+
+static char *printed(const struct config *config, void (*print)(const struct config *, FILE *))
+{
+	char *text = NULL;
+	size_t len;
+	FILE *to = open_memstream(&text, &len);
+
+	assert_non_null(to);
+	print(config, to);
+	fclose(to);
+	return text;
+}
+
+static char *file_content(const char *path)
+{
+	char *text = calloc(1, 65536);
+	FILE *from = fopen(path, "r");
+
+	assert_non_null(from);
+	assert_true(fread(text, 1, 65535, from) > 0);
+	fclose(from);
+	return text;
+}
+
+#define SAME_VALUE(section, name, ...) \
+	assert_memory_equal(&a->section.name, &b->section.name, sizeof(a->section.name));
+#define SAME_SECTION(section, table) table(SAME_VALUE)
+
+static void assert_same(const struct config *a, const struct config *b)
+{
+	CONFIG_SECTIONS(SAME_SECTION)
+	assert_int_equal(a->route_count, b->route_count);
+	for (size_t i = 0; i < a->route_count; i++) {
+		const struct config_route *left = &a->routes[i], *right = &b->routes[i];
+
+		assert_string_equal(left->path, right->path);
+		assert_int_equal(left->subprotocol_mismatch, right->subprotocol_mismatch);
+		assert_int_equal(left->backend, right->backend);
+		assert_int_equal(left->subprotocols.count, right->subprotocols.count);
+		for (size_t j = 0; j < left->subprotocols.count; j++)
+			assert_string_equal(left->subprotocols.items[j],
+					    right->subprotocols.items[j]);
+	}
+}
+
+static void load_defaults(struct config *out_config)
+{
+	char *report = report_of(&(struct config_sources){0}, out_config);
+
+	assert_string_equal(report, "");
+	free(report);
+}
+
+static void test_defaults_are_those_of_the_contract(void **state)
+{
+	(void)state;
+	struct config config;
+	char text[NET_ADDR_TEXT_MAX];
+
+	load_defaults(&config);
+	assert_string_equal(net_addr_format(&config.server.listen, text, sizeof(text)),
+			    "0.0.0.0:8080");
+	assert_string_equal(net_addr_format(&config.admin.listen, text, sizeof(text)),
+			    "127.0.0.1:8081");
+	assert_int_equal(config.server.max_connections, 0);
+	assert_int_equal(config.server.handshake_timeout, 10000);
+	assert_int_equal(config.server.max_message_size, 1048576);
+	assert_int_equal(config.server.ping_interval, 60000);
+	assert_int_equal(config.server.engine, CONFIG_ENGINE_AUTO);
+	assert_int_equal(config.log.level, LOG_LEVEL_INFO);
+	assert_int_equal(config.log.format, LOG_FORMAT_LOGFMT);
+	assert_int_equal(config.route_count, 1);
+	assert_string_equal(config.routes[0].path, "/ws/{client_id}");
+	assert_int_equal(config.routes[0].subprotocols.count, 0);
+	assert_int_equal(config.routes[0].backend, CONFIG_BACKEND_ECHO);
+	assert_null(config.file);
+	config_finish(&config);
+}
+
+/* A text that sets nothing, in every way a person may write it. */
+static void test_empty_files_give_the_defaults(void **state)
+{
+	(void)state;
+	static const char *const rows[] = {
+		"",
+		"\n\n",
+		"# only a comment\n",
+		"---\n",
+		"--- ~\n",
+		"server:",
+		"server: ~\n",
+		"\xef\xbb\xbf",
+		"{}",
+		"log: null",
+		"---\n...",
+		"server: {}",
+		"\xef\xbb\xbf# BOM",
+		"%YAML 1.1\n---\n",
+	};
+	struct config defaults;
+
+	load_defaults(&defaults);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct config config;
+		char *report = report_of_text(rows[i], &config);
+
+		ASSERT_ROW(strcmp(report, "") == 0, rows[i]);
+		assert_same(&config, &defaults);
+		config_finish(&config);
+		free(report);
+	}
+	config_finish(&defaults);
+}
+
+static void test_values_are_taken_from_a_file(void **state)
+{
+	(void)state;
+	struct config config;
+	char *report = report_of_text("server: &s\n"
+				      "  listen: \"[::1]:0\"\n"
+				      "  max_connections: 16000000\n"
+				      "  send_queue_max: 64KiB\n"
+				      "  ping_interval: 0\n"
+				      "  idle_timeout: 0s\n"
+				      "  workers: '3'\n"
+				      "  engine: io_uring\n"
+				      "  drain_timeout: 0\n"
+				      "log: {level: error, format: json}\n"
+				      "routes:\n"
+				      "  - path: /ocpp/{client_id}\n"
+				      "    subprotocols: [&p ocpp2.0.1, ocpp1.6]\n"
+				      "    subprotocol_mismatch: close\n"
+				      "  - {path: /, subprotocols: [*p]}\n",
+				      &config);
+
+	assert_string_equal(report, "");
+	free(report);
+	assert_int_equal(config.server.listen.sa.sa_family, AF_INET6);
+	assert_int_equal(config.server.max_connections, 16000000);
+	assert_int_equal(config.server.send_queue_max, 65536);
+	assert_int_equal(config.server.ping_interval, 0);
+	assert_int_equal(config.server.idle_timeout, 0);
+	assert_int_equal(config.server.workers, 3);
+	assert_int_equal(config.server.engine, CONFIG_ENGINE_IO_URING);
+	assert_int_equal(config.log.level, LOG_LEVEL_ERROR);
+	assert_int_equal(config.log.format, LOG_FORMAT_JSON);
+	assert_int_equal(config.route_count, 2);
+	assert_string_equal(config.routes[0].subprotocols.items[1], "ocpp1.6");
+	assert_int_equal(config.routes[0].subprotocol_mismatch, CONFIG_MISMATCH_CLOSE);
+	assert_string_equal(config.routes[1].path, "/");
+	assert_string_equal(config.routes[1].subprotocols.items[0], "ocpp2.0.1");
+	assert_string_equal(config.file, "f");
+	assert_int_equal(config.origins[CONFIG_OPTION_server_engine].line, 8);
+	config_finish(&config);
+}
+
+/* The whole report for each text. */
+static const struct {
+	const char *text;
+	const char *want;
+} mistakes[] = {
+	/* keys */
+	{"servr:\n  listen: x\n", "f:1:1: servr: there is no such key; did you mean server?\n"},
+	{"server:\n  maxConnections: 5\n",
+	 "f:2:3: server.maxConnections: there is no such key; did you mean max_connections?\n"},
+	{"max_connections: 5\n",
+	 "f:1:1: max_connections: there is no such key; it belongs under 'server:'\n"},
+	{"admin:\n  engine: epoll\n",
+	 "f:2:3: admin.engine: there is no such key; it belongs under 'server:'\n"},
+	{"zebra: 1\n", "f:1:1: zebra: there is no such key\n"},
+	{"\xef\xbb\xbfzebra: 1\n", "f:1:1: zebra: there is no such key\n"},
+	{"\"a\\nb\\u00e9\": 1\n", "f:1:1: \"a\\x0ab\\xc3\\xa9\": there is no such key\n"},
+	{"[a]: 1\n", "f:1:1: the file: a key is a list; write a word\n"},
+	{"log:\n  level: info\n  level: warn\n",
+	 "f:3:3: log.level: is given twice, first at f:2:3; remove one\n"},
+	{"log: {}\nlog: {}\n", "f:2:1: log: is given twice, first at f:1:1; remove one\n"},
+	/* types */
+	{"- server\n", "f:1:1: the file is a list; write a mapping with the keys server, admin, "
+		       "log and routes\n"},
+	{"server\n", "f:1:1: the file is a single value; write a mapping with the keys server, "
+		     "admin, log and routes\n"},
+	{"server: [a]\n",
+	 "f:1:9: server: is a list; write its keys below it, indented by spaces\n"},
+	{"server: 8080\n",
+	 "f:1:9: server: is a single value; write its keys below it, indented by spaces\n"},
+	{"server:\n  workers: [1]\n",
+	 "f:2:12: server.workers: is a list; allowed: 1..1024 workers or auto\n"},
+	{"server:\n  workers:\n",
+	 "f:2:11: server.workers: is empty; allowed: 1..1024 workers or auto\n"},
+	{"server:\n  listen: {a: b}\n", "f:2:11: server.listen: is a mapping; allowed: "
+					"ADDRESS:PORT or [ADDRESS]:PORT\n"},
+	{"server:\n  workers: !mine 3\n",
+	 "f:2:12: server.workers: has the unknown tag \"!mine\"; remove it\n"},
+	{"routes:\n  - path: /a\n    subprotocols: ocpp1.6\n",
+	 "f:3:19: routes[0].subprotocols: is a single value; write a list such as [ocpp1.6]\n"},
+	/* values */
+	{"server:\n  max_connections: 0\n",
+	 "f:2:20: server.max_connections: 0 is not in 1..16000000 connections; write a number in "
+	 "that range or \"auto\"\n"},
+	{"server:\n  max_connections: 16000001\n",
+	 "f:2:20: server.max_connections: 16000001 is not in 1..16000000 connections; write a "
+	 "number in that range or \"auto\"\n"},
+	{"server:\n  max_connections: -1\n",
+	 "f:2:20: server.max_connections: -1 is not a whole number; allowed: 1..16000000 "
+	 "connections or auto\n"},
+	{"server:\n  max_connections: 1_000\n",
+	 "f:2:20: server.max_connections: 1_000 is not a whole number; allowed: 1..16000000 "
+	 "connections or auto\n"},
+	{"server:\n  workers: 99999999999999999999\n",
+	 "f:2:12: server.workers: 99999999999999999999 is too large for 64 bits; allowed: 1..1024 "
+	 "workers or auto\n"},
+	{"server:\n  workers: \"\"\n",
+	 "f:2:12: server.workers: \"\" is empty; allowed: 1..1024 workers or auto\n"},
+	{"server:\n  handshake_timeout: 10\n",
+	 "f:2:22: server.handshake_timeout: 10 has no unit: write ms, s, m, h or d behind the "
+	 "number; allowed: 100ms..10m\n"},
+	{"server:\n  handshake_timeout: 0\n", "f:2:22: server.handshake_timeout: 0 is not in "
+					      "100ms..10m; write a duration in that range\n"},
+	{"server:\n  ping_interval: 99ms\n",
+	 "f:2:18: server.ping_interval: 99ms is not in "
+	 "100ms..1d; write a duration in that range or \"0\"\n"},
+	{"server:\n  max_message_size: 1mb\n",
+	 "f:2:21: server.max_message_size: 1mb has an unknown unit: use B, KiB, MiB, GiB, kB, MB "
+	 "or GB; allowed: 125B..1GiB\n"},
+	{"server:\n  send_queue_max: 2GiB\n", "f:2:19: server.send_queue_max: 2GiB is not in "
+					      "4KiB..1GiB; write a size in that range\n"},
+	{"server:\n  engine: epol\n", "f:2:11: server.engine: epol is unknown; known: auto, "
+				      "io_uring, epoll; did you mean epoll?\n"},
+	{"server:\n  listen: 8080\n", "f:2:11: server.listen: 8080 has no port: write "
+				      "ADDRESS:PORT, e.g. 0.0.0.0:8080 or [::]:8080\n"},
+	{"server:\n  listen: localhost:8080\n",
+	 "f:2:11: server.listen: localhost:8080 is not a numeric IPv4 or [IPv6] address\n"},
+	/* routes */
+	{"routes: []\n",
+	 "f:1:9: routes: is an empty list, so that nobody would be served; write at "
+	 "least one route, or remove the key for the default /ws/{client_id}\n"},
+	{"routes:\n", "f:1:8: routes: is empty, so that nobody would be served; write at least one "
+		      "route, or remove the key for the default /ws/{client_id}\n"},
+	{"routes: [/a]\n", "f:1:10: routes[0]: is a single value; write a mapping such as 'path: "
+			   "/ws/{client_id}'\n"},
+	{"routes:\n  - backend: echo\n",
+	 "f:2:5: routes[0].path: is missing; write it, such as 'path: /ws/{client_id}'\n"},
+	{"routes:\n  - path: /a\n  - path: /b\n  - path: /a\n",
+	 "f:4:11: routes[2].path: /a is the same route as routes[0] at f:2:11; remove one\n"},
+	{"routes:\n  - path: /{client_id}\n  - path: \"/{client_id}\"\n",
+	 "f:3:11: routes[1].path: /{client_id} is the same route as routes[0] at f:2:11; remove "
+	 "one\n"},
+	{"routes:\n  - path: /a\n    backend: kafka\n",
+	 "f:3:14: routes[0].backend: kafka is unknown; known: echo\n"},
+	{"routes:\n  - path: /a\n    subprotocols: [a, 'b c', a]\n",
+	 "f:3:23: routes[0].subprotocols: \"b c\" is no subprotocol name; write letters, digits or "
+	 "!#$%&'*+-.^_`|~\n"
+	 "f:3:30: routes[0].subprotocols: a is there twice; remove one\n"},
+	/* several at once, and checks between options */
+	{"server:\n  workers: x\n  engine: [\n  ]\n  handshake_timeout: 1\n",
+	 "f:2:12: server.workers: x is not a whole number; allowed: 1..1024 workers or auto\n"
+	 "f:3:11: server.engine: is a list; allowed: auto, io_uring, epoll\n"
+	 "f:5:22: server.handshake_timeout: 1 has no unit: write ms, s, m, h or d behind the "
+	 "number; allowed: 100ms..10m\n"},
+	{"admin:\n  listen: 0.0.0.0:8080\n",
+	 "f:2:11: admin.listen: 0.0.0.0:8080 clashes with server.listen 0.0.0.0:8080; give one of "
+	 "them another port\n"},
+	{"server:\n  listen: 127.0.0.1:8081\n",
+	 "f:2:11: admin.listen: 127.0.0.1:8081 clashes with server.listen 127.0.0.1:8081; give one "
+	 "of them another port\n"},
+	{"server:\n  listen: x\nadmin:\n  listen: 127.0.0.1:8080\n",
+	 "f:2:11: server.listen: x has no port: write ADDRESS:PORT, e.g. 0.0.0.0:8080 or "
+	 "[::]:8080\n"},
+	/* YAML */
+	{"server:\n\tlisten: x\n",
+	 "f:2:1: not YAML: found character that cannot start any token while scanning for the next "
+	 "token; the line is indented with a tab: use spaces\n"},
+	{"server:\n  listen: [::]:8080\n",
+	 "f:2:12: not YAML: did not find expected node content while parsing a flow node; an IPv6 "
+	 "address needs quotes: \"[::]:8080\"\n"},
+	{"server:\n  listen: *x\n", "f:2:11: not YAML: found undefined alias\n"},
+	{"log: {}\n---\nlog: {}\n",
+	 "f:2:1: a second YAML document begins here; keep one, without '---'\n"},
+	{"log: {}\n---\n]\n", "f:3:1: not YAML: did not find expected node content while parsing a "
+			      "block node\n"},
+	{"log:\n  level: \xff\n",
+	 "f:2:10: not UTF-8 text: invalid leading UTF-8 octet; save the file as UTF-8\n"},
+	{"\xff\xfel\xff", "f:1:1: not UTF-8 text: invalid leading UTF-8 octet; save the file as "
+			  "UTF-8\n"},
+	{"routes: &r [*r]\n", "f:1:9: routes[0]: is a list; write a mapping such as 'path: "
+			      "/ws/{client_id}'\n"},
+	{"server: &s\n  *s : 1\n", "f:1:9: server: a key is a mapping; write a word\n"},
+};
+
+static void test_every_mistake_has_its_place(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(mistakes); i++) {
+		struct config config = {.file = NULL, .route_count = 99};
+		char *report = report_of_text(mistakes[i].text, &config);
+
+		if (strcmp(report, mistakes[i].want) != 0)
+			fail_msg("row '%s':\n got %swant %s", mistakes[i].text, report,
+				 mistakes[i].want);
+		assert_int_equal(config.route_count, 99);
+		free(report);
+	}
+}
+
+/* A file that was cut while it was written is refused or loads, never more. */
+static void test_every_cut_of_the_shipped_file_loads_or_is_refused(void **state)
+{
+	(void)state;
+	char *text = file_content("config/application.yaml");
+	size_t good = 0;
+
+	for (size_t len = 0; len <= strlen(text); len++) {
+		struct config config;
+		char *report = report_of_bytes(text, len, &config);
+
+		if (report[0] == 0) {
+			good++;
+			config_finish(&config);
+		}
+		free(report);
+	}
+	assert_true(good > 0);
+	free(text);
+}
+
+static void test_path_table(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *path;
+		const char *want; /* a part of the report; NULL = good */
+	} rows[] = {
+		{"/", NULL},
+		{"/ws", NULL},
+		{"/ws/{client_id}", NULL},
+		{"/{client_id}", NULL},
+		{"/a/{client_id}/b", NULL},
+		{"/v1.0/a-b_c~d", NULL},
+		{"/healthy", NULL},
+		{"/health", "answered by the gateway itself"},
+		{"/livez", "answered by the gateway itself"},
+		{"/readyz", "answered by the gateway itself"},
+		{"ws", "does not start with '/'"},
+		{"{client_id}", "does not start with '/'"},
+		{"//", "empty segment"},
+		{"/a//b", "empty segment"},
+		{"/a/", "empty segment"},
+		{"/a?b=c", "'?' or '#'"},
+		{"/a#b", "'?' or '#'"},
+		{"/%61", "percent-encoding"},
+		{"/a b", "a character that no path can have"},
+		{"/\xc3\xa4", "a character that no path can have"},
+		{"/a/./b", "'.' or '..'"},
+		{"/..", "'.' or '..'"},
+		{"/{id}", "unknown parameter"},
+		{"/{}", "unknown parameter"},
+		{"/{client_id", "without its '}'"},
+		{"/x{client_id}", "must be a whole segment"},
+		{"/client_id}", "must be a whole segment"},
+		{"/{client_id}x", "without its '}'"},
+		{"/{client_id}/{client_id}", "more than once"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct config config;
+		char text[128];
+
+		snprintf(text, sizeof(text), "routes:\n  - path: \"%s\"\n", rows[i].path);
+		char *report = report_of_text(text, &config);
+
+		if (rows[i].want == NULL) {
+			ASSERT_ROW(strcmp(report, "") == 0, rows[i].path);
+			ASSERT_ROW(strcmp(config.routes[0].path, rows[i].path) == 0, rows[i].path);
+			config_finish(&config);
+		} else {
+			ASSERT_ROW(strstr(report, rows[i].want) != NULL, rows[i].path);
+			ASSERT_ROW(strncmp(report, "f:2:11: routes[0].path: ", 24) == 0,
+				   rows[i].path);
+		}
+		free(report);
+	}
+}
+
+static void test_a_path_has_at_most_512_bytes(void **state)
+{
+	(void)state;
+	for (size_t len = 512; len <= 513; len++) {
+		struct config config;
+		char text[600];
+
+		snprintf(text, sizeof(text), "routes: [{path: /%0*d}]", (int)len - 1, 0);
+		char *report = report_of_text(text, &config);
+
+		if (len == 512) {
+			assert_string_equal(report, "");
+			config_finish(&config);
+		} else {
+			assert_non_null(strstr(report, " has 513 bytes; write at most 512\n"));
+		}
+		free(report);
+	}
+}
+
+/* Repeats `item` between a head and a tail; the caller frees it. */
+static char *repeated(const char *head, const char *item, size_t count, const char *tail)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *to = open_memstream(&text, &len);
+
+	assert_non_null(to);
+	fputs(head, to);
+	for (size_t i = 0; i < count; i++)
+		fputs(item, to);
+	fputs(tail, to);
+	fclose(to);
+	return text;
+}
+
+static void test_files_made_to_be_slow_are_refused(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name, *head, *item;
+		size_t count;
+		const char *tail, *want;
+	} rows[] = {
+		{"anchors", "", "- &a 1\n", 1001, "",
+		 "f:1001:3: there are more than 1000 anchors and aliases"},
+		{"routes", "routes:\n", "- {}\n", 1001, "", "f:2:1: routes: has 1001 entries"},
+		{"subprotocols", "routes: [{path: /a, subprotocols: [a", ", a", 32, "]}]",
+		 "has 33 names; write at most 32"},
+		{"keys", "server:\n", " a: 1\n", 100000, "", "99899 more mistakes are not shown"},
+		{"brackets", "server: ", "[", 500000, "",
+		 "f:1:40: lists and mappings are more than 32 deep"},
+		{"blocks", "", "- ", 500000, "",
+		 "f:1:65: lists and mappings are more than 32 deep"},
+		{"size", "# ", "0123456789abcdef", 65536, "", "f: is larger than 1048576 bytes"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct config config;
+		char *text = repeated(rows[i].head, rows[i].item, rows[i].count, rows[i].tail);
+		char *report = report_of_text(text, &config);
+
+		ASSERT_ROW(strstr(report, rows[i].want) != NULL, rows[i].name);
+		free(report);
+		free(text);
+	}
+}
+
+/* 500 routes that are one alias of a mapping with 1,000 keys. */
+static void test_aliases_that_multiply_are_cut(void **state)
+{
+	(void)state;
+	struct config config;
+	char *route = repeated("routes:\n- &r\n  path: /a\n", "  a: 1\n", 1000, "");
+	char *text = repeated(route, "- *r\n", 500, "");
+	char *report = report_of_text(text, &config);
+
+	assert_non_null(strstr(report, "more mistakes are not shown\n"));
+	free(report);
+	free(text);
+	free(route);
+}
+
+static void test_a_report_shows_100_lines_and_counts_the_rest(void **state)
+{
+	(void)state;
+	struct config config;
+	char *text = repeated("server:\n", "  a: 1\n", 150, "");
+	char *report = report_of_text(text, &config);
+	size_t lines = 0;
+
+	for (const char *c = report; *c != 0; c++)
+		lines += *c == '\n';
+	assert_int_equal(lines, 101);
+	assert_non_null(strstr(report, "\n50 more mistakes are not shown\n"));
+	free(report);
+	free(text);
+}
+
+static void test_flag_beats_environment_beats_file_beats_default(void **state)
+{
+	(void)state;
+	static const struct slice text = SLICE_LITERAL(
+		"server:\n  workers: 2\n  max_connections: 2\n  send_timeout: 2s\n");
+	char *environment[] = {(char *)"PATH=/bin", (char *)"GATEHOUSE_SERVER_WORKERS=3",
+			       (char *)"GATEHOUSE_SERVER_MAX_CONNECTIONS=3", NULL};
+	const struct config_flag flags[] = {
+		{SLICE_LITERAL("--workers"), "9"},
+		{SLICE_LITERAL("--server.workers"), "4"},
+		{SLICE_LITERAL("--log_level"), "debug"},
+	};
+	struct config config;
+	char *report = report_of(&(struct config_sources){.file = "f",
+							  .text = &text,
+							  .environment = environment,
+							  .flags = flags,
+							  .flag_count = ARRAY_LEN(flags)},
+				 &config);
+
+	assert_string_equal(report, "");
+	free(report);
+	assert_int_equal(config.server.workers, 4);
+	assert_int_equal(config.server.max_connections, 3);
+	assert_int_equal(config.server.send_timeout, 2000);
+	assert_int_equal(config.server.close_timeout, 5000);
+	assert_int_equal(config.log.level, LOG_LEVEL_DEBUG);
+	char *values = printed(&config, config_print);
+
+	assert_non_null(strstr(values, "workers: 4 "));
+	assert_non_null(strstr(values, "# flag --workers\n"));
+	assert_non_null(strstr(values, "# environment GATEHOUSE_SERVER_MAX_CONNECTIONS\n"));
+	assert_non_null(strstr(values, "# f:4\n"));
+	assert_non_null(strstr(values, "# default\n"));
+	assert_non_null(strstr(values, "# flag --log-level\n"));
+	free(values);
+	config_finish(&config);
+}
+
+static void test_variable_table(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *variable;
+		const char *want;
+	} rows[] = {
+		{"GATEHOUSE_SERVER_WORKERS=3", ""},
+		{"GATEHOUSE_SERVER_WORKERS=0", "GATEHOUSE_SERVER_WORKERS: 0 is not in 1..1024 "
+					       "workers; write a number in that range or "
+					       "\"auto\"\n"},
+		{"GATEHOUSE_SERVER_WORKERS=", "GATEHOUSE_SERVER_WORKERS: \"\" is empty; allowed: "
+					      "1..1024 workers or auto\n"},
+		{"GATEHOUSE_SERVER_WORKER=3", "GATEHOUSE_SERVER_WORKER: there is no such option; "
+					      "did you mean GATEHOUSE_SERVER_WORKERS?\n"},
+		{"GATEHOUSE_SEVER_WORKERS=3", "GATEHOUSE_SEVER_WORKERS: there is no such option; "
+					      "did you mean GATEHOUSE_SERVER_WORKERS?\n"},
+		{"GATEHOUSE_ADMIN_X=3", "GATEHOUSE_ADMIN_X: there is no such option\n"},
+		{"GATEHOUSE_LOG_=3", "GATEHOUSE_LOG_: there is no such option\n"},
+		{"GATEHOUSE_ROUTES_PATH=/a", "GATEHOUSE_ROUTES_PATH: there is no such option\n"},
+		{"GATEHOUSE_SERVER_SERVICE_HOST=10.0.0.1", ""},
+		{"GATEHOUSE_SERVER_SERVICE_PORT_HTTP=80", ""},
+		{"GATEHOUSE_SERVER_PORT=tcp://10.0.0.1:80", ""},
+		{"GATEHOUSE_SERVER_PORT_80_TCP_ADDR=10.0.0.1", ""},
+		{"GATEHOUSE_SERVER_EU_SERVICE_PORT=80", ""},
+		{"GATEHOUSE_ADMIN_PORT=8081", "GATEHOUSE_ADMIN_PORT: there is no such option\n"},
+		{"GATEHOUSE_LOG_PORT_X=1", "GATEHOUSE_LOG_PORT_X: there is no such option\n"},
+		{"GATEHOUSE_PORT=tcp://10.0.0.1:80", ""},
+		{"GATEHOUSE_HOME=/srv", ""},
+		{"GATEHOUSE_SERVER=host", ""},
+		{"GATEHOUSE_=x", ""},
+		{"gatehouse_server_workers=0", ""},
+		{"GATEHOUSE_SERVER_WORKERS", ""},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char *environment[] = {(char *)rows[i].variable, NULL};
+		struct config config = {0};
+		char *report = report_of(&(struct config_sources){.environment = environment},
+					 &config);
+
+		if (strcmp(report, rows[i].want) != 0)
+			fail_msg("row '%s':\n got %swant %s", rows[i].variable, report,
+				 rows[i].want);
+		config_finish(&config);
+		free(report);
+	}
+}
+
+static void test_flag_names(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		bool want;
+	} rows[] = {
+		{"--max-connections", true},
+		{"--max_connections", true},
+		{"--server-max-connections", true},
+		{"--server.max_connections", true},
+		{"--admin-listen", true},
+		{"--log-level", true},
+		{"--level", false},
+		{"--routes-path", false},
+		{"--max-connection", false},
+		{"max-connections", false},
+		{"-listen", false},
+		{"--", false},
+		{"", false},
+		{"--a-name-that-is-longer-than-any-option-of-this-program-could-ever-be", false},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		ASSERT_ROW(config_has_flag(slice_from_text(rows[i].name)) == rows[i].want,
+			   rows[i].name);
+}
+
+/* All sources are read to their ends, whatever the others held. */
+static void test_mistakes_of_all_sources_come_together(void **state)
+{
+	(void)state;
+	static const struct slice text = SLICE_LITERAL("a: [\n");
+	char *environment[] = {(char *)"GATEHOUSE_LOG_LEVEL=loud", NULL};
+	const struct config_flag flag = {SLICE_LITERAL("--workers"), "many"};
+	struct config config;
+	char *report = report_of(&(struct config_sources){.file = "f",
+							  .text = &text,
+							  .environment = environment,
+							  .flags = &flag,
+							  .flag_count = 1},
+				 &config);
+
+	assert_non_null(strstr(report, "f:2:1: not YAML: "));
+	assert_non_null(strstr(report, "\nGATEHOUSE_LOG_LEVEL: loud is unknown; "));
+	assert_non_null(strstr(report, "\n--workers: many is not a whole number; "));
+	free(report);
+}
+
+static void test_output_loads_to_the_same_configuration(void **state)
+{
+	(void)state;
+	struct config config, again;
+	char *report = report_of_text("server: {listen: '[::]:80', max_message_size: 1001B, "
+				      "idle_timeout: 90s}\n"
+				      "routes:\n"
+				      "  - path: '/a:'\n"
+				      "    subprotocols: ['#x', \"&y\", '*', '`|~']\n"
+				      "    subprotocol_mismatch: accept\n"
+				      "  - path: \"/*/!'&\"\n",
+				      &config);
+
+	assert_string_equal(report, "");
+	free(report);
+	char *values = printed(&config, config_print);
+
+	report = report_of_text(values, &again);
+	assert_string_equal(report, "");
+	assert_same(&config, &again);
+	config_finish(&again);
+	config_finish(&config);
+	free(values);
+	free(report);
+}
+
+static void test_shipped_file_is_exactly_the_defaults(void **state)
+{
+	(void)state;
+	struct config defaults, shipped;
+	char *report = report_of(&(struct config_sources){.file = "config/application.yaml"},
+				 &shipped);
+
+	assert_string_equal(report, "");
+	free(report);
+	load_defaults(&defaults);
+	assert_same(&defaults, &shipped);
+	for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++)
+		assert_int_equal(shipped.origins[i].kind, CONFIG_FROM_FILE);
+	for (size_t i = 0; i < CONFIG_ROUTE_OPTION_COUNT; i++)
+		assert_int_equal(shipped.routes[0].origins[i].kind, CONFIG_FROM_FILE);
+	config_finish(&shipped);
+	config_finish(&defaults);
+}
+
+static void print_reference(const struct config *config, FILE *to)
+{
+	(void)config;
+	config_print_reference(to);
+}
+
+/* If this fails: build/dev/gatehouse config --reference > docs/options.md */
+static void test_reference_is_up_to_date(void **state)
+{
+	(void)state;
+	char *written = file_content("docs/options.md");
+	char *reference = printed(NULL, print_reference);
+
+	assert_string_equal(written, reference);
+	free(reference);
+	free(written);
+}
+
+static void test_files_that_cannot_be_read(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *file;
+		const char *want;
+	} rows[] = {
+		{"config/absent.yaml",
+		 "config/absent.yaml: cannot be read: No such file or directory; check the name "
+		 "given with -c, or leave -c out for the defaults\n"},
+		{"config", "config: cannot be read: Is a directory; name a file\n"},
+		{"config/application.yaml/x",
+		 "config/application.yaml/x: cannot be read: Not a directory; name a readable "
+		 "file\n"},
+		{"/dev/zero", "/dev/zero: is larger than 1048576 bytes; write a smaller file\n"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct config config;
+		char *report = report_of(&(struct config_sources){.file = rows[i].file}, &config);
+
+		assert_string_equal(report, rows[i].want);
+		free(report);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_defaults_are_those_of_the_contract),
+		cmocka_unit_test(test_empty_files_give_the_defaults),
+		cmocka_unit_test(test_values_are_taken_from_a_file),
+		cmocka_unit_test(test_every_mistake_has_its_place),
+		cmocka_unit_test(test_every_cut_of_the_shipped_file_loads_or_is_refused),
+		cmocka_unit_test(test_path_table),
+		cmocka_unit_test(test_a_path_has_at_most_512_bytes),
+		cmocka_unit_test(test_files_made_to_be_slow_are_refused),
+		cmocka_unit_test(test_aliases_that_multiply_are_cut),
+		cmocka_unit_test(test_a_report_shows_100_lines_and_counts_the_rest),
+		cmocka_unit_test(test_flag_beats_environment_beats_file_beats_default),
+		cmocka_unit_test(test_variable_table),
+		cmocka_unit_test(test_flag_names),
+		cmocka_unit_test(test_mistakes_of_all_sources_come_together),
+		cmocka_unit_test(test_output_loads_to_the_same_configuration),
+		cmocka_unit_test(test_shipped_file_is_exactly_the_defaults),
+		cmocka_unit_test(test_reference_is_up_to_date),
+		cmocka_unit_test(test_files_that_cannot_be_read),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
