@@ -21,7 +21,7 @@
 #include "io/os_limits.h"
 #include "io/tcp.h"
 
-#define GIVE_UP_NS (20 * NS_PER_S)
+#define GIVE_UP_NS (8 * NS_PER_S)
 
 struct io_fixture {
 	struct loop *loop;

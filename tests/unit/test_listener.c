@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Listeners: binding, accepting, pausing, and what happens when descriptors are out. */
+#include "io_unit.h"
+
+#include <sys/resource.h>
+#include <time.h>
+
+static void step(struct io_fixture *f)
+{
+	loop_timer_start(f->loop, &f->tick, 0);
+	loop_run(f->loop);
+}
+
+static uint64_t cpu_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
+}
+
+static void peers_connect(const struct net_addr *addr, int *peers, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		peers[i] = peer_connect(addr);
+}
+
+static void refuse_all(struct acceptor *acceptor)
+{
+	for (unsigned i = 0; i < acceptor->count; i++)
+		listener_refuse(&acceptor->listener, &acceptor->accepted[i]);
+	acceptor->count = 0;
+}
+
+static void close_all(const int *fds, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		close(fds[i]);
+}
+
+/* --- binding --- */
+
+static void test_bind_fills_in_the_port(void **state)
+{
+	(void)state;
+	static const char *const hosts[] = {LOOPBACK, "[::1]:0"};
+
+	for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
+		struct net_addr addr = io_addr(hosts[i]);
+		int fd = listener_bind(&addr, true);
+
+		ASSERT_ROW(fd >= 0, hosts[i]);
+		ASSERT_ROW(net_addr_port(&addr) != 0, hosts[i]);
+		ASSERT_ROW(net_addr_is_loopback(&addr), hosts[i]);
+		close(fd);
+	}
+}
+
+static void test_bind_first_sees_another_listener(void **state)
+{
+	(void)state;
+	struct net_addr addr = io_addr(LOOPBACK);
+	int first = listener_bind(&addr, true); /* itself with SO_REUSEPORT */
+	struct net_addr same = addr;
+
+	assert_true(first >= 0);
+	assert_int_equal(listener_bind(&same, true), -EADDRINUSE);
+	int second = listener_bind(&same, false);
+
+	assert_true(second >= 0);
+	assert_int_equal(net_addr_port(&same), net_addr_port(&addr));
+	close(first);
+	close(second);
+	first = listener_bind(&same, true);
+	assert_true(first >= 0);
+	close(first);
+}
+
+/* Connections of an earlier run in TIME_WAIT do not hinder a restart. */
+static void test_bind_again_after_connections(void **state)
+{
+	struct io_fixture *f = *state;
+	struct acceptor acceptor;
+	struct seen seen;
+	struct stream *stream = stream_new(&seen);
+
+	acceptor_open(f, &acceptor, LOOPBACK);
+	int peer = peer_connect(&acceptor.addr);
+
+	RUN_UNTIL(f, acceptor.count == 1);
+	tcp_adopt(&stream->tcp, f->loop, &acceptor.accepted[0], &stream_handler);
+	stream_close_and_wait(f, stream); /* we close first: TIME_WAIT is ours */
+	close(peer);
+	acceptor_close(f, &acceptor);
+	int fd = listener_bind(&acceptor.addr, true);
+
+	assert_true(fd >= 0);
+	close(fd);
+}
+
+static void test_bind_to_an_address_that_is_not_ours(void **state)
+{
+	(void)state;
+	struct net_addr addr = io_addr("192.0.2.1:8080");
+	uint64_t before = os_limits_open_files();
+
+	assert_int_equal(listener_bind(&addr, true), -EADDRNOTAVAIL);
+	assert_int_equal(listener_bind(&addr, false), -EADDRNOTAVAIL);
+	assert_true(os_limits_open_files() == before);
+}
+
+/* --- accepting --- */
+
+static void test_accepts_every_connection_of_a_burst(void **state)
+{
+	struct io_fixture *f = *state;
+	struct acceptor acceptor;
+	int peers[300];
+
+	acceptor_open(f, &acceptor, LOOPBACK);
+	peers_connect(&acceptor.addr, peers, ARRAY_LEN(peers));
+	RUN_UNTIL(f, acceptor.count == ARRAY_LEN(peers));
+	assert_int_equal(acceptor.errors, 0);
+	for (unsigned i = 0; i < acceptor.count; i++)
+		assert_false(acceptor.accepted[i].is_reserve);
+	refuse_all(&acceptor);
+	SPIN_UNTIL(f, peer_at_eof(peers[0]) && peer_at_eof(peers[299]));
+	close_all(peers, ARRAY_LEN(peers));
+	acceptor_close(f, &acceptor);
+}
+
+static void test_two_listeners_share_a_port(void **state)
+{
+	struct io_fixture *f = *state;
+	struct acceptor a, b;
+	int peers[64];
+
+	acceptor_open(f, &a, LOOPBACK);
+	b = a;
+	int fd = listener_bind(&b.addr, false);
+
+	assert_true(fd >= 0);
+	assert_int_equal(listener_open(&b.listener, f->loop, fd), 0);
+	peers_connect(&a.addr, peers, ARRAY_LEN(peers));
+	RUN_UNTIL(f, a.count + b.count == ARRAY_LEN(peers));
+	assert_true(a.count > 0 && b.count > 0);
+	refuse_all(&a);
+	refuse_all(&b);
+	close_all(peers, ARRAY_LEN(peers));
+	acceptor_close(f, &a);
+	acceptor_close(f, &b);
+}
+
+static void test_pause_holds_connections_back_and_resume_brings_them(void **state)
+{
+	struct io_fixture *f = *state;
+	struct acceptor acceptor;
+	int peers[20];
+
+	acceptor_open(f, &acceptor, LOOPBACK);
+	for (unsigned round = 0; round < 3; round++) {
+		listener_pause(&acceptor.listener);
+		listener_pause(&acceptor.listener);
+		io_run_for(f, 5 * NS_PER_MS);
+		peers_connect(&acceptor.addr, peers, ARRAY_LEN(peers));
+		io_run_for(f, 5 * NS_PER_MS);
+		assert_int_equal(acceptor.count, 0);
+		listener_resume(&acceptor.listener);
+		listener_pause(&acceptor.listener);
+		listener_resume(&acceptor.listener);
+		RUN_UNTIL(f, acceptor.count == ARRAY_LEN(peers));
+		refuse_all(&acceptor);
+		close_all(peers, ARRAY_LEN(peers));
+	}
+	listener_pause(&acceptor.listener);
+	acceptor_close(f, &acceptor);
+}
+
+static void test_close_with_connections_pending(void **state)
+{
+	struct io_fixture *f = *state;
+
+	for (unsigned turns = 0; turns < 3; turns++) {
+		struct acceptor acceptor;
+		int peers[5];
+
+		acceptor_open(f, &acceptor, LOOPBACK);
+		peers_connect(&acceptor.addr, peers, ARRAY_LEN(peers));
+		for (unsigned i = 0; i < turns; i++)
+			step(f);
+		listener_close(&acceptor.listener);
+		listener_close(&acceptor.listener);
+		assert_int_equal(acceptor.closes, 0);
+		RUN_UNTIL(f, acceptor.closes == 1);
+		refuse_all(&acceptor);
+		io_run_for(f, 2 * NS_PER_MS);
+		assert_int_equal(acceptor.closes, 1);
+		for (size_t i = 0; i < ARRAY_LEN(peers); i++)
+			SPIN_UNTIL(f, peer_readable(peers[i], 1) == 0);
+		close_all(peers, ARRAY_LEN(peers));
+	}
+}
+
+static void close_inside(struct acceptor *acceptor, const struct tcp_accepted *accepted)
+{
+	listener_refuse(&acceptor->listener, accepted);
+	listener_close(&acceptor->listener);
+}
+
+static void close_in_on_accept(struct io_fixture *f)
+{
+	struct acceptor acceptor;
+
+	acceptor_open(f, &acceptor, LOOPBACK);
+	acceptor.on_accept = close_inside;
+	int peer = peer_connect(&acceptor.addr);
+
+	RUN_UNTIL(f, acceptor.closes == 1);
+	io_run_for(f, 2 * NS_PER_MS); /* acceptor_on_closed checks that it comes once */
+	assert_int_equal(acceptor.closes, 1);
+	close(peer);
+}
+
+static void test_close_inside_on_accept(void **state)
+{
+	close_in_on_accept(*state);
+}
+
+static void pause_inside(struct acceptor *acceptor, const struct tcp_accepted *accepted)
+{
+	(void)accepted;
+	listener_pause(&acceptor->listener);
+	if (acceptor->count % 2 == 0)
+		listener_resume(&acceptor->listener);
+}
+
+static void test_pause_and_resume_inside_on_accept(void **state)
+{
+	struct io_fixture *f = *state;
+	struct acceptor acceptor;
+	int peers[20];
+
+	acceptor_open(f, &acceptor, LOOPBACK);
+	acceptor.on_accept = pause_inside;
+	peers_connect(&acceptor.addr, peers, ARRAY_LEN(peers));
+	while (acceptor.count < ARRAY_LEN(peers)) {
+		io_run_for(f, NS_PER_MS);
+		listener_resume(&acceptor.listener);
+	}
+	refuse_all(&acceptor);
+	acceptor_close(f, &acceptor);
+	close_all(peers, ARRAY_LEN(peers));
+}
+
+/* --- descriptors are out --- */
+
+static struct rlimit nofile_before;
+
+static int limit_setup(void **state)
+{
+	getrlimit(RLIMIT_NOFILE, &nofile_before);
+	return io_setup(state);
+}
+
+static int limit_teardown(void **state)
+{
+	setrlimit(RLIMIT_NOFILE, &nofile_before);
+	return io_teardown(state);
+}
+
+/* At most `count` more descriptors may be opened. */
+static void limit_nofile(unsigned count)
+{
+	int lowest = dup(0);
+	struct rlimit limit = nofile_before;
+
+	CHECK(lowest >= 0);
+	close(lowest);
+	limit.rlim_cur = (rlim_t)lowest + count;
+	int r = setrlimit(RLIMIT_NOFILE, &limit);
+
+	CHECK(r == 0);
+}
+
+/* Starved, an idle loop waits: no spin. */
+static void check_no_spin(struct io_fixture *f, struct acceptor *acceptor)
+{
+	uint64_t before = cpu_ns();
+	unsigned count = acceptor->count, errors = acceptor->errors;
+	struct timer *tick = &f->tick;
+
+	loop_timer_start(f->loop, tick, 400 * NS_PER_MS);
+	while (loop_timer_is_running(tick))
+		loop_run(f->loop);
+	assert_true(cpu_ns() - before < 100 * NS_PER_MS);
+	assert_int_equal(acceptor->count, count);
+	assert_int_equal(acceptor->errors, errors);
+}
+
+static struct stream *adopt_last(struct io_fixture *f, struct acceptor *acceptor, struct seen *seen)
+{
+	struct stream *stream = stream_new(seen);
+
+	tcp_adopt(&stream->tcp, f->loop, &acceptor->accepted[acceptor->count - 1], &stream_handler);
+	return stream;
+}
+
+static void test_out_of_descriptors_each_client_is_answered(void **state)
+{
+	struct io_fixture *f = *state;
+	struct acceptor acceptor;
+	int peers[6];
+	unsigned ordinary = 0;
+
+	acceptor_open(f, &acceptor, LOOPBACK);
+	for (size_t i = 0; i < ARRAY_LEN(peers); i++)
+		peers[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	limit_nofile(2);
+	for (size_t i = 0; i < ARRAY_LEN(peers); i++)
+		assert_int_equal(connect(peers[i], &acceptor.addr.sa, net_addr_len(&acceptor.addr)),
+				 0);
+	RUN_UNTIL(f, acceptor.errors == 1);
+	for (ordinary = 0; !acceptor.accepted[ordinary].is_reserve; ordinary++)
+		assert_true(ordinary < acceptor.count);
+	assert_true(ordinary >= 1 && ordinary <= 2);
+	assert_int_equal(acceptor.error, -EMFILE);
+	assert_int_equal(acceptor.count, ordinary + 1);
+	check_no_spin(f, &acceptor);
+	/* Each client in turn gets the reserve, is answered, and goes. */
+	for (unsigned i = ordinary; i < ARRAY_LEN(peers); i++) {
+		struct seen seen;
+
+		RUN_UNTIL(f, acceptor.count == i + 1);
+		assert_true(acceptor.accepted[i].is_reserve);
+		struct stream *stream = adopt_last(f, &acceptor, &seen);
+
+		tcp_write(&stream->tcp, "503", 3);
+		RUN_UNTIL(f, seen.drains == 1);
+		stream_close_and_wait(f, stream);
+	}
+	assert_int_equal(acceptor.errors, ARRAY_LEN(peers) - ordinary);
+	unsigned served = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(peers); i++)
+		served += peer_readable(peers[i], 10) == 3;
+	assert_int_equal(served, ARRAY_LEN(peers) - ordinary);
+	acceptor.count = ordinary;
+	refuse_all(&acceptor);
+	acceptor_close(f, &acceptor);
+	close_all(peers, ARRAY_LEN(peers));
+}
+
+/* The reserve stays in use, but descriptors come back otherwise: found by itself. */
+static void test_out_of_descriptors_recovers_by_itself(void **state)
+{
+	struct io_fixture *f = *state;
+	struct acceptor acceptor;
+	int peers[6];
+
+	acceptor_open(f, &acceptor, LOOPBACK);
+	for (size_t i = 0; i < ARRAY_LEN(peers); i++)
+		peers[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	limit_nofile(1);
+	for (size_t i = 0; i < ARRAY_LEN(peers); i++)
+		assert_int_equal(connect(peers[i], &acceptor.addr.sa, net_addr_len(&acceptor.addr)),
+				 0);
+	RUN_UNTIL(f, acceptor.errors == 1);
+	setrlimit(RLIMIT_NOFILE, &nofile_before);
+	RUN_UNTIL(f, acceptor.count == ARRAY_LEN(peers));
+	assert_int_equal(acceptor.errors, 1);
+	refuse_all(&acceptor);
+	acceptor_close(f, &acceptor);
+	close_all(peers, ARRAY_LEN(peers));
+}
+
+static void test_close_while_starved(void **state)
+{
+	struct io_fixture *f = *state;
+	struct acceptor acceptor;
+
+	acceptor_open(f, &acceptor, LOOPBACK);
+	int peer = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	limit_nofile(0);
+	assert_int_equal(connect(peer, &acceptor.addr.sa, net_addr_len(&acceptor.addr)), 0);
+	RUN_UNTIL(f, acceptor.errors == 1 && acceptor.count == 1);
+	acceptor_close(f, &acceptor);
+	refuse_all(&acceptor);
+	io_run_for(f, 150 * NS_PER_MS); /* past the retry */
+	assert_int_equal(acceptor.closes, 1);
+	close(peer);
+}
+
+/* --- io_uring: the table of direct descriptors is full --- */
+
+#define AT_THE_LIMIT(test)                                                        \
+	{                                                                         \
+#test "/epoll", test, limit_setup, limit_teardown, &io_engines[0] \
+	}
+
+int main(void)
+{
+	struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_bind_fills_in_the_port),
+		cmocka_unit_test(test_bind_first_sees_another_listener),
+		ON_BOTH(test_bind_again_after_connections),
+		cmocka_unit_test(test_bind_to_an_address_that_is_not_ours),
+		ON_BOTH(test_accepts_every_connection_of_a_burst),
+		ON_BOTH(test_two_listeners_share_a_port),
+		ON_BOTH(test_pause_holds_connections_back_and_resume_brings_them),
+		ON_BOTH(test_close_with_connections_pending),
+		ON_BOTH(test_close_inside_on_accept),
+		ON_BOTH(test_pause_and_resume_inside_on_accept),
+		AT_THE_LIMIT(test_out_of_descriptors_each_client_is_answered),
+		AT_THE_LIMIT(test_out_of_descriptors_recovers_by_itself),
+		AT_THE_LIMIT(test_close_while_starved),
+	};
+	return RUN_IO_TESTS(tests);
+}
