@@ -83,6 +83,11 @@ void tcp_read_stop(struct tcp *tcp)
 
 /* --- output --- */
 
+static size_t outbuf_len(const struct outbuf *outbuf)
+{
+	return outbuf == NULL ? 0 : outbuf->end - outbuf->start;
+}
+
 uint8_t *tcp_reserve(struct tcp *tcp, size_t len)
 {
 	struct outbuf *pending = tcp->pending;
@@ -102,12 +107,19 @@ void tcp_commit(struct tcp *tcp, size_t len)
 {
 	CHECK(tcp->pending != NULL && len <= tcp->pending->cap - tcp->pending->end);
 	tcp->pending->end += len;
+	if (outbuf_len(tcp->pending) == 0) {
+		outbuf_put(&tcp->loop->outbufs, tcp->pending);
+		tcp->pending = NULL;
+		return;
+	}
 	if (!(tcp->flags & (STREAM_CLOSING | STREAM_FAILED)))
 		loop_queue(tcp);
 }
 
 int tcp_write(struct tcp *tcp, const void *data, size_t len)
 {
+	if (len == 0)
+		return 0;
 	uint8_t *to = tcp_reserve(tcp, len);
 
 	if (to == NULL)
@@ -115,11 +127,6 @@ int tcp_write(struct tcp *tcp, const void *data, size_t len)
 	memcpy(to, data, len);
 	tcp_commit(tcp, len);
 	return 0;
-}
-
-static size_t outbuf_len(const struct outbuf *outbuf)
-{
-	return outbuf == NULL ? 0 : outbuf->end - outbuf->start;
 }
 
 size_t tcp_queued(const struct tcp *tcp)
@@ -131,7 +138,7 @@ size_t tcp_queued(const struct tcp *tcp)
 
 size_t tcp_output(struct tcp *tcp, uint8_t **out_data)
 {
-	if (tcp->sending == NULL) {
+	if (tcp->sending == NULL && outbuf_len(tcp->pending) > 0) {
 		tcp->sending = tcp->pending;
 		tcp->pending = NULL;
 	}

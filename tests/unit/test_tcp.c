@@ -217,6 +217,26 @@ static void test_reserve_may_be_committed_in_part(void **state)
 	stream_close_and_wait(f, stream);
 }
 
+/* An empty buffer must not stand in the way of what is written later. */
+static void test_commit_of_nothing_does_not_block_the_queue(void **state)
+{
+	struct io_fixture *f = *state;
+	struct seen seen;
+	int peer;
+	struct stream *stream = stream_pair(f, LOOPBACK, &seen, &peer);
+
+	assert_non_null(tcp_reserve(&stream->tcp, 100));
+	tcp_commit(&stream->tcp, 0);
+	io_run_for(f, 2 * NS_PER_MS);
+	assert_int_equal(tcp_write(&stream->tcp, "", 0), 0);
+	io_run_for(f, 2 * NS_PER_MS);
+	assert_int_equal(tcp_write(&stream->tcp, "abc", 3), 0);
+	RUN_UNTIL(f, seen.drains == 1);
+	assert_int_equal(peer_readable(peer, 10), 3);
+	close(peer);
+	stream_close_and_wait(f, stream);
+}
+
 static void test_reserve_without_commit_does_not_block_the_queue(void **state)
 {
 	struct io_fixture *f = *state;
@@ -724,6 +744,7 @@ int main(void)
 		ON_BOTH(test_nothing_is_read_before_read_start),
 		ON_BOTH(test_writes_of_one_turn_leave_in_one_send),
 		ON_BOTH(test_reserve_may_be_committed_in_part),
+		ON_BOTH(test_commit_of_nothing_does_not_block_the_queue),
 		ON_BOTH(test_reserve_without_commit_does_not_block_the_queue),
 		ON_BOTH(test_writing_in_on_drain_goes_on),
 		ON_BOTH(test_64_mib_to_a_slow_reader),
