@@ -425,6 +425,8 @@ static void connect_finished(struct tcp *tcp, int error)
 	tcp->flags &= ~(uint32_t)STREAM_CONNECTING;
 	tcp->pending = NULL;
 	tcp->progress = 0;
+	if (error == 0 && wants_bytes(tcp)) /* tcp_read_start came early */
+		receive_one(tcp, 0);
 	if (!(tcp->flags & STREAM_CLOSING))
 		tcp->handler->on_connect(tcp, error);
 }

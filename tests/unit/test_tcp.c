@@ -140,6 +140,29 @@ static void test_accepted_and_connected_streams_have_no_delay(void **state)
 	stream_close_and_wait(f, stream);
 }
 
+/* "Reading is off after tcp_connect": asking for it early must not be lost. */
+static void test_read_start_while_connecting(void **state)
+{
+	struct io_fixture *f = *state;
+	struct acceptor acceptor;
+	struct seen seen;
+	struct stream *client = stream_new(&seen);
+	struct seen server_seen;
+	struct stream *server = stream_new(&server_seen);
+
+	acceptor_open(f, &acceptor, LOOPBACK);
+	assert_int_equal(tcp_connect(&client->tcp, f->loop, NULL, &acceptor.addr, &stream_handler),
+			 0);
+	tcp_read_start(&client->tcp);
+	RUN_UNTIL(f, acceptor.count == 1 && seen.connects == 1);
+	tcp_adopt(&server->tcp, f->loop, &acceptor.accepted[0], &stream_handler);
+	tcp_write(&server->tcp, "x", 1);
+	RUN_UNTIL(f, seen.bytes == 1);
+	acceptor_close(f, &acceptor);
+	stream_close_and_wait(f, client);
+	stream_close_and_wait(f, server);
+}
+
 static void test_nothing_is_read_before_read_start(void **state)
 {
 	struct io_fixture *f = *state;
@@ -741,6 +764,7 @@ int main(void)
 		ON_BOTH(test_connect_refused),
 		ON_BOTH(test_connect_from_an_address_that_is_not_ours),
 		ON_EPOLL(test_accepted_and_connected_streams_have_no_delay),
+		ON_BOTH(test_read_start_while_connecting),
 		ON_BOTH(test_nothing_is_read_before_read_start),
 		ON_BOTH(test_writes_of_one_turn_leave_in_one_send),
 		ON_BOTH(test_reserve_may_be_committed_in_part),
