@@ -22,10 +22,10 @@ enum {
 	STREAM_SHUT_DONE = 1 << 7,
 	STREAM_FAILED = 1 << 8,  /* sending failed: queue nothing more */
 	STREAM_RESERVE = 1 << 9, /* holds the last descriptor */
+	STREAM_HANGUP = 1 << 10, /* read to the end, a short read proves nothing */
 
-	STREAM_READABLE = 1 << 10,     /* epoll: an edge was seen, EAGAIN was not */
-	STREAM_WRITABLE = 1 << 11,     /* epoll: likewise */
-	STREAM_HANGUP = 1 << 12,       /* epoll: read to the end, a short read proves nothing */
+	STREAM_READABLE = 1 << 11,     /* epoll: an edge was seen, EAGAIN was not */
+	STREAM_WRITABLE = 1 << 12,     /* epoll: likewise */
 	STREAM_START_FAILED = 1 << 13, /* epoll: could not be registered */
 
 	STREAM_POLL_ARMED = 1 << 14,   /* io_uring: multishot poll */

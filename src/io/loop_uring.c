@@ -232,7 +232,7 @@ static void receive_next(struct tcp *tcp, bool is_nonempty)
 {
 	if (!wants_bytes(tcp))
 		return;
-	if (is_nonempty)
+	if (is_nonempty || (tcp->flags & STREAM_HANGUP))
 		receive_one(tcp, MSG_DONTWAIT);
 	else if (!(tcp->flags & STREAM_POLL_ARMED))
 		poll_arm(tcp);
@@ -320,6 +320,10 @@ static void on_poll_done(struct tcp *tcp, const struct io_uring_cqe *cqe)
 
 	if (is_last)
 		tcp->flags &= ~(uint32_t)STREAM_POLL_ARMED;
+	/* No edge will come after this one, and a reset behind the last bytes is not
+	 * announced by F_SOCK_NONEMPTY. */
+	if (cqe->res > 0 && (cqe->res & (POLLERR | POLLHUP)))
+		tcp->flags |= STREAM_HANGUP;
 	/* While a receive is in flight it will see the bytes itself. */
 	if (wants_bytes(tcp) && !(tcp->flags & (STREAM_RECV_ONE | STREAM_RECV_MULTI))) {
 		if (cqe->res == -ECANCELED)

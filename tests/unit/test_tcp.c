@@ -646,6 +646,11 @@ static void test_data_and_reset_at_once(void **state)
 	data_then_end(*state, true, false);
 }
 
+static void test_data_and_reset_while_reading_is_off(void **state)
+{
+	data_then_end(*state, true, true);
+}
+
 static void test_reset_is_an_error(void **state)
 {
 	struct io_fixture *f = *state;
@@ -780,6 +785,7 @@ int main(void)
 		ON_BOTH(test_data_and_fin_at_once),
 		ON_BOTH(test_data_and_fin_while_reading_is_off),
 		ON_BOTH(test_data_and_reset_at_once),
+		ON_BOTH(test_data_and_reset_while_reading_is_off),
 		ON_BOTH(test_reset_is_an_error),
 		ON_BOTH(test_sending_to_a_reset_peer_is_told_once),
 		ON_BOTH(test_shutdown_delivers_all_then_fin),
