@@ -584,10 +584,8 @@ static void on_accept_done(struct uring_loop *self, struct listener *listener,
 {
 	bool is_final = !(cqe->flags & IORING_CQE_F_MORE);
 
-	if (is_final) {
-		listener->operations--;
+	if (is_final)
 		listener->flags &= ~(uint32_t)(LISTENER_ARMED | LISTENER_MULTI);
-	}
 	if (cqe->res >= 0)
 		accepted(self, listener, cqe->res);
 	else if (is_starvation(cqe->res) && !(listener->flags & LISTENER_CLOSING))
@@ -596,6 +594,8 @@ static void on_accept_done(struct uring_loop *self, struct listener *listener,
 		listener->on_accept_error(listener, cqe->res);
 	if (!is_final)
 		return;
+	/* Only now, so that a listener_close in a callback waits for us. */
+	listener->operations--;
 	if (listener->flags & LISTENER_CLOSING)
 		uring_listener_close(listener);
 	else

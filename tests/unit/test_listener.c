@@ -226,6 +226,16 @@ static void test_close_inside_on_accept(void **state)
 	close_in_on_accept(*state);
 }
 
+/* A small table makes io_uring accept one connection at a time. */
+static void test_close_inside_on_accept_with_a_small_table(void **state)
+{
+	struct io_fixture small;
+
+	io_fixture_init(&small, ((struct io_fixture *)*state)->engine, 4);
+	close_in_on_accept(&small);
+	loop_destroy(&small.loop);
+}
+
 static void pause_inside(struct acceptor *acceptor, const struct tcp_accepted *accepted)
 {
 	(void)accepted;
@@ -410,6 +420,7 @@ int main(void)
 		ON_BOTH(test_pause_holds_connections_back_and_resume_brings_them),
 		ON_BOTH(test_close_with_connections_pending),
 		ON_BOTH(test_close_inside_on_accept),
+		ON_BOTH(test_close_inside_on_accept_with_a_small_table),
 		ON_BOTH(test_pause_and_resume_inside_on_accept),
 		AT_THE_LIMIT(test_out_of_descriptors_each_client_is_answered),
 		AT_THE_LIMIT(test_out_of_descriptors_recovers_by_itself),
