@@ -513,9 +513,10 @@ static void accept_arm(struct listener *listener)
 		io_uring_prep_multishot_accept_direct(sqe, listener->fd, NULL, NULL, 0);
 		listener->flags |= LISTENER_MULTI;
 	} else {
-		/* liburing adds one; only later versions than 2.3 spare the constant. */
-		io_uring_prep_accept_direct(sqe, listener->fd, NULL, NULL, 0,
-					    IORING_FILE_INDEX_ALLOC - 1);
+		/* io_uring_prep_accept_direct of liburing 2.3 would turn ALLOC into "no
+		 * direct descriptor". */
+		io_uring_prep_accept(sqe, listener->fd, NULL, NULL, 0);
+		sqe->file_index = IORING_FILE_INDEX_ALLOC;
 	}
 	listener->operations++;
 	listener->flags |= LISTENER_ARMED;

@@ -403,6 +403,45 @@ static void test_close_while_starved(void **state)
 
 /* --- io_uring: the table of direct descriptors is full --- */
 
+static void test_full_table_keeps_the_next_in_the_backlog(void **state)
+{
+	struct io_fixture small;
+	struct acceptor acceptor;
+	struct seen seen[8];
+	struct stream *streams[8];
+	int peers[8];
+
+	(void)state;
+	io_fixture_init(&small, LOOP_ENGINE_IO_URING, 4);
+	acceptor_open(&small, &acceptor, LOOPBACK);
+	peers_connect(&acceptor.addr, peers, 8);
+	uint64_t files = os_limits_open_files();
+
+	for (unsigned i = 0; i < 8; i++) {
+		if (i >= 4) {
+			check_no_spin(&small, &acceptor);
+			assert_int_equal(acceptor.count, i);
+			stream_close_and_wait(&small, streams[i - 4]);
+		}
+		RUN_UNTIL(&small, acceptor.count > i);
+		assert_int_equal(acceptor.count, i + 1);
+		assert_int_equal(acceptor.accepted[i].is_reserve, i >= 3);
+		streams[i] = adopt_last(&small, &acceptor, &seen[i]);
+		peer_write(peers[i], "hello", 5);
+		RUN_UNTIL(&small, seen[i].bytes == 5);
+	}
+	assert_int_equal(acceptor.errors, 0);
+	assert_true(os_limits_open_files() == files); /* direct descriptors only */
+	for (unsigned i = 4; i < 8; i++) {            /* none was dropped */
+		peer_write(peers[i], "alive", 5);
+		RUN_UNTIL(&small, seen[i].bytes == 10);
+		stream_close_and_wait(&small, streams[i]);
+	}
+	close_all(peers, 8);
+	acceptor_close(&small, &acceptor);
+	loop_destroy(&small.loop);
+}
+
 #define AT_THE_LIMIT(test)                                                        \
 	{                                                                         \
 #test "/epoll", test, limit_setup, limit_teardown, &io_engines[0] \
@@ -425,6 +464,7 @@ int main(void)
 		AT_THE_LIMIT(test_out_of_descriptors_each_client_is_answered),
 		AT_THE_LIMIT(test_out_of_descriptors_recovers_by_itself),
 		AT_THE_LIMIT(test_close_while_starved),
+		ON_URING(test_full_table_keeps_the_next_in_the_backlog),
 	};
 	return RUN_IO_TESTS(tests);
 }
