@@ -65,9 +65,9 @@ struct uring_loop {
 	uint32_t buffer_size;
 	uint32_t buffer_at[WHOLE_COUNT]; /* [bytes] of each buffer already consumed */
 	uint32_t max_sockets;
-	uint32_t socket_count;          /* direct descriptors in use */
-	struct listener *full_listener; /* waits for a free direct descriptor */
-	struct tcp **hot;               /* streams with an armed multishot receive */
+	uint32_t socket_count;         /* direct descriptors in use, or kept for an accept */
+	struct list_node full_waiting; /* listeners that wait for a free direct descriptor */
+	struct tcp **hot;              /* streams with an armed multishot receive */
 	uint32_t hot_count;
 	uint32_t hot_cap;
 	struct timer cool_down;
@@ -414,14 +414,14 @@ static bool is_being_installed(const struct tcp *tcp)
 
 static void slot_released(struct uring_loop *self)
 {
-	struct listener *listener = self->full_listener;
-
 	CHECK(self->socket_count > 0);
 	self->socket_count--;
-	if (listener != NULL) {
-		self->full_listener = NULL;
-		engine_io_uring.listener_update(listener);
-	}
+	if (list_is_empty(&self->full_waiting))
+		return;
+	struct listener *listener = CONTAINER_OF(self->full_waiting.next, struct listener, waiting);
+
+	list_remove(&listener->waiting);
+	engine_io_uring.listener_update(listener);
 }
 
 static void connect_finished(struct tcp *tcp, int error)
@@ -502,9 +502,10 @@ static void accept_arm(struct listener *listener)
 	uint32_t free_count = self->max_sockets - self->socket_count;
 
 	/* The kernel drops a connection that it accepted and has no direct descriptor
-	 * for, so none may be accepted too many. */
+	 * for, so none may be accepted too many: a single accept keeps its own. */
 	if (free_count == 0) {
-		self->full_listener = listener;
+		list_remove(&listener->waiting);
+		list_append(&self->full_waiting, &listener->waiting);
 		return;
 	}
 	struct io_uring_sqe *sqe = get_sqe(self, listener, TAG_ACCEPT);
@@ -517,6 +518,7 @@ static void accept_arm(struct listener *listener)
 		 * direct descriptor". */
 		io_uring_prep_accept(sqe, listener->fd, NULL, NULL, 0);
 		sqe->file_index = IORING_FILE_INDEX_ALLOC;
+		self->socket_count++;
 	}
 	listener->operations++;
 	listener->flags |= LISTENER_ARMED;
@@ -526,6 +528,8 @@ static void uring_listener_update(struct listener *listener)
 {
 	bool want = !(listener->flags & (LISTENER_PAUSED | LISTENER_STARVED | LISTENER_CLOSING));
 
+	if (!want)
+		list_remove(&listener->waiting);
 	if (want && !(listener->flags & LISTENER_ARMED))
 		accept_arm(listener);
 	else if (!want && (listener->flags & LISTENER_ARMED))
@@ -551,10 +555,7 @@ static int uring_listener_open(struct listener *listener)
 
 static void uring_listener_close(struct listener *listener)
 {
-	struct uring_loop *self = uring_of(listener->loop);
-
-	if (self->full_listener == listener)
-		self->full_listener = NULL;
+	list_remove(&listener->waiting);
 	if (listener->operations > 0) {
 		cancel_operation(listener->loop, listener, TAG_ACCEPT);
 		return;
@@ -565,7 +566,6 @@ static void uring_listener_close(struct listener *listener)
 
 static void accepted(struct uring_loop *self, struct listener *listener, int fd)
 {
-	self->socket_count++;
 	bool is_last = self->socket_count == self->max_sockets;
 
 	listener->on_accept(listener, &(struct tcp_accepted){.fd = fd, .is_reserve = is_last});
@@ -584,9 +584,14 @@ static void on_accept_done(struct uring_loop *self, struct listener *listener,
 			   const struct io_uring_cqe *cqe)
 {
 	bool is_final = !(cqe->flags & IORING_CQE_F_MORE);
+	bool has_slot = !(listener->flags & LISTENER_MULTI);
 
 	if (is_final)
 		listener->flags &= ~(uint32_t)(LISTENER_ARMED | LISTENER_MULTI);
+	if (cqe->res >= 0 && !has_slot)
+		self->socket_count++;
+	if (cqe->res < 0 && has_slot)
+		slot_released(self);
 	if (cqe->res >= 0)
 		accepted(self, listener, cqe->res);
 	else if (is_starvation(cqe->res) && !(listener->flags & LISTENER_CLOSING))
@@ -821,6 +826,7 @@ static int uring_engine_create(const struct loop_options *options, struct loop *
 	if (r < 0)
 		goto fail_memory;
 	loop_timer_init(&self->cool_down, on_cool_down);
+	list_init(&self->full_waiting);
 	r = ring_init(&self->ring, SQ_ENTRIES, CQ_ENTRIES);
 	if (r < 0)
 		goto fail_loop;

@@ -296,6 +296,7 @@ int listener_open(struct listener *listener, struct loop *loop, int fd)
 	listener->fd = fd;
 	listener->flags = 0;
 	listener->operations = 0;
+	list_init(&listener->waiting);
 	loop_timer_init(&listener->retry, on_retry);
 	int r = loop->engine->listener_open(listener);
 

@@ -115,7 +115,8 @@ struct listener {
 	 * listener goes on by itself as soon as it can. */
 	void (*on_accept_error)(struct listener *listener, int error);
 	void (*on_closed)(struct listener *listener);
-	struct timer retry; /* while descriptors are out */
+	struct timer retry;       /* while descriptors are out */
+	struct list_node waiting; /* io_uring: for a free direct descriptor */
 	struct listener *next_closed;
 	int32_t fd;
 	uint32_t flags; /* LISTENER_* of io/loop_private.h */

@@ -442,6 +442,72 @@ static void test_full_table_keeps_the_next_in_the_backlog(void **state)
 	loop_destroy(&small.loop);
 }
 
+/* Two listeners and outgoing connections compete for the last places. */
+static void test_full_table_is_shared_fairly(void **state)
+{
+	struct io_fixture small;
+	struct acceptor a, b;
+	struct seen seen;
+	int peers[8];
+	unsigned answered = 0;
+
+	(void)state;
+	io_fixture_init(&small, LOOP_ENGINE_IO_URING, 2);
+	acceptor_open(&small, &a, LOOPBACK);
+	acceptor_open(&small, &b, LOOPBACK);
+	struct stream *client = stream_new(&seen);
+
+	/* Both places are kept for the listeners. */
+	assert_int_equal(tcp_connect(&client->tcp, small.loop, NULL, &a.addr, &stream_handler),
+			 -ENFILE);
+	free(client);
+	peers_connect(&a.addr, peers, 4);
+	peers_connect(&b.addr, peers + 4, 4);
+	while (answered < 8) {
+		RUN_UNTIL(&small, a.count + b.count > 0);
+		answered += a.count + b.count;
+		refuse_all(&a);
+		refuse_all(&b);
+	}
+	io_run_for(&small, 5 * NS_PER_MS);
+	assert_int_equal(a.errors + b.errors, 0);
+	close_all(peers, 8);
+	acceptor_close(&small, &a);
+	acceptor_close(&small, &b);
+	loop_destroy(&small.loop);
+}
+
+static void test_full_table_with_a_paused_listener(void **state)
+{
+	struct io_fixture small;
+	struct acceptor a, b;
+	int peers[3];
+
+	(void)state;
+	io_fixture_init(&small, LOOP_ENGINE_IO_URING, 1);
+	acceptor_open(&small, &a, LOOPBACK);
+	acceptor_open(&small, &b, LOOPBACK); /* waits: the only place is a's */
+	listener_pause(&b.listener);
+	listener_resume(&b.listener);
+	peers[0] = peer_connect(&b.addr);
+	io_run_for(&small, 3 * NS_PER_MS);
+	assert_int_equal(b.count, 0);
+	listener_pause(&a.listener); /* gives its place up */
+	RUN_UNTIL(&small, b.count == 1);
+	assert_true(b.accepted[0].is_reserve);
+	peers[1] = peer_connect(&b.addr);
+	peers[2] = peer_connect(&a.addr);
+	listener_pause(&b.listener);
+	listener_resume(&a.listener);
+	refuse_all(&b);
+	RUN_UNTIL(&small, a.count == 1);
+	acceptor_close(&small, &b);
+	refuse_all(&a);
+	acceptor_close(&small, &a);
+	close_all(peers, 3);
+	loop_destroy(&small.loop);
+}
+
 #define AT_THE_LIMIT(test)                                                        \
 	{                                                                         \
 #test "/epoll", test, limit_setup, limit_teardown, &io_engines[0] \
@@ -465,6 +531,8 @@ int main(void)
 		AT_THE_LIMIT(test_out_of_descriptors_recovers_by_itself),
 		AT_THE_LIMIT(test_close_while_starved),
 		ON_URING(test_full_table_keeps_the_next_in_the_backlog),
+		ON_URING(test_full_table_is_shared_fairly),
+		ON_URING(test_full_table_with_a_paused_listener),
 	};
 	return RUN_IO_TESTS(tests);
 }
