@@ -78,8 +78,8 @@ static void epoll_engine_destroy(struct loop *loop)
 
 static bool may_receive(const struct tcp *tcp)
 {
-	return (tcp->flags & (STREAM_READABLE | STREAM_READING | STREAM_EOF | STREAM_CLOSING)) ==
-	       (STREAM_READABLE | STREAM_READING);
+	return (tcp->flags & (STREAM_READABLE | STREAM_READING | STREAM_EOF | STREAM_CLOSING |
+			      STREAM_FAILED)) == (STREAM_READABLE | STREAM_READING);
 }
 
 static void receive_ended(struct tcp *tcp, int error)
