@@ -74,7 +74,7 @@ void tcp_adopt(struct tcp *tcp, struct loop *loop, const struct tcp_accepted *ac
 	       const struct tcp_handler *handler);
 
 /* Begins a connection with TCP_NODELAY set; `local` may be NULL (its port 0: any).
- * `remote` is kept by reference until on_connect.
+ * `remote` is kept by reference until on_connect, or on_closed if that comes first.
  * Returns 0, then on_connect comes; or a negative errno (-EMFILE, -ENFILE,
  * -EADDRNOTAVAIL, ...), then nothing comes and the memory is free again. */
 int tcp_connect(struct tcp *tcp, struct loop *loop, const struct net_addr *local,
@@ -98,7 +98,8 @@ int tcp_write(struct tcp *tcp, const void *data, size_t len);
 /* Bytes that wait in the program: not yet taken by the kernel. */
 size_t tcp_queued(const struct tcp *tcp);
 
-/* FIN after everything queued; nothing may be written after. Reading goes on. */
+/* Not before on_connect. FIN after everything queued; nothing may be written after.
+ * Reading goes on. */
 void tcp_shutdown(struct tcp *tcp);
 
 /* Drops what is queued, cancels what is in flight, closes; on_closed comes once,
@@ -141,5 +142,6 @@ void listener_refuse(struct listener *listener, const struct tcp_accepted *accep
 void listener_pause(struct listener *listener);
 void listener_resume(struct listener *listener);
 
-/* Stops accepting and closes; on_closed comes later, once. */
+/* Stops accepting and closes; on_closed comes later, once. With io_uring connections
+ * already accepted still come before it. */
 void listener_close(struct listener *listener);
