@@ -464,6 +464,25 @@ static void on_setup_done(struct tcp *tcp, int res)
 	operation_done(tcp);
 }
 
+/* One by one: the kernel finds an operation by its user_data in a hash table, but by
+ * its descriptor only in a walk over all operations of the ring. */
+static void cancel_all(struct tcp *tcp)
+{
+	static const struct {
+		uint32_t flags;
+		enum tag tag;
+	} rows[] = {
+		{STREAM_RECV_ONE | STREAM_RECV_MULTI, TAG_RECV},
+		{STREAM_POLL_ARMED, TAG_POLL},
+		{STREAM_SENDING, TAG_SEND},
+		{STREAM_CONNECTING, TAG_SETUP},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (tcp->flags & rows[i].flags)
+			cancel_operation(tcp->loop, tcp, rows[i].tag);
+}
+
 /* Cancel what is in flight; when all of it is done, close; when that is done too,
  * the kernel holds nothing of the stream any more. */
 static void uring_tcp_close(struct tcp *tcp)
@@ -474,11 +493,7 @@ static void uring_tcp_close(struct tcp *tcp)
 		if ((tcp->flags & STREAM_CANCELLED) || is_being_installed(tcp))
 			return;
 		tcp->flags |= STREAM_CANCELLED;
-		struct io_uring_sqe *sqe = get_sqe(self, NULL, TAG_NONE);
-
-		io_uring_prep_cancel_fd(sqe, tcp->fd,
-					IORING_ASYNC_CANCEL_FD_FIXED | IORING_ASYNC_CANCEL_ALL);
-		sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+		cancel_all(tcp);
 		return;
 	}
 	if (tcp->fd >= 0) {
