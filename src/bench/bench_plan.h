@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * bench_plan.h - the arithmetic of a load test: who connects from where, when, in
+ * which worker.
+ *
+ * Layer: bench. Pure functions. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/net_addr.h"
+#include "io/loop.h"
+#include "io/os_limits.h"
+
+/* --- source addresses --- */
+
+/* Few enough that a second run finds ports beside the first one's TIME_WAIT. */
+#define BENCH_PER_SOURCE 20000
+
+/* How many addresses are tried for one connection when ports are used up. */
+#define BENCH_SOURCE_TRIES 16
+
+/* `remote` on 127.0.0.0/8: each source address there has its own ephemeral ports. */
+struct bench_sources {
+	bool is_spread;
+	uint32_t count; /* addresses in use, from 127.0.0.1 on */
+};
+
+struct bench_sources bench_sources_plan(const struct net_addr *remote, uint64_t connections);
+
+/* The address for try 0, 1, ... of connection `number` (from 1 on), port 0. Only if
+ * is_spread. */
+struct net_addr bench_source_address(const struct bench_sources *sources, uint64_t number,
+				     unsigned try);
+
+/* --- workers --- */
+
+struct bench_machine {
+	enum loop_engine engine;
+	struct os_nofile nofile;
+	uint64_t open_files;
+	unsigned cores;
+};
+
+/* How many workers for `connections`; `wanted` 0: as many as it takes. Returns 0, or
+ * -EMFILE with a sentence in `error` that names the limit that does not allow it. */
+int bench_plan_workers(const struct bench_machine *machine, uint64_t connections, uint64_t wanted,
+		       unsigned *out_workers, char *error, size_t error_size);
+
+/* The connections of worker `index`: from *out_first (1 is the first of all). */
+void bench_plan_share(uint64_t connections, unsigned workers, unsigned index, uint64_t *out_first,
+		      uint32_t *out_count);
+
+/* Descriptors or table slots that a worker needs beside its connections. */
+#define BENCH_SLACK 64
+
+/* --- pace --- */
+
+/* Planned times at equal distance. */
+struct bench_pace {
+	uint64_t start_ns;
+	double step_ns;
+};
+
+/* A worker's part of the ramp: `count` of `total` connections at `rate` per second
+ * over all. */
+struct bench_pace bench_pace_connect(uint64_t start_ns, double rate, uint64_t total,
+				     uint32_t count);
+
+/* Messages of a worker's `count` connections, each at `rate` per second, taking
+ * turns: message `m` is the connection `m % count`'s. Workers are shifted against
+ * each other, so that theirs interleave. */
+struct bench_pace bench_pace_messages(uint64_t start_ns, double rate, uint32_t count,
+				      unsigned workers, unsigned index);
+
+static inline uint64_t bench_pace_at(const struct bench_pace *pace, uint64_t event)
+{
+	return pace->start_ns + (uint64_t)((double)event * pace->step_ns);
+}

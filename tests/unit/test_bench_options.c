@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include <errno.h>
+
+#include "bench/bench_options.h"
+#include "bench/bench_url.h"
+
+/* --- URL --- */
+
+static void test_url_table(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *in;
+		const char *host;
+		const char *authority;
+		const char *path;
+		uint16_t port;
+	} rows[] = {
+		{"ws://h", "h", "h", "/", 80},
+		{"ws://h/", "h", "h", "/", 80},
+		{"WS://h:80/a", "h", "h", "/a", 80},
+		{"ws://127.0.0.1:8080/ws/dev-{n}", "127.0.0.1", "127.0.0.1:8080", "/ws/dev-{n}",
+		 8080},
+		{"ws://[::1]:9/x", "::1", "[::1]:9", "/x", 9},
+		{"ws://[::1]", "::1", "[::1]", "/", 80},
+		{"ws://h?a={n}", "h", "h", "/?a={n}", 80},
+		{"ws://h:65535?b", "h", "h:65535", "/?b", 65535},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct bench_url url;
+
+		ASSERT_ROW(bench_url_parse(rows[i].in, "ws", &url) == NULL, rows[i].in);
+		ASSERT_ROW(strcmp(url.host, rows[i].host) == 0, rows[i].in);
+		ASSERT_ROW(strcmp(url.authority, rows[i].authority) == 0, rows[i].in);
+		ASSERT_ROW(strcmp(url.path, rows[i].path) == 0, rows[i].in);
+		ASSERT_ROW(url.port == rows[i].port, rows[i].in);
+	}
+}
+
+static void test_bad_urls_say_why_and_write_nothing(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *in;
+		const char *part;
+	} rows[] = {
+		{"", "ws://"},
+		{"h:80", "ws://"},
+		{"wss://h/", "not supported yet"},
+		{"http://h/", "does not begin with ws://"},
+		{"ws://", "no host"},
+		{"ws:///x", "no host"},
+		{"ws://:80/", "no host"},
+		{"ws://h:", "1..65535"},
+		{"ws://h:0/", "1..65535"},
+		{"ws://h:65536/", "1..65535"},
+		{"ws://h:8o/", "1..65535"},
+		{"ws://::1/", "brackets"},
+		{"ws://[::1/", "']'"},
+		{"ws://[]:1/", "no host"},
+		{"ws://[::1]x/", "behind the ']'"},
+		{"ws://[::1]x:5/", "behind the ']'"},
+		{"ws://u:p@h/", "--header"},
+		{"ws://h/a b", "percent-encode"},
+		{"ws://h/\xc3\xa4", "percent-encode"},
+		{"ws://h/a\r\nX: y", "percent-encode"},
+		{"ws://h/#f", "fragment"},
+		{"ws://h/{m}", "brace"},
+		{"ws://h/{n", "brace"},
+		{"ws://h/n}", "brace"},
+		{"ws://h{n}/", "host"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct bench_url url = {.port = 7};
+		const char *problem = bench_url_parse(rows[i].in, "ws", &url);
+
+		ASSERT_ROW(problem != NULL, rows[i].in);
+		ASSERT_ROW(strstr(problem, rows[i].part) != NULL, rows[i].in);
+		ASSERT_ROW(url.port == 7 && url.host[0] == 0, rows[i].in);
+	}
+}
+
+static void test_number_replaces_every_mark(void **state)
+{
+	(void)state;
+	struct bench_url url;
+	char out[BENCH_TARGET_MAX];
+
+	assert_null(bench_url_parse("ws://h/{n}/dev-{n}?x={n}", "ws", &url));
+	assert_int_equal(bench_url_target(&url, 42, out), 15);
+	assert_string_equal(out, "/42/dev-42?x=42");
+}
+
+static void test_longest_path_of_marks_fits(void **state)
+{
+	(void)state;
+	char text[BENCH_PATH_MAX + 16] = "ws://h/";
+	char out[BENCH_TARGET_MAX];
+	struct bench_url url;
+
+	while (strlen(text) + 3 < strlen("ws://h") + BENCH_PATH_MAX)
+		strcat(text, "{n}");
+	assert_null(bench_url_parse(text, "ws", &url));
+	size_t marks = (strlen(url.path) - 1) / 3;
+
+	assert_int_equal(bench_url_target(&url, 16000000, out), 1 + marks * 8);
+	strcat(text, "xxx");
+	assert_non_null(bench_url_parse(text, "ws", &url));
+}
+
+/* --- options --- */
+
+static int parse(struct bench_options *options, const char *const *args, char *error)
+{
+	char *argv[24] = {(char[]){"bench"}};
+	int argc = 1;
+
+	for (; args[argc - 1] != NULL; argc++)
+		argv[argc] = (char *)(uintptr_t)args[argc - 1];
+	error[0] = 0;
+	return bench_options_parse(options, argc, argv, error, 512);
+}
+
+#define PARSE(options, error, ...) parse(options, (const char *const[]){__VA_ARGS__, NULL}, error)
+
+static void test_defaults(void **state)
+{
+	(void)state;
+	struct bench_options options;
+	char error[512];
+
+	assert_int_equal(PARSE(&options, error, "ws://h/"), 0);
+	assert_int_equal(options.connections, 1);
+	assert_int_equal(options.size, 64);
+	assert_int_equal(options.engine, LOOP_ENGINE_AUTO);
+	assert_int_equal(options.echo_timeout_ms, 10000);
+	assert_false(bench_options_has_traffic(&options));
+	assert_int_equal(bench_options_hold_ms(&options), 0);
+	bench_options_finish(&options);
+}
+
+static void test_every_form_of_an_option(void **state)
+{
+	(void)state;
+	static const char *const forms[][3] = {
+		{"-c", "25", NULL},
+		{"-c25", NULL},
+		{"--connections", "25", NULL},
+		{"--connections=25", NULL},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
+		const char *args[4] = {"ws://h/", forms[i][0], forms[i][1], NULL};
+		struct bench_options options;
+		char error[512];
+
+		ASSERT_ROW(parse(&options, args, error) == 0, forms[i][0]);
+		ASSERT_ROW(options.connections == 25, forms[i][0]);
+		bench_options_finish(&options);
+	}
+}
+
+static void test_units(void **state)
+{
+	(void)state;
+	struct bench_options options;
+	char error[512];
+
+	assert_int_equal(PARSE(&options, error, "--hold", "30", "--size=16KiB", "--rate", "2500",
+			       "--message-rate=0.1", "--duration", "500ms", "ws://h/"),
+			 0);
+	assert_int_equal(options.hold_ms, 30000);
+	assert_int_equal(options.size, 16384);
+	assert_int_equal(options.duration_ms, 500);
+	assert_true(options.connect_rate == 2500);
+	assert_true(options.message_rate > 0.099 && options.message_rate < 0.101);
+	bench_options_finish(&options);
+}
+
+static void test_lists_are_joined(void **state)
+{
+	(void)state;
+	struct bench_options options;
+	char error[512];
+
+	assert_int_equal(PARSE(&options, error, "ws://h/", "--header", "A: 1", "--header", "B:2",
+			       "--subprotocol", "x", "--subprotocol=y"),
+			 0);
+	assert_string_equal(options.headers.data, "A: 1\r\nB:2\r\n");
+	assert_string_equal(options.subprotocols.data, "x, y");
+	bench_options_finish(&options);
+}
+
+static void test_how_long(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		struct bench_options options;
+		uint64_t traffic_ms, hold_ms;
+	} rows[] = {
+		{"hold alone", {.hold_ms = 7000}, 0, 7000},
+		{"traffic fills the hold", {.hold_ms = 7000, .depth = 1}, 7000, 7000},
+		{"traffic ends before the hold",
+		 {.hold_ms = 7000, .depth = 1, .duration_ms = 2000},
+		 2000,
+		 7000},
+		{"the hold waits for traffic",
+		 {.hold_ms = 1000, .message_rate = 1, .duration_ms = 2000},
+		 2000,
+		 2000},
+		{"traffic alone has a default", {.depth = 1}, 10000, 10000},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		ASSERT_ROW(bench_options_traffic_ms(&rows[i].options) == rows[i].traffic_ms,
+			   rows[i].name);
+		ASSERT_ROW(bench_options_hold_ms(&rows[i].options) == rows[i].hold_ms,
+			   rows[i].name);
+	}
+}
+
+static void test_mistakes_are_named(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *args[6];
+		const char *part;
+	} rows[] = {
+		{{NULL}, "no URL"},
+		{{"ws://h/", "--rate", "0"}, "0.001.."},
+		{{"ws://h/", "--rate", "1e3"}, "'1e3'"},
+		{{"ws://h/", "--rate", "1.2.3"}, "'1.2.3'"},
+		{{"ws://h/", "--rate", ""}, "''"},
+		{{"ws://h/", "--hold", "99999999999999999999"}, "too large"},
+		{{"ws://h/", "--workers", "1025"}, "1..1024"},
+		{{"ws://h/", "--header", "novalue"}, "Name: value"},
+		{{"ws://h/", "--header", "Sec-WebSocket-Protocol: x"}, "--subprotocol"},
+		{{"ws://h/", "--header", "sec-websocket-key: x"}, "handshake itself"},
+		{{"ws://h/", "--wait-ready", "https://h/"}, "--wait-ready"},
+		{{"ws://h/", "--wait-ready", "http://h/{n}"}, "asked once"},
+		{{"ws://h/", "-z"}, "'-z'"},
+		{{"ws://h/", "--connection=5"}, "unknown option"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct bench_options options;
+		char error[512];
+
+		ASSERT_ROW(parse(&options, rows[i].args, error) == -EINVAL, rows[i].part);
+		ASSERT_ROW(strstr(error, rows[i].part) != NULL, error);
+		bench_options_finish(&options);
+	}
+}
+
+static void test_headers_have_a_limit(void **state)
+{
+	(void)state;
+	char line[BENCH_HEADERS_MAX / 2 + 8];
+	struct bench_options options;
+	char error[512];
+
+	memset(line, 'x', sizeof(line));
+	line[1] = ':';
+	line[sizeof(line) - 1] = 0;
+	assert_int_equal(PARSE(&options, error, "ws://h/", "--header", line), 0);
+	bench_options_finish(&options);
+	assert_int_equal(PARSE(&options, error, "ws://h/", "--header", line, "--header", line),
+			 -EINVAL);
+	assert_non_null(strstr(error, "8192"));
+	bench_options_finish(&options);
+}
+
+static void test_help_needs_no_url(void **state)
+{
+	(void)state;
+	struct bench_options options;
+	char error[512];
+
+	assert_int_equal(PARSE(&options, error, "-h"), 0);
+	assert_true(options.wants_help);
+	bench_options_finish(&options);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_url_table),
+		cmocka_unit_test(test_bad_urls_say_why_and_write_nothing),
+		cmocka_unit_test(test_number_replaces_every_mark),
+		cmocka_unit_test(test_longest_path_of_marks_fits),
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_every_form_of_an_option),
+		cmocka_unit_test(test_units),
+		cmocka_unit_test(test_lists_are_joined),
+		cmocka_unit_test(test_how_long),
+		cmocka_unit_test(test_mistakes_are_named),
+		cmocka_unit_test(test_headers_have_a_limit),
+		cmocka_unit_test(test_help_needs_no_url),
+	};
+
+	return cmocka_run_group_tests_name("bench_options", tests, NULL, NULL);
+}

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+
+#include "base/clock.h"
+#include "bench/bench_payload.h"
+#include "bench/bench_plan.h"
+#include "proto/ws_mask.h"
+
+/* --- source addresses --- */
+
+static struct net_addr addr_of(const char *text)
+{
+	struct net_addr addr;
+
+	assert_null(net_addr_parse(slice_from_text(text), &addr));
+	return addr;
+}
+
+static void test_only_ipv4_loopback_is_spread(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *remote;
+		uint64_t connections;
+		bool is_spread;
+		uint32_t count;
+	} rows[] = {
+		{"127.0.0.1:80", 1, true, 1},          {"127.0.0.1:80", 20000, true, 1},
+		{"127.0.0.1:80", 20001, true, 2},      {"127.9.9.9:80", 1000000, true, 50},
+		{"127.0.0.1:80", 16000000, true, 800}, {"[::1]:80", 1000000, false, 1},
+		{"192.0.2.1:80", 1000000, false, 1},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct net_addr remote = addr_of(rows[i].remote);
+		struct bench_sources sources = bench_sources_plan(&remote, rows[i].connections);
+
+		ASSERT_ROW(sources.is_spread == rows[i].is_spread, rows[i].remote);
+		ASSERT_ROW(sources.count == rows[i].count, rows[i].remote);
+	}
+}
+
+static uint32_t source_index(const struct bench_sources *sources, uint64_t number, unsigned try)
+{
+	struct net_addr addr = bench_source_address(sources, number, try);
+
+	assert_int_equal(net_addr_port(&addr), 0);
+	assert_true(net_addr_is_loopback(&addr));
+	return ntohl(addr.in.sin_addr.s_addr) - (127u << 24);
+}
+
+static void test_no_source_has_more_than_its_share(void **state)
+{
+	(void)state;
+	enum { CONNECTIONS = 70000 };
+	struct net_addr remote = addr_of("127.0.0.1:80");
+	struct bench_sources sources = bench_sources_plan(&remote, CONNECTIONS);
+	uint32_t used[8] = {0};
+
+	for (uint64_t number = 1; number <= CONNECTIONS; number++) {
+		uint32_t index = source_index(&sources, number, 0);
+
+		assert_in_range(index, 1, 4);
+		used[index]++;
+	}
+	for (unsigned i = 1; i <= 4; i++)
+		assert_in_range(used[i], 1, BENCH_PER_SOURCE);
+}
+
+static void test_each_try_is_another_source(void **state)
+{
+	(void)state;
+	struct bench_sources sources = {true, 3};
+
+	for (unsigned try = 0; try < BENCH_SOURCE_TRIES; try++)
+		assert_int_equal(source_index(&sources, 2, try), 2 + 3 * try);
+}
+
+static void test_sources_stay_in_the_network(void **state)
+{
+	(void)state;
+	struct bench_sources sources = {true, 0xfffffe};
+
+	assert_int_equal(source_index(&sources, 1, 0), 1);
+	assert_int_equal(source_index(&sources, 0xfffffe, 0), 0xfffffe);
+	assert_int_equal(source_index(&sources, 1, 1), 1);
+}
+
+/* --- workers --- */
+
+static void test_workers_table(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		struct bench_machine machine;
+		uint64_t connections, wanted;
+		int want;
+		unsigned workers;
+	} rows[] = {
+		{"one is enough", {LOOP_ENGINE_IO_URING, {20000, 20000}, 10, 2}, 10000, 0, 0, 1},
+		{"by ring capacity",
+		 {LOOP_ENGINE_IO_URING, {20000, 20000}, 10, 2},
+		 1000000,
+		 0,
+		 0,
+		 51},
+		{"a core is left to the other side",
+		 {LOOP_ENGINE_IO_URING, {20000, 20000}, 10, 8},
+		 100000,
+		 0,
+		 0,
+		 7},
+		{"few connections, few workers",
+		 {LOOP_ENGINE_EPOLL, {20000, 20000}, 10, 8},
+		 3000,
+		 0,
+		 0,
+		 2},
+		{"one core", {LOOP_ENGINE_EPOLL, {20000, 20000}, 10, 1}, 3000, 0, 0, 1},
+		{"as asked", {LOOP_ENGINE_EPOLL, {20000, 20000}, 10, 2}, 3000, 5, 0, 5},
+		{"never more than connections",
+		 {LOOP_ENGINE_EPOLL, {20000, 20000}, 10, 2},
+		 3,
+		 5,
+		 0,
+		 3},
+		{"epoll just fits", {LOOP_ENGINE_EPOLL, {20000, 20000}, 36, 2}, 19900, 1, 0, 1},
+		{"epoll one too many",
+		 {LOOP_ENGINE_EPOLL, {20000, 20000}, 36, 2},
+		 19901,
+		 1,
+		 -EMFILE,
+		 77},
+		{"ring one too many",
+		 {LOOP_ENGINE_IO_URING, {20000, 20000}, 36, 2},
+		 19937,
+		 1,
+		 -EMFILE,
+		 77},
+		{"two rings hold it",
+		 {LOOP_ENGINE_IO_URING, {20000, 20000}, 36, 2},
+		 19937,
+		 2,
+		 0,
+		 2},
+		{"a limit below the reserve",
+		 {LOOP_ENGINE_IO_URING, {32, 32}, 10, 2},
+		 1,
+		 0,
+		 -EMFILE,
+		 77},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		unsigned workers = 77;
+		char error[512] = "";
+
+		ASSERT_ROW(bench_plan_workers(&rows[i].machine, rows[i].connections, rows[i].wanted,
+					      &workers, error, sizeof(error)) == rows[i].want,
+			   rows[i].name);
+		ASSERT_ROW(workers == rows[i].workers, rows[i].name);
+		ASSERT_ROW((error[0] != 0) == (rows[i].want < 0), rows[i].name);
+	}
+}
+
+static void test_descriptor_limit_is_named(void **state)
+{
+	(void)state;
+	const struct bench_machine machine = {LOOP_ENGINE_EPOLL, {1024, 1024}, 10, 2};
+	unsigned workers;
+	char error[512];
+
+	assert_int_equal(bench_plan_workers(&machine, 10000, 0, &workers, error, sizeof(error)),
+			 -EMFILE);
+	assert_non_null(strstr(error, "10000 connections"));
+	assert_non_null(strstr(error, "RLIMIT_NOFILE is 1024"));
+	assert_non_null(strstr(error, "-c 950"));
+	assert_non_null(strstr(error, "10074"));
+}
+
+static void test_shares_cover_every_connection_once(void **state)
+{
+	(void)state;
+	static const struct {
+		uint64_t connections;
+		unsigned workers;
+	} rows[] = {{1, 1}, {10, 3}, {31, 7}, {16000000, 1024}, {5, 5}};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		uint64_t next = 1;
+
+		for (unsigned k = 0; k < rows[i].workers; k++) {
+			uint64_t first;
+			uint32_t count;
+
+			bench_plan_share(rows[i].connections, rows[i].workers, k, &first, &count);
+			assert_int_equal(first, next);
+			assert_true(count > 0);
+			next += count;
+		}
+		assert_int_equal(next, rows[i].connections + 1);
+	}
+}
+
+/* --- pace --- */
+
+static void test_ramp_reaches_the_rate_over_all_workers(void **state)
+{
+	(void)state;
+	/* 1000 per second over all; this worker has 1 of 4 connections. */
+	struct bench_pace pace = bench_pace_connect(500, 1000, 4000, 1000);
+
+	assert_int_equal(bench_pace_at(&pace, 0), 500);
+	assert_int_equal(bench_pace_at(&pace, 1), 500 + 4 * NS_PER_MS);
+	assert_int_equal(bench_pace_at(&pace, 1000), 500 + 4 * NS_PER_S);
+}
+
+static void test_messages_take_turns_at_even_distance(void **state)
+{
+	(void)state;
+	/* 4 connections, each every 10 s. */
+	struct bench_pace pace = bench_pace_messages(0, 0.1, 4, 1, 0);
+
+	assert_int_equal(bench_pace_at(&pace, 1), 2500 * NS_PER_MS);
+	assert_int_equal(bench_pace_at(&pace, 4) - bench_pace_at(&pace, 0), 10 * NS_PER_S);
+	assert_int_equal(bench_pace_at(&pace, 7) - bench_pace_at(&pace, 3), 10 * NS_PER_S);
+}
+
+static void test_workers_interleave(void **state)
+{
+	(void)state;
+	struct bench_pace first = bench_pace_messages(0, 1, 10, 2, 0);
+	struct bench_pace second = bench_pace_messages(0, 1, 10, 2, 1);
+
+	assert_int_equal(bench_pace_at(&second, 0), 50 * NS_PER_MS);
+	assert_int_equal(bench_pace_at(&first, 1), 100 * NS_PER_MS);
+}
+
+/* --- payload --- */
+
+static const uint8_t no_mask[4];
+
+static void write_plain(const struct bench_payload *payload, uint64_t number, uint64_t sequence,
+			uint64_t sent_ns, uint8_t *out)
+{
+	const struct bench_message message = {number, sequence, sent_ns};
+
+	bench_payload_write(payload, &message, no_mask, out);
+}
+
+static void test_right_echo_passes_at_every_size(void **state)
+{
+	(void)state;
+	for (size_t size = 0; size < 200; size++) {
+		struct bench_payload payload;
+		uint8_t *out = malloc(size == 0 ? 1 : size);
+		uint64_t sent_ns = 77;
+
+		assert_int_equal(bench_payload_init(&payload, size, false), 0);
+		write_plain(&payload, 9, 4, 123456789, out);
+		assert_null(bench_payload_check(&payload, 9, 4, slice_of(out, size), &sent_ns));
+		assert_int_equal(sent_ns, size < BENCH_STAMP_LEN ? 77 : 123456789);
+		for (size_t i = 0; i < size; i++)
+			assert_in_range(out[i], 0x20, 0x7e);
+		bench_payload_finish(&payload);
+		free(out);
+	}
+}
+
+static void test_any_changed_bit_is_found(void **state)
+{
+	(void)state;
+	static const size_t sizes[] = {1, 8, 15, 16, 64};
+
+	for (size_t s = 0; s < ARRAY_LEN(sizes); s++) {
+		struct bench_payload payload;
+		uint8_t out[64];
+		uint64_t sent_ns = 77;
+
+		assert_int_equal(bench_payload_init(&payload, sizes[s], true), 0);
+		write_plain(&payload, 1, 0, NS_PER_S, out);
+		for (size_t bit = 0; bit < sizes[s] * 8; bit++) {
+			out[bit / 8] ^= (uint8_t)(1u << bit % 8);
+			assert_non_null(bench_payload_check(&payload, 1, 0, slice_of(out, sizes[s]),
+							    &sent_ns));
+			out[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		}
+		assert_int_equal(sent_ns, 77);
+		bench_payload_finish(&payload);
+	}
+}
+
+static void test_other_connection_sequence_or_length_is_found(void **state)
+{
+	(void)state;
+	struct bench_payload payload;
+	uint8_t out[64];
+	uint64_t sent_ns;
+
+	assert_int_equal(bench_payload_init(&payload, 64, false), 0);
+	write_plain(&payload, 5, 3, NS_PER_S, out);
+	assert_non_null(bench_payload_check(&payload, 6, 3, slice_of(out, 64), &sent_ns));
+	assert_non_null(bench_payload_check(&payload, 5, 4, slice_of(out, 64), &sent_ns));
+	assert_non_null(bench_payload_check(&payload, 5, 3, slice_of(out, 63), &sent_ns));
+	assert_null(bench_payload_check(&payload, 5, 3, slice_of(out, 64), &sent_ns));
+	bench_payload_finish(&payload);
+}
+
+static void test_masking_is_that_of_a_frame(void **state)
+{
+	(void)state;
+	static const uint8_t key[4] = {1, 2, 3, 4};
+	const struct bench_message message = {5, 3, NS_PER_S};
+
+	for (size_t size = 0; size <= 70; size += 7) {
+		struct bench_payload payload;
+		uint8_t masked[70], plain[70];
+
+		assert_int_equal(bench_payload_init(&payload, size, false), 0);
+		bench_payload_write(&payload, &message, key, masked);
+		bench_payload_write(&payload, &message, no_mask, plain);
+		ws_mask_apply(masked, size, key, 0);
+		assert_memory_equal(masked, plain, size);
+		bench_payload_finish(&payload);
+	}
+}
+
+static void test_age_survives_the_wrap_of_the_stamp(void **state)
+{
+	(void)state;
+	assert_int_equal(bench_payload_age(BENCH_STAMP_MASK - 4, BENCH_STAMP_MASK + 6), 10);
+	assert_int_equal(bench_payload_age(100, 350), 250);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_only_ipv4_loopback_is_spread),
+		cmocka_unit_test(test_no_source_has_more_than_its_share),
+		cmocka_unit_test(test_each_try_is_another_source),
+		cmocka_unit_test(test_sources_stay_in_the_network),
+		cmocka_unit_test(test_workers_table),
+		cmocka_unit_test(test_descriptor_limit_is_named),
+		cmocka_unit_test(test_shares_cover_every_connection_once),
+		cmocka_unit_test(test_ramp_reaches_the_rate_over_all_workers),
+		cmocka_unit_test(test_messages_take_turns_at_even_distance),
+		cmocka_unit_test(test_workers_interleave),
+		cmocka_unit_test(test_right_echo_passes_at_every_size),
+		cmocka_unit_test(test_any_changed_bit_is_found),
+		cmocka_unit_test(test_other_connection_sequence_or_length_is_found),
+		cmocka_unit_test(test_masking_is_that_of_a_frame),
+		cmocka_unit_test(test_age_survives_the_wrap_of_the_stamp),
+	};
+
+	return cmocka_run_group_tests_name("bench_plan", tests, NULL, NULL);
+}
