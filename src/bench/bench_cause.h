@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * bench_cause.h - why connections failed, counted by cause.
+ *
+ * Layer: bench. Fixed size, whatever a hostile server thinks up: what does not fit
+ * the table is counted as BENCH_CAUSE_OTHER. One table per worker, merged for the
+ * report. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+
+#define BENCH_CAUSES_MAX 32
+
+enum bench_cause_kind {
+	BENCH_CAUSE_CONNECT,           /* code: errno */
+	BENCH_CAUSE_CONNECT_TIMEOUT,   /* TCP did not connect */
+	BENCH_CAUSE_HANDSHAKE_TIMEOUT, /* connected, but no answer */
+	BENCH_CAUSE_HANDSHAKE_LOST,    /* code: errno, or 0 if the peer closed */
+	BENCH_CAUSE_HTTP,              /* code: status; label: Gatehouse-Limit, if sent */
+	BENCH_CAUSE_BAD_HANDSHAKE,     /* label: what is wrong */
+	BENCH_CAUSE_CLOSED,            /* open, then: code: of the close frame; label: reason */
+	BENCH_CAUSE_LOST,              /* open, then: code: errno, or 0 if the peer closed */
+	BENCH_CAUSE_BAD_FRAME,         /* code: what we would answer; label: what is wrong */
+	BENCH_CAUSE_WRONG_ECHO,        /* label: what differs */
+	BENCH_CAUSE_ECHO_TIMEOUT,
+	BENCH_CAUSE_TESTER, /* code: errno; our own side lacks something */
+	BENCH_CAUSE_OTHER,
+};
+
+struct bench_cause {
+	enum bench_cause_kind kind;
+	int code;
+	uint64_t count;
+	uint64_t first_number; /* the connection of the example */
+	char label[96];        /* printable ASCII; "" if none */
+	char example[256];     /* more of what one peer said; "" if nothing */
+};
+
+struct bench_causes {
+	unsigned count;
+	struct bench_cause rows[BENCH_CAUSES_MAX];
+};
+
+/* Counts one failure of connection `number`; `label` and `example` may be empty and
+ * may hold any bytes. Two causes are the same if kind, code and label are; of
+ * BENCH_CAUSE_HTTP's label only the limit's name counts, up to ';'. */
+void bench_causes_add(struct bench_causes *causes, enum bench_cause_kind kind, int code,
+		      struct slice label, struct slice example, uint64_t number);
+
+void bench_causes_merge(struct bench_causes *into, const struct bench_causes *from);
+
+/* Largest count first. */
+void bench_causes_sort(struct bench_causes *causes);
+
+/* Happened before the connection was open? Then it failed, else it was dropped. */
+bool bench_cause_is_early(const struct bench_cause *cause);
+
+/* One line such as "HTTP 503 (Gatehouse-Limit: max_connections; ...)", with a NUL. */
+char *bench_cause_text(const struct bench_cause *cause, char *out, size_t size);
+
+/* A stable word for JSON: "connect", "http", ... */
+const char *bench_cause_kind_name(enum bench_cause_kind kind);
+
+/* What to do about it, one line of static text; NULL if the text says it all. */
+const char *bench_cause_advice(const struct bench_cause *cause);

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bench/bench_report.h"
+
+#include <errno.h>
+#include <jansson.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+
+static json_t *count(uint64_t value)
+{
+	return json_integer((json_int_t)value);
+}
+
+static double seconds(uint64_t ns)
+{
+	return (double)ns / (double)NS_PER_S;
+}
+
+static json_t *hist_json(const struct hist *hist)
+{
+	static const struct {
+		const char *name;
+		double percent;
+	} rows[] = {{"p50", 50}, {"p90", 90}, {"p99", 99}, {"p99_9", 99.9}};
+	json_t *object = json_object();
+
+	json_object_set_new(object, "count", count(hist->count));
+	json_object_set_new(object, "mean", json_real(hist_mean(hist) / (double)NS_PER_S));
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		json_object_set_new(object, rows[i].name,
+				    json_real(seconds(hist_percentile(hist, rows[i].percent))));
+	json_object_set_new(object, "max", json_real(seconds(hist->max)));
+	return object;
+}
+
+static json_t *totals_json(const struct bench_totals *totals)
+{
+	json_t *object = json_object();
+
+#define SET(name) json_object_set_new(object, #name, count(totals->name));
+	BENCH_COUNTERS(SET)
+#undef SET
+	return object;
+}
+
+static json_t *causes_json(const struct bench_causes *causes)
+{
+	json_t *array = json_array();
+	char text[400];
+
+	for (unsigned i = 0; i < causes->count; i++) {
+		const struct bench_cause *cause = &causes->rows[i];
+		const char *advice = bench_cause_advice(cause);
+		json_t *row = json_object();
+
+		json_object_set_new(row, "kind", json_string(bench_cause_kind_name(cause->kind)));
+		json_object_set_new(row, "code", json_integer(cause->code));
+		json_object_set_new(row, "label", json_string(cause->label));
+		json_object_set_new(row, "text",
+				    json_string(bench_cause_text(cause, text, sizeof(text))));
+		json_object_set_new(row, "count", count(cause->count));
+		json_object_set_new(row, "before_open", json_boolean(bench_cause_is_early(cause)));
+		json_object_set_new(row, "first_connection", count(cause->first_number));
+		json_object_set_new(row, "example", json_string(cause->example));
+		json_object_set_new(row, "advice",
+				    advice == NULL ? json_null() : json_string(advice));
+		json_array_append_new(array, row);
+	}
+	return array;
+}
+
+static json_t *series_json(const struct bench_series *series)
+{
+	json_t *points = json_array();
+
+	for (unsigned i = 0; i < series->count; i++) {
+		json_t *point = totals_json(&series->points[i]);
+
+		json_object_set_new(point, "at", json_real((i + 1) * series->interval_s));
+		json_array_append_new(points, point);
+	}
+	return points;
+}
+
+static json_t *asked_json(const struct bench_options *options)
+{
+	json_t *object = json_object();
+
+	json_object_set_new(object, "url", json_string(options->url_text));
+	json_object_set_new(object, "connections", count(options->connections));
+	json_object_set_new(object, "connect_rate", json_real(options->connect_rate));
+	json_object_set_new(object, "hold_seconds",
+			    json_real((double)bench_options_hold_ms(options) / 1000));
+	json_object_set_new(object, "traffic_seconds",
+			    json_real((double)bench_options_traffic_ms(options) / 1000));
+	json_object_set_new(object, "message_rate", json_real(options->message_rate));
+	json_object_set_new(object, "depth", count(options->depth));
+	json_object_set_new(object, "size_bytes", count(options->size));
+	json_object_set_new(object, "binary", json_boolean(options->is_binary));
+	return object;
+}
+
+static json_t *tester_json(const struct bench_report *report)
+{
+	const struct bench_setup *setup = report->setup;
+	const struct bench_result *result = report->result;
+	json_t *object = json_object();
+	char remote[NET_ADDR_TEXT_MAX];
+
+	json_object_set_new(object, "remote",
+			    json_string(net_addr_format(&setup->remote, remote, sizeof(remote))));
+	json_object_set_new(object, "version", json_string(GATEHOUSE_VERSION));
+	json_object_set_new(object, "engine", json_string(loop_engine_name(setup->engine)));
+	json_object_set_new(object, "engine_reason", json_string(report->engine_reason));
+	json_object_set_new(object, "workers", count(setup->workers));
+	json_object_set_new(object, "source_addresses", count(setup->sources.count));
+	json_object_set_new(object, "cpu_user_seconds", json_real(result->cpu_user_s));
+	json_object_set_new(object, "cpu_system_seconds", json_real(result->cpu_system_s));
+	json_object_set_new(object, "hold_cpu_seconds", json_real(result->hold_cpu_s));
+	return object;
+}
+
+int bench_report_write_json(const struct bench_report *report, FILE *to)
+{
+	const struct bench_result *result = report->result;
+	json_t *root = json_object();
+
+	json_object_set_new(root, "passed", json_boolean(report->is_passed));
+	json_object_set_new(root, "verdict", json_string(report->verdict));
+	json_object_set_new(root, "interrupted", json_boolean(result->was_interrupted));
+	json_object_set_new(root, "asked", asked_json(report->setup->options));
+	json_object_set_new(root, "tester", tester_json(report));
+	json_object_set_new(root, "totals", totals_json(&result->totals));
+	json_object_set_new(root, "connect_seconds", json_real(result->connect_s));
+	json_object_set_new(root, "hold_seconds", json_real(result->hold_s));
+	json_object_set_new(root, "traffic_seconds", json_real(result->traffic_s));
+	json_object_set_new(root, "total_seconds", json_real(result->total_s));
+	json_object_set_new(root, "failures", causes_json(&result->causes));
+	json_object_set_new(root, "handshake_seconds", hist_json(&result->handshake));
+	json_object_set_new(root, "echo_seconds", hist_json(&result->echo));
+	json_object_set_new(root, "series", series_json(&result->series));
+	int r = json_dumpf(root, to, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+
+	json_decref(root);
+	if (r < 0 || fputc('\n', to) == EOF || fflush(to) == EOF)
+		return -EIO;
+	return 0;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * bench_ready.h - waits until a service says that it is ready.
+ *
+ * Layer: bench. Blocks: for the main thread, before the test. */
+#pragma once
+
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/net_addr.h"
+#include "bench/bench_url.h"
+
+/* Asks `url` at `addr` over HTTP until it answers 200. Returns 0, or -ETIMEDOUT with a
+ * sentence in `error` that tells what was seen last, or -EINTR if *is_interrupted has
+ * become non-zero. */
+int bench_ready_wait(const struct bench_url *url, const struct net_addr *addr, uint64_t timeout_ms,
+		     const volatile sig_atomic_t *is_interrupted, char *error, size_t error_size);

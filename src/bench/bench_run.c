@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bench/bench_run.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "bench/bench_progress.h"
+#include "bench/bench_ready.h"
+#include "bench/bench_report.h"
+#include "bench/bench_worker.h"
+#include "io/net_resolve.h"
+
+/* How often the main thread looks at the workers. */
+#define TICK_NS (10 * NS_PER_MS)
+
+/* Between the last connection and the first message: all workers begin together. */
+#define HOLD_AFTER_NS (5 * NS_PER_MS)
+
+struct run {
+	const struct bench_options *options;
+	struct bench_setup setup;
+	struct bench_worker **workers;
+	const char *engine_reason;
+	FILE *json;
+	struct bench_progress progress;
+	uint64_t start_ns;
+	uint64_t next_point_ns;
+	uint64_t hold_start_ns; /* 0: never held */
+	struct bench_result result;
+};
+
+/* Handlers run in the main thread: workers block these signals. */
+static volatile sig_atomic_t interrupts;
+
+static void on_signal(int number)
+{
+	if (interrupts++ > 0)
+		_exit(128 + number);
+}
+
+__attribute__((format(printf, 1, 2))) static bool complain(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	fputs("gatehouse bench: ", stderr);
+	vfprintf(stderr, format, args);
+	fputc('\n', stderr);
+	va_end(args);
+	return false;
+}
+
+static void signals_set(void)
+{
+	struct sigaction on = {.sa_handler = on_signal};
+
+	sigaction(SIGINT, &on, NULL);
+	sigaction(SIGTERM, &on, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/* --- before --- */
+
+static bool target_resolve(const struct bench_url *url, const char *text, struct net_addr *out)
+{
+	const char *problem = net_resolve(url->host, url->port, out);
+
+	if (problem != NULL)
+		return complain("the host '%s' of '%s' has no address: %s", url->host, text,
+				problem);
+	return true;
+}
+
+static bool wait_ready(const struct bench_options *options)
+{
+	struct net_addr addr;
+	char error[1024];
+
+	if (options->ready_text == NULL)
+		return true;
+	if (!target_resolve(&options->ready_url, options->ready_text, &addr))
+		return false;
+	int r = bench_ready_wait(&options->ready_url, &addr, options->ready_timeout_ms, &interrupts,
+				 error, sizeof(error));
+
+	return r == 0 ||
+	       complain("%s", r == -EINTR ? "interrupted while waiting for the service" : error);
+}
+
+static unsigned core_count(void)
+{
+	cpu_set_t set;
+
+	return sched_getaffinity(0, sizeof(set), &set) < 0 ? 1 : (unsigned)CPU_COUNT(&set);
+}
+
+static bool engine_plan(struct run *run)
+{
+	struct bench_setup *setup = &run->setup;
+	struct bench_machine machine = {
+		.nofile = os_limits_raise_nofile(),
+		.open_files = os_limits_open_files(),
+		.cores = core_count(),
+	};
+	char error[512];
+	int r = loop_engine_choose(run->options->engine, &setup->engine, &run->engine_reason);
+
+	if (r < 0)
+		return complain("--engine %s cannot run here: %s; use --engine epoll or auto",
+				loop_engine_name(run->options->engine), strerror(-r));
+	machine.engine = setup->engine;
+	r = bench_plan_workers(&machine, run->options->connections, run->options->workers,
+			       &setup->workers, error, sizeof(error));
+	return r == 0 || complain("%s", error);
+}
+
+/* One source address has so many ports for one target. */
+static uint64_t ephemeral_ports(void)
+{
+	FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+	unsigned low = 0, high = 0;
+
+	if (file == NULL)
+		return UINT64_MAX;
+	int fields = fscanf(file, "%u %u", &low, &high);
+
+	fclose(file);
+	return fields == 2 && high >= low ? high - low + 1 : UINT64_MAX;
+}
+
+/* Other addresses than 127.0.0.0/8 are not ours to spread over. */
+static void ports_warn(const struct run *run)
+{
+	uint64_t ports = ephemeral_ports();
+
+	if (run->setup.sources.is_spread || run->options->connections <= ports)
+		return;
+	complain("warning: %" PRIu64
+		 " connections need as many source ports, but one source address "
+		 "has %" PRIu64 " (net.ipv4.ip_local_port_range)%s",
+		 run->options->connections, ports,
+		 net_addr_is_loopback(&run->setup.remote)
+			 ? "; ::1 is the only IPv6 loopback address: a target on 127.0.0.0/8 has "
+			   "more"
+			 : "; widen it, or run the tester from several addresses");
+}
+
+/* Before the test, so that its result is not lost to a wrong path. */
+static bool json_open(struct run *run)
+{
+	const char *path = run->options->json_path;
+
+	if (path == NULL)
+		return true;
+	run->json = fopen(path, "we");
+	return run->json != NULL ||
+	       complain("--json: cannot write '%s': %s; nothing was tested", path, strerror(errno));
+}
+
+static bool prepare(struct run *run)
+{
+	struct bench_setup *setup = &run->setup;
+	const struct bench_options *options = run->options;
+
+	setup->options = options;
+	if (!json_open(run) || !target_resolve(&options->url, options->url_text, &setup->remote) ||
+	    !engine_plan(run) || !wait_ready(options))
+		return false;
+	setup->sources = bench_sources_plan(&setup->remote, options->connections);
+	ports_warn(run);
+	run->workers = calloc(setup->workers, sizeof(*run->workers));
+	int r = bench_payload_init(&setup->payload, options->size, options->is_binary);
+
+	return (run->workers != NULL && r == 0) || complain("memory is out before the start");
+}
+
+/* --- during --- */
+
+static struct bench_totals totals_now(const struct run *run)
+{
+	struct bench_totals totals = {0};
+
+	for (unsigned i = 0; i < run->setup.workers; i++)
+		bench_totals_add(&totals, &run->workers[i]->counters);
+	return totals;
+}
+
+/* Sleeps a tick and reports; returns the totals. */
+static struct bench_totals tick(struct run *run, const char *phase)
+{
+	struct timespec pause = {.tv_nsec = TICK_NS};
+
+	nanosleep(&pause, NULL);
+	struct bench_totals totals = totals_now(run);
+	uint64_t now_ns = clock_now_ns();
+
+	for (; now_ns >= run->next_point_ns; run->next_point_ns += NS_PER_S)
+		bench_series_add(&run->result.series, &totals);
+	bench_progress_update(&run->progress, phase, &totals, now_ns);
+	return totals;
+}
+
+static bool have_all_ended(const struct run *run)
+{
+	for (unsigned i = 0; i < run->setup.workers; i++)
+		if (!bench_worker_has_ended(run->workers[i]))
+			return false;
+	return true;
+}
+
+static void phase_end(struct run *run, const char *phase)
+{
+	struct bench_totals totals = totals_now(run);
+
+	bench_progress_phase_end(&run->progress, phase, &totals, clock_now_ns());
+}
+
+static void for_all(struct run *run, void (*call)(struct bench_worker *worker))
+{
+	for (unsigned i = 0; i < run->setup.workers; i++)
+		call(run->workers[i]);
+}
+
+/* Until every connection is up or has failed. */
+static void connect_phase(struct run *run)
+{
+	struct bench_totals totals;
+
+	for_all(run, bench_worker_begin);
+	do {
+		totals = tick(run, "connecting");
+	} while (totals.connected + totals.failed < run->options->connections && interrupts == 0);
+	run->result.connect_s = (double)(clock_now_ns() - run->start_ns) / (double)NS_PER_S;
+	phase_end(run, "connected");
+}
+
+static void hold_phase(struct run *run)
+{
+	run->hold_start_ns = clock_now_ns() + HOLD_AFTER_NS;
+	for (unsigned i = 0; i < run->setup.workers; i++)
+		bench_worker_hold(run->workers[i], run->hold_start_ns);
+	while (!have_all_ended(run) && interrupts == 0)
+		tick(run, "holding");
+	phase_end(run, "held");
+}
+
+/* With no connection left there is nothing to hold. */
+static bool is_worth_holding(const struct run *run)
+{
+	struct bench_totals totals = totals_now(run);
+
+	return interrupts == 0 && totals.connected > totals.dropped;
+}
+
+static bool workers_start(struct run *run)
+{
+	sigset_t all, before;
+	int r = 0;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	unsigned i = 0;
+
+	for (; i < run->setup.workers && r == 0; i++)
+		r = bench_worker_create(&run->setup, i, &run->workers[i]);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (r == 0)
+		return true;
+	/* Those that are up have nothing to close. */
+	for (unsigned k = 0; k + 1 < i; k++)
+		bench_worker_stop(run->workers[k]);
+	for (unsigned k = 0; k + 1 < i; k++) {
+		while (!bench_worker_has_ended(run->workers[k]))
+			sched_yield();
+		bench_worker_join(run->workers[k]);
+	}
+	return complain(
+		"worker %u of %u cannot start its %s loop: %s; use fewer -c or --workers, or "
+		"another --engine",
+		i, run->setup.workers, loop_engine_name(run->setup.engine), strerror(-r));
+}
+
+/* --- after --- */
+
+static void worker_collect(struct bench_result *result, const struct bench_worker *worker)
+{
+	bench_totals_add(&result->totals, &worker->counters);
+	bench_causes_merge(&result->causes, &worker->causes);
+	hist_merge(&result->handshake, &worker->handshake);
+	hist_merge(&result->echo, &worker->echo);
+	result->hold_cpu_s += (double)worker->hold_cpu_ns / (double)NS_PER_S;
+}
+
+/* From the common start until the first worker began to close. */
+static double hold_seconds(const struct run *run)
+{
+	uint64_t end_ns = UINT64_MAX;
+
+	if (run->hold_start_ns == 0)
+		return 0;
+	for (unsigned i = 0; i < run->setup.workers; i++)
+		end_ns = MIN(end_ns, run->workers[i]->close_start_ns);
+	return end_ns < run->hold_start_ns
+		       ? 0
+		       : (double)(end_ns - run->hold_start_ns) / (double)NS_PER_S;
+}
+
+static double timeval_seconds(struct timeval time)
+{
+	return (double)time.tv_sec + (double)time.tv_usec / 1e6;
+}
+
+static void result_collect(struct run *run)
+{
+	struct bench_result *result = &run->result;
+	double traffic_s = (double)bench_options_traffic_ms(run->options) / 1000;
+	struct rusage usage;
+
+	for (unsigned i = 0; i < run->setup.workers; i++)
+		worker_collect(result, run->workers[i]);
+	bench_causes_sort(&result->causes);
+	getrusage(RUSAGE_SELF, &usage);
+	result->wanted = run->options->connections;
+	result->workers = run->setup.workers;
+	result->has_traffic = bench_options_has_traffic(run->options);
+	result->hold_s = hold_seconds(run);
+	result->traffic_s = MIN(traffic_s, result->hold_s);
+	result->total_s = (double)(clock_now_ns() - run->start_ns) / (double)NS_PER_S;
+	result->cpu_user_s = timeval_seconds(usage.ru_utime);
+	result->cpu_system_s = timeval_seconds(usage.ru_stime);
+}
+
+static bool report(struct run *run)
+{
+	char verdict[2048];
+	bool is_passed = bench_verdict(&run->result, verdict, sizeof(verdict));
+	const struct bench_report what = {&run->setup, &run->result, run->engine_reason, verdict,
+					  is_passed};
+
+	bench_report_print(&what, stdout);
+	fflush(stdout);
+	if (run->json == NULL)
+		return is_passed;
+	int r = bench_report_write_json(&what, run->json);
+
+	if (r < 0)
+		return complain("--json: writing '%s' failed: %s", run->options->json_path,
+				strerror(-r));
+	return is_passed;
+}
+
+static bool test(struct run *run)
+{
+	run->start_ns = clock_now_ns();
+	run->next_point_ns = run->start_ns + NS_PER_S;
+	bench_series_init(&run->result.series, 1);
+	bench_progress_init(&run->progress, run->options->is_quiet ? NULL : stderr,
+			    run->options->connections, run->start_ns);
+	connect_phase(run);
+	bool was_held = is_worth_holding(run);
+
+	if (was_held)
+		hold_phase(run);
+	run->result.was_interrupted = interrupts > 0 && !have_all_ended(run);
+	if (!was_held || run->result.was_interrupted)
+		for_all(run, bench_worker_stop);
+	while (!have_all_ended(run))
+		tick(run, "closing");
+	for_all(run, bench_worker_join);
+	result_collect(run);
+	return report(run);
+}
+
+bool bench_run(const struct bench_options *options)
+{
+	struct run *run = calloc(1, sizeof(*run)); /* holds histograms and a series */
+
+	if (run == NULL)
+		return complain("memory is out before the start");
+	run->options = options;
+	signals_set();
+	bool is_passed = prepare(run) && workers_start(run) && test(run);
+
+	for (unsigned i = 0; run->workers != NULL && i < run->setup.workers; i++)
+		bench_worker_destroy(&run->workers[i]);
+	if (run->json != NULL)
+		fclose(run->json);
+	bench_payload_finish(&run->setup.payload);
+	free(run->workers);
+	free(run);
+	return is_passed;
+}
