@@ -12,6 +12,7 @@ enum exit_code {
 	EXIT_BAD_CONFIG = 78, /* the configuration cannot work (sysexits' EX_CONFIG) */
 };
 
+int cmd_bench(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_config(int argc, char **argv);
 int cmd_serve(int argc, char **argv);

@@ -12,6 +12,7 @@ static const struct {
 	const char *help;
 } commands[] = {
 	{"serve", cmd_serve, "run the gateway"},
+	{"bench", cmd_bench, "open many connections, check every echo, give a verdict"},
 	{"check", cmd_check, "report every mistake in the configuration"},
 	{"config", cmd_config, "print the effective configuration and its origins"},
 	{"version", cmd_version, "print the version"},
