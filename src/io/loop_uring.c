@@ -9,10 +9,12 @@
 #include <fcntl.h>
 #include <liburing.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -21,8 +23,14 @@
 #define SQ_ENTRIES 1024
 #define CQ_ENTRIES 8192
 
+/* So many completions at most before what they produced is sent: more would only hold
+ * more output buffers at once. */
+#define COMPLETIONS_PER_TURN 512
+
 /* Newer than liburing 2.3 (Linux 6.12): receives consume a provided buffer bit by
- * bit, so small messages lie densely in few, large buffers. */
+ * bit, so small messages lie densely in few, large buffers. That the completions come
+ * in the order of the bytes, which take_buffer needs, holds from Linux 6.16 on: earlier
+ * a multishot receive could overtake a single one that was done inline. */
 #define BUF_RING_INCREMENTAL 2
 #define CQE_BUFFER_MORE      (1u << 4)
 
@@ -64,6 +72,7 @@ struct uring_loop {
 	uint32_t buffer_count;
 	uint32_t buffer_size;
 	uint32_t buffer_at[WHOLE_COUNT]; /* [bytes] of each buffer already consumed */
+	bool is_incremental;             /* buffers are consumed bit by bit */
 	uint32_t max_sockets;
 	uint32_t socket_count;         /* direct descriptors in use, or kept for an accept */
 	struct list_node full_waiting; /* listeners that wait for a free direct descriptor */
@@ -275,7 +284,8 @@ static void take_buffer(struct uring_loop *self, struct tcp *tcp, int res, uint3
 		if (!(tcp->flags & (STREAM_CLOSING | STREAM_EOF | STREAM_FAILED)))
 			tcp->handler->on_recv(tcp, self->buffers + at, (size_t)res);
 	}
-	if (!(cqe_flags & CQE_BUFFER_MORE))
+	/* Linux 6.12 to 6.17 may name a buffer that a failed receive did not consume. */
+	if (!(cqe_flags & CQE_BUFFER_MORE) && (res > 0 || !self->is_incremental))
 		buffer_give_back(self, id);
 }
 
@@ -796,14 +806,28 @@ static void *map_memory(size_t size)
 	return memory == MAP_FAILED ? NULL : memory;
 }
 
+static bool kernel_is_at_least(unsigned major, unsigned minor)
+{
+	struct utsname name;
+	unsigned have_major, have_minor;
+
+	if (uname(&name) < 0 || sscanf(name.release, "%u.%u", &have_major, &have_minor) != 2)
+		return false;
+	return have_major > major || (have_major == major && have_minor >= minor);
+}
+
 static int buffers_init(struct uring_loop *self)
 {
 	self->buffers = map_memory(BUFFERS_BYTES);
 	self->buffer_ring = map_memory(BUFFER_RING_BYTES);
 	if (self->buffers == NULL || self->buffer_ring == NULL)
 		return -ENOMEM;
-	int r = buffers_register(self, INCREMENTAL_COUNT, INCREMENTAL_SIZE, BUF_RING_INCREMENTAL);
+	int r = -EINVAL;
 
+	if (kernel_is_at_least(6, 16))
+		r = buffers_register(self, INCREMENTAL_COUNT, INCREMENTAL_SIZE,
+				     BUF_RING_INCREMENTAL);
+	self->is_incremental = r == 0;
 	if (r == -EINVAL)
 		r = buffers_register(self, WHOLE_COUNT, WHOLE_SIZE, 0);
 	if (r < 0)
