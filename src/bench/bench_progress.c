@@ -2,6 +2,7 @@
 #include "bench/bench_progress.h"
 
 #include <inttypes.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -44,12 +45,24 @@ char *bench_progress_format(const struct bench_progress *progress, const char *p
 	return out;
 }
 
+/* A line that wraps cannot be rewritten. */
+static void cut_to_width(FILE *terminal, char *line, size_t size)
+{
+	struct winsize window;
+
+	if (ioctl(fileno(terminal), TIOCGWINSZ, &window) == 0 && window.ws_col > 1 &&
+	    window.ws_col <= size)
+		line[window.ws_col - 1] = 0;
+}
+
 static void print(struct bench_progress *progress, const char *phase,
 		  const struct bench_totals *totals, uint64_t now_ns, bool is_final)
 {
 	char line[256];
 
 	bench_progress_format(progress, phase, totals, now_ns, line, sizeof(line));
+	if (progress->is_terminal)
+		cut_to_width(progress->to, line, sizeof(line));
 	if (progress->is_terminal)
 		fprintf(progress->to, "\r\033[K%s%s", line, is_final ? "\n" : "");
 	else

@@ -5,15 +5,18 @@ The servers are raw sockets, so that a wrong answer can be made byte for byte.""
 
 import base64
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
 import pathlib
+import pty
 import resource
 import signal
 import socket
 import struct
 import subprocess
+import termios
 import threading
 import time
 
@@ -767,6 +770,25 @@ def test_several_workers_share_the_connections(bench, server):
     assert got.code == 0, got.out
     assert got.json["tester"]["workers"] == 3
     assert sorted(int(head.split()[1][1:]) for head in srv.heads) == list(range(1, 32))
+
+
+def test_terminal_line_is_rewritten_in_its_width(server):
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
+    process = subprocess.Popen([BINARY, "bench", server(good).url, "-c", "3", "--hold",
+                                "1200ms"],
+                               stdout=subprocess.DEVNULL, stderr=follower)
+    os.close(follower)
+    seen = b""
+    with contextlib.suppress(OSError):  # EIO: the tester has closed its end
+        while data := os.read(leader, 4096):
+            seen += data
+    os.close(leader)
+    assert process.wait(20) == 0
+    lines = seen.replace(b"\r\n", b"").split(b"\r\033[K")[1:]
+    assert len(lines) >= 4  # connected, two or more while holding, held
+    assert all(len(line) == 59 for line in lines), lines
+    assert seen.count(b"\n") == 2
 
 
 def test_quiet_prints_no_progress(server):
