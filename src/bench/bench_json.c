@@ -132,6 +132,7 @@ int bench_report_write_json(const struct bench_report *report, FILE *to)
 	json_object_set_new(root, "asked", asked_json(report->setup->options));
 	json_object_set_new(root, "tester", tester_json(report));
 	json_object_set_new(root, "totals", totals_json(&result->totals));
+	json_object_set_new(root, "started_monotonic_seconds", json_real(result->started_s));
 	json_object_set_new(root, "connect_seconds", json_real(result->connect_s));
 	json_object_set_new(root, "hold_seconds", json_real(result->hold_s));
 	json_object_set_new(root, "traffic_seconds", json_real(result->traffic_s));

@@ -47,6 +47,9 @@ static const struct option table[] = {
 	{"duration", 0, DURATION, AT(duration_ms), 1, 365 * DAY_MS, "TIME",
 	 "send messages this long (default: the hold, or 10s)"},
 	{"binary", 0, FLAG, AT(is_binary), 0, 0, NULL, "send binary messages, not text"},
+	{"raw-echo", 0, FLAG, AT(is_raw_echo), 0, 0, NULL,
+	 "the other side sends the bytes of frames back as they came, masked:\n"
+	 "a floor to measure against, not a WebSocket server"},
 	{"workers", 0, COUNT, AT(workers), 1, 1024, "N",
 	 "threads (default: as many as the connections need)"},
 	{"engine", 0, ENGINE, AT(engine), 0, 0, "NAME", "auto, io_uring or epoll (default auto)"},

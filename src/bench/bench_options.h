@@ -41,6 +41,7 @@ struct bench_options {
 	uint64_t echo_timeout_ms;
 	const char *json_path; /* NULL: none */
 	bool is_binary;
+	bool is_raw_echo; /* echoes come masked, as they were sent */
 	bool is_quiet;
 	bool wants_help;
 };

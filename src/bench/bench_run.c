@@ -334,6 +334,7 @@ static void result_collect(struct run *run)
 	result->has_traffic = bench_options_has_traffic(run->options);
 	result->hold_s = hold_seconds(run);
 	result->traffic_s = MIN(traffic_s, result->hold_s);
+	result->started_s = (double)run->start_ns / (double)NS_PER_S;
 	result->total_s = (double)(clock_now_ns() - run->start_ns) / (double)NS_PER_S;
 	result->cpu_user_s = timeval_seconds(usage.ru_utime);
 	result->cpu_system_s = timeval_seconds(usage.ru_stime);

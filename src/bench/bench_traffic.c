@@ -198,6 +198,7 @@ void bench_traffic_take(struct bench_conn *conn, uint8_t *data, size_t len, uint
 {
 	/* Larger than any echo can be; small greetings are told apart from it. */
 	uint64_t max = MAX(conn->worker->setup->payload.size, 4096);
+	enum ws_role self = conn->worker->setup->options->is_raw_echo ? WS_SERVER : WS_CLIENT;
 	enum ws_event kind = WS_EVENT_PONG;
 
 	if (conn->decoder == NULL)
@@ -209,7 +210,7 @@ void bench_traffic_take(struct bench_conn *conn, uint8_t *data, size_t len, uint
 	while (bench_conn_is_up(conn) && kind != WS_EVENT_MORE) {
 		struct ws_event_data event;
 
-		kind = ws_decoder_next(conn->decoder, WS_CLIENT, max, &data, &len, &event);
+		kind = ws_decoder_next(conn->decoder, self, max, &data, &len, &event);
 		event_take(conn, kind, &event, now_ns);
 	}
 	if (!bench_conn_is_up(conn) || ws_decoder_is_idle(conn->decoder))
