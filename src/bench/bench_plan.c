@@ -11,10 +11,12 @@
 /* Below this a second worker costs more than it brings. */
 #define WORTH_A_WORKER 2000
 
-struct bench_sources bench_sources_plan(const struct net_addr *remote, uint64_t connections)
+struct bench_sources bench_sources_plan(const struct net_addr *remote, uint64_t connections,
+					uint64_t ports)
 {
 	bool is_spread = remote->sa.sa_family == AF_INET && net_addr_is_loopback(remote);
-	uint64_t count = is_spread ? (connections + BENCH_PER_SOURCE - 1) / BENCH_PER_SOURCE : 1;
+	uint64_t per_source = MAX(ports * 3 / 8, 1);
+	uint64_t count = is_spread ? (connections + per_source - 1) / per_source : 1;
 
 	return (struct bench_sources){is_spread, (uint32_t)MAX(count, 1)};
 }

@@ -15,9 +15,6 @@
 
 /* --- source addresses --- */
 
-/* Few enough that a second run finds ports beside the first one's TIME_WAIT. */
-#define BENCH_PER_SOURCE 20000
-
 /* How many addresses are tried for one connection when ports are used up. */
 #define BENCH_SOURCE_TRIES 16
 
@@ -27,7 +24,11 @@ struct bench_sources {
 	uint32_t count; /* addresses in use, from 127.0.0.1 on */
 };
 
-struct bench_sources bench_sources_plan(const struct net_addr *remote, uint64_t connections);
+/* `ports` is how many ephemeral ports an address has. At most 3/8 of them are planned
+ * for: the kernel looks through one half of the range before it takes a port of the
+ * other, so that each connect beyond a half costs about a millisecond. */
+struct bench_sources bench_sources_plan(const struct net_addr *remote, uint64_t connections,
+					uint64_t ports);
 
 /* The address for try 0, 1, ... of connection `number` (from 1 on), port 0. Only if
  * is_spread. */

@@ -123,25 +123,23 @@ static bool engine_plan(struct run *run)
 	return r == 0 || complain("%s", error);
 }
 
-/* One source address has so many ports for one target. */
+/* How many ports one source address has for one target; the kernel's default if it
+ * cannot be read. */
 static uint64_t ephemeral_ports(void)
 {
 	FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
-	unsigned low = 0, high = 0;
+	unsigned low = 32768, high = 60999;
 
-	if (file == NULL)
-		return UINT64_MAX;
-	int fields = fscanf(file, "%u %u", &low, &high);
-
-	fclose(file);
-	return fields == 2 && high >= low ? high - low + 1 : UINT64_MAX;
+	if (file != NULL) {
+		(void)!fscanf(file, "%u %u", &low, &high);
+		fclose(file);
+	}
+	return high >= low ? high - low + 1 : 1;
 }
 
 /* Other addresses than 127.0.0.0/8 are not ours to spread over. */
-static void ports_warn(const struct run *run)
+static void ports_warn(const struct run *run, uint64_t ports)
 {
-	uint64_t ports = ephemeral_ports();
-
 	if (run->setup.sources.is_spread || run->options->connections <= ports)
 		return;
 	complain("warning: %" PRIu64
@@ -170,13 +168,14 @@ static bool prepare(struct run *run)
 {
 	struct bench_setup *setup = &run->setup;
 	const struct bench_options *options = run->options;
+	uint64_t ports = ephemeral_ports();
 
 	setup->options = options;
 	if (!json_open(run) || !target_resolve(&options->url, options->url_text, &setup->remote) ||
 	    !engine_plan(run) || !wait_ready(options))
 		return false;
-	setup->sources = bench_sources_plan(&setup->remote, options->connections);
-	ports_warn(run);
+	setup->sources = bench_sources_plan(&setup->remote, options->connections, ports);
+	ports_warn(run, ports);
 	run->workers = calloc(setup->workers, sizeof(*run->workers));
 	int r = bench_payload_init(&setup->payload, options->size, options->is_binary);
 

@@ -11,6 +11,8 @@
 
 /* --- source addresses --- */
 
+#define PORTS 28000
+
 static struct net_addr addr_of(const char *text)
 {
 	struct net_addr addr;
@@ -28,15 +30,16 @@ static void test_only_ipv4_loopback_is_spread(void **state)
 		bool is_spread;
 		uint32_t count;
 	} rows[] = {
-		{"127.0.0.1:80", 1, true, 1},          {"127.0.0.1:80", 20000, true, 1},
-		{"127.0.0.1:80", 20001, true, 2},      {"127.9.9.9:80", 1000000, true, 50},
-		{"127.0.0.1:80", 16000000, true, 800}, {"[::1]:80", 1000000, false, 1},
+		{"127.0.0.1:80", 1, true, 1},           {"127.0.0.1:80", 10500, true, 1},
+		{"127.0.0.1:80", 10501, true, 2},       {"127.9.9.9:80", 1000000, true, 96},
+		{"127.0.0.1:80", 16000000, true, 1524}, {"[::1]:80", 1000000, false, 1},
 		{"192.0.2.1:80", 1000000, false, 1},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct net_addr remote = addr_of(rows[i].remote);
-		struct bench_sources sources = bench_sources_plan(&remote, rows[i].connections);
+		struct bench_sources sources = bench_sources_plan(&remote, rows[i].connections,
+								  PORTS);
 
 		ASSERT_ROW(sources.is_spread == rows[i].is_spread, rows[i].remote);
 		ASSERT_ROW(sources.count == rows[i].count, rows[i].remote);
@@ -55,9 +58,9 @@ static uint32_t source_index(const struct bench_sources *sources, uint64_t numbe
 static void test_no_source_has_more_than_its_share(void **state)
 {
 	(void)state;
-	enum { CONNECTIONS = 70000 };
+	enum { CONNECTIONS = 40000 };
 	struct net_addr remote = addr_of("127.0.0.1:80");
-	struct bench_sources sources = bench_sources_plan(&remote, CONNECTIONS);
+	struct bench_sources sources = bench_sources_plan(&remote, CONNECTIONS, PORTS);
 	uint32_t used[8] = {0};
 
 	for (uint64_t number = 1; number <= CONNECTIONS; number++) {
@@ -67,7 +70,15 @@ static void test_no_source_has_more_than_its_share(void **state)
 		used[index]++;
 	}
 	for (unsigned i = 1; i <= 4; i++)
-		assert_in_range(used[i], 1, BENCH_PER_SOURCE);
+		assert_in_range(used[i], 1, PORTS * 3 / 8);
+}
+
+static void test_a_single_port_is_no_division_by_zero(void **state)
+{
+	(void)state;
+	struct net_addr remote = addr_of("127.0.0.1:80");
+
+	assert_int_equal(bench_sources_plan(&remote, 7, 1).count, 7);
 }
 
 static void test_each_try_is_another_source(void **state)
@@ -341,6 +352,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_only_ipv4_loopback_is_spread),
 		cmocka_unit_test(test_no_source_has_more_than_its_share),
+		cmocka_unit_test(test_a_single_port_is_no_division_by_zero),
 		cmocka_unit_test(test_each_try_is_another_source),
 		cmocka_unit_test(test_sources_stay_in_the_network),
 		cmocka_unit_test(test_workers_table),
