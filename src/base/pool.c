@@ -65,6 +65,7 @@ static int pool_grow(struct pool *pool)
 		pool->free_list = object;
 		POISON(object, pool->object_size);
 	}
+	CHECK(pool->free_list != NULL);
 	return 0;
 }
 

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Limits on the number of connections: exact, and named in every refusal."""
+
+import concurrent.futures
+import contextlib
+import json
+import re
+
+import pytest
+
+import wsraw
+
+
+def try_open(running, number: int) -> tuple[wsraw.Client, wsraw.Response]:
+    client = running.connect()
+    return client, client.handshake(f"/ws/c-{number}")
+
+
+def assert_refusal(response: wsraw.Response, limit: str, current: int, maximum: int) -> None:
+    """What every refusal says, in its header and in its problem document."""
+    assert response.headers["gatehouse-limit"] == f"{limit}; current={current}; max={maximum}"
+    assert int(response.headers["retry-after"]) >= 1
+    assert response.headers["content-type"].split(";")[0] == "application/problem+json"
+    problem = json.loads(response.body)
+    assert (problem["limit"], problem["current"], problem["max"]) == (limit, current, maximum)
+    assert problem["title"] and problem["node"]
+    assert limit in problem["detail"], "the detail names the limit, for whoever reads only that"
+
+
+@pytest.mark.tsan
+def test_max_connections_is_exact_over_two_workers(gateway):
+    """With 10 places and 60 clients at once, 10 get in, whichever worker they meet."""
+    running = gateway(server={"max_connections": 10, "workers": 2})
+    with contextlib.ExitStack() as stack, concurrent.futures.ThreadPoolExecutor(20) as pool:
+        results = list(pool.map(lambda number: try_open(running, number), range(60)))
+        for client, _ in results:
+            stack.enter_context(client)
+        statuses = [response.status for _, response in results]
+        assert (statuses.count(101), statuses.count(503)) == (10, 50)
+        for client, response in results:
+            if response.status == 503:
+                assert_refusal(response, "max_connections", 10, 10)
+                assert client.is_closed()
+            else:
+                client.echo(b"one of ten")
+        assert running.metric("connections") == 10
+        assert running.health()["connections"] == 10
+        assert running.health()["max_connections"] == 10
+        assert running.metric("connections_refused_total", limit="max_connections") == 50
+        assert running.metric("limit", limit="max_connections") == 10
+        assert running.metric("limit_used", limit="max_connections") == 10
+    running.wait_metric("connections", 0)
+
+
+@pytest.mark.tsan
+def test_a_place_that_becomes_free_is_given_again(gateway):
+    """Turnover must not leak places: 200 connections one after the other through 2."""
+    running = gateway(server={"max_connections": 2, "workers": 2})
+    with running.open("/ws/stays") as stays:
+        for number in range(200):
+            client = wsraw.wait_until(lambda: open_or_none(running, number), "a free place")
+            client.echo(b"%d" % number)
+            client.close()
+        stays.echo(b"still here")
+    running.wait_metric("connections", 0)
+    assert running.metric("connections_accepted_total") >= 201
+
+
+def open_or_none(running, number: int) -> wsraw.Client | None:
+    client, response = try_open(running, number)
+    if response.status == 101:
+        return client
+    client.close()
+    return None
+
+
+def test_connections_in_the_handshake_do_not_pass_the_limit(gateway):
+    """Clients that have not finished their handshake cannot be used to overshoot."""
+    running = gateway(server={"max_connections": 5})
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(running.connect()) for _ in range(20)]
+        head = wsraw.request()
+        for client in clients:
+            client.send(head[:-2])
+        for client in clients:
+            client.send(head[-2:])
+        statuses = [client.read_response().status for client in clients]
+        assert statuses.count(101) <= 5
+        assert running.metric("connections") == statuses.count(101)
+
+
+def test_max_connections_per_ip(gateway):
+    """One address may fill its own share only; the answer is 429 with the same names."""
+    running = gateway(server={"max_connections_per_ip": 3})
+    with contextlib.ExitStack() as stack:
+        for _ in range(3):
+            stack.enter_context(running.connect(source="127.0.0.2").open())
+        with running.connect(source="127.0.0.2") as fourth:
+            response = fourth.handshake()
+            assert response.status == 429
+            assert_refusal(response, "max_connections_per_ip", 3, 3)
+        with running.connect(source="127.0.0.3").open() as other:
+            other.echo(b"another address")
+        assert running.metric("connections_refused_total", limit="max_connections_per_ip") == 1
+    running.wait_metric("connections", 0)
+    with running.connect(source="127.0.0.2").open() as again:
+        again.echo(b"free again")
+
+
+def test_health_answers_at_the_limit(gateway):
+    """A full gateway is still a healthy one, and says so on both ports."""
+    running = gateway(server={"max_connections": 1})
+    with running.open():
+        for admin in (True, False):
+            response = running.get("/health", admin=admin)
+            assert response.status == 200
+            assert json.loads(response.body)["connections"] == 1
+
+
+def test_more_than_the_machine_can_hold_stops_the_start(start):
+    """Exit 78, and the message names the limit that binds, its value, and what to do."""
+    refused = start(server={"max_connections": 16000000, "workers": 1})
+    assert refused.wait_exit() == 78
+    assert "max_connections" in refused.log and "16000000" in refused.log
+    assert re.search(r"nofile|memory", refused.log, re.IGNORECASE), refused.log
+
+
+def test_refusals_are_in_the_log_without_flooding_it(gateway):
+    running = gateway(server={"max_connections": 1})
+    with running.open():
+        for number in range(100):
+            client, response = try_open(running, number)
+            assert response.status == 503
+            client.close()
+        lines = [line for line in running.log.splitlines() if "max_connections" in line
+                 and "refused" in line]
+        assert 1 <= len(lines) < 20, running.log

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SIGTERM and SIGINT end the gateway in order; a second one at once."""
+
+import contextlib
+import signal
+import time
+
+import pytest
+
+
+@pytest.mark.tsan
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_clients_are_closed_with_1001(gateway, number):
+    running = gateway(server={"workers": 2})
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(running.open(f"/ws/{n}")) for n in range(50)]
+        running.signal(number)
+        for client in clients:
+            client.expect_close(1001)
+        assert running.wait_exit() == 0
+
+
+def test_clients_that_do_not_answer_cannot_hold_it(gateway):
+    """Neither a silent WebSocket, nor one in the handshake, nor one that never reads."""
+    running = gateway(server={"send_queue_max": "64KiB"})
+    with running.open("/ws/silent"), running.connect() as half, \
+            running.open("/ws/slow", receive_buffer=4096) as slow:
+        half.send(b"GET /ws/half HTTP/1.1\r\n")
+        slow.sock.setblocking(False)
+        with contextlib.suppress(BlockingIOError, ConnectionResetError, BrokenPipeError):
+            while True:
+                slow.sock.send(b"\x82\xfe\x10\x00\0\0\0\0" + bytes(4096))
+        running.signal(signal.SIGTERM)
+        assert running.wait_exit() == 0
+
+
+def test_no_one_is_let_in_while_it_drains(gateway):
+    running = gateway()
+    with running.open() as client:
+        running.signal(signal.SIGTERM)
+        assert client.read_close()[0] == 1001
+        try:
+            with running.connect() as late:
+                assert late.handshake("/ws/late").status == 503
+        except (OSError, EOFError):
+            pass  # not even a connection
+    assert running.wait_exit() == 0
+
+
+def test_second_signal_ends_it_at_once(start):
+    running = start().wait_ready()
+    with running.open():
+        running.signal(signal.SIGTERM)
+        running.wait_log("draining")
+        started = time.monotonic()
+        running.signal(signal.SIGTERM)
+        code = running.wait_exit()
+        assert time.monotonic() - started < 1
+        assert code in (0, 1, -signal.SIGTERM, 128 + signal.SIGTERM)
+
+
+def test_sigpipe_and_sighup_do_not_end_it(gateway):
+    running = gateway()
+    with running.open() as client:
+        running.signal(signal.SIGPIPE)
+        client.echo(b"still here")

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Clients that send but do not read."""
+
+import select
+import time
+
+import pytest
+
+import wsraw
+
+MIB = 1024 * 1024
+
+
+def push(client: wsraw.Client, data: bytes, limit: int) -> int:
+    """Sends until the gateway takes no more for half a second, or `limit` bytes;
+    returns how many bytes it took."""
+    client.sock.setblocking(False)
+    sent = 0
+    while sent < limit and select.select([], [client.sock], [], 0.5)[1]:
+        try:
+            sent += client.sock.send(data[sent % len(data):])
+        except (ConnectionResetError, BrokenPipeError):
+            break
+    client.sock.settimeout(wsraw.SECONDS)
+    return sent
+
+
+@pytest.mark.tsan
+def test_gateway_stops_taking_from_one_who_does_not_read(gateway, sanitized):
+    """What is taken is bounded by queue and socket buffers, and so is our memory."""
+    running = gateway(server={"send_queue_max": "64KiB"})
+    before = running.memory()
+    with running.open("/ws/slow", receive_buffer=4096) as slow, running.open("/ws/other") as other:
+        taken = push(slow, wsraw.frame(wsraw.BINARY, b"x" * 8192), 64 * MIB)
+        assert taken < 32 * MIB, "no back pressure"
+        if not sanitized:
+            assert running.memory() - before < 8 * MIB
+        other.echo(b"others are served")
+
+
+def test_slow_reader_is_closed_and_counted(gateway):
+    """One who never reads is closed for it, by name, and its place is free."""
+    running = gateway(server={"send_queue_max": "64KiB", "ping_interval": "1s", "pong_timeout": "1s"})
+    with running.open("/ws/slow", receive_buffer=4096) as slow:
+        push(slow, wsraw.frame(wsraw.BINARY, b"x" * 8192), 64 * MIB)
+        running.wait_metric("connections", 0)
+        assert running.metric("connections_closed_total", reason="slow_reader") == 1
+
+
+def test_one_message_larger_than_the_queue(gateway):
+    """The answer cannot fit in the queue: the client is closed, and memory stays low."""
+    running = gateway(server={"send_queue_max": "64KiB", "max_message_size": "1MiB"})
+    with running.open("/ws/big", receive_buffer=4096) as client:
+        client.send_frame(wsraw.BINARY, b"x" * MIB)
+        running.wait_metric("connections_closed_total", 1, reason="slow_reader")
+        running.wait_metric("connections", 0)
+
+
+def test_reader_who_pauses_gets_everything(gateway):
+    """Back pressure is not loss: after a pause every byte arrives, in order."""
+    running = gateway()
+    message = wsraw.frame(wsraw.BINARY, bytes(range(256)) * 16)
+    with running.open("/ws/pause", receive_buffer=8192) as client:
+        sent = push(client, message, 256 * 1024)
+        whole = sent // len(message)
+        for _ in range(whole):
+            assert client.read_message() == (wsraw.BINARY, bytes(range(256)) * 16)
+
+
+def test_many_slow_readers_share_bounded_memory(gateway, sanitized):
+    running = gateway(server={"send_queue_max": "64KiB", "workers": 2})
+    before = running.memory()
+    clients = [running.open(f"/ws/s-{n}", receive_buffer=4096) for n in range(50)]
+    data = wsraw.frame(wsraw.BINARY, b"x" * 8192)
+    for client in clients:
+        client.sock.setblocking(False)
+    end = time.monotonic() + 2
+    sent = [0] * len(clients)
+    while time.monotonic() < end:
+        _, writable, _ = select.select([], [client.sock for client in clients], [], 0.1)
+        for number, client in enumerate(clients):
+            if client.sock in writable:
+                try:
+                    sent[number] += client.sock.send(data[sent[number] % len(data):])
+                except (BlockingIOError, ConnectionResetError, BrokenPipeError):
+                    pass
+    if not sanitized:
+        assert running.memory() - before < 50 * 2 * 65536 + 16 * MIB
+    for client in clients:
+        client.close()
+    running.wait_metric("connections", 0)

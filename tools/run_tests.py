@@ -1,0 +1,222 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Builds and runs every test, stage by stage, and sums the test cases.
+
+The last line is 'N passed, N failed' (and ', N skipped'). A stage that cannot run,
+or dies without results, counts as one failure. './dev test --help' has the options."""
+
+import argparse
+import dataclasses
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+
+import run_fuzzers
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+LOGS = ROOT / "build" / "test"
+FUZZ_SECONDS = 10
+STAGES = ("layers", "unit", "asan", "tsan", "e2e", "fuzz")
+TAP_RESULT = re.compile(r"^(not )?ok\b([^#\n]*)(#\s*skip)?", re.IGNORECASE | re.MULTILINE)
+TAP_PLAN = re.compile(r"^1\.\.(\d+)", re.MULTILINE)
+
+
+@dataclasses.dataclass
+class Count:
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def __iadd__(self, other: "Count") -> "Count":
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+        return self
+
+    def __str__(self) -> str:
+        skipped = f", {self.skipped} skipped" if self.skipped else ""
+        return f"{self.passed} passed, {self.failed} failed{skipped}"
+
+
+def run(log_name: str, command: list, seconds: int, env: dict | None = None) -> tuple[int, str]:
+    """Runs a command; its output goes to a file and comes back, with its exit code."""
+    log = LOGS / f"{log_name}.log"
+    with log.open("wb") as out:
+        try:
+            code = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out,
+                                  stderr=out, env=os.environ | (env or {}), timeout=seconds,
+                                  check=False).returncode
+        except subprocess.TimeoutExpired:
+            out.write(f"\nnot finished after {seconds} s\n".encode())
+            code = 124
+    return code, log.read_text(errors="replace")
+
+
+def tap_count(test: dict) -> Count:
+    """The cases of one unit test program, from a line of meson's testlog.json."""
+    text = test.get("stdout", "")
+    count = Count()
+    for is_bad, _, is_skip in TAP_RESULT.findall(text):
+        if is_skip:
+            count.skipped += 1
+        elif is_bad:
+            count.failed += 1
+        else:
+            count.passed += 1
+    plan = TAP_PLAN.search(text)
+    ran = count.passed + count.failed + count.skipped
+    is_whole = plan is not None and int(plan.group(1)) == ran and ran > 0
+    if count.failed == 0 and not (is_whole and test["result"] == "OK"):
+        count.failed = 1  # died, leaked, or was ended on the way
+    if count.failed:
+        print(f"  {test['name']}: {test['result']}, exit {test['returncode']}\n"
+              f"{text[-3000:]}\n{test.get('stderr', '')[-6000:]}")
+    return count
+
+
+def without_aslr(build: str) -> list[str]:
+    """The thread sanitizer of this compiler cannot live with all address layouts."""
+    prefix = ["setarch", "--addr-no-randomize"]
+    if build != "tsan" or subprocess.run(prefix + ["true"], check=False,
+                                         stderr=subprocess.DEVNULL).returncode != 0:
+        return []
+    return prefix
+
+
+SANITIZERS = {
+    "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1",
+    "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+    "TSAN_OPTIONS": "second_deadlock_stack=1:history_size=4",
+}
+
+
+def unit(build: str) -> Count:
+    """Unit tests of one build directory."""
+    results = ROOT / "build" / build / "meson-logs" / "testlog.json"
+    results.unlink(missing_ok=True)
+    code, text = run(f"unit-{build}",
+                     without_aslr(build) + ["meson", "test", "-C", ROOT / "build" / build,
+                                            "--no-rebuild", "--suite", "unit",
+                                            "--timeout-multiplier", "3"],
+                     900, SANITIZERS)
+    count = Count()
+    if results.exists():
+        for line in results.read_text().splitlines():
+            count += tap_count(json.loads(line))
+    if count.failed == 0 and (code != 0 or count.passed == 0):
+        print(text[-4000:])
+        count.failed = 1
+    return count
+
+
+def e2e(build: str, expression: str | None, marker: str | None = None) -> Count:
+    """End-to-end tests against the binary of one build directory."""
+    results = LOGS / f"e2e-{build}.xml"
+    results.unlink(missing_ok=True)
+    command = ["/usr/bin/python3", "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider",
+               "-n", "4", f"--junit-xml={results}", "tests/e2e"]
+    command += ["-k", expression] if expression else []
+    command += ["-m", marker] if marker else []
+    env = {"GATEHOUSE_BIN": str(ROOT / "build" / build / "gatehouse"), "PATH": str(tools_path())}
+    code, text = run(f"e2e-{build}", without_aslr(build) + command, 900, SANITIZERS | env)
+    if code == 5 and expression:
+        return Count()  # the expression selects none here
+    count = Count()
+    if results.exists():
+        for suite in ElementTree.parse(results).getroot().iter("testsuite"):
+            bad = int(suite.get("failures")) + int(suite.get("errors"))
+            skipped = int(suite.get("skipped"))
+            count += Count(max(0, int(suite.get("tests")) - bad - skipped), bad, skipped)
+    if count.failed == 0 and (code != 0 or count.passed + count.skipped == 0):
+        count.failed = 1
+    if count.failed:
+        print(text)
+    return count
+
+
+def tools_path() -> str:
+    """Where promtool is looked for: see need_promtool in ./dev."""
+    return f"{ROOT / 'build' / 'tools'}:{os.environ['PATH']}"
+
+
+def layers() -> Count:
+    code, text = run("layers", ["/usr/bin/python3", "tools/check_layers.py"], 60)
+    if code != 0:
+        print(text)
+    return Count(int(code == 0), int(code != 0))
+
+
+def fuzz() -> Count:
+    binaries = run_fuzzers.targets()
+    return Count(*run_fuzzers.run_all(binaries, FUZZ_SECONDS)) if binaries else Count(failed=1)
+
+
+def plan(options: argparse.Namespace) -> list[tuple[str, str | None, object]]:
+    """What to do, in order: (text, build that must be there before, function)."""
+    wanted = options.only or STAGES
+    expression = options.k
+    steps = [
+        ("layers", "who may include whom", None, layers),
+        ("unit", "unit tests", "dev", lambda: unit("dev")),
+        ("asan", "unit tests, address and undefined sanitizers", "asan", lambda: unit("asan")),
+        ("tsan", "unit tests, thread sanitizer", "tsan", lambda: unit("tsan")),
+        ("e2e", "end-to-end tests", "release", lambda: e2e("release", expression)),
+        ("asan", "end-to-end tests, address and undefined sanitizers", "asan",
+         lambda: e2e("asan", expression)),
+        ("tsan", "end-to-end tests, thread sanitizer", "tsan",
+         lambda: e2e("tsan", expression, "tsan")),
+        ("fuzz", f"fuzzers, {FUZZ_SECONDS} s each", "fuzz", fuzz),
+    ]
+    return [step[1:] for step in steps if step[0] in wanted
+            and not (expression and "end-to-end" not in step[1])]
+
+
+def build(kind: str) -> bool:
+    code, text = run(f"build-{kind}", [ROOT / "dev", "build", kind], 1800)
+    if code != 0:
+        print(text[-8000:])
+    return code == 0
+
+
+def step_run(text: str, kind: str | None, function) -> Count:
+    started = time.monotonic()
+    if kind and not build(kind):
+        print(f"  build/{kind} does not build", flush=True)
+        return Count(failed=1)
+    built = time.monotonic()
+    count = function()
+    took = f"{time.monotonic() - built:.0f} s"
+    if built - started >= 1:
+        took = f"{built - started:.0f} s to build, {took}"
+    print(f"  {text}: {count} ({took})", flush=True)
+    return count
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="./dev test", add_help=False)
+    parser.add_argument("--only", type=lambda text: text.split(","))
+    parser.add_argument("-k", metavar="EXPRESSION")
+    options = parser.parse_args()
+    for stage in options.only or ():
+        if stage not in STAGES:
+            parser.error(f"there is no stage '{stage}'; there are {', '.join(STAGES)}")
+    LOGS.mkdir(parents=True, exist_ok=True)
+    steps = plan(options)
+    total = Count()
+    for number, (text, kind, function) in enumerate(steps, 1):
+        print(f"== {number}/{len(steps)} {text}" + (f" (build/{kind})" if kind else ""), flush=True)
+        total += step_run(text, kind, function)
+    if not steps:
+        total.failed = 1
+        print("no stage has end-to-end tests to select from")
+    print(total)
+    return 1 if total.failed or not total.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
