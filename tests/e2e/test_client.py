@@ -10,7 +10,7 @@ import websockets
 
 @pytest.mark.parametrize("kind", ["text", "binary"])
 def test_messages_from_nothing_to_1_mib(gateway, kind):
-    running = gateway(server={"send_queue_max": "4MiB"})
+    running = gateway()
     source = random.Random(kind)
     sizes = [0, 1, 2, 1024 * 1024] + [int(2 ** source.uniform(0, 20)) for _ in range(40)]
 

@@ -83,7 +83,6 @@ SUBPROTOCOLS = [
     (("Sec-WebSocket-Protocol: ocpp1.6, ocpp2.0.1",), "ocpp1.6"),
     (("Sec-WebSocket-Protocol: soap, ocpp2.0.1",), "ocpp2.0.1"),
     (("Sec-WebSocket-Protocol: soap", "Sec-WebSocket-Protocol: ocpp1.6"), "ocpp1.6"),
-    ((), None),
 ]
 
 
@@ -160,11 +159,24 @@ def test_bad_handshake_is_answered_by_name(gateway, name):
     running.wait_metric("connections", 0)
 
 
-def test_no_common_subprotocol(gateway):
-    """RFC 6455 leaves it open; OCPP-J 2.0.1, 3.2 wants a handshake without the header."""
-    with gateway(routes=ROUTES).connect() as client:
-        response = client.handshake("/ocpp/CP-1", extra=("Sec-WebSocket-Protocol: soap",))
+MISMATCHES = ["Sec-WebSocket-Protocol: soap", ""]
+
+
+@pytest.mark.parametrize("offer", MISMATCHES, ids=["another", "none"])
+@pytest.mark.parametrize("mismatch", ["refuse", "close", "accept"])
+def test_no_common_subprotocol(gateway, mismatch, offer):
+    """RFC 6455 leaves it open; OCPP-J 2.0.1, 3.2 wants `close`."""
+    running = gateway(routes=[ROUTES[1] | {"subprotocol_mismatch": mismatch}])
+    with running.connect() as client:
+        response = client.handshake("/ocpp/CP-1", extra=(offer,) if offer else ())
         assert "sec-websocket-protocol" not in response.headers
+        assert response.status == (400 if mismatch == "refuse" else 101)
+        if mismatch == "refuse":
+            assert "ocpp2.0.1" in json.loads(response.body)["detail"], "say what would do"
+        elif mismatch == "close":
+            client.expect_close(1002)
+        else:
+            client.echo(b"x")
 
 
 def test_pipelined_requests_on_one_connection(gateway):

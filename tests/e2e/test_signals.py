@@ -22,7 +22,7 @@ def test_clients_are_closed_with_1001(gateway, number):
 
 def test_clients_that_do_not_answer_cannot_hold_it(gateway):
     """Neither a silent WebSocket, nor one in the handshake, nor one that never reads."""
-    running = gateway(server={"send_queue_max": "64KiB"})
+    running = gateway(server={"send_queue_max": "64KiB", "drain_timeout": "1s"})
     with running.open("/ws/silent"), running.connect() as half, \
             running.open("/ws/slow", receive_buffer=4096) as slow:
         half.send(b"GET /ws/half HTTP/1.1\r\n")
@@ -30,8 +30,10 @@ def test_clients_that_do_not_answer_cannot_hold_it(gateway):
         with contextlib.suppress(BlockingIOError, ConnectionResetError, BrokenPipeError):
             while True:
                 slow.sock.send(b"\x82\xfe\x10\x00\0\0\0\0" + bytes(4096))
+        started = time.monotonic()
         running.signal(signal.SIGTERM)
         assert running.wait_exit() == 0
+        assert time.monotonic() - started < 3
 
 
 def test_no_one_is_let_in_while_it_drains(gateway):
@@ -48,7 +50,7 @@ def test_no_one_is_let_in_while_it_drains(gateway):
 
 
 def test_second_signal_ends_it_at_once(start):
-    running = start().wait_ready()
+    running = start(server={"drain_timeout": "1m", "close_timeout": "1m"}).wait_ready()
     with running.open():
         running.signal(signal.SIGTERM)
         running.wait_log("draining")
