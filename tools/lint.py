@@ -37,7 +37,6 @@ BANNED = {
     "gmtime": "gmtime_r",
     "localtime": "localtime_r",
     "ctime": "strftime",
-    "strerror": "strerror_r, or strerrordesc_np",
     "rand": "random.h",
     "random": "random.h",
     "select": "the loop",

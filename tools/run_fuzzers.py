@@ -27,13 +27,13 @@ def targets() -> list[pathlib.Path]:
 
 def run_one(binary: pathlib.Path, seconds: int) -> str | None:
     """None if it ran its time and found nothing, else what went wrong."""
-    name = binary.name.removeprefix("fuzz_")
+    name = binary.name
     seeds, corpus, findings = SEEDS / name, BUILD / "corpus" / name, BUILD / "findings"
     if not any(seeds.glob("*")):
         return f"no seeds in {seeds.relative_to(ROOT)}"
     corpus.mkdir(parents=True, exist_ok=True)
     findings.mkdir(parents=True, exist_ok=True)
-    log = BUILD / f"{binary.name}.log"
+    log = BUILD / f"{name}.log"
     command = [binary, f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=2048",
                "-print_final_stats=1", f"-artifact_prefix={findings}/{name}-", corpus, seeds]
     try:

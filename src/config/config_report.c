@@ -56,17 +56,14 @@ char *config_quote(struct slice value, char out[CONFIG_QUOTE_MAX])
 {
 	const char *quote = is_word(value) ? "" : "\"";
 	size_t shown = MIN(value.len, (size_t)CONFIG_QUOTE_BYTES);
-	char *end = stpcpy(out, quote);
+	size_t len = (size_t)snprintf(out, CONFIG_QUOTE_MAX, "%s", quote);
 
 	for (size_t i = 0; i < shown; i++) {
 		uint8_t byte = value.data[i];
 
-		if (byte < 0x20 || byte >= 0x7f)
-			end += sprintf(end, "\\x%02x", byte);
-		else
-			*end++ = (char)byte;
+		len += (size_t)snprintf(out + len, CONFIG_QUOTE_MAX - len,
+					byte < 0x20 || byte >= 0x7f ? "\\x%02x" : "%c", byte);
 	}
-	end = stpcpy(end, shown < value.len ? "..." : "");
-	stpcpy(end, quote);
+	snprintf(out + len, CONFIG_QUOTE_MAX - len, "%s%s", shown < value.len ? "..." : "", quote);
 	return out;
 }

@@ -124,13 +124,15 @@ static void token_add(struct config_walk *walk, struct config_tokens *tokens,
 				    path, config_quote(text, seen));
 		return;
 	}
-	for (size_t i = 0; i < tokens->count; i++)
+	for (size_t i = 0; i < tokens->count; i++) {
+		CHECK(tokens->items[i] != NULL);
 		if (slice_equals(text, slice_from_text(tokens->items[i]))) {
 			config_walk_mistake(walk, node->start_mark,
 					    "%s: %s is there twice; remove one", path,
 					    config_quote(text, seen));
 			return;
 		}
+	}
 	tokens->items[tokens->count] = strndup((const char *)text.data, text.len);
 	if (tokens->items[tokens->count] == NULL)
 		config_walk_mistake(walk, node->start_mark, "%s: out of memory", path);
