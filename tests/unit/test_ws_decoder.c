@@ -142,6 +142,14 @@ static void test_rfc6455_examples(void **state)
 	expect(&masked, WS_SERVER, "t(Hello)q(Hello)");
 }
 
+static void text_append(char *text, size_t size, const char *more)
+{
+	size_t len = strlen(text);
+
+	assert_true(len + strlen(more) < size);
+	memcpy(text + len, more, strlen(more) + 1);
+}
+
 static void test_control_frames_at_every_place_between_fragments(void **state)
 {
 	(void)state;
@@ -155,7 +163,7 @@ static void test_control_frames_at_every_place_between_fragments(void **state)
 			if (places & 1u << i) {
 				put_text_frame(&stream, 0x80 | WS_PING, "beat");
 				if (i < ARRAY_LEN(parts))
-					strcat(want, "p(beat)");
+					text_append(want, sizeof(want), "p(beat)");
 			}
 			if (i < ARRAY_LEN(parts))
 				put_text_frame(&stream,
@@ -163,9 +171,9 @@ static void test_control_frames_at_every_place_between_fragments(void **state)
 							 (i + 1 == ARRAY_LEN(parts) ? 0x80 : 0)),
 					       parts[i]);
 		}
-		strcat(want, "t(Hello \xe2\x82\xac)");
+		text_append(want, sizeof(want), "t(Hello \xe2\x82\xac)");
 		if (places & 1u << ARRAY_LEN(parts))
-			strcat(want, "p(beat)");
+			text_append(want, sizeof(want), "p(beat)");
 		expect(&stream, WS_SERVER, want);
 	}
 }
