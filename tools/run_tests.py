@@ -135,7 +135,7 @@ def e2e(build: str, expression: str | None, marker: str | None = None) -> Count:
     if count.failed == 0 and (code != 0 or count.passed + count.skipped == 0):
         count.failed = 1
     if count.failed:
-        print(text)
+        print("\n".join(text.splitlines()[-250:]))
     return count
 
 

@@ -98,8 +98,6 @@ VIOLATIONS = {
     "close of 126 bytes": (close_frame(1000, b"r" * 124), 1002),
     "continuation of nothing": (frame(CONTINUATION, b"x"), 1002),
     "text inside a message": (frame(TEXT, b"a", final=False) + frame(TEXT, b"b"), 1002),
-    "continuation after the end": (frame(TEXT, b"a", final=False) + frame(CONTINUATION, b"b") +
-                                   frame(CONTINUATION, b"c"), 1002),
     "5 bytes in the 16-bit form": (raw(0x82, 0xfe, b"\0\5" + KEY), 1002),
     "5 bytes in the 64-bit form": (raw(0x82, 0xff, struct.pack(">Q", 5) + KEY), 1002),
     "65535 bytes in the 64-bit form": (raw(0x82, 0xff, struct.pack(">Q", 65535) + KEY), 1002),
@@ -137,6 +135,14 @@ def test_violation_is_closed_with_its_code(gateway, name):
         bad.expect_close(code)
         other.echo(b"still here")
     running.wait_metric("connections", 0)
+
+
+def test_continuation_after_the_end(gateway):
+    with gateway().open() as client:
+        client.send(frame(TEXT, b"a", final=False) + frame(CONTINUATION, b"b") +
+                    frame(CONTINUATION, b"c"))
+        assert client.read_message() == (TEXT, b"ab")
+        client.expect_close(1002)
 
 
 def test_violation_after_good_messages(gateway):

@@ -155,6 +155,8 @@ def test_bad_handshake_is_answered_by_name(gateway, name):
         assert problem.get("status", status) == status
         if header:
             assert header[1] in response.headers[header[0]]
+        if status == 426:
+            assert response.headers["upgrade"] == "websocket", "RFC 9110, 15.5.22"
         assert client.is_closed()
     running.wait_metric("connections", 0)
 
@@ -174,18 +176,15 @@ def test_no_common_subprotocol(gateway, mismatch, offer):
         if mismatch == "refuse":
             assert "ocpp2.0.1" in json.loads(response.body)["detail"], "say what would do"
         elif mismatch == "close":
-            client.expect_close(1002)
+            client.expect_close(1002, answer=True)
         else:
             client.echo(b"x")
 
 
-def test_pipelined_requests_on_one_connection(gateway):
-    """Health is asked twice over one connection, then a WebSocket is opened on it."""
-    running = gateway()
-    with running.connect() as client:
-        ask = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
-        client.send(ask + ask + wsraw.request())
-        assert client.read_response().status == 200
-        assert client.read_response().status == 200
-        assert client.read_response().status == 101
-        client.echo(b"x")
+def test_answers_over_http_say_that_they_end_the_connection(gateway):
+    """What is pipelined behind a request that is no upgrade is not answered."""
+    with gateway().connect() as client:
+        client.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n" + wsraw.request())
+        response = client.read_response()
+        assert (response.status, response.headers["connection"]) == (200, "close")
+        assert client.is_closed()

@@ -89,22 +89,11 @@ def test_connections_in_the_handshake_do_not_pass_the_limit(gateway):
         assert running.metric("connections") == statuses.count(101)
 
 
-def test_max_connections_per_ip(gateway):
-    """One address may fill its own share only; the answer is 429 with the same names."""
-    running = gateway(server={"max_connections_per_ip": 3})
-    with contextlib.ExitStack() as stack:
-        for _ in range(3):
-            stack.enter_context(running.connect(source="127.0.0.2").open())
-        with running.connect(source="127.0.0.2") as fourth:
-            response = fourth.handshake()
-            assert response.status == 429
-            assert_refusal(response, "max_connections_per_ip", 3, 3)
-        with running.connect(source="127.0.0.3").open() as other:
-            other.echo(b"another address")
-        assert running.metric("connections_refused_total", limit="max_connections_per_ip") == 1
-    running.wait_metric("connections", 0)
-    with running.connect(source="127.0.0.2").open() as again:
-        again.echo(b"free again")
+def test_max_connections_per_ip_is_not_ignored(start):
+    """This version cannot do it, so it must not pretend to."""
+    refused = start(server={"max_connections_per_ip": 3})
+    assert refused.wait_exit() == 78
+    assert "max_connections_per_ip" in refused.log and "value=3" in refused.log
 
 
 def test_health_answers_at_the_limit(gateway):

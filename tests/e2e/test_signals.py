@@ -16,7 +16,7 @@ def test_clients_are_closed_with_1001(gateway, number):
         clients = [stack.enter_context(running.open(f"/ws/{n}")) for n in range(50)]
         running.signal(number)
         for client in clients:
-            client.expect_close(1001)
+            client.expect_close(1001, answer=True)
         assert running.wait_exit() == 0
 
 

@@ -214,10 +214,13 @@ class Client:
             return None, b""
         return struct.unpack(">H", got.payload[:2])[0], got.payload[2:]
 
-    def expect_close(self, code: int) -> None:
-        """A close frame with this code, then the end of the connection."""
+    def expect_close(self, code: int, *, answer: bool = False) -> None:
+        """A close frame with this code, then the end of the connection; `answer` if the
+        gateway began it and so waits for our close frame."""
         got, reason = self.read_close()
         assert got == code, f"closed with {got} {reason!r}, not {code}"
+        if answer:
+            self.send(close_frame(code))
         assert self.is_closed()
 
 
