@@ -115,7 +115,7 @@ static void handshakes(struct buf *out, const struct stats *stats)
 		if (i < ARRAY_LEN(edges_us))
 			snprintf(edge, sizeof(edge), "%g", (double)edges_us[i] / 1e6);
 		else
-			strcpy(edge, "+Inf");
+			snprintf(edge, sizeof(edge), "+Inf");
 		labelled(out, "gatehouse_handshake_duration_seconds_bucket", "le", edge, sum);
 	}
 	real(out, "gatehouse_handshake_duration_seconds_sum",

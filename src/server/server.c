@@ -95,7 +95,7 @@ static void service_init(struct service *service, const struct server *server, c
 		.worker_connections = server->options.capacity.worker_connections,
 	};
 	if (gethostname(service->node, sizeof(service->node) - 1) < 0)
-		strcpy(service->node, "unknown");
+		snprintf(service->node, sizeof(service->node), "unknown");
 }
 
 struct server *server_create(const struct server_options *options)
