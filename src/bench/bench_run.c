@@ -176,7 +176,7 @@ static bool prepare(struct run *run)
 		return false;
 	setup->sources = bench_sources_plan(&setup->remote, options->connections, ports);
 	ports_warn(run, ports);
-	run->workers = calloc(setup->workers, sizeof(*run->workers));
+	run->workers = calloc(setup->workers, sizeof(struct bench_worker *));
 	int r = bench_payload_init(&setup->payload, options->size, options->is_binary);
 
 	return (run->workers != NULL && r == 0) || complain("memory is out before the start");

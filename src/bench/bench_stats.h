@@ -73,7 +73,7 @@ struct bench_result {
 	double hold_s;    /* as it was, not as it was asked */
 	double traffic_s; /* part of the hold in which messages were sent */
 	double total_s;
-	double started_s; /* CLOCK_MONOTONIC when connecting began */
+	double started_s;                /* CLOCK_MONOTONIC when connecting began */
 	double cpu_user_s, cpu_system_s; /* of the tester, over all */
 	double hold_cpu_s;               /* of the tester's workers, in the hold */
 	unsigned workers;

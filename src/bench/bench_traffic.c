@@ -155,6 +155,8 @@ static void close_take(struct bench_conn *conn, const struct ws_event_data *even
 		if (conn->is_held)
 			bench_count(&worker->counters.closed_cleanly);
 		conn->is_held = false; /* a second close frame counts no more */
+		if (worker->setup->options->is_raw_echo)
+			bench_conn_end(conn); /* nobody there knows that it is the end */
 		return;
 	}
 	bench_conn_closed_by_peer(conn, event->close_code, event->bytes, now_ns);

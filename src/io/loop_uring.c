@@ -35,7 +35,7 @@
 #define CQE_BUFFER_MORE      (1u << 4)
 
 #define INCREMENTAL_COUNT 16
-#define INCREMENTAL_SIZE  131072
+#define INCREMENTAL_SIZE  32768
 /* Older kernels hand out a whole buffer per receive: more of them, and not so small
  * that large messages come in crumbs. */
 #define WHOLE_COUNT  64

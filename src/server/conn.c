@@ -5,6 +5,10 @@
 
 #include "base/clock.h"
 
+/* The last descriptor answers one client after the other why it is refused: a silent
+ * one may not keep it from those behind. */
+#define RESERVE_PATIENCE_MS UINT64_C(250)
+
 uint32_t conn_now_ms(const struct conn *conn)
 {
 	return (uint32_t)(loop_now(conn->worker->loop) / NS_PER_MS);
@@ -29,13 +33,19 @@ void conn_cut(struct conn *conn, enum close_reason reason)
 	tcp_close(&conn->tcp);
 }
 
+static void start_end_timer(struct conn *conn)
+{
+	conn_timer_start(conn, conn->is_reserve ? RESERVE_PATIENCE_MS
+						: conn->worker->service->limits->close_timeout);
+}
+
 void conn_flush_and_close(struct conn *conn)
 {
 	conn->state = CONN_FLUSH;
 	if (tcp_queued(&conn->tcp) == 0)
 		tcp_close(&conn->tcp);
 	else
-		conn_timer_start(conn, conn->worker->service->limits->close_timeout);
+		start_end_timer(conn);
 }
 
 void conn_linger(struct conn *conn)
@@ -43,7 +53,7 @@ void conn_linger(struct conn *conn)
 	conn->state = CONN_LINGER;
 	tcp_shutdown(&conn->tcp);
 	tcp_read_start(&conn->tcp);
-	conn_timer_start(conn, conn->worker->service->limits->close_timeout);
+	start_end_timer(conn);
 }
 
 static struct conn *conn_of(struct tcp *tcp)
@@ -169,7 +179,8 @@ void conn_accept(struct worker *worker, const struct tcp_accepted *accepted)
 	conn->message_ms = (uint32_t)(loop_now(worker->loop) / NS_PER_US);
 	list_append(&worker->conn_list, &conn->node);
 	loop_timer_init(&conn->timer, on_timer);
-	conn_timer_start(conn, worker->service->limits->handshake_timeout);
+	conn_timer_start(conn, accepted->is_reserve ? RESERVE_PATIENCE_MS
+						    : worker->service->limits->handshake_timeout);
 	stat_add(&worker->stats.sockets, 1);
 	stat_add(&worker->stats.sockets_accepted, 1);
 	tcp_adopt(&conn->tcp, worker->loop, accepted, &handler);

@@ -57,8 +57,12 @@ static void reject(struct conn *conn, unsigned status, const char *detail)
 	if (log_gate_pass(&service->rejection_gate, loop_now(conn->worker->loop), &suppressed))
 		log_info("request rejected", F_UINT("status", status), F_TEXT("detail", detail),
 			 F_UINT("suppressed", suppressed));
-	if (status == 426)
+	if (status == 426) {
+		/* RFC 9110, 15.5.22 and 7.8; RFC 6455, 4.2.2. */
+		http_reply_header(&reply, "Upgrade: websocket");
+		http_reply_header(&reply, "Connection: Upgrade");
 		http_reply_header(&reply, "Sec-WebSocket-Version: 13");
+	}
 	if (status == 405)
 		http_reply_header(&reply, "Allow: GET, HEAD");
 	http_reply_problem(&reply, status, detail);
@@ -132,6 +136,22 @@ static void serve_http(struct conn *conn, const struct request *request)
 
 enum subprotocol_result { SUBPROTOCOL_GO_ON, SUBPROTOCOL_CLOSE, SUBPROTOCOL_REJECTED };
 
+static void reject_subprotocol(struct conn *conn, const struct config_tokens *ours)
+{
+	struct buf detail = {0};
+	int r = buf_printf(&detail, HTTP_BODY_MAX,
+			   "Sec-WebSocket-Protocol names none of the subprotocols that this route "
+			   "speaks:");
+
+	for (size_t i = 0; i < ours->count && r == 0; i++)
+		r = buf_printf(&detail, HTTP_BODY_MAX, " %s%s", ours->items[i],
+			       i + 1 < ours->count ? "," : ".");
+	if (r == 0)
+		r = buf_append(&detail, "", 1, HTTP_BODY_MAX);
+	reject(conn, 400, r == 0 ? (const char *)detail.data : "No common subprotocol.");
+	buf_finish(&detail);
+}
+
 static enum subprotocol_result choose_subprotocol(struct conn *conn, const struct request *request,
 						  const struct config_route *route,
 						  const char **out_name)
@@ -160,8 +180,7 @@ static enum subprotocol_result choose_subprotocol(struct conn *conn, const struc
 	case CONFIG_MISMATCH_REFUSE:
 		break;
 	}
-	reject(conn, 400,
-	       "Sec-WebSocket-Protocol names none of the subprotocols that this route speaks.");
+	reject_subprotocol(conn, &route->subprotocols);
 	return SUBPROTOCOL_REJECTED;
 }
 

@@ -61,14 +61,6 @@ static void on_listening(void *arg)
 	pthread_mutex_unlock(&server->mutex);
 }
 
-static bool all_workers_ended(const struct server *server)
-{
-	for (size_t i = 0; i < server->worker_count; i++)
-		if (server->slots[i].worker != NULL && !server->slots[i].has_ended)
-			return false;
-	return true;
-}
-
 static void on_end(void *arg, int error)
 {
 	struct slot *slot = arg;
@@ -77,9 +69,9 @@ static void on_end(void *arg, int error)
 	pthread_mutex_lock(&server->mutex);
 	slot->has_ended = true;
 	slot->error = error;
-	if (slot->is_listening && !is_admin(slot))
-		__atomic_fetch_sub(&server->listening, 1, __ATOMIC_RELAXED);
-	if (all_workers_ended(server))
+	/* One that never listened fails the start, and nobody waits for the end of all. */
+	if (slot->is_listening && !is_admin(slot) &&
+	    __atomic_sub_fetch(&server->listening, 1, __ATOMIC_RELAXED) == 0)
 		eventfd_write(server->ended_fd, 1);
 	pthread_cond_signal(&server->changed);
 	pthread_mutex_unlock(&server->mutex);
