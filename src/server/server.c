@@ -267,6 +267,17 @@ int server_ended_fd(const struct server *server)
 	return server->ended_fd;
 }
 
+/* Last, so that /health and /metrics answer until the end, from workers that have
+ * ended but are not freed. Whoever reads its answer slowly does not hold us up. */
+static void end_admin(struct server *server)
+{
+	size_t admin = server->worker_count;
+
+	post_to(server, admin, admin + 1, worker_drain);
+	post_to(server, admin, admin + 1, worker_abort);
+	worker_join(server->slots[admin].worker);
+}
+
 void server_destroy(struct server **server)
 {
 	struct server *self = *server;
@@ -277,10 +288,10 @@ void server_destroy(struct server **server)
 		if (!__atomic_load_n(&self->is_draining, __ATOMIC_RELAXED))
 			server_drain(self);
 		for (size_t i = 0; i < self->worker_count; i++)
-			worker_join(&self->slots[i].worker);
-		/* Last, so that /health answers until the end. */
-		post_to(self, self->worker_count, self->worker_count + 1, worker_drain);
-		worker_join(&self->slots[self->worker_count].worker);
+			worker_join(self->slots[i].worker);
+		end_admin(self);
+		for (size_t i = 0; i <= self->worker_count; i++)
+			worker_destroy(&self->slots[i].worker);
 	}
 	free(self->slots);
 	route_table_destroy(&self->routes);

@@ -174,11 +174,16 @@ static void free_pools(struct worker *worker)
 	pool_finish(&worker->conns);
 }
 
-void worker_join(struct worker **worker)
+void worker_join(struct worker *worker)
+{
+	if (worker != NULL)
+		pthread_join(worker->thread, NULL);
+}
+
+void worker_destroy(struct worker **worker)
 {
 	if (*worker == NULL)
 		return;
-	pthread_join((*worker)->thread, NULL);
 	free_pools(*worker);
 	if ((*worker)->options.listen_fd >= 0)
 		close((*worker)->options.listen_fd);

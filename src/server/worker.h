@@ -88,8 +88,11 @@ void worker_drain(struct worker *worker);
 /* From any thread, at most once, after worker_drain: cut what is left. */
 void worker_abort(struct worker *worker);
 
-/* Waits for the thread's end and frees. NULL is fine. */
-void worker_join(struct worker **worker);
+/* Waits for the thread's end; its stats can still be read. NULL is fine. */
+void worker_join(struct worker *worker);
+
+/* After worker_join. NULL is fine. */
+void worker_destroy(struct worker **worker);
 
 /* For connections: one has gone; the last one of a draining worker ends it. */
 void worker_conn_gone(struct worker *worker);
