@@ -50,6 +50,10 @@ void conn_flush_and_close(struct conn *conn)
 
 void conn_linger(struct conn *conn)
 {
+	if (conn->has_eof) {
+		conn_flush_and_close(conn);
+		return;
+	}
 	conn->state = CONN_LINGER;
 	tcp_shutdown(&conn->tcp);
 	tcp_read_start(&conn->tcp);
@@ -84,6 +88,9 @@ static void on_eof(struct tcp *tcp)
 {
 	struct conn *conn = conn_of(tcp);
 
+	conn->has_eof = true;
+	if (conn->is_stalled)
+		return; /* what it sent before is still held: conn_ws_drained goes on */
 	conn_set_reason(conn, CLOSE_EOF);
 	if (conn->state == CONN_LINGER || conn->state == CONN_HEAD)
 		tcp_close(tcp);
@@ -184,6 +191,8 @@ void conn_accept(struct worker *worker, const struct tcp_accepted *accepted)
 	stat_add(&worker->stats.sockets, 1);
 	stat_add(&worker->stats.sockets_accepted, 1);
 	tcp_adopt(&conn->tcp, worker->loop, accepted, &handler);
+	if (worker->is_ending)
+		conn_drain(conn); /* it was on its way when the listener closed */
 }
 
 void conn_drain(struct conn *conn)

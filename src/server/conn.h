@@ -55,11 +55,13 @@ struct conn {
 	uint32_t progress;   /* of tcp, when last looked at while stuck */
 	uint8_t state;       /* enum conn_state */
 	uint8_t reason;      /* enum close_reason; the first one counts */
-	bool has_reason;
-	bool is_counted; /* in admission and in stats.connections */
-	bool is_pinged;  /* and nothing was heard since */
-	bool is_stalled; /* not read, because its output queue is full */
-	bool is_reserve; /* sits on the last descriptor */
+	bool has_reason : 1;
+	bool has_eof : 1;    /* the client has finished sending */
+	bool is_counted : 1; /* in admission and in stats.connections */
+	bool is_pinged : 1;  /* and nothing was heard since */
+	bool is_stalled : 1; /* not read, because its output queue is full */
+	bool is_reserve : 1; /* sits on the last descriptor */
+	bool is_head : 1;    /* the request was a HEAD: no body in the answer */
 };
 
 /* What an idle connection may cost (docs/benchmarks.md). */
@@ -87,7 +89,8 @@ void conn_cut(struct conn *conn, enum close_reason reason);
 /* Sends what is queued and closes; bounded by close_timeout. */
 void conn_flush_and_close(struct conn *conn);
 
-/* Sends what is queued, then FIN, and discards input until the client's. */
+/* Sends what is queued, then FIN, and discards input until the client's, if that has
+ * not come yet. */
 void conn_linger(struct conn *conn);
 
 /* conn_http.c: bytes in CONN_HEAD; the handshake timeout. */

@@ -28,14 +28,14 @@ struct request {
 
 /* Sends the reply. If the client may have sent more than we have read, closing at
  * once would send a reset that can destroy the answer on its way. */
-static void answer(struct conn *conn, struct http_reply *reply, bool is_head, bool may_have_rest)
+static void answer(struct conn *conn, struct http_reply *reply, bool may_have_rest)
 {
 	struct buf head = {0};
 	int r = http_reply_head(reply, &head);
 
 	if (r == 0)
 		r = tcp_write(&conn->tcp, head.data, head.len);
-	if (r == 0 && !is_head && reply->body.len > 0)
+	if (r == 0 && !conn->is_head && reply->body.len > 0)
 		r = tcp_write(&conn->tcp, reply->body.data, reply->body.len);
 	buf_finish(&head);
 	buf_finish(&reply->body);
@@ -66,7 +66,7 @@ static void reject(struct conn *conn, unsigned status, const char *detail)
 	if (status == 405)
 		http_reply_header(&reply, "Allow: GET, HEAD");
 	http_reply_problem(&reply, status, detail);
-	answer(conn, &reply, false, true);
+	answer(conn, &reply, true);
 }
 
 static void refuse(struct conn *conn, enum refusal refusal, uint64_t current, uint64_t max)
@@ -95,7 +95,7 @@ static void refuse(struct conn *conn, enum refusal refusal, uint64_t current, ui
 								  (RETRY_AFTER_MAX_S -
 								   RETRY_AFTER_MIN_S + 1),
 				 });
-	answer(conn, &reply, false, false);
+	answer(conn, &reply, false);
 }
 
 /* --- ordinary requests --- */
@@ -116,10 +116,9 @@ static void serve_http(struct conn *conn, const struct request *request)
 		.method = http_method(request->head, request->data),
 		.path = http_path(request->head, request->data),
 	};
-	bool is_head = slice_equals(ask.method, SLICE_LITERAL("HEAD"));
 	struct http_reply reply = {0};
 
-	if (!is_head && !slice_equals(ask.method, SLICE_LITERAL("GET"))) {
+	if (!conn->is_head && !slice_equals(ask.method, SLICE_LITERAL("GET"))) {
 		reject(conn, 405, "Only GET and HEAD are served here.");
 		return;
 	}
@@ -129,7 +128,7 @@ static void serve_http(struct conn *conn, const struct request *request)
 		return;
 	}
 	stat_add(&conn->worker->stats.http_requests, 1);
-	answer(conn, &reply, is_head, has_body(request));
+	answer(conn, &reply, has_body(request));
 }
 
 /* --- the upgrade --- */
@@ -245,7 +244,7 @@ static void upgrade(struct conn *conn, const struct request *request,
 	conn_ws_start(conn);
 	if (choice == SUBPROTOCOL_CLOSE)
 		conn_ws_close(conn, CLOSE_NO_SUBPROTOCOL);
-	else if (request->rest_len > 0)
+	if (request->rest_len > 0)
 		conn_ws_recv(conn, request->rest, request->rest_len);
 }
 
@@ -300,6 +299,8 @@ static void on_request(struct conn *conn, const struct request *request)
 	struct ws_upgrade wanted;
 	struct http_error error;
 
+	conn->is_head = slice_equals(http_method(request->head, request->data),
+				     SLICE_LITERAL("HEAD"));
 	switch (ws_upgrade_check(request->head, request->data, &wanted, &error)) {
 	case WS_UPGRADE_ERROR:
 		reject(conn, error.status, error.detail);

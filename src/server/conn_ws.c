@@ -139,7 +139,10 @@ void conn_ws_close(struct conn *conn, enum close_reason reason)
 		conn_ws_release(conn);
 		tcp_read_start(&conn->tcp);
 	}
-	conn_timer_start(conn, limits_of(conn)->close_timeout);
+	if (conn->has_eof)
+		conn_flush_and_close(conn);
+	else
+		conn_timer_start(conn, limits_of(conn)->close_timeout);
 }
 
 static void on_close_frame(struct conn *conn, const struct ws_event_data *event)
@@ -195,9 +198,10 @@ static bool check_stall(struct conn *conn)
 
 static void send_ping(struct conn *conn)
 {
-	/* Without memory the next try comes with the next silence. */
-	if (send_frame(conn, WS_PING, (struct slice){0}) < 0)
+	if (send_frame(conn, WS_PING, (struct slice){0}) < 0) {
+		conn->heard_ms = conn_now_ms(conn); /* tries again after the next silence */
 		return;
+	}
 	stat_add(&stats_of(conn)->pings_sent, 1);
 	conn->is_pinged = true;
 	conn->waiting_ms = conn_now_ms(conn);
@@ -368,6 +372,11 @@ void conn_ws_drained(struct conn *conn)
 	buf_finish(&held);
 	if (conn->state != CONN_OPEN || conn->is_stalled)
 		return;
+	if (conn->has_eof) {
+		conn_set_reason(conn, CLOSE_EOF);
+		conn_flush_and_close(conn);
+		return;
+	}
 	tcp_read_start(&conn->tcp);
 	schedule(conn);
 }
