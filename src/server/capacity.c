@@ -71,14 +71,22 @@ static uint64_t rings_hold(const struct capacity *plan, uint64_t workers)
 	return workers == 1 ? each : workers * less(each, 4 * square_root(each));
 }
 
+/* How many workers `auto` may take, if each has this many descriptors. */
+static uint64_t workers_fit(const struct capacity_facts *facts, uint64_t descriptors_each)
+{
+	return clamp(less(facts->nofile, PROCESS_DESCRIPTORS) / descriptors_each, 1, WORKERS_MAX);
+}
+
 static void plan_io_uring(const struct config_server *config, const struct capacity_facts *facts,
 			  struct capacity *plan)
 {
 	plan->worker_sockets = (uint32_t)clamp(facts->nofile, 4, RING_TABLE_MAX);
 	plan->worker_connections = ring_connections(plan);
-	plan->workers = config->workers != 0 ? config->workers : facts->cores;
+	uint64_t most = workers_fit(facts, WORKER_DESCRIPTORS);
+
+	plan->workers = config->workers != 0 ? config->workers : MIN(facts->cores, most);
 	/* Each ring has its own table, so more workers hold more connections. */
-	while (config->workers == 0 && plan->workers < WORKERS_MAX &&
+	while (config->workers == 0 && plan->workers < most &&
 	       rings_hold(plan, plan->workers) < config->max_connections)
 		plan->workers++;
 	plan->rows[CAPACITY_NOFILE] = (struct capacity_row){
@@ -90,7 +98,10 @@ static void plan_io_uring(const struct config_server *config, const struct capac
 static void plan_epoll(const struct config_server *config, const struct capacity_facts *facts,
 		       struct capacity *plan)
 {
-	plan->workers = config->workers != 0 ? config->workers : facts->cores;
+	/* Half of the descriptors at least are left for connections. */
+	uint64_t most = workers_fit(facts, UINT64_C(2) * WORKER_DESCRIPTORS);
+
+	plan->workers = config->workers != 0 ? config->workers : MIN(facts->cores, most);
 	uint64_t sockets = less(facts->nofile,
 				PROCESS_DESCRIPTORS + plan->workers * WORKER_DESCRIPTORS);
 	uint64_t connections = less(sockets, handshake_reserve(sockets));
@@ -113,7 +124,8 @@ bool capacity_plan(const struct config_server *config, const struct capacity_fac
 	else
 		plan_epoll(config, facts, &plan);
 	plan.rows[CAPACITY_FILE_MAX] = (struct capacity_row){
-		"fs.file-max", facts->file_max, less(facts->file_max, facts->file_max / 16),
+		"fs.file-max", facts->file_max,
+		facts->file_max == UINT64_MAX ? UINT64_MAX : facts->file_max - facts->file_max / 16,
 		"sysctl -w fs.file-max=N"};
 	plan.rows[CAPACITY_MEMORY] = (struct capacity_row){
 		"memory", facts->memory_available,
