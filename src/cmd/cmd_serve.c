@@ -17,8 +17,6 @@
 #include "server/server.h"
 
 static const char intro[] =
-	"Usage: gatehouse serve [-c FILE] [OPTIONS]\n"
-	"\n"
 	"Runs the gateway until SIGTERM or SIGINT; a second one ends it at once.\n";
 
 static enum loop_engine engine_of(enum config_engine engine)
