@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "admin/admin.h"
+#include "base/check.h"
 #include "cmd/config_args.h"
 
 /* Fails if what was printed did not reach its file or pipe. */
@@ -20,10 +22,15 @@ static int reference_print(void)
 	return printed();
 }
 
-static const struct config_args_action reference = {
-	.name = "--reference",
-	.help = "Print docs/options.md instead of the values.",
-	.run = reference_print,
+static int metrics_print(void)
+{
+	metrics_print_reference(stdout);
+	return printed();
+}
+
+static const struct config_args_action actions[] = {
+	{"--reference", "Print docs/options.md instead of the values.", reference_print},
+	{"--metrics", "Print docs/metrics.md instead of the values.", metrics_print},
 };
 
 static const struct config_args args = {
@@ -31,7 +38,8 @@ static const struct config_args args = {
 	.intro = "Prints the effective value of every option and where it came from, as YAML\n"
 		 "that can be used as a file. Exit: 0 good; 2 wrong usage; 78 the configuration\n"
 		 "has mistakes.\n",
-	.action = &reference,
+	.actions = actions,
+	.action_count = ARRAY_LEN(actions),
 	.on_mistakes = EXIT_BAD_CONFIG,
 };
 

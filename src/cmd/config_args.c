@@ -26,8 +26,8 @@ static void help_print(const struct config_args *args)
 	       "  -c, " FILE_FLAG " FILE\n      The configuration. Default: " CONFIG_DEFAULT_FILE
 	       " if it exists,\n      else built-in values.\n",
 	       args->command, args->intro);
-	if (args->action != NULL)
-		printf("  %s\n      %s\n", args->action->name, args->action->help);
+	for (size_t i = 0; i < args->action_count; i++)
+		printf("  %s\n      %s\n", args->actions[i].name, args->actions[i].help);
 	puts("  --help\n      Print this.\n\nOptions of the configuration (a flag beats "
 	     "GATEHOUSE_SECTION_KEY in the\nenvironment, that beats the file):");
 	config_print_flags(stdout);
@@ -48,8 +48,8 @@ static int unknown_fail(const struct given *given, const char *arg, struct slice
 
 	suggest_offer(&suggest, "--help");
 	suggest_offer(&suggest, FILE_FLAG);
-	if (given->args->action != NULL)
-		suggest_offer(&suggest, given->args->action->name);
+	for (size_t i = 0; i < given->args->action_count; i++)
+		suggest_offer(&suggest, given->args->actions[i].name);
 	config_offer_flags(&suggest);
 	snprintf(text, sizeof(text), "%s%s", config_quote(name, seen),
 		 is_flag ? suggest_hint(&suggest, hint) : "");
@@ -84,10 +84,17 @@ static int argument_read(struct given *given)
 	return CONFIG_ARGS_GO_ON;
 }
 
+static const struct config_args_action *action_find(const struct config_args *args,
+						    const char *name)
+{
+	for (size_t i = 0; i < args->action_count; i++)
+		if (strcmp(args->actions[i].name, name) == 0)
+			return &args->actions[i];
+	return NULL;
+}
+
 static int arguments_read(struct given *given)
 {
-	const struct config_args_action *action = given->args->action;
-
 	for (given->at = 1; given->at < given->argc; given->at++) {
 		const char *arg = given->argv[given->at];
 
@@ -95,7 +102,9 @@ static int arguments_read(struct given *given)
 			help_print(given->args);
 			return EXIT_GOOD;
 		}
-		if (action != NULL && strcmp(arg, action->name) == 0)
+		const struct config_args_action *action = action_find(given->args, arg);
+
+		if (action != NULL)
 			return action->run();
 		int r = argument_read(given);
 

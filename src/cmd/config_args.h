@@ -17,10 +17,11 @@ struct config_args_action {
 };
 
 struct config_args {
-	const char *command;                     /* "serve" */
-	const char *intro;                       /* what --help says first; whole lines */
-	const struct config_args_action *action; /* NULL = none */
-	enum exit_code on_mistakes;              /* exit code for a bad configuration */
+	const char *command; /* "serve" */
+	const char *intro;   /* what --help says first; whole lines */
+	const struct config_args_action *actions;
+	size_t action_count;
+	enum exit_code on_mistakes; /* exit code for a bad configuration */
 };
 
 /* Not an exit code: the command goes on. */

@@ -83,7 +83,9 @@ def test_config_with_mistakes_prints_all_and_no_value(tmp_path):
     assert lines[3] == "gatehouse config: 3 mistakes in the configuration"
 
 
-def test_reference_needs_no_good_configuration(tmp_path):
-    done = run("config", "--reference", "-c", "none.yaml", cwd=tmp_path)
+@pytest.mark.parametrize("flag, document", [("--reference", "options.md"),
+                                            ("--metrics", "metrics.md")])
+def test_references_are_up_to_date_and_need_no_good_configuration(tmp_path, flag, document):
+    done = run("config", flag, "-c", "none.yaml", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == (conftest.ROOT / "docs" / "options.md").read_text()
+    assert done.stdout == (conftest.ROOT / "docs" / document).read_text()
