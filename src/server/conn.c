@@ -5,9 +5,9 @@
 
 #include "base/clock.h"
 
-/* The last descriptor answers one client after the other why it is refused: a silent
- * one may not keep it from those behind. */
-#define RESERVE_PATIENCE_MS UINT64_C(250)
+/* The last descriptor answers one client after the other why it is refused. What they
+ * asked waits in the socket already, as a rule; a silent one may not keep the others. */
+#define RESERVE_PATIENCE_MS UINT64_C(50)
 
 uint32_t conn_now_ms(const struct conn *conn)
 {

@@ -58,9 +58,8 @@ static void reject(struct conn *conn, unsigned status, const char *detail)
 		log_info("request rejected", F_UINT("status", status), F_TEXT("detail", detail),
 			 F_UINT("suppressed", suppressed));
 	if (status == 426) {
-		/* RFC 9110, 15.5.22 and 7.8; RFC 6455, 4.2.2. */
+		/* RFC 9110, 15.5.22; RFC 6455, 4.2.2. */
 		http_reply_header(&reply, "Upgrade: websocket");
-		http_reply_header(&reply, "Connection: Upgrade");
 		http_reply_header(&reply, "Sec-WebSocket-Version: 13");
 	}
 	if (status == 405)
@@ -96,6 +95,15 @@ static void refuse(struct conn *conn, enum refusal refusal, uint64_t current, ui
 								   RETRY_AFTER_MIN_S + 1),
 				 });
 	answer(conn, &reply, false);
+}
+
+/* Its descriptors hold so many connections and no more; the others are in handshakes. */
+static void refuse_for_descriptors(struct conn *conn)
+{
+	const struct worker *worker = conn->worker;
+
+	refuse(conn, REFUSAL_NOFILE, worker->stats.connections,
+	       MIN(worker->stats.connections, worker->service->worker_connections));
 }
 
 /* --- ordinary requests --- */
@@ -195,8 +203,7 @@ static bool admit(struct conn *conn)
 		return false;
 	}
 	if (conn->is_reserve || worker->stats.connections >= service->worker_connections) {
-		refuse(conn, REFUSAL_NOFILE, worker->stats.connections,
-		       MIN(worker->stats.connections, service->worker_connections));
+		refuse_for_descriptors(conn);
 		return false;
 	}
 	if (!admission_enter(service->admission)) {
@@ -392,11 +399,14 @@ void conn_http_recv(struct conn *conn, uint8_t *data, size_t len)
 
 void conn_http_timeout(struct conn *conn)
 {
+	bool has_head = conn->head != NULL;
+
 	stat_add(&conn->worker->stats.handshake_timeouts, 1);
-	if (conn->head == NULL) {
-		tcp_close(&conn->tcp);
-		return;
-	}
 	conn_http_release(conn);
-	reject(conn, 408, "The request was not complete within server.handshake_timeout.");
+	if (conn->is_reserve)
+		refuse_for_descriptors(conn);
+	else if (!has_head)
+		tcp_close(&conn->tcp);
+	else
+		reject(conn, 408, "The request was not complete within server.handshake_timeout.");
 }

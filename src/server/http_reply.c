@@ -98,9 +98,12 @@ int http_reply_head(const struct http_reply *reply, struct buf *out)
 	if (r == 0 && reply->content_type != NULL)
 		r = buf_printf(out, HTTP_HEAD_MAX, "Content-Type: %s\r\n", reply->content_type);
 	if (r == 0)
-		r = buf_printf(out, HTTP_HEAD_MAX,
-			       "Content-Length: %zu\r\nCache-Control: no-store\r\n"
-			       "Connection: close\r\n%s\r\n",
-			       reply->body.len, reply->headers);
+		r = buf_printf(
+			out, HTTP_HEAD_MAX,
+			"Content-Length: %zu\r\nCache-Control: no-store\r\n"
+			"Connection: %s\r\n%s\r\n",
+			reply->body.len,
+			/* Upgrade in its own header needs to be named here (RFC 9110, 7.8). */
+			reply->status == 426 ? "Upgrade, close" : "close", reply->headers);
 	return r;
 }
