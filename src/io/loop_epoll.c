@@ -82,16 +82,6 @@ static bool may_receive(const struct tcp *tcp)
 			      STREAM_FAILED)) == (STREAM_READABLE | STREAM_READING);
 }
 
-static void receive_ended(struct tcp *tcp, int error)
-{
-	tcp->flags |= STREAM_EOF;
-	tcp->flags &= ~(uint32_t)STREAM_READING;
-	if (error == 0)
-		tcp->handler->on_eof(tcp);
-	else
-		tcp_fail(tcp, error);
-}
-
 /* One recv; false when there is nothing more to get now. */
 static bool receive_once(struct tcp *tcp)
 {
@@ -105,7 +95,7 @@ static bool receive_once(struct tcp *tcp)
 		return false;
 	}
 	if (n <= 0) {
-		receive_ended(tcp, n == 0 ? 0 : -errno);
+		tcp_receive_ended(tcp, n == 0 ? 0 : -errno);
 		return false;
 	}
 	/* Short of the buffer means empty, unless the end of the stream follows; an
@@ -285,11 +275,6 @@ static void epoll_accepted_close(struct loop *loop, int fd)
 	close(fd);
 }
 
-static bool is_starvation(int error)
-{
-	return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS;
-}
-
 static void on_listener_event(struct listener *listener)
 {
 	for (int i = 0; i < ACCEPTS_PER_EVENT && (listener->flags & LISTENER_ARMED); i++) {
@@ -301,7 +286,7 @@ static void on_listener_event(struct listener *listener)
 		}
 		if (errno == EAGAIN)
 			return;
-		if (is_starvation(errno)) {
+		if (listener_is_starvation(-errno)) {
 			accept_on_reserve(listener, -errno);
 			return;
 		}

@@ -118,6 +118,9 @@ void loop_watch_closed(struct watch *watch);
 /* Opens the reserve again, if it is gone, and lets the starved listener go on. */
 void loop_reserve_refill(struct loop *loop);
 
+/* Is this negative errno of accept about what the machine lacks, not about one client? */
+bool listener_is_starvation(int error);
+
 /* accept failed for want of descriptors or memory: stop, report, try later. */
 void listener_starve(struct listener *listener, int error);
 
@@ -131,6 +134,9 @@ bool tcp_output_sent(struct tcp *tcp, size_t sent);
 
 /* Sending or receiving failed; tells the owner, once. */
 void tcp_fail(struct tcp *tcp, int error);
+
+/* No more bytes will come: 0 is the peer's FIN. Tells the owner, once. */
+void tcp_receive_ended(struct tcp *tcp, int error);
 
 /* The queue is empty and FIN is due. */
 bool tcp_shutdown_is_due(const struct tcp *tcp);

@@ -176,6 +176,18 @@ void tcp_fail(struct tcp *tcp, int error)
 	tcp->handler->on_error(tcp, error);
 }
 
+void tcp_receive_ended(struct tcp *tcp, int error)
+{
+	if (tcp->flags & (STREAM_CLOSING | STREAM_EOF | STREAM_FAILED))
+		return;
+	tcp->flags |= STREAM_EOF;
+	tcp->flags &= ~(uint32_t)STREAM_READING;
+	if (error == 0)
+		tcp->handler->on_eof(tcp);
+	else
+		tcp_fail(tcp, error);
+}
+
 void tcp_shutdown(struct tcp *tcp)
 {
 	if (tcp->flags & (STREAM_SHUT_WANTED | STREAM_CLOSING))
@@ -309,6 +321,11 @@ int listener_open(struct listener *listener, struct loop *loop, int fd)
 	if (r < 0)
 		close(fd);
 	return r;
+}
+
+bool listener_is_starvation(int error)
+{
+	return error == -EMFILE || error == -ENFILE || error == -ENOMEM || error == -ENOBUFS;
 }
 
 void listener_starve(struct listener *listener, int error)
