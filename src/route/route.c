@@ -20,8 +20,7 @@ static const struct backend *backend_of(enum config_backend backend)
 	CHECK(false);
 }
 
-/* Takes the segment behind the '/' that `*path` starts with; a path that starts with
- * anything else gives its first byte up all the same, which no pattern fits. */
+/* Takes the segment behind the '/' that `*path` starts with. */
 static struct slice next_segment(struct slice *path)
 {
 	const uint8_t *start = path->data + 1;
@@ -144,6 +143,8 @@ enum route_result route_table_match(const struct route_table *table, struct slic
 	struct slice raw_id = {0};
 	const struct route *route = NULL;
 
+	if (path.len == 0 || path.data[0] != '/')
+		return ROUTE_NONE;
 	for (size_t i = 0; i < table->count && route == NULL; i++) {
 		raw_id = (struct slice){0};
 		if (path_matches(slice_from_text(table->routes[i].config->path), path, &raw_id))

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * test_http_reply.c - answers that are no upgrade: head, problem body, limit header. */
+#include "unit.h"
+
+#include <jansson.h>
+#include <stdio.h>
+
+#include "server/http_reply.h"
+#include "server/refusal_table.h"
+
+static const struct limit_refusal full = {
+	.limit = "max_connections",
+	.title = "The gateway is full",
+	.remedy = "raise server.max_connections",
+	.node = "gate-1",
+	.current = 1000,
+	.max = 1000,
+	.status = 503,
+	.retry_after_s = 7,
+};
+
+/* The head as text, to be freed. */
+static char *head_of(const struct http_reply *reply)
+{
+	struct buf out = {0};
+
+	assert_int_equal(http_reply_head(reply, &out), 0);
+	char *text = strndup((const char *)out.data, out.len);
+
+	assert_non_null(text);
+	buf_finish(&out);
+	return text;
+}
+
+static json_t *body_of(const struct http_reply *reply)
+{
+	json_error_t error;
+	json_t *body = json_loadb((const char *)reply->body.data, reply->body.len,
+				  JSON_REJECT_DUPLICATES, &error);
+
+	assert_non_null(body);
+	return body;
+}
+
+static void assert_line(const char *head, const char *line)
+{
+	char whole[256];
+
+	snprintf(whole, sizeof(whole), "\r\n%s\r\n", line);
+	if (strstr(head, whole) == NULL)
+		fail_msg("no line '%s' in:\n%s", line, head);
+}
+
+static void assert_content_length(const char *head, size_t len)
+{
+	char line[64];
+
+	snprintf(line, sizeof(line), "Content-Length: %zu", len);
+	assert_line(head, line);
+}
+
+static void assert_text(const json_t *body, const char *key, const char *want)
+{
+	const char *value = json_string_value(json_object_get(body, key));
+
+	assert_non_null(value);
+	assert_string_equal(value, want);
+}
+
+static void assert_number(const json_t *body, const char *key, uint64_t want)
+{
+	const json_t *value = json_object_get(body, key);
+
+	assert_true(json_is_integer(value));
+	assert_int_equal(json_integer_value(value), want);
+}
+
+static void test_refusal_names_the_limit_in_the_head(void **state)
+{
+	(void)state;
+	struct http_reply reply = {0};
+
+	http_reply_limit(&reply, &full);
+	char *head = head_of(&reply);
+
+	assert_ptr_equal(strstr(head, "HTTP/1.1 503 Service Unavailable\r\n"), head);
+	assert_line(head, "Gatehouse-Limit: max_connections; current=1000; max=1000");
+	assert_line(head, "Retry-After: 7");
+	assert_line(head, "Content-Type: application/problem+json");
+	assert_line(head, "Connection: close");
+	assert_content_length(head, reply.body.len);
+	assert_string_equal(head + strlen(head) - 4, "\r\n\r\n");
+	free(head);
+	buf_finish(&reply.body);
+}
+
+static void test_refusal_is_a_problem_with_numbers(void **state)
+{
+	(void)state;
+	struct http_reply reply = {0};
+
+	http_reply_limit(&reply, &full);
+	json_t *body = body_of(&reply);
+
+	assert_text(body, "title", full.title);
+	assert_text(body, "limit", full.limit);
+	assert_text(body, "node", full.node);
+	assert_number(body, "status", 503);
+	assert_number(body, "current", 1000);
+	assert_number(body, "max", 1000);
+	assert_non_null(strstr(json_string_value(json_object_get(body, "detail")), full.remedy));
+	json_decref(body);
+	buf_finish(&reply.body);
+}
+
+/* Every line of the table, with the longest numbers, fits and can be parsed. */
+static void test_every_refusal_of_the_table_fits(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < REFUSAL_COUNT; i++) {
+		struct http_reply reply = {0};
+
+		http_reply_limit(&reply, &(struct limit_refusal){
+						 .limit = refusal_table[i].label,
+						 .title = refusal_table[i].title,
+						 .remedy = refusal_table[i].remedy,
+						 .node = "a \"quoted\" node",
+						 .current = INT64_MAX,
+						 .max = INT64_MAX,
+						 .status = refusal_table[i].status,
+						 .retry_after_s = 15,
+					 });
+		json_t *body = body_of(&reply);
+
+		assert_true(reply.status == 503 || reply.status == 429);
+		assert_text(body, "limit", refusal_table[i].label);
+		assert_text(body, "node", "a \"quoted\" node");
+		assert_number(body, "max", INT64_MAX);
+		const char *detail = json_string_value(json_object_get(body, "detail"));
+
+		assert_non_null(strstr(detail, refusal_table[i].remedy));
+		assert_int_equal(detail[strlen(detail) - 1], '.');
+		json_decref(body);
+		buf_finish(&reply.body);
+	}
+}
+
+static void test_problem_has_title_status_and_detail(void **state)
+{
+	(void)state;
+	struct http_reply reply = {0};
+
+	http_reply_header(&reply, "Allow: %s", "GET, HEAD");
+	http_reply_problem(&reply, 405, "Only \"GET\" and HEAD.");
+	json_t *body = body_of(&reply);
+	char *head = head_of(&reply);
+
+	assert_text(body, "title", "Method Not Allowed");
+	assert_text(body, "detail", "Only \"GET\" and HEAD.");
+	assert_number(body, "status", 405);
+	assert_line(head, "Allow: GET, HEAD");
+	assert_content_length(head, reply.body.len);
+	free(head);
+	json_decref(body);
+	buf_finish(&reply.body);
+}
+
+/* What a handler had begun is not sent with the problem that ends it. */
+static void test_problem_replaces_a_body_that_was_begun(void **state)
+{
+	(void)state;
+	struct http_reply reply = {0};
+
+	assert_int_equal(buf_append(&reply.body, "half", 4, HTTP_BODY_MAX), 0);
+	http_reply_problem(&reply, 404, "Nothing.");
+	assert_int_equal(reply.body.data[0], '{');
+	json_decref(body_of(&reply));
+	buf_finish(&reply.body);
+}
+
+/* For a HEAD the same head goes alone: it still tells the length of the body. */
+static void test_head_tells_the_length_of_the_body_without_it(void **state)
+{
+	(void)state;
+	struct http_reply reply = {.status = 200, .content_type = "text/plain"};
+
+	assert_int_equal(buf_append(&reply.body, "12345", 5, HTTP_BODY_MAX), 0);
+	char *head = head_of(&reply);
+
+	assert_content_length(head, 5);
+	assert_null(strstr(head, "12345"));
+	free(head);
+	buf_finish(&reply.body);
+}
+
+static void test_answer_without_a_body_has_no_type(void **state)
+{
+	(void)state;
+	struct http_reply reply = {.status = 500};
+	char *head = head_of(&reply);
+
+	assert_content_length(head, 0);
+	assert_null(strstr(head, "Content-Type"));
+	free(head);
+}
+
+static void test_every_status_has_a_text(void **state)
+{
+	(void)state;
+	static const unsigned used[] = {200, 400, 404, 405, 408, 414, 426,
+					429, 431, 500, 501, 503, 505};
+
+	for (size_t i = 0; i < ARRAY_LEN(used); i++)
+		assert_string_not_equal(http_status_text(used[i]), "Unknown");
+	assert_string_equal(http_status_text(299), "Unknown");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_refusal_names_the_limit_in_the_head),
+		cmocka_unit_test(test_refusal_is_a_problem_with_numbers),
+		cmocka_unit_test(test_every_refusal_of_the_table_fits),
+		cmocka_unit_test(test_problem_has_title_status_and_detail),
+		cmocka_unit_test(test_problem_replaces_a_body_that_was_begun),
+		cmocka_unit_test(test_head_tells_the_length_of_the_body_without_it),
+		cmocka_unit_test(test_answer_without_a_body_has_no_type),
+		cmocka_unit_test(test_every_status_has_a_text),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

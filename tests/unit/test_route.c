@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * test_route.c - which route a path finds, and with which client id. */
+#include "unit.h"
+
+#include "route/route.h"
+
+static const char *const paths[] = {"/ws/{client_id}", "/ws/status", "/{client_id}/b",
+				    "/a/{client_id}",  "/",          "/deep/{client_id}/x",
+				    "/ws/admin/"};
+
+static struct config_route routes[ARRAY_LEN(paths)];
+
+/* `reversed` gives the routes in the other order: it must not matter. */
+static struct route_table *table_of(bool reversed)
+{
+	struct config config = {.routes = routes, .route_count = ARRAY_LEN(paths)};
+
+	for (size_t i = 0; i < ARRAY_LEN(paths); i++)
+		routes[reversed ? ARRAY_LEN(paths) - 1 - i : i] = (struct config_route){
+			.path = (char *)(uintptr_t)paths[i], /* only read */
+			.backend = CONFIG_BACKEND_ECHO,
+		};
+	struct route_table *table = route_table_create(&config);
+
+	assert_non_null(table);
+	return table;
+}
+
+/* In an allocation of its exact size, so that a sanitizer sees a read past its end. */
+static enum route_result match(const struct route_table *table, const char *path, size_t len,
+			       struct route_match *out_match)
+{
+	uint8_t *copy = malloc(len + (len == 0));
+
+	assert_non_null(copy);
+	memcpy(copy, path, len);
+	enum route_result r = route_table_match(table, slice_of(copy, len), out_match);
+
+	free(copy);
+	return r;
+}
+
+static const struct {
+	const char *name;
+	const char *path;
+	const char *route; /* NULL: none */
+	const char *id;    /* NULL: none */
+} found[] = {
+	{"parameter", "/ws/dev-1", "/ws/{client_id}", "dev-1"},
+	{"literal before parameter", "/ws/status", "/ws/status", NULL},
+	{"literal is case-sensitive", "/ws/Status", "/ws/{client_id}", "Status"},
+	{"a literal is compared as it came", "/ws/%73tatus", "/ws/{client_id}", "status"},
+	{"the leftmost literal wins", "/a/b", "/a/{client_id}", "b"},
+	{"parameter first", "/z/b", "/{client_id}/b", "z"},
+	{"parameter in the middle", "/deep/q/x", "/deep/{client_id}/x", "q"},
+	{"root", "/", "/", NULL},
+	{"a trailing slash that the route has", "/ws/admin/", "/ws/admin/", NULL},
+	{"a trailing slash that it does not have", "/ws/dev-1/", NULL, NULL},
+	{"empty segment is no id", "/ws/", NULL, NULL},
+	{"empty segment in the middle", "/deep//x", NULL, NULL},
+	{"doubled slash", "//ws/dev-1", NULL, NULL},
+	{"too short", "/ws", NULL, NULL},
+	{"too long", "/deep/q/x/y", NULL, NULL},
+	{"no path", "", NULL, NULL},
+	{"asterisk", "*", NULL, NULL},
+	{"no slash at the start", "xws/dev-1", NULL, NULL},
+	{"decoded", "/ws/a%20b%c3%A9", "/ws/{client_id}", "a b\xc3\xa9"},
+	{"an encoded slash does not end the segment", "/ws/a%2Fb", "/ws/{client_id}", "a/b"},
+	{"an encoded percent is decoded once", "/ws/%2541", "/ws/{client_id}", "%41"},
+	{"plus stays", "/ws/a+b", "/ws/{client_id}", "a+b"},
+	{"not UTF-8: for the caller to judge", "/ws/%ff", "/ws/{client_id}", "\xff"},
+};
+
+static void test_a_path_finds_its_route_and_id(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 2 * ARRAY_LEN(found); i++) {
+		const char *name = found[i / 2].name;
+		struct route_table *table = table_of(i % 2 == 1);
+		struct route_match got = {.problem = "untouched"};
+		enum route_result r = match(table, found[i / 2].path, strlen(found[i / 2].path),
+					    &got);
+
+		if (found[i / 2].route == NULL) {
+			ASSERT_ROW(r == ROUTE_NONE, name);
+			ASSERT_ROW(got.route == NULL && strcmp(got.problem, "untouched") == 0,
+				   name);
+			route_table_destroy(&table);
+			continue;
+		}
+		ASSERT_ROW(r == ROUTE_FOUND, name);
+		ASSERT_ROW(strcmp(got.route->config->path, found[i / 2].route) == 0, name);
+		ASSERT_ROW(got.route->backend == &backend_echo, name);
+		ASSERT_ROW((got.client_id == NULL) == (found[i / 2].id == NULL), name);
+		ASSERT_ROW(got.client_id == NULL || strcmp(got.client_id, found[i / 2].id) == 0,
+			   name);
+		free(got.client_id);
+		route_table_destroy(&table);
+		assert_null(table);
+	}
+}
+
+static const struct {
+	const char *name;
+	const char *path;
+	const char *problem; /* part of it */
+} bad_ids[] = {
+	{"percent at the end", "/ws/a%", "'%'"},
+	{"one digit", "/ws/a%4", "'%'"},
+	{"no digits", "/ws/%zz", "'%'"},
+	{"second is no digit", "/ws/%4g", "'%'"},
+	{"sign instead of a digit", "/ws/%+1", "'%'"},
+	{"digits are not taken from the next segment", "/deep/%4/x", "'%'"},
+	{"NUL", "/ws/a%00b", "control"},
+	{"newline", "/ws/a%0ab", "control"},
+	{"unit separator", "/ws/%1f", "control"},
+	{"delete", "/ws/%7F", "control"},
+};
+
+static void test_a_bad_id_is_refused_with_the_reason(void **state)
+{
+	(void)state;
+	struct route_table *table = table_of(false);
+
+	for (size_t i = 0; i < ARRAY_LEN(bad_ids); i++) {
+		struct route_match got = {0};
+		enum route_result r = match(table, bad_ids[i].path, strlen(bad_ids[i].path), &got);
+
+		ASSERT_ROW(r == ROUTE_BAD_ID, bad_ids[i].name);
+		ASSERT_ROW(strstr(got.problem, bad_ids[i].problem) != NULL, bad_ids[i].name);
+		ASSERT_ROW(got.client_id == NULL, bad_ids[i].name);
+	}
+	route_table_destroy(&table);
+}
+
+/* The limit is on the decoded bytes. */
+static void test_an_id_has_at_most_255_bytes(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *unit;
+		size_t count;
+		enum route_result want;
+	} rows[] = {
+		{"x", 255, ROUTE_FOUND},
+		{"x", 256, ROUTE_BAD_ID},
+		{"%41", 255, ROUTE_FOUND},
+		{"%41", 256, ROUTE_BAD_ID},
+	};
+	struct route_table *table = table_of(false);
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char path[1024] = "/ws/";
+		size_t unit_len = strlen(rows[i].unit), len = 4;
+		struct route_match got = {0};
+
+		for (size_t n = 0; n < rows[i].count; n++, len += unit_len)
+			memcpy(path + len, rows[i].unit, unit_len);
+		assert_int_equal(match(table, path, len, &got), rows[i].want);
+		if (rows[i].want == ROUTE_FOUND)
+			assert_int_equal(strlen(got.client_id), 255);
+		else
+			assert_non_null(strstr(got.problem, "255"));
+		free(got.client_id);
+	}
+	route_table_destroy(&table);
+}
+
+static void test_destroy_of_null_is_fine(void **state)
+{
+	(void)state;
+	struct route_table *table = NULL;
+
+	route_table_destroy(&table);
+	assert_null(table);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_path_finds_its_route_and_id),
+		cmocka_unit_test(test_a_bad_id_is_refused_with_the_reason),
+		cmocka_unit_test(test_an_id_has_at_most_255_bytes),
+		cmocka_unit_test(test_destroy_of_null_is_fine),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
