@@ -224,8 +224,13 @@ static void on_tcp_event(struct tcp *tcp, uint32_t events)
 				loop_queue(tcp);
 		}
 	}
-	if (!(tcp->flags & STREAM_CONNECTING))
-		receive(tcp);
+	if (tcp->flags & STREAM_CONNECTING)
+		return;
+	receive(tcp);
+	/* What these bytes brought forth leaves now, while it is in the cache, and gives
+	 * its buffer back for the next stream. */
+	if (!(tcp->flags & STREAM_CLOSING))
+		flush(tcp);
 }
 
 static void epoll_tcp_read_start(struct tcp *tcp)

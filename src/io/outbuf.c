@@ -11,7 +11,7 @@
 static const struct {
 	size_t size;
 	unsigned keep;
-} classes[OUTBUF_CLASSES] = {{512, 512}, {4096, 64}, {16896, 32}, {66048, 16}};
+} classes[OUTBUF_CLASSES] = {{512, 512}, {4096, 128}, {16896, 64}, {66048, 32}};
 
 /* The smallest class that holds `len`; OUTBUF_CLASSES if none does. */
 static unsigned class_of(size_t len)

@@ -19,7 +19,7 @@
 
 /* [bytes] that the kernel takes from us and has not sent. Without this it takes
  * megabytes, and tells of a slow reader's progress only when a third of them is gone. */
-#define UNSENT_MAX 65536
+#define UNSENT_MAX 16384
 
 /* While starved: how often to look whether descriptors are to be had again. */
 #define STARVED_RETRY_NS (100 * NS_PER_MS)

@@ -15,8 +15,8 @@
 #define BUF_RING_INCREMENTAL 2
 #define CQE_BUFFER_MORE      (1u << 4)
 
-#define INCREMENTAL_COUNT 16
-#define INCREMENTAL_SIZE  32768
+#define INCREMENTAL_COUNT 8
+#define INCREMENTAL_SIZE  65536
 
 /* Older kernels hand out a whole buffer per receive: more of them, and not so small
  * that large messages come in crumbs. */

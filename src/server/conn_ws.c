@@ -184,15 +184,19 @@ static void schedule(struct conn *conn)
 		conn_timer_start(conn, MAX(next, UINT64_C(1)));
 }
 
-/* A slow client that takes something now and then may stay. */
-static bool check_stall(struct conn *conn)
+/* From now on the client is waited for: it must take something, or answer. */
+static void start_waiting(struct conn *conn)
 {
-	if (conn->progress == conn->tcp.progress) {
-		conn_cut(conn, CLOSE_SLOW_READER);
-		return false;
-	}
 	conn->progress = conn->tcp.progress;
 	conn->waiting_ms = conn_now_ms(conn);
+}
+
+/* A slow client that takes something now and then may stay. */
+static bool takes_output(struct conn *conn)
+{
+	if (tcp_queued(&conn->tcp) == 0 || conn->progress == conn->tcp.progress)
+		return false;
+	start_waiting(conn);
 	return true;
 }
 
@@ -204,7 +208,7 @@ static void send_ping(struct conn *conn)
 	}
 	stat_add(&stats_of(conn)->pings_sent, 1);
 	conn->is_pinged = true;
-	conn->waiting_ms = conn_now_ms(conn);
+	start_waiting(conn);
 }
 
 void conn_ws_timeout(struct conn *conn)
@@ -218,10 +222,14 @@ void conn_ws_timeout(struct conn *conn)
 	}
 	if (conn->is_stalled) {
 		if (time_left(conn, conn->waiting_ms, limits->send_timeout) == 0 &&
-		    !check_stall(conn))
+		    !takes_output(conn)) {
+			conn_cut(conn, CLOSE_SLOW_READER);
 			return;
+		}
 	} else if (conn->is_pinged) {
-		if (time_left(conn, conn->waiting_ms, limits->pong_timeout) == 0) {
+		/* The ping may wait behind what a slow client is still taking. */
+		if (time_left(conn, conn->waiting_ms, limits->pong_timeout) == 0 &&
+		    !takes_output(conn)) {
 			conn_ws_fail(conn, CLOSE_PONG_TIMEOUT);
 			return;
 		}
@@ -315,8 +323,7 @@ static void stall(struct conn *conn, const uint8_t *rest, size_t len)
 	stat_add(&stats_of(conn)->stalls, 1);
 	tcp_read_stop(&conn->tcp);
 	conn->is_pinged = false;
-	conn->progress = conn->tcp.progress;
-	conn->waiting_ms = conn_now_ms(conn);
+	start_waiting(conn);
 	hold(conn, rest, len);
 	schedule(conn);
 }

@@ -80,17 +80,18 @@ static void send_all(int fd, const uint8_t *data, size_t len)
 	}
 }
 
-static void epoll_answer(int fd)
+/* True if more may be there: a short receive has emptied the socket. */
+static bool epoll_answer(int fd)
 {
 	static uint8_t buffer[BUFFER_SIZE];
 	char answer[256];
 	ssize_t n = recv(fd, buffer, sizeof(buffer), 0);
 
 	if (n < 0 && errno == EAGAIN)
-		return;
+		return false;
 	if (n <= 0) {
 		close(fd);
-		return;
+		return false;
 	}
 	const uint8_t *reply = buffer;
 	size_t len = (size_t)n;
@@ -101,6 +102,7 @@ static void epoll_answer(int fd)
 		reply = (uint8_t *)answer;
 	}
 	send_all(fd, reply, len);
+	return n == BUFFER_SIZE;
 }
 
 static void epoll_run(int listener)
@@ -115,7 +117,8 @@ static void epoll_run(int listener)
 
 		for (int i = 0; i < count; i++) {
 			if (events[i].data.fd != listener) {
-				epoll_answer(events[i].data.fd);
+				while (epoll_answer(events[i].data.fd))
+					;
 				continue;
 			}
 			int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
