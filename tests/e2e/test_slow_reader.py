@@ -11,12 +11,12 @@ import wsraw
 MIB = 1024 * 1024
 
 
-def push(client: wsraw.Client, data: bytes, limit: int) -> int:
-    """Sends until the gateway takes no more for half a second, or `limit` bytes;
+def push(client: wsraw.Client, data: bytes, limit: int, patience: float = 0.5) -> int:
+    """Sends until the gateway takes no more for `patience` seconds, or `limit` bytes;
     returns how many bytes it took."""
     client.sock.setblocking(False)
     sent = 0
-    while sent < limit and select.select([], [client.sock], [], 0.5)[1]:
+    while sent < limit and select.select([], [client.sock], [], patience)[1]:
         try:
             sent += client.sock.send(data[sent % len(data):])
         except (ConnectionResetError, BrokenPipeError):
@@ -56,11 +56,12 @@ def test_message_larger_than_the_queue_reaches_one_who_reads(gateway):
 
 
 def test_one_who_reads_slowly_but_steadily_stays(gateway):
-    """Progress, however small, is not silence: three send_timeouts of trickling."""
-    running = gateway(server={"send_queue_max": "64KiB", "send_timeout": "500ms"})
+    """Progress, however small, is not silence: three send_timeouts of trickling. Before
+    that the client itself pauses for far less than one."""
+    running = gateway(server={"send_queue_max": "64KiB", "send_timeout": "1s"})
     with running.open("/ws/trickle", receive_buffer=4096) as client:
-        push(client, wsraw.frame(wsraw.BINARY, b"x" * 8192), 64 * MIB)
-        end = time.monotonic() + 1.6
+        push(client, wsraw.frame(wsraw.BINARY, b"x" * 8192), 64 * MIB, patience=0.1)
+        end = time.monotonic() + 3.1
         while time.monotonic() < end:
             assert client.sock.recv(4096), "closed although it reads"
             time.sleep(0.02)
