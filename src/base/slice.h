@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -39,4 +40,17 @@ static inline bool slice_equals_nocase(struct slice a, struct slice b)
 {
 	return a.len == b.len &&
 	       (a.len == 0 || strncasecmp((const char *)a.data, (const char *)b.data, a.len) == 0);
+}
+
+/* A copy as NUL-terminated text, the caller's to free; NULL if memory is out. */
+static inline char *slice_to_text(struct slice slice)
+{
+	char *text = malloc(slice.len + 1);
+
+	if (text == NULL)
+		return NULL;
+	if (slice.len > 0)
+		memcpy(text, slice.data, slice.len);
+	text[slice.len] = 0;
+	return text;
 }

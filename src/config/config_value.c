@@ -200,7 +200,7 @@ static bool path_parse(const struct config_option *option, struct slice text, ch
 			    config_quote(text, seen), text.len, option->max);
 		return false;
 	}
-	char *copy = strndup((const char *)text.data, text.len);
+	char *copy = slice_to_text(text);
 
 	if (copy == NULL) {
 		problem_set(out_problem, "cannot be kept: out of memory");

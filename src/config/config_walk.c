@@ -133,7 +133,7 @@ static void token_add(struct config_walk *walk, struct config_tokens *tokens,
 			return;
 		}
 	}
-	tokens->items[tokens->count] = strndup((const char *)text.data, text.len);
+	tokens->items[tokens->count] = slice_to_text(text);
 	if (tokens->items[tokens->count] == NULL)
 		config_walk_mistake(walk, node->start_mark, "%s: out of memory", path);
 	else

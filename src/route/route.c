@@ -158,6 +158,6 @@ enum route_result route_table_match(const struct route_table *table, struct slic
 	out_match->problem = percent_decode(raw_id, id, &id_len);
 	if (out_match->problem != NULL)
 		return ROUTE_BAD_ID;
-	out_match->client_id = strndup((const char *)id, id_len);
+	out_match->client_id = slice_to_text(slice_of(id, id_len));
 	return out_match->client_id == NULL ? ROUTE_NO_MEMORY : ROUTE_FOUND;
 }

@@ -25,7 +25,7 @@ static char *head_of(const struct http_reply *reply)
 	struct buf out = {0};
 
 	assert_int_equal(http_reply_head(reply, &out), 0);
-	char *text = strndup((const char *)out.data, out.len);
+	char *text = slice_to_text(buf_slice(&out));
 
 	assert_non_null(text);
 	buf_finish(&out);
