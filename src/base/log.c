@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -15,6 +17,9 @@
 
 static enum log_level lowest_level = LOG_LEVEL_INFO;
 static enum log_format line_format = LOG_FORMAT_LOGFMT;
+
+static pthread_mutex_t write_lock = PTHREAD_MUTEX_INITIALIZER;
+static uint64_t dropped_lines; /* under write_lock: lost since the last line that got out */
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 
@@ -149,34 +154,69 @@ static void time_format(char *out, size_t size)
 	snprintf(out, size, "%s.%03uZ", text, (unsigned)(wall % NS_PER_S / NS_PER_MS));
 }
 
-void log_write(enum log_level level, const char *message, const struct log_field *fields,
-	       size_t count)
+static void line_compose(struct line *line, enum log_level level, const char *message,
+			 const struct log_field *fields, size_t count)
 {
-	struct line line = {.len = 0};
 	char when[48];
 
 	time_format(when, sizeof(when));
 	if (line_format == LOG_FORMAT_JSON)
-		line_add(&line, "{", 1);
-	line_add_field(&line, &F_TEXT("time", when));
-	line_add_field(&line, &F_TEXT("level", level_names[level]));
-	line_add_field(&line, &F_TEXT("msg", message));
-	for (size_t i = 0; i < count && !line.is_cut; i++) {
-		size_t before = line.len;
+		line_add(line, "{", 1);
+	line_add_field(line, &F_TEXT("time", when));
+	line_add_field(line, &F_TEXT("level", level_names[level]));
+	line_add_field(line, &F_TEXT("msg", message));
+	if (dropped_lines > 0)
+		line_add_field(line, &F_UINT("dropped_lines", dropped_lines));
+	for (size_t i = 0; i < count && !line->is_cut; i++) {
+		size_t before = line->len;
 
-		line_add_field(&line, &fields[i]);
-		if (line.is_cut)
-			line.len = before; /* a whole field or none: the line stays parsable */
+		line_add_field(line, &fields[i]);
+		if (line->is_cut)
+			line->len = before; /* a whole field or none: the line stays parsable */
 	}
-	const char *end = line_format == LOG_FORMAT_JSON ? (line.is_cut ? ",\"cut\":1}\n" : "}\n")
-							 : (line.is_cut ? " cut=1\n" : "\n");
+	const char *end = line_format == LOG_FORMAT_JSON ? (line->is_cut ? ",\"cut\":1}\n" : "}\n")
+							 : (line->is_cut ? " cut=1\n" : "\n");
 
-	CHECK(line.len + strlen(end) <= sizeof(line.text));
-	memcpy(line.text + line.len, end, strlen(end));
-	line.len += strlen(end);
-	/* A full or closed standard error must not stop the gateway. */
-	while (write(STDERR_FILENO, line.text, line.len) < 0 && errno == EINTR)
-		;
+	CHECK(line->len + strlen(end) <= sizeof(line->text));
+	memcpy(line->text + line->len, end, strlen(end));
+	line->len += strlen(end);
+}
+
+/* A pipe that is writable takes PIPE_BUF bytes (pipe(7)), which is no less than a line:
+ * the write will not block. Setting O_NONBLOCK instead would change the descriptor for
+ * whoever shares it. */
+static bool can_write(void)
+{
+	struct pollfd fd = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+	return poll(&fd, 1, 0) == 1 && (fd.revents & (POLLOUT | POLLNVAL)) == POLLOUT;
+}
+
+/* Whoever logs never waits for whoever reads the log. */
+void log_write(enum log_level level, const char *message, const struct log_field *fields,
+	       size_t count)
+{
+	static const struct timespec patience = {.tv_nsec = 2000000};
+	struct timespec deadline;
+	struct line line = {.len = 0};
+
+	clock_gettime(CLOCK_MONOTONIC, &deadline);
+	deadline.tv_nsec += patience.tv_nsec;
+	deadline.tv_sec += deadline.tv_nsec / (long)NS_PER_S;
+	deadline.tv_nsec %= (long)NS_PER_S;
+	/* Another process that shares the pipe may fill it between poll and write; then one
+	 * of our threads is stuck, and the others go on without. */
+	if (pthread_mutex_clocklock(&write_lock, CLOCK_MONOTONIC, &deadline) != 0)
+		return;
+	if (can_write()) {
+		line_compose(&line, level, message, fields, count);
+		dropped_lines = 0;
+		while (write(STDERR_FILENO, line.text, line.len) < 0 && errno == EINTR)
+			;
+	} else {
+		dropped_lines++;
+	}
+	pthread_mutex_unlock(&write_lock);
 }
 
 bool log_gate_pass(struct log_gate *gate, uint64_t now_ns, uint64_t *out_suppressed)

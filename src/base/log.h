@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * log.h - one line per event on standard error, as logfmt or JSON.
  *
- * Layer: base. Thread-safe: a line leaves in one write(2). Lines over 4 KiB are
- * cut and marked. Layers below `server` log at debug only: they return errors
+ * Layer: base. Thread-safe: a line leaves in one write(2). Never blocks: while standard
+ * error takes nothing, lines are dropped, and the next one says how many. Lines over
+ * 4 KiB are cut and marked. Layers below `server` log at debug only: they return errors
  * and let the caller judge them. */
 #pragma once
 

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/cmd.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "cmd/config_args.h"
+#include "cmd/plan.h"
+#include "io/os_limits.h"
+#include "server/capacity.h"
 
 static const struct config_args args = {
 	.command = "check",
@@ -21,6 +25,30 @@ static size_t set_count(const struct config *config)
 	return count;
 }
 
+/* The file may be for another machine than this one: a warning, not a mistake. */
+static void capacity_warn(const struct config *config)
+{
+	enum loop_engine engine;
+	const char *reason;
+	struct capacity plan;
+
+	if (loop_engine_choose(plan_engine(config), &engine, &reason) < 0) {
+		printf("warning: this machine cannot run server.engine as configured: %s\n",
+		       reason);
+		return;
+	}
+	os_limits_raise_nofile();
+	struct capacity_facts facts = capacity_facts_read(engine);
+
+	if (capacity_plan(&config->server, &facts, &plan))
+		return;
+	const struct capacity_row *row = &plan.rows[plan.binding];
+
+	printf("warning: this machine cannot hold server.max_connections: %" PRIu64
+	       "; limit %s is %" PRIu64 " and allows %" PRIu64 " connections; %s\n",
+	       plan.max_connections, row->limit, row->value, row->connections, row->remedy);
+}
+
 int cmd_check(int argc, char **argv)
 {
 	struct config config;
@@ -32,6 +60,7 @@ int cmd_check(int argc, char **argv)
 	       config.file != NULL ? config.file : "built-in defaults (no file)",
 	       set_count(&config), CONFIG_OPTION_COUNT, config.route_count,
 	       config.route_count == 1 ? "" : "s");
+	capacity_warn(&config);
 	config_finish(&config);
 	return EXIT_GOOD;
 }

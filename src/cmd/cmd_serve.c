@@ -13,30 +13,18 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "cmd/config_args.h"
+#include "cmd/plan.h"
 #include "io/os_limits.h"
 #include "server/server.h"
 
 static const char intro[] =
 	"Runs the gateway until SIGTERM or SIGINT; a second one ends it at once.\n";
 
-static enum loop_engine engine_of(enum config_engine engine)
-{
-	switch (engine) {
-	case CONFIG_ENGINE_IO_URING:
-		return LOOP_ENGINE_IO_URING;
-	case CONFIG_ENGINE_EPOLL:
-		return LOOP_ENGINE_EPOLL;
-	case CONFIG_ENGINE_AUTO:
-		break;
-	}
-	return LOOP_ENGINE_AUTO;
-}
-
 /* False: said why. */
 static bool choose_engine(const struct config *config, enum loop_engine *out_engine)
 {
 	const char *reason;
-	int r = loop_engine_choose(engine_of(config->server.engine), out_engine, &reason);
+	int r = loop_engine_choose(plan_engine(config), out_engine, &reason);
 
 	if (r < 0) {
 		log_error("server.engine: io_uring cannot be used", F_TEXT("reason", reason),
@@ -57,21 +45,13 @@ static bool plan(const struct config *config, const struct capacity_facts *facts
 	const struct capacity_row *row = &out_plan->rows[out_plan->binding];
 
 	if (!fits)
-		log_error("server.max_connections cannot be held",
+		log_error(config->server.max_connections == 0
+				  ? "the limits of this machine leave no room for connections"
+				  : "server.max_connections cannot be held",
 			  F_UINT("max_connections", out_plan->max_connections),
 			  F_TEXT("limit", row->limit), F_UINT("value", row->value),
 			  F_UINT("allows", row->connections), F_TEXT("remedy", row->remedy));
 	return fits;
-}
-
-static bool is_supported(const struct config *config)
-{
-	if (config->server.max_connections_per_ip == 0)
-		return true;
-	log_error("server.max_connections_per_ip is not supported by this version",
-		  F_UINT("value", config->server.max_connections_per_ip), F_TEXT("allowed", "0"),
-		  F_TEXT("remedy", "set it to 0 and limit addresses in front of the gateway"));
-	return false;
 }
 
 static int take_signals(void)
@@ -162,7 +142,7 @@ static int run(const struct config *config, int signals)
 	enum loop_engine engine;
 	struct os_nofile nofile = os_limits_raise_nofile();
 
-	if (!choose_engine(config, &engine) || !is_supported(config))
+	if (!choose_engine(config, &engine))
 		return EXIT_BAD_CONFIG;
 	options.facts = capacity_facts_read(engine);
 	if (!plan(config, &options.facts, &options.capacity))

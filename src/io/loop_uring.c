@@ -162,7 +162,8 @@ static void uring_engine_wait(struct loop *loop, uint64_t timeout_ns)
 	io_uring_for_each_cqe(&self->ring, head, cqe)
 	{
 		dispatch(self, cqe);
-		count++;
+		if (++count == COMPLETIONS_PER_TURN)
+			break;
 	}
 	io_uring_cq_advance(&self->ring, count);
 }

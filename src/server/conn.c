@@ -92,7 +92,7 @@ static void on_eof(struct tcp *tcp)
 	if (conn->is_stalled)
 		return; /* what it sent before is still held: conn_ws_drained goes on */
 	conn_set_reason(conn, CLOSE_EOF);
-	if (conn->state == CONN_LINGER || conn->state == CONN_HEAD)
+	if (conn->state == CONN_HEAD)
 		tcp_close(tcp);
 	else
 		conn_flush_and_close(conn);
@@ -200,7 +200,7 @@ void conn_drain(struct conn *conn)
 	if (conn->state == CONN_OPEN)
 		conn_ws_close(conn, CLOSE_DRAIN);
 	else if (conn->state == CONN_HEAD)
-		tcp_close(&conn->tcp);
+		conn_http_drain(conn);
 }
 
 void conn_abort(struct conn *conn)

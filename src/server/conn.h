@@ -96,6 +96,7 @@ void conn_linger(struct conn *conn);
 /* conn_http.c: bytes in CONN_HEAD; the handshake timeout. */
 void conn_http_recv(struct conn *conn, uint8_t *data, size_t len);
 void conn_http_timeout(struct conn *conn);
+void conn_http_drain(struct conn *conn);
 void conn_http_release(struct conn *conn);
 
 /* conn_ws.c: the upgrade is answered; bytes in CONN_OPEN and CONN_CLOSING; the output

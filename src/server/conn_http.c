@@ -97,13 +97,12 @@ static void refuse(struct conn *conn, enum refusal refusal, uint64_t current, ui
 	answer(conn, &reply, false);
 }
 
-/* Its descriptors hold so many connections and no more; the others are in handshakes. */
+/* Counted in descriptors: those that hold no connection are in handshakes. */
 static void refuse_for_descriptors(struct conn *conn)
 {
-	const struct worker *worker = conn->worker;
+	uint64_t nofile = conn->worker->service->nofile;
 
-	refuse(conn, REFUSAL_NOFILE, worker->stats.connections,
-	       MIN(worker->stats.connections, worker->service->worker_connections));
+	refuse(conn, REFUSAL_NOFILE, nofile, nofile);
 }
 
 /* --- ordinary requests --- */
@@ -202,13 +201,17 @@ static bool admit(struct conn *conn)
 		refuse(conn, REFUSAL_DRAINING, total, 0);
 		return false;
 	}
-	if (conn->is_reserve || worker->stats.connections >= service->worker_connections) {
+	if (conn->is_reserve) {
 		refuse_for_descriptors(conn);
 		return false;
 	}
+	if (worker->stats.connections >= service->worker_connections) {
+		refuse(conn, REFUSAL_NOFILE, worker->stats.connections,
+		       service->worker_connections);
+		return false;
+	}
 	if (!admission_enter(service->admission)) {
-		refuse(conn, REFUSAL_MAX_CONNECTIONS, service->admission->max,
-		       service->admission->max);
+		refuse(conn, service->full, service->admission->max, service->admission->max);
 		return false;
 	}
 	conn->is_counted = true;
@@ -395,6 +398,12 @@ void conn_http_recv(struct conn *conn, uint8_t *data, size_t len)
 		conn->head = rx;
 	else
 		release_head(worker, rx);
+}
+
+void conn_http_drain(struct conn *conn)
+{
+	conn_http_release(conn);
+	refuse(conn, REFUSAL_DRAINING, conn->worker->stats.connections, 0);
 }
 
 void conn_http_timeout(struct conn *conn)

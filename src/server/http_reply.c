@@ -76,8 +76,7 @@ void http_reply_limit(struct http_reply *reply, const struct limit_refusal *refu
 	char detail[512];
 
 	snprintf(detail, sizeof(detail),
-		 "%s: the limit '%s' allows %" PRIu64 " connections and %" PRIu64
-		 " are there. To go higher: %s.",
+		 "%s: the limit '%s' is %" PRIu64 ", and %" PRIu64 " are in use. Remedy: %s.",
 		 refusal->title, refusal->limit, refusal->max, refusal->current, refusal->remedy);
 	http_reply_header(reply, "Retry-After: %u", refusal->retry_after_s);
 	http_reply_header(reply, "Gatehouse-Limit: %s; current=%" PRIu64 "; max=%" PRIu64,

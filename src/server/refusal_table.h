@@ -12,6 +12,8 @@
 	  "raise server.max_connections")                                           \
 	X(NOFILE, "nofile", 503, "The gateway is out of descriptors",               \
 	  "raise the descriptor limit (ulimit -n, LimitNOFILE=) or server.workers") \
+	X(FILE_MAX, "fs.file-max", 503, "The machine is out of files",              \
+	  "raise it (sysctl -w fs.file-max=N)")                                     \
 	X(DRAINING, "draining", 503, "The gateway is shutting down",                \
 	  "connect again, to another node or after the restart")                    \
 	X(MEMORY, "memory", 503, "The gateway is out of memory",                    \

@@ -13,9 +13,6 @@
 #include "base/clock.h"
 #include "server/worker.h"
 
-/* The admin listener needs few sockets; under io_uring they are a table of its own. */
-#define ADMIN_SOCKETS 256
-
 /* One worker and what the server knows of it; guarded by server->mutex. */
 struct slot {
 	struct server *server;
@@ -79,12 +76,27 @@ static void on_end(void *arg, int error)
 
 /* --- start --- */
 
+static enum refusal refusal_when_full(const struct server *server)
+{
+	static const enum refusal of_machine[CAPACITY_LIMITS] = {
+		[CAPACITY_NOFILE] = REFUSAL_NOFILE,
+		[CAPACITY_FILE_MAX] = REFUSAL_FILE_MAX,
+		[CAPACITY_MEMORY] = REFUSAL_MEMORY,
+	};
+	bool is_configured = server->options.config->server.max_connections != 0;
+
+	return is_configured ? REFUSAL_MAX_CONNECTIONS
+			     : of_machine[server->options.capacity.binding];
+}
+
 static void service_init(struct service *service, const struct server *server, const char *name)
 {
 	*service = (struct service){
 		.name = name,
 		.limits = &server->options.config->server,
 		.worker_connections = server->options.capacity.worker_connections,
+		.nofile = server->options.facts.nofile,
+		.full = refusal_when_full(server),
 	};
 	if (gethostname(service->node, sizeof(service->node) - 1) < 0)
 		snprintf(service->node, sizeof(service->node), "unknown");
@@ -168,11 +180,12 @@ static int await_listening(struct server *server, struct slot *slot, struct serv
 }
 
 static int start_one(struct server *server, struct slot *slot, struct service *service, int fd,
-		     uint32_t sockets, struct server_error *out_error)
+		     struct server_error *out_error)
 {
 	struct worker *worker = worker_start(&(struct worker_options){
 		.service = service,
-		.loop = {.engine = server->options.facts.engine, .max_sockets = sockets},
+		.loop = {.engine = server->options.facts.engine,
+			 .max_sockets = server->options.capacity.worker_sockets},
 		.events = {.on_listening = on_listening, .on_end = on_end, .arg = slot},
 		.listen_fd = fd,
 	});
@@ -204,9 +217,8 @@ static int start_admin(struct server *server, struct server_error *out_error)
 
 	if (fd < 0)
 		return -1;
-	uint32_t sockets = MIN((uint32_t)ADMIN_SOCKETS, server->options.capacity.worker_sockets);
 	int r = start_one(server, &server->slots[server->worker_count], &server->admin_service, fd,
-			  sockets, out_error);
+			  out_error);
 
 	if (r == 0)
 		log_listening("admin listening", &addr);
@@ -221,7 +233,7 @@ static int start_workers(struct server *server, struct server_error *out_error)
 		int fd = bind_one("server.listen", &addr, i == 0, out_error);
 
 		if (fd < 0 || start_one(server, &server->slots[i], &server->public_service, fd,
-					server->options.capacity.worker_sockets, out_error) < 0)
+					out_error) < 0)
 			return -1;
 	}
 	log_listening("listening", &addr);

@@ -29,8 +29,12 @@ struct service {
 	struct http_handler handler;
 	struct admission *admission;
 	uint64_t worker_connections; /* at most, per worker */
-	char node[64];               /* this host's name */
-	bool is_draining;            /* atomic */
+	uint64_t nofile;             /* the soft limit on descriptors */
+	/* What a client is told when admission is full: max_connections if it was
+	 * configured, else the limit of the machine that it was taken from. */
+	enum refusal full;
+	char node[64];    /* this host's name */
+	bool is_draining; /* atomic */
 	struct log_gate refusal_gates[REFUSAL_COUNT];
 	struct log_gate rejection_gate;
 	struct log_gate accept_gate;

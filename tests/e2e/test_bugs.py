@@ -2,7 +2,9 @@
 """One test for each bug that was found, named after it."""
 
 import contextlib
+import fcntl
 import http.client
+import os
 import resource
 import signal
 import socket
@@ -99,3 +101,74 @@ def test_help_of_serve_says_usage_twice():
     done = subprocess.run([conftest.BINARY, "serve", "--help"], capture_output=True, text=True,
                           timeout=20, check=True)
     assert done.stdout.count("Usage:") == 1
+
+
+def test_half_closed_client_still_gets_the_last_words(gateway):
+    """The answer, and a close frame, reach one who has said all it wanted to say."""
+    running = gateway()
+    with running.connect() as client:
+        client.sock.sendall(b"GET /nope HTTP/1.1\r\nHost: x\r\n\r\n")
+        client.sock.shutdown(socket.SHUT_WR)
+        assert read_all(client.sock).startswith(b"HTTP/1.1 404 ")
+    with running.open("/ws/half") as client:
+        client.sock.sendall(b"\x83\x80aaaa")  # a reserved opcode
+        client.sock.shutdown(socket.SHUT_WR)
+        assert read_all(client.sock)[:4] == b"\x88" + bytes([16]) + (1002).to_bytes(2, "big")
+
+
+def read_all(sock) -> bytes:
+    data = b""
+    while part := sock.recv(65536):
+        data += part
+    return data
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+def listens(port: int) -> bool:
+    with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
+        return True
+    return False
+
+
+def test_log_that_nobody_reads_stops_nobody(engine):
+    """Standard error is a full pipe: clients are served, and SIGTERM ends it all the same."""
+    port = free_port()
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    with subprocess.Popen([conftest.BINARY, "serve", "--listen", f"127.0.0.1:{port}", "--admin-listen",
+                           f"127.0.0.1:{free_port()}", "--engine", engine, "--log-level", "debug"],
+                          stderr=writer) as process:
+        os.close(writer)
+        try:
+            wsraw.wait_until(lambda: listens(port), "listening")
+            for number in range(200):  # a line each: more than the pipe holds
+                with wsraw.Client(("127.0.0.1", port)) as client:
+                    assert client.handshake(f"/ws/{number}").status == 101
+                    client.echo(b"served")
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=20) == 0
+        finally:
+            process.kill()
+            os.close(reader)
+
+
+def test_closed_standard_streams_are_not_taken_by_others(engine):
+    """With descriptors 0 to 2 closed the log may not end up in a socket or an eventfd."""
+    port = free_port()
+    command = (f"exec {conftest.BINARY} serve --listen 127.0.0.1:{port} --admin-listen "
+               f"127.0.0.1:{free_port()} --engine {engine} 0<&- 1>&- 2>&-")
+    with subprocess.Popen(["bash", "-c", command]) as process:
+        try:
+            wsraw.wait_until(lambda: listens(port), "listening")
+            assert os.readlink(f"/proc/{process.pid}/fd/2") == "/dev/null"
+            with wsraw.Client(("127.0.0.1", port)) as client:
+                assert client.handshake("/ws/a").status == 101
+                client.echo(b"served")
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=20) == 0
+        finally:
+            process.kill()
