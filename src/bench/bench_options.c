@@ -183,6 +183,23 @@ static int text_append(struct parse *parse, const struct option *option, const c
 	return 0;
 }
 
+/* `list` is NULL or a text of tokens with ", " between them. */
+static bool is_in_list(const uint8_t *list, const char *token)
+{
+	const char *at = (const char *)list;
+	size_t len = strlen(token);
+
+	while (at != NULL && *at != 0) {
+		size_t item_len = strcspn(at, ",");
+
+		if (item_len == len && memcmp(at, token, len) == 0)
+			return true;
+		at += item_len;
+		at += strspn(at, ", ");
+	}
+	return false;
+}
+
 static int subprotocol_add(struct parse *parse, const struct option *option, const char *value)
 {
 	if (!is_token(slice_from_text(value)))
@@ -190,6 +207,8 @@ static int subprotocol_add(struct parse *parse, const struct option *option, con
 			    "--subprotocol: '%s' is not a token: letters, digits and "
 			    "!#$%%&'*+-.^_`|~ only",
 			    value);
+	if (is_in_list(parse->options->subprotocols.data, value))
+		return fail(parse, "--subprotocol: '%s' is given twice; name each once", value);
 	return text_append(parse, option, ", ", value, "", BENCH_SUBPROTOCOL_MAX);
 }
 
