@@ -141,10 +141,11 @@ int bench_report_write_json(const struct bench_report *report, FILE *to)
 	json_object_set_new(root, "handshake_seconds", hist_json(&result->handshake));
 	json_object_set_new(root, "echo_seconds", hist_json(&result->echo));
 	json_object_set_new(root, "series", series_json(&result->series));
-	int r = json_dumpf(root, to, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+	errno = EIO; /* jansson may fail without one */
+	bool is_written = json_dumpf(root, to, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) == 0 &&
+			  fputc('\n', to) != EOF && fflush(to) == 0;
+	int error = errno;
 
 	json_decref(root);
-	if (r < 0 || fputc('\n', to) == EOF || fflush(to) == EOF)
-		return -EIO;
-	return 0;
+	return is_written ? 0 : -error;
 }
