@@ -242,22 +242,23 @@ static void connect_phase(struct run *run)
 	phase_end(run, "connected");
 }
 
-static void hold_phase(struct run *run)
-{
-	run->hold_start_ns = clock_now_ns() + HOLD_AFTER_NS;
-	for (unsigned i = 0; i < run->setup.workers; i++)
-		bench_worker_hold(run->workers[i], run->hold_start_ns);
-	while (!have_all_ended(run) && interrupts == 0)
-		tick(run, "holding");
-	phase_end(run, "held");
-}
-
 /* With no connection left there is nothing to hold. */
 static bool is_worth_holding(const struct run *run)
 {
 	struct bench_totals totals = totals_now(run);
 
 	return interrupts == 0 && totals.connected > totals.dropped;
+}
+
+static void hold_phase(struct run *run)
+{
+	run->hold_start_ns = clock_now_ns() + HOLD_AFTER_NS;
+	for (unsigned i = 0; i < run->setup.workers; i++)
+		bench_worker_hold(run->workers[i], run->hold_start_ns);
+	do
+		tick(run, "holding");
+	while (!have_all_ended(run) && is_worth_holding(run));
+	phase_end(run, "held");
 }
 
 static bool workers_start(struct run *run)
@@ -366,12 +367,10 @@ static bool test(struct run *run)
 	bench_progress_init(&run->progress, run->options->is_quiet ? NULL : stderr,
 			    run->options->connections, run->start_ns);
 	connect_phase(run);
-	bool was_held = is_worth_holding(run);
-
-	if (was_held)
+	if (is_worth_holding(run))
 		hold_phase(run);
 	run->result.was_interrupted = interrupts > 0 && !have_all_ended(run);
-	if (!was_held || run->result.was_interrupted)
+	if (!have_all_ended(run))
 		for_all(run, bench_worker_stop);
 	while (!have_all_ended(run))
 		tick(run, "closing");

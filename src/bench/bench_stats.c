@@ -103,7 +103,10 @@ bool bench_verdict(const struct bench_result *result, char *out, size_t size)
 
 	add(&text, "%s: %" PRIu64 " of %" PRIu64 " connected", passed ? "PASS" : "FAIL",
 	    totals->connected, result->wanted);
-	if (totals->connected > 0)
+	if (totals->dropped > 0 && totals->dropped == totals->connected)
+		add(&text, ", all %" PRIu64 " dropped after %.1f s", totals->dropped,
+		    result->hold_s);
+	else if (totals->connected > 0)
 		add(&text, ", %" PRIu64 " held %.*f s", totals->held, result->hold_s < 10 ? 1 : 0,
 		    result->hold_s);
 	add_echoes(&text, result);

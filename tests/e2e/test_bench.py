@@ -722,6 +722,8 @@ def test_soft_descriptor_limit_is_raised(server):
     (["ws://h/", "--header", "X: a\r\nY: b"], "line break"),
     (["ws://h/", "--header", "Host: b"], "set by the handshake itself"),
     (["ws://h/", "--subprotocol", "a b"], "not a token"),
+    (["ws://h/", "--subprotocol", "ab", "--subprotocol", "c", "--subprotocol", "ab"],
+     "'ab' is given twice"),
     (["ws://h/", "--depth", "2", "--size", "8"], "no room for its send time"),
     (["ws://h/", "--depth", "2", "--message-rate", "1"], "exclude each other"),
     (["ws://h/", "--duration", "2s"], "needs --depth or"),
@@ -795,3 +797,26 @@ def test_quiet_prints_no_progress(server):
     got = plain(server(good).url, "--quiet", "--hold", "100ms")
     assert got.returncode == 0
     assert got.stderr == ""
+
+
+def test_nothing_left_to_hold_ends_the_test(bench, server):
+    """A server that is killed in the hold must not cost the rest of it."""
+    def behave(peer, _number):
+        peer.upgrade()
+        peer.receive()
+
+    began = time.monotonic()
+    got = bench(server(behave).url, "-c", 3, "--workers", 2, "--message-rate", 5, "--duration",
+                "40s")
+    assert time.monotonic() - began < 20
+    assert got.code == 1
+    assert got.verdict.startswith("FAIL: 3 of 3 connected, all 3 dropped after ")
+    assert "interrupted" not in got.verdict
+    assert got.json["hold_seconds"] < 20
+
+
+def test_json_error_keeps_its_reason(server):
+    got = plain(server(good).url, "-q", "--hold", "100ms", "--json", "/dev/full")
+    assert got.returncode == 1
+    assert got.stderr == ("gatehouse bench: --json: writing '/dev/full' failed: "
+                          "No space left on device\n")
