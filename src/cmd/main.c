@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * main.c - picks the command. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/check.h"
 #include "cmd/cmd.h"
@@ -26,12 +30,33 @@ static void usage(FILE *to)
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
 		fprintf(to, "  %-8s  %s\n", commands[i].name, commands[i].help);
 	fputs("\n'gatehouse COMMAND --help' describes a command.\n"
-	      "Exit codes: 0 good; 1 the check, threshold or verdict failed; 2 wrong usage;\n"
-	      "78 the configuration cannot work.\n",
+	      "Exit codes: 0 good; 1 the check, threshold or verdict failed; 2 wrong usage, also\n"
+	      "if only flags have a bad value; 78 the configuration cannot work.\n",
 	      to);
 }
 
-int main(int argc, char **argv)
+/* Else the next descriptor that is opened would be standard input, output or error. */
+static bool standard_descriptors_open(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			return false;
+	return true;
+}
+
+/* A command whose output did not reach its file or pipe has failed. */
+static int output_check(int code)
+{
+	bool is_flushed = fflush(stdout) == 0;
+
+	if (is_flushed && !ferror(stdout))
+		return code;
+	fprintf(stderr, "gatehouse: standard output cannot be written%s%s\n",
+		is_flushed ? "" : ": ", is_flushed ? "" : strerror(errno));
+	return code == EXIT_GOOD ? EXIT_FAILED : code;
+}
+
+static int run(int argc, char **argv)
 {
 	if (argc < 2) {
 		usage(stderr);
@@ -50,4 +75,11 @@ int main(int argc, char **argv)
 	fprintf(stderr, "gatehouse: unknown command '%s'; 'gatehouse --help' lists them\n",
 		argv[1]);
 	return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	if (!standard_descriptors_open())
+		return EXIT_FAILED;
+	return output_check(run(argc, argv));
 }

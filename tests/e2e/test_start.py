@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starting: what cannot work is said with its value and its remedy, exit 78."""
 
+import os
 import re
 import socket
 import subprocess
+import urllib.error
+import urllib.request
 
 import pytest
 
@@ -156,3 +159,32 @@ def test_ipv6_listener(gateway):
     assert running.address[0] == "::1"
     with running.open() as client:
         client.echo(b"six")
+
+
+def test_closed_standard_descriptors_become_dev_null(tmp_path):
+    """Else an internal descriptor would get number 2, and the log would go there."""
+    with socket.socket() as one, socket.socket() as two:
+        one.bind(("127.0.0.1", 0))
+        two.bind(("127.0.0.1", 0))
+        port, admin = one.getsockname()[1], two.getsockname()[1]
+    command = (f"exec {conftest.BINARY.resolve()} serve --listen 127.0.0.1:{port} "
+               f"--admin-listen 127.0.0.1:{admin} --workers 1 --max-connections 10 0<&- 1>&- 2>&-")
+    process = subprocess.Popen(["bash", "-c", command], cwd=tmp_path)
+
+    def health():
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health",
+                                        timeout=wsraw.SECONDS) as answer:
+                return answer.status == 200
+        except urllib.error.URLError:
+            return False
+
+    try:
+        wsraw.wait_until(health, "a healthy gateway")
+        for fd in (0, 1, 2):
+            assert os.readlink(f"/proc/{process.pid}/fd/{fd}") == "/dev/null"
+        process.terminate()
+        assert process.wait(wsraw.SECONDS) == 0
+    finally:
+        process.kill()
+        process.wait()
