@@ -42,8 +42,8 @@
 	X(server, max_connections, AUTO_COUNT, "auto", 1, 16000000, "connections", RESTART,    \
 	  "Over this number new clients get 503. auto = as many as the limits of this "        \
 	  "machine allow.")                                                                    \
-	X(server, max_connections_per_ip, COUNT, "0", 0, 16000000, "connections", LIVE,        \
-	  "Over this number further clients from one address get 429. 0 = no limit.")          \
+	X(server, max_connections_per_ip, COUNT, "0", 0, 0, "connections", LIVE,               \
+	  "Only 0: per-address limits do not exist in this version; write 0.")                 \
 	X(server, handshake_timeout, DURATION, "10s", 100, 10 * CONFIG_MINUTE, "ms", LIVE,     \
 	  "From the connection to the end of its HTTP upgrade; then it is closed.")            \
 	X(server, max_message_size, SIZE, "1MiB", 125, CONFIG_GIB, "bytes", LIVE,              \

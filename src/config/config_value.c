@@ -66,8 +66,11 @@ static void range_print(const struct config_option *option, char *out, size_t si
 
 	kind->format(option->min, min, sizeof(min));
 	kind->format(option->max, max, sizeof(max));
-	snprintf(out, size, "%s..%s%s%s", option->min == 0 ? "0" : min, max, has_unit ? " " : "",
-		 has_unit ? option->unit : "");
+	if (option->min == option->max)
+		snprintf(out, size, "%s", min);
+	else
+		snprintf(out, size, "%s..%s%s%s", option->min == 0 ? "0" : min, max,
+			 has_unit ? " " : "", has_unit ? option->unit : "");
 }
 
 static void words_print(const char *const *words, char *out, size_t size)
@@ -145,6 +148,11 @@ static bool number_parse(const struct config_option *option, struct slice text, 
 	if (is_off || (value >= option->min && value <= option->max)) {
 		*out_value = value;
 		return true;
+	}
+	if (option->min == option->max) { /* its help says why there is no choice */
+		problem_set(out_problem, "%s is not possible. %s", config_quote(text, seen),
+			    option->help);
+		return false;
 	}
 	range_print(option, allowed, sizeof(allowed));
 	problem_set(out_problem, "%s is not in %s; write a %s in that range%s%s%s",
