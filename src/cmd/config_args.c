@@ -138,8 +138,12 @@ static int given_load(const struct given *given, struct config *out_config)
 	if (r < 0)
 		fprintf(stderr, "gatehouse %s: %zu mistake%s in the configuration\n",
 			given->args->command, report.count, report.count == 1 ? "" : "s");
+	bool is_usage = report.of_flags == report.count;
+
 	config_report_finish(&report);
-	return r < 0 ? (int)given->args->on_mistakes : CONFIG_ARGS_GO_ON;
+	if (r == 0)
+		return CONFIG_ARGS_GO_ON;
+	return is_usage ? EXIT_USAGE : (int)given->args->on_mistakes;
 }
 
 int config_args_load(const struct config_args *args, int argc, char **argv,

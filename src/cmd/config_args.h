@@ -21,7 +21,7 @@ struct config_args {
 	const char *intro;   /* what --help says first; whole lines */
 	const struct config_args_action *actions;
 	size_t action_count;
-	enum exit_code on_mistakes; /* exit code for a bad configuration */
+	enum exit_code on_mistakes; /* unless flags alone are wrong: EXIT_USAGE */
 };
 
 /* Not an exit code: the command goes on. */

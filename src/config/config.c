@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,6 +15,7 @@
 #include "config/suggest.h"
 
 #define FILE_BYTES_MAX  ((size_t)1 << 20)
+#define PIPE_WAIT_MS    5000
 #define VARIABLE_PREFIX "GATEHOUSE_"
 #define DEFAULT_PATH    "/ws/{client_id}"
 
@@ -169,6 +171,8 @@ static void environment_apply(struct config *config, char *const *environment,
 static void flags_apply(struct config *config, const struct config_flag *flags, size_t count,
 			struct config_report *report)
 {
+	size_t before = report->count;
+
 	for (size_t i = 0; i < count; i++) {
 		const struct config_option *option = config_option_by_flag(flags[i].name);
 
@@ -176,6 +180,7 @@ static void flags_apply(struct config *config, const struct config_flag *flags, 
 		text_apply(config, option, (struct config_origin){.kind = CONFIG_FROM_FLAG},
 			   flags[i].name, flags[i].value, report);
 	}
+	report->of_flags += report->count - before;
 }
 
 /* Returns 0 with the whole file in *out_text, or a negative errno. */
@@ -186,9 +191,14 @@ static int descriptor_read(int fd, struct buf *out_text)
 
 		if (room == NULL)
 			return -ENOMEM;
-		ssize_t got = read(fd, room, 4096);
+		/* A pipe or a terminal may never have anything; a file is always ready. */
+		int ready = poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, PIPE_WAIT_MS);
 
-		if (got < 0 && errno != EINTR)
+		if (ready == 0)
+			return -ETIMEDOUT;
+		ssize_t got = ready < 0 ? -1 : read(fd, room, 4096);
+
+		if (got < 0 && errno != EINTR && errno != EAGAIN)
 			return -errno;
 		if (got == 0)
 			return 0;
@@ -200,7 +210,8 @@ static int descriptor_read(int fd, struct buf *out_text)
 
 static int file_read(const char *file, struct buf *out_text)
 {
-	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	/* Without O_NONBLOCK the open of a pipe waits for its writer. */
+	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
 	if (fd < 0)
 		return -errno;
@@ -236,6 +247,11 @@ static void file_apply(struct config *config, const char *file, const struct sli
 	if (r == -EFBIG)
 		config_report_add(report, "%s: is larger than %zu bytes; write a smaller file",
 				  file, FILE_BYTES_MAX);
+	else if (r == -ETIMEDOUT)
+		config_report_add(report,
+				  "%s: is a pipe or a terminal and nothing came for %d ms; name a "
+				  "file or let something write to it",
+				  file, PIPE_WAIT_MS);
 	else if (r < 0)
 		config_report_add(report, "%s: cannot be read: %s; %s", file, strerror(-r),
 				  file_advice(-r));
@@ -272,17 +288,32 @@ static bool is_wildcard(const struct net_addr *addr)
 	return addr->in.sin_addr.s_addr == INADDR_ANY;
 }
 
+/* [::] takes IPv4 too. */
+static bool covers(const struct net_addr *wide, const struct net_addr *other)
+{
+	return is_wildcard(wide) &&
+	       (wide->sa.sa_family == AF_INET6 || other->sa.sa_family == AF_INET);
+}
+
 /* True if only one of the two could listen. Port 0 is any free one. */
 static bool addresses_clash(const struct net_addr *a, const struct net_addr *b)
 {
-	if (net_addr_port(a) != net_addr_port(b) || net_addr_port(a) == 0 ||
-	    a->sa.sa_family != b->sa.sa_family)
+	if (net_addr_port(a) != net_addr_port(b) || net_addr_port(a) == 0)
 		return false;
-	if (is_wildcard(a) || is_wildcard(b))
+	if (covers(a, b) || covers(b, a))
 		return true;
+	if (a->sa.sa_family != b->sa.sa_family)
+		return false;
 	return a->sa.sa_family == AF_INET6
 		       ? IN6_ARE_ADDR_EQUAL(&a->in6.sin6_addr, &b->in6.sin6_addr)
 		       : a->in.sin_addr.s_addr == b->in.sin_addr.s_addr;
+}
+
+static bool is_only_from_flags(const struct config *config, enum config_option_number number)
+{
+	enum config_origin_kind kind = config->origins[number].kind;
+
+	return kind == CONFIG_FROM_DEFAULT || kind == CONFIG_FROM_FLAG;
 }
 
 static void cross_check(const struct config *config, struct config_report *report)
@@ -303,6 +334,8 @@ static void cross_check(const struct config *config, struct config_report *repor
 		"another port",
 		place, net_addr_format(&config->admin.listen, admin_text, sizeof(admin_text)),
 		net_addr_format(&config->server.listen, server_text, sizeof(server_text)));
+	report->of_flags += is_only_from_flags(config, CONFIG_OPTION_admin_listen) &&
+			    is_only_from_flags(config, CONFIG_OPTION_server_listen);
 }
 
 int config_load(const struct config_sources *sources, struct config_report *report,

@@ -16,6 +16,7 @@
 struct config_report {
 	struct buf text; /* whole lines, each with its '\n' */
 	size_t count;    /* of all mistakes, also of those not in `text` */
+	size_t of_flags; /* of `count`, those that only flags can have caused */
 	size_t shown;    /* lines in `text` */
 };
 

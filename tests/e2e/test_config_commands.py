@@ -89,3 +89,48 @@ def test_references_are_up_to_date_and_need_no_good_configuration(tmp_path, flag
     done = run("config", flag, "-c", "none.yaml", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (conftest.ROOT / "docs" / document).read_text()
+
+
+@pytest.mark.parametrize("command, of_file", [("serve", 78), ("config", 78), ("check", 1)])
+def test_mistakes_of_flags_alone_are_wrong_usage(tmp_path, command, of_file):
+    flags = ("--workers", "0", "--max-connections-per-ip=3")
+    clash = ("--listen", "[::]:7000", "--admin-listen", "127.0.0.1:7000")
+    assert run(command, *flags, cwd=tmp_path).returncode == 2
+    assert run(command, *clash, cwd=tmp_path).returncode == 2
+    assert run(command, *flags, cwd=tmp_path,
+               env={"GATEHOUSE_LOG_LEVEL": "loud"}).returncode == of_file
+    assert run(command, *clash[:2], cwd=tmp_path,
+               env={"GATEHOUSE_ADMIN_LISTEN": "127.0.0.1:7000"}).returncode == of_file
+    (tmp_path / "bad.yaml").write_text("x: 1\n")
+    assert run(command, *flags, "-c", "bad.yaml", cwd=tmp_path).returncode == of_file
+
+
+def test_pipe_without_a_writer_does_not_hang(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    done = run("check", "-c", "pipe", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("pipe: is a pipe or a terminal and nothing came for ")
+
+
+@pytest.mark.parametrize("script", ["config -c <(echo 'server: {workers: 3}')",
+                                    "config -c /dev/stdin < <(echo 'server: {workers: 3}')"])
+def test_process_substitution_is_a_configuration(script):
+    done = subprocess.run(["bash", "-c", f"{conftest.BINARY.resolve()} {script}"],
+                          capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "  workers: 3 " in done.stdout
+
+
+def test_empty_device_is_an_empty_file(tmp_path):
+    done = run("check", "-c", "/dev/null", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("arguments", [("version",), ("--help",), ("check",), ("config",),
+                                       ("config", "--reference"), ("bench", "--help")])
+def test_output_that_cannot_be_written_is_a_failure(tmp_path, arguments):
+    with open("/dev/full", "w", encoding="ascii") as full:
+        done = subprocess.run([conftest.BINARY.resolve(), *arguments], stdout=full, text=True,
+                              stderr=subprocess.PIPE, timeout=20, check=False, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("gatehouse: standard output cannot be written")

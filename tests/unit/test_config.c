@@ -306,6 +306,15 @@ static const struct {
 	{"server:\n  listen: 127.0.0.1:8081\n",
 	 "f:2:11: admin.listen: 127.0.0.1:8081 clashes with server.listen 127.0.0.1:8081; give one "
 	 "of them another port\n"},
+	{"server:\n  listen: '[::]:80'\nadmin:\n  listen: 127.0.0.1:80\n",
+	 "f:4:11: admin.listen: 127.0.0.1:80 clashes with server.listen [::]:80; give one of them "
+	 "another port\n"},
+	{"admin:\n  listen: '[::]:8080'\n",
+	 "f:2:11: admin.listen: [::]:8080 clashes with server.listen 0.0.0.0:8080; give one of "
+	 "them another port\n"},
+	{"server:\n  max_connections_per_ip: 3\n",
+	 "f:2:27: server.max_connections_per_ip: 3 is not possible. Only 0: per-address limits do "
+	 "not exist in this version; write 0.\n"},
 	{"server:\n  listen: x\nadmin:\n  listen: 127.0.0.1:8080\n",
 	 "f:2:11: server.listen: x has no port: write ADDRESS:PORT, e.g. 0.0.0.0:8080 or "
 	 "[::]:8080\n"},
