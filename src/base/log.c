@@ -15,6 +15,9 @@
 
 #define LINE_MAX_BYTES 4096
 
+/* How long a thread waits for another one that is writing its line. */
+#define PATIENCE_NS 2000000
+
 static enum log_level lowest_level = LOG_LEVEL_INFO;
 static enum log_format line_format = LOG_FORMAT_LOGFMT;
 
@@ -196,17 +199,16 @@ static bool can_write(void)
 void log_write(enum log_level level, const char *message, const struct log_field *fields,
 	       size_t count)
 {
-	static const struct timespec patience = {.tv_nsec = 2000000};
 	struct timespec deadline;
 	struct line line = {.len = 0};
 
-	clock_gettime(CLOCK_MONOTONIC, &deadline);
-	deadline.tv_nsec += patience.tv_nsec;
+	clock_gettime(CLOCK_REALTIME, &deadline);
+	deadline.tv_nsec += PATIENCE_NS;
 	deadline.tv_sec += deadline.tv_nsec / (long)NS_PER_S;
 	deadline.tv_nsec %= (long)NS_PER_S;
 	/* Another process that shares the pipe may fill it between poll and write; then one
 	 * of our threads is stuck, and the others go on without. */
-	if (pthread_mutex_clocklock(&write_lock, CLOCK_MONOTONIC, &deadline) != 0)
+	if (pthread_mutex_timedlock(&write_lock, &deadline) != 0)
 		return;
 	if (can_write()) {
 		line_compose(&line, level, message, fields, count);

@@ -52,8 +52,8 @@
 	  "Per connection. While this much waits for a client, nothing more is read from it; " \
 	  "see send_timeout.")                                                                 \
 	X(server, send_timeout, DURATION, "5s", 100, CONFIG_HOUR, "ms", LIVE,                  \
-	  "A client whose queue is full and that takes no byte for this long is closed as "    \
-	  "slow_reader.")                                                                      \
+	  "A client whose queue is full, and for which the kernel could take nothing more "     \
+	  "for this long, is closed as slow_reader.")                                          \
 	X(server, ping_interval, OFF_DURATION, "60s", 100, CONFIG_DAY, "ms", LIVE,             \
 	  "A connection that was silent for this long is sent a ping. 0 = no pings.")          \
 	X(server, pong_timeout, DURATION, "20s", 100, CONFIG_HOUR, "ms", LIVE,                 \

@@ -154,21 +154,3 @@ def test_log_that_nobody_reads_stops_nobody(engine):
         finally:
             process.kill()
             os.close(reader)
-
-
-def test_closed_standard_streams_are_not_taken_by_others(engine):
-    """With descriptors 0 to 2 closed the log may not end up in a socket or an eventfd."""
-    port = free_port()
-    command = (f"exec {conftest.BINARY} serve --listen 127.0.0.1:{port} --admin-listen "
-               f"127.0.0.1:{free_port()} --engine {engine} 0<&- 1>&- 2>&-")
-    with subprocess.Popen(["bash", "-c", command]) as process:
-        try:
-            wsraw.wait_until(lambda: listens(port), "listening")
-            assert os.readlink(f"/proc/{process.pid}/fd/2") == "/dev/null"
-            with wsraw.Client(("127.0.0.1", port)) as client:
-                assert client.handshake("/ws/a").status == 101
-                client.echo(b"served")
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(timeout=20) == 0
-        finally:
-            process.kill()
