@@ -20,7 +20,6 @@ void limits_answer(const struct server *server, struct http_reply *reply)
 	const struct capacity *plan = &server_options(server)->capacity;
 	const struct capacity_row *next = &plan->rows[plan->binding];
 	uint64_t used = server_connections(server);
-	bool is_configured = server_options(server)->config->server.max_connections != 0;
 	json_t *rows = json_array();
 
 	json_array_append_new(rows,
@@ -31,7 +30,6 @@ void limits_answer(const struct server *server, struct http_reply *reply)
 				      row(plan->rows[i].limit, plan->rows[i].value,
 					  plan->rows[i].connections, used, plan->rows[i].remedy));
 	admin_reply_json(reply, 200,
-			 json_pack("{s:s, s:s, s:o}", "binding",
-				   is_configured ? "max_connections" : next->limit, "next",
-				   next->limit, "limits", rows));
+			 json_pack("{s:s, s:s, s:o}", "binding", server_binding_limit(server),
+				   "next", next->limit, "limits", rows));
 }

@@ -121,25 +121,16 @@ static void line_add_key(struct line *line, const char *key)
 
 static void line_add_field(struct line *line, const struct log_field *field)
 {
+	const char *text = field->text == NULL ? "-" : field->text;
 	char number[24];
 
 	line_add_key(line, field->key);
 	switch (field->kind) {
 	case LOG_FIELD_TEXT:
-	case LOG_FIELD_BYTES:
-		if (field->text == NULL)
-			line_add_value(line, "-", 1);
-		else
-			line_add_value(line, field->text,
-				       field->kind == LOG_FIELD_TEXT ? strlen(field->text)
-								     : (size_t)field->number);
+		line_add_value(line, text, strlen(text));
 		break;
 	case LOG_FIELD_UINT:
 		snprintf(number, sizeof(number), "%" PRIu64, field->number);
-		line_add_text(line, number);
-		break;
-	case LOG_FIELD_INT:
-		snprintf(number, sizeof(number), "%" PRId64, (int64_t)field->number);
 		line_add_text(line, number);
 		break;
 	}

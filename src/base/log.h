@@ -14,21 +14,17 @@
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
 enum log_format { LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON };
 
-enum log_field_kind { LOG_FIELD_TEXT, LOG_FIELD_BYTES, LOG_FIELD_UINT, LOG_FIELD_INT };
+enum log_field_kind { LOG_FIELD_TEXT, LOG_FIELD_UINT };
 
 struct log_field {
 	const char *key;
 	enum log_field_kind kind;
-	const char *text; /* TEXT (NUL-terminated), BYTES (`number` bytes); NULL prints "-" */
-	uint64_t number;  /* UINT; INT as two's complement; length of BYTES */
+	const char *text; /* TEXT; NULL prints "-" */
+	uint64_t number;  /* UINT */
 };
 
 #define F_TEXT(key, value) ((struct log_field){(key), LOG_FIELD_TEXT, (value), 0})
-#define F_SLICE(key, value) \
-	((struct log_field){(key), LOG_FIELD_BYTES, (const char *)(value).data, (value).len})
 #define F_UINT(key, value) ((struct log_field){(key), LOG_FIELD_UINT, NULL, (uint64_t)(value)})
-#define F_INT(key, value) \
-	((struct log_field){(key), LOG_FIELD_INT, NULL, (uint64_t)(int64_t)(value)})
 
 /* Set both before the first thread starts; info and logfmt until then. */
 void log_configure(enum log_level lowest, enum log_format format);

@@ -89,10 +89,9 @@ static enum refusal refusal_when_full(const struct server *server)
 			     : of_machine[server->options.capacity.binding];
 }
 
-static void service_init(struct service *service, const struct server *server, const char *name)
+static void service_init(struct service *service, const struct server *server)
 {
 	*service = (struct service){
-		.name = name,
 		.limits = &server->options.config->server,
 		.worker_connections = server->options.capacity.worker_connections,
 		.nofile = server->options.facts.nofile,
@@ -123,10 +122,10 @@ struct server *server_create(const struct server_options *options)
 	}
 	for (size_t i = 0; i <= server->worker_count; i++)
 		server->slots[i].server = server;
-	service_init(&server->public_service, server, "public");
+	service_init(&server->public_service, server);
 	server->public_service.routes = server->routes;
 	server->public_service.admission = &server->admission;
-	service_init(&server->admin_service, server, "admin");
+	service_init(&server->admin_service, server);
 	return server;
 }
 
@@ -352,6 +351,11 @@ uint64_t server_workers_listening(const struct server *server)
 const struct server_options *server_options(const struct server *server)
 {
 	return &server->options;
+}
+
+const char *server_binding_limit(const struct server *server)
+{
+	return refusal_table[server->public_service.full].label;
 }
 
 uint64_t server_started_ns(const struct server *server)

@@ -58,4 +58,6 @@ void server_stats(const struct server *server, struct stats *out_sum);
 uint64_t server_connections(const struct server *server);
 uint64_t server_workers_listening(const struct server *server);
 const struct server_options *server_options(const struct server *server);
+/* The name of the limit that refuses when the gateway is full. */
+const char *server_binding_limit(const struct server *server);
 uint64_t server_started_ns(const struct server *server); /* clock_now_ns of the start */

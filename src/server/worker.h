@@ -23,7 +23,6 @@
 /* What a listener offers, and by which rules: shared by its workers. Read-only but
  * for the atomics. */
 struct service {
-	const char *name; /* for threads and the log */
 	const struct config_server *limits;
 	const struct route_table *routes; /* NULL: no WebSockets here */
 	struct http_handler handler;
