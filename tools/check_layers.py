@@ -15,10 +15,10 @@ MAY_INCLUDE = {
     "config": {"base"},
     "session": {"base"},
     "route": {"base", "io", "config", "session"},
-    "server": {"base", "proto", "io", "config", "session", "route"},
     "diag": {"base", "io", "config"},
+    "server": {"base", "proto", "io", "config", "session", "route", "diag"},
     "admin": {"base", "proto", "io", "config", "session", "route", "server", "diag"},
-    "bench": {"base", "proto", "io"},
+    "bench": {"base", "proto", "io", "diag"},
     "cmd": {"base", "proto", "io", "config", "session", "route", "server", "diag", "admin", "bench"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * limits.h - the limits table: what caps connections, by how much, and how to raise it.
+ *
+ * Layer: diag. Pure functions over facts that the caller has read (io/os_limits.h),
+ * so that a table can be made of any process, of a made-up machine, and again and
+ * again while the gateway runs. Thread-safe. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config/config.h"
+#include "diag/limit_table.h"
+#include "io/loop.h"
+#include "io/os_limits.h"
+
+/* It does not cap connections, or nobody knows how many. */
+#define LIMIT_NO_CAP UINT64_MAX
+
+enum limit_state {
+	LIMIT_KNOWN,
+	LIMIT_UNLIMITED, /* there is such a limit, but it is not set */
+	LIMIT_UNKNOWN,   /* it could not be read: the note says why */
+	LIMIT_OFF,       /* it does not apply here: the note says why */
+};
+
+struct limit {
+	enum limit_id id;
+	enum limit_state state;
+	uint64_t value; /* LIMIT_KNOWN: in the unit of the table */
+	bool has_used;
+	uint64_t used;        /* in the same unit */
+	uint64_t connections; /* that it allows in all, those of now included; or LIMIT_NO_CAP */
+	char source[128];     /* where it was read */
+	char cost[96];        /* what one connection takes of it, e.g. "1 descriptor", "6144 bytes
+			       * (assumed)"; "" if it does not cap */
+	char note[256];       /* why it is unknown or off, or what else to know; "" if nothing */
+};
+
+/* What a connection costs in memory, kernel and user together. */
+struct limit_cost {
+	uint64_t bytes;
+	bool is_measured;
+};
+
+/* Bytes that a connection is reckoned with until it can be measured: 4.5 KiB of the
+ * kernel, 0.25 of ours, and room for traffic. */
+#define LIMIT_COST_ASSUMED_BYTES 6144
+
+/* Connections from which on a measurement means something. */
+#define LIMIT_COST_MIN_CONNECTIONS 1000
+
+/* Cost per connection from two readings: `before` with none, `now` with `connections`
+ * of them. The kernel's share is taken over all TCP sockets of the machine, since slab
+ * memory is. Assumed, if there are too few, if a fact is missing or if the outcome is
+ * not believable (under 1 KiB or over 256 KiB). */
+struct limit_cost limit_cost_measure(const struct os_limits *before, const struct os_limits *now,
+				     uint64_t connections);
+
+/* What the table is made from. */
+struct limits_input {
+	const struct os_limits *os;
+	const struct config *config; /* NULL: no gateway of ours; its rows are off */
+	enum loop_engine engine;     /* that runs or would run; EPOLL for foreign programs */
+	const char *engine_reason;
+	/* diag/capacity.h; for foreign programs worker_sockets = 0 and the descriptors
+	 * are reckoned as soft limit less those that are no sockets. */
+	uint64_t workers;
+	uint64_t nofile_connections; /* that the descriptors allow */
+	uint64_t max_connections;    /* in effect; 0: not known yet (`auto` while planning) */
+	uint64_t connections;        /* held now */
+	uint64_t fullest_ring;       /* io_uring: sockets in the fullest worker now */
+	uint64_t accept_rate_now;    /* connections in the last second */
+	uint64_t fullest_ip;         /* connections of the address that has most */
+	struct limit_cost cost;
+};
+
+struct limits {
+	struct limit rows[LIMIT_ID_COUNT];   /* by id */
+	enum limit_id order[LIMIT_ID_COUNT]; /* ids, the binding limit first: those that cap by
+					      * the connections they allow, then the others in
+					      * the order of the table */
+};
+
+void limits_build(const struct limits_input *input, struct limits *out_limits);
+
+/* The row that allows fewest connections, and the one after it. With `max_connections:
+ * auto` max_connections itself is not the binding one: what it was taken from is.
+ * NULL: nothing caps them. */
+const struct limit *limits_binding(const struct limits *limits);
+const struct limit *limits_next(const struct limits *limits);
+
+/* The least that the limits other than max_connections allow. */
+uint64_t limits_allowed(const struct limits *limits);
+
+/* Share of it that is used, in percent; 0 if that is not known. */
+unsigned limit_percent(const struct limit *limit);
+
+/* --- names --- */
+
+const char *limit_label(enum limit_id id);
+const char *limit_unit(enum limit_id id);
+enum limit_kind limit_kind(enum limit_id id);
+const char *limit_scope_name(enum limit_id id); /* "gateway", "process", ... */
+const char *limit_kind_name(enum limit_id id);  /* "caps", "paces", "counts", "states" */
+const char *limit_state_name(enum limit_state state);
+
+/* --- how to raise it --- */
+
+struct limit_remedy {
+	const char *place; /* "configuration", "shell", "systemd", "compose", "docker",
+			    * "kubernetes", "sysctl", "machine" */
+	char text[256];    /* ready to paste, with the value that `connections` need */
+};
+#define LIMIT_REMEDIES_MAX 6
+
+/* What to do so that `connections` can be held (for kinds that do not cap: so that the
+ * limit is twice what it is). Returns how many of out[] were filled; 0: nothing can
+ * raise it. */
+size_t limit_remedies(const struct limits_input *input, const struct limit *limit,
+		      uint64_t connections, struct limit_remedy out[LIMIT_REMEDIES_MAX]);
+
+/* All of them in one line, for log and refusals: "systemd: LimitNOFILE=20112; shell: ..." */
+#define LIMIT_REMEDY_LINE_MAX 512
+char *limit_remedy_line(const struct limits_input *input, const struct limit *limit,
+			uint64_t connections, char out[LIMIT_REMEDY_LINE_MAX]);

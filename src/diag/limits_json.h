@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * limits_json.h - the limits table as JSON: /limits, doctor --json, bench --json.
+ *
+ * Layer: diag. docs/limits.md describes the members. */
+#pragma once
+
+#include <jansson.h>
+
+#include "diag/limits.h"
+
+/* {"binding", "next", "connections" (that can be held; null: no cap), "used", "limits":
+ * [ {"limit", "scope", "kind", "state", "value", "unit", "used", "connections", "cost",
+ * "source", "note", "remedies": [{"place", "text"}]} ... in limits->order ]}. Unknown
+ * and unlimited numbers are null. `wanted` connections are what the remedies are for; 0:
+ * twice what the binding limit allows. The caller owns the reference. NULL without
+ * memory. */
+json_t *limits_json(const struct limits_input *input, const struct limits *limits, uint64_t wanted);
