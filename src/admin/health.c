@@ -27,7 +27,7 @@ static json_t *reasons(const struct server *server, enum server_status status)
 	if (status == SERVER_STARTING)
 		snprintf(text, sizeof(text), "%" PRIu64 " of %" PRIu64 " workers listen",
 			 server_workers_listening(server),
-			 server_options(server)->capacity.workers);
+			 server_options(server)->plan->capacity.workers);
 	else
 		snprintf(text, sizeof(text),
 			 "the gateway is shutting down; %" PRIu64 " connections are left",
@@ -44,7 +44,7 @@ static void answer(const struct server *server, bool is_about_readiness, struct 
 	json_t *body = json_pack(
 		"{s:s, s:o, s:I, s:I, s:I, s:s}", "status", status_name(status), "reasons",
 		reasons(server, status), "connections", (json_int_t)server_connections(server),
-		"max_connections", (json_int_t)server_options(server)->capacity.max_connections,
+		"max_connections", (json_int_t)server_options(server)->plan->max_connections,
 		"uptime_seconds", (json_int_t)(uptime_ns / NS_PER_S), "version", GATEHOUSE_VERSION);
 
 	admin_reply_json(reply, is_about_readiness && status != SERVER_READY ? 503 : 200, body);

@@ -125,19 +125,18 @@ static void handshakes(struct buf *out, const struct stats *stats)
 
 static void limit_values(struct buf *out, const struct server *server)
 {
-	const struct capacity *plan = &server_options(server)->capacity;
+	const struct limits *limits = &server_options(server)->plan->limits;
 	uint64_t used = server_connections(server);
 
 	text(out, head_gatehouse_limit);
-	labelled(out, "gatehouse_limit", "limit", "max_connections", plan->max_connections);
-	for (unsigned i = 0; i < CAPACITY_LIMITS; i++)
-		if (plan->rows[i].connections != UINT64_MAX)
-			labelled(out, "gatehouse_limit", "limit", plan->rows[i].limit,
-				 plan->rows[i].connections);
+	for (unsigned i = 0; i < LIMIT_ID_COUNT; i++)
+		if (limits->rows[i].connections != LIMIT_NO_CAP)
+			labelled(out, "gatehouse_limit", "limit", limit_label(i),
+				 limits->rows[i].connections);
 	text(out, head_gatehouse_limit_used);
-	labelled(out, "gatehouse_limit_used", "limit", "max_connections", used);
-	for (unsigned i = 0; i < CAPACITY_LIMITS; i++)
-		labelled(out, "gatehouse_limit_used", "limit", plan->rows[i].limit, used);
+	for (unsigned i = 0; i < LIMIT_ID_COUNT; i++)
+		if (limits->rows[i].connections != LIMIT_NO_CAP)
+			labelled(out, "gatehouse_limit_used", "limit", limit_label(i), used);
 }
 
 static void build(struct buf *out, const struct server *server)
@@ -145,7 +144,7 @@ static void build(struct buf *out, const struct server *server)
 	text(out, head_gatehouse_build_info);
 	buf_printf(out, HTTP_BODY_MAX,
 		   "gatehouse_build_info{version=\"" GATEHOUSE_VERSION "\",engine=\"%s\"} 1\n",
-		   loop_engine_name(server_options(server)->facts.engine));
+		   loop_engine_name(server_options(server)->plan->input.engine));
 	text(out, head_gatehouse_workers);
 	count(out, "gatehouse_workers", server_workers_listening(server));
 }

@@ -6,8 +6,8 @@
 
 #include "cmd/config_args.h"
 #include "cmd/plan.h"
+#include "diag/plan.h"
 #include "io/os_limits.h"
-#include "server/capacity.h"
 
 static const struct config_args args = {
 	.command = "check",
@@ -30,7 +30,9 @@ static void capacity_warn(const struct config *config)
 {
 	enum loop_engine engine;
 	const char *reason;
-	struct capacity plan;
+	struct plan_facts facts;
+	struct plan plan;
+	char why[PLAN_EXPLAIN_MAX];
 
 	if (loop_engine_choose(plan_engine(config), &engine, &reason) < 0) {
 		printf("warning: this machine cannot run server.engine as configured: %s\n",
@@ -38,15 +40,12 @@ static void capacity_warn(const struct config *config)
 		return;
 	}
 	os_limits_raise_nofile();
-	struct capacity_facts facts = capacity_facts_read(engine);
-
-	if (capacity_plan(&config->server, &facts, &plan))
-		return;
-	const struct capacity_row *row = &plan.rows[plan.binding];
-
-	printf("warning: this machine cannot hold server.max_connections: %" PRIu64
-	       "; limit %s is %" PRIu64 " and allows %" PRIu64 " connections; %s\n",
-	       plan.max_connections, row->limit, row->value, row->connections, row->remedy);
+	plan_facts_read(engine, reason, &facts);
+	plan_make(config, &facts, &plan);
+	if (!plan.fits)
+		printf("warning: this machine cannot hold server.max_connections: %" PRIu64
+		       "; %s\n",
+		       plan.max_connections, plan_explain(&plan, why));
 }
 
 int cmd_check(int argc, char **argv)

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "cmd/config_args.h"
 #include "cmd/plan.h"
+#include "diag/plan.h"
 #include "io/os_limits.h"
 #include "server/server.h"
 
@@ -21,37 +22,58 @@ static const char intro[] =
 	"Runs the gateway until SIGTERM or SIGINT; a second one ends it at once.\n";
 
 /* False: said why. */
-static bool choose_engine(const struct config *config, enum loop_engine *out_engine)
+static bool choose_engine(const struct config *config, enum loop_engine *out_engine,
+			  const char **out_reason)
 {
-	const char *reason;
-	int r = loop_engine_choose(plan_engine(config), out_engine, &reason);
+	int r = loop_engine_choose(plan_engine(config), out_engine, out_reason);
 
 	if (r < 0) {
-		log_error("server.engine: io_uring cannot be used", F_TEXT("reason", reason),
+		log_error("server.engine: io_uring cannot be used", F_TEXT("reason", *out_reason),
 			  F_TEXT("error", strerror(-r)),
 			  F_TEXT("remedy", "set server.engine to auto or epoll"));
 		return false;
 	}
 	log_info("engine chosen", F_TEXT("engine", loop_engine_name(*out_engine)),
-		 F_TEXT("reason", reason));
+		 F_TEXT("reason", *out_reason));
 	return true;
 }
 
 /* False: said which limit is in the way. */
-static bool plan(const struct config *config, const struct capacity_facts *facts,
-		 struct capacity *out_plan)
+static bool make_plan(const struct config *config, const struct plan_facts *facts,
+		      struct plan *out_plan)
 {
-	bool fits = capacity_plan(&config->server, facts, out_plan);
-	const struct capacity_row *row = &out_plan->rows[out_plan->binding];
+	char remedies[LIMIT_REMEDY_LINE_MAX];
 
-	if (!fits)
-		log_error(config->server.max_connections == 0
-				  ? "the limits of this machine leave no room for connections"
-				  : "server.max_connections cannot be held",
-			  F_UINT("max_connections", out_plan->max_connections),
-			  F_TEXT("limit", row->limit), F_UINT("value", row->value),
-			  F_UINT("allows", row->connections), F_TEXT("remedy", row->remedy));
-	return fits;
+	plan_make(config, facts, out_plan);
+	if (out_plan->fits)
+		return true;
+	const struct limit *limit = limits_binding(&out_plan->limits);
+
+	log_error(config->server.max_connections == 0
+			  ? "the limits of this machine leave no room for connections"
+			  : "server.max_connections cannot be held",
+		  F_UINT("max_connections", out_plan->max_connections),
+		  F_TEXT("limit", limit_label(limit->id)), F_UINT("value", limit->value),
+		  F_UINT("allows", limit->connections),
+		  F_TEXT("remedy",
+			 limit_remedy_line(&out_plan->input, limit,
+					   MAX(out_plan->max_connections, UINT64_C(1)), remedies)));
+	return false;
+}
+
+/* What caps the connections, and what would cap them next. */
+static void log_ready(const struct config *config, const struct plan *plan)
+{
+	const struct limit *binding = limits_binding(&plan->limits);
+	const struct limit *next = limits_next(&plan->limits);
+
+	log_info("ready", F_UINT("max_connections", plan->max_connections),
+		 F_UINT("workers", plan->capacity.workers),
+		 F_TEXT("engine", loop_engine_name(plan->input.engine)),
+		 F_TEXT("limit", binding != NULL ? limit_label(binding->id) : "none"),
+		 F_TEXT("next_limit", next != NULL ? limit_label(next->id) : "none"),
+		 F_UINT("next_limit_allows", next != NULL ? next->connections : LIMIT_NO_CAP),
+		 F_UINT("routes", config->route_count));
 }
 
 static int take_signals(void)
@@ -138,14 +160,15 @@ static int serve(struct server *server, const struct config *config, int signals
 
 static int run(const struct config *config, int signals)
 {
-	struct server_options options = {.config = config};
-	enum loop_engine engine;
+	struct plan_facts facts;
+	struct plan plan;
+	struct server_options options = {.config = config, .plan = &plan};
 	struct os_nofile nofile = os_limits_raise_nofile();
 
-	if (!choose_engine(config, &engine))
+	if (!choose_engine(config, &facts.engine, &facts.engine_reason))
 		return EXIT_BAD_CONFIG;
-	options.facts = capacity_facts_read(engine);
-	if (!plan(config, &options.facts, &options.capacity))
+	plan_facts_read(facts.engine, facts.engine_reason, &facts);
+	if (!make_plan(config, &facts, &plan))
 		return EXIT_BAD_CONFIG;
 	struct server *server = server_create(&options);
 
@@ -164,14 +187,7 @@ static int run(const struct config *config, int signals)
 		server_destroy(&server);
 		return EXIT_BAD_CONFIG;
 	}
-	const struct capacity_row *row = &options.capacity.rows[options.capacity.binding];
-
-	log_info("ready", F_UINT("max_connections", options.capacity.max_connections),
-		 F_UINT("workers", options.capacity.workers),
-		 F_TEXT("engine", loop_engine_name(engine)), F_TEXT("next_limit", row->limit),
-		 F_UINT("next_limit_value", row->value),
-		 F_UINT("next_limit_allows", row->connections),
-		 F_UINT("routes", config->route_count));
+	log_ready(config, &plan);
 	r = serve(server, config, signals);
 	server_destroy(&server);
 	return r;

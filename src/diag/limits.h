@@ -32,10 +32,10 @@ struct limit {
 	bool has_used;
 	uint64_t used;        /* in the same unit */
 	uint64_t connections; /* that it allows in all, those of now included; or LIMIT_NO_CAP */
-	char source[128];     /* where it was read */
+	char source[256];     /* where it was read */
 	char cost[96];        /* what one connection takes of it, e.g. "1 descriptor", "6144 bytes
 			       * (assumed)"; "" if it does not cap */
-	char note[256];       /* why it is unknown or off, or what else to know; "" if nothing */
+	char note[512];       /* why it is unknown or off, or what else to know; "" if nothing */
 };
 
 /* What a connection costs in memory, kernel and user together. */
@@ -63,11 +63,14 @@ struct limits_input {
 	const struct os_limits *os;
 	const struct config *config; /* NULL: no gateway of ours; its rows are off */
 	enum loop_engine engine;     /* that runs or would run; EPOLL for foreign programs */
-	const char *engine_reason;
-	/* diag/capacity.h; for foreign programs worker_sockets = 0 and the descriptors
-	 * are reckoned as soft limit less those that are no sockets. */
+	const char *engine_reason;   /* of loop_engine_choose; NULL for foreign programs */
+	bool can_io_uring;           /* it works here, whether or not it is used */
+	uint64_t cores;
+	/* Of diag/capacity.h. For foreign programs: workers = 0, and nofile_connections is the
+	 * soft limit less the descriptors that are no sockets. */
 	uint64_t workers;
 	uint64_t nofile_connections; /* that the descriptors allow */
+	bool is_running;             /* the workers' threads exist, and are counted as used */
 	uint64_t max_connections;    /* in effect; 0: not known yet (`auto` while planning) */
 	uint64_t connections;        /* held now */
 	uint64_t fullest_ring;       /* io_uring: sockets in the fullest worker now */
@@ -77,6 +80,7 @@ struct limits_input {
 };
 
 struct limits {
+	bool is_auto;                        /* max_connections was taken from the other limits */
 	struct limit rows[LIMIT_ID_COUNT];   /* by id */
 	enum limit_id order[LIMIT_ID_COUNT]; /* ids, the binding limit first: those that cap by
 					      * the connections they allow, then the others in
@@ -113,11 +117,11 @@ struct limit_remedy {
 			    * "kubernetes", "sysctl", "machine" */
 	char text[256];    /* ready to paste, with the value that `connections` need */
 };
-#define LIMIT_REMEDIES_MAX 6
+#define LIMIT_REMEDIES_MAX 8
 
 /* What to do so that `connections` can be held (for kinds that do not cap: so that the
  * limit is twice what it is). Returns how many of out[] were filled; 0: nothing can
- * raise it. */
+ * raise it, or nothing needs to, because the row allows that many. */
 size_t limit_remedies(const struct limits_input *input, const struct limit *limit,
 		      uint64_t connections, struct limit_remedy out[LIMIT_REMEDIES_MAX]);
 

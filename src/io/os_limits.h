@@ -17,9 +17,10 @@
 /* One fact: a value, or the reason why there is none. */
 struct os_value {
 	bool is_known;
+	bool is_absent;    /* unknown because there is no such file */
 	uint64_t value;    /* only if known; OS_UNLIMITED: no limit is set */
-	char source[128];  /* where it was (to be) read: a path, or "getrlimit" */
-	char problem[128]; /* only if unknown: one sentence fragment */
+	char source[256];  /* where it was (to be) read: a path, or "getrlimit" */
+	char problem[512]; /* only if unknown: path and reason, one sentence fragment */
 };
 
 /* X(name, meaning): every fact. Bytes are named so; all else are plain counts. */
@@ -44,7 +45,7 @@ struct os_value {
 	X(syn_cookies, "net.ipv4.tcp_syncookies: 0, 1 or 2")                             \
 	X(tcp_mem_max_bytes, "net.ipv4.tcp_mem, third value")                            \
 	X(tcp_mem_used_bytes, "TCP buffers in use (/proc/net/sockstat)")                 \
-	X(tcp_sockets, "TCP sockets in use, IPv4 and IPv6")                              \
+	X(tcp_sockets, "TCP sockets of the machine, as explained in os_network.c")       \
 	X(listen_overflows, "TcpExt ListenOverflows: connections that no listener took") \
 	X(listen_drops, "TcpExt ListenDrops: all that were lost at a listener")          \
 	X(conntrack_max, "net.netfilter.nf_conntrack_max")                               \

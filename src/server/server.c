@@ -76,25 +76,30 @@ static void on_end(void *arg, int error)
 
 /* --- start --- */
 
+/* The limit that max_connections was taken from, if it is `auto`. */
 static enum refusal refusal_when_full(const struct server *server)
 {
-	static const enum refusal of_machine[CAPACITY_LIMITS] = {
-		[CAPACITY_NOFILE] = REFUSAL_NOFILE,
-		[CAPACITY_FILE_MAX] = REFUSAL_FILE_MAX,
-		[CAPACITY_MEMORY] = REFUSAL_MEMORY,
-	};
-	bool is_configured = server->options.config->server.max_connections != 0;
+	const struct limit *binding = limits_binding(&server->options.plan->limits);
 
-	return is_configured ? REFUSAL_MAX_CONNECTIONS
-			     : of_machine[server->options.capacity.binding];
+	switch (binding == NULL ? LIMIT_ID_MAX_CONNECTIONS : binding->id) {
+	case LIMIT_ID_NOFILE:
+		return REFUSAL_NOFILE;
+	case LIMIT_ID_FILE_MAX:
+		return REFUSAL_FILE_MAX;
+	case LIMIT_ID_CGROUP_MEMORY:
+	case LIMIT_ID_MEMORY:
+		return REFUSAL_MEMORY;
+	default:
+		return REFUSAL_MAX_CONNECTIONS;
+	}
 }
 
 static void service_init(struct service *service, const struct server *server)
 {
 	*service = (struct service){
 		.limits = &server->options.config->server,
-		.worker_connections = server->options.capacity.worker_connections,
-		.nofile = server->options.facts.nofile,
+		.worker_connections = server->options.plan->capacity.worker_connections,
+		.nofile = server->options.plan->input.os->nofile_soft.value,
 		.full = refusal_when_full(server),
 	};
 	if (gethostname(service->node, sizeof(service->node) - 1) < 0)
@@ -108,8 +113,8 @@ struct server *server_create(const struct server_options *options)
 	if (server == NULL)
 		return NULL;
 	server->options = *options;
-	server->worker_count = options->capacity.workers;
-	server->admission.max = options->capacity.max_connections;
+	server->worker_count = options->plan->capacity.workers;
+	server->admission.max = options->plan->max_connections;
 	server->started_ns = clock_now_ns();
 	server->routes = route_table_create(options->config);
 	server->slots = calloc(server->worker_count + 1, sizeof(struct slot));
@@ -174,7 +179,7 @@ static int await_listening(struct server *server, struct slot *slot, struct serv
 			 "a worker could not start its %s loop: %s; lower server.workers or raise "
 			 "the limits on memory and descriptors (gatehouse serve needs about 4 "
 			 "descriptors for each worker)",
-			 loop_engine_name(server->options.facts.engine), strerror(-r));
+			 loop_engine_name(server->options.plan->input.engine), strerror(-r));
 	return r;
 }
 
@@ -183,8 +188,8 @@ static int start_one(struct server *server, struct slot *slot, struct service *s
 {
 	struct worker *worker = worker_start(&(struct worker_options){
 		.service = service,
-		.loop = {.engine = server->options.facts.engine,
-			 .max_sockets = server->options.capacity.worker_sockets},
+		.loop = {.engine = server->options.plan->input.engine,
+			 .max_sockets = server->options.plan->capacity.worker_sockets},
 		.events = {.on_listening = on_listening, .on_end = on_end, .arg = slot},
 		.listen_fd = fd,
 	});

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "config/config.h"
-#include "server/capacity.h"
+#include "diag/plan.h"
 #include "server/http_reply.h"
 #include "server/stats.h"
 
@@ -17,8 +17,7 @@ struct server;
 
 struct server_options {
 	const struct config *config; /* outlives the server */
-	struct capacity_facts facts;
-	struct capacity capacity; /* of capacity_plan */
+	const struct plan *plan;     /* that fits; outlives the server */
 };
 
 enum server_status { SERVER_STARTING, SERVER_READY, SERVER_DRAINING };

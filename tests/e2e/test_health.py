@@ -145,9 +145,14 @@ def test_limits_table(gateway):
     assert {"max_connections", "nofile", "fs.file-max", "memory"} <= rows.keys()
     assert rows["max_connections"]["value"] == rows["max_connections"]["connections"] == 77
     assert table["binding"] == "max_connections" and table["next"] in rows
+    assert table["used"] == rows["max_connections"]["used"] == 1
+    assert table["connections"] == 77
+    assert rows["max_connections"]["remedies"] == [
+        {"place": "configuration", "text": "server.max_connections: 154"}]
     for name, row in rows.items():
-        assert row["remedy"] and row["used"] == 1, name
         assert row["connections"] is None or row["connections"] >= 77, name
+        assert row["state"] == "known" or row["value"] is None, name
+        assert row["state"] not in ("unknown", "off") or row["note"], name
 
 
 @pytest.mark.tsan

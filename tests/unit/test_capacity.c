@@ -1,39 +1,52 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_capacity.c - how many connections a machine is said to hold, and which limit
- * says so. The facts are made up. */
+ * test_capacity.c - how many connections descriptors hold, and what a gateway becomes
+ * with that. The facts are made up. */
 #include "unit.h"
 
-#include "server/capacity.h"
+#include "diag/plan.h"
 
 #define GIB (UINT64_C(1) << 30)
 
-/* A machine where nothing binds but what the row says. */
-static struct capacity_facts facts_of(enum loop_engine engine, uint64_t nofile)
+static struct os_value known(uint64_t value)
 {
-	return (struct capacity_facts){
+	return (struct os_value){.is_known = true, .value = value};
+}
+
+/* A machine where nothing binds but what the row says. */
+static struct plan_facts facts_of(enum loop_engine engine, uint64_t nofile)
+{
+	return (struct plan_facts){
 		.engine = engine,
+		.engine_reason = "made up",
 		.cores = 2,
-		.nofile = nofile,
-		.file_max = UINT64_C(100000000),
-		.memory_available = 1024 * GIB,
+		.can_io_uring = true,
+		.os = {.nofile_soft = known(nofile),
+		       .nofile_hard = known(nofile),
+		       .open_files = known(20),
+		       .file_max = known(UINT64_C(100000000)),
+		       .file_used = known(0),
+		       .memory_total_bytes = known(1024 * GIB),
+		       .memory_available_bytes = known(1024 * GIB),
+		       .cgroup_memory_max_bytes = known(OS_UNLIMITED),
+		       .pids_max = known(OS_UNLIMITED)},
 	};
 }
 
 static const enum loop_engine engines[] = {LOOP_ENGINE_EPOLL, LOOP_ENGINE_IO_URING};
 
 /* What holds for every plan. */
-static void assert_consistent(const struct capacity *plan, const char *name)
+static void assert_consistent(const struct plan *plan, const char *name)
 {
-	static const char *const names[CAPACITY_LIMITS] = {"nofile", "fs.file-max", "memory"};
+	const struct limit *binding = limits_binding(&plan->limits);
 
-	ASSERT_ROW(plan->workers >= 1 && plan->workers <= 1024, name);
-	ASSERT_ROW(plan->worker_connections <= plan->worker_sockets, name);
-	for (unsigned i = 0; i < CAPACITY_LIMITS; i++) {
-		ASSERT_ROW(strcmp(plan->rows[i].limit, names[i]) == 0, name);
-		ASSERT_ROW(plan->rows[i].remedy != NULL, name);
-		ASSERT_ROW(plan->rows[plan->binding].connections <= plan->rows[i].connections,
-			   name);
-	}
+	ASSERT_ROW(plan->capacity.workers >= 1 && plan->capacity.workers <= 1024, name);
+	ASSERT_ROW(plan->capacity.worker_connections <= plan->capacity.worker_sockets, name);
+	ASSERT_ROW(plan->limits.rows[LIMIT_ID_NOFILE].connections ==
+			   plan->capacity.nofile_connections,
+		   name);
+	ASSERT_ROW(binding != NULL && plan->limits.order[0] == binding->id, name);
+	for (unsigned i = 0; i < LIMIT_ID_COUNT; i++)
+		ASSERT_ROW(binding->connections <= plan->limits.rows[i].connections, name);
 }
 
 /* `max_connections` 0 is auto; `workers` 0 is auto; the other facts are facts_of's. */
@@ -76,20 +89,20 @@ static void test_plan_of_each_row(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct config_server config = {
-			.max_connections = rows[i].max_connections,
-			.workers = rows[i].workers,
-		};
-		struct capacity_facts facts = facts_of(rows[i].engine, rows[i].nofile);
-		struct capacity plan;
+		struct config config = {.server = {.max_connections = rows[i].max_connections,
+						   .workers = rows[i].workers}};
+		struct plan_facts facts = facts_of(rows[i].engine, rows[i].nofile);
+		struct plan plan;
 
-		if (capacity_plan(&config, &facts, &plan) != rows[i].fits ||
-		    plan.max_connections != rows[i].want_max ||
-		    plan.workers != rows[i].want_workers)
+		plan_make(&config, &facts, &plan);
+		if (plan.fits != rows[i].fits || plan.max_connections != rows[i].want_max ||
+		    plan.capacity.workers != rows[i].want_workers)
 			fail_msg("row '%s': %lu connections with %lu workers", rows[i].name,
-				 (unsigned long)plan.max_connections, (unsigned long)plan.workers);
-		ASSERT_ROW(plan.binding == CAPACITY_NOFILE, rows[i].name);
-		ASSERT_ROW(plan.rows[CAPACITY_NOFILE].value == rows[i].nofile, rows[i].name);
+				 (unsigned long)plan.max_connections,
+				 (unsigned long)plan.capacity.workers);
+		if (!plan.fits || rows[i].max_connections == 0)
+			ASSERT_ROW(limits_binding(&plan.limits)->id == LIMIT_ID_NOFILE,
+				   rows[i].name);
 		assert_consistent(&plan, rows[i].name);
 	}
 }
@@ -99,15 +112,15 @@ static const struct {
 	const char *name;
 	uint64_t file_max;
 	uint64_t memory;
-	enum capacity_limit binding;
+	enum limit_id binding;
 	uint64_t allows;
 } bindings[] = {
-	{"file-max less a sixteenth", 1600, 1024 * GIB, CAPACITY_FILE_MAX, 1500},
-	{"memory over 6 KiB", 100000000, 6144 * 1200, CAPACITY_MEMORY, 1200},
-	{"memory below one connection", 100000000, 6143, CAPACITY_MEMORY, 0},
-	{"the smaller of the two", 1600, 6144 * 1499, CAPACITY_MEMORY, 1499},
-	{"memory unknown", 1600, UINT64_MAX, CAPACITY_FILE_MAX, 1500},
-	{"file-max unknown", UINT64_MAX, 6144 * 1200, CAPACITY_MEMORY, 1200},
+	{"file-max less a sixteenth", 1600, 1024 * GIB, LIMIT_ID_FILE_MAX, 1500},
+	{"memory over 6 KiB", 100000000, 6144 * 1200, LIMIT_ID_MEMORY, 1200},
+	{"memory below one connection", 100000000, 6143, LIMIT_ID_MEMORY, 0},
+	{"the smaller of the two", 1600, 6144 * 1499, LIMIT_ID_MEMORY, 1499},
+	{"memory unknown", 1600, OS_UNLIMITED, LIMIT_ID_FILE_MAX, 1500},
+	{"file-max unknown", UINT64_MAX, 6144 * 1200, LIMIT_ID_MEMORY, 1200},
 };
 
 static void test_the_smallest_limit_binds_on_both_engines(void **state)
@@ -115,41 +128,43 @@ static void test_the_smallest_limit_binds_on_both_engines(void **state)
 	(void)state;
 	for (size_t i = 0; i < 2 * ARRAY_LEN(bindings); i++) {
 		const char *name = bindings[i / 2].name;
-		struct capacity_facts facts = facts_of(engines[i % 2], 20000);
-		struct config_server config = {.workers = 1};
-		struct capacity plan;
+		struct plan_facts facts = facts_of(engines[i % 2], 20000);
+		struct config config = {.server = {.workers = 1}};
+		struct plan plan;
 
-		facts.file_max = bindings[i / 2].file_max;
-		facts.memory_available = bindings[i / 2].memory;
-		bool fits = capacity_plan(&config, &facts, &plan);
-
-		ASSERT_ROW(fits == (bindings[i / 2].allows > 0), name);
-		ASSERT_ROW(plan.binding == bindings[i / 2].binding, name);
+		facts.os.file_max.value = bindings[i / 2].file_max;
+		facts.os.memory_available_bytes.value = bindings[i / 2].memory;
+		facts.os.memory_available_bytes.is_known = bindings[i / 2].memory != OS_UNLIMITED;
+		plan_make(&config, &facts, &plan);
+		ASSERT_ROW(plan.fits == (bindings[i / 2].allows > 0), name);
+		ASSERT_ROW(limits_binding(&plan.limits)->id == bindings[i / 2].binding, name);
 		ASSERT_ROW(plan.max_connections == bindings[i / 2].allows, name);
 		assert_consistent(&plan, name);
 
-		config.max_connections = bindings[i / 2].allows + 1;
-		ASSERT_ROW(!capacity_plan(&config, &facts, &plan), name);
-		ASSERT_ROW(plan.binding == bindings[i / 2].binding, name);
-		ASSERT_ROW(plan.max_connections == config.max_connections, name);
+		config.server.max_connections = bindings[i / 2].allows + 1;
+		plan_make(&config, &facts, &plan);
+		ASSERT_ROW(!plan.fits, name);
+		ASSERT_ROW(limits_binding(&plan.limits)->id == bindings[i / 2].binding, name);
+		ASSERT_ROW(plan.max_connections == config.server.max_connections, name);
 	}
 }
 
-/* UINT64_MAX stays what it is: any arithmetic on it would be a made-up number. */
+/* Nothing but the descriptors is known: no number is made up for the rest. */
 static void test_unknown_facts_never_bind(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(engines); i++) {
-		struct capacity_facts facts = facts_of(engines[i], 1024);
-		struct config_server config = {0};
-		struct capacity plan;
+		struct plan_facts facts = {
+			.engine = engines[i], .cores = 2, .os = {.nofile_soft = known(1024)}};
+		struct config config = {0};
+		struct plan plan;
 
-		facts.file_max = UINT64_MAX;
-		facts.memory_available = UINT64_MAX;
-		assert_true(capacity_plan(&config, &facts, &plan));
-		assert_int_equal(plan.binding, CAPACITY_NOFILE);
-		assert_true(plan.rows[CAPACITY_FILE_MAX].connections == UINT64_MAX);
-		assert_true(plan.rows[CAPACITY_MEMORY].connections == UINT64_MAX);
+		plan_make(&config, &facts, &plan);
+		assert_true(plan.fits);
+		assert_int_equal(limits_binding(&plan.limits)->id, LIMIT_ID_NOFILE);
+		assert_true(plan.limits.rows[LIMIT_ID_FILE_MAX].connections == LIMIT_NO_CAP);
+		assert_true(plan.limits.rows[LIMIT_ID_MEMORY].connections == LIMIT_NO_CAP);
+		assert_true(plan.limits.rows[LIMIT_ID_MEMORY].state == LIMIT_UNKNOWN);
 	}
 }
 
@@ -160,13 +175,14 @@ static void test_many_cores_and_few_descriptors_still_hold_some(void **state)
 	static const uint64_t nofiles[] = {64, 128, 256, 1024};
 
 	for (size_t i = 0; i < 2 * ARRAY_LEN(nofiles); i++) {
-		struct capacity_facts facts = facts_of(engines[i % 2], nofiles[i / 2]);
-		struct config_server config = {0};
-		struct capacity plan;
+		struct plan_facts facts = facts_of(engines[i % 2], nofiles[i / 2]);
+		struct config config = {0};
+		struct plan plan;
 
 		facts.cores = 256;
-		assert_true(capacity_plan(&config, &facts, &plan));
-		assert_true(plan.workers * 4 <= facts.nofile);
+		plan_make(&config, &facts, &plan);
+		assert_true(plan.fits);
+		assert_true(plan.capacity.workers * 4 <= facts.os.nofile_soft.value);
 		assert_true(plan.max_connections >= 6);
 		assert_consistent(&plan, "many cores");
 	}
@@ -175,14 +191,18 @@ static void test_many_cores_and_few_descriptors_still_hold_some(void **state)
 static void test_facts_of_this_machine_make_a_plan(void **state)
 {
 	(void)state;
-	struct capacity_facts facts = capacity_facts_read(LOOP_ENGINE_EPOLL);
-	struct config_server config = {.max_connections = 1, .workers = 1};
-	struct capacity plan;
+	struct config config = {.server = {.max_connections = 1, .workers = 1}};
+	struct plan_facts facts;
+	struct plan plan;
 
+	plan_facts_read(LOOP_ENGINE_EPOLL, "configured", &facts);
 	assert_true(facts.cores >= 1);
-	assert_true(facts.nofile > 0 && facts.file_max > 0 && facts.memory_available > 0);
-	assert_true(capacity_plan(&config, &facts, &plan));
+	assert_true(facts.os.nofile_soft.is_known && facts.os.nofile_soft.value > 0);
+	assert_true(facts.os.memory_available_bytes.is_known);
+	plan_make(&config, &facts, &plan);
+	assert_true(plan.fits);
 	assert_int_equal(plan.max_connections, 1);
+	assert_int_equal(limits_binding(&plan.limits)->id, LIMIT_ID_MAX_CONNECTIONS);
 }
 
 int main(void)

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * limit_remedies.c - how to raise each limit, with the value that is needed: the inverse
+ * of what limit_rows.c works out. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "diag/capacity.h"
+#include "diag/limits.h"
+
+/* The range of server.max_connections ends here. */
+#define MAX_CONNECTIONS_MAX 16000000
+
+#define MIB (UINT64_C(1) << 20)
+
+/* What is asked for, and the remedies found so far. */
+struct request {
+	const struct limits_input *input;
+	const struct limit *limit;
+	uint64_t connections; /* that are wanted */
+	struct limit_remedy *out;
+	size_t count;
+};
+
+__attribute__((format(printf, 3, 4))) static void add(struct request *request, const char *place,
+						      const char *format, ...)
+{
+	va_list args;
+
+	CHECK(request->count < LIMIT_REMEDIES_MAX);
+	struct limit_remedy *remedy = &request->out[request->count++];
+
+	remedy->place = place;
+	va_start(args, format);
+	vsnprintf(remedy->text, sizeof(remedy->text), format, args);
+	va_end(args);
+}
+
+/* Connections beyond those of now. */
+static uint64_t further(const struct request *request)
+{
+	uint64_t now = request->input->connections;
+
+	return request->connections > now ? request->connections - now : 0;
+}
+
+static uint64_t times(uint64_t left, uint64_t right)
+{
+	uint64_t product;
+
+	return __builtin_mul_overflow(left, right, &product) ? UINT64_MAX : product;
+}
+
+static uint64_t plus(uint64_t left, uint64_t right)
+{
+	uint64_t sum;
+
+	return __builtin_add_overflow(left, right, &sum) ? UINT64_MAX : sum;
+}
+
+static uint64_t divide_up(uint64_t value, uint64_t by)
+{
+	return value / by + (value % by != 0);
+}
+
+/* --- descriptors --- */
+
+static struct capacity_facts capacity_facts_of(const struct limits_input *input,
+					       enum loop_engine engine)
+{
+	return (struct capacity_facts){
+		.engine = engine,
+		.cores = input->cores,
+		.nofile = input->os->nofile_soft.value,
+	};
+}
+
+/* The soft limit that is needed; 0: none suffices. */
+static uint64_t nofile_needed(const struct request *request)
+{
+	const struct limits_input *input = request->input;
+	struct capacity_facts facts = capacity_facts_of(input, input->engine);
+
+	if (input->config == NULL) /* what is no socket stays as it is */
+		return plus(request->connections,
+			    facts.nofile - MIN(facts.nofile, input->nofile_connections));
+	return capacity_nofile_for(&input->config->server, &facts, request->connections);
+}
+
+/* Everywhere that a limit on descriptors is set. */
+static void add_nofile(struct request *request, uint64_t needed)
+{
+	const struct os_limits *os = request->input->os;
+	bool is_over = os->nofile_hard.is_known && needed > os->nofile_hard.value;
+
+	if (os->nr_open.is_known && needed > os->nr_open.value)
+		add(request, "sysctl", "sysctl -w fs.nr_open=%" PRIu64, needed);
+	add(request, "shell", "ulimit -n %" PRIu64 "%s", needed,
+	    is_over ? " # as root: it is over the hard limit" : "");
+	add(request, "systemd", "LimitNOFILE=%" PRIu64, needed);
+	add(request, "compose", "ulimits: { nofile: { soft: %" PRIu64 ", hard: %" PRIu64 " } }",
+	    needed, needed);
+	add(request, "docker", "--ulimit nofile=%" PRIu64 ":%" PRIu64, needed, needed);
+	add(request, "kubernetes",
+	    "LimitNOFILE=%" PRIu64 " for the container runtime: a pod has no field for it", needed);
+}
+
+/* More workers, each with a ring of its own; or the engine whose workers have that. */
+static void add_rings(struct request *request)
+{
+	const struct limits_input *input = request->input;
+	struct capacity_facts facts = capacity_facts_of(input, LOOP_ENGINE_IO_URING);
+	bool is_ring = input->engine == LOOP_ENGINE_IO_URING;
+	uint64_t workers = capacity_workers_for(&facts, request->connections);
+
+	if (input->config == NULL || !input->can_io_uring || workers == 0)
+		return;
+	if (is_ring)
+		add(request, "configuration", "server.workers: %" PRIu64, workers);
+	else if (capacity_plan(&input->config->server, &facts).nofile_connections >=
+		 request->connections)
+		add(request, "configuration", "server.engine: io_uring");
+	else
+		add(request, "configuration", "server.engine: io_uring, server.workers: %" PRIu64,
+		    workers);
+}
+
+static void remedy_nofile(struct request *request)
+{
+	uint64_t needed = nofile_needed(request);
+
+	add_rings(request);
+	if (needed != 0)
+		add_nofile(request, needed);
+}
+
+static void remedy_nofile_hard(struct request *request)
+{
+	add_nofile(request, times(request->limit->value, 2));
+}
+
+static void remedy_nr_open(struct request *request)
+{
+	add(request, "sysctl", "sysctl -w fs.nr_open=%" PRIu64, times(request->limit->value, 2));
+}
+
+/* A sixteenth is not ours. */
+static void remedy_file_max(struct request *request)
+{
+	uint64_t share = plus(request->limit->used, further(request));
+
+	add(request, "sysctl", "sysctl -w fs.file-max=%" PRIu64, plus(share, divide_up(share, 15)));
+}
+
+/* --- memory --- */
+
+static uint64_t mib_for(const struct request *request, uint64_t used)
+{
+	return divide_up(plus(used, times(further(request), request->input->cost.bytes)), MIB);
+}
+
+static void remedy_cgroup_memory(struct request *request)
+{
+	uint64_t mib = mib_for(request, request->limit->used);
+
+	add(request, "systemd", "MemoryMax=%" PRIu64 "M", mib);
+	add(request, "compose",
+	    "mem_limit: %" PRIu64 "m # or deploy: { resources: { limits: { memory: %" PRIu64
+	    "m } } }",
+	    mib, mib);
+	add(request, "docker", "--memory %" PRIu64 "m", mib);
+	add(request, "kubernetes", "resources: { limits: { memory: %" PRIu64 "Mi } }", mib);
+}
+
+static void remedy_memory(struct request *request)
+{
+	uint64_t available = request->input->os->memory_available_bytes.value / MIB;
+
+	add(request, "machine", "%" PRIu64 " MiB more memory", mib_for(request, 0) - available);
+}
+
+/* --- threads --- */
+
+static void remedy_pids(struct request *request)
+{
+	const struct limits_input *input = request->input;
+	uint64_t per_ring = MAX(input->nofile_connections / MAX(input->workers, UINT64_C(1)),
+				UINT64_C(1));
+	uint64_t workers = divide_up(request->connections, per_ring);
+	uint64_t others = input->is_running
+				  ? request->limit->used - MIN(request->limit->used, input->workers)
+				  : request->limit->used + 1;
+	uint64_t needed = plus(others, workers);
+
+	add(request, "systemd", "TasksMax=%" PRIu64, needed);
+	add(request, "compose", "pids_limit: %" PRIu64, needed);
+	add(request, "docker", "--pids-limit %" PRIu64, needed);
+	add(request, "kubernetes", "podPidsLimit: %" PRIu64 " in the kubelet's configuration",
+	    needed);
+}
+
+/* --- network --- */
+
+static void remedy_conntrack(struct request *request)
+{
+	add(request, "sysctl", "sysctl -w net.netfilter.nf_conntrack_max=%" PRIu64,
+	    plus(request->limit->used, further(request)));
+}
+
+static void remedy_somaxconn(struct request *request)
+{
+	add(request, "sysctl", "sysctl -w net.core.somaxconn=%" PRIu64,
+	    times(request->limit->value, 2));
+}
+
+static void remedy_syn_backlog(struct request *request)
+{
+	add(request, "sysctl", "sysctl -w net.ipv4.tcp_max_syn_backlog=%" PRIu64,
+	    times(request->limit->value, 2));
+}
+
+static void remedy_syn_cookies(struct request *request)
+{
+	if (request->limit->value == 0)
+		add(request, "sysctl", "sysctl -w net.ipv4.tcp_syncookies=1");
+}
+
+/* Three values in pages, in the ratio that the kernel itself gives them. */
+static void remedy_tcp_mem(struct request *request)
+{
+	uint64_t pages = times(request->limit->value, 2) / (uint64_t)sysconf(_SC_PAGESIZE);
+
+	add(request, "sysctl", "sysctl -w net.ipv4.tcp_mem=\"%" PRIu64 " %" PRIu64 " %" PRIu64 "\"",
+	    pages / 2, pages / 3 * 2, pages);
+}
+
+#define PORTS_LOW  1024
+#define PORTS_HIGH 65535
+
+static void remedy_ports(struct request *request)
+{
+	if (request->limit->value < PORTS_HIGH - PORTS_LOW + 1)
+		add(request, "sysctl", "sysctl -w net.ipv4.ip_local_port_range=\"%d %d\"",
+		    PORTS_LOW, PORTS_HIGH);
+}
+
+/* --- the rest --- */
+
+static void remedy_max_connections(struct request *request)
+{
+	/* What is `auto` follows the other limits, at the next start. */
+	if (request->input->config->server.max_connections != 0 &&
+	    request->connections <= MAX_CONNECTIONS_MAX)
+		add(request, "configuration", "server.max_connections: %" PRIu64,
+		    request->connections);
+}
+
+static void remedy_per_ip(struct request *request)
+{
+	add(request, "configuration", "server.max_connections_per_ip: %" PRIu64,
+	    times(request->limit->value, 2));
+}
+
+static void remedy_accept_rate(struct request *request)
+{
+	add(request, "configuration", "server.accept_rate: %" PRIu64,
+	    times(request->limit->value, 2));
+}
+
+static void remedy_io_uring(struct request *request)
+{
+	const struct os_value *sysctl = &request->input->os->io_uring_disabled;
+
+	if (request->limit->value == 0 && sysctl->is_known && sysctl->value != 0)
+		add(request, "sysctl", "sysctl -w kernel.io_uring_disabled=0");
+}
+
+static void remedy_memlock(struct request *request)
+{
+	uint64_t bytes = times(MAX(request->limit->value, UINT64_C(4096)), 2);
+
+	add(request, "shell", "ulimit -l %" PRIu64, divide_up(bytes, 1024));
+	add(request, "systemd", "LimitMEMLOCK=%" PRIu64, bytes);
+	add(request, "compose", "ulimits: { memlock: { soft: %" PRIu64 ", hard: %" PRIu64 " } }",
+	    bytes, bytes);
+	add(request, "docker", "--ulimit memlock=%" PRIu64 ":%" PRIu64, bytes, bytes);
+}
+
+size_t limit_remedies(const struct limits_input *input, const struct limit *limit,
+		      uint64_t connections, struct limit_remedy out[LIMIT_REMEDIES_MAX])
+{
+	static void (*const remedies[LIMIT_ID_COUNT])(struct request *) = {
+		[LIMIT_ID_MAX_CONNECTIONS] = remedy_max_connections,
+		[LIMIT_ID_MAX_CONNECTIONS_PER_IP] = remedy_per_ip,
+		[LIMIT_ID_ACCEPT_RATE] = remedy_accept_rate,
+		[LIMIT_ID_NOFILE] = remedy_nofile,
+		[LIMIT_ID_NOFILE_HARD] = remedy_nofile_hard,
+		[LIMIT_ID_NR_OPEN] = remedy_nr_open,
+		[LIMIT_ID_FILE_MAX] = remedy_file_max,
+		[LIMIT_ID_CGROUP_MEMORY] = remedy_cgroup_memory,
+		[LIMIT_ID_MEMORY] = remedy_memory,
+		[LIMIT_ID_PIDS] = remedy_pids,
+		[LIMIT_ID_CONNTRACK] = remedy_conntrack,
+		[LIMIT_ID_EPHEMERAL_PORTS] = remedy_ports,
+		[LIMIT_ID_SOMAXCONN] = remedy_somaxconn,
+		[LIMIT_ID_SYN_BACKLOG] = remedy_syn_backlog,
+		[LIMIT_ID_SYN_COOKIES] = remedy_syn_cookies,
+		[LIMIT_ID_TCP_MEM] = remedy_tcp_mem,
+		[LIMIT_ID_IO_URING] = remedy_io_uring,
+		[LIMIT_ID_MEMLOCK] = remedy_memlock,
+	};
+	struct request request = {input, limit, connections, out, 0};
+	bool suffices = limit_kind(limit->id) == LIMIT_CAPS && limit->connections >= connections;
+
+	if (limit->state == LIMIT_KNOWN && !suffices && remedies[limit->id] != NULL)
+		remedies[limit->id](&request);
+	return request.count;
+}
+
+char *limit_remedy_line(const struct limits_input *input, const struct limit *limit,
+			uint64_t connections, char out[LIMIT_REMEDY_LINE_MAX])
+{
+	struct limit_remedy remedies[LIMIT_REMEDIES_MAX];
+	size_t count = limit_remedies(input, limit, connections, remedies);
+	size_t at = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < count && at < LIMIT_REMEDY_LINE_MAX; i++)
+		at += (size_t)snprintf(out + at, LIMIT_REMEDY_LINE_MAX - at, "%s%s: %s",
+				       i == 0 ? "" : "; ", remedies[i].place, remedies[i].text);
+	return out;
+}

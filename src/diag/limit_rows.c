@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * limit_rows.c - limits_build: one function for each row that is worked out, one line for
+ * each that is only shown. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "diag/limits.h"
+
+/* --- making a row --- */
+
+/* Adds a sentence fragment; what is too long is cut off. */
+__attribute__((format(printf, 2, 3))) static void note_add(struct limit *row, const char *format,
+							   ...)
+{
+	size_t at = strlen(row->note);
+	va_list args;
+
+	if (at > 0 && at + 2 < sizeof(row->note))
+		at += (size_t)snprintf(row->note + at, sizeof(row->note) - at, "; ");
+	va_start(args, format);
+	vsnprintf(row->note + at, sizeof(row->note) - at, format, args);
+	va_end(args);
+}
+
+static void row_off(struct limit *row, const char *why)
+{
+	row->state = LIMIT_OFF;
+	note_add(row, "%s", why);
+}
+
+/* True if the limit has a number. */
+static bool row_take(struct limit *row, const struct os_value *fact)
+{
+	memcpy(row->source, fact->source, sizeof(row->source));
+	if (!fact->is_known) {
+		row->state = LIMIT_UNKNOWN;
+		note_add(row, "%s", fact->problem);
+	} else if (fact->value == OS_UNLIMITED) {
+		row->state = LIMIT_UNLIMITED;
+	} else {
+		row->state = LIMIT_KNOWN;
+		row->value = fact->value;
+	}
+	return row->state == LIMIT_KNOWN;
+}
+
+static void row_use(struct limit *row, uint64_t used)
+{
+	row->has_used = true;
+	row->used = used;
+}
+
+/* True if it is known how much is used. */
+static bool row_take_used(struct limit *row, const struct os_value *fact)
+{
+	if (fact->is_known)
+		row_use(row, fact->value);
+	else
+		note_add(row, "use unknown: %s", fact->problem);
+	return fact->is_known;
+}
+
+/* It allows those of now and as many more. */
+static void row_allow_more(struct limit *row, const struct limits_input *input, uint64_t more)
+{
+	if (__builtin_add_overflow(input->connections, more, &row->connections))
+		row->connections = LIMIT_NO_CAP;
+}
+
+static uint64_t less(uint64_t from, uint64_t what)
+{
+	return from > what ? from - what : 0;
+}
+
+/* --- the gateway's own limits --- */
+
+static void build_per_ip(const struct limits_input *input, struct limit *row)
+{
+	const struct config *config = input->config;
+
+	snprintf(row->source, sizeof(row->source), "server.max_connections_per_ip");
+	if (config == NULL) {
+		row_off(row, "no Gatehouse: look into its own configuration");
+	} else if (config->server.max_connections_per_ip == 0) {
+		row_off(row, "0: an address may have any number");
+	} else {
+		row->value = config->server.max_connections_per_ip;
+		row_use(row, input->fullest_ip);
+		note_add(row, "used: by the address that has most; it does not cap the total");
+	}
+}
+
+static void build_accept_rate(const struct limits_input *input, struct limit *row)
+{
+	snprintf(row->source, sizeof(row->source), "server.accept_rate");
+	row_use(row, input->accept_rate_now);
+	row_off(row, input->config == NULL ? "no Gatehouse: look into its own configuration"
+					   : "connections are taken as fast as they come");
+}
+
+/* After the others: what is `auto` is taken from them. */
+static void build_max_connections(const struct limits_input *input, struct limits *limits)
+{
+	struct limit *row = &limits->rows[LIMIT_ID_MAX_CONNECTIONS];
+	const struct limit *from = limits_binding(limits);
+	uint64_t allowed = limits_allowed(limits);
+
+	snprintf(row->source, sizeof(row->source), "server.max_connections");
+	if (input->config == NULL) {
+		row_off(row, "no Gatehouse: look into its own configuration");
+		return;
+	}
+	row_use(row, input->connections);
+	if (!limits->is_auto) {
+		row->value = input->config->server.max_connections;
+	} else if (input->max_connections == 0 || input->max_connections == allowed) {
+		row->value = allowed;
+		note_add(row, "auto: taken from %s",
+			 from == NULL ? "nothing, no limit is known" : limit_label(from->id));
+	} else {
+		row->value = input->max_connections;
+		note_add(row, "auto: worked out at start; now %s allows %" PRIu64,
+			 from == NULL ? "nothing known caps, which" : limit_label(from->id),
+			 allowed);
+	}
+	row->state = row->value == LIMIT_NO_CAP ? LIMIT_UNLIMITED : LIMIT_KNOWN;
+	row->connections = row->value;
+	snprintf(row->cost, sizeof(row->cost), "1 connection");
+}
+
+/* --- descriptors --- */
+
+static void build_nofile(const struct limits_input *input, struct limit *row)
+{
+	bool is_ring = input->engine == LOOP_ENGINE_IO_URING;
+
+	row_take(row, &input->os->nofile_soft);
+	if (row->state == LIMIT_UNKNOWN)
+		return;
+	row->connections = input->nofile_connections;
+	if (is_ring) {
+		row_use(row, input->fullest_ring);
+		note_add(row, "io_uring: per ring; %" PRIu64 " worker%s with one each",
+			 input->workers, input->workers == 1 ? "" : "s");
+		snprintf(row->cost, sizeof(row->cost), "1 slot in the ring of its worker");
+		return;
+	}
+	row_take_used(row, &input->os->open_files);
+	snprintf(row->cost, sizeof(row->cost), "1 descriptor");
+	if (input->config != NULL)
+		note_add(row, "less what %" PRIu64 " worker%s, admin and handshakes need",
+			 input->workers, input->workers == 1 ? "" : "s");
+	else if (row->state == LIMIT_KNOWN)
+		note_add(row, "less %" PRIu64 " descriptors that are no sockets",
+			 less(row->value, input->nofile_connections));
+}
+
+static void build_nofile_hard(const struct limits_input *input, struct limit *row)
+{
+	const struct os_value *soft = &input->os->nofile_soft;
+
+	if (!row_take(row, &input->os->nofile_hard))
+		return;
+	if (soft->is_known && soft->value >= row->value)
+		note_add(row, "the soft limit is there already; beyond it privilege is needed");
+	else
+		note_add(row, "the soft limit can be raised to it without privilege");
+}
+
+/* As much of fs.file-max as is not left to the rest of the machine. */
+static uint64_t file_max_share(uint64_t file_max)
+{
+	return file_max - file_max / 16;
+}
+
+static void build_file_max(const struct limits_input *input, struct limit *row)
+{
+	if (!row_take(row, &input->os->file_max) || !row_take_used(row, &input->os->file_used))
+		return;
+	row_allow_more(row, input, less(file_max_share(row->value), row->used));
+	snprintf(row->cost, sizeof(row->cost), "1 file");
+	note_add(row, "a sixteenth is left to others; root may pass this limit");
+}
+
+/* --- memory --- */
+
+static void cost_text(const struct limits_input *input, struct limit *row)
+{
+	snprintf(row->cost, sizeof(row->cost), "%" PRIu64 " bytes (%s)", input->cost.bytes,
+		 input->cost.is_measured ? "measured" : "assumed");
+}
+
+static void build_cgroup_memory(const struct limits_input *input, struct limit *row)
+{
+	if (!row_take(row, &input->os->cgroup_memory_max_bytes) ||
+	    !row_take_used(row, &input->os->cgroup_memory_used_bytes))
+		return;
+	row_allow_more(row, input, less(row->value, row->used) / input->cost.bytes);
+	cost_text(input, row);
+}
+
+/* What is available is what caps; the total is there to tell how much of it is used. */
+static void build_memory(const struct limits_input *input, struct limit *row)
+{
+	const struct os_value *total = &input->os->memory_total_bytes;
+	const struct os_value *available = &input->os->memory_available_bytes;
+
+	if (!row_take(row, available))
+		return;
+	row_allow_more(row, input, available->value / input->cost.bytes);
+	cost_text(input, row);
+	if (!total->is_known) {
+		note_add(row, "the value is what is available: %s", total->problem);
+		return;
+	}
+	row->value = total->value;
+	row_use(row, less(total->value, available->value));
+}
+
+/* --- threads --- */
+
+/* Threads there may be besides those of now. */
+static uint64_t spare_threads(const struct limit *row)
+{
+	return less(row->value, row->used);
+}
+
+static void build_pids(const struct limits_input *input, struct limit *row)
+{
+	if (!row_take(row, &input->os->pids_max) || !row_take_used(row, &input->os->pids_used))
+		return;
+	if (input->engine != LOOP_ENGINE_IO_URING || input->workers == 0) {
+		note_add(row, "more connections need no more threads");
+		return;
+	}
+	/* While planning the admin thread is still to come, like the workers. */
+	uint64_t workers = input->is_running ? input->workers + spare_threads(row)
+					     : less(spare_threads(row), 1);
+	uint64_t per_ring = input->nofile_connections / input->workers;
+
+	if (__builtin_mul_overflow(workers, per_ring, &row->connections))
+		row->connections = LIMIT_NO_CAP;
+	snprintf(row->cost, sizeof(row->cost), "1 worker for each %" PRIu64, per_ring);
+	note_add(row, "io_uring: more workers hold more connections");
+}
+
+/* --- network --- */
+
+/* Where the module is not loaded the counter is missing, in some kernels not the
+ * maximum; built into the kernel, it counts only once a firewall rule needs it. */
+static void build_conntrack(const struct limits_input *input, struct limit *row)
+{
+	const struct os_limits *os = input->os;
+
+	if (os->conntrack_used.is_absent && os->somaxconn.is_known) {
+		memcpy(row->source, os->conntrack_used.source, sizeof(row->source));
+		row_off(row, "connection tracking is not loaded");
+		return;
+	}
+	if (!row_take(row, &os->conntrack_max) || !row_take_used(row, &os->conntrack_used))
+		return;
+	if (row->used == 0) {
+		row_off(row, "connection tracking is there, but counts no flow");
+		return;
+	}
+	row_allow_more(row, input, less(row->value, row->used));
+	snprintf(row->cost, sizeof(row->cost), "1 flow");
+	note_add(row, "beyond it packets of new connections are dropped: they time out");
+}
+
+static void build_ports(const struct limits_input *input, struct limit *row)
+{
+	const struct os_value *low = &input->os->port_low;
+	const struct os_value *high = &input->os->port_high;
+
+	if (!row_take(row, low) || !row_take(row, high))
+		return;
+	row->value = high->value < low->value ? 0 : high->value - low->value + 1;
+	note_add(row,
+		 "%" PRIu64 " to %" PRIu64 ", for each source address, destination address and "
+		 "destination port: limits clients and proxies that connect from this machine, "
+		 "not the connections that a server accepts",
+		 low->value, high->value);
+}
+
+static void build_syn_cookies(const struct limits_input *input, struct limit *row)
+{
+	static const char *const meanings[] = {
+		"off: in a burst, connections beyond the SYN backlog are lost",
+		"on: in a burst, connections beyond the SYN backlog still get through",
+		"always used",
+	};
+
+	if (row_take(row, &input->os->syn_cookies) && row->value < ARRAY_LEN(meanings))
+		note_add(row, "%s", meanings[row->value]);
+}
+
+/* --- io_uring --- */
+
+static void build_io_uring(const struct limits_input *input, struct limit *row)
+{
+	const struct os_value *sysctl = &input->os->io_uring_disabled;
+
+	memcpy(row->source, sysctl->source, sizeof(row->source));
+	if (input->config == NULL) {
+		row_off(row, "what a foreign program may use of it is not known");
+		return;
+	}
+	row->value = input->can_io_uring;
+	note_add(row, "engine: %s (%s)", loop_engine_name(input->engine),
+		 input->engine_reason != NULL ? input->engine_reason : "no reason given");
+	if (sysctl->is_known)
+		note_add(row, "kernel.io_uring_disabled is %" PRIu64, sysctl->value);
+	else
+		note_add(row, "kernel.io_uring_disabled unknown: %s", sysctl->problem);
+}
+
+/* --- rows that are only shown --- */
+
+#define FACT(name) offsetof(struct os_limits, name)
+#define NO_FACT    SIZE_MAX
+
+static const struct {
+	enum limit_id id;
+	size_t value;
+	size_t used;
+	const char *note;
+} shown[] = {
+	{LIMIT_ID_NR_OPEN, FACT(nr_open), NO_FACT,
+	 "the most that a hard limit on descriptors can be set to"},
+	{LIMIT_ID_SOMAXCONN, FACT(somaxconn), NO_FACT,
+	 "caps the queue of each listening socket: connections that wait to be accepted; beyond it "
+	 "SYNs are dropped in a burst, and clients try again after 1, 3, 7 s"},
+	{LIMIT_ID_SYN_BACKLOG, FACT(syn_backlog), NO_FACT,
+	 "half-open connections; beyond it SYNs are dropped, or answered with SYN cookies"},
+	{LIMIT_ID_TCP_MEM, FACT(tcp_mem_max_bytes), FACT(tcp_mem_used_bytes),
+	 "all TCP buffers of the machine; at it data is dropped and sockets are refused memory; "
+	 "idle connections hold none"},
+	{LIMIT_ID_LISTEN_OVERFLOWS, FACT(listen_overflows), NO_FACT,
+	 "connections lost because a listener's queue was full, since the machine started"},
+	{LIMIT_ID_LISTEN_DROPS, FACT(listen_drops), NO_FACT,
+	 "connections lost at listeners for any reason, since the machine started"},
+	{LIMIT_ID_MEMLOCK, FACT(memlock_bytes), NO_FACT,
+	 "from Linux 5.12 on rings are charged to the cgroup's memory, before to this"},
+};
+
+static const struct os_value *fact_at(const struct os_limits *os, size_t offset)
+{
+	return (const struct os_value *)(const void *)((const char *)os + offset);
+}
+
+static void build_shown(const struct limits_input *input, struct limits *limits)
+{
+	for (size_t i = 0; i < ARRAY_LEN(shown); i++) {
+		struct limit *row = &limits->rows[shown[i].id];
+
+		if (row_take(row, fact_at(input->os, shown[i].value)) && shown[i].used != NO_FACT)
+			row_take_used(row, fact_at(input->os, shown[i].used));
+		if (row->state != LIMIT_UNKNOWN)
+			note_add(row, "%s", shown[i].note);
+	}
+}
+
+/* --- all of them --- */
+
+/* What the order goes by; `auto` comes behind what it was taken from. */
+static uint64_t sort_key(const struct limits *limits, enum limit_id id)
+{
+	uint64_t connections = limits->rows[id].connections;
+
+	if (limits->is_auto && id == LIMIT_ID_MAX_CONNECTIONS)
+		return MAX(connections, limits_allowed(limits));
+	return connections;
+}
+
+static bool comes_before(const struct limits *limits, enum limit_id left, enum limit_id right)
+{
+	uint64_t left_key = sort_key(limits, left);
+	uint64_t right_key = sort_key(limits, right);
+
+	if (left_key != right_key)
+		return left_key < right_key;
+	if (limits->is_auto && left_key != LIMIT_NO_CAP &&
+	    (left == LIMIT_ID_MAX_CONNECTIONS || right == LIMIT_ID_MAX_CONNECTIONS))
+		return right == LIMIT_ID_MAX_CONNECTIONS;
+	return left < right;
+}
+
+static void sort(struct limits *limits)
+{
+	for (unsigned i = 0; i < LIMIT_ID_COUNT; i++) {
+		unsigned at = i;
+
+		for (; at > 0 && comes_before(limits, i, limits->order[at - 1]); at--)
+			limits->order[at] = limits->order[at - 1];
+		limits->order[at] = i;
+	}
+}
+
+void limits_build(const struct limits_input *input, struct limits *out_limits)
+{
+	static void (*const builders[LIMIT_ID_COUNT])(const struct limits_input *,
+						      struct limit *) = {
+		[LIMIT_ID_MAX_CONNECTIONS_PER_IP] = build_per_ip,
+		[LIMIT_ID_ACCEPT_RATE] = build_accept_rate,
+		[LIMIT_ID_NOFILE] = build_nofile,
+		[LIMIT_ID_NOFILE_HARD] = build_nofile_hard,
+		[LIMIT_ID_FILE_MAX] = build_file_max,
+		[LIMIT_ID_CGROUP_MEMORY] = build_cgroup_memory,
+		[LIMIT_ID_MEMORY] = build_memory,
+		[LIMIT_ID_PIDS] = build_pids,
+		[LIMIT_ID_CONNTRACK] = build_conntrack,
+		[LIMIT_ID_EPHEMERAL_PORTS] = build_ports,
+		[LIMIT_ID_SYN_COOKIES] = build_syn_cookies,
+		[LIMIT_ID_IO_URING] = build_io_uring,
+	};
+	struct limits *limits = out_limits;
+
+	*limits = (struct limits){
+		.is_auto = input->config != NULL && input->config->server.max_connections == 0,
+	};
+	for (unsigned i = 0; i < LIMIT_ID_COUNT; i++) {
+		limits->rows[i].id = i;
+		limits->rows[i].connections = LIMIT_NO_CAP;
+		if (builders[i] != NULL)
+			builders[i](input, &limits->rows[i]);
+	}
+	build_shown(input, limits);
+	sort(limits);
+	build_max_connections(input, limits);
+	sort(limits);
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "diag/plan.h"
+
+#include <inttypes.h>
+#include <sched.h>
+#include <stdio.h>
+
+#include "base/check.h"
+
+/* The range of server.max_connections ends here. */
+#define MAX_CONNECTIONS_MAX 16000000
+
+static uint64_t cores_read(void)
+{
+	cpu_set_t cpus;
+
+	return sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? (uint64_t)CPU_COUNT(&cpus) : 1;
+}
+
+void plan_facts_read(enum loop_engine engine, const char *reason, struct plan_facts *out_facts)
+{
+	enum loop_engine ring;
+	const char *ring_reason;
+
+	os_limits_read(&(struct os_source){0}, &out_facts->os);
+	out_facts->cores = cores_read();
+	out_facts->engine = engine;
+	out_facts->engine_reason = reason;
+	out_facts->can_io_uring = engine == LOOP_ENGINE_IO_URING ||
+				  loop_engine_choose(LOOP_ENGINE_IO_URING, &ring, &ring_reason) ==
+					  0;
+}
+
+void plan_make(const struct config *config, const struct plan_facts *facts, struct plan *out_plan)
+{
+	struct capacity_facts descriptors = {
+		.engine = facts->engine,
+		.cores = facts->cores,
+		.nofile = facts->os.nofile_soft.value,
+	};
+	struct capacity capacity = capacity_plan(&config->server, &descriptors);
+	uint64_t wanted = config->server.max_connections;
+
+	*out_plan = (struct plan){
+		.capacity = capacity,
+		.input = {.os = &facts->os,
+			  .config = config,
+			  .engine = facts->engine,
+			  .engine_reason = facts->engine_reason,
+			  .can_io_uring = facts->can_io_uring,
+			  .cores = facts->cores,
+			  .workers = capacity.workers,
+			  .nofile_connections = capacity.nofile_connections,
+			  .max_connections = wanted,
+			  .cost = {.bytes = LIMIT_COST_ASSUMED_BYTES}},
+	};
+	limits_build(&out_plan->input, &out_plan->limits);
+	uint64_t allowed = limits_allowed(&out_plan->limits);
+
+	out_plan->max_connections = wanted != 0 ? wanted : MIN(allowed, MAX_CONNECTIONS_MAX);
+	out_plan->fits = allowed > 0 && out_plan->max_connections <= allowed;
+	if (wanted == 0 && allowed > MAX_CONNECTIONS_MAX) {
+		out_plan->input.max_connections = MAX_CONNECTIONS_MAX;
+		limits_build(&out_plan->input, &out_plan->limits);
+	}
+}
+
+char *plan_explain(const struct plan *plan, char out[PLAN_EXPLAIN_MAX])
+{
+	const struct limit *limit = limits_binding(&plan->limits);
+	uint64_t wanted = MAX(plan->max_connections, UINT64_C(1));
+	char remedies[LIMIT_REMEDY_LINE_MAX];
+
+	CHECK(limit != NULL); /* only for plans that do not fit */
+	snprintf(out, PLAN_EXPLAIN_MAX,
+		 "limit %s is %" PRIu64 " and allows %" PRIu64 " connections; %s",
+		 limit_label(limit->id), limit->value, limit->connections,
+		 limit_remedy_line(&plan->input, limit, wanted, remedies));
+	return out;
+}
