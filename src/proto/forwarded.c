@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proto/forwarded.h"
+
+#include <ctype.h>
+
+#include "base/check.h"
+#include "proto/http_text.h"
+
+#define NODE_TEXT_MAX 128 /* [bytes] an address and a port, even one that is a name */
+
+static bool is_trusted(const struct net_ip *ip, const struct net_prefix *trusted, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (net_prefix_has(&trusted[i], ip))
+			return true;
+	return false;
+}
+
+/* Elements, from the right to the left. */
+
+struct walk {
+	const struct http_head *head;
+	const uint8_t *data;
+	struct slice name;
+	size_t fields_left; /* not yet begun */
+	struct slice rest;  /* of the field that is being read; data == NULL: none */
+};
+
+/* Is there an odd number of backslashes before this byte? They are no part of any other
+ * byte's count, so all counts together are linear. */
+static bool is_escaped(struct slice text, size_t at)
+{
+	size_t start = at;
+
+	while (start > 0 && text.data[start - 1] == '\\')
+		start--;
+	return (at - start) % 2 != 0;
+}
+
+/* Takes the last element off a list: what stands behind the last comma that is not in a
+ * quoted string. */
+static struct slice element_take(struct slice *rest)
+{
+	bool is_quoted = false;
+	size_t at = rest->len;
+
+	for (; at > 0; at--) {
+		uint8_t byte = rest->data[at - 1];
+
+		if (byte == '"' && !is_escaped(*rest, at - 1))
+			is_quoted = !is_quoted;
+		else if (byte == ',' && !is_quoted)
+			break;
+	}
+	struct slice element = slice_of(rest->data + at, rest->len - at);
+
+	*rest = at > 0 ? slice_of(rest->data, at - 1) : (struct slice){0};
+	return http_trim(element);
+}
+
+static bool field_next(struct walk *walk)
+{
+	while (walk->fields_left > 0) {
+		const struct http_field *field = &walk->head->fields[--walk->fields_left];
+		struct slice name = slice_of(walk->data + field->name_at, field->name_len);
+
+		if (!slice_equals_nocase(name, walk->name))
+			continue;
+		walk->rest = slice_of(walk->data + field->value_at, field->value_len);
+		return true;
+	}
+	return false;
+}
+
+static bool walk_next(struct walk *walk, struct slice *out_element)
+{
+	while (walk->rest.data != NULL || field_next(walk)) {
+		struct slice element = element_take(&walk->rest);
+
+		if (element.len == 0)
+			continue;
+		*out_element = element;
+		return true;
+	}
+	return false;
+}
+
+/* Nodes: an address and perhaps a port. */
+
+static bool is_port_name_char(uint8_t byte)
+{
+	return isalnum(byte) || byte == '.' || byte == '_' || byte == '-';
+}
+
+/* At most five digits, or a name that begins with '_' (RFC 7239, 6.3). */
+static bool is_port(struct slice text)
+{
+	bool is_name = text.len > 0 && text.data[0] == '_';
+
+	for (size_t i = 0; i < text.len; i++)
+		if (is_name ? !is_port_name_char(text.data[i]) : !isdigit(text.data[i]))
+			return false;
+	return is_name ? text.len > 1 : text.len >= 1 && text.len <= 5;
+}
+
+static struct slice behind(struct slice text, size_t at)
+{
+	return slice_of(text.data + at, text.len - at);
+}
+
+static bool bracketed_parse(struct slice text, struct net_ip *out_ip)
+{
+	const uint8_t *end = memchr(text.data, ']', text.len);
+	size_t len = end == NULL ? 0 : (size_t)(end - text.data);
+	struct slice host = slice_of(text.data + 1, len > 0 ? len - 1 : 0);
+
+	if (host.len == 0 || memchr(host.data, ':', host.len) == NULL)
+		return false;
+	struct slice rest = behind(text, len + 1);
+
+	if (rest.len > 0 && (rest.data[0] != ':' || !is_port(behind(rest, 1))))
+		return false;
+	return net_ip_parse(host, out_ip);
+}
+
+/* "192.0.2.1", "192.0.2.1:80", "2001:db8::1", "[2001:db8::1]", "[2001:db8::1]:80". */
+static bool node_parse(struct slice text, struct net_ip *out_ip)
+{
+	if (text.len == 0)
+		return false;
+	if (text.data[0] == '[')
+		return bracketed_parse(text, out_ip);
+	if (net_ip_parse(text, out_ip))
+		return true;
+	const uint8_t *colon = memchr(text.data, ':', text.len);
+
+	if (colon == NULL)
+		return false;
+	size_t len = (size_t)(colon - text.data);
+
+	return is_port(behind(text, len + 1)) && net_ip_parse(slice_of(text.data, len), out_ip);
+}
+
+/* Pairs of an element of Forwarded: for=...;by=... */
+
+/* Takes what stands before the next ';' that is not in a quoted string. */
+static struct slice pair_take(struct slice *rest)
+{
+	bool is_quoted = false;
+	size_t at = 0;
+
+	for (; at < rest->len; at++) {
+		uint8_t byte = rest->data[at];
+
+		if (byte == '"')
+			is_quoted = !is_quoted;
+		else if (byte == '\\' && is_quoted)
+			at++;
+		else if (byte == ';' && !is_quoted)
+			break;
+	}
+	struct slice pair = slice_of(rest->data, MIN(at, rest->len));
+
+	*rest = at < rest->len ? behind(*rest, at + 1) : (struct slice){0};
+	return http_trim(pair);
+}
+
+/* A quoted string from its first byte to its last, or text without quotes. With all
+ * values such, quotes mean the same read from either end. */
+static bool is_value(struct slice text)
+{
+	if (text.len == 0)
+		return false;
+	if (text.data[0] != '"')
+		return memchr(text.data, '"', text.len) == NULL;
+	size_t end = 1;
+
+	while (end < text.len && text.data[end] != '"')
+		end += text.data[end] == '\\' ? 2 : 1;
+	return end == text.len - 1;
+}
+
+static bool pair_split(struct slice pair, struct slice *out_name, struct slice *out_value)
+{
+	const uint8_t *equals = memchr(pair.data, '=', pair.len);
+
+	if (equals == NULL)
+		return false;
+	struct slice name = slice_of(pair.data, (size_t)(equals - pair.data));
+	struct slice value = behind(pair, name.len + 1);
+
+	if (!http_is_token(name) || !is_value(value))
+		return false;
+	*out_name = name;
+	*out_value = value;
+	return true;
+}
+
+/* A quoted string without its quotes and escapes, in the caller's buffer; false if it is
+ * longer than an address with a port can be. */
+static bool unquote(struct slice text, uint8_t *buffer, struct slice *out_text)
+{
+	size_t len = 0;
+
+	for (size_t i = 1; i < text.len - 1; i++) {
+		if (text.data[i] == '\\')
+			i++;
+		if (len == NODE_TEXT_MAX)
+			return false;
+		buffer[len++] = text.data[i];
+	}
+	*out_text = slice_of(buffer, len);
+	return true;
+}
+
+static bool for_value_parse(struct slice value, struct net_ip *out_ip)
+{
+	uint8_t buffer[NODE_TEXT_MAX];
+	bool is_quoted = value.len > 0 && value.data[0] == '"';
+
+	if (is_quoted && !unquote(value, buffer, &value))
+		return false;
+	return node_parse(value, out_ip);
+}
+
+/* One "for" must be there, and no more (RFC 7239, 4). */
+static bool forwarded_element_parse(struct slice element, struct net_ip *out_ip)
+{
+	struct slice value, name, node = {0};
+
+	while (element.len > 0) {
+		struct slice pair = pair_take(&element);
+
+		if (pair.len == 0)
+			continue;
+		if (!pair_split(pair, &name, &value))
+			return false;
+		if (!slice_equals_nocase(name, SLICE_LITERAL("for")))
+			continue;
+		if (node.data != NULL)
+			return false;
+		node = value;
+	}
+	return for_value_parse(node, out_ip);
+}
+
+struct net_ip forwarded_client(const struct http_head *head, const uint8_t *data,
+			       const struct net_ip *peer, const struct net_prefix *trusted,
+			       size_t trusted_count)
+{
+	struct walk walk = {head, data, SLICE_LITERAL("Forwarded"), head->field_count, {0}};
+	bool (*parse)(struct slice, struct net_ip *) = forwarded_element_parse;
+	struct net_ip client = *peer;
+	struct slice element;
+
+	if (http_field_find(head, data, "Forwarded", &element) == 0) {
+		walk.name = SLICE_LITERAL("X-Forwarded-For");
+		parse = node_parse;
+	}
+	for (int i = 0; i < FORWARDED_ELEMENTS_MAX; i++)
+		if (!is_trusted(&client, trusted, trusted_count) || !walk_next(&walk, &element) ||
+		    !parse(element, &client))
+			break;
+	return client;
+}
