@@ -11,7 +11,7 @@
 struct limits_watch {
 	uint8_t marks[LIMIT_ID_COUNT];   /* percent last said: 0, 80 or 95 */
 	uint64_t counts[LIMIT_ID_COUNT]; /* of LIMIT_COUNTS, when last looked at */
-	bool has_counts;
+	bool has_count[LIMIT_ID_COUNT];
 };
 
 struct limits_crossing {

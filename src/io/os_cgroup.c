@@ -54,27 +54,30 @@ static bool list_has(const char *list, size_t len, const char *name)
 	return false;
 }
 
-/* The group in the hierarchy of `name`, or in the unified one if that is NULL. */
+/* NULL if the line is not that of the hierarchy of `name` (NULL: the unified one). */
+static const char *group_parse(const char *line, size_t len, const char *name)
+{
+	const char *end = line + len;
+	const char *list = memchr(line, ':', len);
+	const char *path = list == NULL ? NULL : memchr(list + 1, ':', (size_t)(end - list - 1));
+
+	if (path == NULL || path[1] != '/')
+		return NULL;
+	size_t list_len = (size_t)(path - list) - 1;
+	bool is_it = name == NULL ? list_len == 0 : list_has(list + 1, list_len, name);
+
+	return is_it ? path + 1 : NULL;
+}
+
 static bool group_find(const char *text, const char *name, char out_group[OS_PATH_MAX])
 {
 	for (const char *line = text; *line != '\0';) {
 		size_t len = strcspn(line, "\n");
-		const char *list = memchr(line, ':', len);
-		const char *path = list == NULL
-					   ? NULL
-					   : memchr(list + 1, ':', len - (size_t)(list + 1 - line));
+		const char *group = group_parse(line, len, name);
 
-		if (path != NULL) {
-			size_t list_len = (size_t)(path - list) - 1;
-			bool is_it = name == NULL ? list_len == 0
-						  : list_has(list + 1, list_len, name);
-
-			if (is_it) {
-				int path_len = (int)(len - (size_t)(path + 1 - line));
-
-				snprintf(out_group, OS_PATH_MAX, "%.*s", path_len, path + 1);
-				return true;
-			}
+		if (group != NULL) {
+			snprintf(out_group, OS_PATH_MAX, "%.*s", (int)(line + len - group), group);
+			return true;
 		}
 		line += len + (line[len] == '\n');
 	}
@@ -230,27 +233,29 @@ static bool group_read(struct walk *walk, const char *directory)
 	return true;
 }
 
+static void both_fail(struct walk *walk, const char *source, int error, const char *reason)
+{
+	os_value_fail(walk->max, source, error, reason);
+	os_value_fail(walk->used, source, error, reason);
+}
+
 /* From `group` up to the root of the mount. */
 static void walk_up(struct walk *walk, const struct mount *mount, const char *group)
 {
 	char directory[2 * OS_PATH_MAX];
-	char source[OS_PATH_MAX * 3];
+	char source[OS_PATH_MAX * 4];
 	struct stat info;
 	size_t shortest = strlen(mount->point);
 
 	snprintf(directory, sizeof(directory), "%s%s", mount->point, below(group, mount->root));
-	snprintf(source, sizeof(source), "%s%s/%s", walk->target->root, directory,
-		 walk->controller->max);
-	os_value_fail(walk->max, source, "no group has this file");
-	os_value_fail(walk->used, source, "no group has this file");
-	char path[OS_PATH_MAX * 3];
-
-	snprintf(path, sizeof(path), "%s%s", walk->target->root, directory);
-	if (stat(path, &info) < 0) {
-		os_value_fail(walk->max, path, strerrordesc_np(errno));
-		os_value_fail(walk->used, path, strerrordesc_np(errno));
+	snprintf(source, sizeof(source), "%s%s", walk->target->root, directory);
+	if (stat(source, &info) < 0) {
+		both_fail(walk, source, -errno, strerrordesc_np(errno));
 		return;
 	}
+	snprintf(source, sizeof(source), "%s%s/%s", walk->target->root, directory,
+		 walk->controller->max);
+	both_fail(walk, source, -ENOENT, "no group has this file");
 	for (;;) {
 		if (!group_read(walk, directory))
 			return;
@@ -260,12 +265,6 @@ static void walk_up(struct walk *walk, const struct mount *mount, const char *gr
 	}
 	if (!walk->max->is_known)
 		os_value_set(walk->max, source, OS_UNLIMITED);
-}
-
-static void both_fail(struct walk *walk, const char *source, const char *reason)
-{
-	os_value_fail(walk->max, source, reason);
-	os_value_fail(walk->used, source, reason);
 }
 
 static void controller_read(struct walk *walk, const struct os_text *groups,
@@ -278,7 +277,7 @@ static void controller_read(struct walk *walk, const struct os_text *groups,
 	struct mount mount;
 
 	if (bad->problem != NULL) {
-		both_fail(walk, bad->path, bad->problem);
+		both_fail(walk, bad->path, bad->error, bad->problem);
 		return;
 	}
 	const char *text = (const char *)groups->content.data;
@@ -287,14 +286,14 @@ static void controller_read(struct walk *walk, const struct os_text *groups,
 	walk->controller = walk->is_v1 ? v1 : v2;
 	if (!walk->is_v1 && !group_find(text, NULL, group)) {
 		snprintf(reason, sizeof(reason), "names no group of the %s controller", v1->name);
-		both_fail(walk, groups->path, reason);
+		both_fail(walk, groups->path, 0, reason);
 		return;
 	}
 	if (!mount_find((const char *)mounts->content.data, walk->is_v1 ? v1->name : NULL, group,
 			&mount)) {
 		snprintf(reason, sizeof(reason), "no mount shows the %s controller of group %.100s",
 			 v1->name, group);
-		both_fail(walk, mounts->path, reason);
+		both_fail(walk, mounts->path, 0, reason);
 		return;
 	}
 	walk_up(walk, &mount, group);

@@ -81,7 +81,7 @@ static void open_files_read(const struct os_target *target, struct os_value *out
 	int r = entries_count(path, &count);
 
 	if (r < 0)
-		os_value_fail(out_value, path, strerrordesc_np(-r));
+		os_value_fail(out_value, path, r, strerrordesc_np(-r));
 	else /* less the one that we read the directory by */
 		os_value_set(out_value, path, count - (is_proc && target->is_self ? 1 : 0));
 }

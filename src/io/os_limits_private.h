@@ -48,7 +48,8 @@ void os_file_value(const struct os_target *target, const char *path, unsigned sk
 const char *os_number_parse(const char *at, uint64_t *out_number);
 
 void os_value_set(struct os_value *value, const char *source, uint64_t number);
-void os_value_fail(struct os_value *value, const char *source, const char *reason);
+/* `error` is a negative errno, or 0 if the reason is another. */
+void os_value_fail(struct os_value *value, const char *source, int error, const char *reason);
 
 /* Each fills its share of the facts. */
 void os_cgroup_read(const struct os_target *target, struct os_limits *limits);

@@ -53,7 +53,7 @@ static void counter_read(const struct os_text *text, const char *name, struct os
 
 	if (text->problem == NULL && column == 0) {
 		snprintf(problem, sizeof(problem), "has no counter TcpExt %s", name);
-		os_value_fail(out_value, text->path, problem);
+		os_value_fail(out_value, text->path, 0, problem);
 		return;
 	}
 	struct os_text numbers = *text;
@@ -141,7 +141,7 @@ static void sysctls_read(const struct os_target *target, struct os_limits *limit
 			os_file_value(target, rows[i].path, rows[i].skip, rows[i].unit,
 				      rows[i].value);
 		else
-			os_value_fail(rows[i].value, rows[i].path, problem);
+			os_value_fail(rows[i].value, rows[i].path, 0, problem);
 }
 
 void os_network_read(const struct os_target *target, struct os_limits *limits)

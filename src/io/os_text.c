@@ -79,11 +79,11 @@ void os_value_set(struct os_value *value, const char *source, uint64_t number)
 	text_copy(value->source, sizeof(value->source), source);
 }
 
-void os_value_fail(struct os_value *value, const char *source, const char *reason)
+void os_value_fail(struct os_value *value, const char *source, int error, const char *reason)
 {
 	size_t at;
 
-	*value = (struct os_value){0};
+	*value = (struct os_value){.is_absent = error == -ENOENT};
 	text_copy(value->source, sizeof(value->source), source);
 	at = (size_t)snprintf(value->problem, sizeof(value->problem), "%s: ", value->source);
 	text_copy(value->problem + at, sizeof(value->problem) - at, reason);
@@ -167,12 +167,10 @@ void os_text_value(const struct os_text *text, const char *label, unsigned skip,
 		snprintf(missing, sizeof(missing), "has no line \"%s\"", label);
 		problem = at == NULL ? missing : value_parse(at, skip, unit, &number);
 	}
-	if (problem != NULL) {
-		os_value_fail(out_value, text->path, problem);
-		out_value->is_absent = text->error == -ENOENT;
-	} else {
+	if (problem != NULL)
+		os_value_fail(out_value, text->path, text->error, problem);
+	else
 		os_value_set(out_value, text->path, number);
-	}
 }
 
 void os_file_value(const struct os_target *target, const char *path, unsigned skip, uint64_t unit,
