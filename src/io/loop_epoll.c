@@ -303,7 +303,7 @@ static void on_listener_event(struct listener *listener)
 
 static void epoll_listener_update(struct listener *listener)
 {
-	bool want = !(listener->flags & (LISTENER_PAUSED | LISTENER_STARVED | LISTENER_CLOSING));
+	bool want = !(listener->flags & (LISTENER_STARVED | LISTENER_CLOSING));
 	bool have = (listener->flags & LISTENER_ARMED) != 0;
 
 	if (want == have)

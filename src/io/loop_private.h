@@ -38,11 +38,10 @@ enum {
 };
 
 enum {
-	LISTENER_PAUSED = 1 << 0,  /* by its owner */
-	LISTENER_STARVED = 1 << 1, /* no descriptor to be had */
-	LISTENER_CLOSING = 1 << 2,
-	LISTENER_ARMED = 1 << 3, /* the engine is accepting */
-	LISTENER_MULTI = 1 << 4, /* io_uring: with a multishot accept */
+	LISTENER_STARVED = 1 << 0, /* no descriptor to be had */
+	LISTENER_CLOSING = 1 << 1,
+	LISTENER_ARMED = 1 << 2, /* the engine is accepting */
+	LISTENER_MULTI = 1 << 3, /* io_uring: with a multishot accept */
 };
 
 struct engine {

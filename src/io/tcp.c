@@ -338,18 +338,6 @@ void listener_starve(struct listener *listener, int error)
 	listener->loop->engine->listener_update(listener);
 }
 
-void listener_pause(struct listener *listener)
-{
-	listener->flags |= LISTENER_PAUSED;
-	listener->loop->engine->listener_update(listener);
-}
-
-void listener_resume(struct listener *listener)
-{
-	listener->flags &= ~(uint32_t)LISTENER_PAUSED;
-	listener->loop->engine->listener_update(listener);
-}
-
 void listener_close(struct listener *listener)
 {
 	if (listener->flags & LISTENER_CLOSING)

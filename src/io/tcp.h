@@ -138,10 +138,6 @@ int listener_open(struct listener *listener, struct loop *loop, int fd);
 /* Closes an accepted connection that there is no memory to adopt. */
 void listener_refuse(struct listener *listener, const struct tcp_accepted *accepted);
 
-/* Not sharp with io_uring: connections already accepted still come. */
-void listener_pause(struct listener *listener);
-void listener_resume(struct listener *listener);
-
 /* Stops accepting and closes; on_closed comes later, once. With io_uring connections
  * already accepted still come before it. */
 void listener_close(struct listener *listener);

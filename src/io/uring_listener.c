@@ -40,7 +40,7 @@ static void accept_arm(struct listener *listener)
 
 void uring_listener_update(struct listener *listener)
 {
-	bool want = !(listener->flags & (LISTENER_PAUSED | LISTENER_STARVED | LISTENER_CLOSING));
+	bool want = !(listener->flags & (LISTENER_STARVED | LISTENER_CLOSING));
 
 	if (!want)
 		list_remove(&listener->waiting);

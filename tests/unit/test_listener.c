@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Listeners: binding, accepting, pausing, and what happens when descriptors are out. */
+ * Listeners: binding, accepting, and what happens when descriptors are out. */
 #include "io_unit.h"
 
 #include <sys/resource.h>
@@ -151,31 +151,6 @@ static void test_two_listeners_share_a_port(void **state)
 	acceptor_close(f, &b);
 }
 
-static void test_pause_holds_connections_back_and_resume_brings_them(void **state)
-{
-	struct io_fixture *f = *state;
-	struct acceptor acceptor;
-	int peers[20];
-
-	acceptor_open(f, &acceptor, LOOPBACK);
-	for (unsigned round = 0; round < 3; round++) {
-		listener_pause(&acceptor.listener);
-		listener_pause(&acceptor.listener);
-		io_run_for(f, 5 * NS_PER_MS);
-		peers_connect(&acceptor.addr, peers, ARRAY_LEN(peers));
-		io_run_for(f, 5 * NS_PER_MS);
-		assert_int_equal(acceptor.count, 0);
-		listener_resume(&acceptor.listener);
-		listener_pause(&acceptor.listener);
-		listener_resume(&acceptor.listener);
-		RUN_UNTIL(f, acceptor.count == ARRAY_LEN(peers));
-		refuse_all(&acceptor);
-		close_all(peers, ARRAY_LEN(peers));
-	}
-	listener_pause(&acceptor.listener);
-	acceptor_close(f, &acceptor);
-}
-
 static void test_close_with_connections_pending(void **state)
 {
 	struct io_fixture *f = *state;
@@ -234,32 +209,6 @@ static void test_close_inside_on_accept_with_a_small_table(void **state)
 	io_fixture_init(&small, ((struct io_fixture *)*state)->engine, 4);
 	close_in_on_accept(&small);
 	loop_destroy(&small.loop);
-}
-
-static void pause_inside(struct acceptor *acceptor, const struct tcp_accepted *accepted)
-{
-	(void)accepted;
-	listener_pause(&acceptor->listener);
-	if (acceptor->count % 2 == 0)
-		listener_resume(&acceptor->listener);
-}
-
-static void test_pause_and_resume_inside_on_accept(void **state)
-{
-	struct io_fixture *f = *state;
-	struct acceptor acceptor;
-	int peers[20];
-
-	acceptor_open(f, &acceptor, LOOPBACK);
-	acceptor.on_accept = pause_inside;
-	peers_connect(&acceptor.addr, peers, ARRAY_LEN(peers));
-	while (acceptor.count < ARRAY_LEN(peers)) {
-		io_run_for(f, NS_PER_MS);
-		listener_resume(&acceptor.listener);
-	}
-	refuse_all(&acceptor);
-	acceptor_close(f, &acceptor);
-	close_all(peers, ARRAY_LEN(peers));
 }
 
 /* --- descriptors are out --- */
@@ -477,34 +426,32 @@ static void test_full_table_is_shared_fairly(void **state)
 	loop_destroy(&small.loop);
 }
 
-static void test_full_table_with_a_paused_listener(void **state)
+static void test_full_table_passes_on_the_place_of_a_closed_listener(void **state)
 {
 	struct io_fixture small;
 	struct acceptor a, b;
-	int peers[3];
 
 	(void)state;
 	io_fixture_init(&small, LOOP_ENGINE_IO_URING, 1);
 	acceptor_open(&small, &a, LOOPBACK);
 	acceptor_open(&small, &b, LOOPBACK); /* waits: the only place is a's */
-	listener_pause(&b.listener);
-	listener_resume(&b.listener);
-	peers[0] = peer_connect(&b.addr);
+	int peer = peer_connect(&b.addr);
+
 	io_run_for(&small, 3 * NS_PER_MS);
 	assert_int_equal(b.count, 0);
-	listener_pause(&a.listener); /* gives its place up */
+	acceptor_close(&small, &a);
 	RUN_UNTIL(&small, b.count == 1);
 	assert_true(b.accepted[0].is_reserve);
-	peers[1] = peer_connect(&b.addr);
-	peers[2] = peer_connect(&a.addr);
-	listener_pause(&b.listener);
-	listener_resume(&a.listener);
-	refuse_all(&b);
-	RUN_UNTIL(&small, a.count == 1);
-	acceptor_close(&small, &b);
-	refuse_all(&a);
+	acceptor_open(&small, &a, LOOPBACK); /* waits behind b, then closes */
 	acceptor_close(&small, &a);
-	close_all(peers, 3);
+	refuse_all(&b);
+	int next = peer_connect(&b.addr);
+
+	RUN_UNTIL(&small, b.count == 1);
+	refuse_all(&b);
+	acceptor_close(&small, &b);
+	close(peer);
+	close(next);
 	loop_destroy(&small.loop);
 }
 
@@ -522,17 +469,15 @@ int main(void)
 		cmocka_unit_test(test_bind_to_an_address_that_is_not_ours),
 		ON_BOTH(test_accepts_every_connection_of_a_burst),
 		ON_BOTH(test_two_listeners_share_a_port),
-		ON_BOTH(test_pause_holds_connections_back_and_resume_brings_them),
 		ON_BOTH(test_close_with_connections_pending),
 		ON_BOTH(test_close_inside_on_accept),
 		ON_BOTH(test_close_inside_on_accept_with_a_small_table),
-		ON_BOTH(test_pause_and_resume_inside_on_accept),
 		AT_THE_LIMIT(test_out_of_descriptors_each_client_is_answered),
 		AT_THE_LIMIT(test_out_of_descriptors_recovers_by_itself),
 		AT_THE_LIMIT(test_close_while_starved),
 		ON_URING(test_full_table_keeps_the_next_in_the_backlog),
 		ON_URING(test_full_table_is_shared_fairly),
-		ON_URING(test_full_table_with_a_paused_listener),
+		ON_URING(test_full_table_passes_on_the_place_of_a_closed_listener),
 	};
 	return RUN_IO_TESTS(tests);
 }
