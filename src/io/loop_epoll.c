@@ -252,9 +252,15 @@ static void epoll_tcp_close(struct tcp *tcp)
 
 /* --- listeners --- */
 
-static void accepted(struct listener *listener, int fd, bool is_reserve)
+/* The next connection; its fd is -1 if there is none, and errno says why. */
+static struct tcp_accepted accept_next(const struct listener *listener)
 {
-	listener->on_accept(listener, &(struct tcp_accepted){.fd = fd, .is_reserve = is_reserve});
+	struct tcp_accepted accepted = {.is_reserve = false};
+	socklen_t len = sizeof(accepted.remote);
+
+	accepted.fd = accept4(listener->fd, &accepted.remote.sa, &len,
+			      SOCK_NONBLOCK | SOCK_CLOEXEC);
+	return accepted;
 }
 
 /* Out of descriptors: gives up the reserve for one connection, so that its client
@@ -262,16 +268,17 @@ static void accepted(struct listener *listener, int fd, bool is_reserve)
 static void accept_on_reserve(struct listener *listener, int error)
 {
 	struct loop *loop = listener->loop;
-	int fd = -1;
+	struct tcp_accepted accepted = {.fd = -1};
 
 	if (loop->reserve_fd >= 0) {
 		close(loop->reserve_fd);
 		loop->reserve_fd = -1;
-		fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		accepted = accept_next(listener);
+		accepted.is_reserve = true;
 	}
 	listener_starve(listener, error);
-	if (fd >= 0)
-		accepted(listener, fd, true);
+	if (accepted.fd >= 0)
+		listener->on_accept(listener, &accepted);
 }
 
 static void epoll_accepted_close(struct loop *loop, int fd)
@@ -283,10 +290,10 @@ static void epoll_accepted_close(struct loop *loop, int fd)
 static void on_listener_event(struct listener *listener)
 {
 	for (int i = 0; i < ACCEPTS_PER_EVENT && (listener->flags & LISTENER_ARMED); i++) {
-		int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		struct tcp_accepted accepted = accept_next(listener);
 
-		if (fd >= 0) {
-			accepted(listener, fd, false);
+		if (accepted.fd >= 0) {
+			listener->on_accept(listener, &accepted);
 			continue;
 		}
 		if (errno == EAGAIN)

@@ -40,8 +40,7 @@ enum {
 enum {
 	LISTENER_STARVED = 1 << 0, /* no descriptor to be had */
 	LISTENER_CLOSING = 1 << 1,
-	LISTENER_ARMED = 1 << 2, /* the engine is accepting */
-	LISTENER_MULTI = 1 << 3, /* io_uring: with a multishot accept */
+	LISTENER_ARMED = 1 << 2, /* epoll: waits for connections */
 };
 
 struct engine {
@@ -70,6 +69,7 @@ struct engine {
 	int (*listener_open)(struct listener *listener);
 	/* After a change of flags: starts or stops accepting. */
 	void (*listener_update)(struct listener *listener);
+	/* May start listener->retry, to be called again. */
 	void (*listener_close)(struct listener *listener);
 
 	int (*watch_open)(struct watch *watch);

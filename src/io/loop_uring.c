@@ -121,7 +121,7 @@ static void dispatch(struct uring_loop *self, const struct io_uring_cqe *cqe)
 		uring_operation_done(owner);
 		break;
 	case TAG_ACCEPT:
-		uring_accept_done(self, owner, cqe);
+		uring_accept_done(owner, cqe->res);
 		break;
 	case TAG_WATCH:
 		on_watch_done(owner, cqe->res);

@@ -299,6 +299,10 @@ static void on_retry(struct timer *timer)
 {
 	struct listener *listener = CONTAINER_OF(timer, struct listener, retry);
 
+	if (listener->flags & LISTENER_CLOSING) {
+		listener->loop->engine->listener_close(listener);
+		return;
+	}
 	loop_reserve_refill(listener->loop);
 	if (!(listener->flags & LISTENER_STARVED))
 		return;
@@ -313,7 +317,8 @@ int listener_open(struct listener *listener, struct loop *loop, int fd)
 	listener->loop = loop;
 	listener->fd = fd;
 	listener->flags = 0;
-	listener->operations = 0;
+	listener->slots = NULL;
+	listener->accepting = 0;
 	list_init(&listener->waiting);
 	loop_timer_init(&listener->retry, on_retry);
 	int r = loop->engine->listener_open(listener);

@@ -61,12 +61,16 @@ struct tcp {
 
 _Static_assert(sizeof(struct tcp) <= 64, "an idle stream is one cache line");
 
-/* What a listener hands to on_accept, which owns it: tcp_adopt or listener_refuse. */
+/* What a listener hands to on_accept: the struct is lent, the connection is given, to
+ * tcp_adopt or listener_refuse. */
 struct tcp_accepted {
 	int32_t fd;
 	/* Accepted on the reserve, because descriptors are out (EMFILE, ENFILE):
 	 * answer shortly and close. The listener accepts on when it is closed. */
 	bool is_reserve;
+	/* As the kernel tells it: IPv4 at a listener on [::] is ::ffff:a.b.c.d. AF_UNSPEC
+	 * if it does not tell. */
+	struct net_addr remote;
 };
 
 /* Cannot fail; reading starts at once. */
@@ -108,6 +112,8 @@ void tcp_close(struct tcp *tcp);
 
 bool tcp_is_closing(const struct tcp *tcp);
 
+struct accept_slot;
+
 struct listener {
 	struct loop *loop;
 	/* A connection has come. */
@@ -116,12 +122,13 @@ struct listener {
 	 * listener goes on by itself as soon as it can. */
 	void (*on_accept_error)(struct listener *listener, int error);
 	void (*on_closed)(struct listener *listener);
-	struct timer retry;       /* while descriptors are out */
+	struct timer retry;       /* while descriptors are out, or the close takes its time */
 	struct list_node waiting; /* io_uring: for a free direct descriptor */
 	struct listener *next_closed;
 	int32_t fd;
-	uint32_t flags; /* LISTENER_* of io/loop_private.h */
-	uint16_t operations;
+	uint32_t flags;            /* LISTENER_* of io/loop_private.h */
+	struct accept_slot *slots; /* io_uring */
+	uint64_t accepting;        /* io_uring: a bit for each slot whose accept is in flight */
 };
 
 /* Makes a bound and listening socket, with SO_REUSEADDR and SO_REUSEPORT,

@@ -23,7 +23,7 @@ enum uring_tag {
 	TAG_SEND,   /* struct tcp */
 	TAG_SETUP,  /* struct tcp: gets its direct descriptor, then connects */
 	TAG_END,    /* struct tcp: shutdown or close; only counted */
-	TAG_ACCEPT, /* struct listener */
+	TAG_ACCEPT, /* struct accept_slot */
 	TAG_WATCH,  /* struct watch */
 	TAG_NONE,   /* nobody's */
 	TAG_MASK = 7
@@ -105,5 +105,4 @@ int uring_listener_open(struct listener *listener);
 void uring_listener_update(struct listener *listener);
 void uring_listener_close(struct listener *listener);
 void uring_accepted_close(struct loop *loop, int fd);
-void uring_accept_done(struct uring_loop *self, struct listener *listener,
-		       const struct io_uring_cqe *cqe);
+void uring_accept_done(struct accept_slot *slot, int res);

@@ -57,7 +57,7 @@ static inline void io_fixture_init(struct io_fixture *f, enum loop_engine engine
 		fail_msg("loop_create: %s", strerror(-r));
 }
 
-/* Large enough for a multishot accept, where nofile allows it. */
+/* Large enough that io_uring keeps several accepts in flight, where nofile allows it. */
 static inline uint32_t io_many_sockets(void)
 {
 	return (uint32_t)MIN(os_limits_nofile().soft, UINT64_C(8192));

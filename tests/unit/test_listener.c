@@ -151,6 +151,135 @@ static void test_two_listeners_share_a_port(void **state)
 	acceptor_close(f, &b);
 }
 
+/* --- whose connection it is --- */
+
+static struct net_addr local_addr(int fd)
+{
+	struct net_addr addr = {0};
+	socklen_t len = sizeof(addr);
+	int r = getsockname(fd, &addr.sa, &len);
+
+	CHECK(r == 0);
+	return addr;
+}
+
+static bool is_same_addr(const struct net_addr *a, const struct net_addr *b)
+{
+	if (a->sa.sa_family != b->sa.sa_family || net_addr_port(a) != net_addr_port(b))
+		return false;
+	if (a->sa.sa_family == AF_INET6)
+		return memcmp(&a->in6.sin6_addr, &b->in6.sin6_addr, sizeof(a->in6.sin6_addr)) == 0;
+	return a->sa.sa_family == AF_INET && a->in.sin_addr.s_addr == b->in.sin_addr.s_addr;
+}
+
+/* A client with an address of its own; any port. */
+static int connect_from(const struct net_addr *from, const struct net_addr *to)
+{
+	struct net_addr local = *from;
+	int fd = socket(to->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	net_addr_set_port(&local, 0);
+	int r = bind(fd, &local.sa, net_addr_len(&local));
+
+	CHECK(r == 0);
+	r = connect(fd, &to->sa, net_addr_len(to));
+	CHECK(r == 0);
+	return fd;
+}
+
+static void test_remote_is_the_clients_own_address(void **state)
+{
+	static const struct {
+		const char *listen, *connect;
+		const char *remote; /* up to the port */
+	} rows[] = {
+		{"127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:"},
+		{"0.0.0.0:0", "127.0.0.9:0", "127.0.0.9:"},
+		{"[::1]:0", "[::1]:0", "[::1]:"},
+		{"[::]:0", "[::1]:0", "[::1]:"},
+		{"[::]:0", "127.0.0.1:0", "[::ffff:127.0.0.1]:"},
+	};
+	struct io_fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct acceptor acceptor;
+		struct net_addr to = io_addr(rows[i].connect);
+		char text[NET_ADDR_TEXT_MAX];
+
+		acceptor_open(f, &acceptor, rows[i].listen);
+		net_addr_set_port(&to, net_addr_port(&acceptor.addr));
+		int peer = connect_from(&to, &to);
+		struct net_addr own = local_addr(peer);
+		const struct net_addr *remote = &acceptor.accepted[0].remote;
+
+		RUN_UNTIL(f, acceptor.count == 1);
+		net_addr_format(remote, text, sizeof(text));
+		ASSERT_ROW(strncmp(text, rows[i].remote, strlen(rows[i].remote)) == 0, text);
+		ASSERT_ROW(net_addr_port(remote) == net_addr_port(&own), text);
+		ASSERT_ROW(remote->sa.sa_family != own.sa.sa_family || is_same_addr(remote, &own),
+			   text);
+		refuse_all(&acceptor);
+		acceptor_close(f, &acceptor);
+		close(peer);
+	}
+}
+
+struct owned {
+	const struct tcp_accepted *accepted;
+	const int *peers;
+	bool is_right;
+};
+
+/* The peer has sent its number. */
+static void check_owner(struct stream *stream, const uint8_t *data, size_t len)
+{
+	struct owned *owned = stream->arg;
+	uint16_t number;
+
+	CHECK(len == sizeof(number));
+	memcpy(&number, data, sizeof(number));
+	struct net_addr own = local_addr(owned->peers[number]);
+
+	owned->is_right = is_same_addr(&owned->accepted->remote, &own);
+}
+
+/* All of them wait before the loop looks, so several are accepted in one turn. */
+static void test_each_of_a_burst_has_its_own_remote(void **state)
+{
+	struct io_fixture *f = *state;
+	struct acceptor acceptor;
+	struct stream *streams[300];
+	struct seen seen[300];
+	struct owned owned[300];
+	int peers[300];
+
+	acceptor_open(f, &acceptor, LOOPBACK);
+	for (uint16_t i = 0; i < ARRAY_LEN(peers); i++) {
+		struct net_addr from = io_addr(LOOPBACK);
+
+		from.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + i);
+		peers[i] = connect_from(&from, &acceptor.addr);
+		peer_write(peers[i], &i, sizeof(i));
+	}
+	RUN_UNTIL(f, acceptor.count == ARRAY_LEN(peers));
+	for (size_t i = 0; i < ARRAY_LEN(peers); i++) {
+		owned[i] = (struct owned){.accepted = &acceptor.accepted[i], .peers = peers};
+		streams[i] = stream_new(&seen[i]);
+		streams[i]->arg = &owned[i];
+		streams[i]->on_recv = check_owner;
+		tcp_adopt(&streams[i]->tcp, f->loop, &acceptor.accepted[i], &stream_handler);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(peers); i++) {
+		RUN_UNTIL(f, seen[i].recvs == 1);
+		assert_true(owned[i].is_right);
+		stream_close_and_wait(f, streams[i]);
+	}
+	acceptor_close(f, &acceptor);
+	close_all(peers, ARRAY_LEN(peers));
+}
+
+/* --- closing --- */
+
 static void test_close_with_connections_pending(void **state)
 {
 	struct io_fixture *f = *state;
@@ -174,6 +303,35 @@ static void test_close_with_connections_pending(void **state)
 			SPIN_UNTIL(f, peer_readable(peers[i], 1) == 0);
 		close_all(peers, ARRAY_LEN(peers));
 	}
+}
+
+/* Each round holds accepts in flight; a place that is not given back is missed later. */
+static void test_close_gives_back_what_its_accepts_held(void **state)
+{
+	struct io_fixture small;
+	struct acceptor acceptor;
+
+	io_fixture_init(&small, ((struct io_fixture *)*state)->engine, 100);
+	uint64_t files = os_limits_open_files();
+
+	for (unsigned i = 0; i < 110; i++) {
+		acceptor_open(&small, &acceptor, LOOPBACK);
+		if (i % 2 == 0)
+			step(&small);
+		acceptor_close(&small, &acceptor);
+		step(&small); /* acceptor_on_closed checks that it comes once */
+	}
+	assert_int_equal(acceptor.errors, 0);
+	assert_true(os_limits_open_files() == files);
+	acceptor_open(&small, &acceptor, LOOPBACK);
+	int peer = peer_connect(&acceptor.addr);
+
+	RUN_UNTIL(&small, acceptor.count == 1);
+	assert_false(acceptor.accepted[0].is_reserve);
+	refuse_all(&acceptor);
+	acceptor_close(&small, &acceptor);
+	close(peer);
+	loop_destroy(&small.loop);
 }
 
 static void close_inside(struct acceptor *acceptor, const struct tcp_accepted *accepted)
@@ -426,6 +584,90 @@ static void test_full_table_is_shared_fairly(void **state)
 	loop_destroy(&small.loop);
 }
 
+/* However many accepts are in flight, each place is used, and the last is the reserve. */
+static void test_full_table_of_any_size(void **state)
+{
+	static const uint32_t sizes[] = {1, 2, 5, 16, 17, 18, 32, 33, 34, 100};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		struct io_fixture small;
+		struct acceptor acceptor;
+		int peers[110];
+		uint32_t size = sizes[i];
+
+		io_fixture_init(&small, LOOP_ENGINE_IO_URING, size);
+		acceptor_open(&small, &acceptor, LOOPBACK);
+		peers_connect(&acceptor.addr, peers, size + 10);
+		RUN_UNTIL(&small, acceptor.count == size);
+		io_run_for(&small, 3 * NS_PER_MS);
+		assert_int_equal(acceptor.count, size);
+		for (uint32_t j = 0; j < size; j++)
+			assert_int_equal(acceptor.accepted[j].is_reserve, j == size - 1);
+		for (uint32_t j = 0; j < 10; j++) {
+			listener_refuse(&acceptor.listener, &acceptor.accepted[j % size]);
+			RUN_UNTIL(&small, acceptor.count == size + 1);
+			acceptor.accepted[j % size] = acceptor.accepted[--acceptor.count];
+			assert_true(acceptor.accepted[j % size].is_reserve);
+		}
+		assert_int_equal(acceptor.errors, 0);
+		refuse_all(&acceptor);
+		int again = peer_connect(&acceptor.addr);
+
+		RUN_UNTIL(&small, acceptor.count == 1);
+		assert_int_equal(acceptor.accepted[0].is_reserve, size == 1);
+		refuse_all(&acceptor);
+		acceptor_close(&small, &acceptor);
+		close_all(peers, size + 10);
+		close(again);
+		loop_destroy(&small.loop);
+	}
+}
+
+/* Outgoing connections take all places but those that accepts keep: the last accept
+ * in flight, and no earlier one, brings the reserve. */
+static void test_full_table_of_outgoing_connections(void **state)
+{
+	struct io_fixture small;
+	struct acceptor acceptor;
+	struct net_addr other = io_addr(LOOPBACK);
+	struct stream *clients[100];
+	struct seen seen[100];
+	int peers[101], r = 0;
+	unsigned outgoing = 0;
+
+	(void)state;
+	int fd = listener_bind(&other, true);
+
+	io_fixture_init(&small, LOOP_ENGINE_IO_URING, 100);
+	acceptor_open(&small, &acceptor, LOOPBACK);
+	while (r == 0) {
+		assert_true(outgoing < ARRAY_LEN(clients));
+		clients[outgoing] = stream_new(&seen[outgoing]);
+		r = tcp_connect(&clients[outgoing]->tcp, small.loop, NULL, &other, &stream_handler);
+		outgoing += r == 0;
+	}
+	assert_int_equal(r, -ENFILE);
+	free(clients[outgoing]);
+	unsigned left = 100 - outgoing;
+
+	assert_true(left > 1);
+	peers_connect(&acceptor.addr, peers, left + 1);
+	RUN_UNTIL(&small, acceptor.count == left);
+	io_run_for(&small, 3 * NS_PER_MS);
+	assert_int_equal(acceptor.count, left);
+	for (unsigned i = 0; i < left; i++)
+		assert_int_equal(acceptor.accepted[i].is_reserve, i == left - 1);
+	for (unsigned i = 0; i < outgoing; i++)
+		stream_close_and_wait(&small, clients[i]);
+	RUN_UNTIL(&small, acceptor.count == left + 1);
+	refuse_all(&acceptor);
+	acceptor_close(&small, &acceptor);
+	close_all(peers, left + 1);
+	close(fd);
+	loop_destroy(&small.loop);
+}
+
 static void test_full_table_passes_on_the_place_of_a_closed_listener(void **state)
 {
 	struct io_fixture small;
@@ -469,7 +711,10 @@ int main(void)
 		cmocka_unit_test(test_bind_to_an_address_that_is_not_ours),
 		ON_BOTH(test_accepts_every_connection_of_a_burst),
 		ON_BOTH(test_two_listeners_share_a_port),
+		ON_BOTH(test_remote_is_the_clients_own_address),
+		ON_BOTH(test_each_of_a_burst_has_its_own_remote),
 		ON_BOTH(test_close_with_connections_pending),
+		ON_BOTH(test_close_gives_back_what_its_accepts_held),
 		ON_BOTH(test_close_inside_on_accept),
 		ON_BOTH(test_close_inside_on_accept_with_a_small_table),
 		AT_THE_LIMIT(test_out_of_descriptors_each_client_is_answered),
@@ -477,6 +722,8 @@ int main(void)
 		AT_THE_LIMIT(test_close_while_starved),
 		ON_URING(test_full_table_keeps_the_next_in_the_backlog),
 		ON_URING(test_full_table_is_shared_fairly),
+		ON_URING(test_full_table_of_any_size),
+		ON_URING(test_full_table_of_outgoing_connections),
 		ON_URING(test_full_table_passes_on_the_place_of_a_closed_listener),
 	};
 	return RUN_IO_TESTS(tests);
