@@ -42,6 +42,18 @@ static inline bool slice_equals_nocase(struct slice a, struct slice b)
 	       (a.len == 0 || strncasecmp((const char *)a.data, (const char *)b.data, a.len) == 0);
 }
 
+/* Without spaces and tabs at both ends. */
+static inline struct slice slice_trim(struct slice text)
+{
+	while (text.len > 0 && (text.data[0] == ' ' || text.data[0] == '\t')) {
+		text.data++;
+		text.len--;
+	}
+	while (text.len > 0 && (text.data[text.len - 1] == ' ' || text.data[text.len - 1] == '\t'))
+		text.len--;
+	return text;
+}
+
 /* A copy as NUL-terminated text, the caller's to free; NULL if memory is out. */
 static inline char *slice_to_text(struct slice slice)
 {

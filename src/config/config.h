@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/net_addr.h"
+#include "base/net_ip.h"
 #include "base/slice.h"
 #include "config/config_report.h"
 #include "config/config_table.h"
@@ -33,6 +34,13 @@ enum config_backend { CONFIG_BACKEND_ECHO };
 
 struct config_tokens {
 	char **items;
+	size_t count;
+};
+
+#define CONFIG_PREFIXES_MAX 64
+
+struct config_prefixes {
+	struct net_prefix items[CONFIG_PREFIXES_MAX];
 	size_t count;
 };
 

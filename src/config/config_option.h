@@ -20,6 +20,7 @@ enum config_kind {
 	CONFIG_BACKEND,
 	CONFIG_PATH,
 	CONFIG_TOKENS,
+	CONFIG_PREFIXES,
 };
 
 enum config_reload { CONFIG_LIVE, CONFIG_RESTART };
@@ -58,7 +59,8 @@ struct config_problem {
 };
 
 /* The text into the C type of the option's kind, which *out_value must have; memory
- * in it belongs to the caller. False: *out_problem says why. Not for TOKENS. */
+ * in it belongs to the caller. False: *out_problem says why. Not for TOKENS. A list of
+ * PREFIXES has commas between its items. */
 bool config_value_parse(const struct config_option *option, struct slice text, void *out_value,
 			struct config_problem *out_problem);
 
@@ -67,7 +69,11 @@ bool config_value_parse(const struct config_option *option, struct slice text, v
 bool config_value_apply(const struct config_option *option, struct slice text, void *base,
 			struct config_problem *out_problem);
 
-/* The text that parses to this value. Not for PATH and TOKENS. */
+/* One more item of a PREFIXES list; false: *out_problem says why not. */
+bool config_prefix_add(struct config_prefixes *prefixes, struct slice text,
+		       struct config_problem *out_problem);
+
+/* The text that parses to this value. Not for PATH, TOKENS and PREFIXES. */
 #define CONFIG_VALUE_MAX 96
 char *config_value_format(const struct config_option *option, const void *value,
 			  char out[CONFIG_VALUE_MAX]);

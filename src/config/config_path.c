@@ -6,8 +6,9 @@
 
 #include "base/check.h"
 
-/* Answered by the gateway itself on both ports. */
-static const char *const reserved_paths[] = {"/health", "/livez", "/readyz"};
+/* Answered by the gateway itself: the first three on both ports, the others by the
+ * admin listener, where nobody should look for them in vain. */
+static const char *const reserved_paths[] = {"/health", "/livez", "/readyz", "/metrics", "/limits"};
 
 /* What a route can hand on today; another name would promise more. */
 static const char *const parameters[] = {"{client_id}"};
@@ -85,7 +86,8 @@ const char *config_path_problem(struct slice path)
 		return "does not start with '/'; write a path such as /ws/{client_id}";
 	for (size_t i = 0; i < ARRAY_LEN(reserved_paths); i++)
 		if (slice_equals(path, slice_from_text(reserved_paths[i])))
-			return "is answered by the gateway itself; choose another path";
+			return "is a path that the gateway answers itself (health, metrics, "
+			       "limits); choose another, such as /ws/{client_id}";
 	if (path.len == 1)
 		return NULL;
 	for (size_t at = 0; at < path.len;) {

@@ -36,6 +36,17 @@ static int tokens_print(const struct config_tokens *tokens, FILE *to)
 	return used + fprintf(to, "]");
 }
 
+static int prefixes_print(const struct config_prefixes *prefixes, FILE *to)
+{
+	int used = fprintf(to, "[");
+	char text[NET_PREFIX_TEXT_MAX];
+
+	for (size_t i = 0; i < prefixes->count; i++)
+		used += fprintf(to, "%s\"%s\"", i == 0 ? "" : ", ",
+				net_prefix_format(&prefixes->items[i], text, sizeof(text)));
+	return used + fprintf(to, "]");
+}
+
 static int value_print(const struct config_option *option, const void *base, FILE *to)
 {
 	const void *field = (const char *)base + option->offset;
@@ -43,6 +54,8 @@ static int value_print(const struct config_option *option, const void *base, FIL
 
 	if (option->kind == CONFIG_TOKENS)
 		return tokens_print(field, to);
+	if (option->kind == CONFIG_PREFIXES)
+		return prefixes_print(field, to);
 	if (option->kind == CONFIG_PATH)
 		return scalar_print(*(char *const *)field, to);
 	return scalar_print(config_value_format(option, field, text), to);

@@ -35,6 +35,7 @@
 #define CONFIG_C_BACKEND      enum config_backend
 #define CONFIG_C_PATH         char *
 #define CONFIG_C_TOKENS       struct config_tokens
+#define CONFIG_C_PREFIXES     struct config_prefixes
 
 #define CONFIG_SERVER(X)                                                                       \
 	X(server, listen, ADDRESS, "0.0.0.0:8080", 0, 0, "", RESTART,                          \
@@ -42,8 +43,23 @@
 	X(server, max_connections, AUTO_COUNT, "auto", 1, 16000000, "connections", RESTART,    \
 	  "Over this number new clients get 503. auto = as many as the limits of this "        \
 	  "machine allow.")                                                                    \
-	X(server, max_connections_per_ip, COUNT, "0", 0, 0, "connections", LIVE,               \
-	  "Only 0: per-address limits do not exist in this version; write 0.")                 \
+	X(server, max_connections_per_ip, COUNT, "0", 0, 16000000, "connections", RESTART,     \
+	  "Over this number clients of one address get 429. For IPv6 an address is a network " \
+	  "of ipv6_prefix bits. 0 = no limit.")                                                \
+	X(server, ipv6_prefix, COUNT, "64", 16, 128, "bits", RESTART,                          \
+	  "How much of an IPv6 address tells one client from another for "                     \
+	  "max_connections_per_ip: a household usually has a whole /64.")                      \
+	X(server, accept_rate, COUNT, "0", 0, 1000000, "connections/s", RESTART,               \
+	  "New connections per second of all workers together; those beyond get 429 and a "    \
+	  "time to come back. 0 = no limit.")                                                  \
+	X(server, accept_burst, COUNT, "0", 0, 16000000, "connections", RESTART,               \
+	  "How many connections may come at once before accept_rate holds them back. 0 = as "  \
+	  "many as come in one second.")                                                       \
+	X(server, trusted_proxies, PREFIXES, "[]", 0, CONFIG_PREFIXES_MAX, "addresses",        \
+	  RESTART,                                                                             \
+	  "Addresses or networks (10.0.0.0/8) of proxies in front. From them a PROXY protocol " \
+	  "header, Forwarded or X-Forwarded-For is believed, so that limits and logs see the " \
+	  "client.")                                                                           \
 	X(server, handshake_timeout, DURATION, "10s", 100, 10 * CONFIG_MINUTE, "ms", LIVE,     \
 	  "From the connection to the end of its HTTP upgrade; then it is closed.")            \
 	X(server, max_message_size, SIZE, "1MiB", 125, CONFIG_GIB, "bytes", LIVE,              \

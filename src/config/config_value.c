@@ -47,6 +47,7 @@ static const struct kind {
 	[CONFIG_MISMATCH] = {.words = mismatch_words},
 	[CONFIG_BACKEND] = {.words = backend_words},
 	[CONFIG_TOKENS] = {0},
+	[CONFIG_PREFIXES] = {0},
 };
 
 /* Every enum is stored through this type. */
@@ -66,11 +67,8 @@ static void range_print(const struct config_option *option, char *out, size_t si
 
 	kind->format(option->min, min, sizeof(min));
 	kind->format(option->max, max, sizeof(max));
-	if (option->min == option->max)
-		snprintf(out, size, "%s", min);
-	else
-		snprintf(out, size, "%s..%s%s%s", option->min == 0 ? "0" : min, max,
-			 has_unit ? " " : "", has_unit ? option->unit : "");
+	snprintf(out, size, "%s..%s%s%s", option->min == 0 ? "0" : min, max, has_unit ? " " : "",
+		 has_unit ? option->unit : "");
 }
 
 static void words_print(const char *const *words, char *out, size_t size)
@@ -97,8 +95,9 @@ char *config_value_allowed(const struct config_option *option, char out[CONFIG_A
 			 option->max);
 		return out;
 	case CONFIG_TOKENS:
-		snprintf(out, CONFIG_ALLOWED_MAX, "a list of at most %" PRIu64 " names",
-			 option->max);
+	case CONFIG_PREFIXES:
+		snprintf(out, CONFIG_ALLOWED_MAX, "a list of at most %" PRIu64 " %s", option->max,
+			 option->unit);
 		return out;
 	default:
 		break;
@@ -148,11 +147,6 @@ static bool number_parse(const struct config_option *option, struct slice text, 
 	if (is_off || (value >= option->min && value <= option->max)) {
 		*out_value = value;
 		return true;
-	}
-	if (option->min == option->max) { /* its help says why there is no choice */
-		problem_set(out_problem, "%s is not possible. %s", config_quote(text, seen),
-			    option->help);
-		return false;
 	}
 	range_print(option, allowed, sizeof(allowed));
 	problem_set(out_problem, "%s is not in %s; write a %s in that range%s%s%s",
@@ -218,6 +212,48 @@ static bool path_parse(const struct config_option *option, struct slice text, ch
 	return true;
 }
 
+bool config_prefix_add(struct config_prefixes *prefixes, struct slice text,
+		       struct config_problem *out_problem)
+{
+	char seen[CONFIG_QUOTE_MAX];
+	struct net_prefix prefix;
+	const char *wrong = net_prefix_parse(text, &prefix);
+
+	if (wrong != NULL) {
+		problem_set(out_problem, "%s %s", config_quote(text, seen), wrong);
+		return false;
+	}
+	if (prefixes->count == CONFIG_PREFIXES_MAX) {
+		problem_set(out_problem, "has more than %d addresses; write wider networks",
+			    CONFIG_PREFIXES_MAX);
+		return false;
+	}
+	prefixes->items[prefixes->count++] = prefix;
+	return true;
+}
+
+/* As a flag or a variable has it: "10.0.0.0/8, ::1"; "" and "[]" are none. */
+static bool prefixes_parse(struct slice text, struct config_prefixes *out_value,
+			   struct config_problem *out_problem)
+{
+	struct config_prefixes prefixes = {0};
+
+	if (slice_equals(text, SLICE_LITERAL("[]")))
+		text.len = 0;
+	while (text.len > 0) {
+		const uint8_t *comma = memchr(text.data, ',', text.len);
+		size_t len = comma == NULL ? text.len : (size_t)(comma - text.data);
+
+		if (!config_prefix_add(&prefixes, slice_trim(slice_of(text.data, len)),
+				       out_problem))
+			return false;
+		len += comma != NULL;
+		text = slice_of(text.data + len, text.len - len);
+	}
+	*out_value = prefixes;
+	return true;
+}
+
 bool config_value_parse(const struct config_option *option, struct slice text, void *out_value,
 			struct config_problem *out_problem)
 {
@@ -228,6 +264,8 @@ bool config_value_parse(const struct config_option *option, struct slice text, v
 		return address_parse(text, out_value, out_problem);
 	if (option->kind == CONFIG_PATH)
 		return path_parse(option, text, out_value, out_problem);
+	if (option->kind == CONFIG_PREFIXES)
+		return prefixes_parse(text, out_value, out_problem);
 	if (kind->words != NULL)
 		return word_parse(kind->words, text, out_value, out_problem);
 	return number_parse(option, text, out_value, out_problem);
@@ -250,7 +288,8 @@ char *config_value_format(const struct config_option *option, const void *value,
 {
 	const struct kind *kind = &kinds[option->kind];
 
-	CHECK(option->kind != CONFIG_PATH && option->kind != CONFIG_TOKENS);
+	CHECK(option->kind != CONFIG_PATH && option->kind != CONFIG_TOKENS &&
+	      option->kind != CONFIG_PREFIXES);
 	if (option->kind == CONFIG_ADDRESS)
 		return net_addr_format(value, out, CONFIG_VALUE_MAX);
 	if (kind->words != NULL) {

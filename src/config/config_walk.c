@@ -150,31 +150,54 @@ static yaml_node_t *item_at(const struct config_walk *walk, const yaml_node_t *n
 	return yaml_document_get_node(walk->document, node->data.sequence.items.start[index]);
 }
 
+static bool list_check(struct config_walk *walk, const struct config_option *option,
+		       const yaml_node_t *node, const char *path, const char *example)
+{
+	if (!tag_check(walk, node, path))
+		return false;
+	if (node->type != YAML_SEQUENCE_NODE) {
+		config_walk_mistake(walk, node->start_mark, "%s: is %s; write a list such as [%s]",
+				    path, type_name(node), example);
+		return false;
+	}
+	if (item_count(node) <= option->max)
+		return true;
+	config_walk_mistake(walk, node->start_mark, "%s: has %zu %s; write at most %llu", path,
+			    item_count(node), option->unit, (unsigned long long)option->max);
+	return false;
+}
+
 static void tokens_apply(struct config_walk *walk, const struct config_option *option,
 			 const yaml_node_t *node, const char *path, struct config_tokens *tokens)
 {
-	size_t count;
+	if (!list_check(walk, option, node, path, "ocpp1.6"))
+		return;
+	size_t count = item_count(node);
 
-	if (!tag_check(walk, node, path))
-		return;
-	if (node->type != YAML_SEQUENCE_NODE) {
-		config_walk_mistake(walk, node->start_mark,
-				    "%s: is %s; write a list such as [ocpp1.6]", path,
-				    type_name(node));
-		return;
-	}
-	count = item_count(node);
-	if (count > option->max) {
-		config_walk_mistake(walk, node->start_mark, "%s: has %zu %s; write at most %llu",
-				    path, count, option->unit, (unsigned long long)option->max);
-		return;
-	}
 	tokens->items = count == 0 ? NULL : calloc(count, sizeof(*tokens->items));
 	if (tokens->items == NULL && count != 0)
 		config_walk_mistake(walk, node->start_mark, "%s: out of memory", path);
 	for (size_t i = 0; tokens->items != NULL && i < count; i++)
 		if (visit(walk, node))
 			token_add(walk, tokens, item_at(walk, node, i), path);
+}
+
+static void prefixes_apply(struct config_walk *walk, const struct config_option *option,
+			   const yaml_node_t *node, const char *path,
+			   struct config_prefixes *prefixes)
+{
+	struct config_problem problem;
+
+	if (!list_check(walk, option, node, path, "10.0.0.0/8"))
+		return;
+	*prefixes = (struct config_prefixes){0};
+	for (size_t i = 0; i < item_count(node) && visit(walk, node); i++) {
+		const yaml_node_t *item = item_at(walk, node, i);
+
+		if (scalar_check(walk, item, path, "an address or a network") &&
+		    !config_prefix_add(prefixes, scalar_slice(item), &problem))
+			config_walk_mistake(walk, item->start_mark, "%s: %s", path, problem.text);
+	}
 }
 
 static struct config_origin origin_of(const yaml_node_t *node)
@@ -193,10 +216,12 @@ static void option_apply(struct config_walk *walk, struct scope *scope, size_t i
 
 	snprintf(path, sizeof(path), "%s.%s", scope->path, option->key);
 	scope->origins[index] = origin_of(node);
-	if (option->kind == CONFIG_TOKENS) {
-		void *field = (char *)scope->base + option->offset;
+	void *field = (char *)scope->base + option->offset;
 
+	if (option->kind == CONFIG_TOKENS) {
 		tokens_apply(walk, option, node, path, field);
+	} else if (option->kind == CONFIG_PREFIXES) {
+		prefixes_apply(walk, option, node, path, field);
 	} else if (scalar_check(walk, node, path, config_value_allowed(option, allowed)) &&
 		   !config_value_apply(option, scalar_slice(node), scope->base, &problem)) {
 		config_walk_mistake(walk, node->start_mark, "%s: %s", path, problem.text);

@@ -55,7 +55,7 @@ static struct slice element_take(struct slice *rest)
 	struct slice element = slice_of(rest->data + at, rest->len - at);
 
 	*rest = at > 0 ? slice_of(rest->data, at - 1) : (struct slice){0};
-	return http_trim(element);
+	return slice_trim(element);
 }
 
 static bool field_next(struct walk *walk)
@@ -162,7 +162,7 @@ static struct slice pair_take(struct slice *rest)
 	struct slice pair = slice_of(rest->data, MIN(at, rest->len));
 
 	*rest = at < rest->len ? behind(*rest, at + 1) : (struct slice){0};
-	return http_trim(pair);
+	return slice_trim(pair);
 }
 
 /* A quoted string from its first byte to its last, or text without quotes. With all
@@ -244,22 +244,49 @@ static bool forwarded_element_parse(struct slice element, struct net_ip *out_ip)
 	return for_value_parse(node, out_ip);
 }
 
+/* How one of the two fields is named and read. */
+struct reading {
+	struct slice name;
+	bool (*parse)(struct slice element, struct net_ip *out_ip);
+};
+
+static struct net_ip client_by(const struct reading *reading, const struct http_head *head,
+			       const uint8_t *data, const struct net_ip *peer,
+			       const struct net_prefix *trusted, size_t trusted_count)
+{
+	struct walk walk = {head, data, reading->name, head->field_count, {0}};
+	struct net_ip client = *peer;
+	struct slice element;
+
+	for (int i = 0; i < FORWARDED_ELEMENTS_MAX; i++)
+		if (!is_trusted(&client, trusted, trusted_count) || !walk_next(&walk, &element) ||
+		    !reading->parse(element, &client))
+			break;
+	return client;
+}
+
 struct net_ip forwarded_client(const struct http_head *head, const uint8_t *data,
 			       const struct net_ip *peer, const struct net_prefix *trusted,
 			       size_t trusted_count)
 {
-	struct walk walk = {head, data, SLICE_LITERAL("Forwarded"), head->field_count, {0}};
-	bool (*parse)(struct slice, struct net_ip *) = forwarded_element_parse;
+	const struct reading readings[] = {
+		{SLICE_LITERAL("Forwarded"), forwarded_element_parse},
+		{SLICE_LITERAL("X-Forwarded-For"), node_parse},
+	};
 	struct net_ip client = *peer;
-	struct slice element;
+	bool has_one = false;
+	struct slice value;
 
-	if (http_field_find(head, data, "Forwarded", &element) == 0) {
-		walk.name = SLICE_LITERAL("X-Forwarded-For");
-		parse = node_parse;
+	for (size_t i = 0; i < ARRAY_LEN(readings); i++) {
+		if (http_field_find(head, data, (const char *)readings[i].name.data, &value) == 0)
+			continue;
+		struct net_ip found = client_by(&readings[i], head, data, peer, trusted,
+						trusted_count);
+
+		if (has_one && !net_ip_equals(&found, &client))
+			return *peer;
+		client = found;
+		has_one = true;
 	}
-	for (int i = 0; i < FORWARDED_ELEMENTS_MAX; i++)
-		if (!is_trusted(&client, trusted, trusted_count) || !walk_next(&walk, &element) ||
-		    !parse(element, &client))
-			break;
 	return client;
 }

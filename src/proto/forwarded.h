@@ -14,8 +14,7 @@
  * farther to the left comes from the client. */
 #define FORWARDED_ELEMENTS_MAX 32
 
-/* The client's address: from Forwarded (RFC 7239) or, if there is no such field, from
- * X-Forwarded-For. `peer` is the other end of the connection. As long as the address
+/* The client's address: from Forwarded (RFC 7239) or X-Forwarded-For. `peer` is the other end of the connection. As long as the address
  * last known is in one of the trusted prefixes, the element to the left of it is its
  * word for whom it speaks. An element that is no address ("unknown", "_hidden", a
  * mistake) ends the walk as the leftmost one does: the address last known counts.
@@ -27,8 +26,9 @@
  * Forwarded may leave out the quotes and brackets that RFC 7239 asks for, since proxies
  * do, and one that is not understood would make all its clients look like one.
  *
- * A proxy must set or remove *both* fields: one that adds to X-Forwarded-For only and
- * lets a client's Forwarded pass lets the client choose its address. */
+ * Most proxies write one of the two fields and let a client's own other one pass. So if
+ * both are there and do not agree, neither is believed and the peer counts: a client can
+ * pass for its proxy, but not for another client. */
 struct net_ip forwarded_client(const struct http_head *head, const uint8_t *data,
 			       const struct net_ip *peer, const struct net_prefix *trusted,
 			       size_t trusted_count);

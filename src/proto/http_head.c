@@ -187,7 +187,7 @@ static enum http_result field_parse(struct http_head *head, const struct http_li
 		return refuse(400, "the name of a header field is not a token", out_error);
 	if (head->field_count >= limits->max_fields)
 		return refuse(431, "there are too many header fields", out_error);
-	struct slice value = http_trim(slice_of(colon + 1, line.len - name.len - 1));
+	struct slice value = slice_trim(slice_of(colon + 1, line.len - name.len - 1));
 
 	head->fields[head->field_count++] = (struct http_field){
 		.name_at = (uint16_t)(name.data - data),

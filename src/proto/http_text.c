@@ -17,22 +17,6 @@ bool http_is_token(struct slice text)
 	return text.len > 0;
 }
 
-static bool is_blank(uint8_t byte)
-{
-	return byte == ' ' || byte == '\t';
-}
-
-struct slice http_trim(struct slice text)
-{
-	while (text.len > 0 && is_blank(text.data[0])) {
-		text.data++;
-		text.len--;
-	}
-	while (text.len > 0 && is_blank(text.data[text.len - 1]))
-		text.len--;
-	return text;
-}
-
 bool http_list_next(struct slice *rest, struct slice *out_item)
 {
 	if (rest->data == NULL)
@@ -40,13 +24,13 @@ bool http_list_next(struct slice *rest, struct slice *out_item)
 	const uint8_t *comma = rest->len > 0 ? memchr(rest->data, ',', rest->len) : NULL;
 
 	if (comma == NULL) {
-		*out_item = http_trim(*rest);
+		*out_item = slice_trim(*rest);
 		*rest = (struct slice){0};
 		return true;
 	}
 	size_t len = (size_t)(comma - rest->data);
 
-	*out_item = http_trim(slice_of(rest->data, len));
+	*out_item = slice_trim(slice_of(rest->data, len));
 	*rest = slice_of(comma + 1, rest->len - len - 1);
 	return true;
 }

@@ -11,9 +11,6 @@
 /* At least one character, and only such as a method or a field's name may have. */
 bool http_is_token(struct slice text);
 
-/* Without spaces and tabs at both ends. */
-struct slice http_trim(struct slice text);
-
 /* Takes the next item off a comma-separated list, trimmed and perhaps empty. Returns
  * false at the end. A list of no characters has one empty item. Begin with the whole
  * list in *rest; its `data` must not be NULL, and becomes NULL at the end. */

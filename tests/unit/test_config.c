@@ -168,6 +168,7 @@ static void test_values_are_taken_from_a_file(void **state)
 				      "  workers: '3'\n"
 				      "  engine: io_uring\n"
 				      "  drain_timeout: 0\n"
+				      "  trusted_proxies: [10.0.0.0/8, 'fd00::/8', 192.0.2.1]\n"
 				      "log: {level: error, format: json}\n"
 				      "routes:\n"
 				      "  - path: /ocpp/{client_id}\n"
@@ -182,6 +183,10 @@ static void test_values_are_taken_from_a_file(void **state)
 	assert_int_equal(config.server.max_connections, 16000000);
 	assert_int_equal(config.server.send_queue_max, 65536);
 	assert_int_equal(config.server.ping_interval, 0);
+	assert_int_equal(config.server.trusted_proxies.count, 3);
+	assert_int_equal(config.server.trusted_proxies.items[0].bits, 96 + 8);
+	assert_int_equal(config.server.trusted_proxies.items[1].bits, 8);
+	assert_int_equal(config.server.trusted_proxies.items[2].bits, 128);
 	assert_int_equal(config.server.idle_timeout, 0);
 	assert_int_equal(config.server.workers, 3);
 	assert_int_equal(config.server.engine, CONFIG_ENGINE_IO_URING);
@@ -312,9 +317,15 @@ static const struct {
 	{"admin:\n  listen: '[::]:8080'\n",
 	 "f:2:11: admin.listen: [::]:8080 clashes with server.listen 0.0.0.0:8080; give one of "
 	 "them another port\n"},
-	{"server:\n  max_connections_per_ip: 3\n",
-	 "f:2:27: server.max_connections_per_ip: 3 is not possible. Only 0: per-address limits do "
-	 "not exist in this version; write 0.\n"},
+	{"server:\n  ipv6_prefix: 8\n",
+	 "f:2:16: server.ipv6_prefix: 8 is not in 16..128 bits; write a number in that range\n"},
+	{"server:\n  trusted_proxies: 10.0.0.0/8\n",
+	 "f:2:20: server.trusted_proxies: is a single value; write a list such as [10.0.0.0/8]\n"},
+	{"server:\n  trusted_proxies: [10.0.0.0/8, 10.0.0.0/33, [a], ~]\n",
+	 "f:2:33: server.trusted_proxies: 10.0.0.0/33 has a prefix longer than 32 bits, all "
+	 "that an IPv4 address has\n"
+	 "f:2:46: server.trusted_proxies: is a list; allowed: an address or a network\n"
+	 "f:2:51: server.trusted_proxies: is empty; allowed: an address or a network\n"},
 	{"server:\n  listen: x\nadmin:\n  listen: 127.0.0.1:8080\n",
 	 "f:2:11: server.listen: x has no port: write ADDRESS:PORT, e.g. 0.0.0.0:8080 or "
 	 "[::]:8080\n"},
@@ -389,9 +400,11 @@ static void test_path_table(void **state)
 		{"/a/{client_id}/b", NULL},
 		{"/v1.0/a-b_c~d", NULL},
 		{"/healthy", NULL},
-		{"/health", "answered by the gateway itself"},
-		{"/livez", "answered by the gateway itself"},
-		{"/readyz", "answered by the gateway itself"},
+		{"/health", "that the gateway answers itself"},
+		{"/livez", "that the gateway answers itself"},
+		{"/readyz", "that the gateway answers itself"},
+		{"/metrics", "that the gateway answers itself"},
+		{"/limits", "that the gateway answers itself"},
 		{"ws", "does not start with '/'"},
 		{"{client_id}", "does not start with '/'"},
 		{"//", "empty segment"},
@@ -582,6 +595,18 @@ static void test_variable_table(void **state)
 					       "\"auto\"\n"},
 		{"GATEHOUSE_SERVER_WORKERS=", "GATEHOUSE_SERVER_WORKERS: \"\" is empty; allowed: "
 					      "1..1024 workers or auto\n"},
+		{"GATEHOUSE_SERVER_TRUSTED_PROXIES=10.0.0.0/8, ::1", ""},
+		{"GATEHOUSE_SERVER_TRUSTED_PROXIES=", ""},
+		{"GATEHOUSE_SERVER_TRUSTED_PROXIES=[]", ""},
+		{"GATEHOUSE_SERVER_TRUSTED_PROXIES=10.0.0.0/8,,::1",
+		 "GATEHOUSE_SERVER_TRUSTED_PROXIES: \"\" is not a numeric IPv4 or IPv6 address or "
+		 "prefix: write e.g. 192.0.2.7, 10.0.0.0/8 or fd00::/8, without brackets, "
+		 "port or name\n"},
+		{"GATEHOUSE_SERVER_TRUSTED_PROXIES=proxy.example",
+		 "GATEHOUSE_SERVER_TRUSTED_PROXIES: proxy.example is not a numeric IPv4 or IPv6 "
+		 "address or "
+		 "prefix: write e.g. 192.0.2.7, 10.0.0.0/8 or fd00::/8, without brackets, "
+		 "port or name\n"},
 		{"GATEHOUSE_SERVER_WORKER=3", "GATEHOUSE_SERVER_WORKER: there is no such option; "
 					      "did you mean GATEHOUSE_SERVER_WORKERS?\n"},
 		{"GATEHOUSE_SEVER_WORKERS=3", "GATEHOUSE_SEVER_WORKERS: there is no such option; "
@@ -670,7 +695,8 @@ static void test_output_loads_to_the_same_configuration(void **state)
 	(void)state;
 	struct config config, again;
 	char *report = report_of_text("server: {listen: '[::]:80', max_message_size: 1001B, "
-				      "idle_timeout: 90s}\n"
+				      "idle_timeout: 90s, "
+				      "trusted_proxies: [10.0.0.0/8, '::1', 0.0.0.0/0]}\n"
 				      "routes:\n"
 				      "  - path: '/a:'\n"
 				      "    subprotocols: ['#x', \"&y\", '*', '`|~']\n"

@@ -92,11 +92,13 @@ static void test_walk_table(void **state)
 		 "192.0.2.7"},
 		{"Forwarded, two fields", FWD "for=192.0.2.7\r\n" FWD "for=10.0.0.8\r\n",
 		 "192.0.2.7"},
-		{"Forwarded before X-Forwarded-For", XFF "192.0.2.6\r\n" FWD "for=192.0.2.7\r\n",
-		 "192.0.2.7"},
+		{"both, and they disagree", XFF "192.0.2.6\r\n" FWD "for=192.0.2.7\r\n", PROXY},
+		{"both, and they agree", XFF "192.0.2.7\r\n" FWD "for=192.0.2.7\r\n", "192.0.2.7"},
+		{"both, and they agree by different ways",
+		 XFF "192.0.2.6, 192.0.2.7, 10.0.0.8\r\n" FWD "for=192.0.2.7\r\n", "192.0.2.7"},
 		{"Forwarded that says nothing", XFF "192.0.2.6\r\n" FWD "proto=https\r\n", PROXY},
 		{"Forwarded is not read on in X-Forwarded-For",
-		 XFF "192.0.2.6\r\n" FWD "for=10.0.0.8\r\n", "10.0.0.8"},
+		 XFF "192.0.2.6\r\n" FWD "for=10.0.0.8\r\n", PROXY},
 	};
 	rows_check(rows, ARRAY_LEN(rows));
 }
