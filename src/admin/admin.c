@@ -29,9 +29,9 @@ bool admin_answer(void *arg, const struct http_request *request, struct http_rep
 	const struct admin *admin = arg;
 
 	if (slice_equals(request->path, SLICE_LITERAL("/metrics")))
-		metrics_answer(admin->server, reply);
+		metrics_answer(admin, reply);
 	else if (slice_equals(request->path, SLICE_LITERAL("/limits")))
-		limits_answer(admin->server, reply);
+		limits_answer(admin, reply);
 	else
 		return health_answer(admin->server, request->path, reply);
 	return true;

@@ -12,6 +12,7 @@
 
 struct admin {
 	const struct server *server;
+	uint64_t accept_rate; /* atomic: connections/s, by limits_monitor */
 };
 
 /* /health, /livez and /readyz: for the public listener. `arg` is a struct admin. */
@@ -24,13 +25,13 @@ bool admin_answer(void *arg, const struct http_request *request, struct http_rep
 bool health_answer(const struct server *server, struct slice path, struct http_reply *reply);
 
 /* metrics.c: the Prometheus text format, version 0.0.4. */
-void metrics_answer(const struct server *server, struct http_reply *reply);
+void metrics_answer(const struct admin *admin, struct http_reply *reply);
 
 /* docs/metrics.md. */
 void metrics_print_reference(FILE *to);
 
 /* limits.c: the limits table as JSON. */
-void limits_answer(const struct server *server, struct http_reply *reply);
+void limits_answer(const struct admin *admin, struct http_reply *reply);
 
 /* A JSON body; takes the reference of `body`. 500 without memory. */
 void admin_reply_json(struct http_reply *reply, unsigned status, json_t *body);

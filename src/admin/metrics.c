@@ -2,7 +2,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "admin/admin.h"
+#include "admin/live_limits.h"
 #include "admin/process_stats.h"
 #include "base/check.h"
 
@@ -49,8 +49,13 @@
 	  "WebSocket connections ended, by reason.")                                           \
 	X(gatehouse_handshake_duration_seconds, histogram,                                     \
 	  "From accept to the 101 of completed handshakes.")                                   \
-	X(gatehouse_limit, gauge, "Connections that each limit allows; unknown: absent.")      \
-	X(gatehouse_limit_used, gauge, "Connections that count against each limit now.")       \
+	X(gatehouse_limit, gauge,                                                              \
+	  "Value of each limit of the table (docs/limits.md), in its own unit; unknown or "    \
+	  "unlimited: absent.")                                                                \
+	X(gatehouse_limit_used, gauge,                                                         \
+	  "What is used of each limit now, in the same unit. Over 0.8 of it: look at it.")     \
+	X(gatehouse_limit_connections, gauge,                                                  \
+	  "Connections that each limit allows in all. The least of them is what can be held.") \
 	X(gatehouse_build_info, gauge, "Always 1; the labels tell version and engine.")        \
 	X(gatehouse_workers, gauge, "Workers that listen now.")                                \
 	X(process_cpu_seconds_total, counter, "User and system CPU time of the process.")      \
@@ -123,20 +128,47 @@ static void handshakes(struct buf *out, const struct stats *stats)
 	count(out, "gatehouse_handshake_duration_seconds_count", sum);
 }
 
-static void limit_values(struct buf *out, const struct server *server)
+/* All rows under one head, as the format asks. */
+static void limit_family(struct buf *out, const char *head, const char *name,
+			 const struct limits *limits,
+			 bool (*value)(const struct limit *limit, uint64_t *out_value))
 {
-	const struct limits *limits = &server_options(server)->plan->limits;
-	uint64_t used = server_connections(server);
+	uint64_t number;
 
-	text(out, head_gatehouse_limit);
+	text(out, head);
 	for (unsigned i = 0; i < LIMIT_ID_COUNT; i++)
-		if (limits->rows[i].connections != LIMIT_NO_CAP)
-			labelled(out, "gatehouse_limit", "limit", limit_label(i),
-				 limits->rows[i].connections);
-	text(out, head_gatehouse_limit_used);
-	for (unsigned i = 0; i < LIMIT_ID_COUNT; i++)
-		if (limits->rows[i].connections != LIMIT_NO_CAP)
-			labelled(out, "gatehouse_limit_used", "limit", limit_label(i), used);
+		if (value(&limits->rows[i], &number))
+			labelled(out, name, "limit", limit_label(i), number);
+}
+
+static bool limit_value(const struct limit *limit, uint64_t *out_value)
+{
+	*out_value = limit->value;
+	return limit->state == LIMIT_KNOWN;
+}
+
+static bool limit_used(const struct limit *limit, uint64_t *out_value)
+{
+	*out_value = limit->used;
+	return limit->state == LIMIT_KNOWN && limit->has_used;
+}
+
+static bool limit_connections(const struct limit *limit, uint64_t *out_value)
+{
+	*out_value = limit->connections;
+	return limit->connections != LIMIT_NO_CAP;
+}
+
+static void limit_values(struct buf *out, const struct admin *admin)
+{
+	struct live_limits live;
+
+	live_limits_read(admin, &live);
+	limit_family(out, head_gatehouse_limit, "gatehouse_limit", &live.limits, limit_value);
+	limit_family(out, head_gatehouse_limit_used, "gatehouse_limit_used", &live.limits,
+		     limit_used);
+	limit_family(out, head_gatehouse_limit_connections, "gatehouse_limit_connections",
+		     &live.limits, limit_connections);
 }
 
 static void build(struct buf *out, const struct server *server)
@@ -168,8 +200,9 @@ static void process(struct buf *out)
 	count(out, "process_max_fds", stats.max_fds);
 }
 
-void metrics_answer(const struct server *server, struct http_reply *reply)
+void metrics_answer(const struct admin *admin, struct http_reply *reply)
 {
+	const struct server *server = admin->server;
 	struct buf *out = &reply->body;
 	struct stats stats;
 
@@ -180,7 +213,7 @@ void metrics_answer(const struct server *server, struct http_reply *reply)
 	METRIC_TABLE(METRIC_LINE)
 	endings(out, &stats);
 	handshakes(out, &stats);
-	limit_values(out, server);
+	limit_values(out, admin);
 	build(out, server);
 	process(out);
 	reply->status = 200;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "admin/admin.h"
+#include "admin/limits_monitor.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "cmd/config_args.h"
@@ -140,13 +141,31 @@ static bool drain(struct server *server, const struct config *config, int signal
 	}
 }
 
-static int serve(struct server *server, const struct config *config, int signals)
+/* Watches the limits until a signal ends the service, or the server itself; the signal's
+ * number or 0. */
+static int watch_limits(struct server *server, struct admin *admin, int signals)
 {
-	int what;
+	struct limits_monitor monitor;
 
-	while ((what = await(signals, server_ended_fd(server), -1)) == SIGHUP)
-		log_warn("SIGHUP: nothing was reloaded",
-			 F_TEXT("remedy", "restart to apply a changed configuration"));
+	limits_monitor_init(&monitor, admin);
+	for (;;) {
+		int what = await(signals, server_ended_fd(server), LIMITS_MONITOR_INTERVAL_MS);
+
+		if (what == -1)
+			limits_monitor_tick(&monitor);
+		else if (what != SIGHUP)
+			return what;
+		else
+			log_warn("SIGHUP: nothing was reloaded",
+				 F_TEXT("remedy", "restart to apply a changed configuration"));
+	}
+}
+
+static int serve(struct server *server, struct admin *admin, const struct config *config,
+		 int signals)
+{
+	int what = watch_limits(server, admin, signals);
+
 	log_info("draining", F_TEXT("signal", what == SIGINT ? "SIGINT" : "SIGTERM"),
 		 F_UINT("connections", server_connections(server)));
 	if (!drain(server, config, signals)) {
@@ -188,7 +207,7 @@ static int run(const struct config *config, int signals)
 		return EXIT_BAD_CONFIG;
 	}
 	log_ready(config, &plan);
-	r = serve(server, config, signals);
+	r = serve(server, &admin, config, signals);
 	server_destroy(&server);
 	return r;
 }

@@ -96,10 +96,21 @@ static void build_per_ip(const struct limits_input *input, struct limit *row)
 
 static void build_accept_rate(const struct limits_input *input, struct limit *row)
 {
+	const struct config *config = input->config;
+
 	snprintf(row->source, sizeof(row->source), "server.accept_rate");
+	if (config == NULL) {
+		row_off(row, "no Gatehouse: look into its own configuration");
+		return;
+	}
 	row_use(row, input->accept_rate_now);
-	row_off(row, input->config == NULL ? "no Gatehouse: look into its own configuration"
-					   : "connections are taken as fast as they come");
+	if (config->server.accept_rate == 0) {
+		row_off(row, "0: connections are taken as fast as they come");
+		return;
+	}
+	row->value = config->server.accept_rate;
+	note_add(row, "after %" PRIu64 " at once (accept_burst)",
+		 config->server.accept_burst != 0 ? config->server.accept_burst : row->value);
 }
 
 /* After the others: what is `auto` is taken from them. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/conn.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -136,14 +137,15 @@ static void on_timer(struct timer *timer)
 static void count_end(struct conn *conn)
 {
 	struct stats *stats = &conn->worker->stats;
+	char client[CONN_CLIENT_TEXT_MAX];
 
 	stat_sub(&stats->sockets, 1);
 	if (!conn->is_counted)
 		return;
-	stat_sub(&stats->connections, 1);
 	stat_add(&stats->connections_closed[conn->reason], 1);
-	admission_leave(conn->worker->service->admission);
+	conn_leave(conn);
 	log_debug("connection closed", F_TEXT("reason", close_table[conn->reason].label),
+		  F_TEXT("client", conn_client_text(conn, client)),
 		  F_TEXT("client_id", conn->session.client_id));
 }
 
@@ -172,6 +174,30 @@ static const struct tcp_handler handler = {
 	.on_closed = on_closed,
 };
 
+char *conn_client_text(const struct conn *conn, char out[CONN_CLIENT_TEXT_MAX])
+{
+	char ip[NET_IP_TEXT_MAX];
+	bool is_v4 = net_ip_is_v4(&conn->client);
+
+	net_ip_format(&conn->client, ip, sizeof(ip));
+	if (conn->client_port == 0)
+		snprintf(out, CONN_CLIENT_TEXT_MAX, "%s", ip);
+	else
+		snprintf(out, CONN_CLIENT_TEXT_MAX, is_v4 ? "%s:%u" : "[%s]:%u", ip,
+			 conn->client_port);
+	return out;
+}
+
+bool conn_client_is_trusted(const struct conn *conn)
+{
+	const struct config_prefixes *proxies = &conn->worker->service->limits->trusted_proxies;
+
+	for (size_t i = 0; i < proxies->count; i++)
+		if (net_prefix_has(&proxies->items[i], &conn->client))
+			return true;
+	return false;
+}
+
 void conn_accept(struct worker *worker, const struct tcp_accepted *accepted)
 {
 	struct conn *conn = pool_get(&worker->conns);
@@ -183,6 +209,9 @@ void conn_accept(struct worker *worker, const struct tcp_accepted *accepted)
 	}
 	*conn = (struct conn){.worker = worker, .state = CONN_HEAD};
 	conn->is_reserve = accepted->is_reserve;
+	conn->client = net_ip_of(&accepted->remote);
+	conn->client_port = net_addr_port(&accepted->remote);
+	conn->may_have_proxy = conn_client_is_trusted(conn);
 	conn->message_ms = (uint32_t)(loop_now(worker->loop) / NS_PER_US);
 	list_append(&worker->conn_list, &conn->node);
 	loop_timer_init(&conn->timer, on_timer);

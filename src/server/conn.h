@@ -14,6 +14,7 @@
 
 #include "proto/http_head.h"
 #include "proto/ws_decoder.h"
+#include "proto/ws_handshake.h"
 #include "server/worker.h"
 
 enum conn_state {
@@ -49,23 +50,27 @@ struct conn {
 		struct frame_rx *frames; /* later; NULL: between messages */
 	};
 	/* In ms of the loop's clock, cut to 32 bits: only differences count. */
-	uint32_t heard_ms;   /* last bytes */
-	uint32_t message_ms; /* last whole message; in CONN_HEAD: when accepted, in us */
-	uint32_t waiting_ms; /* since the ping, or since the output is stuck */
-	uint32_t progress;   /* of tcp, when last looked at while stuck */
-	uint8_t state;       /* enum conn_state */
-	uint8_t reason;      /* enum close_reason; the first one counts */
+	uint32_t heard_ms;    /* last bytes */
+	uint32_t message_ms;  /* last whole message; in CONN_HEAD: when accepted, in us */
+	uint32_t waiting_ms;  /* since the ping, or since the output is stuck */
+	uint32_t progress;    /* of tcp, when last looked at while stuck */
+	struct net_ip client; /* the peer, or whom a trusted proxy speaks for */
+	uint16_t client_port; /* 0: the proxy did not say */
+	uint8_t state;        /* enum conn_state */
+	uint8_t reason;       /* enum close_reason; the first one counts */
 	bool has_reason : 1;
-	bool has_eof : 1;    /* the client has finished sending */
-	bool is_counted : 1; /* in admission and in stats.connections */
-	bool is_pinged : 1;  /* and nothing was heard since */
-	bool is_stalled : 1; /* not read, because its output queue is full */
-	bool is_reserve : 1; /* sits on the last descriptor */
-	bool is_head : 1;    /* the request was a HEAD: no body in the answer */
+	bool has_eof : 1;           /* the client has finished sending */
+	bool is_counted : 1;        /* in admission and in stats.connections */
+	bool has_address_place : 1; /* in the service's address_limit */
+	bool may_have_proxy : 1;    /* a PROXY header may come before anything else */
+	bool is_pinged : 1;         /* and nothing was heard since */
+	bool is_stalled : 1;        /* not read, because its output queue is full */
+	bool is_reserve : 1;        /* sits on the last descriptor */
+	bool is_head : 1;           /* the request was a HEAD: no body in the answer */
 };
 
 /* What an idle connection may cost (docs/benchmarks.md). */
-_Static_assert(sizeof(struct conn) <= 184, "an idle connection");
+_Static_assert(sizeof(struct conn) <= 200, "an idle connection");
 
 void conn_accept(struct worker *worker, const struct tcp_accepted *accepted);
 
@@ -92,6 +97,39 @@ void conn_flush_and_close(struct conn *conn);
 /* Sends what is queued, then FIN, and discards input until the client's, if that has
  * not come yet. */
 void conn_linger(struct conn *conn);
+
+/* "192.0.2.1:1234", for the log. Returns `out`. */
+#define CONN_CLIENT_TEXT_MAX (NET_IP_TEXT_MAX + 8)
+char *conn_client_text(const struct conn *conn, char out[CONN_CLIENT_TEXT_MAX]);
+
+/* In server.trusted_proxies. */
+bool conn_client_is_trusted(const struct conn *conn);
+
+/* A request that is complete, in the bytes it lies in. */
+struct conn_request {
+	const struct http_head *head;
+	const uint8_t *data;
+	uint8_t *rest; /* behind the head */
+	size_t rest_len;
+};
+
+/* conn_reply.c: the answer leaves, and the connection ends. Of a reply the body is
+ * freed; `may_have_rest`: the client may have sent more than we have read. */
+void conn_answer(struct conn *conn, struct http_reply *reply, bool may_have_rest);
+
+/* The client's own mistake: a problem document with `detail`. */
+void conn_reject(struct conn *conn, unsigned status, const char *detail);
+
+/* A limit's: the same with the limit's name and numbers. */
+void conn_refuse(struct conn *conn, enum refusal refusal, uint64_t current, uint64_t max);
+void conn_refuse_for_descriptors(struct conn *conn);
+
+/* conn_upgrade.c: answers a request for a WebSocket, with 101 or not. */
+void conn_upgrade(struct conn *conn, const struct conn_request *request,
+		  const struct ws_upgrade *wanted);
+
+/* Gives back the places that it has taken of the limits. Harmless if it has none. */
+void conn_leave(struct conn *conn);
 
 /* conn_http.c: bytes in CONN_HEAD; the handshake timeout. */
 void conn_http_recv(struct conn *conn, uint8_t *data, size_t len);

@@ -26,6 +26,7 @@ struct server {
 	struct server_options options;
 	struct route_table *routes;
 	struct admission admission;
+	struct address_limit *address_limit; /* NULL: none */
 	struct service public_service;
 	struct service admin_service;
 	struct slot *slots; /* the workers', and behind them the admin's */
@@ -80,18 +81,12 @@ static void on_end(void *arg, int error)
 static enum refusal refusal_when_full(const struct server *server)
 {
 	const struct limit *binding = limits_binding(&server->options.plan->limits);
+	const char *label = limit_label(binding == NULL ? LIMIT_ID_MAX_CONNECTIONS : binding->id);
 
-	switch (binding == NULL ? LIMIT_ID_MAX_CONNECTIONS : binding->id) {
-	case LIMIT_ID_NOFILE:
-		return REFUSAL_NOFILE;
-	case LIMIT_ID_FILE_MAX:
-		return REFUSAL_FILE_MAX;
-	case LIMIT_ID_CGROUP_MEMORY:
-	case LIMIT_ID_MEMORY:
-		return REFUSAL_MEMORY;
-	default:
-		return REFUSAL_MAX_CONNECTIONS;
-	}
+	for (unsigned i = 0; i < REFUSAL_COUNT; i++)
+		if (strcmp(refusal_table[i].label, label) == 0)
+			return i;
+	return REFUSAL_MAX_CONNECTIONS;
 }
 
 static void service_init(struct service *service, const struct server *server)
@@ -121,7 +116,14 @@ struct server *server_create(const struct server_options *options)
 	server->ended_fd = eventfd(0, EFD_CLOEXEC);
 	pthread_mutex_init(&server->mutex, NULL);
 	pthread_cond_init(&server->changed, NULL);
-	if (server->routes == NULL || server->slots == NULL || server->ended_fd < 0) {
+	bool has_address_limit = options->config->server.max_connections_per_ip > 0;
+
+	if (has_address_limit)
+		server->address_limit = address_limit_create(
+			options->config->server.max_connections_per_ip,
+			(unsigned)options->config->server.ipv6_prefix);
+	if (server->routes == NULL || server->slots == NULL || server->ended_fd < 0 ||
+	    (has_address_limit && server->address_limit == NULL)) {
 		server_destroy(&server);
 		return NULL;
 	}
@@ -130,6 +132,9 @@ struct server *server_create(const struct server_options *options)
 	service_init(&server->public_service, server);
 	server->public_service.routes = server->routes;
 	server->public_service.admission = &server->admission;
+	server->public_service.address_limit = server->address_limit;
+	accept_rate_init(&server->public_service.accept_rate, options->config->server.accept_rate,
+			 options->config->server.accept_burst);
 	service_init(&server->admin_service, server);
 	return server;
 }
@@ -240,6 +245,7 @@ static int start_workers(struct server *server, struct server_error *out_error)
 					out_error) < 0)
 			return -1;
 	}
+	__atomic_store_n(&server->public_service.is_ready, true, __ATOMIC_RELEASE);
 	log_listening("listening", &addr);
 	return 0;
 }
@@ -311,6 +317,7 @@ void server_destroy(struct server **server)
 	}
 	free(self->slots);
 	route_table_destroy(&self->routes);
+	address_limit_destroy(&self->address_limit);
 	if (self->ended_fd >= 0)
 		close(self->ended_fd);
 	pthread_mutex_destroy(&self->mutex);
@@ -341,6 +348,25 @@ void server_stats(const struct server *server, struct stats *out_sum)
 			stats_merge(&sum, &server->slots[i].worker->stats);
 	pthread_mutex_unlock(mutex);
 	*out_sum = sum;
+}
+
+uint64_t server_fullest_worker(const struct server *server)
+{
+	pthread_mutex_t *mutex = (pthread_mutex_t *)&server->mutex;
+	uint64_t most = 0;
+
+	pthread_mutex_lock(mutex);
+	for (size_t i = 0; i < server->worker_count; i++)
+		if (server->slots[i].worker != NULL)
+			most = MAX(most, __atomic_load_n(&server->slots[i].worker->stats.sockets,
+							 __ATOMIC_RELAXED));
+	pthread_mutex_unlock(mutex);
+	return most;
+}
+
+uint64_t server_fullest_address(const struct server *server)
+{
+	return server->address_limit == NULL ? 0 : address_limit_fullest(server->address_limit);
 }
 
 uint64_t server_connections(const struct server *server)

@@ -57,6 +57,10 @@ void server_stats(const struct server *server, struct stats *out_sum);
 uint64_t server_connections(const struct server *server);
 uint64_t server_workers_listening(const struct server *server);
 const struct server_options *server_options(const struct server *server);
+/* Sockets of the worker that has most of them. */
+uint64_t server_fullest_worker(const struct server *server);
+/* Connections of the address that has most; 0 if addresses have no limit. */
+uint64_t server_fullest_address(const struct server *server);
 /* The name of the limit that refuses when the gateway is full. */
 const char *server_binding_limit(const struct server *server);
 uint64_t server_started_ns(const struct server *server); /* clock_now_ns of the start */

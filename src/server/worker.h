@@ -16,6 +16,8 @@
 #include "io/tcp.h"
 #include "proto/http_head.h"
 #include "route/route.h"
+#include "server/accept_rate.h"
+#include "server/address_limit.h"
 #include "server/admission.h"
 #include "server/http_reply.h"
 #include "server/stats.h"
@@ -27,6 +29,8 @@ struct service {
 	const struct route_table *routes; /* NULL: no WebSockets here */
 	struct http_handler handler;
 	struct admission *admission;
+	struct address_limit *address_limit; /* NULL: none */
+	struct accept_rate accept_rate;
 	uint64_t worker_connections; /* at most, per worker */
 	uint64_t nofile;             /* the soft limit on descriptors */
 	/* What a client is told when admission is full: max_connections if it was
@@ -34,6 +38,7 @@ struct service {
 	enum refusal full;
 	char node[64];    /* this host's name */
 	bool is_draining; /* atomic */
+	bool is_ready;    /* atomic: all workers listen */
 	struct log_gate refusal_gates[REFUSAL_COUNT];
 	struct log_gate rejection_gate;
 	struct log_gate accept_gate;

@@ -30,7 +30,7 @@ def test_auto_is_what_the_descriptors_allow(gateway):
             assert response.status == 503
             assert response.headers["gatehouse-limit"] == f"{binding}; current={most}; max={most}"
         assert running.metric("connections") == most
-        assert running.metric("limit", limit=binding) == most
+        assert running.metric("limit_connections", limit=binding) == most
 
 
 def test_number_beyond_the_descriptors_stops_the_start(start):

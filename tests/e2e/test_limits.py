@@ -89,14 +89,6 @@ def test_connections_in_the_handshake_do_not_pass_the_limit(gateway):
         assert running.metric("connections") == statuses.count(101)
 
 
-def test_max_connections_per_ip_is_not_ignored(start):
-    """This version cannot do it, so it must not pretend to."""
-    refused = start(server={"max_connections_per_ip": 3})
-    assert refused.wait_exit() == 78
-    assert "max_connections_per_ip: 3 is not possible" in refused.log
-    assert "per-address limits do not exist in this version; write 0" in refused.log
-
-
 def test_health_answers_at_the_limit(gateway):
     """A full gateway is still a healthy one, and says so on both ports."""
     running = gateway(server={"max_connections": 1})

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "admin/live_limits.h"
+
+void live_limits_read(const struct admin *admin, struct live_limits *out_live)
+{
+	const struct server *server = admin->server;
+	const struct plan *plan = server_options(server)->plan;
+	struct limits_input *input = &out_live->input;
+
+	os_limits_read(&(struct os_source){0}, &out_live->os);
+	*input = plan->input;
+	input->os = &out_live->os;
+	input->is_running = true;
+	input->max_connections = plan->max_connections;
+	input->connections = server_connections(server);
+	input->fullest_ring = server_fullest_worker(server);
+	input->fullest_ip = server_fullest_address(server);
+	input->accept_rate_now = __atomic_load_n(&admin->accept_rate, __ATOMIC_RELAXED);
+	input->cost = limit_cost_measure(plan->input.os, &out_live->os, input->connections);
+	limits_build(input, &out_live->limits);
+}

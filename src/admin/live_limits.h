@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * live_limits.h - the limits table of the running gateway, read anew.
+ *
+ * Layer: admin. For the admin thread and the main thread: blocks on /proc. */
+#pragma once
+
+#include "admin/admin.h"
+#include "diag/limits.h"
+
+/* `input` points into it: not to be copied. */
+struct live_limits {
+	struct os_limits os;
+	struct limits_input input;
+	struct limits limits;
+};
+
+void live_limits_read(const struct admin *admin, struct live_limits *out_live);
