@@ -8,6 +8,7 @@ import re
 
 import pytest
 
+import conftest
 import wsraw
 
 
@@ -117,3 +118,96 @@ def test_refusals_are_in_the_log_without_flooding_it(gateway):
         lines = [line for line in running.log.splitlines() if "max_connections" in line
                  and "refused" in line]
         assert 1 <= len(lines) < 20, running.log
+
+
+LIMITS = {
+    "max_connections", "max_connections_per_ip", "accept_rate", "nofile", "nofile.hard",
+    "fs.nr_open", "fs.file-max", "cgroup.memory", "memory", "pids.max", "nf_conntrack_max",
+    "ip_local_port_range", "somaxconn", "tcp_max_syn_backlog", "tcp_syncookies", "tcp_mem",
+    "ListenOverflows", "ListenDrops", "io_uring", "memlock",
+}
+
+
+def rows_of(running) -> dict[str, dict]:
+    return {row["limit"]: row for row in json.loads(running.get("/limits").body)["limits"]}
+
+
+def test_limits_lists_every_limit_whatever_is_known_of_it(gateway):
+    """None is left out: what cannot be read says why, what is not set says so."""
+    running = gateway(server={"max_connections": 30, "accept_rate": 1000})
+    table = json.loads(running.get("/limits").body)
+    assert table["binding"] == "max_connections" and table["connections"] == 30
+    assert table["limits"][0]["limit"] == table["binding"]
+    assert table["limits"][1]["limit"] == table["next"]
+    rows = rows_of(running)
+    assert rows.keys() == LIMITS
+    for name, row in rows.items():
+        assert row["state"] in ("known", "unlimited", "unknown", "off"), name
+        assert row["scope"] in ("gateway", "process", "container", "machine", "network"), name
+        assert row["source"], name
+        assert row["state"] == "known" or row["value"] is None, name
+        assert row["state"] == "known" or row["note"] or row["state"] == "unlimited", name
+        if row["kind"] == "caps" and row["connections"] is not None:
+            assert row["cost"], name
+    assert rows["accept_rate"]["value"] == 1000
+    assert rows["max_connections_per_ip"]["state"] == "off"
+
+
+def test_the_table_in_the_docs_is_whole(gateway):
+    text = (conftest.ROOT / "docs" / "limits.md").read_text()
+    for name, row in rows_of(gateway()).items():
+        assert f"| `{name}` | {row['scope']} | {row['kind']} |" in text
+
+
+def test_limits_show_what_is_used_now(gateway):
+    running = gateway(server={"max_connections": 30, "max_connections_per_ip": 20})
+    with contextlib.ExitStack() as stack:
+        for number in range(5):
+            stack.enter_context(running.open(f"/ws/{number}"))
+        for number in range(3):
+            client = stack.enter_context(running.connect(source="127.0.0.9"))
+            client.open(f"/ws/other-{number}")
+        rows = rows_of(running)
+        assert rows["max_connections"]["used"] == 8
+        assert rows["max_connections_per_ip"]["used"] == 5
+        assert rows["nofile"]["used"] >= 8
+        assert running.metric("limit_used", limit="max_connections") == 8
+        assert running.metric("limit", limit="max_connections_per_ip") == 20
+
+
+def test_remedies_are_ready_to_paste(gateway):
+    running = gateway(server={"max_connections": 30})
+    rows = rows_of(running)
+    assert {"place": "configuration", "text": "server.max_connections: 60"} in \
+        rows["max_connections"]["remedies"]
+
+
+def test_a_limit_that_is_nearly_used_up_is_warned_of_once(gateway):
+    """At 80 and at 95 percent; and again only after it has fallen."""
+    running = gateway(server={"max_connections": 20})
+    with contextlib.ExitStack() as stack:
+        for number in range(16):
+            stack.enter_context(running.open(f"/ws/{number}"))
+        warning = running.wait_log("a limit is over 80 percent used")
+        assert (warning["limit"], warning["used"], warning["value"]) == \
+            ("max_connections", "16", "20")
+        assert "server.max_connections: 40" in warning["remedy"]
+        for number in range(16, 20):
+            stack.enter_context(running.open(f"/ws/{number}"))
+        warning = running.wait_log("a limit is over 95 percent used")
+        assert (warning["limit"], warning["used"]) == ("max_connections", "20")
+
+    def warned(percent: int) -> int:
+        return sum(fields["limit"] == "max_connections"
+                   for fields in running.logged(f"a limit is over {percent} percent used"))
+
+    assert (warned(80), warned(95)) == (1, 1)
+
+
+def test_start_says_what_binds_and_what_would_be_next(gateway):
+    ready = gateway(server={"max_connections": 50}).logged("ready")[0]
+    assert (ready["max_connections"], ready["limit"]) == ("50", "max_connections")
+    assert ready["next_limit"] in LIMITS - {"max_connections"}
+    assert int(ready["next_limit_allows"]) > 50
+    ready = gateway().logged("ready")[0]
+    assert ready["limit"] in LIMITS - {"max_connections"}, "auto is taken from another limit"
