@@ -11,9 +11,6 @@
 #include "diag/capacity.h"
 #include "diag/limits.h"
 
-/* The range of server.max_connections ends here. */
-#define MAX_CONNECTIONS_MAX 16000000
-
 #define MIB (UINT64_C(1) << 20)
 
 /* What is asked for, and the remedies found so far. */
@@ -39,12 +36,15 @@ __attribute__((format(printf, 3, 4))) static void add(struct request *request, c
 	va_end(args);
 }
 
+static uint64_t less(uint64_t from, uint64_t what)
+{
+	return from > what ? from - what : 0;
+}
+
 /* Connections beyond those of now. */
 static uint64_t further(const struct request *request)
 {
-	uint64_t now = request->input->connections;
-
-	return request->connections > now ? request->connections - now : 0;
+	return less(request->connections, request->input->connections);
 }
 
 static uint64_t times(uint64_t left, uint64_t right)
@@ -184,16 +184,17 @@ static void remedy_memory(struct request *request)
 
 /* --- threads --- */
 
+/* Threads of others stay, and each worker that is needed is one more. */
 static void remedy_pids(struct request *request)
 {
 	const struct limits_input *input = request->input;
-	uint64_t per_ring = MAX(input->nofile_connections / MAX(input->workers, UINT64_C(1)),
-				UINT64_C(1));
-	uint64_t workers = divide_up(request->connections, per_ring);
-	uint64_t others = input->is_running
-				  ? request->limit->used - MIN(request->limit->used, input->workers)
-				  : request->limit->used + 1;
-	uint64_t needed = plus(others, workers);
+	uint64_t per_ring = input->workers == 0 ? 0 : input->nofile_connections / input->workers;
+	uint64_t others = input->is_running ? less(request->limit->used, input->workers)
+					    : request->limit->used + 1;
+
+	if (per_ring == 0)
+		return;
+	uint64_t needed = plus(others, divide_up(request->connections, per_ring));
 
 	add(request, "systemd", "TasksMax=%" PRIu64, needed);
 	add(request, "compose", "pids_limit: %" PRIu64, needed);
@@ -253,7 +254,7 @@ static void remedy_max_connections(struct request *request)
 {
 	/* What is `auto` follows the other limits, at the next start. */
 	if (request->input->config->server.max_connections != 0 &&
-	    request->connections <= MAX_CONNECTIONS_MAX)
+	    request->connections <= LIMIT_CONNECTIONS_MAX)
 		add(request, "configuration", "server.max_connections: %" PRIu64,
 		    request->connections);
 }

@@ -38,6 +38,7 @@ static bool row_take(struct limit *row, const struct os_value *fact)
 	memcpy(row->source, fact->source, sizeof(row->source));
 	if (!fact->is_known) {
 		row->state = LIMIT_UNKNOWN;
+		row->value = 0;
 		note_add(row, "%s", fact->problem);
 	} else if (fact->value == OS_UNLIMITED) {
 		row->state = LIMIT_UNLIMITED;

@@ -7,9 +7,6 @@
 
 #include "base/check.h"
 
-/* The range of server.max_connections ends here. */
-#define MAX_CONNECTIONS_MAX 16000000
-
 static uint64_t cores_read(void)
 {
 	cpu_set_t cpus;
@@ -57,10 +54,10 @@ void plan_make(const struct config *config, const struct plan_facts *facts, stru
 	limits_build(&out_plan->input, &out_plan->limits);
 	uint64_t allowed = limits_allowed(&out_plan->limits);
 
-	out_plan->max_connections = wanted != 0 ? wanted : MIN(allowed, MAX_CONNECTIONS_MAX);
+	out_plan->max_connections = wanted != 0 ? wanted : MIN(allowed, LIMIT_CONNECTIONS_MAX);
 	out_plan->fits = allowed > 0 && out_plan->max_connections <= allowed;
-	if (wanted == 0 && allowed > MAX_CONNECTIONS_MAX) {
-		out_plan->input.max_connections = MAX_CONNECTIONS_MAX;
+	if (wanted == 0 && allowed > LIMIT_CONNECTIONS_MAX) {
+		out_plan->input.max_connections = LIMIT_CONNECTIONS_MAX;
 		limits_build(&out_plan->input, &out_plan->limits);
 	}
 }

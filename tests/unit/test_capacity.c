@@ -188,6 +188,94 @@ static void test_many_cores_and_few_descriptors_still_hold_some(void **state)
 	}
 }
 
+/* The smallest soft limit, give or take the steps of integer roots. */
+static void test_nofile_for_is_enough_and_one_less_is_not(void **state)
+{
+	(void)state;
+	static const uint64_t wanted[] = {1, 6, 100, 19437, 60000, 900000};
+
+	for (size_t i = 0; i < 2 * ARRAY_LEN(wanted); i++) {
+		struct config_server config = {.workers = 2};
+		struct capacity_facts facts = {.engine = engines[i % 2], .cores = 2};
+
+		facts.nofile = capacity_nofile_for(&config, &facts, wanted[i / 2]);
+		assert_true(facts.nofile > 0);
+		assert_true(capacity_plan(&config, &facts).nofile_connections >= wanted[i / 2]);
+		facts.nofile--;
+		assert_true(capacity_plan(&config, &facts).nofile_connections < wanted[i / 2]);
+	}
+}
+
+/* A ring's table has a bound of the kernel's own: more of them are needed then. */
+static void test_workers_for_is_enough_and_one_less_is_not(void **state)
+{
+	(void)state;
+	struct capacity_facts facts = {
+		.engine = LOOP_ENGINE_IO_URING, .cores = 2, .nofile = 2000000};
+	struct config_server config = {.workers = 2};
+
+	assert_int_equal(capacity_nofile_for(&config, &facts, 4000000), 0);
+	config.workers = capacity_workers_for(&facts, 4000000);
+	assert_int_equal(config.workers, 4);
+	assert_true(capacity_plan(&config, &facts).nofile_connections >= 4000000);
+	config.workers--;
+	assert_true(capacity_plan(&config, &facts).nofile_connections < 4000000);
+
+	facts.nofile = 1024;
+	assert_int_equal(capacity_workers_for(&facts, 1000000), 0);
+	facts.engine = LOOP_ENGINE_EPOLL;
+	assert_int_equal(capacity_workers_for(&facts, 10), 0);
+}
+
+static int load(const char *text)
+{
+	struct slice slice = slice_of(text, strlen(text));
+	struct config_report report = {0};
+	struct config config;
+	int r = config_load(&(struct config_sources){.file = "test", .text = &slice}, &report,
+			    &config);
+
+	config_report_finish(&report);
+	if (r == 0)
+		config_finish(&config);
+	return r;
+}
+
+/* However large the machine, auto is a number that could be configured. */
+static void test_auto_stays_in_the_range_of_the_option(void **state)
+{
+	(void)state;
+	struct plan_facts facts = facts_of(LOOP_ENGINE_IO_URING, 1000000);
+	struct config config = {.server = {.workers = 100}};
+	struct plan plan;
+
+	facts.os.memory_available_bytes.value = 1000 * 1024 * GIB;
+	plan_make(&config, &facts, &plan);
+	assert_true(limits_allowed(&plan.limits) > LIMIT_CONNECTIONS_MAX);
+	assert_true(plan.fits);
+	assert_int_equal(plan.max_connections, LIMIT_CONNECTIONS_MAX);
+	assert_int_equal(plan.limits.rows[LIMIT_ID_MAX_CONNECTIONS].value, LIMIT_CONNECTIONS_MAX);
+	assert_int_equal(load("server: {max_connections: 16000000}"), 0);
+	assert_true(load("server: {max_connections: 16000001}") < 0);
+}
+
+static void test_plan_that_does_not_fit_explains_itself(void **state)
+{
+	(void)state;
+	struct plan_facts facts = facts_of(LOOP_ENGINE_EPOLL, 1024);
+	struct config config = {.server = {.max_connections = 10000, .workers = 1}};
+	struct plan plan;
+	char text[PLAN_EXPLAIN_MAX];
+
+	facts.can_io_uring = false;
+	plan_make(&config, &facts, &plan);
+	assert_false(plan.fits);
+	plan_explain(&plan, text);
+	assert_true(strncmp(text, "limit nofile is 1024 and allows 942 connections; shell: ", 56) ==
+		    0);
+	assert_non_null(strstr(text, "systemd: LimitNOFILE=10374"));
+}
+
 static void test_facts_of_this_machine_make_a_plan(void **state)
 {
 	(void)state;
@@ -212,6 +300,10 @@ int main(void)
 		cmocka_unit_test(test_the_smallest_limit_binds_on_both_engines),
 		cmocka_unit_test(test_unknown_facts_never_bind),
 		cmocka_unit_test(test_many_cores_and_few_descriptors_still_hold_some),
+		cmocka_unit_test(test_nofile_for_is_enough_and_one_less_is_not),
+		cmocka_unit_test(test_workers_for_is_enough_and_one_less_is_not),
+		cmocka_unit_test(test_auto_stays_in_the_range_of_the_option),
+		cmocka_unit_test(test_plan_that_does_not_fit_explains_itself),
 		cmocka_unit_test(test_facts_of_this_machine_make_a_plan),
 	};
 
