@@ -115,13 +115,14 @@ unsigned limit_percent(const struct limit *limit)
 
 /* --- what a connection costs --- */
 
+/* Of what is measured. */
 #define COST_MIN_BYTES 1024
+#define COST_MAX_BYTES (256 * 1024)
 
 /* A socket's inode and directory entry (sock_inode_cache and dentry of slabinfo(5)): the
  * kernel counts them as reclaimable, with those of files, of which there is no telling
  * them apart. */
 #define COST_INODE_BYTES 1024
-#define COST_MAX_BYTES (256 * 1024)
 
 static bool is_cost_known(const struct os_limits *os)
 {
@@ -150,10 +151,10 @@ struct limit_cost limit_cost_measure(const struct os_limits *before, const struc
 		return assumed;
 	double bytes = growth(&before->slab_bytes, &now->slab_bytes, (double)sockets) +
 		       growth(&before->resident_anon_bytes, &now->resident_anon_bytes,
-			      (double)connections) +
-		       COST_INODE_BYTES;
+			      (double)connections);
 
 	if (!(bytes >= COST_MIN_BYTES && bytes <= COST_MAX_BYTES))
 		return assumed;
-	return (struct limit_cost){.bytes = (uint64_t)bytes, .is_measured = true};
+	return (struct limit_cost){.bytes = (uint64_t)bytes + COST_INODE_BYTES,
+				   .is_measured = true};
 }

@@ -179,6 +179,28 @@ static void test_what_goes_on_is_shown_as_used(void **state)
 	assert_true(limits[LIMIT_ID_MEMORY].connections == 400 + 60 * GIB / 5000);
 }
 
+static void test_accept_rate(void **state)
+{
+	(void)state;
+	struct world world;
+
+	world_init(&world);
+	world.input.accept_rate_now = 90;
+	world_build(&world);
+	const struct limit *row = &world.limits.rows[LIMIT_ID_ACCEPT_RATE];
+
+	assert_int_equal(row->state, LIMIT_OFF);
+	assert_string_equal(row->note, "0: connections are taken as fast as they come");
+	world.config.server.accept_rate = 100;
+	world_build(&world);
+	assert_int_equal(row->value, 100);
+	assert_int_equal(limit_percent(row), 90);
+	assert_string_equal(row->note, "after 100 at once (accept_burst)");
+	world.config.server.accept_burst = 700;
+	world_build(&world);
+	assert_string_equal(row->note, "after 700 at once (accept_burst)");
+}
+
 /* The workers' threads are among those in use once they exist. */
 static void test_threads_of_a_gateway_that_runs(void **state)
 {
@@ -328,6 +350,7 @@ int main(void)
 		cmocka_unit_test(test_every_limit_has_its_own_name),
 		cmocka_unit_test(test_what_each_row_says),
 		cmocka_unit_test(test_what_goes_on_is_shown_as_used),
+		cmocka_unit_test(test_accept_rate),
 		cmocka_unit_test(test_threads_of_a_gateway_that_runs),
 		cmocka_unit_test(test_foreign_program),
 		cmocka_unit_test(test_configured_number_binds_then_what_is_next),
