@@ -16,8 +16,6 @@
 
 #define KIB UINT64_C(1024)
 
-static const struct os_target this_process = {.root = "", .process = "self", .is_self = true};
-
 /* --- descriptors --- */
 
 static uint64_t limit_value(rlim_t value)
@@ -170,36 +168,11 @@ void os_limits_read(const struct os_source *source, struct os_limits *out_limits
 	os_network_read(&target, out_limits);
 }
 
-/* --- single questions of this process --- */
-
-static uint64_t value_or(const struct os_value *value, uint64_t otherwise)
-{
-	return value->is_known ? value->value : otherwise;
-}
-
 uint64_t os_limits_open_files(void)
 {
+	const struct os_target target = {.root = "", .process = "self", .is_self = true};
 	struct os_value value;
 
-	open_files_read(&this_process, &value);
-	return value_or(&value, 0);
-}
-
-uint64_t os_limits_file_max(void)
-{
-	struct os_value value;
-
-	file_max_read(&this_process, &value);
-	return value_or(&value, OS_UNLIMITED);
-}
-
-uint64_t os_limits_memory_available(void)
-{
-	struct os_value value;
-	struct os_text text;
-
-	os_text_read(&text, &this_process, "/proc/meminfo");
-	os_text_value(&text, "MemAvailable:", 0, KIB, &value);
-	os_text_finish(&text);
-	return value_or(&value, OS_UNLIMITED);
+	open_files_read(&target, &value);
+	return value.is_known ? value.value : 0;
 }

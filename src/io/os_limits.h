@@ -83,9 +83,3 @@ struct os_nofile os_limits_raise_nofile(void);
 
 /* Descriptors open in this process now; 0 if /proc cannot be read. */
 uint64_t os_limits_open_files(void);
-
-/* fs.file-max: files open at once on the whole machine. OS_UNLIMITED if unknown. */
-uint64_t os_limits_file_max(void);
-
-/* MemAvailable of /proc/meminfo, in bytes. OS_UNLIMITED if unknown. */
-uint64_t os_limits_memory_available(void);
