@@ -128,9 +128,11 @@ def free_port() -> int:
         return server.getsockname()[1]
 
 
-def listens(port: int) -> bool:
-    with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
-        return True
+def is_ready(port: int) -> bool:
+    with contextlib.suppress(ConnectionRefusedError, ConnectionResetError), \
+            wsraw.Client(("127.0.0.1", port)) as client:
+        client.send(b"GET /readyz HTTP/1.1\r\nHost: h\r\n\r\n")
+        return client.read_response().status == 200
     return False
 
 
@@ -144,7 +146,7 @@ def test_log_that_nobody_reads_stops_nobody(engine):
                           stderr=writer) as process:
         os.close(writer)
         try:
-            wsraw.wait_until(lambda: listens(port), "listening")
+            wsraw.wait_until(lambda: is_ready(port), "ready")
             for number in range(200):  # a line each: more than the pipe holds
                 with wsraw.Client(("127.0.0.1", port)) as client:
                     assert client.handshake(f"/ws/{number}").status == 101
