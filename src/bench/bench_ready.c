@@ -5,90 +5,16 @@
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "base/buf.h"
 #include "base/check.h"
 #include "base/clock.h"
-#include "proto/http_head.h"
+#include "bench/bench_http.h"
 
 #define ASK_INTERVAL_MS  100
 #define ANSWER_WITHIN_MS 2000
-#define ANSWER_MAX       32768
 
 /* Longest text of what one answer said. */
 #define SEEN_MAX 512
-
-/* True if `events` come before the deadline. */
-static bool wait_for(int fd, short events, uint64_t deadline_ns)
-{
-	struct pollfd entry = {.fd = fd, .events = events};
-	uint64_t now_ns = clock_now_ns();
-
-	if (now_ns >= deadline_ns)
-		return false;
-	return poll(&entry, 1, (int)((deadline_ns - now_ns) / NS_PER_MS) + 1) == 1;
-}
-
-/* 0 or a negative errno. */
-static int connect_by(int fd, const struct net_addr *addr, uint64_t deadline_ns)
-{
-	int error = 0;
-	socklen_t len = sizeof(error);
-
-	if (connect(fd, &addr->sa, net_addr_len(addr)) == 0)
-		return 0;
-	if (errno != EINPROGRESS)
-		return -errno;
-	if (!wait_for(fd, POLLOUT, deadline_ns))
-		return -ETIMEDOUT;
-	getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
-	return -error;
-}
-
-/* Everything until the end of the stream; 0 or a negative errno. */
-static int answer_read(int fd, uint64_t deadline_ns, struct buf *answer)
-{
-	for (;;) {
-		uint8_t *room = buf_reserve(answer, 4096, ANSWER_MAX);
-
-		if (room == NULL)
-			return 0; /* enough to judge */
-		if (!wait_for(fd, POLLIN, deadline_ns))
-			return -ETIMEDOUT;
-		ssize_t n = read(fd, room, 4096);
-
-		if (n == 0)
-			return 0;
-		if (n < 0 && errno != EINTR && errno != EAGAIN)
-			return -errno;
-		answer->len += n > 0 ? (size_t)n : 0;
-	}
-}
-
-static int exchange(const struct bench_url *url, const struct net_addr *addr, struct buf *answer)
-{
-	char request[BENCH_PATH_MAX + BENCH_HOST_MAX + 256];
-	uint64_t deadline_ns = clock_now_ns() + ANSWER_WITHIN_MS * NS_PER_MS;
-	int len = snprintf(request, sizeof(request),
-			   "GET %s HTTP/1.1\r\nHost: %s\r\nAccept: application/json\r\n"
-			   "User-Agent: gatehouse-bench\r\nConnection: close\r\n\r\n",
-			   url->path, url->authority);
-	int fd = socket(addr->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return -errno;
-	int r = connect_by(fd, addr, deadline_ns);
-
-	if (r == 0 && send(fd, request, (size_t)len, MSG_NOSIGNAL) != len)
-		r = -errno;
-	if (r == 0)
-		r = answer_read(fd, deadline_ns, answer);
-	close(fd);
-	return r;
-}
 
 /* The beginning of a body, for people: one line of printable ASCII. */
 static void body_format(struct slice body, char *out, size_t size)
@@ -118,29 +44,18 @@ static void status_describe(unsigned status, struct slice body, char *seen)
 }
 
 /* True if the answer is a 200; else says in `seen` (SEEN_MAX) what it is. */
-static bool answer_is_ready(const struct buf *answer, int error, char *seen)
+static bool ask(const struct bench_url *url, const struct net_addr *addr, char *seen)
 {
-	struct http_head head;
-	struct http_error ignored;
-	size_t used;
+	struct bench_http answer = {0};
+	int r = bench_http_get(url, addr, ANSWER_WITHIN_MS, &answer);
+	unsigned status = answer.status;
 
-	http_head_init(&head, HTTP_RESPONSE);
-	if (answer->len == 0) {
-		snprintf(seen, SEEN_MAX, "%s",
-			 error == 0 ? "the connection was closed without an answer"
-				    : strerror(-error));
-		return false;
-	}
-	/* A server that keeps the stream open has still answered. */
-	if (http_head_parse(&head, &http_limits_default, answer->data, answer->len, &used,
-			    &ignored) != HTTP_OK) {
-		snprintf(seen, SEEN_MAX, "an answer that is not HTTP; is this the right port?");
-		return false;
-	}
-	if (head.status == 200)
-		return true;
-	status_describe(head.status, slice_of(answer->data + used, answer->len - used), seen);
-	return false;
+	if (r < 0 || status == 0)
+		bench_http_describe(r, &answer, seen, SEEN_MAX);
+	else if (status != 200)
+		status_describe(status, bench_http_body(&answer), seen);
+	bench_http_finish(&answer);
+	return status == 200;
 }
 
 int bench_ready_wait(const struct bench_url *url, const struct net_addr *addr, uint64_t timeout_ms,
@@ -148,18 +63,13 @@ int bench_ready_wait(const struct bench_url *url, const struct net_addr *addr, u
 {
 	uint64_t deadline_ns = clock_now_ns() + timeout_ms * NS_PER_MS;
 	char seen[SEEN_MAX] = "nothing";
-	struct buf answer = {0};
 	bool is_ready = false;
 
 	do {
-		answer.len = 0;
-		int r = exchange(url, addr, &answer);
-
-		is_ready = answer_is_ready(&answer, r, seen);
+		is_ready = ask(url, addr, seen);
 		if (!is_ready && *is_interrupted == 0)
 			poll(NULL, 0, ASK_INTERVAL_MS);
 	} while (!is_ready && *is_interrupted == 0 && clock_now_ns() < deadline_ns);
-	buf_finish(&answer);
 	if (is_ready)
 		return 0;
 	if (*is_interrupted != 0)
