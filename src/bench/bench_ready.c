@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "bench/bench_http.h"
+#include "io/net_resolve.h"
 
 #define ASK_INTERVAL_MS  100
 #define ANSWER_WITHIN_MS 2000
@@ -43,11 +44,20 @@ static void status_describe(unsigned status, struct slice body, char *seen)
 			 text);
 }
 
-/* True if the answer is a 200; else says in `seen` (SEEN_MAX) what it is. */
-static bool ask(const struct bench_url *url, const struct net_addr *addr, char *seen)
+/* One question, from the name to the answer: the name of a container can be looked up
+ * only once that has started, and its address changes when it starts again. True if the
+ * answer is a 200; else says in `seen` (SEEN_MAX) what it is. */
+static bool ask(const struct bench_url *url, uint64_t timeout_ms, char *seen)
 {
+	struct net_addr addr;
 	struct bench_http answer = {0};
-	int r = bench_http_get(url, addr, ANSWER_WITHIN_MS, &answer);
+	const char *problem = net_resolve(url->host, url->port, &addr);
+
+	if (problem != NULL) {
+		snprintf(seen, SEEN_MAX, "the host '%s' has no address: %s", url->host, problem);
+		return false;
+	}
+	int r = bench_http_get(url, &addr, timeout_ms, &answer);
 	unsigned status = answer.status;
 
 	if (r < 0 || status == 0)
@@ -58,7 +68,7 @@ static bool ask(const struct bench_url *url, const struct net_addr *addr, char *
 	return status == 200;
 }
 
-int bench_ready_wait(const struct bench_url *url, const struct net_addr *addr, uint64_t timeout_ms,
+int bench_ready_wait(const struct bench_url *url, uint64_t timeout_ms,
 		     const volatile sig_atomic_t *is_interrupted, char *error, size_t error_size)
 {
 	uint64_t deadline_ns = clock_now_ns() + timeout_ms * NS_PER_MS;
@@ -66,7 +76,7 @@ int bench_ready_wait(const struct bench_url *url, const struct net_addr *addr, u
 	bool is_ready = false;
 
 	do {
-		is_ready = ask(url, addr, seen);
+		is_ready = ask(url, MIN(timeout_ms, ANSWER_WITHIN_MS), seen);
 		if (!is_ready && *is_interrupted == 0)
 			poll(NULL, 0, ASK_INTERVAL_MS);
 	} while (!is_ready && *is_interrupted == 0 && clock_now_ns() < deadline_ns);
@@ -74,9 +84,7 @@ int bench_ready_wait(const struct bench_url *url, const struct net_addr *addr, u
 		return 0;
 	if (*is_interrupted != 0)
 		return -EINTR;
-	snprintf(error, error_size,
-		 "http://%s%s did not answer 200 within %.1f s; seen last: %s. Is the service up? "
-		 "--wait-ready-timeout waits longer",
+	snprintf(error, error_size, "http://%s%s did not answer 200 within %.1f s; seen last: %s",
 		 url->authority, url->path, (double)timeout_ms / 1000, seen);
 	return -ETIMEDOUT;
 }

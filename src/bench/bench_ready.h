@@ -8,11 +8,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/net_addr.h"
 #include "bench/bench_url.h"
 
-/* Asks `url` at `addr` over HTTP until it answers 200. Returns 0, or -ETIMEDOUT with a
- * sentence in `error` that tells what was seen last, or -EINTR if *is_interrupted has
- * become non-zero. */
-int bench_ready_wait(const struct bench_url *url, const struct net_addr *addr, uint64_t timeout_ms,
+/* Looks up and asks `url` over HTTP, again and again, until it answers 200. Returns 0, or
+ * -ETIMEDOUT with a sentence in `error` that tells what was seen last, or -EINTR if
+ * *is_interrupted has become non-zero. It can exceed the timeout: an answer asked for
+ * before the end is waited for (2 s at most), and the resolver has time limits of its
+ * own. */
+int bench_ready_wait(const struct bench_url *url, uint64_t timeout_ms,
 		     const volatile sig_atomic_t *is_interrupted, char *error, size_t error_size);

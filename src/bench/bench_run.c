@@ -82,18 +82,27 @@ static bool target_resolve(const struct bench_url *url, const char *text, struct
 
 static bool wait_ready(const struct bench_options *options)
 {
-	struct net_addr addr;
-	char error[1024];
+	char error[3072];
 
 	if (options->ready_text == NULL)
 		return true;
-	if (!target_resolve(&options->ready_url, options->ready_text, &addr))
-		return false;
-	int r = bench_ready_wait(&options->ready_url, &addr, options->ready_timeout_ms, &interrupts,
-				 error, sizeof(error));
+	int r = bench_ready_wait(&options->ready_url, options->ready_timeout_ms, &interrupts, error,
+				 sizeof(error));
 
+	if (r == -EINTR)
+		return complain("interrupted while waiting for the service");
 	return r == 0 ||
-	       complain("%s", r == -EINTR ? "interrupted while waiting for the service" : error);
+	       complain("%s. Is the service up? --wait-ready-timeout waits longer", error);
+}
+
+/* The name of a service, such as a container's, may be there only once it is up. */
+static bool wait_for_name(const struct bench_options *options)
+{
+	struct net_addr ignored;
+
+	return options->ready_text == NULL ||
+	       net_resolve(options->url.host, options->url.port, &ignored) == NULL ||
+	       wait_ready(options);
 }
 
 static unsigned core_count(void)
@@ -171,7 +180,8 @@ static bool prepare(struct run *run)
 	uint64_t ports = ephemeral_ports();
 
 	setup->options = options;
-	if (!json_open(run) || !target_resolve(&options->url, options->url_text, &setup->remote) ||
+	if (!json_open(run) || !wait_for_name(options) ||
+	    !target_resolve(&options->url, options->url_text, &setup->remote) ||
 	    !engine_plan(run) || !wait_ready(options))
 		return false;
 	setup->sources = bench_sources_plan(&setup->remote, options->connections, ports);

@@ -19,6 +19,7 @@ static const struct {
 	{"bench", cmd_bench, "open many connections, check every echo, give a verdict"},
 	{"check", cmd_check, "report every mistake in the configuration"},
 	{"config", cmd_config, "print the effective configuration and its origins"},
+	{"ready", cmd_ready, "ask a URL until it answers 200: the health check of a container"},
 	{"version", cmd_version, "print the version"},
 };
 

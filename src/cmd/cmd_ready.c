@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/cmd.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/units.h"
+#include "bench/bench_ready.h"
+
+#define TIMEOUT_FLAG   "--timeout"
+#define DEFAULT_MS     2000
+#define TIMEOUT_MAX_MS UINT64_C(86400000)
+
+struct question {
+	const char *url_text;
+	struct bench_url url;
+	uint64_t timeout_ms;
+	bool wants_help;
+};
+
+static const char help[] =
+	"Usage: gatehouse ready URL [--timeout TIME]\n\n"
+	"Asks an http URL, again and again, until it answers 200. For health checks of\n"
+	"containers and for scripts: it needs nothing but this program.\n\n"
+	"  gatehouse ready http://127.0.0.1:8080/health\n\n"
+	"Options:\n"
+	"  --timeout TIME\n      Give up after this, at most 1d (default 2s).\n"
+	"  --help\n      Print this.\n\n"
+	"Exit: 0 it is ready; 1 it is not, and standard error says what was seen; 2 wrong\n"
+	"usage.\n";
+
+static bool usage_fail(const char *subject, const char *problem)
+{
+	fprintf(stderr, "gatehouse ready: %s %s\n'gatehouse ready --help' describes it\n", subject,
+		problem);
+	return false;
+}
+
+static bool timeout_read(struct question *question, const char *value)
+{
+	if (value == NULL)
+		return usage_fail(TIMEOUT_FLAG, "needs a value such as 2s");
+	enum units_result r = units_parse_duration_ms(slice_from_text(value),
+						      &question->timeout_ms);
+
+	if (r != UNITS_OK) {
+		fprintf(stderr, "gatehouse ready: " TIMEOUT_FLAG ": '%s' %s\n", value,
+			units_explain(r, "duration"));
+		return false;
+	}
+	if (question->timeout_ms == 0 || question->timeout_ms > TIMEOUT_MAX_MS) {
+		fprintf(stderr, "gatehouse ready: " TIMEOUT_FLAG ": %s is not in 1ms..1d\n", value);
+		return false;
+	}
+	return true;
+}
+
+static bool url_read(struct question *question, const char *text)
+{
+	if (text[0] == '-')
+		return usage_fail(text, "is not an option");
+	if (question->url_text != NULL)
+		return usage_fail(text, "is a second URL; it asks one");
+	const char *problem = bench_url_parse(text, "http", &question->url);
+
+	if (problem == NULL && strchr(question->url.path, '{') != NULL)
+		problem = "has {n}, but no connection here has a number";
+	if (problem != NULL)
+		return usage_fail(text, problem);
+	question->url_text = text;
+	return true;
+}
+
+static bool arguments_read(struct question *question, int argc, char **argv)
+{
+	size_t flag_len = strlen(TIMEOUT_FLAG);
+	bool is_good = true;
+
+	for (int i = 1; i < argc && is_good && !question->wants_help; i++) {
+		const char *arg = argv[i];
+
+		if (strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0)
+			question->wants_help = true;
+		else if (strcmp(arg, TIMEOUT_FLAG) == 0)
+			is_good = timeout_read(question, ++i < argc ? argv[i] : NULL);
+		else if (strncmp(arg, TIMEOUT_FLAG "=", flag_len + 1) == 0)
+			is_good = timeout_read(question, arg + flag_len + 1);
+		else
+			is_good = url_read(question, arg);
+	}
+	if (is_good && !question->wants_help && question->url_text == NULL)
+		return usage_fail("no URL given,", "such as http://127.0.0.1:8080/health");
+	return is_good;
+}
+
+int cmd_ready(int argc, char **argv)
+{
+	/* A signal ends the program at once: there is nothing to put in order. */
+	static const volatile sig_atomic_t never_interrupted;
+	struct question question = {.timeout_ms = DEFAULT_MS};
+	char error[3072];
+
+	if (!arguments_read(&question, argc, argv))
+		return EXIT_USAGE;
+	if (question.wants_help) {
+		fputs(help, stdout);
+		return EXIT_GOOD;
+	}
+	if (bench_ready_wait(&question.url, question.timeout_ms, &never_interrupted, error,
+			     sizeof(error)) < 0) {
+		fprintf(stderr, "gatehouse ready: %s\n", error);
+		return EXIT_FAILED;
+	}
+	printf("%s is ready\n", question.url_text);
+	return EXIT_GOOD;
+}
