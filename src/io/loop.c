@@ -27,7 +27,7 @@ static const char *refusal_explain(int error)
 {
 	switch (error) {
 	case -ENOSYS:
-		return "this kernel has no io_uring";
+		return "this kernel has no io_uring, or a seccomp filter hides it";
 	case -EPERM:
 	case -EACCES:
 		return "io_uring is forbidden here (seccomp, as in most containers, or "
