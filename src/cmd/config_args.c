@@ -18,6 +18,7 @@ struct given {
 	const char *file;
 	struct config_flag *flags; /* room for argc */
 	size_t flag_count;
+	const struct config_args_option *instead; /* of the configuration, or NULL */
 };
 
 static void help_print(const struct config_args *args)
@@ -28,6 +29,12 @@ static void help_print(const struct config_args *args)
 	       args->command, args->intro);
 	for (size_t i = 0; i < args->action_count; i++)
 		printf("  %s\n      %s\n", args->actions[i].name, args->actions[i].help);
+	for (size_t i = 0; i < args->option_count; i++) {
+		const struct config_args_option *option = &args->options[i];
+
+		printf("  %s%s%s\n      %s\n", option->name, option->value == NULL ? "" : " ",
+		       option->value == NULL ? "" : option->value, option->help);
+	}
 	puts("  --help\n      Print this.\n\nOptions of the configuration (a flag beats "
 	     "GATEHOUSE_SECTION_KEY in the\nenvironment, that beats the file):");
 	config_print_flags(stdout);
@@ -50,6 +57,8 @@ static int unknown_fail(const struct given *given, const char *arg, struct slice
 	suggest_offer(&suggest, FILE_FLAG);
 	for (size_t i = 0; i < given->args->action_count; i++)
 		suggest_offer(&suggest, given->args->actions[i].name);
+	for (size_t i = 0; i < given->args->option_count; i++)
+		suggest_offer(&suggest, given->args->options[i].name);
 	config_offer_flags(&suggest);
 	snprintf(text, sizeof(text), "%s%s", config_quote(name, seen),
 		 is_flag ? suggest_hint(&suggest, hint) : "");
@@ -62,21 +71,53 @@ static bool is_file_flag(struct slice name)
 	       slice_equals(name, SLICE_LITERAL(FILE_FLAG));
 }
 
+static const struct config_args_option *option_find(const struct config_args *args,
+						    struct slice name)
+{
+	for (size_t i = 0; i < args->option_count; i++)
+		if (slice_equals(name, slice_from_text(args->options[i].name)))
+			return &args->options[i];
+	return NULL;
+}
+
+/* `value` is what stood behind '=', or NULL. */
+static int option_take(struct given *given, const struct config_args_option *option,
+		       const char *value)
+{
+	char seen[CONFIG_QUOTE_MAX], text[sizeof(seen) + 128];
+
+	if (option->replaces_config)
+		given->instead = option;
+	const char *problem = option->take(given->args->options_to, value);
+
+	if (problem == NULL)
+		return CONFIG_ARGS_GO_ON;
+	snprintf(text, sizeof(text), ": %s %s", config_quote(slice_from_text(value), seen),
+		 problem);
+	return usage_fail(given, option->name, text);
+}
+
 /* Reads the argument at given->at and its value, which may be the next argument. */
 static int argument_read(struct given *given)
 {
 	const char *arg = given->argv[given->at];
 	const char *equals = strchr(arg, '=');
 	struct slice name = slice_of(arg, equals == NULL ? strlen(arg) : (size_t)(equals - arg));
+	const struct config_args_option *option = option_find(given->args, name);
 	bool is_file = is_file_flag(name);
+	bool has_value = option == NULL || option->value != NULL;
 	const char *value = equals == NULL ? NULL : equals + 1;
 
-	if (!is_file && !config_has_flag(name))
+	if (option == NULL && !is_file && !config_has_flag(name))
 		return unknown_fail(given, arg, name);
-	if (value == NULL && given->at + 1 < given->argc)
+	if (!has_value && value != NULL)
+		return usage_fail(given, option->name, " takes no value");
+	if (has_value && value == NULL && given->at + 1 < given->argc)
 		value = given->argv[++given->at];
-	if (value == NULL)
+	if (has_value && value == NULL)
 		return usage_fail(given, arg, " needs a value");
+	if (option != NULL)
+		return option_take(given, option, value);
 	if (is_file)
 		given->file = value;
 	else
@@ -146,6 +187,19 @@ static int given_load(const struct given *given, struct config *out_config)
 	return is_usage ? EXIT_USAGE : (int)given->args->on_mistakes;
 }
 
+/* Nothing of the configuration is read: what was said about it would be lost. */
+static int given_replace(const struct given *given, struct config *out_config)
+{
+	if (given->file != NULL)
+		return usage_fail(given, given->instead->name,
+				  " and " FILE_FLAG " exclude each other");
+	if (given->flag_count > 0)
+		return usage_fail(given, given->instead->name,
+				  " excludes the flags of the configuration");
+	*out_config = (struct config){0};
+	return CONFIG_ARGS_GO_ON;
+}
+
 int config_args_load(const struct config_args *args, int argc, char **argv,
 		     struct config *out_config)
 {
@@ -159,7 +213,8 @@ int config_args_load(const struct config_args *args, int argc, char **argv,
 	}
 	r = arguments_read(&given);
 	if (r == CONFIG_ARGS_GO_ON)
-		r = given_load(&given, out_config);
+		r = given.instead != NULL ? given_replace(&given, out_config)
+					  : given_load(&given, out_config);
 	free(given.flags);
 	return r;
 }
