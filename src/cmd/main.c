@@ -17,6 +17,7 @@ static const struct {
 } commands[] = {
 	{"serve", cmd_serve, "run the gateway"},
 	{"bench", cmd_bench, "open many connections, check every echo, give a verdict"},
+	{"doctor", cmd_doctor, "say which limit binds, and how to raise it"},
 	{"check", cmd_check, "report every mistake in the configuration"},
 	{"config", cmd_config, "print the effective configuration and its origins"},
 	{"ready", cmd_ready, "ask a URL until it answers 200: the health check of a container"},

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * doctor.h - says which limit binds, whether a number of connections can be held, and
+ * what to change.
+ *
+ * Layer: diag. Pure functions over facts that the caller has read. */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "diag/limits.h"
+#include "diag/process.h"
+
+/* What is asked. */
+struct doctor_case {
+	const struct limits_input *input;
+	const struct limits *limits;
+	const struct process *process; /* NULL: what a gateway of the configuration would be */
+	uint64_t wanted;               /* connections asked about; 0: none were */
+	uint64_t raised_from;          /* soft nofile before it was raised; 0: it was not */
+	const char *obstacle;          /* why the gateway could not even start; NULL: nothing */
+};
+
+struct doctor_change {
+	enum limit_id limit;
+	bool is_advice; /* connections can be held without it, but not come at once */
+	struct limit_remedy remedy;
+};
+
+#define DOCTOR_CHANGES_MAX (LIMIT_ID_COUNT * LIMIT_REMEDIES_MAX)
+
+/* What is answered. */
+struct doctor_answer {
+	bool is_good; /* `wanted` fits, or what is configured; and nothing is used up */
+	char verdict[640];
+	uint64_t target; /* connections that the changes are for; 0: there are none */
+	size_t change_count;
+	struct doctor_change changes[DOCTOR_CHANGES_MAX];
+};
+
+/* Percent of a limit from which on a verdict is bad. */
+#define DOCTOR_USED_UP 95
+
+/* The table of a program that is not ours, from what was seen of it. Points to `os`. */
+void doctor_process_input(const struct process *process, const struct os_limits *os,
+			  struct limits_input *out_input);
+
+void doctor_judge(const struct doctor_case *asked, struct doctor_answer *out_answer);
+
+/* Verdict, process, table, changes. `has_colours`: with escape sequences. */
+void doctor_print(const struct doctor_case *asked, const struct doctor_answer *answer,
+		  bool has_colours, FILE *to);
+
+/* limits_json, and {"verdict", "fits", "wanted", "engine", "engine_reason",
+ * "nofile_raised_from", "process": {...} or null, "changes": [{"limit", "place", "text",
+ * "advice"}]}. The caller owns the reference; NULL without memory. */
+json_t *doctor_json(const struct doctor_case *asked, const struct doctor_answer *answer);
+
+/* The same where there is no table: what is known is null. */
+json_t *doctor_json_failure(const char *verdict, uint64_t wanted);
