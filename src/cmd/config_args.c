@@ -92,8 +92,8 @@ static int option_take(struct given *given, const struct config_args_option *opt
 
 	if (problem == NULL)
 		return CONFIG_ARGS_GO_ON;
-	snprintf(text, sizeof(text), ": %s %s", config_quote(slice_from_text(value), seen),
-		 problem);
+	snprintf(text, sizeof(text), ": %s %s",
+		 config_quote(slice_from_text(value == NULL ? "" : value), seen), problem);
 	return usage_fail(given, option->name, text);
 }
 

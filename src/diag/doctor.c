@@ -230,8 +230,8 @@ static bool say_nothing_there(const struct process *process, struct doctor_answe
 		return false;
 	say(answer, "%s (pid %d) is %s", process->name, (int)process->pid,
 	    process->state == PROCESS_IS_ZOMBIE
-		    ? "a zombie: it has ended and holds nothing"
-		    : "a thread of the kernel: it has no descriptors and no listeners");
+		    ? "a zombie: it has ended and holds nothing."
+		    : "a thread of the kernel: it has no descriptors and no listeners.");
 	return true;
 }
 

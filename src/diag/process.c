@@ -147,7 +147,11 @@ static void descriptors_count(const char *root, struct process *process,
 
 static bool is_same_address(const struct net_addr *a, const struct net_addr *b)
 {
-	return memcmp(a, b, sizeof(*a)) == 0;
+	if (a->sa.sa_family != b->sa.sa_family || net_addr_port(a) != net_addr_port(b))
+		return false;
+	if (a->sa.sa_family == AF_INET6)
+		return IN6_ARE_ADDR_EQUAL(&a->in6.sin6_addr, &b->in6.sin6_addr);
+	return a->in.sin_addr.s_addr == b->in.sin_addr.s_addr;
 }
 
 static void listener_add(struct process *process, const struct sock_listener *from)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/units.h"
 #include "diag/process.h"
 #include "diag/process_sockets.h"
 
@@ -101,13 +102,14 @@ static pid_t holder_find(const char *root, struct listener_table *table)
 		return 0;
 	for (const struct dirent *entry; (entry = readdir(dir)) != NULL;) {
 		struct holder holder = {.table = table};
-		pid_t pid = (pid_t)atoi(entry->d_name);
+		uint64_t pid;
 
-		if (pid <= 0 || process_descriptors_each(root, pid, on_descriptor, &holder) < 0)
+		if (units_parse_count(slice_from_text(entry->d_name), &pid) != UNITS_OK ||
+		    process_descriptors_each(root, (pid_t)pid, on_descriptor, &holder) < 0)
 			continue;
 		if (holder.has_it && holder.descriptors > most) {
 			most = holder.descriptors;
-			found = pid;
+			found = (pid_t)pid;
 		}
 	}
 	closedir(dir);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/units.h"
 
 /* --- the listeners of a namespace --- */
 
@@ -84,7 +85,11 @@ static enum process_descriptor kind_of(const char *target, uint32_t *out_inode)
 /* Only our own table has the descriptor that reads it. */
 static bool is_reader(const char *root, pid_t pid, int reader, const char *name)
 {
-	return root == NULL && pid == getpid() && atoi(name) == reader;
+	uint64_t number;
+
+	return root == NULL && pid == getpid() &&
+	       units_parse_count(slice_from_text(name), &number) == UNITS_OK &&
+	       number == (uint64_t)reader;
 }
 
 int process_descriptors_each(const char *root, pid_t pid, process_descriptor_fn *on_descriptor,

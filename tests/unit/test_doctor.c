@@ -290,7 +290,7 @@ static void test_verdicts_of_a_process(void **state)
 		{&busy, 0, false,
 		 "srv (pid 77) can hold 3,072 connections; the limit that binds is nofile (1,024 "
 		 "per ring); next would be fs.file-max at 1,502,000; nofile is 97% used."},
-		{&zombie, 0, false, "srv (pid 77) is a zombie: it has ended and holds nothing"},
+		{&zombie, 0, false, "srv (pid 77) is a zombie: it has ended and holds nothing."},
 		{&hidden, 0, true,
 		 "srv (pid 77) can hold 1,024 connections; the limit that binds is nofile (1,024); "
 		 "next would be fs.file-max at 1,499,000."},

@@ -261,15 +261,6 @@ static void file_write(const char *path, const char *text, size_t len)
 	close(fd);
 }
 
-/* Runs a line of shell in the directory `root`. */
-static void run(const char *root, const char *line)
-{
-	char command[512];
-
-	snprintf(command, sizeof(command), "cd %s && %s", root, line);
-	assert_int_equal(system(command), 0);
-}
-
 struct tree {
 	char root[64];
 	char path[128];
@@ -283,14 +274,25 @@ static char *in_tree(struct tree *tree, const char *name)
 
 static void tree_make(struct tree *tree)
 {
+	static const char *const directories[] = {"", "fd"};
+
 	snprintf(tree->root, sizeof(tree->root), "/tmp/gatehouse-test-XXXXXX");
 	assert_non_null(mkdtemp(tree->root));
-	run(tree->root, "mkdir -p proc/77/fd");
+	snprintf(tree->path, sizeof(tree->path), "%s/proc", tree->root);
+	assert_int_equal(mkdir(tree->path, 0700), 0);
+	for (size_t i = 0; i < ARRAY_LEN(directories); i++)
+		assert_int_equal(mkdir(in_tree(tree, directories[i]), 0700), 0);
 }
 
+/* Removes what the tests may have put there. */
 static void tree_remove(struct tree *tree)
 {
-	run(tree->root, "rm -r proc");
+	static const char *const names[] = {"fd/3", "fd/4", "fd/5", "stat", "cmdline", "fd", ""};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		remove(in_tree(tree, names[i]));
+	snprintf(tree->path, sizeof(tree->path), "%s/proc", tree->root);
+	assert_int_equal(rmdir(tree->path), 0);
 	assert_int_equal(rmdir(tree->root), 0);
 }
 
@@ -305,8 +307,9 @@ static void test_made_up_process(void **state)
 	tree_make(&tree);
 	file_write(in_tree(&tree, "stat"), stat, sizeof(stat) - 1);
 	file_write(in_tree(&tree, "cmdline"), command, sizeof(command) - 1);
-	run(tree.root, "cd proc/77/fd && ln -s 'socket:[4000000001]' 3 && "
-		       "ln -s 'anon_inode:[io_uring]' 4 && ln -s /etc/passwd 5");
+	assert_int_equal(symlink("socket:[4000000001]", in_tree(&tree, "fd/3")), 0);
+	assert_int_equal(symlink("anon_inode:[io_uring]", in_tree(&tree, "fd/4")), 0);
+	assert_int_equal(symlink("/etc/passwd", in_tree(&tree, "fd/5")), 0);
 	assert_int_equal(process_read(tree.root, 77, &process), 0);
 	assert_string_equal(process.name, "od) (d  name");
 	assert_string_equal(process.command, "srv --port x y");
@@ -342,7 +345,7 @@ static void test_made_up_process_without_its_files(void **state)
 		struct process process;
 
 		tree_make(&tree);
-		run(tree.root, "rmdir proc/77/fd");
+		assert_int_equal(rmdir(in_tree(&tree, "fd")), 0);
 		if (rows[i].stat != NULL)
 			file_write(in_tree(&tree, "stat"), rows[i].stat, strlen(rows[i].stat));
 		ASSERT_ROW(process_read(tree.root, 77, &process) == rows[i].result, rows[i].name);
