@@ -179,13 +179,15 @@ static void say_unfit(const struct doctor_case *asked, struct doctor_answer *ans
 
 	if (asked->wanted != 0)
 		say(answer, "no: ");
-	else if (answer->target != 0)
+	else if (target_of(asked) == 0)
+		say(answer, "there is no room for connections: ");
+	else
 		say(answer, "server.max_connections %s cannot be held, serve would not start: ",
 		    doctor_number(answer->target, number));
 	for (unsigned i = 0; i < LIMIT_ID_COUNT; i++) {
 		const struct limit *row = &asked->limits->rows[asked->limits->order[i]];
 
-		if (!is_in_the_way(asked, row, MAX(answer->target, UINT64_C(1))))
+		if (!is_in_the_way(asked, row, answer->target))
 			continue;
 		say(answer, "%s%s allows %s", separator, limit_label(row->id),
 		    doctor_number(row->connections, number));
@@ -238,7 +240,7 @@ static bool say_nothing_there(const struct process *process, struct doctor_answe
 static void verdict_make(const struct doctor_case *asked, struct doctor_answer *answer)
 {
 	char number[DOCTOR_NUMBER_MAX];
-	bool fits = held(asked) != 0 && held(asked) >= answer->target;
+	bool fits = held(asked) >= answer->target;
 
 	answer->is_good = fits;
 	if (asked->obstacle != NULL) {
@@ -307,6 +309,8 @@ static void changes_find(const struct doctor_case *asked, struct doctor_answer *
 void doctor_judge(const struct doctor_case *asked, struct doctor_answer *out_answer)
 {
 	*out_answer = (struct doctor_answer){.target = target_of(asked)};
+	if (out_answer->target == 0 && held(asked) == 0)
+		out_answer->target = 1;
 	if (say_nothing_there(asked->process, out_answer))
 		return;
 	verdict_make(asked, out_answer);

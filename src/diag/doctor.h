@@ -35,7 +35,7 @@ struct doctor_change {
 struct doctor_answer {
 	bool is_good; /* `wanted` fits, or what is configured; and nothing is used up */
 	char verdict[640];
-	uint64_t target; /* connections that the changes are for; 0: there are none */
+	uint64_t target; /* connections that the changes are for; 0: none are needed */
 	size_t change_count;
 	struct doctor_change changes[DOCTOR_CHANGES_MAX];
 };

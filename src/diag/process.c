@@ -277,7 +277,7 @@ bool process_has_direct_sockets(const struct process *process)
 	/* A program may have a ring for its files alone: then its connections are among
 	 * its descriptors. */
 	return process->rings > 0 &&
-	       (process->established == 0 || process->established > connected(process));
+	       (connected(process) == 0 || process->established > connected(process));
 }
 
 uint64_t process_connections(const struct process *process)

@@ -199,6 +199,9 @@ def test_colours_only_on_a_terminal_that_wants_them(arguments, env, has_colours)
 def test_running_gateway(gateway, engine):
     """Its connections show, also those that take no descriptor."""
     running = gateway(prepare=with_nofile(512))
+    idle = ask("--pid", running.process.pid, code=0)
+    assert idle["used"] == 0
+    assert ("per ring" in row(idle, "nofile")["note"]) is (engine == "io_uring")
     with contextlib.ExitStack() as stack:
         for number in range(60):
             stack.enter_context(running.open(f"/ws/{number}"))

@@ -311,6 +311,21 @@ static void test_verdicts_of_a_process(void **state)
 	}
 }
 
+static void test_no_room_at_all(void **state)
+{
+	struct process process = server;
+	struct subject subject;
+
+	(void)state;
+	process.others = 2000;
+	process.sockets = process.listening = 2;
+	subject_of_process(&subject, &process, 0);
+	assert_false(subject.answer.is_good);
+	assert_string_equal(subject.answer.verdict,
+			    "there is no room for connections: nofile allows 0.");
+	assert_true(subject.answer.change_count > 0);
+}
+
 static void test_process_is_described(void **state)
 {
 	struct process process = server;
@@ -439,6 +454,7 @@ int main(void)
 		cmocka_unit_test(test_colours_only_if_asked_for),
 		cmocka_unit_test(test_obstacle_is_the_verdict),
 		cmocka_unit_test(test_verdicts_of_a_process),
+		cmocka_unit_test(test_no_room_at_all),
 		cmocka_unit_test(test_process_is_described),
 		cmocka_unit_test(test_advised_descriptors_suffice),
 		cmocka_unit_test(test_json_of_a_process),

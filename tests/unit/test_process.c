@@ -154,6 +154,7 @@ static void test_where_the_connections_are(void **state)
 		 false,
 		 50},
 		{"client", {.sockets = 100}, false, 100},
+		{"client with a ring for files", {.sockets = 100, .rings = 1}, false, 100},
 	};
 
 	(void)state;
