@@ -263,6 +263,11 @@ static void verdict_make(const struct doctor_case *asked, struct doctor_answer *
 static void change_add(struct doctor_answer *answer, enum limit_id id, bool is_advice,
 		       const struct limit_remedy *remedy)
 {
+	/* One line may help against two limits: server.max_connections makes more rings. */
+	for (size_t i = 0; i < answer->change_count; i++)
+		if (strcmp(answer->changes[i].remedy.place, remedy->place) == 0 &&
+		    strcmp(answer->changes[i].remedy.text, remedy->text) == 0)
+			return;
 	if (answer->change_count < DOCTOR_CHANGES_MAX)
 		answer->changes[answer->change_count++] = (struct doctor_change){id, is_advice,
 										 *remedy};

@@ -84,6 +84,13 @@ static void table_print(const struct doctor_case *asked, const struct palette *p
 		line_print(&lines[i], widths, to);
 }
 
+/* What decides about the verdict, or could not be read. What the others mean does not
+ * change from one machine to the next: docs/limits.md has it, and the JSON. */
+static bool is_worth_a_note(const struct limit *row)
+{
+	return row->connections != LIMIT_NO_CAP || row->state == LIMIT_UNKNOWN;
+}
+
 /* Below the table, so that the table fits one screen. */
 static void notes_print(const struct doctor_case *asked, const struct palette *palette, FILE *to)
 {
@@ -92,7 +99,7 @@ static void notes_print(const struct doctor_case *asked, const struct palette *p
 		const struct limit *row = &asked->limits->rows[asked->limits->order[i]];
 		bool has_cost = row->cost[0] != 0, has_note = row->note[0] != 0;
 
-		if (has_cost || has_note)
+		if (is_worth_a_note(row) && (has_cost || has_note))
 			fprintf(to, "%s: %s%s%s%s\n", limit_label(row->id),
 				has_cost ? "each connection takes " : "", row->cost,
 				has_cost && has_note ? "; " : "", row->note);
@@ -217,11 +224,9 @@ static void changes_print(const struct doctor_answer *answer, bool is_advice, FI
 		fprintf(to, "\nAdvice, for when many come at once:\n");
 	else
 		fprintf(to,
-			"\nWhat to change for %s connections (of shell, systemd, compose, docker "
-			"and "
-			"kubernetes\nonly what starts the process; configuration is enough where "
-			"it "
-			"names the same limit):\n",
+			"\nWhat to change for %s connections. For each limit one place is enough: "
+			"configuration,\nor what starts the process (shell, systemd, compose, "
+			"docker, kubernetes):\n",
 			doctor_number(answer->target, number));
 	for (size_t i = 0; i < ARRAY_LEN(places); i++)
 		place_print(answer, places[i], is_advice, to);
@@ -277,6 +282,8 @@ void doctor_print(const struct doctor_case *asked, const struct doctor_answer *a
 	unraisable_print(asked, answer, to);
 	changes_print(answer, true, to);
 	backlogs_print(asked, to);
+	if (has_changes(answer, false))
+		fprintf(to, "\n%s%s%s\n", palette->bad, answer->verdict, palette->end);
 	if (answer->target == 0)
 		fprintf(to, "\nWhat to change for more: gatehouse doctor --connections N%s\n",
 			asked->process != NULL ? " --pid PID" : "");

@@ -110,24 +110,42 @@ static void add_nofile(struct request *request, uint64_t needed)
 	    "LimitNOFILE=%" PRIu64 " for the container runtime: a pod has no field for it", needed);
 }
 
+/* What makes rings for that many: nothing, a number of connections that `workers: auto`
+ * follows, or a number of workers. False: nothing does. */
+static bool rings_text(const struct request *request, char *out, size_t size)
+{
+	const struct limits_input *input = request->input;
+	struct capacity_facts facts = capacity_facts_of(input, LOOP_ENGINE_IO_URING);
+	struct config_server config = input->config->server;
+	uint64_t workers = capacity_workers_for(&facts, request->connections);
+
+	out[0] = 0;
+	if (capacity_plan(&config, &facts).nofile_connections >= request->connections)
+		return true;
+	config.max_connections = request->connections;
+	if (capacity_plan(&config, &facts).nofile_connections >= request->connections &&
+	    request->connections <= LIMIT_CONNECTIONS_MAX)
+		snprintf(out, size, "server.max_connections: %" PRIu64, request->connections);
+	else
+		snprintf(out, size, "server.workers: %" PRIu64, workers);
+	return workers != 0;
+}
+
 /* More workers, each with a ring of its own; or the engine whose workers have that. */
 static void add_rings(struct request *request)
 {
 	const struct limits_input *input = request->input;
-	struct capacity_facts facts = capacity_facts_of(input, LOOP_ENGINE_IO_URING);
 	bool is_ring = input->engine == LOOP_ENGINE_IO_URING;
-	uint64_t workers = capacity_workers_for(&facts, request->connections);
+	char rings[64];
 
-	if (input->config == NULL || !input->can_io_uring || workers == 0)
+	if (input->config == NULL || !input->can_io_uring ||
+	    !rings_text(request, rings, sizeof(rings)))
 		return;
 	if (is_ring)
-		add(request, "configuration", "server.workers: %" PRIu64, workers);
-	else if (capacity_plan(&input->config->server, &facts).nofile_connections >=
-		 request->connections)
-		add(request, "configuration", "server.engine: io_uring");
+		add(request, "configuration", "%s", rings);
 	else
-		add(request, "configuration", "server.engine: io_uring, server.workers: %" PRIu64,
-		    workers);
+		add(request, "configuration", "server.engine: io_uring%s%s",
+		    rings[0] != 0 ? ", " : "", rings);
 }
 
 static void remedy_nofile(struct request *request)

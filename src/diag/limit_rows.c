@@ -141,7 +141,7 @@ static void build_max_connections(const struct limits_input *input, struct limit
 	}
 	row->state = row->value == LIMIT_NO_CAP ? LIMIT_UNLIMITED : LIMIT_KNOWN;
 	row->connections = row->value;
-	snprintf(row->cost, sizeof(row->cost), "1 connection");
+	snprintf(row->cost, sizeof(row->cost), "1 place");
 }
 
 /* --- descriptors --- */

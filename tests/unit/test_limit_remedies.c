@@ -147,6 +147,9 @@ static bool apply(struct world *world, const char *text)
 
 	if (sscanf(text, "LimitNOFILE=%" SCNu64, &n) == 1)
 		world->os.nofile_soft = world->os.nofile_hard = known(n);
+	else if (sscanf(text, "server.engine: io_uring, server.max_connections: %" SCNu64, &n) == 1)
+		world->input.engine = LOOP_ENGINE_IO_URING,
+		world->config.server.max_connections = n;
 	else if (sscanf(text, "server.engine: io_uring, server.workers: %" SCNu64, &n) == 1)
 		world->input.engine = LOOP_ENGINE_IO_URING, world->config.server.workers = n;
 	else if (sscanf(text, "server.engine: %15[a-z_]", engine) == 1)
