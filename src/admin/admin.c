@@ -31,7 +31,7 @@ bool admin_answer(void *arg, const struct http_request *request, struct http_rep
 	if (slice_equals(request->path, SLICE_LITERAL("/metrics")))
 		metrics_answer(admin, reply);
 	else if (slice_equals(request->path, SLICE_LITERAL("/limits")))
-		limits_answer(admin, reply);
+		limits_answer(admin, request->query, reply);
 	else
 		return health_answer(admin->server, request->path, reply);
 	return true;

@@ -30,8 +30,9 @@ void metrics_answer(const struct admin *admin, struct http_reply *reply);
 /* docs/metrics.md. */
 void metrics_print_reference(FILE *to);
 
-/* limits.c: the limits table as JSON. */
-void limits_answer(const struct admin *admin, struct http_reply *reply);
+/* limits.c: the limits table as JSON. `query` may be "connections=N": with remedies for so
+ * many. */
+void limits_answer(const struct admin *admin, struct slice query, struct http_reply *reply);
 
 /* A JSON body; takes the reference of `body`. 500 without memory. */
 void admin_reply_json(struct http_reply *reply, unsigned status, json_t *body);

@@ -20,6 +20,16 @@ static struct slice before(struct slice text, char end)
 	return found == NULL ? text : slice_of(text.data, (size_t)(found - text.data));
 }
 
+struct slice http_query(const struct http_head *head, const uint8_t *data)
+{
+	struct slice target = http_target(head, data);
+	size_t path_len = before(target, '?').len;
+
+	return path_len == target.len
+		       ? (struct slice){0}
+		       : slice_of(target.data + path_len + 1, target.len - path_len - 1);
+}
+
 /* The parser lets only "/..." and "scheme://authority..." pass. */
 struct slice http_path(const struct http_head *head, const uint8_t *data)
 {

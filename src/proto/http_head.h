@@ -82,6 +82,9 @@ struct slice http_target(const struct http_head *head, const uint8_t *data);
 /* The target without the query; of an absolute URL its path ("/" if it has none). */
 struct slice http_path(const struct http_head *head, const uint8_t *data);
 
+/* What stands behind the first '?' of the target; empty if there is none. */
+struct slice http_query(const struct http_head *head, const uint8_t *data);
+
 /* How many fields have this name; *out_value is the first one's value (untouched
  * if none). */
 unsigned http_field_find(const struct http_head *head, const uint8_t *data, const char *name,

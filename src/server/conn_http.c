@@ -43,6 +43,7 @@ static void serve_http(struct conn *conn, const struct conn_request *request)
 	struct http_request ask = {
 		.method = http_method(request->head, request->data),
 		.path = http_path(request->head, request->data),
+		.query = http_query(request->head, request->data),
 	};
 	bool is_read = conn->is_head || slice_equals(ask.method, SLICE_LITERAL("GET"));
 	struct http_reply reply = {0};

@@ -23,6 +23,7 @@ struct http_reply {
 struct http_request {
 	struct slice method;
 	struct slice path;
+	struct slice query; /* without its '?'; may be empty */
 };
 
 /* Who answers ordinary HTTP on a listener. False: there is nothing at this path.

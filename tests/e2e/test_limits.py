@@ -182,6 +182,22 @@ def test_remedies_are_ready_to_paste(gateway):
         rows["max_connections"]["remedies"]
 
 
+def test_remedies_are_for_as_many_connections_as_asked(gateway):
+    running = gateway(server={"max_connections": 30})
+    table = json.loads(running.get("/limits?connections=777").body)
+    assert {"place": "configuration", "text": "server.max_connections: 777"} in \
+        table["limits"][0]["remedies"]
+
+
+@pytest.mark.parametrize("query", ["connections", "connections=", "connections=0", "x=1",
+                                   "connections=1&x=2", "connections=-1", "connections=16000001",
+                                   "connections=99999999999999999999"])
+def test_limits_with_another_query_is_refused_with_the_reason(gateway, query):
+    response = gateway().get(f"/limits?{query}")
+    assert response.status == 400
+    assert "connections=N" in json.loads(response.body)["detail"]
+
+
 def test_a_limit_that_is_nearly_used_up_is_warned_of_once(gateway):
     """At 80 and at 95 percent; and again only after it has fallen."""
     running = gateway(server={"max_connections": 20})

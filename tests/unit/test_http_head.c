@@ -275,17 +275,18 @@ static void test_path_table(void **state)
 	static const struct {
 		const char *target;
 		const char *path;
+		const char *query;
 	} rows[] = {
-		{"/", "/"},
-		{"/?", "/"},
-		{"/a?b?c", "/a"},
-		{"//a", "//a"},
-		{"/a:b://c", "/a:b://c"},
-		{"http://h", "/"},
-		{"http://h?x=/y", "/"},
-		{"http://h/", "/"},
-		{"HTTPS://h:80/a/b?c", "/a/b"},
-		{"http://[::1]:80/a", "/a"},
+		{"/", "/", ""},
+		{"/?", "/", ""},
+		{"/a?b?c", "/a", "b?c"},
+		{"//a", "//a", ""},
+		{"/a:b://c", "/a:b://c", ""},
+		{"http://h", "/", ""},
+		{"http://h?x=/y", "/", "x=/y"},
+		{"http://h/", "/", ""},
+		{"HTTPS://h:80/a/b?c", "/a/b", "c"},
+		{"http://[::1]:80/a", "/a", ""},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		char text[200];
@@ -300,6 +301,9 @@ static void test_path_table(void **state)
 			   rows[i].target);
 		ASSERT_ROW(slice_equals(http_path(&head, (uint8_t *)text),
 					slice_from_text(rows[i].path)),
+			   rows[i].target);
+		ASSERT_ROW(slice_equals(http_query(&head, (uint8_t *)text),
+					slice_from_text(rows[i].query)),
 			   rows[i].target);
 	}
 }
