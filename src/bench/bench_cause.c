@@ -65,24 +65,42 @@ static struct bench_cause *row_for(struct bench_causes *causes, const struct ben
 	row->count = 0;
 	if (causes->count == BENCH_CAUSES_MAX)
 		*row = (struct bench_cause){.kind = BENCH_CAUSE_OTHER,
-					    .first_number = wanted->first_number};
+					    .first_number = wanted->first_number,
+					    .first_s = wanted->first_s,
+					    .last_s = wanted->last_s};
 	return row;
 }
 
-void bench_causes_add(struct bench_causes *causes, enum bench_cause_kind kind, int code,
-		      struct slice label, struct slice example, uint64_t number)
+static void cause_add(struct bench_causes *causes, const struct bench_cause *cause)
 {
-	struct bench_cause cause = {.kind = kind, .code = code, .first_number = number};
+	struct bench_cause *row = row_for(causes, cause);
+
+	row->count += cause->count;
+	row->first_s = MIN(row->first_s, cause->first_s);
+	row->last_s = MAX(row->last_s, cause->last_s);
+}
+
+void bench_causes_add(struct bench_causes *causes, enum bench_cause_kind kind, int code,
+		      struct slice label, struct slice example, uint64_t number, double at_s)
+{
+	struct bench_cause cause = {
+		.kind = kind,
+		.code = code,
+		.count = 1,
+		.first_number = number,
+		.first_s = at_s,
+		.last_s = at_s,
+	};
 
 	printable_copy(label, cause.label, sizeof(cause.label));
 	printable_copy(example, cause.example, sizeof(cause.example));
-	row_for(causes, &cause)->count++;
+	cause_add(causes, &cause);
 }
 
 void bench_causes_merge(struct bench_causes *into, const struct bench_causes *from)
 {
 	for (unsigned i = 0; i < from->count; i++)
-		row_for(into, &from->rows[i])->count += from->rows[i].count;
+		cause_add(into, &from->rows[i]);
 }
 
 static int by_count(const void *left, const void *right)
@@ -100,6 +118,60 @@ void bench_causes_sort(struct bench_causes *causes)
 bool bench_cause_is_early(const struct bench_cause *cause)
 {
 	return cause->kind <= BENCH_CAUSE_BAD_HANDSHAKE || cause->kind == BENCH_CAUSE_TESTER;
+}
+
+/* Whose an errno of connect, or of the tester itself, is: the tester's means
+ * ran out, the other side said no, or nobody answered. */
+static enum bench_side errno_side(int code)
+{
+	switch (code) {
+	case ETIMEDOUT:
+	case ENETUNREACH:
+	case EHOSTUNREACH:
+	case ENETDOWN:
+	case EHOSTDOWN:
+		return BENCH_BETWEEN;
+	case ECONNREFUSED:
+	case ECONNRESET:
+	case EPIPE:
+		return BENCH_YOURS;
+	default:
+		return BENCH_MINE;
+	}
+}
+
+enum bench_side bench_cause_side(const struct bench_cause *cause)
+{
+	switch (cause->kind) {
+	case BENCH_CAUSE_CONNECT:
+		return errno_side(cause->code);
+	case BENCH_CAUSE_CONNECT_TIMEOUT:
+	case BENCH_CAUSE_HANDSHAKE_TIMEOUT:
+	case BENCH_CAUSE_ECHO_TIMEOUT:
+		return BENCH_BETWEEN;
+	case BENCH_CAUSE_HANDSHAKE_LOST:
+	case BENCH_CAUSE_LOST:
+		/* 0 is the peer's end of stream. */
+		return cause->code == 0 ? BENCH_YOURS : errno_side(cause->code);
+	case BENCH_CAUSE_TESTER:
+		return BENCH_MINE;
+	case BENCH_CAUSE_HTTP:
+	case BENCH_CAUSE_BAD_HANDSHAKE:
+	case BENCH_CAUSE_CLOSED:
+	case BENCH_CAUSE_BAD_FRAME:
+	case BENCH_CAUSE_WRONG_ECHO:
+	case BENCH_CAUSE_OTHER: /* only a peer can think up so many */
+		return BENCH_YOURS;
+	}
+	return BENCH_YOURS;
+}
+
+const char *bench_side_name(enum bench_side side)
+{
+	static const char *const names[] = {
+		[BENCH_MINE] = "mine", [BENCH_YOURS] = "yours", [BENCH_BETWEEN] = "between"};
+
+	return names[side];
 }
 
 /* "ECONNREFUSED (Connection refused)" */

@@ -30,13 +30,22 @@ enum bench_cause_kind {
 	BENCH_CAUSE_OTHER,
 };
 
+/* Who has to do something about it. */
+enum bench_side {
+	BENCH_MINE,    /* the tester, its machine and container */
+	BENCH_YOURS,   /* the server: it answered, and that was the failure */
+	BENCH_BETWEEN, /* nobody answered: the network, or a server too busy to */
+};
+#define BENCH_SIDES 3
+
 struct bench_cause {
 	enum bench_cause_kind kind;
 	int code;
 	uint64_t count;
-	uint64_t first_number; /* the connection of the example */
-	char label[96];        /* printable ASCII; "" if none */
-	char example[256];     /* more of what one peer said; "" if nothing */
+	uint64_t first_number;  /* the connection of the example */
+	double first_s, last_s; /* since the start of the test */
+	char label[96];         /* printable ASCII; "" if none */
+	char example[256];      /* more of what one peer said; "" if nothing */
 };
 
 struct bench_causes {
@@ -44,11 +53,11 @@ struct bench_causes {
 	struct bench_cause rows[BENCH_CAUSES_MAX];
 };
 
-/* Counts one failure of connection `number`; `label` and `example` may be empty and
- * may hold any bytes. Two causes are the same if kind, code and label are; of
+/* Counts one failure of connection `number`, `at_s` after the start; `label` and `example` may be
+ * empty and may hold any bytes. Two causes are the same if kind, code and label are; of
  * BENCH_CAUSE_HTTP's label only the limit's name counts, up to ';'. */
 void bench_causes_add(struct bench_causes *causes, enum bench_cause_kind kind, int code,
-		      struct slice label, struct slice example, uint64_t number);
+		      struct slice label, struct slice example, uint64_t number, double at_s);
 
 void bench_causes_merge(struct bench_causes *into, const struct bench_causes *from);
 
@@ -57,6 +66,11 @@ void bench_causes_sort(struct bench_causes *causes);
 
 /* Happened before the connection was open? Then it failed, else it was dropped. */
 bool bench_cause_is_early(const struct bench_cause *cause);
+
+enum bench_side bench_cause_side(const struct bench_cause *cause);
+
+/* "mine", "yours", "between" */
+const char *bench_side_name(enum bench_side side);
 
 /* One line such as "HTTP 503 (Gatehouse-Limit: max_connections; ...)", with a NUL. */
 char *bench_cause_text(const struct bench_cause *cause, char *out, size_t size);

@@ -55,6 +55,16 @@ void bench_conn_end(struct bench_conn *conn)
 
 /* --- failing --- */
 
+static void cause_add(const struct bench_conn *conn, enum bench_cause_kind kind, int code,
+		      struct slice label, struct slice example)
+{
+	struct bench_worker *worker = conn->worker;
+	double at_s = (double)(clock_now_ns() - worker->setup->start_ns) / (double)NS_PER_S;
+
+	bench_causes_add(&worker->causes, kind, code, label, example, bench_conn_number(conn),
+			 at_s);
+}
+
 /* Takes an open connection out of the counts of open ones. */
 static void drop(struct bench_conn *conn)
 {
@@ -68,7 +78,7 @@ void bench_conn_fail(struct bench_conn *conn, enum bench_cause_kind kind, int co
 	struct bench_worker *worker = conn->worker;
 	bool was_open = conn->state == BENCH_CONN_OPEN;
 
-	bench_causes_add(&worker->causes, kind, code, label, example, bench_conn_number(conn));
+	cause_add(conn, kind, code, label, example);
 	if (was_open) {
 		drop(conn);
 		bench_conn_end(conn);
@@ -88,8 +98,7 @@ static void fail_plainly(struct bench_conn *conn, enum bench_cause_kind kind, in
 void bench_conn_closed_by_peer(struct bench_conn *conn, uint16_t code, struct slice reason,
 			       uint64_t now_ns)
 {
-	bench_causes_add(&conn->worker->causes, BENCH_CAUSE_CLOSED, code, reason, (struct slice){0},
-			 bench_conn_number(conn));
+	cause_add(conn, BENCH_CAUSE_CLOSED, code, reason, (struct slice){0});
 	drop(conn);
 	bench_traffic_close(conn, code);
 	conn->state = BENCH_CONN_CLOSING;
@@ -130,8 +139,7 @@ static void connect_begin(struct bench_conn *conn, uint64_t now_ns)
 		worker->live++;
 		return;
 	}
-	bench_causes_add(&worker->causes, BENCH_CAUSE_CONNECT, -r, (struct slice){0},
-			 (struct slice){0}, bench_conn_number(conn));
+	cause_add(conn, BENCH_CAUSE_CONNECT, -r, (struct slice){0}, (struct slice){0});
 	handshake_release(conn);
 	conn->state = BENCH_CONN_GONE;
 	bench_count(&worker->counters.failed);
@@ -145,8 +153,7 @@ void bench_conn_start(struct bench_conn *conn, uint64_t now_ns)
 	bench_count(&worker->counters.started);
 	conn->handshake = bench_worker_handshake_get(worker);
 	if (conn->handshake == NULL) {
-		bench_causes_add(&worker->causes, BENCH_CAUSE_TESTER, ENOMEM, (struct slice){0},
-				 (struct slice){0}, bench_conn_number(conn));
+		cause_add(conn, BENCH_CAUSE_TESTER, ENOMEM, (struct slice){0}, (struct slice){0});
 		conn->state = BENCH_CONN_GONE;
 		bench_count(&worker->counters.failed);
 		return;

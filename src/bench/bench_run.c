@@ -371,7 +371,7 @@ static bool report(struct run *run)
 
 static bool test(struct run *run)
 {
-	run->start_ns = clock_now_ns();
+	run->start_ns = run->setup.start_ns = clock_now_ns();
 	run->next_point_ns = run->start_ns + NS_PER_S;
 	bench_series_init(&run->result.series, 1);
 	bench_progress_init(&run->progress, run->options->is_quiet ? NULL : stderr,

@@ -61,7 +61,7 @@ static void test_refusals_name_the_limit(void **state)
 	for (unsigned i = 0; i < 9000; i++)
 		bench_causes_add(&result.causes, BENCH_CAUSE_HTTP, 503,
 				 SLICE_LITERAL("max_connections; current=1000; max=1000"), nothing,
-				 1001 + i);
+				 1001 + i, 0);
 	assert_false(bench_verdict(&result, text, sizeof(text)));
 	assert_string_equal(text, "FAIL: 1000 of 10000 connected, 1000 held 0.0 s; 9000 refused: "
 				  "HTTP 503 (Gatehouse-Limit: max_connections; current=1000; "
@@ -115,7 +115,7 @@ static void test_verdict_fits_any_room(void **state)
 
 	for (int i = 0; i < 64; i++)
 		bench_causes_add(&result.causes, BENCH_CAUSE_CLOSED, 3000 + i,
-				 SLICE_LITERAL("reason"), nothing, 1);
+				 SLICE_LITERAL("reason"), nothing, 1, 0);
 	for (size_t size = 1; size < 200; size++) {
 		char *text = malloc(size);
 
@@ -133,14 +133,14 @@ static void test_same_causes_share_a_row(void **state)
 	struct bench_causes causes = {0};
 
 	bench_causes_add(&causes, BENCH_CAUSE_HTTP, 503, SLICE_LITERAL("a; current=1"),
-			 SLICE_LITERAL("first"), 7);
+			 SLICE_LITERAL("first"), 7, 0);
 	bench_causes_add(&causes, BENCH_CAUSE_HTTP, 503, SLICE_LITERAL("a; current=2"),
-			 SLICE_LITERAL("second"), 8);
-	bench_causes_add(&causes, BENCH_CAUSE_HTTP, 503, SLICE_LITERAL("ab; current=2"), nothing,
-			 9);
-	bench_causes_add(&causes, BENCH_CAUSE_HTTP, 500, nothing, nothing, 10);
-	bench_causes_add(&causes, BENCH_CAUSE_CLOSED, 1013, SLICE_LITERAL("x"), nothing, 11);
-	bench_causes_add(&causes, BENCH_CAUSE_CLOSED, 1013, SLICE_LITERAL("y"), nothing, 12);
+			 SLICE_LITERAL("second"), 8, 0);
+	bench_causes_add(&causes, BENCH_CAUSE_HTTP, 503, SLICE_LITERAL("ab; current=2"), nothing, 9,
+			 0);
+	bench_causes_add(&causes, BENCH_CAUSE_HTTP, 500, nothing, nothing, 10, 0);
+	bench_causes_add(&causes, BENCH_CAUSE_CLOSED, 1013, SLICE_LITERAL("x"), nothing, 11, 0);
+	bench_causes_add(&causes, BENCH_CAUSE_CLOSED, 1013, SLICE_LITERAL("y"), nothing, 12, 0);
 	assert_int_equal(causes.count, 5);
 	assert_int_equal(causes.rows[0].count, 2);
 	assert_int_equal(causes.rows[0].first_number, 7);
@@ -154,7 +154,7 @@ static void test_table_is_bounded_and_counts_all(void **state)
 	uint64_t sum = 0;
 
 	for (int i = 0; i < 1000; i++)
-		bench_causes_add(&causes, BENCH_CAUSE_CLOSED, i, nothing, nothing, 1);
+		bench_causes_add(&causes, BENCH_CAUSE_CLOSED, i, nothing, nothing, 1, 0);
 	bench_causes_merge(&merged, &causes);
 	bench_causes_merge(&merged, &causes);
 	bench_causes_sort(&merged);
@@ -172,7 +172,7 @@ static void test_peers_words_are_made_harmless(void **state)
 	char text[400];
 
 	bench_causes_add(&causes, BENCH_CAUSE_CLOSED, 1008, SLICE_LITERAL("\x1b[2J\n\xff ok"),
-			 nothing, 1);
+			 nothing, 1, 0);
 	assert_string_equal(causes.rows[0].label, "?[2J?? ok");
 	assert_string_equal(bench_cause_text(&causes.rows[0], text, sizeof(text)),
 			    "closed with 1008 \"?[2J?? ok\"");
