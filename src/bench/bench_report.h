@@ -4,9 +4,11 @@
  * Layer: bench. Main thread only, after the test. docs/bench.md describes both. */
 #pragma once
 
+#include <jansson.h>
 #include <stdio.h>
 
 #include "bench/bench_stats.h"
+#include "bench/bench_verdict.h"
 #include "bench/bench_worker.h"
 
 struct bench_report {
@@ -15,6 +17,12 @@ struct bench_report {
 	const char *engine_reason;
 	const char *verdict;
 	bool is_passed;
+	const struct bench_plateau *plateau;
+	const struct bench_check *checks; /* of --expect */
+	size_t check_count;
+	/* In the form of diag/limits_json.h; NULL if not known. */
+	const json_t *tester_limits, *server_limits;
+	const char *server_note; /* how the server's were learnt, or why not; may be "" */
 };
 
 /* Ends with the verdict. */

@@ -16,6 +16,7 @@
 #include "bench/bench_progress.h"
 #include "bench/bench_ready.h"
 #include "bench/bench_report.h"
+#include "bench/bench_verdict.h"
 #include "bench/bench_worker.h"
 #include "io/net_resolve.h"
 
@@ -354,8 +355,16 @@ static bool report(struct run *run)
 {
 	char verdict[2048];
 	bool is_passed = bench_verdict(&run->result, verdict, sizeof(verdict));
-	const struct bench_report what = {&run->setup, &run->result, run->engine_reason, verdict,
-					  is_passed};
+	const struct bench_plateau plateau = {0};
+	const struct bench_report what = {
+		.setup = &run->setup,
+		.result = &run->result,
+		.engine_reason = run->engine_reason,
+		.verdict = verdict,
+		.is_passed = is_passed,
+		.plateau = &plateau,
+		.server_note = "",
+	};
 
 	bench_report_print(&what, stdout);
 	fflush(stdout);

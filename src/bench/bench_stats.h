@@ -80,6 +80,3 @@ struct bench_result {
 	bool has_traffic;
 	bool was_interrupted;
 };
-
-/* Writes the one-line verdict; true if the test is passed. */
-bool bench_verdict(const struct bench_result *result, char *out, size_t size);

@@ -10,6 +10,7 @@
 #include "bench/bench_progress.h"
 #include "bench/bench_report.h"
 #include "bench/bench_stats.h"
+#include "bench/bench_verdict.h"
 
 static const struct slice nothing;
 
