@@ -220,6 +220,7 @@ static void open_take(struct bench_conn *conn, struct slice rest, uint64_t now_n
 	struct bench_handshake *handshake = conn->handshake;
 
 	hist_record(&worker->handshake, now_ns - handshake->started_ns);
+	bench_latency_record(&worker->live_handshake, now_ns - handshake->started_ns);
 	bench_count(&worker->counters.connected);
 	conn->state = BENCH_CONN_OPEN;
 	conn->decoder = NULL;

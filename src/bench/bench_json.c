@@ -70,16 +70,35 @@ static json_t *causes_json(const struct bench_causes *causes)
 	return array;
 }
 
+static json_t *quantiles_json(const struct bench_quantiles *quantiles)
+{
+	json_t *object = json_object();
+
+	json_object_set_new(object, "count", count(quantiles->count));
+	json_object_set_new(object, "p50", json_real(seconds(quantiles->p50_ns)));
+	json_object_set_new(object, "p90", json_real(seconds(quantiles->p90_ns)));
+	json_object_set_new(object, "p99", json_real(seconds(quantiles->p99_ns)));
+	json_object_set_new(object, "max", json_real(seconds(quantiles->max_ns)));
+	return object;
+}
+
+static json_t *point_json(const struct bench_point *point)
+{
+	json_t *object = totals_json(&point->totals);
+
+	json_object_set_new(object, "at", json_real(point->at_s));
+	json_object_set_new(object, "tester_cpu", json_real(point->cpu));
+	json_object_set_new(object, "handshake_seconds", quantiles_json(&point->handshake));
+	json_object_set_new(object, "echo_seconds", quantiles_json(&point->echo));
+	return object;
+}
+
 static json_t *series_json(const struct bench_series *series)
 {
 	json_t *points = json_array();
 
-	for (unsigned i = 0; i < series->count; i++) {
-		json_t *point = totals_json(&series->points[i]);
-
-		json_object_set_new(point, "at", json_real((i + 1) * series->interval_s));
-		json_array_append_new(points, point);
-	}
+	for (unsigned i = 0; i < series->count; i++)
+		json_array_append_new(points, point_json(&series->points[i]));
 	return points;
 }
 

@@ -33,7 +33,7 @@ char *bench_progress_format(const struct bench_progress *progress, const char *p
 {
 	const struct bench_totals *last = &progress->last;
 	uint64_t elapsed_ns = now_ns - progress->last_ns;
-	uint64_t held = totals->connected - totals->dropped;
+	uint64_t held = bench_totals_open(totals);
 
 	snprintf(out, size,
 		 "%-10s  connected %" PRIu64 " of %" PRIu64 "  failed %" PRIu64

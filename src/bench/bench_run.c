@@ -16,6 +16,7 @@
 #include "bench/bench_progress.h"
 #include "bench/bench_ready.h"
 #include "bench/bench_report.h"
+#include "bench/bench_series.h"
 #include "bench/bench_verdict.h"
 #include "bench/bench_worker.h"
 #include "io/net_resolve.h"
@@ -34,7 +35,8 @@ struct run {
 	FILE *json;
 	struct bench_progress progress;
 	uint64_t start_ns;
-	uint64_t next_point_ns;
+	uint64_t next_sample_ns;
+	struct bench_recorder *recorder;
 	uint64_t hold_start_ns; /* 0: never held */
 	struct bench_result result;
 };
@@ -188,9 +190,11 @@ static bool prepare(struct run *run)
 	setup->sources = bench_sources_plan(&setup->remote, options->connections, ports);
 	ports_warn(run, ports);
 	run->workers = calloc(setup->workers, sizeof(struct bench_worker *));
+	run->recorder = calloc(1, sizeof(*run->recorder));
 	int r = bench_payload_init(&setup->payload, options->size, options->is_binary);
 
-	return (run->workers != NULL && r == 0) || complain("memory is out before the start");
+	return (run->workers != NULL && run->recorder != NULL && r == 0) ||
+	       complain("memory is out before the start");
 }
 
 /* --- during --- */
@@ -204,6 +208,35 @@ static struct bench_totals totals_now(const struct run *run)
 	return totals;
 }
 
+static double seconds_since(uint64_t start_ns, uint64_t now_ns)
+{
+	return (double)(now_ns - start_ns) / (double)NS_PER_S;
+}
+
+static double process_cpu_seconds(void)
+{
+	struct timespec used;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+	return (double)used.tv_sec + (double)used.tv_nsec / (double)NS_PER_S;
+}
+
+static void sample_take(struct run *run, const struct bench_totals *totals, uint64_t now_ns,
+			void (*add)(struct bench_recorder *, const struct bench_sample *))
+{
+	struct bench_sample sample = {
+		.at_s = seconds_since(run->start_ns, now_ns),
+		.cpu_s = process_cpu_seconds(),
+		.totals = *totals,
+	};
+
+	for (unsigned i = 0; i < run->setup.workers; i++) {
+		bench_latency_add(&sample.echo, &run->workers[i]->live_echo);
+		bench_latency_add(&sample.handshake, &run->workers[i]->live_handshake);
+	}
+	add(run->recorder, &sample);
+}
+
 /* Sleeps a tick and reports; returns the totals. */
 static struct bench_totals tick(struct run *run, const char *phase)
 {
@@ -213,8 +246,10 @@ static struct bench_totals tick(struct run *run, const char *phase)
 	struct bench_totals totals = totals_now(run);
 	uint64_t now_ns = clock_now_ns();
 
-	for (; now_ns >= run->next_point_ns; run->next_point_ns += NS_PER_S)
-		bench_series_add(&run->result.series, &totals);
+	if (now_ns >= run->next_sample_ns)
+		sample_take(run, &totals, now_ns, bench_recorder_add);
+	while (now_ns >= run->next_sample_ns)
+		run->next_sample_ns += NS_PER_S;
 	bench_progress_update(&run->progress, phase, &totals, now_ns);
 	return totals;
 }
@@ -249,7 +284,7 @@ static void connect_phase(struct run *run)
 	do {
 		totals = tick(run, "connecting");
 	} while (totals.connected + totals.failed < run->options->connections && interrupts == 0);
-	run->result.connect_s = (double)(clock_now_ns() - run->start_ns) / (double)NS_PER_S;
+	run->result.connect_s = seconds_since(run->start_ns, clock_now_ns());
 	phase_end(run, "connected");
 }
 
@@ -258,7 +293,7 @@ static bool is_worth_holding(const struct run *run)
 {
 	struct bench_totals totals = totals_now(run);
 
-	return interrupts == 0 && totals.connected > totals.dropped;
+	return interrupts == 0 && bench_totals_open(&totals) > 0;
 }
 
 static void hold_phase(struct run *run)
@@ -320,9 +355,7 @@ static double hold_seconds(const struct run *run)
 		return 0;
 	for (unsigned i = 0; i < run->setup.workers; i++)
 		end_ns = MIN(end_ns, run->workers[i]->close_start_ns);
-	return end_ns < run->hold_start_ns
-		       ? 0
-		       : (double)(end_ns - run->hold_start_ns) / (double)NS_PER_S;
+	return end_ns < run->hold_start_ns ? 0 : seconds_since(run->hold_start_ns, end_ns);
 }
 
 static double timeval_seconds(struct timeval time)
@@ -346,7 +379,7 @@ static void result_collect(struct run *run)
 	result->hold_s = hold_seconds(run);
 	result->traffic_s = MIN(traffic_s, result->hold_s);
 	result->started_s = (double)run->start_ns / (double)NS_PER_S;
-	result->total_s = (double)(clock_now_ns() - run->start_ns) / (double)NS_PER_S;
+	result->total_s = seconds_since(run->start_ns, clock_now_ns());
 	result->cpu_user_s = timeval_seconds(usage.ru_utime);
 	result->cpu_system_s = timeval_seconds(usage.ru_stime);
 }
@@ -381,8 +414,8 @@ static bool report(struct run *run)
 static bool test(struct run *run)
 {
 	run->start_ns = run->setup.start_ns = clock_now_ns();
-	run->next_point_ns = run->start_ns + NS_PER_S;
-	bench_series_init(&run->result.series, 1);
+	run->next_sample_ns = run->start_ns + NS_PER_S;
+	bench_recorder_init(run->recorder, &run->result.series, 1);
 	bench_progress_init(&run->progress, run->options->is_quiet ? NULL : stderr,
 			    run->options->connections, run->start_ns);
 	connect_phase(run);
@@ -394,6 +427,9 @@ static bool test(struct run *run)
 	while (!have_all_ended(run))
 		tick(run, "closing");
 	for_all(run, bench_worker_join);
+	const struct bench_totals totals = totals_now(run);
+
+	sample_take(run, &totals, clock_now_ns(), bench_recorder_end);
 	result_collect(run);
 	return report(run);
 }
@@ -413,6 +449,7 @@ bool bench_run(const struct bench_options *options)
 	if (run->json != NULL)
 		fclose(run->json);
 	bench_payload_finish(&run->setup.payload);
+	free(run->recorder);
 	free(run->workers);
 	free(run);
 	return is_passed;

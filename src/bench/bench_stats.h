@@ -13,30 +13,26 @@
 
 #include "base/hist.h"
 #include "bench/bench_cause.h"
+#include "bench/bench_latency.h"
 
 /* X(name): the live counters, of connections unless said otherwise. */
-#define BENCH_COUNTERS(X)                                              \
-	X(started)        /* first connect begun */                    \
-	X(connected)      /* upgraded to a WebSocket */                \
-	X(failed)         /* never became open, for a cause */         \
-	X(dropped)        /* open, then lost before the end */         \
-	X(held)           /* open until the end */                     \
-	X(closed_cleanly) /* held, and closing answered by the peer */ \
-	X(sent)           /* messages */                               \
+#define BENCH_COUNTERS(X)                                                \
+	X(started)        /* first connect begun */                      \
+	X(connected)      /* upgraded to a WebSocket */                  \
+	X(failed)         /* never became open, for a cause */           \
+	X(dropped)        /* open, then lost before the end */           \
+	X(held)           /* open until the end */                       \
+	X(closed_cleanly) /* held, and closing answered by the peer */   \
+	X(retired)        /* closed by us in the hold, to be reopened */ \
+	X(reopened)       /* upgraded in the place of a retired one */   \
+	X(slow_closed)    /* slow readers that the peer closed or cut */ \
+	X(sent)           /* messages; those of slow readers aside */    \
 	X(received)       /* messages: right echoes */
 
 struct bench_counters {
 #define BENCH_COUNTER_FIELD(name) _Atomic uint64_t name;
 	BENCH_COUNTERS(BENCH_COUNTER_FIELD)
 };
-
-/* By the one thread that writes it: cheaper than a locked add. */
-static inline void bench_count(_Atomic uint64_t *counter)
-{
-	uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
-
-	atomic_store_explicit(counter, value + 1, memory_order_relaxed);
-}
 
 struct bench_totals {
 #define BENCH_TOTAL_FIELD(name) uint64_t name;
@@ -45,29 +41,38 @@ struct bench_totals {
 
 void bench_totals_add(struct bench_totals *totals, const struct bench_counters *counters);
 
-#define BENCH_SERIES_MAX 1024
+/* Open at that time. */
+static inline uint64_t bench_totals_open(const struct bench_totals *totals)
+{
+	return totals->connected + totals->reopened - totals->retired - totals->dropped -
+	       totals->slow_closed;
+}
 
-/* Totals over time, at equal distance; when it is full every second point goes. */
-struct bench_series {
-	double interval_s;
-	unsigned count;
-	unsigned skipped; /* points left out since the last one kept */
-	unsigned stride;
-	struct bench_totals points[BENCH_SERIES_MAX];
+struct bench_point {
+	double at_s; /* since connecting began */
+	struct bench_totals totals;
+	/* Of the interval since the point before. */
+	struct bench_quantiles echo, handshake;
+	double cpu; /* of the tester: CPUs in use, e.g. 0.7 */
 };
 
-void bench_series_init(struct bench_series *series, double interval_s);
+#define BENCH_SERIES_MAX 1024
 
-/* To be called once per interval_s as it was given at first. */
-void bench_series_add(struct bench_series *series, const struct bench_totals *totals);
+/* At equal distance but for the last; when it is full every two points become one. */
+struct bench_series {
+	double interval_s; /* as planned; a busy machine makes it longer */
+	unsigned count;
+	struct bench_point points[BENCH_SERIES_MAX];
+};
 
 /* The outcome, for report and verdict. */
 struct bench_result {
 	uint64_t wanted; /* connections asked for */
 	struct bench_totals totals;
 	struct bench_causes causes;
-	struct hist handshake; /* [ns] from connect to the 101 */
-	struct hist echo;      /* [ns] */
+	struct bench_causes slow_ends; /* of slow readers, by the peer: expected, no failures */
+	struct hist handshake;         /* [ns] from connect to the 101 */
+	struct hist echo;              /* [ns] */
 	struct bench_series series;
 	double connect_s; /* until the last connection was up or had failed */
 	double hold_s;    /* as it was, not as it was asked */

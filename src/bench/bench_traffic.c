@@ -137,7 +137,10 @@ static void message_take(struct bench_conn *conn, const struct ws_event_data *ev
 	}
 	if (!bench_payload_has_stamp(&worker->setup->payload))
 		sent_ns = unstamped_sent_at(conn);
-	hist_record(&worker->echo, bench_payload_age(sent_ns, now_ns));
+	uint64_t age_ns = bench_payload_age(sent_ns, now_ns);
+
+	hist_record(&worker->echo, age_ns);
+	bench_latency_record(&worker->live_echo, age_ns);
 	conn->echoed++;
 	conn->since_ns = now_ns;
 	worker->in_flight--;

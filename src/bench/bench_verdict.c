@@ -28,8 +28,8 @@ static bool is_passed(const struct bench_result *result)
 	const struct bench_totals *totals = &result->totals;
 
 	return !result->was_interrupted && totals->connected == result->wanted &&
-	       totals->held == result->wanted && totals->sent == totals->received &&
-	       (!result->has_traffic || totals->sent > 0);
+	       totals->held + totals->slow_closed == result->wanted &&
+	       totals->sent == totals->received && (!result->has_traffic || totals->sent > 0);
 }
 
 static void add_causes(struct text *text, const struct bench_causes *causes, bool is_early,

@@ -70,6 +70,8 @@ struct bench_worker {
 	struct bench_causes causes;
 	struct hist handshake; /* [ns] */
 	struct hist echo;      /* [ns] */
+	/* The same, to be read by the main thread at any time. */
+	struct bench_latency live_handshake, live_echo;
 
 	pthread_t thread;
 	sem_t is_up;

@@ -225,24 +225,6 @@ static void test_times_have_three_digits(void **state)
 	}
 }
 
-static void test_series_keeps_its_span_in_fixed_room(void **state)
-{
-	(void)state;
-	struct bench_series *series = malloc(sizeof(*series));
-
-	bench_series_init(series, 1);
-	for (uint64_t second = 1; second <= 5000; second++) {
-		struct bench_totals totals = {.connected = second};
-
-		bench_series_add(series, &totals);
-	}
-	assert_in_range(series->count, BENCH_SERIES_MAX / 2, BENCH_SERIES_MAX - 1);
-	for (unsigned i = 0; i < series->count; i++)
-		assert_int_equal(series->points[i].connected,
-				 (uint64_t)((i + 1) * series->interval_s));
-	free(series);
-}
-
 static void test_progress_line(void **state)
 {
 	(void)state;
@@ -296,7 +278,6 @@ int main(void)
 		cmocka_unit_test(test_every_kind_has_text_and_name),
 		cmocka_unit_test(test_descriptors_and_ports_come_with_advice),
 		cmocka_unit_test(test_times_have_three_digits),
-		cmocka_unit_test(test_series_keeps_its_span_in_fixed_room),
 		cmocka_unit_test(test_progress_line),
 		cmocka_unit_test(test_refusal_detail),
 	};
