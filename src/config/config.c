@@ -12,7 +12,7 @@
 
 #include "base/buf.h"
 #include "base/check.h"
-#include "config/suggest.h"
+#include "base/suggest.h"
 
 #define FILE_BYTES_MAX  ((size_t)1 << 20)
 #define PIPE_WAIT_MS    5000

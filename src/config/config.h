@@ -14,9 +14,9 @@
 #include "base/net_addr.h"
 #include "base/net_ip.h"
 #include "base/slice.h"
+#include "base/suggest.h"
 #include "config/config_report.h"
 #include "config/config_table.h"
-#include "config/suggest.h"
 
 /* The file that is read if it exists and no other was named. */
 #define CONFIG_DEFAULT_FILE "config/application.yaml"

@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/suggest.h"
 #include "base/units.h"
-#include "config/suggest.h"
 
 /* Each list in the order of its enum. */
 static const char *const engine_words[] = {"auto", "io_uring", "epoll", NULL};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * suggest.h - "did you mean": the nearest of some names to a misspelt one.
  *
- * Layer: config. Pure functions. */
+ * Layer: base. Pure functions. */
 #pragma once
 
 #include <stddef.h>
