@@ -14,7 +14,7 @@
 #define DEFAULT_TIMEOUT_MS 10000
 #define DEFAULT_TRAFFIC_MS 10000
 
-enum option_kind { COUNT, RATE, DURATION, SIZE, TEXT, FLAG, ENGINE, HEADER, SUBPROTOCOL };
+enum option_kind { COUNT, RATE, DURATION, SIZE, TEXT, FLAG, ENGINE, HEADER, SUBPROTOCOL, EXPECT };
 
 struct option {
 	const char *name;
@@ -67,6 +67,14 @@ static const struct option table[] = {
 	 "for the answer to the upgrade request (default 10s)"},
 	{"echo-timeout", 0, DURATION, AT(echo_timeout_ms), 1, DAY_MS, "TIME",
 	 "an echo missing for this long is a failure (default 10s)"},
+	{"expect", 0, EXPECT, 0, 0, 0, "EXPR",
+	 "decide the exit code by this, e.g. 'connected==100%' or 'p99<50ms';\n"
+	 "may be repeated: all must be met"},
+	{"limits", 0, TEXT, AT(limits_text), 0, 0, "URL",
+	 "ask this http URL for the server's limits (a gateway's /limits), to\n"
+	 "name the one that stopped the test"},
+	{"force", 0, FLAG, AT(is_forced), 0, 0, NULL,
+	 "go on although this machine cannot open so many connections"},
 	{"json", 0, TEXT, AT(json_path), 0, 0, "FILE", "write the whole result there as JSON"},
 	{"quiet", 'q', FLAG, AT(is_quiet), 0, 0, NULL, "no progress lines"},
 	{"help", 'h', FLAG, AT(wants_help), 0, 0, NULL, "this text"},
@@ -266,6 +274,20 @@ static int engine_set(struct parse *parse, const struct option *option, const ch
 	return fail(parse, "--engine: '%s' is none of auto, io_uring, epoll", value);
 }
 
+static int expect_add(struct parse *parse, const char *value)
+{
+	struct bench_options *options = parse->options;
+	char error[768];
+
+	if (options->expect_count == BENCH_EXPECTS_MAX)
+		return fail(parse, "--expect: at most %d are taken", BENCH_EXPECTS_MAX);
+	if (bench_expect_parse(value, &options->expects[options->expect_count], error,
+			       sizeof(error)) < 0)
+		return fail(parse, "--expect: %s", error);
+	options->expect_count++;
+	return 0;
+}
+
 static int option_set(struct parse *parse, const struct option *option, const char *value)
 {
 	switch (option->kind) {
@@ -287,6 +309,8 @@ static int option_set(struct parse *parse, const struct option *option, const ch
 		return header_add(parse, option, value);
 	case SUBPROTOCOL:
 		return subprotocol_add(parse, option, value);
+	case EXPECT:
+		return expect_add(parse, value);
 	}
 	return 0;
 }
@@ -333,6 +357,19 @@ static int argument_take(struct parse *parse, int argc, char **argv, int *i)
 	return option_set(parse, option, value);
 }
 
+/* An http URL that the main thread asks; `text` may be NULL. */
+static int asked_url_parse(struct parse *parse, const char *option, const char *text,
+			   struct bench_url *out)
+{
+	if (text == NULL)
+		return 0;
+	const char *problem = bench_url_parse(text, "http", out);
+
+	if (problem == NULL && strstr(out->path, "{n}") != NULL)
+		problem = "has {n}, but it is asked once for all connections";
+	return problem == NULL ? 0 : fail(parse, "--%s: the URL '%s' %s", option, text, problem);
+}
+
 /* What the single options cannot see. */
 static int options_check(struct parse *parse)
 {
@@ -344,13 +381,9 @@ static int options_check(struct parse *parse)
 
 	if (problem != NULL)
 		return fail(parse, "the URL '%s' %s", options->url_text, problem);
-	if (options->ready_text != NULL) {
-		problem = bench_url_parse(options->ready_text, "http", &options->ready_url);
-		if (problem == NULL && strstr(options->ready_url.path, "{n}") != NULL)
-			problem = "has {n}, but it is asked once for all connections";
-	}
-	if (problem != NULL)
-		return fail(parse, "--wait-ready: the URL '%s' %s", options->ready_text, problem);
+	if (asked_url_parse(parse, "wait-ready", options->ready_text, &options->ready_url) < 0 ||
+	    asked_url_parse(parse, "limits", options->limits_text, &options->limits_url) < 0)
+		return -EINVAL;
 	if (options->depth > 0 && options->message_rate > 0)
 		return fail(parse, "--depth and --message-rate exclude each other: as fast as "
 				   "echoes come, or at a rate");
@@ -428,8 +461,8 @@ void bench_options_help(FILE *to)
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
 		help_print(to, &table[i]);
 	fputs("\nTIME is in seconds, or has a unit: 500ms, 30s, 5m. SIZE is in bytes, or has a\n"
-	      "unit: 16KiB. Exit codes: 0 all connected, all held, every echo right; 1 not so,\n"
-	      "or this machine cannot; 2 wrong usage.\n",
+	      "unit: 16KiB. Exit codes: 0 all connected, all held, every echo right (or\n"
+	      "every --expect met); 1 not so, or this machine cannot; 2 wrong usage.\n",
 	      to);
 }
 

@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "base/buf.h"
+#include "bench/bench_expect.h"
 #include "bench/bench_url.h"
 #include "io/loop.h"
 
@@ -39,7 +40,12 @@ struct bench_options {
 	uint64_t connect_timeout_ms;
 	uint64_t handshake_timeout_ms;
 	uint64_t echo_timeout_ms;
-	const char *json_path; /* NULL: none */
+	const char *json_path;   /* NULL: none */
+	const char *limits_text; /* NULL: the server's limits are not asked for */
+	struct bench_url limits_url;
+	size_t expect_count; /* 0: the test's own rule decides */
+	struct bench_expect expects[BENCH_EXPECTS_MAX];
+	bool is_forced; /* goes on although the preflight says that it cannot work */
 	bool is_binary;
 	bool is_raw_echo; /* echoes come masked, as they were sent */
 	bool is_quiet;
