@@ -61,6 +61,8 @@ static void cause_add(const struct bench_conn *conn, enum bench_cause_kind kind,
 	struct bench_worker *worker = conn->worker;
 	double at_s = (double)(clock_now_ns() - worker->setup->start_ns) / (double)NS_PER_S;
 
+	if (worker->counters.failed == 0 && conn->state != BENCH_CONN_OPEN)
+		worker->connected_at_failure = worker->counters.connected;
 	bench_causes_add(&worker->causes, kind, code, label, example, bench_conn_number(conn),
 			 at_s);
 }

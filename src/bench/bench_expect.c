@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/suggest.h"
 #include "bench/bench_report.h"
 
 /* --- metrics --- */
@@ -113,58 +114,22 @@ static struct slice word_take(struct text *text, const char *letters)
 	return word;
 }
 
-/* How many letters must be inserted, deleted or replaced to get from a to b. */
-static unsigned distance(struct slice a, const char *b)
-{
-	unsigned row[64];
-	size_t b_len = strlen(b);
-
-	CHECK(b_len < ARRAY_LEN(row));
-	for (unsigned k = 0; k <= b_len; k++)
-		row[k] = k;
-	for (size_t i = 0; i < a.len; i++) {
-		unsigned before = row[0]++; /* of the row above, one to the left */
-
-		for (size_t k = 0; k < b_len; k++) {
-			unsigned replaced = before + (a.data[i] != (uint8_t)b[k]);
-
-			before = row[k + 1];
-			row[k + 1] = MIN(replaced, MIN(before, row[k]) + 1);
-		}
-	}
-	return row[b_len];
-}
-
-/* NULL: none is near. */
-static const char *nearest(struct slice name)
-{
-	const char *best = NULL;
-	unsigned least = 3;
-
-	for (size_t i = 0; i < ARRAY_LEN(metrics) && name.len > 1; i++) {
-		unsigned steps = distance(name, metrics[i].name);
-
-		if (steps >= least)
-			continue;
-		least = steps;
-		best = metrics[i].name;
-	}
-	return best;
-}
-
 static int unknown_metric(struct text *text, struct slice name)
 {
-	char known[512] = "";
-	const char *near = nearest(name);
+	char known[512] = "", hint[SUGGEST_HINT_MAX];
+	struct suggest suggest = {.seen = name};
 
-	for (size_t i = 0, len = 0; i < ARRAY_LEN(metrics); i++)
+	for (size_t i = 0, len = 0; i < ARRAY_LEN(metrics); i++) {
+		suggest_offer(&suggest, metrics[i].name);
 		len += (size_t)snprintf(known + len, sizeof(known) - len, "%s%s",
 					i == 0 ? "" : ", ", metrics[i].name);
-	return fail(text, "'%.60s' %s%.*s%s%s%s%s; known are %s", text->whole,
-		    name.len == 0 ? "does not begin with a metric" : "has the unknown metric '",
-		    (int)MIN(name.len, 40), (const char *)name.data, name.len == 0 ? "" : "'",
-		    near == NULL ? "" : " (did you mean '", near == NULL ? "" : near,
-		    near == NULL ? "" : "'?)", known);
+	}
+	if (name.len == 0)
+		return fail(text, "'%.60s' does not begin with a metric; known are %s", text->whole,
+			    known);
+	return fail(text, "'%.60s' has the unknown metric '%.*s'%s Known are %s", text->whole,
+		    (int)MIN(name.len, 40), (const char *)name.data,
+		    suggest_hint(&suggest, hint)[0] == 0 ? "." : hint, known);
 }
 
 static int metric_parse(struct text *text, unsigned *out_metric)

@@ -278,13 +278,17 @@ static void for_all(struct run *run, void (*call)(struct bench_worker *worker))
 /* Until every connection is up or has failed. */
 static void connect_phase(struct run *run)
 {
+	struct bench_result *result = &run->result;
+	double cpu_s = process_cpu_seconds();
 	struct bench_totals totals;
 
 	for_all(run, bench_worker_begin);
 	do {
 		totals = tick(run, "connecting");
 	} while (totals.connected + totals.failed < run->options->connections && interrupts == 0);
-	run->result.connect_s = seconds_since(run->start_ns, clock_now_ns());
+	result->connect_s = seconds_since(run->start_ns, clock_now_ns());
+	result->connect_cpu_s = process_cpu_seconds() - cpu_s;
+	result->ramp_open = bench_totals_open(&totals);
 	phase_end(run, "connected");
 }
 
@@ -341,6 +345,9 @@ static void worker_collect(struct bench_result *result, const struct bench_worke
 {
 	bench_totals_add(&result->totals, &worker->counters);
 	bench_causes_merge(&result->causes, &worker->causes);
+	if (worker->counters.failed > 0)
+		result->connected_late += worker->counters.connected -
+					  worker->connected_at_failure;
 	hist_merge(&result->handshake, &worker->handshake);
 	hist_merge(&result->echo, &worker->echo);
 	result->hold_cpu_s += (double)worker->hold_cpu_ns / (double)NS_PER_S;
@@ -387,8 +394,8 @@ static void result_collect(struct run *run)
 static bool report(struct run *run)
 {
 	char verdict[2048];
-	bool is_passed = bench_verdict(&run->result, verdict, sizeof(verdict));
 	const struct bench_plateau plateau = {0};
+	bool is_passed = bench_verdict(&run->result, &plateau, NULL, 0, verdict, sizeof(verdict));
 	const struct bench_report what = {
 		.setup = &run->setup,
 		.result = &run->result,

@@ -74,14 +74,17 @@ struct bench_result {
 	struct hist handshake;         /* [ns] from connect to the 101 */
 	struct hist echo;              /* [ns] */
 	struct bench_series series;
+	uint64_t connected_late; /* after a first one had failed, in the same worker */
+	uint64_t ramp_open;      /* open when the last was up or had failed */
 	double connect_s; /* until the last connection was up or had failed */
 	double hold_s;    /* as it was, not as it was asked */
 	double traffic_s; /* part of the hold in which messages were sent */
 	double total_s;
 	double started_s;                /* CLOCK_MONOTONIC when connecting began */
 	double cpu_user_s, cpu_system_s; /* of the tester, over all */
+	double connect_cpu_s;            /* of the tester, until connect_s */
 	double hold_cpu_s;               /* of the tester's workers, in the hold */
-	unsigned workers;
+	unsigned workers, cores;
 	bool has_traffic;
 	bool was_interrupted;
 };

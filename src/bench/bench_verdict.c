@@ -5,6 +5,14 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/check.h"
+
+/* Above this share of the CPUs it can have, the tester sets the speed. */
+#define SATURATED 0.9
+
+/* A shorter ramp says nothing about its CPU. */
+#define RAMP_MIN_S 1.0
+
 struct text {
 	char *out;
 	size_t size;
@@ -23,13 +31,57 @@ __attribute__((format(printf, 2, 3))) static void add(struct text *text, const c
 	text->len += n > 0 ? (size_t)n : 0;
 }
 
-static bool is_passed(const struct bench_result *result)
+char *bench_count_format(uint64_t count, char out[32])
+{
+	char digits[32];
+	int len = snprintf(digits, sizeof(digits), "%" PRIu64, count);
+	char *to = out;
+
+	for (int i = 0; i < len; i++) {
+		if (i > 0 && (len - i) % 3 == 0)
+			*to++ = ',';
+		*to++ = digits[i];
+	}
+	*to = 0;
+	return out;
+}
+
+static void add_count(struct text *text, uint64_t count, const char *after)
+{
+	char digits[32];
+
+	add(text, "%s%s", bench_count_format(count, digits), after);
+}
+
+bool bench_is_saturated(const struct bench_result *result)
+{
+	unsigned cpus = MIN(MAX(result->cores, 1), MAX(result->workers, 1));
+	double most = SATURATED * cpus;
+	bool is_ramp = result->connect_s >= RAMP_MIN_S &&
+		       result->connect_cpu_s > most * result->connect_s;
+
+	return is_ramp || (result->hold_s > 0 && result->hold_cpu_s > most * result->hold_s);
+}
+
+/* --- verdict --- */
+
+/* Without --expect. */
+static bool is_whole(const struct bench_result *result)
 {
 	const struct bench_totals *totals = &result->totals;
 
-	return !result->was_interrupted && totals->connected == result->wanted &&
+	return totals->connected == result->wanted &&
 	       totals->held + totals->slow_closed == result->wanted &&
 	       totals->sent == totals->received && (!result->has_traffic || totals->sent > 0);
+}
+
+static size_t count_unmet(const struct bench_check *checks, size_t count)
+{
+	size_t unmet = 0;
+
+	for (size_t i = 0; i < count; i++)
+		unmet += checks[i].is_met ? 0 : 1;
+	return unmet;
 }
 
 static void add_causes(struct text *text, const struct bench_causes *causes, bool is_early,
@@ -40,10 +92,12 @@ static void add_causes(struct text *text, const struct bench_causes *causes, boo
 	for (unsigned i = 0; i < causes->count; i++) {
 		const struct bench_cause *cause = &causes->rows[i];
 
-		if (bench_cause_is_early(cause) == is_early)
-			add(text, "; %" PRIu64 " %s: %s", cause->count,
-			    cause->kind == BENCH_CAUSE_HTTP ? "refused" : verb,
-			    bench_cause_text(cause, line, sizeof(line)));
+		if (bench_cause_is_early(cause) != is_early)
+			continue;
+		add(text, "; ");
+		add_count(text, cause->count, "");
+		add(text, " %s: %s", cause->kind == BENCH_CAUSE_HTTP ? "refused" : verb,
+		    bench_cause_text(cause, line, sizeof(line)));
 	}
 }
 
@@ -53,33 +107,69 @@ static void add_echoes(struct text *text, const struct bench_result *result)
 
 	if (!result->has_traffic)
 		return;
-	if (totals->sent == 0)
-		add(text, ", no message was sent");
-	else if (totals->sent == totals->received)
-		add(text, ", %" PRIu64 " echoes, all correct", totals->received);
-	else
-		add(text, ", %" PRIu64 " correct echoes of %" PRIu64 " messages", totals->received,
-		    totals->sent);
+	add(text, ", ");
+	if (totals->sent == 0) {
+		add(text, "no message was sent");
+	} else if (totals->sent == totals->received) {
+		add_count(text, totals->received, " echoes, all correct");
+	} else {
+		add_count(text, totals->received, " correct echoes of ");
+		add_count(text, totals->sent, " messages");
+	}
 }
 
-bool bench_verdict(const struct bench_result *result, char *out, size_t size)
+static void add_connections(struct text *text, const struct bench_result *result)
+{
+	const struct bench_totals *totals = &result->totals;
+
+	add_count(text, totals->connected, " of ");
+	add_count(text, result->wanted, " connected");
+	if (totals->dropped > 0 && totals->dropped == totals->connected) {
+		add(text, ", all ");
+		add_count(text, totals->dropped, " dropped");
+		add(text, " after %.1f s", result->hold_s);
+	} else if (totals->connected > 0) {
+		add(text, ", ");
+		add_count(text, totals->held, " held");
+		add(text, " %.*f s", result->hold_s < 10 ? 1 : 0, result->hold_s);
+	}
+}
+
+/* The first that is not met, and how many more. */
+static void add_checks(struct text *text, const struct bench_check *checks, size_t count)
+{
+	size_t unmet = count_unmet(checks, count);
+	size_t first = 0;
+
+	if (unmet == 0) {
+		if (count > 0)
+			add(text, "all %zu expectations met; ", count);
+		return;
+	}
+	while (checks[first].is_met)
+		first++;
+	add(text, "expected %s, saw %s", checks[first].text, checks[first].seen);
+	if (unmet > 1)
+		add(text, " (and %zu more not met)", unmet - 1);
+	add(text, "; ");
+}
+
+bool bench_verdict(const struct bench_result *result, const struct bench_plateau *plateau,
+		   const struct bench_check *checks, size_t check_count, char *out, size_t size)
 {
 	struct text text = {out, size, 0};
-	const struct bench_totals *totals = &result->totals;
-	bool passed = is_passed(result);
+	bool is_met = check_count > 0 ? count_unmet(checks, check_count) == 0 : is_whole(result);
+	bool is_passed = is_met && !result->was_interrupted;
 
-	add(&text, "%s: %" PRIu64 " of %" PRIu64 " connected", passed ? "PASS" : "FAIL",
-	    totals->connected, result->wanted);
-	if (totals->dropped > 0 && totals->dropped == totals->connected)
-		add(&text, ", all %" PRIu64 " dropped after %.1f s", totals->dropped,
-		    result->hold_s);
-	else if (totals->connected > 0)
-		add(&text, ", %" PRIu64 " held %.*f s", totals->held, result->hold_s < 10 ? 1 : 0,
-		    result->hold_s);
+	add(&text, "%s: ", is_passed ? "PASS" : "FAIL");
+	if (plateau->text[0] != 0)
+		add(&text, "%s; ", plateau->text);
+	add_checks(&text, checks, check_count);
+	add_connections(&text, result);
 	add_echoes(&text, result);
 	if (result->was_interrupted)
 		add(&text, "; interrupted before the end");
 	add_causes(&text, &result->causes, true, "failed");
 	add_causes(&text, &result->causes, false, "dropped");
-	return passed;
+	return is_passed;
 }

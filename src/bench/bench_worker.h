@@ -67,6 +67,7 @@ struct bench_worker {
 	char request[BENCH_REQUEST_MAX];
 
 	struct bench_counters counters;
+	uint64_t connected_at_failure; /* counters.connected at the first failed one */
 	struct bench_causes causes;
 	struct hist handshake; /* [ns] */
 	struct hist echo;      /* [ns] */

@@ -13,6 +13,7 @@
 #include "bench/bench_verdict.h"
 
 static const struct slice nothing;
+static const struct bench_plateau no_plateau;
 
 static struct bench_result passed_result(void)
 {
@@ -36,9 +37,10 @@ static void test_pass(void **state)
 	struct bench_result result = passed_result();
 	char text[512];
 
-	assert_true(bench_verdict(&result, text, sizeof(text)));
-	assert_string_equal(text, "PASS: 10000 of 10000 connected, 10000 held 30 s, 123456 echoes, "
-				  "all correct");
+	assert_true(bench_verdict(&result, &no_plateau, NULL, 0, text, sizeof(text)));
+	assert_string_equal(text,
+			    "PASS: 10,000 of 10,000 connected, 10,000 held 30 s, 123,456 echoes, "
+			    "all correct");
 }
 
 static void test_pass_without_messages(void **state)
@@ -49,8 +51,8 @@ static void test_pass_without_messages(void **state)
 
 	result.has_traffic = false;
 	result.totals.sent = result.totals.received = 0;
-	assert_true(bench_verdict(&result, text, sizeof(text)));
-	assert_string_equal(text, "PASS: 10000 of 10000 connected, 10000 held 30 s");
+	assert_true(bench_verdict(&result, &no_plateau, NULL, 0, text, sizeof(text)));
+	assert_string_equal(text, "PASS: 10,000 of 10,000 connected, 10,000 held 30 s");
 }
 
 static void test_refusals_name_the_limit(void **state)
@@ -63,10 +65,11 @@ static void test_refusals_name_the_limit(void **state)
 		bench_causes_add(&result.causes, BENCH_CAUSE_HTTP, 503,
 				 SLICE_LITERAL("max_connections; current=1000; max=1000"), nothing,
 				 1001 + i, 0);
-	assert_false(bench_verdict(&result, text, sizeof(text)));
-	assert_string_equal(text, "FAIL: 1000 of 10000 connected, 1000 held 0.0 s; 9000 refused: "
-				  "HTTP 503 (Gatehouse-Limit: max_connections; current=1000; "
-				  "max=1000)");
+	assert_false(bench_verdict(&result, &no_plateau, NULL, 0, text, sizeof(text)));
+	assert_string_equal(text,
+			    "FAIL: 1,000 of 10,000 connected, 1,000 held 0.0 s; 9,000 refused: "
+			    "HTTP 503 (Gatehouse-Limit: max_connections; current=1000; "
+			    "max=1000)");
 }
 
 static void test_each_shortcoming_fails(void **state)
@@ -81,11 +84,11 @@ static void test_each_shortcoming_fails(void **state)
 		{"one not connected",
 		 {.connected = 9999, .held = 9999, .sent = 5, .received = 5},
 		 false,
-		 "9999 of 10000 connected"},
+		 "9,999 of 10,000 connected"},
 		{"one not held",
 		 {.connected = 10000, .held = 9999, .sent = 5, .received = 5},
 		 false,
-		 "9999 held"},
+		 "9,999 held"},
 		{"one echo missing",
 		 {.connected = 10000, .held = 10000, .sent = 5, .received = 4},
 		 false,
@@ -103,7 +106,8 @@ static void test_each_shortcoming_fails(void **state)
 
 		result.totals = rows[i].totals;
 		result.was_interrupted = rows[i].was_interrupted;
-		ASSERT_ROW(!bench_verdict(&result, text, sizeof(text)), rows[i].name);
+		ASSERT_ROW(!bench_verdict(&result, &no_plateau, NULL, 0, text, sizeof(text)),
+			   rows[i].name);
 		ASSERT_ROW(strncmp(text, "FAIL: ", 6) == 0, text);
 		ASSERT_ROW(strstr(text, rows[i].part) != NULL, text);
 	}
@@ -120,7 +124,7 @@ static void test_verdict_fits_any_room(void **state)
 	for (size_t size = 1; size < 200; size++) {
 		char *text = malloc(size);
 
-		assert_false(bench_verdict(&result, text, size));
+		assert_false(bench_verdict(&result, &no_plateau, NULL, 0, text, size));
 		assert_true(strlen(text) < size);
 		free(text);
 	}
