@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "bench/bench_plan.h"
 
-#include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
-
 #include "base/check.h"
 #include "base/clock.h"
 
 /* Below this a second worker costs more than it brings. */
 #define WORTH_A_WORKER 2000
+
+/* Of the process, for each loop: the ring or epoll, and its inbox. */
+#define LOOP_DESCRIPTORS 3
+
+/* Of the process, for what is opened in between: the server's limits, its process. */
+#define OTHER_FILES 32
 
 struct bench_sources bench_sources_plan(const struct net_addr *remote, uint64_t connections,
 					uint64_t ports)
@@ -40,60 +42,39 @@ static uint64_t minus(uint64_t from, uint64_t what)
 	return from > what ? from - what : 0;
 }
 
-/* With epoll every connection of the process shares one descriptor table. */
-static int epoll_check(const struct bench_machine *machine, uint64_t connections, char *error,
-		       size_t error_size)
+static bool is_uring(const struct bench_machine *machine)
 {
-	uint64_t taken = machine->open_files + BENCH_SLACK;
-	uint64_t room = minus(machine->nofile.soft, taken);
-
-	if (connections <= room)
-		return 0;
-	snprintf(error, error_size,
-		 "%" PRIu64
-		 " connections do not fit the descriptor limit: RLIMIT_NOFILE is %" PRIu64
-		 ", of which %" PRIu64 " are left; use --engine io_uring (its connections take no "
-		 "slot), or raise the hard limit to %" PRIu64 " ('ulimit -Hn', LimitNOFILE=), or "
-		 "use -c %" PRIu64,
-		 connections, machine->nofile.soft, room, connections + taken, room);
-	return -EMFILE;
+	return machine->engine == LOOP_ENGINE_IO_URING;
 }
 
-/* With io_uring each worker has a table of its own, as large as the soft limit. */
-static int io_uring_check(const struct bench_machine *machine, uint64_t connections,
-			  uint64_t workers, uint64_t per_worker, char *error, size_t error_size)
+static uint64_t per_ring(const struct bench_machine *machine)
 {
-	if (connections <= workers * per_worker)
-		return 0;
-	snprintf(error, error_size,
-		 "%" PRIu64 " connections do not fit %" PRIu64 " workers: an io_uring worker holds "
-		 "%" PRIu64 " (RLIMIT_NOFILE %" PRIu64 " less a reserve); use --workers %" PRIu64
-		 " or leave it out, or raise the hard limit ('ulimit -Hn', LimitNOFILE=)",
-		 connections, workers, per_worker, machine->nofile.soft,
-		 per_worker == 0 ? connections : (connections + per_worker - 1) / per_worker);
-	return -EMFILE;
+	return minus(machine->nofile.soft, BENCH_SLACK);
 }
 
-int bench_plan_workers(const struct bench_machine *machine, uint64_t connections, uint64_t wanted,
-		       unsigned *out_workers, char *error, size_t error_size)
+unsigned bench_plan_workers(const struct bench_machine *machine, uint64_t connections,
+			    uint64_t wanted)
 {
-	bool is_uring = machine->engine == LOOP_ENGINE_IO_URING;
-	uint64_t per_worker = minus(machine->nofile.soft, BENCH_SLACK);
 	uint64_t worth = (connections + WORTH_A_WORKER - 1) / WORTH_A_WORKER;
 	uint64_t workers = MIN(MAX(machine->cores, 2) - 1, MAX(worth, 1));
+	/* Each worker's loop itself needs some of the process's. */
+	uint64_t most = MAX(minus(per_ring(machine), machine->open_files) / LOOP_DESCRIPTORS, 1);
 
-	if (is_uring && per_worker > 0)
-		workers = MAX(workers, (connections + per_worker - 1) / per_worker);
+	if (is_uring(machine) && per_ring(machine) > 0)
+		workers = MAX(workers, (connections + per_ring(machine) - 1) / per_ring(machine));
 	if (wanted > 0)
 		workers = wanted;
-	workers = MIN(workers, connections);
-	int r = is_uring ? io_uring_check(machine, connections, workers, per_worker, error,
-					  error_size)
-			 : epoll_check(machine, connections, error, error_size);
+	return (unsigned)MIN(MIN(workers, most), MIN(connections, BENCH_WORKERS_MAX));
+}
 
-	if (r == 0)
-		*out_workers = (unsigned)workers;
-	return r;
+uint64_t bench_plan_room(const struct bench_machine *machine, unsigned workers)
+{
+	uint64_t room;
+
+	if (!is_uring(machine))
+		return minus(machine->nofile.soft,
+			     machine->open_files + OTHER_FILES + LOOP_DESCRIPTORS * workers);
+	return __builtin_mul_overflow(per_ring(machine), workers, &room) ? UINT64_MAX : room;
 }
 
 void bench_plan_share(uint64_t connections, unsigned workers, unsigned index, uint64_t *out_first,

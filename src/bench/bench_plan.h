@@ -44,10 +44,15 @@ struct bench_machine {
 	unsigned cores;
 };
 
-/* How many workers for `connections`; `wanted` 0: as many as it takes. Returns 0, or
- * -EMFILE with a sentence in `error` that names the limit that does not allow it. */
-int bench_plan_workers(const struct bench_machine *machine, uint64_t connections, uint64_t wanted,
-		       unsigned *out_workers, char *error, size_t error_size);
+#define BENCH_WORKERS_MAX 1024
+
+/* How many workers for `connections`; `wanted` 0: as many as it takes. */
+unsigned bench_plan_workers(const struct bench_machine *machine, uint64_t connections,
+			    uint64_t wanted);
+
+/* Connections for which so many workers have descriptors: with io_uring each has a
+ * table of its own, with epoll they share the process's. */
+uint64_t bench_plan_room(const struct bench_machine *machine, unsigned workers);
 
 /* The connections of worker `index`: from *out_first (1 is the first of all). */
 void bench_plan_share(uint64_t connections, unsigned workers, unsigned index, uint64_t *out_first,

@@ -13,6 +13,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "bench/bench_preflight.h"
 #include "bench/bench_progress.h"
 #include "bench/bench_ready.h"
 #include "bench/bench_report.h"
@@ -31,7 +32,8 @@ struct run {
 	const struct bench_options *options;
 	struct bench_setup setup;
 	struct bench_worker **workers;
-	const char *engine_reason;
+	struct bench_preflight_facts facts;
+	struct bench_preflight preflight;
 	FILE *json;
 	struct bench_progress progress;
 	uint64_t start_ns;
@@ -108,60 +110,28 @@ static bool wait_for_name(const struct bench_options *options)
 	       wait_ready(options);
 }
 
-static unsigned core_count(void)
+/* Whether this machine can run the test, said before anything is asked of the other. */
+static bool preflight_pass(struct run *run)
 {
-	cpu_set_t set;
-
-	return sched_getaffinity(0, sizeof(set), &set) < 0 ? 1 : (unsigned)CPU_COUNT(&set);
-}
-
-static bool engine_plan(struct run *run)
-{
-	struct bench_setup *setup = &run->setup;
-	struct bench_machine machine = {
-		.nofile = os_limits_raise_nofile(),
-		.open_files = os_limits_open_files(),
-		.cores = core_count(),
-	};
-	char error[512];
-	int r = loop_engine_choose(run->options->engine, &setup->engine, &run->engine_reason);
+	const struct bench_options *options = run->options;
+	struct bench_preflight_facts *facts = &run->facts;
+	struct bench_preflight *preflight = &run->preflight;
+	char text[BENCH_PREFLIGHT_EXPLAIN_MAX];
+	int r = bench_preflight_facts_read(options, &run->setup.remote, facts);
 
 	if (r < 0)
 		return complain("--engine %s cannot run here: %s; use --engine epoll or auto",
-				loop_engine_name(run->options->engine), strerror(-r));
-	machine.engine = setup->engine;
-	r = bench_plan_workers(&machine, run->options->connections, run->options->workers,
-			       &setup->workers, error, sizeof(error));
-	return r == 0 || complain("%s", error);
-}
-
-/* How many ports one source address has for one target; the kernel's default if it
- * cannot be read. */
-static uint64_t ephemeral_ports(void)
-{
-	FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
-	unsigned low = 32768, high = 60999;
-
-	if (file != NULL) {
-		(void)!fscanf(file, "%u %u", &low, &high);
-		fclose(file);
-	}
-	return high >= low ? high - low + 1 : 1;
-}
-
-/* Other addresses than 127.0.0.0/8 are not ours to spread over. */
-static void ports_warn(const struct run *run, uint64_t ports)
-{
-	if (run->setup.sources.is_spread || run->options->connections <= ports)
-		return;
-	complain("warning: %" PRIu64
-		 " connections need as many source ports, but one source address "
-		 "has %" PRIu64 " (net.ipv4.ip_local_port_range)%s",
-		 run->options->connections, ports,
-		 net_addr_is_loopback(&run->setup.remote)
-			 ? "; ::1 is the only IPv6 loopback address: a target on 127.0.0.0/8 has "
-			   "more"
-			 : "; widen it, or run the tester from several addresses");
+				loop_engine_name(options->engine), strerror(-r));
+	bench_preflight_make(facts, preflight);
+	if (!preflight->fits && !options->is_forced)
+		return complain("%s", bench_preflight_explain(preflight, text));
+	if (!preflight->fits)
+		complain("warning: %s; going on anyway (--force)",
+			 bench_preflight_line(preflight, text, sizeof(text)));
+	run->setup.engine = facts->engine;
+	run->setup.workers = preflight->workers;
+	run->setup.sockets_max = os_limits_nofile().soft;
+	return true;
 }
 
 /* Before the test, so that its result is not lost to a wrong path. */
@@ -180,15 +150,14 @@ static bool prepare(struct run *run)
 {
 	struct bench_setup *setup = &run->setup;
 	const struct bench_options *options = run->options;
-	uint64_t ports = ephemeral_ports();
 
 	setup->options = options;
 	if (!json_open(run) || !wait_for_name(options) ||
 	    !target_resolve(&options->url, options->url_text, &setup->remote) ||
-	    !engine_plan(run) || !wait_ready(options))
+	    !preflight_pass(run) || !wait_ready(options))
 		return false;
-	setup->sources = bench_sources_plan(&setup->remote, options->connections, ports);
-	ports_warn(run, ports);
+	setup->sources = bench_sources_plan(&setup->remote, options->connections,
+					    bench_preflight_ports(&run->facts));
 	run->workers = calloc(setup->workers, sizeof(struct bench_worker *));
 	run->recorder = calloc(1, sizeof(*run->recorder));
 	int r = bench_payload_init(&setup->payload, options->size, options->is_binary);
@@ -346,8 +315,7 @@ static void worker_collect(struct bench_result *result, const struct bench_worke
 	bench_totals_add(&result->totals, &worker->counters);
 	bench_causes_merge(&result->causes, &worker->causes);
 	if (worker->counters.failed > 0)
-		result->connected_late += worker->counters.connected -
-					  worker->connected_at_failure;
+		result->connected_late += worker->counters.connected - worker->connected_at_failure;
 	hist_merge(&result->handshake, &worker->handshake);
 	hist_merge(&result->echo, &worker->echo);
 	result->hold_cpu_s += (double)worker->hold_cpu_ns / (double)NS_PER_S;
@@ -382,6 +350,7 @@ static void result_collect(struct run *run)
 	getrusage(RUSAGE_SELF, &usage);
 	result->wanted = run->options->connections;
 	result->workers = run->setup.workers;
+	result->cores = run->facts.cores;
 	result->has_traffic = bench_options_has_traffic(run->options);
 	result->hold_s = hold_seconds(run);
 	result->traffic_s = MIN(traffic_s, result->hold_s);
@@ -399,7 +368,7 @@ static bool report(struct run *run)
 	const struct bench_report what = {
 		.setup = &run->setup,
 		.result = &run->result,
-		.engine_reason = run->engine_reason,
+		.engine_reason = run->facts.engine_reason,
 		.verdict = verdict,
 		.is_passed = is_passed,
 		.plateau = &plateau,

@@ -278,7 +278,8 @@ static void *thread_run(void *arg)
 	struct bench_worker *worker = arg;
 	const struct loop_options options = {
 		.engine = worker->setup->engine,
-		.max_sockets = worker->count + BENCH_SLACK,
+		.max_sockets = (uint32_t)MIN(worker->count + BENCH_SLACK,
+					     worker->setup->sockets_max),
 	};
 
 	worker->error = loop_create(&options, &worker->loop);

@@ -30,7 +30,8 @@ struct bench_setup {
 	struct bench_payload payload;
 	enum loop_engine engine;
 	unsigned workers;
-	uint64_t start_ns; /* of connecting; set before the workers begin */
+	uint64_t sockets_max; /* of one worker, by its descriptor table */
+	uint64_t start_ns;    /* of connecting; set before the workers begin */
 };
 
 enum bench_phase { BENCH_IDLE, BENCH_CONNECT, BENCH_HOLD, BENCH_CLOSE };

@@ -2,7 +2,6 @@
 #include "unit.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 
 #include "base/clock.h"
 #include "bench/bench_payload.h"
@@ -102,95 +101,59 @@ static void test_sources_stay_in_the_network(void **state)
 
 /* --- workers --- */
 
-static void test_workers_table(void **state)
+#define URING LOOP_ENGINE_IO_URING
+#define EPOLL LOOP_ENGINE_EPOLL
+
+static void test_workers_and_their_room(void **state)
 {
 	(void)state;
 	static const struct {
 		const char *name;
 		struct bench_machine machine;
 		uint64_t connections, wanted;
-		int want;
 		unsigned workers;
+		uint64_t room;
 	} rows[] = {
-		{"one is enough", {LOOP_ENGINE_IO_URING, {20000, 20000}, 10, 2}, 10000, 0, 0, 1},
-		{"by ring capacity",
-		 {LOOP_ENGINE_IO_URING, {20000, 20000}, 10, 2},
-		 1000000,
-		 0,
-		 0,
-		 51},
+		{"one is enough", {URING, {20000, 20000}, 10, 2}, 10000, 0, 1, 19936},
+		{"by ring capacity", {URING, {20000, 20000}, 10, 2}, 1000000, 0, 51, 1016736},
+		{"many small rings", {URING, {1024, 1024}, 10, 2}, 10000, 0, 11, 10560},
 		{"a core is left to the other side",
-		 {LOOP_ENGINE_IO_URING, {20000, 20000}, 10, 8},
+		 {URING, {20000, 20000}, 10, 8},
 		 100000,
 		 0,
+		 7,
+		 139552},
+		{"few connections, few workers", {EPOLL, {20000, 20000}, 10, 8}, 3000, 0, 2, 19952},
+		{"one core", {EPOLL, {20000, 20000}, 10, 1}, 3000, 0, 1, 19955},
+		{"as asked", {EPOLL, {20000, 20000}, 10, 2}, 3000, 5, 5, 19943},
+		{"never more than connections", {EPOLL, {20000, 20000}, 10, 2}, 3, 5, 3, 19949},
+		{"descriptors are shared with epoll",
+		 {EPOLL, {1024, 1024}, 10, 2},
+		 10000,
 		 0,
-		 7},
-		{"few connections, few workers",
-		 {LOOP_ENGINE_EPOLL, {20000, 20000}, 10, 8},
-		 3000,
-		 0,
-		 0,
-		 2},
-		{"one core", {LOOP_ENGINE_EPOLL, {20000, 20000}, 10, 1}, 3000, 0, 0, 1},
-		{"as asked", {LOOP_ENGINE_EPOLL, {20000, 20000}, 10, 2}, 3000, 5, 0, 5},
-		{"never more than connections",
-		 {LOOP_ENGINE_EPOLL, {20000, 20000}, 10, 2},
-		 3,
-		 5,
-		 0,
-		 3},
-		{"epoll just fits", {LOOP_ENGINE_EPOLL, {20000, 20000}, 36, 2}, 19900, 1, 0, 1},
-		{"epoll one too many",
-		 {LOOP_ENGINE_EPOLL, {20000, 20000}, 36, 2},
-		 19901,
 		 1,
-		 -EMFILE,
-		 77},
-		{"ring one too many",
-		 {LOOP_ENGINE_IO_URING, {20000, 20000}, 36, 2},
-		 19937,
-		 1,
-		 -EMFILE,
-		 77},
-		{"two rings hold it",
-		 {LOOP_ENGINE_IO_URING, {20000, 20000}, 36, 2},
-		 19937,
-		 2,
+		 979},
+		{"one ring, as asked", {URING, {1024, 1024}, 10, 2}, 10000, 1, 1, 960},
+		{"rings need descriptors too", {URING, {128, 128}, 4, 2}, 100000, 0, 20, 1280},
+		{"a limit below the reserve", {URING, {32, 32}, 10, 2}, 1, 0, 1, 0},
+		{"epoll below the reserve", {EPOLL, {32, 32}, 10, 2}, 1, 0, 1, 0},
+		{"never more than can be asked for",
+		 {URING, {4096, 4096}, 10, 2},
+		 16000000,
 		 0,
-		 2},
-		{"a limit below the reserve",
-		 {LOOP_ENGINE_IO_URING, {32, 32}, 10, 2},
-		 1,
-		 0,
-		 -EMFILE,
-		 77},
+		 1024,
+		 4128768},
+		{"no limit", {URING, {OS_UNLIMITED, OS_UNLIMITED}, 10, 2}, 5, 2, 2, OS_UNLIMITED},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		unsigned workers = 77;
-		char error[512] = "";
+		unsigned workers = bench_plan_workers(&rows[i].machine, rows[i].connections,
+						      rows[i].wanted);
 
-		ASSERT_ROW(bench_plan_workers(&rows[i].machine, rows[i].connections, rows[i].wanted,
-					      &workers, error, sizeof(error)) == rows[i].want,
-			   rows[i].name);
 		ASSERT_ROW(workers == rows[i].workers, rows[i].name);
-		ASSERT_ROW((error[0] != 0) == (rows[i].want < 0), rows[i].name);
+		ASSERT_ROW(bench_plan_room(&rows[i].machine, workers) == rows[i].room,
+			   rows[i].name);
 	}
-}
-
-static void test_descriptor_limit_is_named(void **state)
-{
-	(void)state;
-	const struct bench_machine machine = {LOOP_ENGINE_EPOLL, {1024, 1024}, 10, 2};
-	unsigned workers;
-	char error[512];
-
-	assert_int_equal(bench_plan_workers(&machine, 10000, 0, &workers, error, sizeof(error)),
-			 -EMFILE);
-	assert_non_null(strstr(error, "10000 connections"));
-	assert_non_null(strstr(error, "RLIMIT_NOFILE is 1024"));
-	assert_non_null(strstr(error, "-c 950"));
-	assert_non_null(strstr(error, "10074"));
 }
 
 static void test_shares_cover_every_connection_once(void **state)
@@ -355,8 +318,7 @@ int main(void)
 		cmocka_unit_test(test_a_single_port_is_no_division_by_zero),
 		cmocka_unit_test(test_each_try_is_another_source),
 		cmocka_unit_test(test_sources_stay_in_the_network),
-		cmocka_unit_test(test_workers_table),
-		cmocka_unit_test(test_descriptor_limit_is_named),
+		cmocka_unit_test(test_workers_and_their_room),
 		cmocka_unit_test(test_shares_cover_every_connection_once),
 		cmocka_unit_test(test_ramp_reaches_the_rate_over_all_workers),
 		cmocka_unit_test(test_messages_take_turns_at_even_distance),
