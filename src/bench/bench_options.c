@@ -2,41 +2,43 @@
 #include "bench/bench_options.h"
 
 #include <errno.h>
-#include <math.h>
-#include <stdarg.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/check.h"
-#include "base/units.h"
+#include "base/suggest.h"
+#include "bench/bench_option.h"
 #include "bench/bench_payload.h"
+#include "bench/bench_scenario.h"
 
 #define DEFAULT_TIMEOUT_MS 10000
 #define DEFAULT_TRAFFIC_MS 10000
 
-enum option_kind { COUNT, RATE, DURATION, SIZE, TEXT, FLAG, ENGINE, HEADER, SUBPROTOCOL, EXPECT };
-
-struct option {
-	const char *name;
-	char letter; /* 0: none */
-	enum option_kind kind;
-	size_t at; /* offset in struct bench_options */
-	uint64_t min, max;
-	const char *value; /* what help calls it */
-	const char *help;
-};
-
 #define AT(field) offsetof(struct bench_options, field)
 #define DAY_MS    UINT64_C(86400000)
 
-static const struct option table[] = {
+static const struct bench_option table[] = {
+	{.help = "Connections"},
 	{"connections", 'c', COUNT, AT(connections), 1, BENCH_CONNECTIONS_MAX, "N",
 	 "connections to open (default 1)"},
 	{"rate", 0, RATE, AT(connect_rate), 0, 10000000, "N",
 	 "new connections per second (default: as fast as the other side\n"
 	 "answers, with 256 handshakes in flight per worker)"},
+	{"in-flight", 0, COUNT, AT(in_flight), 1, BENCH_CONNECTIONS_MAX, "N",
+	 "at most N handshakes in flight in all; -c's number is a storm"},
+	{"batch", 0, COUNT, AT(batch), 1, BENCH_CONNECTIONS_MAX, "N",
+	 "open N, wait until each of them is up or has failed, then the next N"},
+	{"batch-pause", 0, DURATION, AT(batch_pause_ms), 0, DAY_MS, "TIME",
+	 "pause between two batches (default 0)"},
 	{"hold", 0, DURATION, AT(hold_ms), 0, 365 * DAY_MS, "TIME",
 	 "hold all connections this long once they are up (default 0)"},
+	{"lifetime", 0, DURATION, AT(lifetime_ms), 100, 365 * DAY_MS, "TIME",
+	 "churn: in the hold, close each connection after 0.5 to 1.5 times TIME\n"
+	 "and open a new one in its place"},
+	{"slow-readers", 0, PERCENT, AT(slow_readers_percent), 0, 100, "P%",
+	 "this share of the connections sends in the hold as fast as it may but\n"
+	 "does not read; that the other side closes them is no failure"},
+	{.help = "Messages"},
 	{"message-rate", 0, RATE, AT(message_rate), 0, 1000000, "R",
 	 "messages per second of each connection, e.g. 0.1; spread evenly;\n"
 	 "latency counts from the planned time"},
@@ -50,315 +52,189 @@ static const struct option table[] = {
 	{"raw-echo", 0, FLAG, AT(is_raw_echo), 0, 0, NULL,
 	 "the other side sends the bytes of frames back as they came, masked:\n"
 	 "a floor to measure against, not a WebSocket server"},
-	{"workers", 0, COUNT, AT(workers), 1, 1024, "N",
-	 "threads (default: as many as the connections need)"},
-	{"engine", 0, ENGINE, AT(engine), 0, 0, "NAME", "auto, io_uring or epoll (default auto)"},
+	{.help = "The handshake"},
 	{"subprotocol", 0, SUBPROTOCOL, AT(subprotocols), 0, 0, "NAME",
 	 "offer this subprotocol; may be repeated, first is preferred"},
 	{"header", 0, HEADER, AT(headers), 0, 0, "LINE",
 	 "send this header ('Name: value'); may be repeated"},
-	{"wait-ready", 0, TEXT, AT(ready_text), 0, 0, "URL",
-	 "first ask this http URL until it answers 200"},
-	{"wait-ready-timeout", 0, DURATION, AT(ready_timeout_ms), 1, DAY_MS, "TIME",
-	 "give up waiting after this (default 30s)"},
+	{.help = "Time limits"},
 	{"connect-timeout", 0, DURATION, AT(connect_timeout_ms), 1, DAY_MS, "TIME",
 	 "for TCP to connect (default 10s)"},
 	{"handshake-timeout", 0, DURATION, AT(handshake_timeout_ms), 1, DAY_MS, "TIME",
 	 "for the answer to the upgrade request (default 10s)"},
 	{"echo-timeout", 0, DURATION, AT(echo_timeout_ms), 1, DAY_MS, "TIME",
 	 "an echo missing for this long is a failure (default 10s)"},
-	{"expect", 0, EXPECT, 0, 0, 0, "EXPR",
+	{.help = "The test"},
+	{"scenario", 0, TEXT, AT(scenario_path), 0, 0, "FILE",
+	 "take options from this YAML file, whose keys are the long names here\n"
+	 "and 'url'; what the command line gives goes first"},
+	{"wait-ready", 0, TEXT, AT(ready_text), 0, 0, "URL",
+	 "first ask this http URL until it answers 200"},
+	{"wait-ready-timeout", 0, DURATION, AT(ready_timeout_ms), 1, DAY_MS, "TIME",
+	 "give up waiting after this (default 30s)"},
+	{"workers", 0, COUNT, AT(workers), 1, 1024, "N",
+	 "threads (default: as many as the connections need)"},
+	{"engine", 0, ENGINE, AT(engine), 0, 0, "NAME", "auto, io_uring or epoll (default auto)"},
+	{"force", 0, FLAG, AT(is_forced), 0, 0, NULL,
+	 "go on although this machine cannot open so many connections"},
+	{.help = "Results"},
+	{"expect", 0, EXPECT, AT(expects), 0, 0, "EXPR",
 	 "decide the exit code by this, e.g. 'connected==100%' or 'p99<50ms';\n"
 	 "may be repeated: all must be met"},
 	{"limits", 0, TEXT, AT(limits_text), 0, 0, "URL",
 	 "ask this http URL for the server's limits (a gateway's /limits), to\n"
 	 "name the one that stopped the test"},
-	{"force", 0, FLAG, AT(is_forced), 0, 0, NULL,
-	 "go on although this machine cannot open so many connections"},
 	{"json", 0, TEXT, AT(json_path), 0, 0, "FILE", "write the whole result there as JSON"},
 	{"quiet", 'q', FLAG, AT(is_quiet), 0, 0, NULL, "no progress lines"},
 	{"help", 'h', FLAG, AT(wants_help), 0, 0, NULL, "this text"},
 };
 
-struct parse {
-	struct bench_options *options;
-	char *error;
-	size_t error_size;
-};
-
-__attribute__((format(printf, 2, 3))) static int fail(struct parse *parse, const char *format, ...)
+const struct bench_option *bench_option_find(struct slice name)
 {
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(parse->error, parse->error_size, format, args);
-	va_end(args);
-	return -EINVAL;
-}
-
-static void *field_of(struct parse *parse, const struct option *option)
-{
-	return (char *)parse->options + option->at;
-}
-
-/* A bare number is in seconds. */
-static enum units_result duration_parse(struct slice text, uint64_t *out_ms)
-{
-	uint64_t seconds;
-
-	if (units_parse_count(text, &seconds) != UNITS_OK)
-		return units_parse_duration_ms(text, out_ms);
-	return __builtin_mul_overflow(seconds, (uint64_t)1000, out_ms) ? UNITS_TOO_BIG : UNITS_OK;
-}
-
-/* A bare number is in bytes. */
-static enum units_result size_parse(struct slice text, uint64_t *out_bytes)
-{
-	enum units_result r = units_parse_count(text, out_bytes);
-
-	return r == UNITS_OK ? r : units_parse_size(text, out_bytes);
-}
-
-static int integer_set(struct parse *parse, const struct option *option, const char *value)
-{
-	static const struct {
-		const char *name;
-		enum units_result (*parse)(struct slice text, uint64_t *out);
-		const char *unit;
-	} kinds[] = {
-		[COUNT] = {"count", units_parse_count, ""},
-		[DURATION] = {"duration", duration_parse, " ms"},
-		[SIZE] = {"size", size_parse, " bytes"},
-	};
-	uint64_t number = 0;
-	enum units_result r = kinds[option->kind].parse(slice_from_text(value), &number);
-
-	if (r != UNITS_OK)
-		return fail(parse, "--%s: '%s' %s", option->name, value,
-			    units_explain(r, kinds[option->kind].name));
-	if (number < option->min || number > option->max)
-		return fail(parse, "--%s: %s is not in %lu..%lu%s", option->name, value,
-			    (unsigned long)option->min, (unsigned long)option->max,
-			    kinds[option->kind].unit);
-	*(uint64_t *)field_of(parse, option) = number;
-	return 0;
-}
-
-static int rate_set(struct parse *parse, const struct option *option, const char *value)
-{
-	char *end;
-	double number = strtod(value, &end);
-	/* strtod also takes "inf", "nan", hexadecimal and leading spaces. */
-	bool is_plain = value[0] != 0 && strspn(value, "0123456789.") == strlen(value);
-
-	if (!is_plain || *end != 0)
-		return fail(parse, "--%s: '%s' is not a number such as 1000 or 0.1", option->name,
-			    value);
-	if (!(number >= 0.001) || number > (double)option->max)
-		return fail(parse, "--%s: %s is not in 0.001..%lu per second", option->name, value,
-			    (unsigned long)option->max);
-	*(double *)field_of(parse, option) = number;
-	return 0;
-}
-
-static bool is_token(struct slice text)
-{
-	for (size_t i = 0; i < text.len; i++) {
-		uint8_t c = text.data[i];
-
-		if (c <= ' ' || c >= 0x7f || strchr("\"(),/:;<=>?@[\\]{}", c) != NULL)
-			return false;
-	}
-	return text.len > 0;
-}
-
-/* Appends to a text that ends in a NUL, which is overwritten. */
-static int text_append(struct parse *parse, const struct option *option, const char *before,
-		       const char *value, const char *after, size_t max)
-{
-	struct buf *buf = field_of(parse, option);
-	bool is_first = buf->len == 0;
-
-	if (!is_first)
-		buf->len--;
-	int r = buf_printf(buf, max, "%s%s%s", is_first ? "" : before, value, after);
-
-	if (r == 0)
-		r = buf_append(buf, "", 1, max);
-	if (r < 0)
-		return fail(parse, "--%s: all of them together are over %zu bytes", option->name,
-			    max);
-	return 0;
-}
-
-/* `list` is NULL or a text of tokens with ", " between them. */
-static bool is_in_list(const uint8_t *list, const char *token)
-{
-	const char *at = (const char *)list;
-	size_t len = strlen(token);
-
-	while (at != NULL && *at != 0) {
-		size_t item_len = strcspn(at, ",");
-
-		if (item_len == len && memcmp(at, token, len) == 0)
-			return true;
-		at += item_len;
-		at += strspn(at, ", ");
-	}
-	return false;
-}
-
-static int subprotocol_add(struct parse *parse, const struct option *option, const char *value)
-{
-	if (!is_token(slice_from_text(value)))
-		return fail(parse,
-			    "--subprotocol: '%s' is not a token: letters, digits and "
-			    "!#$%%&'*+-.^_`|~ only",
-			    value);
-	if (is_in_list(parse->options->subprotocols.data, value))
-		return fail(parse, "--subprotocol: '%s' is given twice; name each once", value);
-	return text_append(parse, option, ", ", value, "", BENCH_SUBPROTOCOL_MAX);
-}
-
-/* The handshake sets these itself. */
-static bool is_our_header(struct slice name)
-{
-	static const char *const ours[] = {"Host", "Upgrade", "Connection", "Content-Length",
-					   "Transfer-Encoding"};
-
-	for (size_t i = 0; i < ARRAY_LEN(ours); i++)
-		if (slice_equals_nocase(name, slice_from_text(ours[i])))
-			return true;
-	return name.len >= 14 && strncasecmp((const char *)name.data, "Sec-WebSocket-", 14) == 0;
-}
-
-static int header_add(struct parse *parse, const struct option *option, const char *value)
-{
-	const char *colon = strchr(value, ':');
-	struct slice name = slice_of(value, colon == NULL ? 0 : (size_t)(colon - value));
-
-	if (!is_token(name))
-		return fail(parse, "--header: '%s' is not of the form 'Name: value'", value);
-	for (const char *c = value; *c != 0; c++)
-		if (((unsigned char)*c < ' ' && *c != '\t') || *c == 0x7f)
-			return fail(parse,
-				    "--header: '%.*s' has a line break or another control "
-				    "character in its value",
-				    SLICE_ARG(name));
-	if (is_our_header(name))
-		return fail(parse, "--header: '%.*s' is set by the handshake itself%s",
-			    SLICE_ARG(name),
-			    slice_equals_nocase(name, SLICE_LITERAL("Sec-WebSocket-Protocol"))
-				    ? ": use --subprotocol"
-				    : "");
-	return text_append(parse, option, "", value, "\r\n", BENCH_HEADERS_MAX);
-}
-
-static int engine_set(struct parse *parse, const struct option *option, const char *value)
-{
-	static const struct {
-		const char *name;
-		enum loop_engine engine;
-	} names[] = {
-		{"auto", LOOP_ENGINE_AUTO},
-		{"io_uring", LOOP_ENGINE_IO_URING},
-		{"epoll", LOOP_ENGINE_EPOLL},
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		if (strcmp(value, names[i].name) != 0)
-			continue;
-		*(enum loop_engine *)field_of(parse, option) = names[i].engine;
-		return 0;
-	}
-	return fail(parse, "--engine: '%s' is none of auto, io_uring, epoll", value);
-}
-
-static int expect_add(struct parse *parse, const char *value)
-{
-	struct bench_options *options = parse->options;
-	char error[768];
-
-	if (options->expect_count == BENCH_EXPECTS_MAX)
-		return fail(parse, "--expect: at most %d are taken", BENCH_EXPECTS_MAX);
-	if (bench_expect_parse(value, &options->expects[options->expect_count], error,
-			       sizeof(error)) < 0)
-		return fail(parse, "--expect: %s", error);
-	options->expect_count++;
-	return 0;
-}
-
-static int option_set(struct parse *parse, const struct option *option, const char *value)
-{
-	switch (option->kind) {
-	case COUNT:
-	case DURATION:
-	case SIZE:
-		return integer_set(parse, option, value);
-	case RATE:
-		return rate_set(parse, option, value);
-	case TEXT:
-		*(const char **)field_of(parse, option) = value;
-		return 0;
-	case FLAG:
-		*(bool *)field_of(parse, option) = true;
-		return 0;
-	case ENGINE:
-		return engine_set(parse, option, value);
-	case HEADER:
-		return header_add(parse, option, value);
-	case SUBPROTOCOL:
-		return subprotocol_add(parse, option, value);
-	case EXPECT:
-		return expect_add(parse, value);
-	}
-	return 0;
-}
-
-/* Finds the option of "--name", "--name=value", "-x" or "-xvalue"; *out_value is
- * what is joined to it, or NULL. */
-static const struct option *option_find(const char *arg, const char **out_value)
-{
-	bool is_long = arg[1] == '-';
-	size_t name_len = is_long ? strcspn(arg + 2, "=") : 1;
-
-	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-		const struct option *option = &table[i];
-		bool is_it = is_long ? strlen(option->name) == name_len &&
-					       memcmp(option->name, arg + 2, name_len) == 0
-				     : option->letter != 0 && option->letter == arg[1];
-
-		if (!is_it)
-			continue;
-		const char *rest = is_long ? arg + 2 + name_len : arg + 2;
-
-		*out_value = *rest == 0 ? NULL : is_long ? rest + 1 : rest;
-		return option;
-	}
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		if (table[i].name != NULL && slice_equals(name, slice_from_text(table[i].name)))
+			return &table[i];
 	return NULL;
 }
 
-/* Takes the option at argv[*i] with its value; moves *i to the last one taken. */
-static int argument_take(struct parse *parse, int argc, char **argv, int *i)
+bool bench_option_is_for_files(const struct bench_option *option)
 {
-	const char *value = NULL;
-	const char *arg = argv[*i];
-	const struct option *option = option_find(arg, &value);
-
-	if (option == NULL)
-		return fail(parse, "unknown option '%s'; --help lists them", arg);
-	if (option->kind == FLAG && value != NULL)
-		return fail(parse, "--%s takes no value, but '%s' was given", option->name, value);
-	if (option->kind != FLAG && value == NULL) {
-		if (*i + 1 >= argc)
-			return fail(parse, "--%s needs a value (%s)", option->name, option->value);
-		value = argv[++*i];
-	}
-	return option_set(parse, option, value);
+	return option->at != AT(scenario_path) && option->at != AT(wants_help);
 }
 
+char *bench_option_hint(struct slice name, char out[BENCH_OPTION_HINT_MAX])
+{
+	struct suggest suggest = {.seen = name};
+
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		if (table[i].name != NULL)
+			suggest_offer(&suggest, table[i].name);
+	return suggest_hint(&suggest, out);
+}
+
+/* --- the command line --- */
+
+struct arguments {
+	struct bench_parse parse;
+	int count;
+	char **at;
+	bool is_given[ARRAY_LEN(table)];
+	bool has_url;
+};
+
+/* The option of "--name", "--name=value", "-x" or "-xvalue"; *out_value is what is
+ * joined to it, or NULL. */
+static const struct bench_option *flag_find(const char *arg, const char **out_value)
+{
+	bool is_long = arg[1] == '-';
+	size_t name_len = is_long ? strcspn(arg + 2, "=") : 1;
+	const char *rest = is_long ? arg + 2 + name_len : arg + 2;
+
+	*out_value = *rest == 0 ? NULL : is_long ? rest + 1 : rest;
+	if (is_long)
+		return bench_option_find(slice_of(arg + 2, name_len));
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		if (table[i].letter != 0 && table[i].letter == arg[1])
+			return &table[i];
+	return NULL;
+}
+
+/* The flag at argv[*i] and its value; moves *i to the last one that belongs to it. */
+static int flag_read(struct arguments *arguments, int *i, const struct bench_option **out_option,
+		     const char **out_value)
+{
+	struct bench_parse *parse = &arguments->parse;
+	const char *arg = arguments->at[*i];
+	const char *value = NULL;
+	const struct bench_option *option = flag_find(arg, &value);
+	char hint[BENCH_OPTION_HINT_MAX];
+
+	if (option == NULL)
+		return bench_option_fail(
+			parse, "unknown option '%s'%s; --help lists them", arg,
+			bench_option_hint(
+				slice_of(arg + 2, arg[1] == '-' ? strcspn(arg + 2, "=") : 0),
+				hint));
+	if (option->kind == FLAG && value == NULL)
+		value = "true";
+	if (value == NULL && *i + 1 >= arguments->count)
+		return bench_option_fail(parse, "--%s needs a value (%s)", option->name,
+					 option->value);
+	*out_value = value != NULL ? value : arguments->at[++*i];
+	*out_option = option;
+	return 0;
+}
+
+/* The first item on the command line replaces a scenario's list. */
+static int flag_apply(struct arguments *arguments, const struct bench_option *option,
+		      const char *value)
+{
+	bool *is_given = &arguments->is_given[option - table];
+
+	if (!*is_given && bench_option_is_list(option))
+		bench_option_clear(&arguments->parse, option);
+	*is_given = true;
+	return bench_option_set(&arguments->parse, option, value);
+}
+
+static int url_take(struct arguments *arguments, const char *text)
+{
+	if (arguments->has_url)
+		return bench_option_fail(&arguments->parse, "'%s': a URL is already given, '%s'",
+					 text, arguments->parse.options->url_text);
+	arguments->has_url = true;
+	arguments->parse.options->url_text = text;
+	return 0;
+}
+
+/* Finds --scenario, and the mistakes that are such without knowing a value. */
+static int scenario_find(struct arguments *arguments)
+{
+	struct bench_options *options = arguments->parse.options;
+	const struct bench_option *option;
+	const char *value;
+	int r = 0;
+
+	for (int i = 1; i < arguments->count && r == 0; i++) {
+		if (arguments->at[i][0] != '-' || arguments->at[i][1] == 0)
+			continue;
+		r = flag_read(arguments, &i, &option, &value);
+		if (r == 0 && option->at == AT(wants_help))
+			return flag_apply(arguments, option, value);
+		if (r < 0 || option->at != AT(scenario_path))
+			continue;
+		if (options->scenario_path != NULL)
+			return bench_option_fail(&arguments->parse,
+						 "--scenario is given twice, '%s' and '%s': a test "
+						 "has one",
+						 options->scenario_path, value);
+		options->scenario_path = value;
+	}
+	return r;
+}
+
+static int arguments_apply(struct arguments *arguments)
+{
+	const struct bench_option *option;
+	const char *value;
+	int r = 0;
+
+	for (int i = 1; i < arguments->count && r == 0; i++) {
+		if (arguments->at[i][0] != '-' || arguments->at[i][1] == 0) {
+			r = url_take(arguments, arguments->at[i]);
+			continue;
+		}
+		r = flag_read(arguments, &i, &option, &value);
+		if (r == 0)
+			r = flag_apply(arguments, option, value);
+	}
+	return r;
+}
+
+/* --- the whole --- */
+
 /* An http URL that the main thread asks; `text` may be NULL. */
-static int asked_url_parse(struct parse *parse, const char *option, const char *text,
+static int asked_url_parse(struct bench_parse *parse, const char *option, const char *text,
 			   struct bench_url *out)
 {
 	if (text == NULL)
@@ -367,43 +243,74 @@ static int asked_url_parse(struct parse *parse, const char *option, const char *
 
 	if (problem == NULL && strstr(out->path, "{n}") != NULL)
 		problem = "has {n}, but it is asked once for all connections";
-	return problem == NULL ? 0 : fail(parse, "--%s: the URL '%s' %s", option, text, problem);
+	return problem == NULL
+		       ? 0
+		       : bench_option_fail(parse, "--%s: the URL '%s' %s", option, text, problem);
+}
+
+/* How connections come and go. */
+static int shape_check(struct bench_parse *parse)
+{
+	const struct bench_options *options = parse->options;
+
+	if (options->batch > 0 && options->connect_rate > 0)
+		return bench_option_fail(parse,
+					 "--batch and --rate exclude each other: in batches, "
+					 "or evenly");
+	if (options->batch_pause_ms > 0 && options->batch == 0)
+		return bench_option_fail(parse, "--batch-pause needs --batch: it is the pause "
+						"between two batches");
+	if (options->lifetime_ms > 0 && bench_options_hold_ms(options) == 0)
+		return bench_option_fail(parse, "--lifetime closes and reopens connections in the "
+						"hold: it needs --hold");
+	if (options->slow_readers_percent > 0 && bench_options_hold_ms(options) == 0)
+		return bench_option_fail(parse, "--slow-readers do not read in the hold: they need "
+						"--hold");
+	return 0;
 }
 
 /* What the single options cannot see. */
-static int options_check(struct parse *parse)
+static int options_check(struct bench_parse *parse)
 {
 	struct bench_options *options = parse->options;
 
 	if (options->url_text == NULL)
-		return fail(parse, "no URL given, e.g. ws://127.0.0.1:8080/ws/dev-{n}");
+		return bench_option_fail(
+			parse, "no URL given, e.g. ws://127.0.0.1:8080/ws/dev-{n}%s",
+			options->scenario == NULL ? "" : "; the scenario has no 'url' either");
 	const char *problem = bench_url_parse(options->url_text, "ws", &options->url);
 
 	if (problem != NULL)
-		return fail(parse, "the URL '%s' %s", options->url_text, problem);
+		return bench_option_fail(parse, "the URL '%s' %s", options->url_text, problem);
 	if (asked_url_parse(parse, "wait-ready", options->ready_text, &options->ready_url) < 0 ||
 	    asked_url_parse(parse, "limits", options->limits_text, &options->limits_url) < 0)
 		return -EINVAL;
+	int r = shape_check(parse);
+
+	if (r < 0)
+		return r;
 	if (options->depth > 0 && options->message_rate > 0)
-		return fail(parse, "--depth and --message-rate exclude each other: as fast as "
-				   "echoes come, or at a rate");
+		return bench_option_fail(
+			parse, "--depth and --message-rate exclude each other: as fast as "
+			       "echoes come, or at a rate");
 	if (options->duration_ms > 0 && !bench_options_has_traffic(options))
-		return fail(parse, "--duration is how long messages are sent: it needs --depth or "
-				   "--message-rate (--hold holds without messages)");
+		return bench_option_fail(
+			parse, "--duration is how long messages are sent: it needs --depth or "
+			       "--message-rate (--hold holds without messages)");
 	if (options->depth > 1 && options->size < BENCH_STAMP_LEN)
-		return fail(parse,
-			    "--size %lu with --depth %lu: a message under %d bytes has no room for "
-			    "its send time; use --size %d or more, or --depth 1",
-			    (unsigned long)options->size, (unsigned long)options->depth,
-			    BENCH_STAMP_LEN, BENCH_STAMP_LEN);
+		return bench_option_fail(
+			parse,
+			"--size %lu with --depth %lu: a message under %d bytes has no room for "
+			"its send time; use --size %d or more, or --depth 1",
+			(unsigned long)options->size, (unsigned long)options->depth,
+			BENCH_STAMP_LEN, BENCH_STAMP_LEN);
 	return 0;
 }
 
 int bench_options_parse(struct bench_options *options, int argc, char **argv, char *error,
 			size_t error_size)
 {
-	struct parse parse = {options, error, error_size};
-	int r = 0;
+	struct arguments arguments = {{options, error, error_size}, argc, argv, {0}, false};
 
 	*options = (struct bench_options){
 		.connections = 1,
@@ -413,29 +320,34 @@ int bench_options_parse(struct bench_options *options, int argc, char **argv, ch
 		.handshake_timeout_ms = DEFAULT_TIMEOUT_MS,
 		.echo_timeout_ms = DEFAULT_TIMEOUT_MS,
 	};
-	for (int i = 1; i < argc && r == 0 && !options->wants_help; i++) {
-		if (argv[i][0] == '-' && argv[i][1] != 0)
-			r = argument_take(&parse, argc, argv, &i);
-		else if (options->url_text == NULL)
-			options->url_text = argv[i];
-		else
-			r = fail(&parse, "'%s': a URL is already given, '%s'", argv[i],
-				 options->url_text);
-	}
-	return r < 0 || options->wants_help ? r : options_check(&parse);
+	int r = scenario_find(&arguments);
+
+	if (r < 0 || options->wants_help)
+		return r;
+	if (options->scenario_path != NULL)
+		r = bench_scenario_load(&arguments.parse, options->scenario_path,
+					&options->scenario);
+	if (r == 0)
+		r = arguments_apply(&arguments);
+	return r < 0 ? r : options_check(&arguments.parse);
 }
 
 void bench_options_finish(struct bench_options *options)
 {
 	buf_finish(&options->headers);
 	buf_finish(&options->subprotocols);
+	bench_scenario_destroy(&options->scenario);
 }
 
 /* Later lines of a help text stand under the first. */
-static void help_print(FILE *to, const struct option *option)
+static void help_print(FILE *to, const struct bench_option *option)
 {
 	char left[40];
 
+	if (option->name == NULL) {
+		fprintf(to, "\n%s:\n", option->help);
+		return;
+	}
 	if (option->letter != 0)
 		snprintf(left, sizeof(left), "-%c, --%s %s", option->letter, option->name,
 			 option->value == NULL ? "" : option->value);
@@ -453,10 +365,11 @@ static void help_print(FILE *to, const struct option *option)
 
 void bench_options_help(FILE *to)
 {
-	fputs("Usage: gatehouse bench URL [OPTIONS]\n\n"
+	fputs("Usage: gatehouse bench URL [OPTIONS]\n"
+	      "       gatehouse bench --scenario FILE [URL] [OPTIONS]\n\n"
 	      "Opens many real WebSocket connections, sends messages, checks every echo byte for\n"
 	      "byte, and ends with a verdict. URL is ws://HOST[:PORT]/PATH; each {n} in its path\n"
-	      "or query becomes the connection's number, 1 to N.\n\nOptions:\n",
+	      "or query becomes the connection's number, 1 to N.\n",
 	      to);
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
 		help_print(to, &table[i]);

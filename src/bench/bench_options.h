@@ -20,21 +20,30 @@
 #define BENCH_HEADERS_MAX     8192
 #define BENCH_SUBPROTOCOL_MAX 1024
 
+struct bench_scenario;
+
 struct bench_options {
 	const char *url_text;
 	struct bench_url url;
 	uint64_t connections;
 	double connect_rate; /* [connections/s]; 0: as fast as the other side answers */
+	uint64_t in_flight;  /* handshakes in all; 0: a worker's default for each */
+	uint64_t batch;      /* connections; 0: no batches */
+	uint64_t batch_pause_ms;
 	uint64_t hold_ms;
-	double message_rate;  /* [messages/s] per connection; 0: none */
-	uint64_t depth;       /* messages in flight per connection; 0: no closed loop */
-	uint64_t size;        /* [bytes] of a message's payload */
-	uint64_t duration_ms; /* of the messages; 0: the whole hold */
-	uint64_t workers;     /* 0: as many as it takes */
+	uint64_t lifetime_ms;        /* mean, of a connection in the hold; 0: no churn */
+	double slow_readers_percent; /* of the connections */
+	double message_rate;         /* [messages/s] per connection; 0: none */
+	uint64_t depth;              /* messages in flight per connection; 0: no closed loop */
+	uint64_t size;               /* [bytes] of a message's payload */
+	uint64_t duration_ms;        /* of the messages; 0: the whole hold */
+	uint64_t workers;            /* 0: as many as it takes */
 	enum loop_engine engine;
-	struct buf subprotocols; /* "a, b" and a NUL; empty: none */
-	struct buf headers;      /* lines with CRLF, and a NUL; empty: none */
-	const char *ready_text;  /* NULL: do not wait */
+	struct buf subprotocols;         /* "a, b" and a NUL; empty: none */
+	struct buf headers;              /* lines with CRLF, and a NUL; empty: none */
+	const char *scenario_path;       /* NULL: none */
+	struct bench_scenario *scenario; /* NULL: none; owns texts of the others */
+	const char *ready_text;          /* NULL: do not wait */
 	struct bench_url ready_url;
 	uint64_t ready_timeout_ms;
 	uint64_t connect_timeout_ms;
@@ -52,9 +61,10 @@ struct bench_options {
 	bool wants_help;
 };
 
-/* Reads the arguments (argv[0] is the command's name); the texts stay the
- * caller's. Returns 0, or -EINVAL with one sentence in `error`. With wants_help
- * nothing else need be there. bench_options_finish in either case. */
+/* Reads the arguments (argv[0] is the command's name) and the scenario's file that they
+ * name; what they give goes before the file's. The texts stay the caller's. Returns 0, or -EINVAL
+ * with one sentence in `error`. With wants_help nothing else need be there. bench_options_finish in
+ * either case. */
 int bench_options_parse(struct bench_options *options, int argc, char **argv, char *error,
 			size_t error_size);
 void bench_options_finish(struct bench_options *options);
