@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "bench/bench_shape.h"
 #include "bench/bench_traffic.h"
 #include "bench/bench_worker.h"
 #include "proto/ws_close.h"
@@ -59,19 +60,27 @@ static void cause_add(const struct bench_conn *conn, enum bench_cause_kind kind,
 		      struct slice label, struct slice example)
 {
 	struct bench_worker *worker = conn->worker;
-	double at_s = (double)(clock_now_ns() - worker->setup->start_ns) / (double)NS_PER_S;
 
 	if (worker->counters.failed == 0 && conn->state != BENCH_CONN_OPEN)
 		worker->connected_at_failure = worker->counters.connected;
 	bench_causes_add(&worker->causes, kind, code, label, example, bench_conn_number(conn),
-			 at_s);
+			 bench_worker_seconds(worker));
 }
 
 /* Takes an open connection out of the counts of open ones. */
 static void drop(struct bench_conn *conn)
 {
 	bench_count(&conn->worker->counters.dropped);
-	conn->worker->in_flight -= conn->sent - conn->echoed;
+	conn->worker->in_flight -= bench_conn_awaited(conn);
+}
+
+/* What was on its way up will not be open; conn may start no more. */
+static void give_up(struct bench_conn *conn)
+{
+	if (conn->churn == BENCH_REPLACING)
+		conn->worker->replacing--;
+	conn->churn = BENCH_STAYS;
+	bench_count(&conn->worker->counters.failed);
 }
 
 void bench_conn_fail(struct bench_conn *conn, enum bench_cause_kind kind, int code,
@@ -80,6 +89,11 @@ void bench_conn_fail(struct bench_conn *conn, enum bench_cause_kind kind, int co
 	struct bench_worker *worker = conn->worker;
 	bool was_open = conn->state == BENCH_CONN_OPEN;
 
+	if (was_open && bench_shape_is_slow_end(conn, kind)) {
+		bench_shape_slow_end(conn, kind, code, label);
+		bench_conn_end(conn);
+		return;
+	}
 	cause_add(conn, kind, code, label, example);
 	if (was_open) {
 		drop(conn);
@@ -87,7 +101,7 @@ void bench_conn_fail(struct bench_conn *conn, enum bench_cause_kind kind, int co
 		return;
 	}
 	handshake_release(conn);
-	bench_count(&worker->counters.failed);
+	give_up(conn);
 	bench_conn_end(conn);
 	bench_worker_resolved(worker);
 }
@@ -100,8 +114,12 @@ static void fail_plainly(struct bench_conn *conn, enum bench_cause_kind kind, in
 void bench_conn_closed_by_peer(struct bench_conn *conn, uint16_t code, struct slice reason,
 			       uint64_t now_ns)
 {
-	cause_add(conn, BENCH_CAUSE_CLOSED, code, reason, (struct slice){0});
-	drop(conn);
+	if (conn->is_slow) {
+		bench_shape_slow_end(conn, BENCH_CAUSE_CLOSED, code, reason);
+	} else {
+		cause_add(conn, BENCH_CAUSE_CLOSED, code, reason, (struct slice){0});
+		drop(conn);
+	}
 	bench_traffic_close(conn, code);
 	conn->state = BENCH_CONN_CLOSING;
 	conn->since_ns = now_ns;
@@ -144,7 +162,7 @@ static void connect_begin(struct bench_conn *conn, uint64_t now_ns)
 	cause_add(conn, BENCH_CAUSE_CONNECT, -r, (struct slice){0}, (struct slice){0});
 	handshake_release(conn);
 	conn->state = BENCH_CONN_GONE;
-	bench_count(&worker->counters.failed);
+	give_up(conn);
 	bench_worker_resolved(worker);
 }
 
@@ -152,12 +170,13 @@ void bench_conn_start(struct bench_conn *conn, uint64_t now_ns)
 {
 	struct bench_worker *worker = conn->worker;
 
-	bench_count(&worker->counters.started);
+	if (conn->churn == BENCH_STAYS)
+		bench_count(&worker->counters.started);
 	conn->handshake = bench_worker_handshake_get(worker);
 	if (conn->handshake == NULL) {
 		cause_add(conn, BENCH_CAUSE_TESTER, ENOMEM, (struct slice){0}, (struct slice){0});
 		conn->state = BENCH_CONN_GONE;
-		bench_count(&worker->counters.failed);
+		give_up(conn);
 		return;
 	}
 	worker->in_progress++;
@@ -201,6 +220,13 @@ static void on_closed(struct tcp *tcp)
 		return;
 	}
 	decoder_release(conn);
+	if (conn->churn == BENCH_REPLACING && conn->worker->phase == BENCH_HOLD) {
+		conn->tries = 0;
+		bench_conn_start(conn, clock_now_ns());
+		return;
+	}
+	if (conn->is_slow && conn->is_held)
+		bench_count(&conn->worker->counters.held);
 	conn->state = BENCH_CONN_GONE;
 	bench_worker_gone(conn->worker);
 }
@@ -223,10 +249,13 @@ static void open_take(struct bench_conn *conn, struct slice rest, uint64_t now_n
 
 	hist_record(&worker->handshake, now_ns - handshake->started_ns);
 	bench_latency_record(&worker->live_handshake, now_ns - handshake->started_ns);
-	bench_count(&worker->counters.connected);
 	conn->state = BENCH_CONN_OPEN;
 	conn->decoder = NULL;
 	worker->in_progress--;
+	if (conn->churn == BENCH_REPLACING)
+		bench_shape_reopened(conn, now_ns);
+	else
+		bench_count(&worker->counters.connected);
 	if (rest.len > 0)
 		bench_traffic_take(conn, handshake->bytes.data + handshake->head_len, rest.len,
 				   now_ns);
@@ -274,9 +303,20 @@ static void on_drain(struct tcp *tcp)
 	struct bench_conn *conn = conn_of(tcp);
 	const struct bench_worker *worker = conn->worker;
 
-	if (conn->state == BENCH_CONN_OPEN && worker->phase == BENCH_HOLD &&
-	    worker->setup->options->message_rate > 0)
+	if (conn->state != BENCH_CONN_OPEN || worker->phase != BENCH_HOLD)
+		return;
+	if (conn->is_slow)
+		bench_traffic_flood(conn, clock_now_ns());
+	else if (worker->setup->options->message_rate > 0)
 		bench_traffic_send_due(conn, clock_now_ns());
+}
+
+/* In CLOSING. A slow reader that did not get an answer was cut off before. */
+static void end_lost(struct bench_conn *conn, int error)
+{
+	if (conn->is_slow)
+		bench_shape_slow_end(conn, BENCH_CAUSE_LOST, error, (struct slice){0});
+	bench_conn_end(conn);
 }
 
 /* The stream has ended, by FIN (error 0) or worse. */
@@ -287,7 +327,7 @@ void bench_conn_lost(struct bench_conn *conn, int error)
 	if (conn->state == BENCH_CONN_OPEN)
 		fail_plainly(conn, BENCH_CAUSE_LOST, error);
 	else if (conn->state != BENCH_CONN_HANDSHAKE)
-		bench_conn_end(conn);
+		end_lost(conn, error);
 	else if (bench_handshake_end(conn->handshake, &answer) == BENCH_ANSWER_REFUSED)
 		refuse(conn, &answer);
 	else
@@ -315,6 +355,22 @@ static const struct tcp_handler handler = {
 
 /* --- ending --- */
 
+static void close_begin(struct bench_conn *conn, uint64_t now_ns)
+{
+	bench_traffic_close(conn, WS_CLOSE_NORMAL);
+	conn->state = BENCH_CONN_CLOSING;
+	conn->since_ns = now_ns;
+}
+
+void bench_conn_replace(struct bench_conn *conn, uint64_t now_ns)
+{
+	CHECK(conn->state == BENCH_CONN_OPEN && bench_conn_awaited(conn) == 0);
+	conn->churn = BENCH_REPLACING;
+	conn->worker->replacing++;
+	bench_count(&conn->worker->counters.retired);
+	close_begin(conn, now_ns);
+}
+
 void bench_conn_finish(struct bench_conn *conn, uint64_t now_ns)
 {
 	if (is_on_its_way(conn)) {
@@ -324,12 +380,14 @@ void bench_conn_finish(struct bench_conn *conn, uint64_t now_ns)
 	}
 	if (conn->state != BENCH_CONN_OPEN)
 		return;
-	conn->worker->in_flight -= conn->sent - conn->echoed;
-	bench_count(&conn->worker->counters.held);
+	conn->worker->in_flight -= bench_conn_awaited(conn);
 	conn->is_held = true;
-	bench_traffic_close(conn, WS_CLOSE_NORMAL);
-	conn->state = BENCH_CONN_CLOSING;
-	conn->since_ns = now_ns;
+	/* A slow reader learns only now what became of it. */
+	if (conn->is_slow)
+		tcp_read_start(&conn->tcp);
+	else
+		bench_count(&conn->worker->counters.held);
+	close_begin(conn, now_ns);
 }
 
 static void handshake_expire(struct bench_conn *conn)
@@ -358,7 +416,7 @@ void bench_conn_check_deadline(struct bench_conn *conn, uint64_t now_ns)
 			handshake_expire(conn);
 		break;
 	case BENCH_CONN_OPEN:
-		if (conn->sent != conn->echoed && age_ns > options->echo_timeout_ms * NS_PER_MS)
+		if (bench_conn_awaited(conn) > 0 && age_ns > options->echo_timeout_ms * NS_PER_MS)
 			fail_plainly(conn, BENCH_CAUSE_ECHO_TIMEOUT, 0);
 		break;
 	case BENCH_CONN_CLOSING:

@@ -27,6 +27,13 @@ enum bench_conn_state {
 	BENCH_CONN_GONE,
 };
 
+/* --lifetime: a connection that is closed by us to be opened anew. */
+enum bench_conn_churn {
+	BENCH_STAYS,
+	BENCH_RETIRING,  /* its time is over: closes as soon as no echo is awaited */
+	BENCH_REPLACING, /* closing, or on its way up again */
+};
+
 struct bench_conn {
 	struct tcp tcp;
 	struct bench_worker *worker;
@@ -34,13 +41,22 @@ struct bench_conn {
 		struct bench_handshake *handshake; /* until open */
 		struct ws_decoder *decoder;        /* from then on: NULL between messages */
 	};
-	uint64_t since_ns; /* start of the state; OPEN: since when an echo is awaited */
-	uint32_t sent;     /* messages; the next one's sequence number */
-	uint32_t echoed;   /* messages */
-	uint8_t state;     /* enum bench_conn_state */
-	uint8_t tries;     /* source addresses found without a free port */
-	bool is_held;      /* stayed open until the end */
+	uint64_t since_ns;     /* start of the state; OPEN: since when an echo is awaited */
+	uint32_t sent;         /* messages; the next one's sequence number */
+	uint32_t echoed;       /* messages */
+	uint8_t state;         /* enum bench_conn_state */
+	uint8_t tries;         /* source addresses found without a free port */
+	bool is_held;          /* stayed open until the end */
+	bool is_slow;          /* in the hold: sends, but does not read */
+	uint8_t churn;         /* enum bench_conn_churn */
+	uint64_t retire_at_ns; /* with --lifetime, in the hold */
 };
+
+/* Messages sent whose echo is still to come. A slow reader waits for none. */
+static inline uint32_t bench_conn_awaited(const struct bench_conn *conn)
+{
+	return conn->is_slow ? 0 : conn->sent - conn->echoed;
+}
 
 /* Begins to connect; the connection is BENCH_CONN_NEW. */
 void bench_conn_start(struct bench_conn *conn, uint64_t now_ns);
@@ -72,6 +88,9 @@ void bench_conn_closed_by_peer(struct bench_conn *conn, uint16_t code, struct sl
 
 /* Something on the stream went wrong, `error` being an errno or 0 for its end. */
 void bench_conn_lost(struct bench_conn *conn, int error);
+
+/* Closes an open connection with 1000; its place is taken by a new one. */
+void bench_conn_replace(struct bench_conn *conn, uint64_t now_ns);
 
 /* Closes the stream without more ado. */
 void bench_conn_end(struct bench_conn *conn);

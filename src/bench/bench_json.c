@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "bench/bench_scenario.h"
 
 static json_t *count(uint64_t value)
 {
@@ -102,13 +103,28 @@ static json_t *series_json(const struct bench_series *series)
 	return points;
 }
 
+static json_t *text_or_null(const char *text)
+{
+	return text == NULL ? json_null() : json_string(text);
+}
+
 static json_t *asked_json(const struct bench_options *options)
 {
+	const char *scenario = bench_scenario_name(options->scenario);
 	json_t *object = json_object();
 
 	json_object_set_new(object, "url", json_string(options->url_text));
 	json_object_set_new(object, "connections", count(options->connections));
 	json_object_set_new(object, "connect_rate", json_real(options->connect_rate));
+	json_object_set_new(object, "batch", count(options->batch));
+	json_object_set_new(object, "batch_pause_seconds",
+			    json_real((double)options->batch_pause_ms / 1000));
+	json_object_set_new(object, "in_flight", count(options->in_flight));
+	json_object_set_new(object, "lifetime_seconds",
+			    json_real((double)options->lifetime_ms / 1000));
+	json_object_set_new(object, "slow_readers_percent",
+			    json_real(options->slow_readers_percent));
+	json_object_set_new(object, "scenario", text_or_null(scenario));
 	json_object_set_new(object, "hold_seconds",
 			    json_real((double)bench_options_hold_ms(options) / 1000));
 	json_object_set_new(object, "traffic_seconds",
@@ -157,6 +173,7 @@ int bench_report_write_json(const struct bench_report *report, FILE *to)
 	json_object_set_new(root, "traffic_seconds", json_real(result->traffic_s));
 	json_object_set_new(root, "total_seconds", json_real(result->total_s));
 	json_object_set_new(root, "failures", causes_json(&result->causes));
+	json_object_set_new(root, "slow_reader_ends", causes_json(&result->slow_ends));
 	json_object_set_new(root, "handshake_seconds", hist_json(&result->handshake));
 	json_object_set_new(root, "echo_seconds", hist_json(&result->echo));
 	json_object_set_new(root, "series", series_json(&result->series));

@@ -60,6 +60,6 @@ const struct bench_option *bench_option_find(struct slice name);
 /* False for what makes sense on the command line alone: --scenario, --help. */
 bool bench_option_is_for_files(const struct bench_option *option);
 
-/* "; did you mean 'NAME'?" or "". */
+/* "; did you mean NAME?" or "". */
 #define BENCH_OPTION_HINT_MAX 96
 char *bench_option_hint(struct slice name, char out[BENCH_OPTION_HINT_MAX]);

@@ -231,6 +231,29 @@ static int arguments_apply(struct arguments *arguments)
 	return r;
 }
 
+static bool is_given(const struct arguments *arguments, size_t at)
+{
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		if (table[i].name != NULL && table[i].at == at)
+			return arguments->is_given[i];
+	return false;
+}
+
+/* Of two that exclude each other, the command line's replaces the scenario's. */
+static void rivals_settle(struct arguments *arguments)
+{
+	struct bench_options *options = arguments->parse.options;
+
+	if (is_given(arguments, AT(message_rate)) && !is_given(arguments, AT(depth)))
+		options->depth = 0;
+	if (is_given(arguments, AT(depth)) && !is_given(arguments, AT(message_rate)))
+		options->message_rate = 0;
+	if (is_given(arguments, AT(batch)) && !is_given(arguments, AT(connect_rate)))
+		options->connect_rate = 0;
+	if (is_given(arguments, AT(connect_rate)) && !is_given(arguments, AT(batch)))
+		options->batch = options->batch_pause_ms = 0;
+}
+
 /* --- the whole --- */
 
 /* An http URL that the main thread asks; `text` may be NULL. */
@@ -329,6 +352,7 @@ int bench_options_parse(struct bench_options *options, int argc, char **argv, ch
 					&options->scenario);
 	if (r == 0)
 		r = arguments_apply(&arguments);
+	rivals_settle(&arguments);
 	return r < 0 ? r : options_check(&arguments.parse);
 }
 

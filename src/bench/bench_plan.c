@@ -86,6 +86,33 @@ void bench_plan_share(uint64_t connections, unsigned workers, unsigned index, ui
 	*out_count = (uint32_t)(connections * (index + 1) / workers - before);
 }
 
+uint32_t bench_plan_released(uint64_t connections, unsigned workers, unsigned index,
+			     uint64_t released)
+{
+	uint64_t first;
+	uint32_t count, part;
+
+	bench_plan_share(connections, workers, index, &first, &count);
+	if (released >= connections)
+		return count;
+	bench_plan_share(released, workers, index, &first, &part);
+	return MIN(part, count);
+}
+
+/* The share's running sum passes a whole number at each of them. */
+bool bench_plan_is_slow(uint64_t number, double percent)
+{
+	return (uint64_t)((double)number * percent / 100) >
+	       (uint64_t)((double)(number - 1) * percent / 100);
+}
+
+uint64_t bench_plan_lifetime_ns(uint64_t mean_ms, uint32_t random)
+{
+	double factor = 0.5 + (double)random / (double)UINT32_MAX;
+
+	return (uint64_t)(factor * (double)mean_ms * (double)NS_PER_MS);
+}
+
 struct bench_pace bench_pace_connect(uint64_t start_ns, double rate, uint64_t total, uint32_t count)
 {
 	return (struct bench_pace){start_ns, (double)NS_PER_S / rate * (double)total / count};
@@ -97,4 +124,17 @@ struct bench_pace bench_pace_messages(uint64_t start_ns, double rate, uint32_t c
 	double step_ns = (double)NS_PER_S / rate / count;
 
 	return (struct bench_pace){start_ns + (uint64_t)(step_ns * index / workers), step_ns};
+}
+
+uint64_t bench_pace_after(const struct bench_pace *pace, uint64_t now_ns, uint64_t first,
+			  uint64_t step)
+{
+	double events = now_ns < pace->start_ns ? 0
+						: (double)(now_ns - pace->start_ns) / pace->step_ns;
+	double steps = (events - (double)first) / (double)step;
+	uint64_t turn = steps > 0 ? (uint64_t)steps : 0;
+
+	while (bench_pace_at(pace, first + turn * step) <= now_ns)
+		turn++;
+	return turn;
 }

@@ -61,6 +61,18 @@ void bench_plan_share(uint64_t connections, unsigned workers, unsigned index, ui
 /* Descriptors or table slots that a worker needs beside its connections. */
 #define BENCH_SLACK 64
 
+/* --- load shapes --- */
+
+/* How many of worker `index`'s connections may start when `released` of all may. */
+uint32_t bench_plan_released(uint64_t connections, unsigned workers, unsigned index,
+			     uint64_t released);
+
+/* Every connection of an evenly spread share of `percent`. */
+bool bench_plan_is_slow(uint64_t number, double percent);
+
+/* [ns] 0.5 to 1.5 times the mean; `random` is any 32 bits. */
+uint64_t bench_plan_lifetime_ns(uint64_t mean_ms, uint32_t random);
+
 /* --- pace --- */
 
 /* Planned times at equal distance. */
@@ -79,6 +91,11 @@ struct bench_pace bench_pace_connect(uint64_t start_ns, double rate, uint64_t to
  * each other, so that theirs interleave. */
 struct bench_pace bench_pace_messages(uint64_t start_ns, double rate, uint32_t count,
 				      unsigned workers, unsigned index);
+
+/* The first of the events first, first + step, first + 2 * step, ... that is planned
+ * later than `now_ns`: as the number of steps. */
+uint64_t bench_pace_after(const struct bench_pace *pace, uint64_t now_ns, uint64_t first,
+			  uint64_t step);
 
 static inline uint64_t bench_pace_at(const struct bench_pace *pace, uint64_t event)
 {

@@ -54,7 +54,32 @@ static void tester_print(const struct bench_report *report, FILE *to)
 	fputc('\n', to);
 }
 
-static void counts_print(const struct bench_result *result, uint64_t size, FILE *to)
+/* What churn and slow readers came to. */
+static void shape_print(const struct bench_options *options, const struct bench_result *result,
+			FILE *to)
+{
+	const struct bench_totals *totals = &result->totals;
+	char text[400];
+
+	if (options->lifetime_ms > 0)
+		fprintf(to,
+			"Churn      %" PRIu64 " closed after their lifetime, %" PRIu64
+			" opened in their place\n",
+			totals->retired, totals->reopened);
+	if (options->slow_readers_percent > 0)
+		fprintf(to,
+			"Slow       %" PRIu64 " that did not read were closed by the other side",
+			totals->slow_closed);
+	for (unsigned i = 0; i < result->slow_ends.count; i++)
+		fprintf(to, "%s%" PRIu64 " %s", i == 0 ? ": " : "; ",
+			result->slow_ends.rows[i].count,
+			bench_cause_text(&result->slow_ends.rows[i], text, sizeof(text)));
+	if (options->slow_readers_percent > 0)
+		fputc('\n', to);
+}
+
+static void counts_print(const struct bench_options *options, const struct bench_result *result,
+			 FILE *to)
 {
 	const struct bench_totals *totals = &result->totals;
 	char size_text[32];
@@ -70,11 +95,13 @@ static void counts_print(const struct bench_result *result, uint64_t size, FILE 
 		"\nHeld       %" PRIu64 " for %.1f s, %" PRIu64 " dropped; %" PRIu64
 		" closed cleanly\n",
 		totals->held, result->hold_s, totals->dropped, totals->closed_cleanly);
+	shape_print(options, result, to);
 	if (result->has_traffic)
 		fprintf(to,
 			"Messages   %" PRIu64 " sent of %s, %" PRIu64
 			" right echoes; %.0f/s sent, %.0f/s echoed\n",
-			totals->sent, units_format_size(size, size_text, sizeof(size_text)),
+			totals->sent,
+			units_format_size(options->size, size_text, sizeof(size_text)),
 			totals->received, per_second(totals->sent, result->traffic_s),
 			per_second(totals->received, result->traffic_s));
 }
@@ -141,7 +168,7 @@ static void causes_print(const struct bench_causes *causes, FILE *to)
 void bench_report_print(const struct bench_report *report, FILE *to)
 {
 	tester_print(report, to);
-	counts_print(report->result, report->setup->options->size, to);
+	counts_print(report->setup->options, report->result, to);
 	latency_print(report->result, to);
 	cpu_print(report->result, to);
 	causes_print(&report->result->causes, to);

@@ -40,6 +40,9 @@ struct run {
 	uint64_t next_sample_ns;
 	struct bench_recorder *recorder;
 	uint64_t hold_start_ns; /* 0: never held */
+	uint64_t released;      /* with --batch: connections that are to be started */
+	uint64_t allowed;       /* the same, rounded for each worker */
+	uint64_t batch_due_ns;  /* the next one; 0: the last one is not up yet */
 	struct bench_result result;
 };
 
@@ -244,6 +247,38 @@ static void for_all(struct run *run, void (*call)(struct bench_worker *worker))
 		call(run->workers[i]);
 }
 
+static void batch_release(struct run *run)
+{
+	const struct bench_options *options = run->options;
+	uint64_t allowed = 0;
+
+	run->released = MIN(run->released + options->batch, options->connections);
+	for (unsigned i = 0; i < run->setup.workers; i++) {
+		struct bench_worker *worker = run->workers[i];
+
+		bench_worker_release(worker,
+				     bench_plan_released(options->connections, run->setup.workers,
+							 i, run->released));
+		allowed += worker->released;
+	}
+	run->allowed = allowed;
+}
+
+/* The next batch, if the last one is up or has failed and the pause is over. */
+static void batch_step(struct run *run, const struct bench_totals *totals)
+{
+	uint64_t now_ns = clock_now_ns();
+
+	if (run->options->batch == 0 || totals->connected + totals->failed < run->allowed)
+		return;
+	if (run->batch_due_ns == 0)
+		run->batch_due_ns = now_ns + run->options->batch_pause_ms * NS_PER_MS;
+	if (now_ns < run->batch_due_ns)
+		return;
+	run->batch_due_ns = 0;
+	batch_release(run);
+}
+
 /* Until every connection is up or has failed. */
 static void connect_phase(struct run *run)
 {
@@ -251,9 +286,12 @@ static void connect_phase(struct run *run)
 	double cpu_s = process_cpu_seconds();
 	struct bench_totals totals;
 
+	if (run->options->batch > 0)
+		batch_release(run);
 	for_all(run, bench_worker_begin);
 	do {
 		totals = tick(run, "connecting");
+		batch_step(run, &totals);
 	} while (totals.connected + totals.failed < run->options->connections && interrupts == 0);
 	result->connect_s = seconds_since(run->start_ns, clock_now_ns());
 	result->connect_cpu_s = process_cpu_seconds() - cpu_s;
@@ -261,12 +299,14 @@ static void connect_phase(struct run *run)
 	phase_end(run, "connected");
 }
 
-/* With no connection left there is nothing to hold. */
+/* With no connection left there is nothing to hold. One that is being replaced is not
+ * open at the moment, but none of these either. */
 static bool is_worth_holding(const struct run *run)
 {
 	struct bench_totals totals = totals_now(run);
 
-	return interrupts == 0 && bench_totals_open(&totals) > 0;
+	return interrupts == 0 &&
+	       totals.failed + totals.dropped + totals.slow_closed < run->options->connections;
 }
 
 static void hold_phase(struct run *run)
@@ -316,6 +356,7 @@ static void worker_collect(struct bench_result *result, const struct bench_worke
 	bench_causes_merge(&result->causes, &worker->causes);
 	if (worker->counters.failed > 0)
 		result->connected_late += worker->counters.connected - worker->connected_at_failure;
+	bench_causes_merge(&result->slow_ends, &worker->slow_ends);
 	hist_merge(&result->handshake, &worker->handshake);
 	hist_merge(&result->echo, &worker->echo);
 	result->hold_cpu_s += (double)worker->hold_cpu_ns / (double)NS_PER_S;
@@ -347,6 +388,7 @@ static void result_collect(struct run *run)
 	for (unsigned i = 0; i < run->setup.workers; i++)
 		worker_collect(result, run->workers[i]);
 	bench_causes_sort(&result->causes);
+	bench_causes_sort(&result->slow_ends);
 	getrusage(RUSAGE_SELF, &usage);
 	result->wanted = run->options->connections;
 	result->workers = run->setup.workers;

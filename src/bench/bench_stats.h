@@ -44,8 +44,10 @@ void bench_totals_add(struct bench_totals *totals, const struct bench_counters *
 /* Open at that time. */
 static inline uint64_t bench_totals_open(const struct bench_totals *totals)
 {
-	return totals->connected + totals->reopened - totals->retired - totals->dropped -
-	       totals->slow_closed;
+	uint64_t up = totals->connected + totals->reopened;
+	uint64_t gone = totals->retired + totals->dropped + totals->slow_closed;
+
+	return up > gone ? up - gone : 0; /* while it runs they need not fit each other */
 }
 
 struct bench_point {

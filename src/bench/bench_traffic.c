@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "bench/bench_shape.h"
 #include "bench/bench_worker.h"
 #include "proto/ws_close.h"
 #include "proto/ws_frame.h"
@@ -13,6 +14,9 @@
 /* [bytes] Above this nothing is added to a stream's queue (but one message always
  * may): planned messages wait for the peer to read. */
 #define QUEUE_MAX 262144
+
+/* [bytes] The same for a slow reader: enough to keep the kernel's buffer full. */
+#define FLOOD_QUEUE_MAX 65536
 
 /* Lateness of our own timer: such a message counts from when it was sent. */
 #define TIMER_GRAIN_NS (2 * NS_PER_MS)
@@ -30,9 +34,14 @@ static void control_write(struct bench_conn *conn, enum ws_opcode opcode, struct
 	if (body.len > 0)
 		memcpy(frame + head_len, body.data, body.len);
 	ws_mask_apply(frame + head_len, body.len, key, 0);
-	/* A peer that lets the queue fill does not read answers to its pings. */
+	(void)tcp_write(&conn->tcp, frame, head_len + body.len);
+}
+
+/* A peer that lets the queue fill does not read answers to its pings. */
+static void pong_write(struct bench_conn *conn, struct slice body)
+{
 	if (tcp_queued(&conn->tcp) < QUEUE_MAX)
-		(void)tcp_write(&conn->tcp, frame, head_len + body.len);
+		control_write(conn, WS_PONG, body);
 }
 
 void bench_traffic_close(struct bench_conn *conn, uint16_t code)
@@ -47,7 +56,8 @@ static enum ws_opcode message_opcode(const struct bench_conn *conn)
 	return conn->worker->setup->options->is_binary ? WS_BINARY : WS_TEXT;
 }
 
-static void message_send(struct bench_conn *conn, uint64_t sent_ns)
+/* Queues the connection's next message. */
+static bool message_write(struct bench_conn *conn, uint64_t sent_ns)
 {
 	struct bench_worker *worker = conn->worker;
 	const struct bench_payload *payload = &worker->setup->payload;
@@ -57,26 +67,47 @@ static void message_send(struct bench_conn *conn, uint64_t sent_ns)
 
 	if (frame == NULL) {
 		bench_conn_lost(conn, ENOMEM);
-		return;
+		return false;
 	}
 	random_fill(&worker->random, key, sizeof(key));
 	size_t head_len = ws_frame_head_write(frame, message_opcode(conn), payload->size, key);
 
 	bench_payload_write(payload, &message, key, frame + head_len);
 	tcp_commit(&conn->tcp, head_len + payload->size);
-	if (conn->sent == conn->echoed)
-		conn->since_ns = sent_ns;
 	conn->sent++;
-	worker->in_flight++;
-	bench_count(&worker->counters.sent);
+	return true;
+}
+
+static void message_send(struct bench_conn *conn, uint64_t sent_ns)
+{
+	if (!message_write(conn, sent_ns))
+		return;
+	if (bench_conn_awaited(conn) == 1)
+		conn->since_ns = sent_ns;
+	conn->worker->in_flight++;
+	bench_count(&conn->worker->counters.sent);
+}
+
+/* Does it take part in the exchange of messages? */
+static bool is_sender(const struct bench_conn *conn)
+{
+	return conn->state == BENCH_CONN_OPEN && !conn->is_slow && conn->churn == BENCH_STAYS;
+}
+
+void bench_traffic_flood(struct bench_conn *conn, uint64_t now_ns)
+{
+	/* The queue is what counts, but messages may be empty. */
+	while (conn->state == BENCH_CONN_OPEN && tcp_queued(&conn->tcp) < FLOOD_QUEUE_MAX &&
+	       now_ns < conn->worker->hold_end_ns)
+		message_write(conn, now_ns);
 }
 
 void bench_traffic_fill(struct bench_conn *conn, uint64_t now_ns)
 {
 	const struct bench_worker *worker = conn->worker;
 
-	while (conn->state == BENCH_CONN_OPEN && now_ns < worker->traffic_end_ns &&
-	       conn->sent - conn->echoed < worker->setup->options->depth)
+	while (is_sender(conn) && now_ns < worker->traffic_end_ns &&
+	       bench_conn_awaited(conn) < worker->setup->options->depth)
 		message_send(conn, now_ns);
 }
 
@@ -90,7 +121,7 @@ static uint64_t planned_at(const struct bench_conn *conn, uint32_t sequence)
 
 void bench_traffic_send_due(struct bench_conn *conn, uint64_t now_ns)
 {
-	while (conn->state == BENCH_CONN_OPEN && tcp_queued(&conn->tcp) < QUEUE_MAX) {
+	while (is_sender(conn) && tcp_queued(&conn->tcp) < QUEUE_MAX) {
 		uint64_t planned_ns = planned_at(conn, conn->sent);
 
 		if (planned_ns > now_ns || planned_ns >= conn->worker->traffic_end_ns)
@@ -99,6 +130,21 @@ void bench_traffic_send_due(struct bench_conn *conn, uint64_t now_ns)
 
 		message_send(conn, is_late ? planned_ns : now_ns);
 	}
+}
+
+void bench_traffic_rejoin(struct bench_conn *conn, uint64_t now_ns)
+{
+	const struct bench_worker *worker = conn->worker;
+	const struct bench_options *options = worker->setup->options;
+
+	if (options->message_rate > 0) {
+		uint64_t turn = bench_pace_after(&worker->message_pace, now_ns,
+						 (uint64_t)(conn - worker->conns), worker->count);
+
+		conn->sent = conn->echoed = MAX(conn->sent, (uint32_t)turn);
+	}
+	if (options->depth > 0)
+		bench_traffic_fill(conn, now_ns);
 }
 
 /* --- receiving --- */
@@ -128,6 +174,9 @@ static void message_take(struct bench_conn *conn, const struct ws_event_data *ev
 {
 	struct bench_worker *worker = conn->worker;
 	uint64_t sent_ns = 0;
+
+	if (conn->is_slow)
+		return; /* stopping to read is not sharp */
 	const char *problem = echo_problem(conn, event, &sent_ns);
 
 	if (problem != NULL) {
@@ -145,7 +194,9 @@ static void message_take(struct bench_conn *conn, const struct ws_event_data *ev
 	conn->since_ns = now_ns;
 	worker->in_flight--;
 	bench_count(&worker->counters.received);
-	if (worker->setup->options->depth > 0)
+	if (conn->churn == BENCH_RETIRING)
+		bench_shape_retire(conn, now_ns);
+	else if (worker->setup->options->depth > 0)
 		bench_traffic_fill(conn, now_ns);
 }
 
@@ -155,8 +206,13 @@ static void close_take(struct bench_conn *conn, const struct ws_event_data *even
 	struct bench_worker *worker = conn->worker;
 
 	if (conn->state == BENCH_CONN_CLOSING) {
+		if (conn->is_slow && event->close_code != WS_CLOSE_NORMAL)
+			bench_shape_slow_end(conn, BENCH_CAUSE_CLOSED, event->close_code,
+					     event->bytes);
 		if (conn->is_held)
 			bench_count(&worker->counters.closed_cleanly);
+		if (conn->is_held && conn->is_slow)
+			bench_shape_slow_held(conn);
 		conn->is_held = false; /* a second close frame counts no more */
 		if (worker->setup->options->is_raw_echo)
 			bench_conn_end(conn); /* nobody there knows that it is the end */
@@ -175,7 +231,7 @@ static void event_take(struct bench_conn *conn, enum ws_event kind,
 		break;
 	case WS_EVENT_PING:
 		if (conn->state == BENCH_CONN_OPEN)
-			control_write(conn, WS_PONG, event->bytes);
+			pong_write(conn, event->bytes);
 		break;
 	case WS_EVENT_CLOSE:
 		close_take(conn, event, now_ns);

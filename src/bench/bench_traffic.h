@@ -12,6 +12,13 @@ void bench_traffic_fill(struct bench_conn *conn, uint64_t now_ns);
 /* Sends what the message pace has planned up to now. */
 void bench_traffic_send_due(struct bench_conn *conn, uint64_t now_ns);
 
+/* A slow reader's: sends until the queue is full. */
+void bench_traffic_flood(struct bench_conn *conn, uint64_t now_ns);
+
+/* A connection that has been replaced takes part again, from now on: what the pace
+ * planned while it was away was nobody's to send. */
+void bench_traffic_rejoin(struct bench_conn *conn, uint64_t now_ns);
+
 /* Takes received bytes of an open or closing connection; they are overwritten. */
 void bench_traffic_take(struct bench_conn *conn, uint8_t *data, size_t len, uint64_t now_ns);
 

@@ -7,11 +7,15 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "bench/bench_shape.h"
 #include "bench/bench_traffic.h"
 
 /* Handshakes in flight without --rate: enough to keep the other side busy, few
  * enough not to overrun its listen backlog. */
 #define HANDSHAKES_IN_FLIGHT 256
+
+/* Slow readers that begin in one turn: each fills a queue and a socket buffer. */
+#define SLOW_BATCH 100
 
 /* Connections that start, or begin to close, in one turn; the turn stays short. */
 #define BATCH 1000
@@ -73,13 +77,25 @@ void bench_worker_decoder_put(struct bench_worker *worker, struct ws_decoder *de
 
 /* --- connect --- */
 
+static uint32_t handshakes_max(const struct bench_options *options, unsigned workers,
+			       unsigned index)
+{
+	uint64_t first;
+	uint32_t share;
+
+	if (options->in_flight == 0)
+		return options->connect_rate > 0 ? UINT32_MAX : HANDSHAKES_IN_FLIGHT;
+	bench_plan_share(options->in_flight, workers, index, &first, &share);
+	return MAX(share, 1); /* with none at all it would never end */
+}
+
 static bool may_start(const struct bench_worker *worker, uint64_t now_ns)
 {
-	if (worker->started == worker->count)
+	if (worker->started == atomic_load_explicit(&worker->released, memory_order_relaxed) ||
+	    worker->in_progress >= worker->handshakes_max)
 		return false;
-	if (worker->setup->options->connect_rate > 0)
-		return bench_pace_at(&worker->connect_pace, worker->started) <= now_ns;
-	return worker->in_progress < HANDSHAKES_IN_FLIGHT;
+	return worker->setup->options->connect_rate == 0 ||
+	       bench_pace_at(&worker->connect_pace, worker->started) <= now_ns;
 }
 
 /* Starts what is due. A connection may fail at once and call back into here. */
@@ -128,6 +144,20 @@ static void paced_step(struct bench_worker *worker, uint64_t now_ns)
 	}
 }
 
+static void slow_step(struct bench_worker *worker, uint64_t now_ns)
+{
+	uint32_t end = (uint32_t)MIN((uint64_t)worker->slow_at + SLOW_BATCH, worker->count);
+
+	for (; worker->slow_at < end; worker->slow_at++)
+		bench_shape_slow_start(&worker->conns[worker->slow_at], now_ns);
+}
+
+/* What was begun in the hold comes to its end first. */
+static bool is_hold_over(const struct bench_worker *worker, uint64_t now_ns)
+{
+	return now_ns >= worker->hold_end_ns && worker->in_flight == 0 && worker->replacing == 0;
+}
+
 static uint64_t hold_next_ns(const struct bench_worker *worker, uint64_t now_ns)
 {
 	uint64_t next_ns = worker->hold_end_ns;
@@ -135,6 +165,8 @@ static uint64_t hold_next_ns(const struct bench_worker *worker, uint64_t now_ns)
 	if (now_ns < worker->traffic_end_ns && worker->setup->options->message_rate > 0)
 		next_ns = MIN(next_ns, bench_pace_at(&worker->message_pace, worker->cursor));
 	if (worker->setup->options->depth > 0 && worker->cursor < worker->count)
+		next_ns = now_ns;
+	if (worker->slow_at < worker->count)
 		next_ns = now_ns;
 	return MAX(next_ns, now_ns + TURN_NS);
 }
@@ -149,7 +181,9 @@ static void hold_step(struct bench_worker *worker)
 		fill_step(worker, now_ns);
 	if (now_ns >= worker->hold_start_ns && options->message_rate > 0)
 		paced_step(worker, now_ns);
-	if (now_ns >= worker->hold_end_ns && worker->in_flight == 0)
+	if (now_ns >= worker->hold_start_ns)
+		slow_step(worker, now_ns);
+	if (is_hold_over(worker, now_ns))
 		close_begin(worker);
 	else
 		loop_timer_start(worker->loop, &worker->pace_timer,
@@ -199,22 +233,35 @@ static void on_pace(struct timer *timer)
 	}
 }
 
-/* One slice. The round is short enough for the shortest time-out. */
+/* Short enough for the shortest time that it has to keep. */
+static uint64_t sweep_round_ns(const struct bench_options *options)
+{
+	uint64_t shortest_ms = MIN(options->echo_timeout_ms,
+				   MIN(options->connect_timeout_ms, options->handshake_timeout_ms));
+
+	if (options->lifetime_ms > 0)
+		shortest_ms = MIN(shortest_ms, options->lifetime_ms / 2);
+	return MIN(shortest_ms * NS_PER_MS / 4, SWEEP_ROUND_MS * NS_PER_MS);
+}
+
+/* One slice of a round. */
 static void on_sweep(struct timer *timer)
 {
 	struct bench_worker *worker = CONTAINER_OF(timer, struct bench_worker, sweep_timer);
 	const struct bench_options *options = worker->setup->options;
-	uint64_t shortest_ms = MIN(options->echo_timeout_ms,
-				   MIN(options->connect_timeout_ms, options->handshake_timeout_ms));
-	uint64_t round_ns = MIN(shortest_ms * NS_PER_MS / 4, SWEEP_ROUND_MS * NS_PER_MS);
 	uint64_t now_ns = clock_now_ns();
 	uint32_t slice = worker->count / SWEEP_SLICES + 1;
 
 	for (uint32_t i = 0; i < slice; i++) {
-		bench_conn_check_deadline(&worker->conns[worker->sweep_at], now_ns);
+		struct bench_conn *conn = &worker->conns[worker->sweep_at];
+
+		bench_conn_check_deadline(conn, now_ns);
+		if (options->lifetime_ms > 0)
+			bench_shape_check_lifetime(conn, now_ns);
 		worker->sweep_at = (worker->sweep_at + 1) % worker->count;
 	}
-	loop_timer_start(worker->loop, &worker->sweep_timer, round_ns / SWEEP_SLICES);
+	loop_timer_start(worker->loop, &worker->sweep_timer,
+			 sweep_round_ns(options) / SWEEP_SLICES);
 }
 
 void bench_worker_resolved(struct bench_worker *worker)
@@ -251,6 +298,9 @@ static void on_hold(struct loop_task *task)
 	worker->traffic_end_ns = start_ns + bench_options_traffic_ms(options) * NS_PER_MS;
 	worker->hold_end_ns = start_ns + bench_options_hold_ms(options) * NS_PER_MS;
 	worker->hold_cpu_ns = thread_cpu_ns();
+	for (uint32_t i = 0; i < worker->count; i++)
+		bench_shape_begin(&worker->conns[i], start_ns);
+	worker->slow_at = options->slow_readers_percent > 0 ? 0 : worker->count;
 	if (options->message_rate > 0)
 		worker->message_pace = bench_pace_messages(start_ns, options->message_rate,
 							   worker->count, worker->setup->workers,
@@ -331,6 +381,8 @@ int bench_worker_create(const struct bench_setup *setup, unsigned index,
 	worker_init(worker, setup, index);
 	bench_plan_share(setup->options->connections, setup->workers, index, &worker->first_number,
 			 &worker->count);
+	worker->handshakes_max = handshakes_max(setup->options, setup->workers, index);
+	worker->released = setup->options->batch > 0 ? 0 : worker->count;
 	worker->conns = calloc(worker->count, sizeof(*worker->conns));
 	int r = worker->conns == NULL ? -ENOMEM : 0;
 
@@ -343,6 +395,17 @@ int bench_worker_create(const struct bench_setup *setup, unsigned index,
 	else
 		*out_worker = worker;
 	return r;
+}
+
+double bench_worker_seconds(const struct bench_worker *worker)
+{
+	return (double)(clock_now_ns() - worker->setup->start_ns) / (double)NS_PER_S;
+}
+
+void bench_worker_release(struct bench_worker *worker, uint32_t count)
+{
+	if (count > atomic_load_explicit(&worker->released, memory_order_relaxed))
+		atomic_store_explicit(&worker->released, count, memory_order_relaxed);
 }
 
 void bench_worker_begin(struct bench_worker *worker)

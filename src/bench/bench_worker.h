@@ -44,15 +44,19 @@ struct bench_worker {
 	struct bench_conn *conns;
 	uint32_t count;
 	uint64_t first_number;
-	uint32_t started;     /* connections begun, in the order of their numbers */
-	uint32_t in_progress; /* connections between start and open or failed */
-	uint32_t live;        /* streams that the loop knows */
-	uint64_t in_flight;   /* messages sent and not yet echoed */
+	uint32_t started;          /* connections begun, in the order of their numbers */
+	uint32_t in_progress;      /* connections between start and open or failed */
+	uint32_t live;             /* streams that the loop knows */
+	uint64_t in_flight;        /* messages sent and not yet echoed */
+	uint32_t replacing;        /* connections retired and not yet open again */
+	uint32_t handshakes_max;   /* how many may be in progress */
+	_Atomic uint32_t released; /* how many may start; the main thread's to raise */
 
 	enum bench_phase phase;
 	bool is_starting; /* inside the loop that starts connections */
 	uint64_t cursor;  /* next event of the phase: message, connection to close, ... */
 	uint32_t sweep_at;
+	uint32_t slow_at; /* next of the connections that may be slow readers */
 	struct bench_pace connect_pace;
 	struct bench_pace message_pace;
 	uint64_t hold_start_ns, traffic_end_ns, hold_end_ns;
@@ -70,6 +74,7 @@ struct bench_worker {
 	struct bench_counters counters;
 	uint64_t connected_at_failure; /* counters.connected at the first failed one */
 	struct bench_causes causes;
+	struct bench_causes slow_ends;
 	struct hist handshake; /* [ns] */
 	struct hist echo;      /* [ns] */
 	/* The same, to be read by the main thread at any time. */
@@ -94,6 +99,10 @@ void bench_worker_begin(struct bench_worker *worker);
 void bench_worker_hold(struct bench_worker *worker, uint64_t start_ns);
 void bench_worker_stop(struct bench_worker *worker);
 
+/* With --batch: lets the first `count` of its connections start, if that is more than
+ * before. Without, all may. */
+void bench_worker_release(struct bench_worker *worker, uint32_t count);
+
 static inline bool bench_worker_has_ended(const struct bench_worker *worker)
 {
 	return atomic_load_explicit(&worker->has_ended, memory_order_acquire);
@@ -111,6 +120,9 @@ void bench_worker_handshake_put(struct bench_worker *worker, struct bench_handsh
 /* NULL if memory is out. A decoder comes back idle or not. */
 struct ws_decoder *bench_worker_decoder_get(struct bench_worker *worker);
 void bench_worker_decoder_put(struct bench_worker *worker, struct ws_decoder *decoder);
+
+/* Since the start of the test. */
+double bench_worker_seconds(const struct bench_worker *worker);
 
 /* A connection has become open or has failed. */
 void bench_worker_resolved(struct bench_worker *worker);

@@ -243,6 +243,23 @@ static void test_mistakes_are_named(void **state)
 		{{"ws://h/", "--header", "sec-websocket-key: x"}, "handshake itself"},
 		{{"ws://h/", "--wait-ready", "https://h/"}, "--wait-ready"},
 		{{"ws://h/", "--wait-ready", "http://h/{n}"}, "asked once"},
+		{{"ws://h/", "--slow-readers", "101%"}, "0%..100%"},
+		{{"ws://h/", "--slow-readers", "5%%"}, "'5%%'"},
+		{{"ws://h/", "--slow-readers", "%"}, "'%'"},
+		{{"ws://h/", "--slow-readers", "5%"}, "they need --hold"},
+		{{"ws://h/", "--lifetime", "1s"}, "it needs --hold"},
+		{{"ws://h/", "--lifetime", "99ms", "--hold", "1s"}, "100.."},
+		{{"ws://h/", "--batch", "0"}, "1..16000000"},
+		{{"ws://h/", "--batch-pause", "1s"}, "needs --batch"},
+		{{"ws://h/", "--batch", "5", "--rate", "5"}, "exclude each other"},
+		{{"ws://h/", "--in-flight", "0"}, "1..16000000"},
+		{{"ws://h/", "--quiet=no"}, "neither true nor false"},
+		{{"ws://h/", "--hald", "5"}, "did you mean hold?"},
+		{{"ws://h/", "--scenario", "/nowhere/x.yaml"}, "No such file"},
+		{{"ws://h/", "--scenario", "/"}, "Is a directory"},
+		{{"ws://h/", "--scenario", "/dev/zero"}, "over 16384 bytes"},
+		{{"ws://h/", "--scenario", "/dev/null"}, "has no options"},
+		{{"ws://h/", "--scenario", "a", "--scenario", "b"}, "given twice"},
 		{{"ws://h/", "-z"}, "'-z'"},
 		{{"ws://h/", "--connection=5"}, "unknown option"},
 	};
@@ -286,6 +303,24 @@ static void test_help_needs_no_url(void **state)
 	bench_options_finish(&options);
 }
 
+static void test_load_shapes(void **state)
+{
+	(void)state;
+	struct bench_options options;
+	char error[512];
+
+	assert_int_equal(PARSE(&options, error, "ws://h/", "--batch", "500", "--batch-pause",
+			       "250ms", "--in-flight=64", "--lifetime", "2", "--slow-readers",
+			       "2.5%", "--hold", "9s"),
+			 0);
+	assert_int_equal(options.batch, 500);
+	assert_int_equal(options.batch_pause_ms, 250);
+	assert_int_equal(options.in_flight, 64);
+	assert_int_equal(options.lifetime_ms, 2000);
+	assert_true(options.slow_readers_percent > 2.49 && options.slow_readers_percent < 2.51);
+	bench_options_finish(&options);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -301,6 +336,7 @@ int main(void)
 		cmocka_unit_test(test_mistakes_are_named),
 		cmocka_unit_test(test_headers_have_a_limit),
 		cmocka_unit_test(test_help_needs_no_url),
+		cmocka_unit_test(test_load_shapes),
 	};
 
 	return cmocka_run_group_tests_name("bench_options", tests, NULL, NULL);

@@ -214,6 +214,88 @@ static void test_workers_interleave(void **state)
 	assert_int_equal(bench_pace_at(&first, 1), 100 * NS_PER_MS);
 }
 
+static void test_events_after_a_time_are_the_first_not_yet_planned(void **state)
+{
+	(void)state;
+	const struct bench_pace pace = {NS_PER_S, 10.0 * NS_PER_MS};
+	static const struct {
+		const char *name;
+		uint64_t now_ns, first, step, turn;
+	} rows[] = {
+		{"before the start", 0, 3, 5, 0},
+		{"at the start", NS_PER_S, 0, 5, 1},
+		{"just before its own", NS_PER_S + 30 * NS_PER_MS - 1, 3, 5, 0},
+		{"at its own", NS_PER_S + 30 * NS_PER_MS, 3, 5, 1},
+		{"many turns later", 2 * NS_PER_S, 3, 5, 20},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		uint64_t turn = bench_pace_after(&pace, rows[i].now_ns, rows[i].first,
+						 rows[i].step);
+
+		ASSERT_ROW(turn == rows[i].turn, rows[i].name);
+		ASSERT_ROW(bench_pace_at(&pace, rows[i].first + turn * rows[i].step) >
+				   rows[i].now_ns,
+			   rows[i].name);
+	}
+}
+
+/* --- load shapes --- */
+
+static void test_batches_end_with_all_and_differ_by_one_per_worker_at_most(void **state)
+{
+	(void)state;
+	for (uint64_t total = 1; total < 40; total++) {
+		for (unsigned workers = 1; workers <= MIN(total, 7); workers++) {
+			for (uint64_t released = 1; released <= total + 3; released++) {
+				uint64_t sum = 0;
+
+				for (unsigned i = 0; i < workers; i++) {
+					uint64_t first;
+					uint32_t count, part = bench_plan_released(total, workers,
+										   i, released);
+
+					bench_plan_share(total, workers, i, &first, &count);
+					assert_true(part <= count);
+					sum += part;
+				}
+				assert_true(sum <= released &&
+					    sum + workers > MIN(released, total));
+				if (released >= total)
+					assert_int_equal(sum, total);
+			}
+		}
+	}
+}
+
+static void test_slow_readers_are_their_share_and_spread(void **state)
+{
+	(void)state;
+	static const struct {
+		double percent;
+		unsigned of_1000;
+	} rows[] = {{0, 0}, {0.1, 1}, {1, 10}, {5, 50}, {33, 330}, {100, 1000}};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		unsigned first_half = 0, slow = 0;
+
+		for (uint64_t number = 1; number <= 1000; number++) {
+			slow += bench_plan_is_slow(number, rows[i].percent);
+			first_half = number == 500 ? slow : first_half;
+		}
+		assert_int_equal(slow, rows[i].of_1000);
+		assert_in_range(first_half, slow / 2, (slow + 1) / 2);
+	}
+}
+
+static void test_lifetimes_are_half_to_one_and_a_half_times_the_mean(void **state)
+{
+	(void)state;
+	assert_int_equal(bench_plan_lifetime_ns(1000, 0), NS_PER_S / 2);
+	assert_int_equal(bench_plan_lifetime_ns(1000, UINT32_MAX), NS_PER_S / 2 * 3);
+	assert_in_range(bench_plan_lifetime_ns(1000, UINT32_MAX / 2), NS_PER_S - 10, NS_PER_S + 10);
+}
+
 /* --- payload --- */
 
 static const uint8_t no_mask[4];
@@ -323,6 +405,10 @@ int main(void)
 		cmocka_unit_test(test_ramp_reaches_the_rate_over_all_workers),
 		cmocka_unit_test(test_messages_take_turns_at_even_distance),
 		cmocka_unit_test(test_workers_interleave),
+		cmocka_unit_test(test_events_after_a_time_are_the_first_not_yet_planned),
+		cmocka_unit_test(test_batches_end_with_all_and_differ_by_one_per_worker_at_most),
+		cmocka_unit_test(test_slow_readers_are_their_share_and_spread),
+		cmocka_unit_test(test_lifetimes_are_half_to_one_and_a_half_times_the_mean),
 		cmocka_unit_test(test_right_echo_passes_at_every_size),
 		cmocka_unit_test(test_any_changed_bit_is_found),
 		cmocka_unit_test(test_other_connection_sequence_or_length_is_found),

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * fuzz_bench_scenario.c - any text as a scenario: its options are taken, or it is refused
+ * with a place. */
+#include "fuzz.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "bench/bench_scenario.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct bench_options options = {.url_text = "ws://h/"};
+	char error[512] = "";
+	struct bench_parse parse = {&options, error, sizeof(error)};
+	uint8_t *input = fuzz_copy(data, size > BENCH_SCENARIO_MAX ? BENCH_SCENARIO_MAX : size);
+	size_t len = size > BENCH_SCENARIO_MAX ? BENCH_SCENARIO_MAX : size;
+	int r = bench_scenario_read(&parse, "fuzz.yaml", slice_of(input, len), &options.scenario);
+
+	free(input);
+	/* The texts must outlive the file. */
+	CHECK(options.url_text != NULL && strlen(options.url_text) <= len + sizeof("ws://h/"));
+	CHECK(r == 0 ? error[0] == 0 : strncmp(error, "fuzz.yaml:", 10) == 0);
+	CHECK(options.slow_readers_percent >= 0 && options.slow_readers_percent <= 100);
+	CHECK(options.connections <= BENCH_CONNECTIONS_MAX &&
+	      options.batch <= BENCH_CONNECTIONS_MAX);
+	bench_options_finish(&options);
+	return 0;
+}
