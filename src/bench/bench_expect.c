@@ -39,6 +39,9 @@ TOTAL(failed)
 TOTAL(dropped)
 TOTAL(held)
 TOTAL(closed_cleanly)
+TOTAL(retired)
+TOTAL(reopened)
+TOTAL(slow_closed)
 TOTAL(sent)
 TOTAL(received)
 #undef TOTAL
@@ -61,6 +64,9 @@ static const struct metric metrics[] = {
 	{"dropped", CONNECTIONS, dropped_count, 0},
 	{"held", CONNECTIONS, held_count, 0},
 	{"closed_cleanly", CONNECTIONS, closed_cleanly_count, 0},
+	{"retired", CONNECTIONS, retired_count, 0},
+	{"reopened", CONNECTIONS, reopened_count, 0},
+	{"slow_closed", CONNECTIONS, slow_closed_count, 0},
 	{"messages", MESSAGES, sent_count, 0},
 	{"echoed", MESSAGES, received_count, 0},
 	{"p50", ECHO, NULL, 50},
