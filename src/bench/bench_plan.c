@@ -4,6 +4,9 @@
 #include "base/check.h"
 #include "base/clock.h"
 
+/* Few enough not to overrun the other side's listen backlog. */
+#define HANDSHAKES_IN_FLIGHT 256
+
 /* Below this a second worker costs more than it brings. */
 #define WORTH_A_WORKER 2000
 
@@ -84,6 +87,17 @@ void bench_plan_share(uint64_t connections, unsigned workers, unsigned index, ui
 
 	*out_first = before + 1;
 	*out_count = (uint32_t)(connections * (index + 1) / workers - before);
+}
+
+uint32_t bench_plan_handshakes(uint64_t in_flight, double rate, unsigned workers, unsigned index)
+{
+	uint64_t first;
+	uint32_t share;
+
+	if (in_flight == 0)
+		return rate > 0 ? UINT32_MAX : HANDSHAKES_IN_FLIGHT;
+	bench_plan_share(in_flight, workers, index, &first, &share);
+	return MAX(share, 1); /* with none at all it would never end */
 }
 
 uint32_t bench_plan_released(uint64_t connections, unsigned workers, unsigned index,

@@ -63,6 +63,10 @@ void bench_plan_share(uint64_t connections, unsigned workers, unsigned index, ui
 
 /* --- load shapes --- */
 
+/* How many handshakes of worker `index` may be in flight; `in_flight` of all, or 0: with
+ * a rate no limit, else enough to keep the other side busy. */
+uint32_t bench_plan_handshakes(uint64_t in_flight, double rate, unsigned workers, unsigned index);
+
 /* How many of worker `index`'s connections may start when `released` of all may. */
 uint32_t bench_plan_released(uint64_t connections, unsigned workers, unsigned index,
 			     uint64_t released);

@@ -14,6 +14,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "bench/bench_preflight.h"
+#include "bench/bench_batch.h"
 #include "bench/bench_progress.h"
 #include "bench/bench_ready.h"
 #include "bench/bench_report.h"
@@ -40,9 +41,6 @@ struct run {
 	uint64_t next_sample_ns;
 	struct bench_recorder *recorder;
 	uint64_t hold_start_ns; /* 0: never held */
-	uint64_t released;      /* with --batch: connections that are to be started */
-	uint64_t allowed;       /* the same, rounded for each worker */
-	uint64_t batch_due_ns;  /* the next one; 0: the last one is not up yet */
 	struct bench_result result;
 };
 
@@ -247,51 +245,19 @@ static void for_all(struct run *run, void (*call)(struct bench_worker *worker))
 		call(run->workers[i]);
 }
 
-static void batch_release(struct run *run)
-{
-	const struct bench_options *options = run->options;
-	uint64_t allowed = 0;
-
-	run->released = MIN(run->released + options->batch, options->connections);
-	for (unsigned i = 0; i < run->setup.workers; i++) {
-		struct bench_worker *worker = run->workers[i];
-
-		bench_worker_release(worker,
-				     bench_plan_released(options->connections, run->setup.workers,
-							 i, run->released));
-		allowed += worker->released;
-	}
-	run->allowed = allowed;
-}
-
-/* The next batch, if the last one is up or has failed and the pause is over. */
-static void batch_step(struct run *run, const struct bench_totals *totals)
-{
-	uint64_t now_ns = clock_now_ns();
-
-	if (run->options->batch == 0 || totals->connected + totals->failed < run->allowed)
-		return;
-	if (run->batch_due_ns == 0)
-		run->batch_due_ns = now_ns + run->options->batch_pause_ms * NS_PER_MS;
-	if (now_ns < run->batch_due_ns)
-		return;
-	run->batch_due_ns = 0;
-	batch_release(run);
-}
-
 /* Until every connection is up or has failed. */
 static void connect_phase(struct run *run)
 {
 	struct bench_result *result = &run->result;
 	double cpu_s = process_cpu_seconds();
+	struct bench_batches batches;
 	struct bench_totals totals;
 
-	if (run->options->batch > 0)
-		batch_release(run);
+	bench_batches_init(&batches, run->workers);
 	for_all(run, bench_worker_begin);
 	do {
 		totals = tick(run, "connecting");
-		batch_step(run, &totals);
+		bench_batches_step(&batches, &totals, clock_now_ns());
 	} while (totals.connected + totals.failed < run->options->connections && interrupts == 0);
 	result->connect_s = seconds_since(run->start_ns, clock_now_ns());
 	result->connect_cpu_s = process_cpu_seconds() - cpu_s;

@@ -10,10 +10,6 @@
 #include "bench/bench_shape.h"
 #include "bench/bench_traffic.h"
 
-/* Handshakes in flight without --rate: enough to keep the other side busy, few
- * enough not to overrun its listen backlog. */
-#define HANDSHAKES_IN_FLIGHT 256
-
 /* Slow readers that begin in one turn: each fills a queue and a socket buffer. */
 #define SLOW_BATCH 100
 
@@ -76,18 +72,6 @@ void bench_worker_decoder_put(struct bench_worker *worker, struct ws_decoder *de
 }
 
 /* --- connect --- */
-
-static uint32_t handshakes_max(const struct bench_options *options, unsigned workers,
-			       unsigned index)
-{
-	uint64_t first;
-	uint32_t share;
-
-	if (options->in_flight == 0)
-		return options->connect_rate > 0 ? UINT32_MAX : HANDSHAKES_IN_FLIGHT;
-	bench_plan_share(options->in_flight, workers, index, &first, &share);
-	return MAX(share, 1); /* with none at all it would never end */
-}
 
 static bool may_start(const struct bench_worker *worker, uint64_t now_ns)
 {
@@ -374,15 +358,17 @@ static int thread_start(struct bench_worker *worker)
 int bench_worker_create(const struct bench_setup *setup, unsigned index,
 			struct bench_worker **out_worker)
 {
+	const struct bench_options *options = setup->options;
 	struct bench_worker *worker = calloc(1, sizeof(*worker));
 
 	if (worker == NULL)
 		return -ENOMEM;
 	worker_init(worker, setup, index);
-	bench_plan_share(setup->options->connections, setup->workers, index, &worker->first_number,
+	bench_plan_share(options->connections, setup->workers, index, &worker->first_number,
 			 &worker->count);
-	worker->handshakes_max = handshakes_max(setup->options, setup->workers, index);
-	worker->released = setup->options->batch > 0 ? 0 : worker->count;
+	worker->handshakes_max = bench_plan_handshakes(options->in_flight, options->connect_rate,
+						       setup->workers, index);
+	worker->released = options->batch > 0 ? 0 : worker->count;
 	worker->conns = calloc(worker->count, sizeof(*worker->conns));
 	int r = worker->conns == NULL ? -ENOMEM : 0;
 
@@ -402,10 +388,12 @@ double bench_worker_seconds(const struct bench_worker *worker)
 	return (double)(clock_now_ns() - worker->setup->start_ns) / (double)NS_PER_S;
 }
 
-void bench_worker_release(struct bench_worker *worker, uint32_t count)
+uint32_t bench_worker_release(struct bench_worker *worker, uint32_t count)
 {
-	if (count > atomic_load_explicit(&worker->released, memory_order_relaxed))
-		atomic_store_explicit(&worker->released, count, memory_order_relaxed);
+	uint32_t before = atomic_load_explicit(&worker->released, memory_order_relaxed);
+
+	atomic_store_explicit(&worker->released, MAX(count, before), memory_order_relaxed);
+	return MAX(count, before);
 }
 
 void bench_worker_begin(struct bench_worker *worker)

@@ -100,8 +100,8 @@ void bench_worker_hold(struct bench_worker *worker, uint64_t start_ns);
 void bench_worker_stop(struct bench_worker *worker);
 
 /* With --batch: lets the first `count` of its connections start, if that is more than
- * before. Without, all may. */
-void bench_worker_release(struct bench_worker *worker, uint32_t count);
+ * before; returns how many may. Without, all may. */
+uint32_t bench_worker_release(struct bench_worker *worker, uint32_t count);
 
 static inline bool bench_worker_has_ended(const struct bench_worker *worker)
 {

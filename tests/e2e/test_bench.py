@@ -728,7 +728,7 @@ def test_soft_descriptor_limit_is_raised(server):
     (["ws://h/", "--depth", "2", "--message-rate", "1"], "exclude each other"),
     (["ws://h/", "--duration", "2s"], "needs --depth or"),
     (["ws://h/", "--fast"], "unknown option '--fast'"),
-    (["ws://h/", "--quiet=1"], "takes no value"),
+    (["ws://h/", "--quiet=1"], "neither true nor false"),
     (["ws://h/", "-c"], "needs a value"),
     (["ws://h/", "ws://i/"], "already given"),
 ])

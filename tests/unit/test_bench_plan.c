@@ -268,6 +268,34 @@ static void test_batches_end_with_all_and_differ_by_one_per_worker_at_most(void 
 	}
 }
 
+static void test_every_worker_has_a_handshake_in_flight(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		uint64_t in_flight;
+		double rate;
+		unsigned workers;
+		uint32_t of_first, of_last;
+	} rows[] = {
+		{"default", 0, 0, 4, 256, 256},
+		{"with a rate", 0, 100, 4, UINT32_MAX, UINT32_MAX},
+		{"shared", 10, 0, 4, 2, 3},
+		{"a cap on a rate", 10, 100, 4, 2, 3},
+		{"fewer than workers", 2, 0, 4, 1, 1},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		uint32_t first = bench_plan_handshakes(rows[i].in_flight, rows[i].rate,
+						       rows[i].workers, 0);
+		uint32_t last = bench_plan_handshakes(rows[i].in_flight, rows[i].rate,
+						      rows[i].workers, rows[i].workers - 1);
+
+		ASSERT_ROW(first == rows[i].of_first, rows[i].name);
+		ASSERT_ROW(last == rows[i].of_last, rows[i].name);
+	}
+}
+
 static void test_slow_readers_are_their_share_and_spread(void **state)
 {
 	(void)state;
@@ -407,6 +435,7 @@ int main(void)
 		cmocka_unit_test(test_workers_interleave),
 		cmocka_unit_test(test_events_after_a_time_are_the_first_not_yet_planned),
 		cmocka_unit_test(test_batches_end_with_all_and_differ_by_one_per_worker_at_most),
+		cmocka_unit_test(test_every_worker_has_a_handshake_in_flight),
 		cmocka_unit_test(test_slow_readers_are_their_share_and_spread),
 		cmocka_unit_test(test_lifetimes_are_half_to_one_and_a_half_times_the_mean),
 		cmocka_unit_test(test_right_echo_passes_at_every_size),
