@@ -264,7 +264,8 @@ static const char *errno_advice(int code)
 				"which is spread over 127.0.0.0/8"},
 		{EMFILE, "the tester's descriptor limit: raise 'ulimit -Hn', or use "
 			 "--engine io_uring"},
-		{ENFILE, "the machine's descriptor limit: raise fs.file-max"},
+		{ENFILE, "with io_uring the ring's table is full: raise 'ulimit -Hn' or leave "
+			 "--workers out; else the machine's files are: raise fs.file-max"},
 		{ENOBUFS, "the kernel has no memory for sockets: see net.ipv4.tcp_mem"},
 		{ENOMEM, "memory is out: fewer connections, or a larger machine"},
 		{ETIMEDOUT, "TCP was not answered: a full listen backlog (net.core.somaxconn), a "

@@ -237,6 +237,8 @@ static void refuse(struct bench_conn *conn, const struct bench_answer_data *answ
 {
 	char detail[256];
 
+	if (answer->limit.len > 0)
+		atomic_store_explicit(&conn->worker->has_named_limit, true, memory_order_relaxed);
 	bench_refusal_detail(answer->body, detail, sizeof(detail));
 	bench_conn_fail(conn, BENCH_CAUSE_HTTP, answer->status, answer->limit,
 			slice_from_text(detail));

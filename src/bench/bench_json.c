@@ -61,6 +61,10 @@ static json_t *causes_json(const struct bench_causes *causes)
 		json_object_set_new(row, "text",
 				    json_string(bench_cause_text(cause, text, sizeof(text))));
 		json_object_set_new(row, "count", count(cause->count));
+		json_object_set_new(row, "side",
+				    json_string(bench_side_name(bench_cause_side(cause))));
+		json_object_set_new(row, "first_s", json_real(cause->first_s));
+		json_object_set_new(row, "last_s", json_real(cause->last_s));
 		json_object_set_new(row, "before_open", json_boolean(bench_cause_is_early(cause)));
 		json_object_set_new(row, "first_connection", count(cause->first_number));
 		json_object_set_new(row, "example", json_string(cause->example));
@@ -156,6 +160,87 @@ static json_t *tester_json(const struct bench_report *report)
 	return object;
 }
 
+static json_t *plateau_json(const struct bench_plateau *plateau)
+{
+	json_t *object = json_object();
+
+	if (!plateau->is_found) {
+		json_decref(object);
+		return json_null();
+	}
+	json_object_set_new(object, "at", count(plateau->at));
+	json_object_set_new(object, "side", json_string(bench_side_name(plateau->side)));
+	json_object_set_new(object, "limit",
+			    plateau->limit[0] == 0 ? json_null() : json_string(plateau->limit));
+	json_object_set_new(object, "text", json_string(plateau->text));
+	return object;
+}
+
+static json_t *checks_json(const struct bench_report *report)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < report->check_count; i++) {
+		const struct bench_check *check = &report->checks[i];
+		json_t *row = json_object();
+
+		json_object_set_new(row, "expect", json_string(check->text));
+		json_object_set_new(row, "seen", json_string(check->seen));
+		json_object_set_new(row, "met", json_boolean(check->is_met));
+		json_array_append_new(array, row);
+	}
+	return array;
+}
+
+static json_t *kernel_json(const struct bench_kernel *kernel)
+{
+	json_t *object = json_object();
+
+	for (int i = 0; i < BENCH_KERNEL_COUNT; i++)
+		json_object_set_new(object, bench_kernel_name((enum bench_kernel_id)i),
+				    kernel->is_known[i] ? count(kernel->values[i]) : json_null());
+	return object;
+}
+
+static json_t *preflight_json(const struct bench_report *report)
+{
+	const struct bench_preflight *preflight = report->preflight;
+	const struct limit *binding = preflight->binding;
+	json_t *object = json_object();
+	char line[512];
+
+	json_object_set_new(object, "fits", json_boolean(preflight->fits));
+	json_object_set_new(object, "forced", json_boolean(report->setup->options->is_forced));
+	json_object_set_new(object, "allowed",
+			    preflight->allowed > INT64_MAX ? json_null()
+							   : count(preflight->allowed));
+	json_object_set_new(object, "limit",
+			    binding == NULL ? json_null() : json_string(limit_label(binding->id)));
+	json_object_set_new(object, "value", binding == NULL ? json_null() : count(binding->value));
+	json_object_set_new(object, "text",
+			    json_string(bench_preflight_line(preflight, line, sizeof(line))));
+	return object;
+}
+
+/* A table that somebody else owns. */
+static json_t *table_json(const json_t *table)
+{
+	return table == NULL ? json_null() : json_deep_copy(table);
+}
+
+/* Who stopped the test, and what that is known by. */
+static void add_judgement(json_t *root, const struct bench_report *report)
+{
+	json_object_set_new(root, "plateau", plateau_json(report->plateau));
+	json_object_set_new(root, "checks", checks_json(report));
+	json_object_set_new(root, "saturated", json_boolean(bench_is_saturated(report->result)));
+	json_object_set_new(root, "preflight", preflight_json(report));
+	json_object_set_new(root, "tester_limits", table_json(report->tester_limits));
+	json_object_set_new(root, "server_limits", table_json(report->server_limits));
+	json_object_set_new(root, "server_note", json_string(report->server_note));
+	json_object_set_new(root, "kernel", kernel_json(&report->evidence->kernel));
+}
+
 int bench_report_write_json(const struct bench_report *report, FILE *to)
 {
 	const struct bench_result *result = report->result;
@@ -172,6 +257,7 @@ int bench_report_write_json(const struct bench_report *report, FILE *to)
 	json_object_set_new(root, "hold_seconds", json_real(result->hold_s));
 	json_object_set_new(root, "traffic_seconds", json_real(result->traffic_s));
 	json_object_set_new(root, "total_seconds", json_real(result->total_s));
+	add_judgement(root, report);
 	json_object_set_new(root, "failures", causes_json(&result->causes));
 	json_object_set_new(root, "slow_reader_ends", causes_json(&result->slow_ends));
 	json_object_set_new(root, "handshake_seconds", hist_json(&result->handshake));

@@ -78,9 +78,12 @@ static bool find_mine(const struct bench_cause *cause, const struct bench_eviden
 		{ENOBUFS, "memory", "memory"},
 	};
 	char value[32];
+	/* A ring whose table is full says ENFILE. */
+	bool is_ring = cause->code == ENFILE && strcmp(evidence->tester_limit, "nofile") == 0;
+	int code = is_ring ? EMFILE : cause->code;
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		if (rows[i].code != cause->code)
+		if (rows[i].code != code)
 			continue;
 		if (strcmp(rows[i].limit, evidence->tester_limit) == 0)
 			return find(finding, BENCH_MINE, rows[i].limit, "the tester's own %s is %s",

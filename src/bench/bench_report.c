@@ -2,13 +2,11 @@
 #include "bench/bench_report.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/units.h"
-
-/* Above this a worker has no time left: it, not the other side, sets the speed. */
-#define SATURATED 0.9
 
 char *bench_time_format(uint64_t ns, char out[32])
 {
@@ -41,7 +39,7 @@ static double per_second(uint64_t count, double seconds)
 static void tester_print(const struct bench_report *report, FILE *to)
 {
 	const struct bench_setup *setup = report->setup;
-	char remote[NET_ADDR_TEXT_MAX];
+	char remote[NET_ADDR_TEXT_MAX], line[512];
 
 	fprintf(to, "\nTarget     %s at %s\n", setup->options->url_text,
 		net_addr_format(&setup->remote, remote, sizeof(remote)));
@@ -51,7 +49,10 @@ static void tester_print(const struct bench_report *report, FILE *to)
 	if (setup->sources.is_spread)
 		fprintf(to, ", %u source address%s from 127.0.0.1 on", setup->sources.count,
 			setup->sources.count == 1 ? "" : "es");
-	fputc('\n', to);
+	fprintf(to, "\nLimits     %s\n",
+		bench_preflight_line(report->preflight, line, sizeof(line)));
+	if (report->server_note[0] != 0)
+		fprintf(to, "           %s\n", report->server_note);
 }
 
 /* What churn and slow readers came to. */
@@ -78,32 +79,39 @@ static void shape_print(const struct bench_options *options, const struct bench_
 		fputc('\n', to);
 }
 
-static void counts_print(const struct bench_options *options, const struct bench_result *result,
-			 FILE *to)
+static void counts_print(const struct bench_result *result, FILE *to)
 {
 	const struct bench_totals *totals = &result->totals;
-	char size_text[32];
-
-	fprintf(to, "Connected  %" PRIu64 " of %" PRIu64 " in %.2f s (%.0f/s), %" PRIu64 " failed",
-		totals->connected, result->wanted, result->connect_s,
-		per_second(totals->connected, result->connect_s), totals->failed);
 	uint64_t resolved = totals->connected + totals->failed;
+	char some[32], other[32];
 
+	fprintf(to, "Connected  %s of %s", bench_count_format(totals->connected, some),
+		bench_count_format(result->wanted, other));
+	fprintf(to, " in %.2f s (%.0f/s), %s failed", result->connect_s,
+		per_second(totals->connected, result->connect_s),
+		bench_count_format(totals->failed, some));
 	if (resolved < result->wanted)
-		fprintf(to, ", %" PRIu64 " not finished", result->wanted - resolved);
-	fprintf(to,
-		"\nHeld       %" PRIu64 " for %.1f s, %" PRIu64 " dropped; %" PRIu64
-		" closed cleanly\n",
-		totals->held, result->hold_s, totals->dropped, totals->closed_cleanly);
-	shape_print(options, result, to);
-	if (result->has_traffic)
-		fprintf(to,
-			"Messages   %" PRIu64 " sent of %s, %" PRIu64
-			" right echoes; %.0f/s sent, %.0f/s echoed\n",
-			totals->sent,
-			units_format_size(options->size, size_text, sizeof(size_text)),
-			totals->received, per_second(totals->sent, result->traffic_s),
-			per_second(totals->received, result->traffic_s));
+		fprintf(to, ", %s not finished",
+			bench_count_format(result->wanted - resolved, some));
+	fprintf(to, "\nHeld       %s for %.1f s, ", bench_count_format(totals->held, some),
+		result->hold_s);
+	fprintf(to, "%s dropped; %s closed cleanly\n", bench_count_format(totals->dropped, some),
+		bench_count_format(totals->closed_cleanly, other));
+}
+
+static void messages_print(const struct bench_result *result, uint64_t size, FILE *to)
+{
+	const struct bench_totals *totals = &result->totals;
+	char some[32], other[32], size_text[32];
+
+	if (!result->has_traffic)
+		return;
+	fprintf(to, "Messages   %s sent of %s, %s right echoes; %.0f/s sent, %.0f/s echoed\n",
+		bench_count_format(totals->sent, some),
+		units_format_size(size, size_text, sizeof(size_text)),
+		bench_count_format(totals->received, other),
+		per_second(totals->sent, result->traffic_s),
+		per_second(totals->received, result->traffic_s));
 }
 
 static void hist_print(const char *name, const struct hist *hist, FILE *to)
@@ -139,38 +147,138 @@ static void cpu_print(const struct bench_result *result, FILE *to)
 	if (result->hold_s > 0)
 		fprintf(to, "; in the hold each worker was %.0f%% busy", share * 100);
 	fputc('\n', to);
-	if (share > SATURATED)
-		fputs("           The tester was saturated: these figures show its speed, not the "
-		      "other side's.\n           More --workers help if cores are free.\n",
+	if (bench_is_saturated(result))
+		fputs("           mine: the tester was saturated. Latency and rate are the "
+		      "tester's, "
+		      "not the server's.\n           More --workers help if cores are free.\n",
 		      to);
 }
 
-static void causes_print(const struct bench_causes *causes, FILE *to)
+/* --- failures --- */
+
+static void cause_print(const struct bench_cause *cause, FILE *to)
 {
-	char text[400];
+	char text[400], count[32];
+	const char *advice = bench_cause_advice(cause);
 
-	if (causes->count == 0)
-		return;
-	fprintf(to, "\n%10s  %s\n", "Failures", "Cause");
+	fprintf(to, "%10s  %s\n", bench_count_format(cause->count, count),
+		bench_cause_text(cause, text, sizeof(text)));
+	fprintf(to, "%10s  %.2f s to %.2f s, first was connection %s%s%s\n", "", cause->first_s,
+		cause->last_s, bench_count_format(cause->first_number, count),
+		cause->example[0] == 0 ? "" : ": ", cause->example);
+	if (advice != NULL)
+		fprintf(to, "%10s  %s\n", "", advice);
+}
+
+static void side_print(const struct bench_causes *causes, enum bench_side side, FILE *to)
+{
+	static const char *const titles[] = {
+		[BENCH_MINE] = "mine: this tester and its machine",
+		[BENCH_YOURS] = "yours: the server",
+		[BENCH_BETWEEN] = "between: nobody answered",
+	};
+	bool is_first = true;
+
 	for (unsigned i = 0; i < causes->count; i++) {
-		const struct bench_cause *cause = &causes->rows[i];
-		const char *advice = bench_cause_advice(cause);
+		if (bench_cause_side(&causes->rows[i]) != side)
+			continue;
+		if (is_first)
+			fprintf(to, "\n%10s  %s\n", "Failures", titles[side]);
+		is_first = false;
+		cause_print(&causes->rows[i], to);
+	}
+}
 
-		fprintf(to, "%10" PRIu64 "  %s\n", cause->count,
-			bench_cause_text(cause, text, sizeof(text)));
-		fprintf(to, "%10s  first was connection %" PRIu64 "%s%s\n", "", cause->first_number,
-			cause->example[0] == 0 ? "" : ": ", cause->example);
-		if (advice != NULL)
-			fprintf(to, "%10s  %s\n", "", advice);
+/* --- what stopped it --- */
+
+/* What a server sent is nothing but printable ASCII on a terminal. */
+static void text_print(const char *text, FILE *to)
+{
+	for (; *text != 0; text++)
+		fputc(*text >= ' ' && *text < 0x7f ? *text : '?', to);
+}
+
+/* The row of that name in a table of diag/limits_json.h; NULL if there is none. */
+static const json_t *limit_row(const json_t *table, const char *name)
+{
+	const json_t *rows = json_object_get(table, "limits");
+
+	for (size_t i = 0; i < json_array_size(rows); i++) {
+		const json_t *row = json_array_get(rows, i);
+		const char *label = json_string_value(json_object_get(row, "limit"));
+
+		if (label != NULL && strcmp(label, name) == 0)
+			return row;
+	}
+	return NULL;
+}
+
+/* More lines would push the cause off the screen; a hostile server could send any
+ * number. */
+#define REMEDIES_SHOWN 8
+
+static void remedies_print(const json_t *row, FILE *to)
+{
+	const json_t *remedies = json_object_get(row, "remedies");
+
+	for (size_t i = 0; i < MIN(json_array_size(remedies), REMEDIES_SHOWN); i++) {
+		const json_t *remedy = json_array_get(remedies, i);
+		const char *place = json_string_value(json_object_get(remedy, "place"));
+		const char *text = json_string_value(json_object_get(remedy, "text"));
+
+		if (place == NULL || text == NULL)
+			continue;
+		fprintf(to, "%-11s", i == 0 ? "raise it:" : "");
+		text_print(place, to);
+		fputs(": ", to);
+		text_print(text, to);
+		fputc('\n', to);
+	}
+}
+
+static void plateau_print(const struct bench_report *report, FILE *to)
+{
+	const struct bench_plateau *plateau = report->plateau;
+	const json_t *table = plateau->side == BENCH_MINE ? report->tester_limits
+							  : report->server_limits;
+
+	if (plateau->text[0] == 0)
+		return;
+	fprintf(to, "\nCause      %s\n", plateau->text);
+	/* Of a gateway it is known how, also what this test needs; /limits may not be. */
+	if (plateau->side == BENCH_YOURS && strcmp(plateau->limit, "max_connections") == 0)
+		fprintf(to, "raise it:  configuration: server.max_connections: %" PRIu64 "\n",
+			report->result->wanted);
+	else if (plateau->limit[0] != 0)
+		remedies_print(limit_row(table, plateau->limit), to);
+}
+
+static void checks_print(const struct bench_report *report, FILE *to)
+{
+	for (size_t i = 0; i < report->check_count; i++) {
+		const struct bench_check *check = &report->checks[i];
+
+		fprintf(to, "%s%-10s %-7s  ", i == 0 ? "\n" : "", i == 0 ? "Expected" : "",
+			check->is_met ? "met" : "NOT MET");
+		text_print(check->text, to);
+		fprintf(to, "  (saw %s)\n", check->seen);
 	}
 }
 
 void bench_report_print(const struct bench_report *report, FILE *to)
 {
+	const struct bench_causes *causes = &report->result->causes;
+
 	tester_print(report, to);
-	counts_print(report->setup->options, report->result, to);
+	counts_print(report->result, to);
+	shape_print(report->setup->options, report->result, to);
+	messages_print(report->result, report->setup->options->size, to);
 	latency_print(report->result, to);
 	cpu_print(report->result, to);
-	causes_print(&report->result->causes, to);
+	side_print(causes, BENCH_MINE, to);
+	side_print(causes, BENCH_YOURS, to);
+	side_print(causes, BENCH_BETWEEN, to);
+	plateau_print(report, to);
+	checks_print(report, to);
 	fprintf(to, "\n%s\n", report->verdict);
 }

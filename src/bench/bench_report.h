@@ -7,6 +7,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
+#include "bench/bench_preflight.h"
 #include "bench/bench_stats.h"
 #include "bench/bench_verdict.h"
 #include "bench/bench_worker.h"
@@ -20,6 +21,8 @@ struct bench_report {
 	const struct bench_plateau *plateau;
 	const struct bench_check *checks; /* of --expect */
 	size_t check_count;
+	const struct bench_preflight *preflight;
+	const struct bench_evidence *evidence;
 	/* In the form of diag/limits_json.h; NULL if not known. */
 	const json_t *tester_limits, *server_limits;
 	const char *server_note; /* how the server's were learnt, or why not; may be "" */

@@ -18,9 +18,11 @@
 #include "bench/bench_progress.h"
 #include "bench/bench_ready.h"
 #include "bench/bench_report.h"
+#include "bench/bench_target.h"
 #include "bench/bench_series.h"
 #include "bench/bench_verdict.h"
 #include "bench/bench_worker.h"
+#include "diag/limits_json.h"
 #include "io/net_resolve.h"
 
 /* How often the main thread looks at the workers. */
@@ -35,6 +37,7 @@ struct run {
 	struct bench_worker **workers;
 	struct bench_preflight_facts facts;
 	struct bench_preflight preflight;
+	struct bench_target target;
 	FILE *json;
 	struct bench_progress progress;
 	uint64_t start_ns;
@@ -157,6 +160,10 @@ static bool prepare(struct run *run)
 	    !target_resolve(&options->url, options->url_text, &setup->remote) ||
 	    !preflight_pass(run) || !wait_ready(options))
 		return false;
+	bench_target_begin(&run->target, options, &setup->remote);
+	snprintf(run->target.evidence.tester_limit, sizeof(run->target.evidence.tester_limit), "%s",
+		 run->preflight.binding == NULL ? "" : limit_label(run->preflight.binding->id));
+	run->target.evidence.tester_limit_value = bench_preflight_value(&run->preflight);
 	setup->sources = bench_sources_plan(&setup->remote, options->connections,
 					    bench_preflight_ports(&run->facts));
 	run->workers = calloc(setup->workers, sizeof(struct bench_worker *));
@@ -368,31 +375,64 @@ static void result_collect(struct run *run)
 	result->cpu_system_s = timeval_seconds(usage.ru_stime);
 }
 
+static bool json_write(const struct run *run, const struct bench_report *what)
+{
+	if (run->json == NULL)
+		return true;
+	int r = bench_report_write_json(what, run->json);
+
+	return r == 0 ||
+	       complain("--json: writing '%s' failed: %s", run->options->json_path, strerror(-r));
+}
+
 static bool report(struct run *run)
 {
+	const struct bench_options *options = run->options;
+	const struct bench_preflight *preflight = &run->preflight;
+	struct bench_check checks[BENCH_EXPECTS_MAX];
+	struct bench_plateau plateau;
 	char verdict[2048];
-	const struct bench_plateau plateau = {0};
-	bool is_passed = bench_verdict(&run->result, &plateau, NULL, 0, verdict, sizeof(verdict));
+
+	for (size_t i = 0; i < options->expect_count; i++)
+		bench_expect_check(&options->expects[i], &run->result, &checks[i]);
+	bench_plateau_find(&run->result, &run->target.evidence, &plateau);
+	json_t *tester_limits = limits_json(&preflight->input, &preflight->limits,
+					    options->connections);
 	const struct bench_report what = {
 		.setup = &run->setup,
 		.result = &run->result,
 		.engine_reason = run->facts.engine_reason,
 		.verdict = verdict,
-		.is_passed = is_passed,
+		.is_passed = bench_verdict(&run->result, &plateau, checks, options->expect_count,
+					   verdict, sizeof(verdict)),
 		.plateau = &plateau,
-		.server_note = "",
+		.checks = checks,
+		.check_count = options->expect_count,
+		.preflight = preflight,
+		.evidence = &run->target.evidence,
+		.tester_limits = tester_limits,
+		.server_limits = run->target.limits,
+		.server_note = run->target.note,
 	};
 
 	bench_report_print(&what, stdout);
 	fflush(stdout);
-	if (run->json == NULL)
-		return is_passed;
-	int r = bench_report_write_json(&what, run->json);
+	bool is_written = json_write(run, &what);
 
-	if (r < 0)
-		return complain("--json: writing '%s' failed: %s", run->options->json_path,
-				strerror(-r));
-	return is_passed;
+	json_decref(tester_limits);
+	return is_written && what.is_passed;
+}
+
+/* While the connections are held: later the server has let go of them. */
+static void target_look(struct run *run)
+{
+	struct bench_totals totals = totals_now(run);
+	bool is_gateway = false;
+
+	for (unsigned i = 0; i < run->setup.workers; i++)
+		is_gateway |= atomic_load_explicit(&run->workers[i]->has_named_limit,
+						   memory_order_relaxed);
+	bench_target_look(&run->target, totals.failed > 0 || totals.dropped > 0, is_gateway);
 }
 
 static bool test(struct run *run)
@@ -403,6 +443,7 @@ static bool test(struct run *run)
 	bench_progress_init(&run->progress, run->options->is_quiet ? NULL : stderr,
 			    run->options->connections, run->start_ns);
 	connect_phase(run);
+	target_look(run);
 	if (is_worth_holding(run))
 		hold_phase(run);
 	run->result.was_interrupted = interrupts > 0 && !have_all_ended(run);
@@ -415,6 +456,7 @@ static bool test(struct run *run)
 
 	sample_take(run, &totals, clock_now_ns(), bench_recorder_end);
 	result_collect(run);
+	bench_target_end(&run->target, &run->result);
 	return report(run);
 }
 
@@ -432,6 +474,7 @@ bool bench_run(const struct bench_options *options)
 		bench_worker_destroy(&run->workers[i]);
 	if (run->json != NULL)
 		fclose(run->json);
+	bench_target_finish(&run->target);
 	bench_payload_finish(&run->setup.payload);
 	free(run->recorder);
 	free(run->workers);

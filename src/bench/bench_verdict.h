@@ -22,7 +22,7 @@ struct bench_evidence {
 	uint64_t tester_limit_value; /* in its unit */
 	bool is_conntrack_full;      /* on this machine */
 	struct bench_kernel kernel;  /* counted during the test */
-	char listening[256];         /* what was seen to listen instead, one sentence; or "" */
+	char listening[512];         /* what was seen to listen instead, one sentence; or "" */
 };
 
 /* Where the number of open connections stopped to rise, short of what was wanted. */

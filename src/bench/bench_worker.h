@@ -82,8 +82,9 @@ struct bench_worker {
 
 	pthread_t thread;
 	sem_t is_up;
-	int error;             /* of the start; valid after is_up */
-	atomic_bool has_ended; /* all connections are gone */
+	int error;                   /* of the start; valid after is_up */
+	atomic_bool has_named_limit; /* a refusal named one: the server is a gateway of ours */
+	atomic_bool has_ended;       /* all connections are gone */
 	struct loop_task begin_task, hold_task, stop_task, quit_task;
 };
 
