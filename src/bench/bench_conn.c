@@ -60,10 +60,12 @@ static void cause_add(const struct bench_conn *conn, enum bench_cause_kind kind,
 		      struct slice label, struct slice example)
 {
 	struct bench_worker *worker = conn->worker;
+	uint64_t number = bench_conn_number(conn);
 
-	if (worker->counters.failed == 0 && conn->state != BENCH_CONN_OPEN)
-		worker->connected_at_failure = worker->counters.connected;
-	bench_causes_add(&worker->causes, kind, code, label, example, bench_conn_number(conn),
+	if (conn->state != BENCH_CONN_OPEN &&
+	    (worker->lowest_failed == 0 || number < worker->lowest_failed))
+		worker->lowest_failed = number;
+	bench_causes_add(&worker->causes, kind, code, label, example, number,
 			 bench_worker_seconds(worker));
 }
 

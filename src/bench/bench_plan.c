@@ -70,14 +70,26 @@ unsigned bench_plan_workers(const struct bench_machine *machine, uint64_t connec
 	return (unsigned)MIN(MIN(workers, most), MIN(connections, BENCH_WORKERS_MAX));
 }
 
+/* Of the process's descriptors, those that loops and other files leave. */
+static uint64_t spare_descriptors(const struct bench_machine *machine, unsigned workers)
+{
+	return minus(machine->nofile.soft,
+		     machine->open_files + OTHER_FILES + LOOP_DESCRIPTORS * workers);
+}
+
 uint64_t bench_plan_room(const struct bench_machine *machine, unsigned workers)
 {
 	uint64_t room;
 
 	if (!is_uring(machine))
-		return minus(machine->nofile.soft,
-			     machine->open_files + OTHER_FILES + LOOP_DESCRIPTORS * workers);
+		return spare_descriptors(machine, workers);
 	return __builtin_mul_overflow(per_ring(machine), workers, &room) ? UINT64_MAX : room;
+}
+
+uint64_t bench_plan_in_flight(const struct bench_machine *machine, unsigned workers)
+{
+	/* With epoll a socket needs no more than the one that it keeps. */
+	return is_uring(machine) ? spare_descriptors(machine, workers) / workers : UINT64_MAX;
 }
 
 void bench_plan_share(uint64_t connections, unsigned workers, unsigned index, uint64_t *out_first,

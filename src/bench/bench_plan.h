@@ -54,6 +54,10 @@ unsigned bench_plan_workers(const struct bench_machine *machine, uint64_t connec
  * table of its own, with epoll they share the process's. */
 uint64_t bench_plan_room(const struct bench_machine *machine, unsigned workers);
 
+/* Handshakes that one of so many workers can have under way without running out of the
+ * process's descriptors. */
+uint64_t bench_plan_in_flight(const struct bench_machine *machine, unsigned workers);
+
 /* The connections of worker `index`: from *out_first (1 is the first of all). */
 void bench_plan_share(uint64_t connections, unsigned workers, unsigned index, uint64_t *out_first,
 		      uint32_t *out_count);

@@ -9,12 +9,18 @@
 
 /* --- is there one? --- */
 
-/* From the first failure on more connections failed than came up: the reason, not a
- * slip in between. */
-static bool has_stopped_rising(const struct bench_result *result)
+/* The refusal names it: "max_connections; current=1000; max=1000". */
+static bool has_name(const struct bench_cause *cause)
+{
+	return cause->kind == BENCH_CAUSE_HTTP && cause->label[0] != 0;
+}
+
+/* Of those that began after a first one failed, more failed than stayed: the reason, not
+ * a slip in between. */
+static bool has_stopped_rising(const struct bench_result *result, const struct bench_cause *cause)
 {
 	return result->totals.failed > 0 && result->ramp_open < result->wanted &&
-	       result->connected_late <= result->totals.failed;
+	       (has_name(cause) || result->held_late <= result->totals.failed);
 }
 
 /* The server answers every handshake, and closes what is too many for it while others
@@ -95,12 +101,11 @@ static bool find_mine(const struct bench_cause *cause, const struct bench_eviden
 	return find(finding, BENCH_MINE, "", "the tester itself: %s", strerrordesc_np(cause->code));
 }
 
-/* The refusal names it: "max_connections; current=1000; max=1000". */
 static bool find_named(const struct bench_cause *cause, struct finding *finding)
 {
 	char name[64];
 
-	if (cause->kind != BENCH_CAUSE_HTTP || cause->label[0] == 0)
+	if (!has_name(cause))
 		return false;
 	snprintf(name, sizeof(name), "%.*s",
 		 (int)MIN(strcspn(cause->label, "; "), sizeof(name) - 1), cause->label);
@@ -213,7 +218,7 @@ void bench_plateau_find(const struct bench_result *result, const struct bench_ev
 	}
 	bool is_closing = closes_in_the_ramp(result, cause);
 
-	if (!is_closing && !has_stopped_rising(result))
+	if (!is_closing && !has_stopped_rising(result, cause))
 		return;
 	cause_judge(cause, evidence, &finding);
 	out_plateau->at = is_closing ? result->totals.connected - cause->count : result->ramp_open;

@@ -101,6 +101,7 @@ void bench_preflight_make(const struct bench_preflight_facts *facts,
 	*out_preflight = (struct bench_preflight){
 		.facts = facts,
 		.workers = workers,
+		.in_flight_max = bench_plan_in_flight(&machine, workers),
 		.input = {.os = &facts->os,
 			  .engine = facts->engine,
 			  .engine_reason = facts->engine_reason,

@@ -39,6 +39,7 @@ uint64_t bench_preflight_ports(const struct bench_preflight_facts *facts);
 struct bench_preflight {
 	const struct bench_preflight_facts *facts;
 	unsigned workers;
+	uint64_t in_flight_max; /* handshakes of one worker */
 	struct limits_input input;
 	struct limits limits;
 	const struct limit *binding; /* in `limits`; NULL: nothing caps */

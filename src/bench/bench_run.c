@@ -134,6 +134,7 @@ static bool preflight_pass(struct run *run)
 			 bench_preflight_line(preflight, text, sizeof(text)));
 	run->setup.engine = facts->engine;
 	run->setup.workers = preflight->workers;
+	run->setup.in_flight_max = preflight->in_flight_max;
 	run->setup.sockets_max = os_limits_nofile().soft;
 	return true;
 }
@@ -327,8 +328,7 @@ static void worker_collect(struct bench_result *result, const struct bench_worke
 {
 	bench_totals_add(&result->totals, &worker->counters);
 	bench_causes_merge(&result->causes, &worker->causes);
-	if (worker->counters.failed > 0)
-		result->connected_late += worker->counters.connected - worker->connected_at_failure;
+	result->held_late += bench_worker_held_late(worker);
 	bench_causes_merge(&result->slow_ends, &worker->slow_ends);
 	hist_merge(&result->handshake, &worker->handshake);
 	hist_merge(&result->echo, &worker->echo);

@@ -76,7 +76,7 @@ struct bench_result {
 	struct hist handshake;         /* [ns] from connect to the 101 */
 	struct hist echo;              /* [ns] */
 	struct bench_series series;
-	uint64_t connected_late; /* after a first one had failed, in the same worker */
+	uint64_t held_late;      /* held, of higher number than one of the worker that failed */
 	uint64_t ramp_open;      /* open when the last was up or had failed */
 	double connect_s; /* until the last connection was up or had failed */
 	double hold_s;    /* as it was, not as it was asked */

@@ -209,11 +209,12 @@ static void close_take(struct bench_conn *conn, const struct ws_event_data *even
 		if (conn->is_slow && event->close_code != WS_CLOSE_NORMAL)
 			bench_shape_slow_end(conn, BENCH_CAUSE_CLOSED, event->close_code,
 					     event->bytes);
-		if (conn->is_held)
+		if (conn->is_held && !conn->is_answered) {
 			bench_count(&worker->counters.closed_cleanly);
-		if (conn->is_held && conn->is_slow)
-			bench_shape_slow_held(conn);
-		conn->is_held = false; /* a second close frame counts no more */
+			conn->is_answered = true; /* a second close frame counts no more */
+			if (conn->is_slow)
+				bench_shape_slow_held(conn);
+		}
 		if (worker->setup->options->is_raw_echo)
 			bench_conn_end(conn); /* nobody there knows that it is the end */
 		return;

@@ -366,8 +366,10 @@ int bench_worker_create(const struct bench_setup *setup, unsigned index,
 	worker_init(worker, setup, index);
 	bench_plan_share(options->connections, setup->workers, index, &worker->first_number,
 			 &worker->count);
-	worker->handshakes_max = bench_plan_handshakes(options->in_flight, options->connect_rate,
-						       setup->workers, index);
+	worker->handshakes_max = (uint32_t)MIN(
+		bench_plan_handshakes(options->in_flight, options->connect_rate, setup->workers,
+				      index),
+		MAX(setup->in_flight_max, UINT64_C(1))); /* with none it would never end */
 	worker->released = options->batch > 0 ? 0 : worker->count;
 	worker->conns = calloc(worker->count, sizeof(*worker->conns));
 	int r = worker->conns == NULL ? -ENOMEM : 0;
@@ -417,6 +419,17 @@ void bench_worker_join(struct bench_worker *worker)
 	CHECK(bench_worker_has_ended(worker));
 	loop_post(worker->loop, &worker->quit_task);
 	pthread_join(worker->thread, NULL);
+}
+
+uint64_t bench_worker_held_late(const struct bench_worker *worker)
+{
+	uint64_t held = 0;
+
+	if (worker->lowest_failed == 0)
+		return 0;
+	for (uint64_t i = worker->lowest_failed - worker->first_number; i < worker->count; i++)
+		held += worker->conns[i].is_held;
+	return held;
 }
 
 void bench_worker_destroy(struct bench_worker **worker)

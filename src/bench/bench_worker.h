@@ -31,7 +31,10 @@ struct bench_setup {
 	enum loop_engine engine;
 	unsigned workers;
 	uint64_t sockets_max; /* of one worker, by its descriptor table */
-	uint64_t start_ns;    /* of connecting; set before the workers begin */
+	/* Handshakes of one worker: with io_uring a socket is in the process's table too,
+	 * from its creation until its ring has it. */
+	uint64_t in_flight_max;
+	uint64_t start_ns; /* of connecting; set before the workers begin */
 };
 
 enum bench_phase { BENCH_IDLE, BENCH_CONNECT, BENCH_HOLD, BENCH_CLOSE };
@@ -72,7 +75,7 @@ struct bench_worker {
 	char request[BENCH_REQUEST_MAX];
 
 	struct bench_counters counters;
-	uint64_t connected_at_failure; /* counters.connected at the first failed one */
+	uint64_t lowest_failed; /* its number; 0: none failed */
 	struct bench_causes causes;
 	struct bench_causes slow_ends;
 	struct hist handshake; /* [ns] */
@@ -111,6 +114,9 @@ static inline bool bench_worker_has_ended(const struct bench_worker *worker)
 
 /* Ends the thread of a worker that has ended; then its results may be read. */
 void bench_worker_join(struct bench_worker *worker);
+/* Connections that were held, though one that began before them failed. */
+uint64_t bench_worker_held_late(const struct bench_worker *worker);
+
 void bench_worker_destroy(struct bench_worker **worker);
 
 /* --- for its connections, in its thread --- */

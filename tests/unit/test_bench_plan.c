@@ -156,6 +156,26 @@ static void test_workers_and_their_room(void **state)
 	}
 }
 
+/* A socket of a ring is in the process's table until the ring has it. */
+static void test_handshakes_leave_the_process_its_descriptors(void **state)
+{
+	(void)state;
+	static const struct {
+		struct bench_machine machine;
+		unsigned workers;
+		uint64_t in_flight;
+	} rows[] = {
+		{{URING, {256, 256}, 7, 2}, 3, (256 - 7 - 32 - 9) / 3},
+		{{URING, {20000, 20000}, 10, 2}, 1, 19955},
+		{{URING, {32, 32}, 10, 2}, 1, 0},
+		{{EPOLL, {256, 256}, 7, 2}, 3, UINT64_MAX},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		assert_int_equal(bench_plan_in_flight(&rows[i].machine, rows[i].workers),
+				 rows[i].in_flight);
+}
+
 static void test_shares_cover_every_connection_once(void **state)
 {
 	(void)state;
@@ -429,6 +449,7 @@ int main(void)
 		cmocka_unit_test(test_each_try_is_another_source),
 		cmocka_unit_test(test_sources_stay_in_the_network),
 		cmocka_unit_test(test_workers_and_their_room),
+		cmocka_unit_test(test_handshakes_leave_the_process_its_descriptors),
 		cmocka_unit_test(test_shares_cover_every_connection_once),
 		cmocka_unit_test(test_ramp_reaches_the_rate_over_all_workers),
 		cmocka_unit_test(test_messages_take_turns_at_even_distance),
