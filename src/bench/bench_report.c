@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/units.h"
+#include "bench/bench_scenario.h"
 
 char *bench_time_format(uint64_t ns, char out[32])
 {
@@ -36,11 +37,23 @@ static double per_second(uint64_t count, double seconds)
 	return seconds > 0 ? (double)count / seconds : 0;
 }
 
+static void scenario_print(const struct bench_scenario *scenario, FILE *to)
+{
+	const char *name = bench_scenario_name(scenario);
+	const char *description = bench_scenario_description(scenario);
+
+	if (name != NULL || description != NULL)
+		fprintf(to, "\nScenario   %s%s%s", name == NULL ? "" : name,
+			name == NULL || description == NULL ? "" : ": ",
+			description == NULL ? "" : description);
+}
+
 static void tester_print(const struct bench_report *report, FILE *to)
 {
 	const struct bench_setup *setup = report->setup;
 	char remote[NET_ADDR_TEXT_MAX], line[512];
 
+	scenario_print(setup->options->scenario, to);
 	fprintf(to, "\nTarget     %s at %s\n", setup->options->url_text,
 		net_addr_format(&setup->remote, remote, sizeof(remote)));
 	fprintf(to, "Tester     %u worker%s, %s (%s)", setup->workers,

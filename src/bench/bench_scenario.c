@@ -266,6 +266,11 @@ const char *bench_scenario_name(const struct bench_scenario *scenario)
 	return scenario == NULL ? NULL : scenario->name;
 }
 
+const char *bench_scenario_description(const struct bench_scenario *scenario)
+{
+	return scenario == NULL ? NULL : scenario->description;
+}
+
 /* --- the file --- */
 
 /* Reads up to `size` bytes; returns their number or a negative errno. */

@@ -23,5 +23,6 @@ int bench_scenario_read(struct bench_parse *parse, const char *file, struct slic
 
 void bench_scenario_destroy(struct bench_scenario **scenario);
 
-/* Its `name`, or NULL. */
+/* Its `name` and `description`, or NULL; so without a scenario. */
 const char *bench_scenario_name(const struct bench_scenario *scenario);
+const char *bench_scenario_description(const struct bench_scenario *scenario);

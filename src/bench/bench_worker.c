@@ -282,9 +282,10 @@ static void on_hold(struct loop_task *task)
 	worker->traffic_end_ns = start_ns + bench_options_traffic_ms(options) * NS_PER_MS;
 	worker->hold_end_ns = start_ns + bench_options_hold_ms(options) * NS_PER_MS;
 	worker->hold_cpu_ns = thread_cpu_ns();
-	for (uint32_t i = 0; i < worker->count; i++)
-		bench_shape_begin(&worker->conns[i], start_ns);
 	worker->slow_at = options->slow_readers_percent > 0 ? 0 : worker->count;
+	if (options->slow_readers_percent > 0 || options->lifetime_ms > 0)
+		for (uint32_t i = 0; i < worker->count; i++)
+			bench_shape_begin(&worker->conns[i], start_ns);
 	if (options->message_rate > 0)
 		worker->message_pace = bench_pace_messages(start_ns, options->message_rate,
 							   worker->count, worker->setup->workers,

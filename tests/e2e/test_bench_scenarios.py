@@ -83,6 +83,7 @@ def test_each_scenario_in_small(bench, gateway, name):
                 SCENARIOS / f"{name}.yaml", "--wait-ready", f"http://{host}:{port}/health")
     assert got.code == 0, got.text
     assert got.json["asked"]["scenario"] == name
+    assert f"\nScenario   {name}: " in got.text
     assert got.totals["held"] + got.totals["slow_closed"] == got.json["asked"]["connections"]
     accepted = got.totals["connected"] + got.totals["reopened"]
     assert running.metric("connections_accepted_total") == accepted

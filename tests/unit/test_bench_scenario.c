@@ -47,6 +47,8 @@ static void test_keys_are_the_long_names(void **state)
 
 	assert_int_equal(read_text(&options, text, sizeof(text) - 1, error), 0);
 	assert_string_equal(bench_scenario_name(options.scenario), "churn");
+	assert_string_equal(bench_scenario_description(options.scenario), "what it is");
+	assert_null(bench_scenario_name(NULL));
 	assert_string_equal(options.url_text, "ws://127.0.0.1:8080/ws/dev-{n}");
 	assert_int_equal(options.connections, 10000);
 	assert_int_equal(options.batch, 500);
