@@ -91,7 +91,7 @@ void bench_conn_fail(struct bench_conn *conn, enum bench_cause_kind kind, int co
 	struct bench_worker *worker = conn->worker;
 	bool was_open = conn->state == BENCH_CONN_OPEN;
 
-	if (was_open && bench_shape_is_slow_end(conn, kind)) {
+	if (was_open && bench_shape_is_slow_end(conn, kind, code)) {
 		bench_shape_slow_end(conn, kind, code, label);
 		bench_conn_end(conn);
 		return;

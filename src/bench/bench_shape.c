@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "bench/bench_shape.h"
 
+#include <errno.h>
+
 #include "base/clock.h"
 #include "bench/bench_traffic.h"
 #include "bench/bench_worker.h"
@@ -34,9 +36,11 @@ void bench_shape_slow_start(struct bench_conn *conn, uint64_t now_ns)
 	bench_traffic_flood(conn, now_ns);
 }
 
-bool bench_shape_is_slow_end(const struct bench_conn *conn, enum bench_cause_kind kind)
+bool bench_shape_is_slow_end(const struct bench_conn *conn, enum bench_cause_kind kind, int code)
 {
-	return conn->is_slow && (kind == BENCH_CAUSE_LOST || kind == BENCH_CAUSE_CLOSED);
+	bool is_ours = code == ENOMEM; /* no memory for the next message */
+
+	return conn->is_slow && !is_ours && kind == BENCH_CAUSE_LOST;
 }
 
 void bench_shape_slow_end(struct bench_conn *conn, enum bench_cause_kind kind, int code,

@@ -16,7 +16,7 @@ void bench_shape_begin(struct bench_conn *conn, uint64_t now_ns);
 void bench_shape_slow_start(struct bench_conn *conn, uint64_t now_ns);
 
 /* Is this how a peer gets rid of a slow reader? */
-bool bench_shape_is_slow_end(const struct bench_conn *conn, enum bench_cause_kind kind);
+bool bench_shape_is_slow_end(const struct bench_conn *conn, enum bench_cause_kind kind, int code);
 
 /* The peer has ended it, as it may: counts it. */
 void bench_shape_slow_end(struct bench_conn *conn, enum bench_cause_kind kind, int code,

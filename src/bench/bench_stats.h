@@ -76,11 +76,11 @@ struct bench_result {
 	struct hist handshake;         /* [ns] from connect to the 101 */
 	struct hist echo;              /* [ns] */
 	struct bench_series series;
-	uint64_t held_late;      /* held, of higher number than one of the worker that failed */
-	uint64_t ramp_open;      /* open when the last was up or had failed */
-	double connect_s; /* until the last connection was up or had failed */
-	double hold_s;    /* as it was, not as it was asked */
-	double traffic_s; /* part of the hold in which messages were sent */
+	uint64_t held_late; /* held, of higher number than one of the worker that failed */
+	uint64_t ramp_open; /* open when the last was up or had failed */
+	double connect_s;   /* until the last connection was up or had failed */
+	double hold_s;      /* as it was, not as it was asked */
+	double traffic_s;   /* part of the hold in which messages were sent */
 	double total_s;
 	double started_s;                /* CLOCK_MONOTONIC when connecting began */
 	double cpu_user_s, cpu_system_s; /* of the tester, over all */
