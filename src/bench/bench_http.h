@@ -33,6 +33,8 @@ char *bench_http_describe(int r, const struct bench_http *answer, char *out, siz
 
 static inline struct slice bench_http_body(const struct bench_http *answer)
 {
+	if (answer->bytes.data == NULL)
+		return (struct slice){0};
 	return slice_of(answer->bytes.data + answer->head_len,
 			answer->bytes.len - answer->head_len);
 }
