@@ -84,11 +84,14 @@ static uint64_t nofile_needed(const struct request *request)
 	const struct limits_input *input = request->input;
 	struct capacity_facts facts = capacity_facts_of(input, input->engine);
 
-	if (input->config == NULL && input->engine == LOOP_ENGINE_IO_URING)
-		return divide_up(request->connections, MAX(input->workers, UINT64_C(1)));
-	if (input->config == NULL) /* what is no socket stays as it is */
-		return plus(request->connections,
-			    facts.nofile - MIN(facts.nofile, input->nofile_connections));
+	if (input->config == NULL) {
+		/* What is no connection stays as it is, in each ring or in all. */
+		bool is_ring = input->engine == LOOP_ENGINE_IO_URING;
+		uint64_t tables = is_ring ? MAX(input->workers, UINT64_C(1)) : 1;
+
+		return plus(divide_up(request->connections, tables),
+			    less(facts.nofile, input->nofile_connections / tables));
+	}
 	return capacity_nofile_for(&input->config->server, &facts, request->connections);
 }
 

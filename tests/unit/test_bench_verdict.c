@@ -520,6 +520,35 @@ static void test_preflight_names_what_binds(void **state)
 	}
 }
 
+/* A remedy is exact: with it the test runs, and with one less it does not. */
+static void test_the_remedy_for_descriptors_suffices(void **state)
+{
+	(void)state;
+	static const enum loop_engine engines[] = {LOOP_ENGINE_EPOLL, LOOP_ENGINE_IO_URING};
+
+	for (size_t i = 0; i < ARRAY_LEN(engines); i++) {
+		struct bench_preflight_facts *facts = roomy_machine(engines[i]);
+		struct bench_preflight preflight;
+		char text[BENCH_PREFLIGHT_EXPLAIN_MAX];
+
+		one_ring_of_1024(facts);
+		bench_preflight_make(facts, &preflight);
+		const char *remedy = strstr(bench_preflight_explain(&preflight, text),
+					    "LimitNOFILE=");
+
+		assert_non_null(remedy);
+		uint64_t needed = strtoull(remedy + strlen("LimitNOFILE="), NULL, 10);
+
+		known(&facts->os.nofile_soft, needed - 1);
+		bench_preflight_make(facts, &preflight);
+		assert_false(preflight.fits);
+		known(&facts->os.nofile_soft, needed);
+		bench_preflight_make(facts, &preflight);
+		assert_true(preflight.fits);
+		free(facts);
+	}
+}
+
 /* Not knowing a limit is no reason to refuse. */
 static void test_preflight_passes_where_nothing_is_known_to_cap(void **state)
 {
@@ -659,6 +688,7 @@ int main(void)
 		cmocka_unit_test(test_a_tester_without_cpu_is_saturated),
 		cmocka_unit_test(test_counts_have_separators),
 		cmocka_unit_test(test_preflight_names_what_binds),
+		cmocka_unit_test(test_the_remedy_for_descriptors_suffices),
 		cmocka_unit_test(test_preflight_passes_where_nothing_is_known_to_cap),
 		cmocka_unit_test(test_small_rings_add_up),
 		cmocka_unit_test(test_a_servers_table_is_not_trusted),
