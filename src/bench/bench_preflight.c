@@ -118,11 +118,6 @@ void bench_preflight_make(const struct bench_preflight_facts *facts,
 	out_preflight->fits = facts->connections <= out_preflight->allowed;
 }
 
-uint64_t bench_preflight_value(const struct bench_preflight *preflight)
-{
-	return preflight->binding == NULL ? 0 : preflight->binding->value;
-}
-
 /* What is special in how the limit counts here. */
 static const char *how_it_counts(const struct bench_preflight *preflight)
 {

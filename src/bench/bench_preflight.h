@@ -51,9 +51,6 @@ struct bench_preflight {
 void bench_preflight_make(const struct bench_preflight_facts *facts,
 			  struct bench_preflight *out_preflight);
 
-/* The binding limit's value, as it counts here. 0: nothing caps. */
-uint64_t bench_preflight_value(const struct bench_preflight *preflight);
-
 /* "this tester can open about 950 connections: its own nofile is 1,024" */
 char *bench_preflight_line(const struct bench_preflight *preflight, char *out, size_t size);
 

@@ -8,11 +8,11 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "bench/bench_collect.h"
 #include "bench/bench_preflight.h"
 #include "bench/bench_batch.h"
 #include "bench/bench_progress.h"
@@ -43,7 +43,6 @@ struct run {
 	uint64_t start_ns;
 	uint64_t next_sample_ns;
 	struct bench_recorder *recorder;
-	uint64_t hold_start_ns; /* 0: never held */
 	struct bench_result result;
 };
 
@@ -132,6 +131,7 @@ static bool preflight_pass(struct run *run)
 	if (!preflight->fits)
 		complain("warning: %s; going on anyway (--force)",
 			 bench_preflight_line(preflight, text, sizeof(text)));
+	run->result.cores = facts->cores;
 	run->setup.engine = facts->engine;
 	run->setup.workers = preflight->workers;
 	run->setup.in_flight_max = preflight->in_flight_max;
@@ -161,10 +161,7 @@ static bool prepare(struct run *run)
 	    !target_resolve(&options->url, options->url_text, &setup->remote) ||
 	    !preflight_pass(run) || !wait_ready(options))
 		return false;
-	bench_target_begin(&run->target, options, &setup->remote);
-	snprintf(run->target.evidence.tester_limit, sizeof(run->target.evidence.tester_limit), "%s",
-		 run->preflight.binding == NULL ? "" : limit_label(run->preflight.binding->id));
-	run->target.evidence.tester_limit_value = bench_preflight_value(&run->preflight);
+	bench_target_begin(&run->target, options, &setup->remote, &run->preflight);
 	setup->sources = bench_sources_plan(&setup->remote, options->connections,
 					    bench_preflight_ports(&run->facts));
 	run->workers = calloc(setup->workers, sizeof(struct bench_worker *));
@@ -285,9 +282,10 @@ static bool is_worth_holding(const struct run *run)
 
 static void hold_phase(struct run *run)
 {
-	run->hold_start_ns = clock_now_ns() + HOLD_AFTER_NS;
+	uint64_t start_ns = clock_now_ns() + HOLD_AFTER_NS;
+
 	for (unsigned i = 0; i < run->setup.workers; i++)
-		bench_worker_hold(run->workers[i], run->hold_start_ns);
+		bench_worker_hold(run->workers[i], start_ns);
 	do
 		tick(run, "holding");
 	while (!have_all_ended(run) && is_worth_holding(run));
@@ -323,57 +321,6 @@ static bool workers_start(struct run *run)
 }
 
 /* --- after --- */
-
-static void worker_collect(struct bench_result *result, const struct bench_worker *worker)
-{
-	bench_totals_add(&result->totals, &worker->counters);
-	bench_causes_merge(&result->causes, &worker->causes);
-	result->held_late += bench_worker_held_late(worker);
-	bench_causes_merge(&result->slow_ends, &worker->slow_ends);
-	hist_merge(&result->handshake, &worker->handshake);
-	hist_merge(&result->echo, &worker->echo);
-	result->hold_cpu_s += (double)worker->hold_cpu_ns / (double)NS_PER_S;
-}
-
-/* From the common start until the first worker began to close. */
-static double hold_seconds(const struct run *run)
-{
-	uint64_t end_ns = UINT64_MAX;
-
-	if (run->hold_start_ns == 0)
-		return 0;
-	for (unsigned i = 0; i < run->setup.workers; i++)
-		end_ns = MIN(end_ns, run->workers[i]->close_start_ns);
-	return end_ns < run->hold_start_ns ? 0 : seconds_since(run->hold_start_ns, end_ns);
-}
-
-static double timeval_seconds(struct timeval time)
-{
-	return (double)time.tv_sec + (double)time.tv_usec / 1e6;
-}
-
-static void result_collect(struct run *run)
-{
-	struct bench_result *result = &run->result;
-	double traffic_s = (double)bench_options_traffic_ms(run->options) / 1000;
-	struct rusage usage;
-
-	for (unsigned i = 0; i < run->setup.workers; i++)
-		worker_collect(result, run->workers[i]);
-	bench_causes_sort(&result->causes);
-	bench_causes_sort(&result->slow_ends);
-	getrusage(RUSAGE_SELF, &usage);
-	result->wanted = run->options->connections;
-	result->workers = run->setup.workers;
-	result->cores = run->facts.cores;
-	result->has_traffic = bench_options_has_traffic(run->options);
-	result->hold_s = hold_seconds(run);
-	result->traffic_s = MIN(traffic_s, result->hold_s);
-	result->started_s = (double)run->start_ns / (double)NS_PER_S;
-	result->total_s = seconds_since(run->start_ns, clock_now_ns());
-	result->cpu_user_s = timeval_seconds(usage.ru_utime);
-	result->cpu_system_s = timeval_seconds(usage.ru_stime);
-}
 
 static bool json_write(const struct run *run, const struct bench_report *what)
 {
@@ -443,7 +390,8 @@ static bool test(struct run *run)
 	bench_progress_init(&run->progress, run->options->is_quiet ? NULL : stderr,
 			    run->options->connections, run->start_ns);
 	connect_phase(run);
-	target_look(run);
+	if (interrupts == 0)
+		target_look(run);
 	if (is_worth_holding(run))
 		hold_phase(run);
 	run->result.was_interrupted = interrupts > 0 && !have_all_ended(run);
@@ -455,7 +403,7 @@ static bool test(struct run *run)
 	const struct bench_totals totals = totals_now(run);
 
 	sample_take(run, &totals, clock_now_ns(), bench_recorder_end);
-	result_collect(run);
+	bench_collect(&run->setup, run->workers, &run->result);
 	bench_target_end(&run->target, &run->result);
 	return report(run);
 }

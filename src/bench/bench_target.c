@@ -152,9 +152,14 @@ static void health_ask(struct bench_target *target)
 /* --- in order --- */
 
 void bench_target_begin(struct bench_target *target, const struct bench_options *options,
-			const struct net_addr *remote)
+			const struct net_addr *remote, const struct bench_preflight *preflight)
 {
+	const struct limit *binding = preflight->binding;
+
 	*target = (struct bench_target){.options = options, .remote = remote};
+	snprintf(target->evidence.tester_limit, sizeof(target->evidence.tester_limit), "%s",
+		 binding == NULL ? "" : limit_label(binding->id));
+	target->evidence.tester_limit_value = binding == NULL ? 0 : binding->value;
 	target->evidence.is_local = bench_local_is(remote);
 	bench_kernel_read("", &target->kernel);
 	limits_ask(target);

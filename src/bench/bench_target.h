@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include "bench/bench_options.h"
+#include "bench/bench_preflight.h"
 #include "bench/bench_verdict.h"
 
 struct bench_target {
@@ -23,7 +24,7 @@ struct bench_target {
 
 /* Before the first connection. */
 void bench_target_begin(struct bench_target *target, const struct bench_options *options,
-			const struct net_addr *remote);
+			const struct net_addr *remote, const struct bench_preflight *preflight);
 
 /* When all connections are up or have failed, while they are held. `has_failures`: some
  * failed; `is_gateway`: a refusal named a limit, so that /health can be asked. */
