@@ -252,18 +252,18 @@ static void remedies_print(const json_t *row, FILE *to)
 static void plateau_print(const struct bench_report *report, FILE *to)
 {
 	const struct bench_plateau *plateau = report->plateau;
-	const json_t *table = plateau->side == BENCH_MINE ? report->tester_limits
-							  : report->server_limits;
+	bool is_mine = plateau->side == BENCH_MINE;
+	const json_t *row = limit_row(is_mine ? report->tester_limits : report->server_limits,
+				      plateau->limit);
 
 	if (plateau->text[0] == 0)
 		return;
 	fprintf(to, "\nCause      %s\n", plateau->text);
-	/* Of a gateway it is known how, also what this test needs; /limits may not be. */
-	if (plateau->side == BENCH_YOURS && strcmp(plateau->limit, "max_connections") == 0)
+	/* Of a gateway it is known how, even if nobody asked it. */
+	if (row == NULL && !is_mine && strcmp(plateau->limit, "max_connections") == 0)
 		fprintf(to, "raise it:  configuration: server.max_connections: %" PRIu64 "\n",
 			report->result->wanted);
-	else if (plateau->limit[0] != 0)
-		remedies_print(limit_row(table, plateau->limit), to);
+	remedies_print(row, to);
 }
 
 static void checks_print(const struct bench_report *report, FILE *to)

@@ -2,6 +2,7 @@
 #include "bench/bench_target.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -101,14 +102,26 @@ bool bench_limits_take(const json_t *table, struct bench_evidence *evidence)
 	return true;
 }
 
+/* A gateway says how to raise each limit, for as many connections as it is asked for. */
+static void query_add(struct bench_url *url, uint64_t connections)
+{
+	size_t len = strlen(url->path);
+
+	if (strchr(url->path, '?') == NULL && len + 32 < sizeof(url->path))
+		snprintf(url->path + len, sizeof(url->path) - len, "?connections=%" PRIu64,
+			 connections);
+}
+
 static void limits_ask(struct bench_target *target)
 {
 	const struct bench_options *options = target->options;
+	struct bench_url url = options->limits_url;
 	char problem[PROBLEM_MAX];
 
 	if (options->limits_text == NULL)
 		return;
-	json_t *table = json_get(&options->limits_url, problem);
+	query_add(&url, options->connections);
+	json_t *table = json_get(&url, problem);
 
 	if (table != NULL && !bench_limits_take(table, &target->evidence)) {
 		snprintf(problem, sizeof(problem), "its answer has no limits in it");
