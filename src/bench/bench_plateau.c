@@ -201,6 +201,13 @@ static bool is_wrong_port(const struct bench_result *result, const struct bench_
 	       cause->code == ECONNREFUSED && cause->count == result->totals.failed;
 }
 
+/* Another service, or another path of it. */
+static bool is_no_websocket(const struct bench_cause *cause)
+{
+	return cause->kind == BENCH_CAUSE_HTTP &&
+	       (cause->code == 200 || cause->code == 404 || cause->code == 426);
+}
+
 void bench_plateau_find(const struct bench_result *result, const struct bench_evidence *evidence,
 			struct bench_plateau *out_plateau)
 {
@@ -223,8 +230,13 @@ void bench_plateau_find(const struct bench_result *result, const struct bench_ev
 	cause_judge(cause, evidence, &finding);
 	out_plateau->at = is_closing ? result->totals.connected - cause->count : result->ramp_open;
 	/* With none at all nothing rose; but a limit is a limit. */
-	if (out_plateau->at == 0 && finding.limit[0] == 0)
+	if (out_plateau->at == 0 && finding.limit[0] == 0) {
+		out_plateau->side = finding.side;
+		if (is_no_websocket(cause))
+			snprintf(out_plateau->text, sizeof(out_plateau->text), "%s",
+				 bench_cause_advice(cause));
 		return;
+	}
 	out_plateau->is_found = true;
 	out_plateau->side = finding.side;
 	memcpy(out_plateau->limit, finding.limit, sizeof(finding.limit));

@@ -302,6 +302,17 @@ def test_the_wrong_port_is_named_as_such(bench, server):
     assert srv.arrivals == []
 
 
+def test_the_port_of_another_service_is_named_as_such(gateway, tmp_path):
+    """Round two of the story: the admin listener's port, which answers HTTP."""
+    gw = gateway()
+    path = tmp_path / "bench.json"
+    got = Outcome(plain(f"ws://{gw.admin[0]}:{gw.admin[1]}/ws/1", "-c", 3, "--json", path), path)
+    assert got.code == 1
+    assert got.verdict.startswith("FAIL: an HTTP server answered, but not as a WebSocket: check "
+                                  "port and path; 0 of 3 connected")
+    assert got.json["plateau"] is None
+
+
 # --- the server's limits are not to be trusted ---
 
 

@@ -200,11 +200,17 @@ static const struct situation situations[] = {
 	 {.kind = BENCH_CAUSE_CONNECT, .code = ECONNREFUSED},
 	 {.listening = "nothing listens on 127.0.0.1:8082"},
 	 {false, 0, BENCH_YOURS, "", "nothing listens on 127.0.0.1:8082"}},
-	{"no route at all is no plateau",
+	{"the port of another service",
 	 0,
 	 {.kind = BENCH_CAUSE_HTTP, .code = 404},
 	 {0},
-	 {false, 0, BENCH_MINE, "", ""}},
+	 {false, 0, BENCH_YOURS, "",
+	  "an HTTP server answered, but not as a WebSocket: check port and path"}},
+	{"a service that fails for everybody",
+	 0,
+	 {.kind = BENCH_CAUSE_HTTP, .code = 500},
+	 {0},
+	 {false, 0, BENCH_YOURS, "", ""}},
 };
 
 static struct bench_result *result_of(const struct situation *situation)
