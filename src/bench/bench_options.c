@@ -85,6 +85,8 @@ static const struct bench_option table[] = {
 	 "ask this http URL for the server's limits (a gateway's /limits), to\n"
 	 "name the one that stopped the test"},
 	{"json", 0, TEXT, AT(json_path), 0, 0, "FILE", "write the whole result there as JSON"},
+	{"html", 0, TEXT, AT(html_path), 0, 0, "FILE",
+	 "write the whole result there as one page for the browser"},
 	{"quiet", 'q', FLAG, AT(is_quiet), 0, 0, NULL, "no progress lines"},
 	{"help", 'h', FLAG, AT(wants_help), 0, 0, NULL, "this text"},
 };
@@ -312,6 +314,11 @@ static int options_check(struct bench_parse *parse)
 
 	if (r < 0)
 		return r;
+	if (options->json_path != NULL && options->html_path != NULL &&
+	    strcmp(options->json_path, options->html_path) == 0)
+		return bench_option_fail(parse,
+					 "--json and --html both name '%s': give each its own file",
+					 options->json_path);
 	if (options->depth > 0 && options->message_rate > 0)
 		return bench_option_fail(
 			parse, "--depth and --message-rate exclude each other: as fast as "

@@ -50,6 +50,7 @@ struct bench_options {
 	uint64_t handshake_timeout_ms;
 	uint64_t echo_timeout_ms;
 	const char *json_path;   /* NULL: none */
+	const char *html_path;   /* NULL: none */
 	const char *limits_text; /* NULL: the server's limits are not asked for */
 	struct bench_url limits_url;
 	size_t expect_count; /* 0: the test's own rule decides */

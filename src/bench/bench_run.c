@@ -13,6 +13,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "bench/bench_collect.h"
+#include "bench/bench_files.h"
 #include "bench/bench_preflight.h"
 #include "bench/bench_batch.h"
 #include "bench/bench_progress.h"
@@ -38,7 +39,7 @@ struct run {
 	struct bench_preflight_facts facts;
 	struct bench_preflight preflight;
 	struct bench_target target;
-	FILE *json;
+	struct bench_files files;
 	struct bench_progress progress;
 	uint64_t start_ns;
 	uint64_t next_sample_ns;
@@ -139,16 +140,12 @@ static bool preflight_pass(struct run *run)
 	return true;
 }
 
-/* Before the test, so that its result is not lost to a wrong path. */
-static bool json_open(struct run *run)
+static bool files_open(struct run *run)
 {
-	const char *path = run->options->json_path;
+	char error[512];
 
-	if (path == NULL)
-		return true;
-	run->json = fopen(path, "we");
-	return run->json != NULL ||
-	       complain("--json: cannot write '%s': %s; nothing was tested", path, strerror(errno));
+	return bench_files_open(&run->files, run->options, error, sizeof(error)) == 0 ||
+	       complain("%s", error);
 }
 
 static bool prepare(struct run *run)
@@ -157,7 +154,7 @@ static bool prepare(struct run *run)
 	const struct bench_options *options = run->options;
 
 	setup->options = options;
-	if (!json_open(run) || !wait_for_name(options) ||
+	if (!files_open(run) || !wait_for_name(options) ||
 	    !target_resolve(&options->url, options->url_text, &setup->remote) ||
 	    !preflight_pass(run) || !wait_ready(options))
 		return false;
@@ -322,14 +319,12 @@ static bool workers_start(struct run *run)
 
 /* --- after --- */
 
-static bool json_write(const struct run *run, const struct bench_report *what)
+static bool files_write(struct run *run, const struct bench_report *what)
 {
-	if (run->json == NULL)
-		return true;
-	int r = bench_report_write_json(what, run->json);
+	char error[512];
 
-	return r == 0 ||
-	       complain("--json: writing '%s' failed: %s", run->options->json_path, strerror(-r));
+	return bench_files_write(&run->files, what, error, sizeof(error)) == 0 ||
+	       complain("%s", error);
 }
 
 static bool report(struct run *run)
@@ -364,7 +359,7 @@ static bool report(struct run *run)
 
 	bench_report_print(&what, stdout);
 	fflush(stdout);
-	bool is_written = json_write(run, &what);
+	bool is_written = files_write(run, &what);
 
 	json_decref(tester_limits);
 	return is_written && what.is_passed;
@@ -420,8 +415,7 @@ bool bench_run(const struct bench_options *options)
 
 	for (unsigned i = 0; run->workers != NULL && i < run->setup.workers; i++)
 		bench_worker_destroy(&run->workers[i]);
-	if (run->json != NULL)
-		fclose(run->json);
+	bench_files_close(&run->files);
 	bench_target_finish(&run->target);
 	bench_payload_finish(&run->setup.payload);
 	free(run->recorder);
