@@ -296,7 +296,8 @@ def test_the_same_commands_in_namespaces(compose, hosts, names, tmp_path):
     serve = map(gateway_image.local, gateway_image.words("CMD"))
     bench = map(tester_image.local, tester_image.words("ENTRYPOINT")[1:] + tester["command"])
     serve_log, bench_log = tmp_path / "serve.log", tmp_path / "bench.log"
-    shorter = ("--hold", "1s", "--duration", "1s", "--json", tmp_path / "result.json")
+    shorter = ("--hold", "1s", "--duration", "1s", "--json", tmp_path / "result.json",
+               "--expect", "held==100%")
     with contextlib.ExitStack() as stack:
         def run(*arguments) -> subprocess.Popen:
             process = start(*arguments)
