@@ -68,7 +68,7 @@ static bool ask(const struct bench_url *url, uint64_t timeout_ms, char *seen)
 	return status == 200;
 }
 
-int bench_ready_wait(const struct bench_url *url, uint64_t timeout_ms,
+int bench_ready_wait(const struct bench_url *url, uint64_t timeout_ms, FILE *notices,
 		     const volatile sig_atomic_t *is_interrupted, char *error, size_t error_size)
 {
 	uint64_t deadline_ns = clock_now_ns() + timeout_ms * NS_PER_MS;
@@ -77,6 +77,10 @@ int bench_ready_wait(const struct bench_url *url, uint64_t timeout_ms,
 
 	do {
 		is_ready = ask(url, MIN(timeout_ms, ANSWER_WITHIN_MS), seen);
+		if (!is_ready && notices != NULL)
+			fprintf(notices, "waiting for http://%s%s, up to %.1f s: %s\n",
+				url->authority, url->path, (double)timeout_ms / 1000, seen);
+		notices = NULL;
 		if (!is_ready && *is_interrupted == 0)
 			poll(NULL, 0, ASK_INTERVAL_MS);
 	} while (!is_ready && *is_interrupted == 0 && clock_now_ns() < deadline_ns);

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "bench/bench_url.h"
 
@@ -14,6 +15,6 @@
  * -ETIMEDOUT with a sentence in `error` that tells what was seen last, or -EINTR if
  * *is_interrupted has become non-zero. It can exceed the timeout: an answer asked for
  * before the end is waited for (2 s at most), and the resolver has time limits of its
- * own. */
-int bench_ready_wait(const struct bench_url *url, uint64_t timeout_ms,
+ * own. If it has to wait, a line in `notices` (NULL: none) says for what. */
+int bench_ready_wait(const struct bench_url *url, uint64_t timeout_ms, FILE *notices,
 		     const volatile sig_atomic_t *is_interrupted, char *error, size_t error_size);

@@ -95,7 +95,8 @@ static bool wait_ready(const struct bench_options *options)
 
 	if (options->ready_text == NULL)
 		return true;
-	int r = bench_ready_wait(&options->ready_url, options->ready_timeout_ms, &interrupts, error,
+	int r = bench_ready_wait(&options->ready_url, options->ready_timeout_ms,
+				 options->is_quiet ? NULL : stderr, &interrupts, error,
 				 sizeof(error));
 
 	if (r == -EINTR)

@@ -107,7 +107,7 @@ int cmd_ready(int argc, char **argv)
 		fputs(help, stdout);
 		return EXIT_GOOD;
 	}
-	if (bench_ready_wait(&question.url, question.timeout_ms, &never_interrupted, error,
+	if (bench_ready_wait(&question.url, question.timeout_ms, NULL, &never_interrupted, error,
 			     sizeof(error)) < 0) {
 		fprintf(stderr, "gatehouse ready: %s\n", error);
 		return EXIT_FAILED;

@@ -176,7 +176,7 @@ def test_plateau_limit_and_remedy_of_a_full_gateway(report, gateway):
     assert "Failed" in page.text
     assert page.heads["title"][0] == data["verdict"]
     assert "Plateau at 20 connections" in page.text
-    assert ("How to raise it, as the server proposes: configuration server.max_connections: 40"
+    assert ("How to raise it, as the server proposes: configuration server.max_connections: 50"
             in page.text)
     assert "plateau at 20: max_connections" in page.text
     assert page.figures()["Connected"] == "20" and page.figures()["Failed"] == "30"
