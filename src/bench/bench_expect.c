@@ -244,7 +244,7 @@ int bench_expect_parse(const char *text, struct bench_expect *out_expect, char *
 	if (strlen(text) >= sizeof(expect.text))
 		return fail(&in, "'%.40s...' is longer than %zu characters", text,
 			    sizeof(expect.text) - 1);
-	strcpy(expect.text, text);
+	memcpy(expect.text, text, strlen(text) + 1);
 	int r = metric_parse(&in, &expect.metric);
 
 	if (r == 0)
@@ -308,7 +308,8 @@ static void count_check(const struct bench_expect *expect, const struct bench_re
 		snprintf(out->seen, sizeof(out->seen), "no message was sent");
 	} else {
 		/* Cut, not rounded: 99.996% must not read as 100%. */
-		double percent = (double)(count * 10000 / whole) / 100;
+		uint64_t hundredths = count * 10000 / whole;
+		double percent = (double)hundredths / 100;
 
 		snprintf(out->seen, sizeof(out->seen), "%.10g%% (%" PRIu64 " of %" PRIu64 ")",
 			 percent, count, whole);

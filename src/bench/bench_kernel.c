@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/units.h"
+
 static const struct {
 	const char *file;
 	const char *group;
@@ -21,24 +23,42 @@ const char *bench_kernel_name(enum bench_kernel_id id)
 	return table[id].name;
 }
 
-/* `names` and `numbers` are two lines of the same group: "TcpExt: A B", "TcpExt: 1 2". */
-static void group_take(const char *file, char *names, char *numbers, struct bench_kernel *kernel)
+/* Takes the next word off a line; empty at its end. */
+static struct slice word_next(const char **at)
 {
-	char *name_rest, *number_rest;
-	const char *group = strtok_r(names, ": \n", &name_rest);
-	const char *name, *number = strtok_r(numbers, ": \n", &number_rest);
+	const char *word = *at + strspn(*at, ": \n");
+	size_t len = strcspn(word, ": \n");
 
-	if (group == NULL || number == NULL)
-		return;
-	while ((name = strtok_r(NULL, " \n", &name_rest)) != NULL &&
-	       (number = strtok_r(NULL, " \n", &number_rest)) != NULL)
-		for (int i = 0; i < BENCH_KERNEL_COUNT; i++) {
-			if (strcmp(table[i].file, file) != 0 ||
-			    strcmp(table[i].group, group) != 0 || strcmp(table[i].name, name) != 0)
-				continue;
-			kernel->values[i] = strtoull(number, NULL, 10);
-			kernel->is_known[i] = true;
-		}
+	*at = word + len;
+	return slice_of(word, len);
+}
+
+static void number_take(const char *file, struct slice group, struct slice name,
+			struct slice number, struct bench_kernel *kernel)
+{
+	uint64_t value;
+
+	for (int i = 0; i < BENCH_KERNEL_COUNT; i++) {
+		if (strcmp(table[i].file, file) != 0 ||
+		    !slice_equals(group, slice_from_text(table[i].group)) ||
+		    !slice_equals(name, slice_from_text(table[i].name)) ||
+		    units_parse_count(number, &value) != UNITS_OK)
+			continue;
+		kernel->values[i] = value;
+		kernel->is_known[i] = true;
+	}
+}
+
+/* `names` and `numbers` are two lines of the same group: "TcpExt: A B", "TcpExt: 1 2". */
+static void group_take(const char *file, const char *names, const char *numbers,
+		       struct bench_kernel *kernel)
+{
+	struct slice group = word_next(&names);
+	struct slice name, number;
+
+	(void)word_next(&numbers); /* the group again */
+	while ((name = word_next(&names)).len > 0 && (number = word_next(&numbers)).len > 0)
+		number_take(file, group, name, number, kernel);
 }
 
 static void file_read(const char *root, const char *name, struct bench_kernel *kernel)

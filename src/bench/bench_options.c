@@ -141,9 +141,10 @@ static const struct bench_option *flag_find(const char *arg, const char **out_va
 	return NULL;
 }
 
-/* The flag at argv[*i] and its value; moves *i to the last one that belongs to it. */
-static int flag_read(struct arguments *arguments, int *i, const struct bench_option **out_option,
-		     const char **out_value)
+/* The flag at argv[*i] and its value; moves *i to the last one that belongs to it. NULL:
+ * it is wrong, and said why. */
+static const struct bench_option *flag_read(struct arguments *arguments, int *i,
+					    const char **out_value)
 {
 	struct bench_parse *parse = &arguments->parse;
 	const char *arg = arguments->at[*i];
@@ -151,20 +152,22 @@ static int flag_read(struct arguments *arguments, int *i, const struct bench_opt
 	const struct bench_option *option = flag_find(arg, &value);
 	char hint[BENCH_OPTION_HINT_MAX];
 
-	if (option == NULL)
-		return bench_option_fail(
+	if (option == NULL) {
+		bench_option_fail(
 			parse, "unknown option '%s'%s; --help lists them", arg,
 			bench_option_hint(
 				slice_of(arg + 2, arg[1] == '-' ? strcspn(arg + 2, "=") : 0),
 				hint));
+		return NULL;
+	}
 	if (option->kind == FLAG && value == NULL)
 		value = "true";
-	if (value == NULL && *i + 1 >= arguments->count)
-		return bench_option_fail(parse, "--%s needs a value (%s)", option->name,
-					 option->value);
+	if (value == NULL && *i + 1 >= arguments->count) {
+		bench_option_fail(parse, "--%s needs a value (%s)", option->name, option->value);
+		return NULL;
+	}
 	*out_value = value != NULL ? value : arguments->at[++*i];
-	*out_option = option;
-	return 0;
+	return option;
 }
 
 /* The first item on the command line replaces a scenario's list. */
@@ -193,17 +196,19 @@ static int url_take(struct arguments *arguments, const char *text)
 static int scenario_find(struct arguments *arguments)
 {
 	struct bench_options *options = arguments->parse.options;
-	const struct bench_option *option;
-	const char *value;
-	int r = 0;
 
-	for (int i = 1; i < arguments->count && r == 0; i++) {
+	for (int i = 1; i < arguments->count; i++) {
+		const char *value;
+
 		if (arguments->at[i][0] != '-' || arguments->at[i][1] == 0)
 			continue;
-		r = flag_read(arguments, &i, &option, &value);
-		if (r == 0 && option->at == AT(wants_help))
+		const struct bench_option *option = flag_read(arguments, &i, &value);
+
+		if (option == NULL)
+			return -EINVAL;
+		if (option->at == AT(wants_help))
 			return flag_apply(arguments, option, value);
-		if (r < 0 || option->at != AT(scenario_path))
+		if (option->at != AT(scenario_path))
 			continue;
 		if (options->scenario_path != NULL)
 			return bench_option_fail(&arguments->parse,
@@ -212,23 +217,23 @@ static int scenario_find(struct arguments *arguments)
 						 options->scenario_path, value);
 		options->scenario_path = value;
 	}
-	return r;
+	return 0;
 }
 
 static int arguments_apply(struct arguments *arguments)
 {
-	const struct bench_option *option;
-	const char *value;
 	int r = 0;
 
 	for (int i = 1; i < arguments->count && r == 0; i++) {
+		const char *value;
+
 		if (arguments->at[i][0] != '-' || arguments->at[i][1] == 0) {
 			r = url_take(arguments, arguments->at[i]);
 			continue;
 		}
-		r = flag_read(arguments, &i, &option, &value);
-		if (r == 0)
-			r = flag_apply(arguments, option, value);
+		const struct bench_option *option = flag_read(arguments, &i, &value);
+
+		r = option == NULL ? -EINVAL : flag_apply(arguments, option, value);
 	}
 	return r;
 }

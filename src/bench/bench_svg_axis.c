@@ -104,11 +104,14 @@ static struct svg_axis latency_log(double min, double max)
 	struct svg_axis axis = {.min = round_down(min), .max = round_up(max), .is_log = true};
 	bool is_wide = log10(axis.max / axis.min) > 2.5;
 
-	for (double at = axis.min; at <= axis.max * (1 + 1e-9); at = round_up(at * 1.5)) {
+	double at = axis.min;
+
+	while (at <= axis.max * (1 + 1e-9)) {
 		bool is_power = fabs(log10(at) - round(log10(at))) < 1e-6;
 
 		if (!is_wide || is_power)
 			latency_label(at, tick_add(&axis, at));
+		at = round_up(at * 1.5);
 	}
 	return axis;
 }

@@ -53,7 +53,8 @@ void os_text_read(struct os_text *text, const struct os_target *target, const ch
 		close(fd);
 	if (text->error < 0)
 		text->problem = strerrordesc_np(-text->error);
-	else if (strlen((const char *)text->content.data) + 1 < text->content.len)
+	else if (text->content.data == NULL ||
+		 strlen((const char *)text->content.data) + 1 < text->content.len)
 		text->problem = "is no text";
 }
 

@@ -14,10 +14,11 @@
  * farther to the left comes from the client. */
 #define FORWARDED_ELEMENTS_MAX 32
 
-/* The client's address: from Forwarded (RFC 7239) or X-Forwarded-For. `peer` is the other end of the connection. As long as the address
- * last known is in one of the trusted prefixes, the element to the left of it is its
- * word for whom it speaks. An element that is no address ("unknown", "_hidden", a
- * mistake) ends the walk as the leftmost one does: the address last known counts.
+/* The client's address: from Forwarded (RFC 7239) or X-Forwarded-For. `peer` is the other
+ * end of the connection. As long as the address last known is in one of the trusted
+ * prefixes, the element to the left of it is its word for whom it speaks. An element that is no
+ * address ("unknown", "_hidden", a mistake) ends the walk as the leftmost one does: the address
+ * last known counts.
  *
  * The list is read from its right end, so that nothing that a client wrote, quotes that
  * stay open among it, can change how the elements of the proxies behind it are read.

@@ -151,7 +151,7 @@ static int command_parse(struct command *command, const char *scenario, const ch
 	char *argv[16] = {(char[]){"bench"}};
 	int argc = 1, fd;
 
-	strcpy(command->path, "/tmp/scenario-XXXXXX");
+	snprintf(command->path, sizeof(command->path), "/tmp/scenario-XXXXXX");
 	fd = mkstemp(command->path);
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, scenario, strlen(scenario)), strlen(scenario));

@@ -44,7 +44,8 @@ static void assert_consistent(const struct plan *plan, const char *name)
 	ASSERT_ROW(plan->limits.rows[LIMIT_ID_NOFILE].connections ==
 			   plan->capacity.nofile_connections,
 		   name);
-	ASSERT_ROW(binding != NULL && plan->limits.order[0] == binding->id, name);
+	assert_non_null(binding);
+	ASSERT_ROW(plan->limits.order[0] == binding->id, name);
 	for (unsigned i = 0; i < LIMIT_ID_COUNT; i++)
 		ASSERT_ROW(binding->connections <= plan->limits.rows[i].connections, name);
 }

@@ -254,7 +254,8 @@ static void test_each_of_a_burst_has_its_own_remote(void **state)
 	int peers[300];
 
 	acceptor_open(f, &acceptor, LOOPBACK);
-	for (uint16_t i = 0; i < ARRAY_LEN(peers); i++) {
+	for (uint32_t number = 0; number < ARRAY_LEN(peers); number++) {
+		uint16_t i = (uint16_t)number;
 		struct net_addr from = io_addr(LOOPBACK);
 
 		from.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + i);
