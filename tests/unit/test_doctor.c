@@ -98,8 +98,7 @@ static size_t position(const char *text, const char *part)
 {
 	const char *at = strstr(text, part);
 
-	if (at == NULL)
-		fail_msg("no '%s' in:\n%s", part, text);
+	ASSERT_ROW(at != NULL, part);
 	return (size_t)(at - text);
 }
 
