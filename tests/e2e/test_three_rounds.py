@@ -2,6 +2,7 @@
 """The story that Gatehouse began with, as tests: 10,000 connections were wanted, 1,000
 came up, and nothing said why. Three limits stood in line. Each must be named at once."""
 
+import contextlib
 import json
 import os
 import re
@@ -96,6 +97,15 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def free_port_behind(port: int) -> int:
+    """The nearest one: a slip of the pen, as 8081 for 8080."""
+    for other in range(port + 1, 65536):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", other))
+            return other
+    raise AssertionError(f"no port behind {port} is free")
+
+
 def test_round_two_the_tester_waits_for_a_gateway_that_is_not_there_yet(start):
     port = free_port()
     tester = bench(f"ws://127.0.0.1:{port}/ws/dev-{{n}}", "-c", "500", "--wait-ready",
@@ -134,7 +144,7 @@ def test_round_two_health_is_503_until_it_is_ready(start):
 def test_round_two_the_wrong_port_is_named(gateway):
     """Nothing listens there: what was meant is one number away, and must be said."""
     running = gateway()
-    wrong = free_port()
+    wrong = free_port_behind(running.address[1])
     code, out, _ = run_bench(f"ws://127.0.0.1:{wrong}/ws/dev-{{n}}", "-c", "100")
     assert code == 1
     assert f"nothing listens on 127.0.0.1:{wrong}" in verdict_of(out)
