@@ -174,6 +174,22 @@ const char *bench_side_name(enum bench_side side)
 	return names[side];
 }
 
+uint64_t bench_causes_not_listening(const struct bench_causes *causes)
+{
+	uint64_t refused = 0, own = 0;
+
+	for (unsigned i = 0; i < causes->count; i++) {
+		const struct bench_cause *cause = &causes->rows[i];
+
+		if (cause->kind == BENCH_CAUSE_CONNECT && cause->code == ECONNREFUSED)
+			refused += cause->count;
+		if (cause->kind == BENCH_CAUSE_BAD_HANDSHAKE &&
+		    strcmp(cause->label, BENCH_OWN_REQUEST) == 0)
+			own += cause->count;
+	}
+	return refused > 0 ? refused + own : 0;
+}
+
 /* "ECONNREFUSED (Connection refused)" */
 static char *errno_text(int code, char *out, size_t size)
 {

@@ -14,6 +14,9 @@
 
 #define BENCH_CAUSES_MAX 32
 
+/* The label of BENCH_CAUSE_BAD_HANDSHAKE if the answer is our own request. */
+#define BENCH_OWN_REQUEST "our own request came back: a connection to itself, or an echo service"
+
 enum bench_cause_kind {
 	BENCH_CAUSE_CONNECT,           /* code: errno */
 	BENCH_CAUSE_CONNECT_TIMEOUT,   /* TCP did not connect */
@@ -60,6 +63,10 @@ void bench_causes_add(struct bench_causes *causes, enum bench_cause_kind kind, i
 		      struct slice label, struct slice example, uint64_t number, double at_s);
 
 void bench_causes_merge(struct bench_causes *into, const struct bench_causes *from);
+
+/* How many were refused by TCP: nobody listened. If any was, a connection that met itself
+ * was on a port without a listener too. */
+uint64_t bench_causes_not_listening(const struct bench_causes *causes);
 
 /* Largest count first. */
 void bench_causes_sort(struct bench_causes *causes);

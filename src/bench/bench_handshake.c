@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/units.h"
+#include "bench/bench_cause.h"
 
 /* A refusal's body is kept up to here: enough for an example of what it says. */
 #define BODY_MAX 4096
@@ -66,9 +67,21 @@ static enum bench_answer refused(struct bench_handshake *handshake, struct bench
 	return BENCH_ANSWER_REFUSED;
 }
 
+/* Where nobody listens on a port that the kernel also gives to clients, one of many
+ * connections may get that port as its own, and meets itself. */
+static bool is_own_request(const struct bench_handshake *handshake)
+{
+	const struct buf *bytes = &handshake->bytes;
+
+	return bytes->len > 4 && memcmp(bytes->data, "GET ", 4) == 0 &&
+	       memmem(bytes->data, bytes->len, handshake->key, WS_KEY_LEN) != NULL;
+}
+
 static enum bench_answer bad(struct bench_handshake *handshake, const char *problem,
 			     struct bench_answer_data *out)
 {
+	if (is_own_request(handshake))
+		problem = BENCH_OWN_REQUEST;
 	*out = (struct bench_answer_data){.problem = problem,
 					  .start = buf_slice(&handshake->bytes)};
 	return BENCH_ANSWER_BAD;

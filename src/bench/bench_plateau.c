@@ -194,11 +194,11 @@ static void cause_judge(const struct bench_cause *cause, const struct bench_evid
 
 /* --- the whole --- */
 
-/* Every attempt was refused by TCP. */
-static bool is_wrong_port(const struct bench_result *result, const struct bench_cause *cause)
+/* No attempt found a listener. */
+static bool is_wrong_port(const struct bench_result *result)
 {
-	return result->totals.connected == 0 && cause->kind == BENCH_CAUSE_CONNECT &&
-	       cause->code == ECONNREFUSED && cause->count == result->totals.failed;
+	return result->totals.connected == 0 &&
+	       bench_causes_not_listening(&result->causes) == result->totals.failed;
 }
 
 /* Another service, or another path of it. */
@@ -218,7 +218,7 @@ void bench_plateau_find(const struct bench_result *result, const struct bench_ev
 	*out_plateau = (struct bench_plateau){0};
 	if (cause == NULL)
 		return;
-	if (is_wrong_port(result, cause)) {
+	if (is_wrong_port(result)) {
 		out_plateau->side = BENCH_YOURS;
 		snprintf(out_plateau->text, sizeof(out_plateau->text), "%s", evidence->listening);
 		return;

@@ -216,13 +216,11 @@ void bench_target_look(struct bench_target *target, bool has_failures, bool is_g
 		process_look(target);
 }
 
-/* Was every attempt refused by TCP? */
+/* Did no attempt find a listener? */
 static bool is_all_refused(const struct bench_result *result)
 {
-	const struct bench_cause *cause = &result->causes.rows[0];
-
-	return result->totals.connected == 0 && result->causes.count == 1 &&
-	       cause->kind == BENCH_CAUSE_CONNECT && cause->code == ECONNREFUSED;
+	return result->totals.connected == 0 && result->totals.failed > 0 &&
+	       bench_causes_not_listening(&result->causes) == result->totals.failed;
 }
 
 void bench_target_end(struct bench_target *target, const struct bench_result *result)

@@ -302,6 +302,19 @@ def test_the_wrong_port_is_named_as_such(bench, server):
     assert srv.arrivals == []
 
 
+def test_our_own_request_is_known_when_it_comes_back(bench, server):
+    """An echo service, or a connection that met itself: both say GET to us."""
+    def echo(peer, _number):
+        peer.read_head()
+        peer.sock.sendall(peer.head + b"\r\n\r\n")
+
+    got = bench(server(echo).url, "-c", 3)
+    assert got.code == 1
+    failure, = got.json["failures"]
+    assert failure["count"] == 3
+    assert "our own request came back" in failure["text"]
+
+
 def test_the_port_of_another_service_is_named_as_such(gateway, tmp_path):
     """Round two of the story: the admin listener's port, which answers HTTP."""
     gw = gateway()

@@ -681,6 +681,31 @@ static void test_kernel_counters_of_a_made_up_machine(void **state)
 	rmdir(root);
 }
 
+/* On a port without a listener that the kernel also gives to clients, one of many
+ * connections may meet itself. It is no sign of a server, unless all of them are such. */
+static void test_a_connection_that_met_itself_hides_no_wrong_port(void **state)
+{
+	(void)state;
+	struct bench_result *result = calloc(1, sizeof(*result));
+	const struct bench_evidence evidence = {.listening = "nothing listens on 127.0.0.1:8082"};
+	struct bench_plateau plateau;
+
+	assert_non_null(result);
+	result->wanted = result->totals.started = result->totals.failed = 100;
+	bench_causes_add(&result->causes, BENCH_CAUSE_BAD_HANDSHAKE, 0,
+			 slice_from_text(BENCH_OWN_REQUEST), nothing, 100, 1);
+	bench_plateau_find(result, &evidence, &plateau);
+	assert_string_not_equal(plateau.text, evidence.listening);
+	for (unsigned i = 1; i < 100; i++)
+		bench_causes_add(&result->causes, BENCH_CAUSE_CONNECT, ECONNREFUSED, nothing,
+				 nothing, i, 0);
+	bench_causes_sort(&result->causes);
+	assert_int_equal(bench_causes_not_listening(&result->causes), 100);
+	bench_plateau_find(result, &evidence, &plateau);
+	assert_string_equal(plateau.text, evidence.listening);
+	free(result);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -699,6 +724,7 @@ int main(void)
 		cmocka_unit_test(test_small_rings_add_up),
 		cmocka_unit_test(test_a_servers_table_is_not_trusted),
 		cmocka_unit_test(test_kernel_counters_of_a_made_up_machine),
+		cmocka_unit_test(test_a_connection_that_met_itself_hides_no_wrong_port),
 	};
 
 	return cmocka_run_group_tests_name("bench_verdict", tests, NULL, NULL);
