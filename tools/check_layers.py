@@ -13,7 +13,7 @@ MAY_INCLUDE = {
     "proto": {"base"},
     "io": {"base"},
     "config": {"base"},
-    "session": {"base"},
+    "session": {"base", "io"},
     "route": {"base", "io", "config", "session"},
     "diag": {"base", "io", "config"},
     "server": {"base", "proto", "io", "config", "session", "route", "diag"},

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
- * session.h - a client's identity, as back ends see it.
+ * session.h - a connected client, as back ends see it.
  *
- * Layer: session (may include base/ only). A session lives inside a connection, in
- * its worker's thread. */
+ * Layer: session (may include base/ and io/ only). A session lives inside a connection,
+ * in its worker's thread. Other threads know its presence and reach it by that. */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "base/slice.h"
+#include "session/presence.h"
 
 /* One whole message, from a client or to one. */
 struct message {
@@ -22,11 +23,14 @@ struct session_ops {
 	/* Queues a message to the client. 0; -ENOMEM; -EPIPE if the connection is
 	 * closing. */
 	int (*send)(struct session *session, const struct message *message);
+	/* A newer connection of the same client is there: closes this one. */
+	void (*taken_over)(struct session *session);
 };
 
 struct session {
 	const struct session_ops *ops;
 	char *client_id; /* owned; percent-decoded, never empty; NULL if the route has none */
+	struct presence *presence; /* a reference; route, client id and the other facts */
 };
 
 static inline int session_send(struct session *session, const struct message *message)

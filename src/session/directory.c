@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "session/directory.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/random.h"
+#include "base/siphash.h"
+
+#define SHARD_BITS  8
+#define SHARDS      (1u << SHARD_BITS)
+#define BUCKETS_MIN 4 /* per shard */
+
+/* Of one call of directory_list: a filter that finds next to nothing among a million
+ * must not keep its thread for long. */
+#define LIST_LOOKS_MAX 65536
+
+/* The uppermost bits of a hash choose the shard, the next ones the bucket, and a bucket's
+ * chain is sorted: so the whole is sorted by hash, and under one hash from the newest to
+ * the oldest connection. At most two for each bucket, on average. */
+struct shard {
+	pthread_mutex_t mutex;
+	struct presence **buckets;
+	unsigned bucket_bits;
+	uint32_t count; /* atomic; written under the lock */
+} __attribute__((aligned(64)));
+
+struct directory {
+	struct shard shards[SHARDS];
+	struct siphash_key key;
+	uint64_t last_connection_id; /* atomic */
+};
+
+/* --- hashes and keys --- */
+
+static uint64_t hash_of(const struct directory *directory, const char *route, const char *client_id)
+{
+	char key[PRESENCE_ROUTE_MAX + 1 + PRESENCE_CLIENT_ID_MAX];
+	size_t route_len = strlen(route), id_len = strlen(client_id);
+
+	CHECK(route_len <= PRESENCE_ROUTE_MAX && id_len <= PRESENCE_CLIENT_ID_MAX);
+	memcpy(key, route, route_len + 1);
+	memcpy(key + route_len + 1, client_id, id_len);
+	return siphash(&directory->key, slice_of(key, route_len + 1 + id_len));
+}
+
+static uint64_t hash_of_presence(const struct directory *directory, const struct presence *presence)
+{
+	return hash_of(directory, presence->route, presence->client_id);
+}
+
+static bool has_key(const struct presence *presence, const char *route, const char *client_id)
+{
+	return strcmp(presence->client_id, client_id) == 0 && strcmp(presence->route, route) == 0;
+}
+
+static struct shard *shard_of(struct directory *directory, uint64_t hash)
+{
+	return &directory->shards[hash >> (64 - SHARD_BITS)];
+}
+
+static size_t bucket_index(uint64_t hash, unsigned bucket_bits)
+{
+	return (size_t)(hash << SHARD_BITS >> (64 - bucket_bits));
+}
+
+/* --- life --- */
+
+static bool shard_init(struct shard *shard)
+{
+	pthread_mutex_init(&shard->mutex, NULL);
+	shard->bucket_bits = 2;
+	_Static_assert(BUCKETS_MIN == 1 << 2, "the bits of the least size");
+	shard->buckets = calloc(BUCKETS_MIN, sizeof(*shard->buckets));
+	return shard->buckets != NULL;
+}
+
+struct directory *directory_create(void)
+{
+	struct directory *directory = aligned_alloc(64, sizeof(*directory));
+	struct random_source random = {0};
+	bool is_good = true;
+
+	if (directory == NULL)
+		return NULL;
+	memset(directory, 0, sizeof(*directory));
+	random_fill(&random, &directory->key, sizeof(directory->key));
+	for (size_t i = 0; i < SHARDS; i++)
+		is_good = shard_init(&directory->shards[i]) && is_good;
+	if (!is_good)
+		directory_destroy(&directory);
+	return directory;
+}
+
+void directory_destroy(struct directory **directory)
+{
+	struct directory *self = *directory;
+
+	if (self == NULL)
+		return;
+	for (size_t i = 0; i < SHARDS; i++) {
+		CHECK(self->shards[i].count == 0);
+		pthread_mutex_destroy(&self->shards[i].mutex);
+		free(self->shards[i].buckets);
+	}
+	free(self);
+	*directory = NULL;
+}
+
+/* --- under a shard's lock --- */
+
+/* All presences pass in the order of hashes, so each chain is filled from its start. */
+static void resize(const struct directory *directory, struct shard *shard, unsigned bucket_bits)
+{
+	struct presence **buckets = calloc((size_t)1 << bucket_bits, sizeof(*buckets));
+	struct presence **end = NULL;
+	size_t filled = SIZE_MAX;
+
+	if (buckets == NULL)
+		return; /* longer chains, or too many buckets, do as well */
+	for (size_t i = 0; i < (size_t)1 << shard->bucket_bits; i++)
+		for (struct presence *presence = shard->buckets[i], *next; presence != NULL;
+		     presence = next) {
+			size_t index = bucket_index(hash_of_presence(directory, presence),
+						    bucket_bits);
+
+			next = presence->next;
+			presence->next = NULL;
+			end = index == filled ? end : &buckets[index];
+			filled = index;
+			*end = presence;
+			end = &presence->next;
+		}
+	free(shard->buckets);
+	shard->buckets = buckets;
+	shard->bucket_bits = bucket_bits;
+}
+
+static void count_change(const struct directory *directory, struct shard *shard, int by)
+{
+	uint32_t count = shard->count + (uint32_t)by;
+	size_t size = (size_t)1 << shard->bucket_bits;
+
+	__atomic_store_n(&shard->count, count, __ATOMIC_RELAXED);
+	if (count > 2 * size)
+		resize(directory, shard, shard->bucket_bits + 1);
+	else if (size > BUCKETS_MIN && count < size / 4)
+		resize(directory, shard, shard->bucket_bits - 1);
+}
+
+/* Where presences of this hash are, or would be. */
+static struct presence **group_find(const struct directory *directory, const struct shard *shard,
+				    uint64_t hash)
+{
+	struct presence **link = &shard->buckets[bucket_index(hash, shard->bucket_bits)];
+
+	while (*link != NULL && hash_of_presence(directory, *link) < hash)
+		link = &(*link)->next;
+	return link;
+}
+
+/* What points to the newest connection of this client; NULL: nothing does. */
+static struct presence **key_find(const struct directory *directory, const struct shard *shard,
+				  uint64_t hash, const char *route, const char *client_id)
+{
+	struct presence **link = group_find(directory, shard, hash);
+
+	for (; *link != NULL && hash_of_presence(directory, *link) == hash; link = &(*link)->next)
+		if (has_key(*link, route, client_id))
+			return link;
+	return NULL;
+}
+
+static struct presence *unlink_at(struct presence **link)
+{
+	struct presence *presence = *link;
+
+	*link = presence->next;
+	presence->next = NULL;
+	return presence;
+}
+
+/* Takes out all of this client: the newest first. */
+static struct presence *take_all(const struct directory *directory, struct shard *shard,
+				 uint64_t hash, const struct presence *client)
+{
+	struct presence *list = NULL, **end = &list, **link;
+
+	while ((link = key_find(directory, shard, hash, client->route, client->client_id)) !=
+	       NULL) {
+		*end = unlink_at(link);
+		end = &(*end)->next;
+		count_change(directory, shard, -1);
+	}
+	return list;
+}
+
+static void insert(struct directory *directory, struct shard *shard, uint64_t hash,
+		   struct presence *presence, const struct presence *older)
+{
+	struct presence **link = group_find(directory, shard, hash);
+
+	presence->connection_id = __atomic_add_fetch(&directory->last_connection_id, 1,
+						     __ATOMIC_RELAXED);
+	presence->generation = older == NULL ? 1 : older->generation + 1;
+	presence->next = *link;
+	*link = presence_ref(presence);
+	count_change(directory, shard, 1);
+}
+
+/* --- entering and leaving --- */
+
+bool directory_enter(struct directory *directory, struct presence *presence,
+		     enum directory_policy policy, struct presence **out_older)
+{
+	uint64_t hash = hash_of_presence(directory, presence);
+	struct shard *shard = shard_of(directory, hash);
+
+	pthread_mutex_lock(&shard->mutex);
+	struct presence **link = key_find(directory, shard, hash, presence->route,
+					  presence->client_id);
+	struct presence *older = link == NULL ? NULL : *link;
+	bool is_refused = policy == DIRECTORY_OLDEST && older != NULL;
+
+	if (is_refused)
+		presence_ref(older);
+	else if (policy == DIRECTORY_NEWEST)
+		older = take_all(directory, shard, hash, presence);
+	if (!is_refused)
+		insert(directory, shard, hash, presence, older);
+	pthread_mutex_unlock(&shard->mutex);
+	*out_older = policy == DIRECTORY_MANY ? NULL : older;
+	return !is_refused;
+}
+
+bool directory_inherit(struct directory *directory, struct presence *presence,
+		       const struct directory_heir *heir, struct presence **out_older)
+{
+	uint64_t hash = hash_of_presence(directory, presence);
+	struct shard *shard = shard_of(directory, hash);
+
+	pthread_mutex_lock(&shard->mutex);
+	struct presence **link = key_find(directory, shard, hash, presence->route,
+					  presence->client_id);
+	bool is_heir = link != NULL && heir->may_inherit(*link, heir->arg);
+
+	if (is_heir) {
+		(*link)->lost_places = heir->places;
+		*out_older = take_all(directory, shard, hash, presence);
+		insert(directory, shard, hash, presence, *out_older);
+	}
+	pthread_mutex_unlock(&shard->mutex);
+	return is_heir;
+}
+
+struct presence *directory_pop(struct presence **list)
+{
+	return *list == NULL ? NULL : unlink_at(list);
+}
+
+uint8_t directory_leave(struct directory *directory, struct presence *presence)
+{
+	uint64_t hash = hash_of_presence(directory, presence);
+	struct shard *shard = shard_of(directory, hash);
+	struct presence *left = NULL;
+
+	pthread_mutex_lock(&shard->mutex);
+	struct presence **link = group_find(directory, shard, hash);
+
+	while (*link != NULL && *link != presence)
+		link = &(*link)->next;
+	if (*link != NULL) {
+		left = unlink_at(link);
+		count_change(directory, shard, -1);
+	}
+	uint8_t lost_places = presence->lost_places;
+	pthread_mutex_unlock(&shard->mutex);
+	presence_unref(&left);
+	return lost_places;
+}
+
+/* --- questions --- */
+
+struct presence *directory_find(struct directory *directory, const char *route,
+				const char *client_id)
+{
+	uint64_t hash = hash_of(directory, route, client_id);
+	struct shard *shard = shard_of(directory, hash);
+
+	pthread_mutex_lock(&shard->mutex);
+	struct presence **link = key_find(directory, shard, hash, route, client_id);
+	struct presence *found = link == NULL ? NULL : presence_ref(*link);
+	pthread_mutex_unlock(&shard->mutex);
+	return found;
+}
+
+uint64_t directory_count(const struct directory *directory)
+{
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < SHARDS; i++)
+		count += __atomic_load_n(&directory->shards[i].count, __ATOMIC_RELAXED);
+	return count;
+}
+
+/* --- listing --- */
+
+struct listing {
+	const struct directory *directory;
+	const struct directory_filter *filter;
+	struct directory_cursor *cursor;
+	struct presence **out;
+	size_t limit;
+	size_t found;
+	size_t looks;
+};
+
+static bool is_wanted(const struct directory_filter *filter, const struct presence *presence)
+{
+	return (filter->route == NULL || strcmp(filter->route, presence->route) == 0) &&
+	       slice_equals(filter->id_prefix,
+			    slice_of(presence->client_id,
+				     strnlen(presence->client_id, filter->id_prefix.len)));
+}
+
+/* False: enough for one call. */
+static bool list_chain(struct listing *listing, struct presence *presence)
+{
+	struct directory_cursor *cursor = listing->cursor;
+
+	for (; presence != NULL; presence = presence->next) {
+		uint64_t hash = hash_of_presence(listing->directory, presence);
+
+		if (hash < cursor->hash ||
+		    (hash == cursor->hash && presence->connection_id >= cursor->connection_id))
+			continue;
+		*cursor = (struct directory_cursor){hash, presence->connection_id};
+		listing->looks++;
+		if (is_wanted(listing->filter, presence))
+			listing->out[listing->found++] = presence_ref(presence);
+		if (listing->found == listing->limit || listing->looks == LIST_LOOKS_MAX)
+			return false;
+	}
+	return true;
+}
+
+/* From the bucket on in which `hash` is or would be. */
+static bool list_shard(struct listing *listing, struct shard *shard, uint64_t hash)
+{
+	bool goes_on = true;
+
+	pthread_mutex_lock(&shard->mutex);
+	for (size_t i = bucket_index(hash, shard->bucket_bits);
+	     goes_on && i < (size_t)1 << shard->bucket_bits; i++)
+		goes_on = list_chain(listing, shard->buckets[i]);
+	pthread_mutex_unlock(&shard->mutex);
+	return goes_on;
+}
+
+size_t directory_list(struct directory *directory, const struct directory_filter *filter,
+		      struct directory_cursor *cursor, struct presence **out, size_t limit,
+		      bool *out_is_end)
+{
+	struct listing listing = {directory, filter, cursor, out, limit, 0, 0};
+	uint64_t hash = cursor->hash;
+	bool goes_on = true;
+
+	CHECK(limit > 0);
+	for (size_t i = hash >> (64 - SHARD_BITS); goes_on && i < SHARDS; i++) {
+		goes_on = list_shard(&listing, &directory->shards[i], hash);
+		hash = 0;
+	}
+	*out_is_end = goes_on;
+	return listing.found;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * directory.h - which clients are connected to this node: the one shared map.
+ *
+ * Layer: session. Thread-safe: split by a keyed hash of route and client id into shards
+ * with a lock each, held for one look-up or for one shard of a listing. Grows with the
+ * clients that are connected now, which max_connections bounds: 4 to 8 bytes each beside
+ * the presence, and 28 KiB. Holds a reference of each presence in it. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+#include "session/presence.h"
+
+struct directory;
+
+/* What happens if a client is there already. */
+enum directory_policy {
+	DIRECTORY_NEWEST, /* the newer one takes its place */
+	DIRECTORY_OLDEST, /* the newer one stays out */
+	DIRECTORY_MANY,   /* both are there */
+};
+
+/* NULL: memory is out. */
+struct directory *directory_create(void);
+
+/* Must be empty. NULL is fine. */
+void directory_destroy(struct directory **directory);
+
+/* Gives the presence its connection_id and generation and enters it, atomically.
+ * NEWEST: true; *out_older is the head of a list of those it replaced, or NULL: take each
+ * off with directory_pop, and presence_evict it.
+ * OLDEST: true, or false with *out_older the one that is there, referenced.
+ * MANY: true. */
+bool directory_enter(struct directory *directory, struct presence *presence,
+		     enum directory_policy policy, struct presence **out_older);
+
+/* The next of such a list, the caller's reference; NULL at its end. */
+struct presence *directory_pop(struct presence **list);
+
+/* Places that a connection has taken of limits: bits whose meaning is the caller's. */
+struct directory_heir {
+	uint8_t places; /* that the newer one lacks and wants to take over */
+	/* Can it take them from this one? Runs under a lock: no call that blocks. */
+	bool (*may_inherit)(const struct presence *older, void *arg);
+	void *arg;
+};
+
+/* As directory_enter with NEWEST, but only in the stead of one that is there and whose
+ * places it may have: the newest, which from then on has lost them (directory_leave).
+ * False: there is none such; nothing was changed and nothing is written. */
+bool directory_inherit(struct directory *directory, struct presence *presence,
+		       const struct directory_heir *heir, struct presence **out_older);
+
+/* Removes exactly this presence, whoever has its key by now; harmless if it was replaced.
+ * Returns the places that it has lost to a newer one: those are not its own to give
+ * back. */
+uint8_t directory_leave(struct directory *directory, struct presence *presence);
+
+/* The newest connection of this client, the caller's reference; NULL: not connected. */
+struct presence *directory_find(struct directory *directory, const char *route,
+				const char *client_id);
+
+/* A moment's picture. */
+uint64_t directory_count(const struct directory *directory);
+
+/* --- listing --- */
+
+/* Where a walk stands. The order is by the hash of route and client id, and so does not
+ * change while clients come and go: a walk over pages sees each connection that is there
+ * from its begin to its end exactly once, and so a client that is taken over meanwhile: its
+ * newer connection has the same hash and a higher id. Two numbers, so that it can be handed out and taken back as text; one from
+ * another process starts somewhere else, and that is all. */
+struct directory_cursor {
+	uint64_t hash;
+	uint64_t connection_id; /* falling under one hash */
+};
+
+#define DIRECTORY_START ((struct directory_cursor){0, UINT64_MAX})
+
+struct directory_filter {
+	const char *route;      /* NULL: all */
+	struct slice id_prefix; /* empty: all */
+};
+
+/* Fills `out` with up to `limit` (> 0) presences behind the cursor, referenced for the
+ * caller, and moves the cursor behind the last. Returns how many. *out_is_end: the walk
+ * is over; without it a page may be short, because only so many are looked at in one
+ * call. */
+size_t directory_list(struct directory *directory, const struct directory_filter *filter,
+		      struct directory_cursor *cursor, struct presence **out, size_t limit,
+		      bool *out_is_end);
