@@ -30,6 +30,12 @@
 	  "Requests answered with the client's own error: malformed, unknown path, version.")  \
 	X(gatehouse_handshake_timeouts_total, counter, handshake_timeouts,                     \
 	  "Sockets that sent no whole request within server.handshake_timeout.")               \
+	X(gatehouse_takeovers_total, counter, takeovers,                                       \
+	  "Clients that connected again and replaced their older connection. Rising without "  \
+	  "end: two devices with one id, or one that comes back after 4001.")                  \
+	X(gatehouse_conflicts_total, counter, conflicts,                                       \
+	  "Clients refused with 409 because they are connected (takeover: oldest). Also in "   \
+	  "gatehouse_handshakes_rejected_total.")                                              \
 	X(gatehouse_messages_received_total, counter, messages_received,                       \
 	  "Whole messages from clients.")                                                      \
 	X(gatehouse_messages_sent_total, counter, messages_sent, "Whole messages to clients.") \
@@ -56,6 +62,9 @@
 	  "What is used of each limit now, in the same unit. Over 0.8 of it: look at it.")     \
 	X(gatehouse_limit_connections, gauge,                                                  \
 	  "Connections that each limit allows in all. The least of them is what can be held.") \
+	X(gatehouse_clients, gauge,                                                            \
+	  "Connections in the directory, by which clients are found: those that are open and " \
+	  "not taken over.")                                                                   \
 	X(gatehouse_build_info, gauge, "Always 1; the labels tell version and engine.")        \
 	X(gatehouse_workers, gauge, "Workers that listen now.")                                \
 	X(process_cpu_seconds_total, counter, "User and system CPU time of the process.")      \
@@ -179,6 +188,8 @@ static void build(struct buf *out, const struct server *server)
 		   loop_engine_name(server_options(server)->plan->input.engine));
 	text(out, head_gatehouse_workers);
 	count(out, "gatehouse_workers", server_workers_listening(server));
+	text(out, head_gatehouse_clients);
+	count(out, "gatehouse_clients", server_clients(server));
 }
 
 static void process(struct buf *out)

@@ -19,7 +19,7 @@
 #define VARIABLE_PREFIX "GATEHOUSE_"
 #define DEFAULT_PATH    "/ws/{client_id}"
 
-/* The defaults of one table into `base`; those of PATH and TOKENS stay empty. */
+/* The defaults of one table into `base`; those of PATH, NAME and TOKENS stay empty. */
 static void defaults_apply(const struct config_option *options, size_t count, void *base)
 {
 	struct config_problem problem;
@@ -27,7 +27,8 @@ static void defaults_apply(const struct config_option *options, size_t count, vo
 	for (size_t i = 0; i < count; i++) {
 		const struct config_option *option = &options[i];
 
-		if (option->kind == CONFIG_PATH || option->kind == CONFIG_TOKENS)
+		if (option->kind == CONFIG_PATH || option->kind == CONFIG_NAME ||
+		    option->kind == CONFIG_TOKENS)
 			continue;
 		CHECK(config_value_apply(option, slice_from_text(option->fallback), base,
 					 &problem));
@@ -46,6 +47,7 @@ void config_route_finish(struct config_route *route)
 		free(route->subprotocols.items[i]);
 	free(route->subprotocols.items);
 	free(route->path);
+	free(route->name);
 	*route = (struct config_route){0};
 }
 
@@ -62,14 +64,17 @@ static void default_route_add(struct config *config, struct config_report *repor
 {
 	config->routes = malloc(sizeof(*config->routes));
 	char *path = strdup(DEFAULT_PATH);
+	char *name = config_path_name(DEFAULT_PATH);
 
-	if (config->routes == NULL || path == NULL) {
+	if (config->routes == NULL || path == NULL || name == NULL) {
 		free(path);
+		free(name);
 		config_report_add(report, "routes: out of memory");
 		return;
 	}
 	config_route_init(&config->routes[0]);
 	config->routes[0].path = path;
+	config->routes[0].name = name;
 	config->route_count = 1;
 }
 

@@ -30,6 +30,13 @@ enum config_mismatch {
 	CONFIG_MISMATCH_ACCEPT, /* go on without a subprotocol */
 };
 
+/* What to do if a client connects that is connected already. */
+enum config_takeover {
+	CONFIG_TAKEOVER_NEWEST, /* close the older connection */
+	CONFIG_TAKEOVER_OLDEST, /* refuse the newer one with 409 */
+	CONFIG_TAKEOVER_MANY,   /* keep both */
+};
+
 enum config_backend { CONFIG_BACKEND_ECHO };
 
 struct config_tokens {

@@ -17,8 +17,10 @@ enum config_kind {
 	CONFIG_LEVEL,
 	CONFIG_FORMAT,
 	CONFIG_MISMATCH,
+	CONFIG_TAKEOVER,
 	CONFIG_BACKEND,
 	CONFIG_PATH,
+	CONFIG_NAME,
 	CONFIG_TOKENS,
 	CONFIG_PREFIXES,
 };
@@ -73,7 +75,7 @@ bool config_value_apply(const struct config_option *option, struct slice text, v
 bool config_prefix_add(struct config_prefixes *prefixes, struct slice text,
 		       struct config_problem *out_problem);
 
-/* The text that parses to this value. Not for PATH, TOKENS and PREFIXES. */
+/* The text that parses to this value. Not for PATH, NAME, TOKENS and PREFIXES. */
 #define CONFIG_VALUE_MAX 96
 char *config_value_format(const struct config_option *option, const void *value,
 			  char out[CONFIG_VALUE_MAX]);
@@ -88,10 +90,17 @@ const char *config_path_problem(struct slice path);
 /* True if both patterns take the same requests. */
 bool config_path_is_same(const char *path, const char *other);
 
+/* Letters, digits, '_' and '-'. */
+bool config_is_name(struct slice text);
+
+/* The name of a route that has none: of its path, which is good. The caller's to free;
+ * NULL: memory is out. */
+char *config_path_name(const char *path);
+
 /* RFC 9110 token: what Sec-WebSocket-Protocol can carry. */
 bool config_is_token(struct slice text);
 
-/* All defaults but the path, which has none. */
+/* All defaults but path and name, which have none. */
 void config_route_init(struct config_route *route);
 void config_route_finish(struct config_route *route);
 

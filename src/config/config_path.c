@@ -2,6 +2,7 @@
  * config_path.c - what the path of a route may look like. */
 #include "config/config_option.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -118,6 +119,40 @@ bool config_path_is_same(const char *path, const char *other)
 			return false;
 	}
 	return a_at == a.len && b_at == b.len;
+}
+
+bool config_is_name(struct slice text)
+{
+	return text.len != 0 && consists_of(text, ALPHANUMERIC "_-");
+}
+
+char *config_path_name(const char *path)
+{
+	struct slice whole = slice_from_text(path);
+	char *name = malloc(whole.len + sizeof("root"));
+	size_t len = 0;
+
+	if (name == NULL)
+		return NULL;
+	for (size_t at = 0; at < whole.len && whole.len > 1;) {
+		struct slice segment = segment_next(whole, &at);
+
+		if (is_parameter(segment))
+			continue;
+		if (len > 0)
+			name[len++] = '-';
+		for (size_t i = 0; i < segment.len; i++) {
+			char c = (char)segment.data[i];
+
+			name[len++] = (char)(strchr(ALPHANUMERIC "_-", c) == NULL ? '_' : c);
+		}
+	}
+	if (len == 0) {
+		memcpy(name, "root", 4);
+		len = 4;
+	}
+	name[len] = 0;
+	return name;
 }
 
 bool config_is_token(struct slice text)

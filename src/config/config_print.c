@@ -56,7 +56,7 @@ static int value_print(const struct config_option *option, const void *base, FIL
 		return tokens_print(field, to);
 	if (option->kind == CONFIG_PREFIXES)
 		return prefixes_print(field, to);
-	if (option->kind == CONFIG_PATH)
+	if (option->kind == CONFIG_PATH || option->kind == CONFIG_NAME)
 		return scalar_print(*(char *const *)field, to);
 	return scalar_print(config_value_format(option, field, text), to);
 }
@@ -118,7 +118,9 @@ static void option_reference(const struct config_option *option, FILE *to)
 
 	fprintf(to, "\n### %s%s.%s\n\n%s\n\n", option->section, is_route ? "[]" : "", option->key,
 		option->help);
-	if (option->fallback == NULL)
+	if (option->kind == CONFIG_NAME)
+		fputs("- Default: made from the path\n", to);
+	else if (option->fallback == NULL)
 		fputs("- Default: none, it must be given\n", to);
 	else
 		fprintf(to, "- Default: `%s`\n", option->fallback);

@@ -32,8 +32,10 @@
 #define CONFIG_C_LEVEL        enum log_level
 #define CONFIG_C_FORMAT       enum log_format
 #define CONFIG_C_MISMATCH     enum config_mismatch
+#define CONFIG_C_TAKEOVER     enum config_takeover
 #define CONFIG_C_BACKEND      enum config_backend
 #define CONFIG_C_PATH         char *
+#define CONFIG_C_NAME         char *
 #define CONFIG_C_TOKENS       struct config_tokens
 #define CONFIG_C_PREFIXES     struct config_prefixes
 
@@ -100,12 +102,19 @@
 #define CONFIG_ROUTE(X)                                                                        \
 	X(routes, path, PATH, NULL, 1, 512, "bytes", LIVE,                                     \
 	  "Which requests: '/' and segments, each a literal or {client_id}.")                  \
+	X(routes, name, NAME, "", 1, 64, "bytes", RESTART,                                     \
+	  "What the route is called where a path is too long, with letters, digits, '_' and "  \
+	  "'-'. Left out: the path's literal segments, joined by '-'; /ws/{client_id} is ws, " \
+	  "and / is root.")                                                                    \
 	X(routes, subprotocols, TOKENS, "[]", 0, 32, "names", LIVE,                            \
 	  "Accepted subprotocols, best first. [] = none is asked for.")                        \
 	X(routes, subprotocol_mismatch, MISMATCH, "refuse", 0, 0, "", LIVE,                    \
 	  "If subprotocols are named and the client offers none of them: refuse = 400 "        \
 	  "before the upgrade; close = upgrade without one and close at once with 1002, as "   \
 	  "OCPP-J asks; accept = go on without one.")                                          \
+	X(routes, takeover, TAKEOVER, "newest", 0, 0, "", LIVE,                                \
+	  "If a client connects that is connected already: newest = the older connection is "  \
+	  "closed with 4001; oldest = the newer one gets 409; many = both stay.")              \
 	X(routes, backend, BACKEND, "echo", 0, 0, "", LIVE,                                    \
 	  "Where messages go. echo = back to the client.")
 

@@ -17,6 +17,7 @@ static const char *const engine_words[] = {"auto", "io_uring", "epoll", NULL};
 static const char *const level_words[] = {"debug", "info", "warn", "error", NULL};
 static const char *const format_words[] = {"logfmt", "json", NULL};
 static const char *const mismatch_words[] = {"refuse", "close", "accept", NULL};
+static const char *const takeover_words[] = {"newest", "oldest", "many", NULL};
 static const char *const backend_words[] = {"echo", NULL};
 
 static char *count_format(uint64_t count, char *out, size_t size)
@@ -45,6 +46,7 @@ static const struct kind {
 	[CONFIG_LEVEL] = {.words = level_words},
 	[CONFIG_FORMAT] = {.words = format_words},
 	[CONFIG_MISMATCH] = {.words = mismatch_words},
+	[CONFIG_TAKEOVER] = {.words = takeover_words},
 	[CONFIG_BACKEND] = {.words = backend_words},
 	[CONFIG_TOKENS] = {0},
 	[CONFIG_PREFIXES] = {0},
@@ -55,6 +57,7 @@ _Static_assert(sizeof(enum config_engine) == sizeof(unsigned int) &&
 		       sizeof(enum log_level) == sizeof(unsigned int) &&
 		       sizeof(enum log_format) == sizeof(unsigned int) &&
 		       sizeof(enum config_mismatch) == sizeof(unsigned int) &&
+		       sizeof(enum config_takeover) == sizeof(unsigned int) &&
 		       sizeof(enum config_backend) == sizeof(unsigned int),
 	       "an enum has another size");
 
@@ -93,6 +96,10 @@ char *config_value_allowed(const struct config_option *option, char out[CONFIG_A
 	case CONFIG_PATH:
 		snprintf(out, CONFIG_ALLOWED_MAX, "a path of at most %" PRIu64 " bytes",
 			 option->max);
+		return out;
+	case CONFIG_NAME:
+		snprintf(out, CONFIG_ALLOWED_MAX,
+			 "at most %" PRIu64 " letters, digits, '_' and '-'", option->max);
 		return out;
 	case CONFIG_TOKENS:
 	case CONFIG_PREFIXES:
@@ -187,11 +194,17 @@ static bool address_parse(struct slice text, struct net_addr *out_value,
 	return wrong == NULL;
 }
 
-static bool path_parse(const struct config_option *option, struct slice text, char **out_value,
+/* A PATH or a NAME. */
+static bool text_parse(const struct config_option *option, struct slice text, char **out_value,
 		       struct config_problem *out_problem)
 {
 	char seen[CONFIG_QUOTE_MAX];
-	const char *wrong = config_path_problem(text);
+	const char *wrong = NULL;
+
+	if (option->kind == CONFIG_PATH)
+		wrong = config_path_problem(text);
+	else if (!config_is_name(text))
+		wrong = "is no name; write letters, digits, '_' and '-'";
 
 	if (wrong != NULL) {
 		problem_set(out_problem, "%s %s", config_quote(text, seen), wrong);
@@ -262,8 +275,8 @@ bool config_value_parse(const struct config_option *option, struct slice text, v
 	CHECK(option->kind != CONFIG_TOKENS);
 	if (option->kind == CONFIG_ADDRESS)
 		return address_parse(text, out_value, out_problem);
-	if (option->kind == CONFIG_PATH)
-		return path_parse(option, text, out_value, out_problem);
+	if (option->kind == CONFIG_PATH || option->kind == CONFIG_NAME)
+		return text_parse(option, text, out_value, out_problem);
 	if (option->kind == CONFIG_PREFIXES)
 		return prefixes_parse(text, out_value, out_problem);
 	if (kind->words != NULL)
@@ -288,8 +301,8 @@ char *config_value_format(const struct config_option *option, const void *value,
 {
 	const struct kind *kind = &kinds[option->kind];
 
-	CHECK(option->kind != CONFIG_PATH && option->kind != CONFIG_TOKENS &&
-	      option->kind != CONFIG_PREFIXES);
+	CHECK(option->kind != CONFIG_PATH && option->kind != CONFIG_NAME &&
+	      option->kind != CONFIG_TOKENS && option->kind != CONFIG_PREFIXES);
 	if (option->kind == CONFIG_ADDRESS)
 		return net_addr_format(value, out, CONFIG_VALUE_MAX);
 	if (kind->words != NULL) {

@@ -123,9 +123,22 @@ struct key {
 	struct shard *shard;
 };
 
+static struct net_ip counted_as(const struct address_limit *limit, const struct net_ip *ip)
+{
+	return net_ip_is_v4(ip) ? *ip : net_ip_cut(ip, limit->ipv6_bits);
+}
+
+bool address_limit_is_same(const struct address_limit *limit, const struct net_ip *a,
+			   const struct net_ip *b)
+{
+	struct net_ip left = counted_as(limit, a), right = counted_as(limit, b);
+
+	return net_ip_equals(&left, &right);
+}
+
 static struct key key_of(struct address_limit *limit, const struct net_ip *ip)
 {
-	struct key key = {.ip = net_ip_is_v4(ip) ? *ip : net_ip_cut(ip, limit->ipv6_bits)};
+	struct key key = {.ip = counted_as(limit, ip)};
 
 	key.hashed = hash(limit, &key.ip);
 	key.shard = &limit->shards[key.hashed % SHARDS];

@@ -6,6 +6,7 @@
  * shards with a lock each, held for one look-up. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/net_ip.h"
@@ -21,6 +22,10 @@ void address_limit_destroy(struct address_limit **limit);
  * already. -ENOMEM. */
 int address_limit_enter(struct address_limit *limit, const struct net_ip *ip);
 void address_limit_leave(struct address_limit *limit, const struct net_ip *ip);
+
+/* Do these two count as one address? */
+bool address_limit_is_same(const struct address_limit *limit, const struct net_ip *a,
+			   const struct net_ip *b);
 
 uint64_t address_limit_max(const struct address_limit *limit);
 

@@ -6,7 +6,10 @@
  * these lines. */
 #pragma once
 
-/* X(NAME, label, code, text, help); code 0: no close frame of ours is sent. */
+/* X(NAME, label, code, text, help); code 0: no close frame of ours is sent.
+ * TAKEN_OVER has a code of the range for private use (RFC 6455, 7.4.2), which browsers
+ * hand to the application as it is: no registered one says it, and a client must be able
+ * to tell it from a failure, after which coming back would be right. */
 #define CLOSE_TABLE(X)                                                                          \
 	X(CLIENT, "client_closed", 0, "", "The client sent a close frame; it got one back.")    \
 	X(EOF, "client_gone", 0, "", "The client ended its stream without a close frame.")      \
@@ -23,6 +26,9 @@
 	X(IDLE, "idle_timeout", 1001, "idle", "No message for server.idle_timeout.")            \
 	X(NO_SUBPROTOCOL, "no_subprotocol", 1002, "no common subprotocol",                      \
 	  "Route with subprotocol_mismatch: close.")                                            \
+	X(TAKEN_OVER, "taken_over", 4001, "another connection of this client took over",        \
+	  "The same client connected again, on a route with takeover: newest. A client that "   \
+	  "gets it must not come back by itself: it would take over in turn.")                  \
 	X(DRAIN, "drain", 1001, "server is shutting down", "The gateway was stopping.")         \
 	X(BACKEND, "backend_error", 1011, "back end failed", "The route's back end failed.")    \
 	X(NO_MEMORY, "out_of_memory", 1011, "out of memory", "Memory was out.")

@@ -31,6 +31,7 @@ void conn_set_reason(struct conn *conn, enum close_reason reason)
 void conn_cut(struct conn *conn, enum close_reason reason)
 {
 	conn_set_reason(conn, reason);
+	conn_depart(conn);
 	tcp_close(&conn->tcp);
 }
 
@@ -42,6 +43,7 @@ static void start_end_timer(struct conn *conn)
 
 void conn_flush_and_close(struct conn *conn)
 {
+	conn_depart(conn);
 	conn->state = CONN_FLUSH;
 	if (tcp_queued(&conn->tcp) == 0)
 		tcp_close(&conn->tcp);
@@ -55,6 +57,7 @@ void conn_linger(struct conn *conn)
 		conn_flush_and_close(conn);
 		return;
 	}
+	conn_depart(conn);
 	conn->state = CONN_LINGER;
 	tcp_shutdown(&conn->tcp);
 	tcp_read_start(&conn->tcp);
@@ -146,7 +149,9 @@ static void count_end(struct conn *conn)
 	conn_leave(conn);
 	log_debug("connection closed", F_TEXT("reason", close_table[conn->reason].label),
 		  F_TEXT("client", conn_client_text(conn, client)),
-		  F_TEXT("client_id", conn->session.client_id));
+		  F_TEXT("route", conn->session.presence->route),
+		  F_TEXT("client_id", conn->session.presence->client_id),
+		  F_UINT("connection_id", conn->session.presence->connection_id));
 }
 
 static void on_closed(struct tcp *tcp)
@@ -159,9 +164,11 @@ static void on_closed(struct tcp *tcp)
 	else
 		conn_ws_release(conn);
 	loop_timer_stop(worker->loop, &conn->timer);
+	conn_depart(conn);
 	count_end(conn);
 	list_remove(&conn->node);
-	free(conn->session.client_id);
+	if (conn->has_presence)
+		presence_unref(&conn->session.presence);
 	pool_put(&worker->conns, conn);
 	worker_conn_gone(worker);
 }
@@ -174,12 +181,17 @@ static const struct tcp_handler handler = {
 	.on_closed = on_closed,
 };
 
+const struct net_ip *conn_client(const struct conn *conn)
+{
+	return conn->has_presence ? &conn->session.presence->remote : &conn->client;
+}
+
 char *conn_client_text(const struct conn *conn, char out[CONN_CLIENT_TEXT_MAX])
 {
 	char ip[NET_IP_TEXT_MAX];
-	bool is_v4 = net_ip_is_v4(&conn->client);
+	bool is_v4 = net_ip_is_v4(conn_client(conn));
 
-	net_ip_format(&conn->client, ip, sizeof(ip));
+	net_ip_format(conn_client(conn), ip, sizeof(ip));
 	if (conn->client_port == 0)
 		snprintf(out, CONN_CLIENT_TEXT_MAX, "%s", ip);
 	else
@@ -193,7 +205,7 @@ bool conn_client_is_trusted(const struct conn *conn)
 	const struct config_prefixes *proxies = &conn->worker->service->limits->trusted_proxies;
 
 	for (size_t i = 0; i < proxies->count; i++)
-		if (net_prefix_has(&proxies->items[i], &conn->client))
+		if (net_prefix_has(&proxies->items[i], conn_client(conn)))
 			return true;
 	return false;
 }

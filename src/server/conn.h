@@ -8,7 +8,7 @@
  *                -> LINGER  -> (closed)     a WebSocket that broke the rules
  *        -> FLUSH or LINGER -> (closed)     an ordinary answer, or a refusal
  *
- * An idle one costs this struct and its client id; what it borrows while bytes are
+ * An idle one costs this struct and its presence; what it borrows while bytes are
  * under way (head, frames, output) goes back to the worker. */
 #pragma once
 
@@ -42,25 +42,29 @@ struct conn {
 	struct tcp tcp;
 	struct timer timer;    /* what it means depends on the state */
 	struct list_node node; /* in worker->conn_list */
-	struct session session;
 	struct worker *worker;
 	const struct route *route; /* NULL until the upgrade */
 	union {
 		struct head_rx *head;    /* CONN_HEAD; NULL: nothing arrived yet */
 		struct frame_rx *frames; /* later; NULL: between messages */
 	};
+	union {
+		struct net_ip client;   /* the peer, or whom a trusted proxy speaks for */
+		struct session session; /* has_presence: which knows the client too */
+	};
 	/* In ms of the loop's clock, cut to 32 bits: only differences count. */
 	uint32_t heard_ms;    /* last bytes */
 	uint32_t message_ms;  /* last whole message; in CONN_HEAD: when accepted, in us */
 	uint32_t waiting_ms;  /* since the ping, or since the output is stuck */
 	uint32_t progress;    /* of tcp, when last looked at while stuck */
-	struct net_ip client; /* the peer, or whom a trusted proxy speaks for */
 	uint16_t client_port; /* 0: the proxy did not say */
 	uint8_t state;        /* enum conn_state */
 	uint8_t reason;       /* enum close_reason; the first one counts */
 	bool has_reason : 1;
 	bool has_eof : 1;           /* the client has finished sending */
-	bool is_counted : 1;        /* in admission and in stats.connections */
+	bool has_presence : 1;      /* from the upgrade on */
+	bool is_counted : 1;        /* in stats.connections */
+	bool has_place : 1;         /* in admission */
 	bool has_address_place : 1; /* in the service's address_limit */
 	bool may_have_proxy : 1;    /* a PROXY header may come before anything else */
 	bool is_pinged : 1;         /* and nothing was heard since */
@@ -70,7 +74,7 @@ struct conn {
 };
 
 /* What an idle connection may cost (docs/benchmarks.md). */
-_Static_assert(sizeof(struct conn) <= 208, "an idle connection");
+_Static_assert(sizeof(struct conn) <= 176, "an idle connection");
 
 void conn_accept(struct worker *worker, const struct tcp_accepted *accepted);
 
@@ -98,6 +102,9 @@ void conn_flush_and_close(struct conn *conn);
  * not come yet. */
 void conn_linger(struct conn *conn);
 
+/* The peer, or whom a trusted proxy speaks for. */
+const struct net_ip *conn_client(const struct conn *conn);
+
 /* "192.0.2.1:1234", for the log. Returns `out`. */
 #define CONN_CLIENT_TEXT_MAX (NET_IP_TEXT_MAX + 8)
 char *conn_client_text(const struct conn *conn, char out[CONN_CLIENT_TEXT_MAX]);
@@ -124,11 +131,23 @@ void conn_reject(struct conn *conn, unsigned status, const char *detail);
 void conn_refuse(struct conn *conn, enum refusal refusal, uint64_t current, uint64_t max);
 void conn_refuse_for_descriptors(struct conn *conn);
 
+/* 409: its client is connected, on a route that keeps the oldest. */
+void conn_conflict(struct conn *conn);
+
 /* conn_upgrade.c: answers a request for a WebSocket, with 101 or not. */
 void conn_upgrade(struct conn *conn, const struct conn_request *request,
 		  const struct ws_upgrade *wanted);
 
-/* Gives back the places that it has taken of the limits. Harmless if it has none. */
+/* The connection begins to end: from now on nobody finds it, and its client may come
+ * again. Comes before the bytes that tell the client so. Harmless the second time. */
+void conn_depart(struct conn *conn);
+
+/* conn_admit.c: a place within the limits and in the directory, or an answer why not.
+ * `conn` has its route and its presence. */
+bool conn_admit(struct conn *conn);
+
+/* After conn_depart: gives back the places that it has of the limits. Harmless if it has
+ * none. */
 void conn_leave(struct conn *conn);
 
 /* conn_http.c: bytes in CONN_HEAD; the handshake timeout. */

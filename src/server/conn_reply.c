@@ -51,6 +51,25 @@ void conn_reject(struct conn *conn, unsigned status, const char *detail)
 	conn_answer(conn, &reply, true);
 }
 
+void conn_conflict(struct conn *conn)
+{
+	struct service *service = conn->worker->service;
+	const struct presence *presence = conn->session.presence;
+	struct http_reply reply = {0};
+	char client[CONN_CLIENT_TEXT_MAX];
+	uint64_t suppressed;
+
+	stat_add(&conn->worker->stats.handshakes_rejected, 1);
+	stat_add(&conn->worker->stats.conflicts, 1);
+	if (log_gate_pass(&service->conflict_gate, loop_now(conn->worker->loop), &suppressed))
+		log_info("client is connected already", F_TEXT("route", presence->route),
+			 F_TEXT("client_id", presence->client_id),
+			 F_TEXT("client", conn_client_text(conn, client)),
+			 F_UINT("suppressed", suppressed));
+	http_reply_conflict(&reply, presence->route, presence->client_id);
+	conn_answer(conn, &reply, true);
+}
+
 void conn_refuse(struct conn *conn, enum refusal refusal, uint64_t current, uint64_t max)
 {
 	struct worker *worker = conn->worker;

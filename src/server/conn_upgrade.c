@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * conn_upgrade.c - a request for a WebSocket: its route, its place, its answer. */
-#include <errno.h>
+ * conn_upgrade.c - a request for a WebSocket: its route, its client, its answer. */
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -58,94 +57,6 @@ static enum subprotocol_result choose_subprotocol(struct conn *conn,
 	return SUBPROTOCOL_REJECTED;
 }
 
-static bool enter_address(struct conn *conn)
-{
-	struct address_limit *limit = conn->worker->service->address_limit;
-	int r = limit == NULL ? 0 : address_limit_enter(limit, &conn->client);
-
-	conn->has_address_place = limit != NULL && r == 0;
-	if (r == -EUSERS)
-		conn_refuse(conn, REFUSAL_MAX_CONNECTIONS_PER_IP, address_limit_max(limit),
-			    address_limit_max(limit));
-	else if (r < 0)
-		conn_refuse(conn, REFUSAL_MEMORY, 0, 0);
-	return r == 0;
-}
-
-/* Room in the gateway and in this worker. */
-static bool enter_gateway(struct conn *conn)
-{
-	struct worker *worker = conn->worker;
-	struct service *service = worker->service;
-
-	if (worker->stats.connections >= service->worker_connections) {
-		conn_refuse(conn, REFUSAL_NOFILE, worker->stats.connections,
-			    service->worker_connections);
-		return false;
-	}
-	if (!admission_enter(service->admission)) {
-		conn_refuse(conn, service->full, service->admission->max, service->admission->max);
-		return false;
-	}
-	conn->is_counted = true;
-	stat_add(&worker->stats.connections, 1);
-	return true;
-}
-
-static bool take_from_rate(struct conn *conn)
-{
-	struct service *service = conn->worker->service;
-	uint64_t wait_ns;
-
-	if (accept_rate_take(&service->accept_rate, loop_now(conn->worker->loop), &wait_ns))
-		return true;
-	conn_refuse(conn, REFUSAL_ACCEPT_RATE, service->limits->accept_rate,
-		    service->limits->accept_rate);
-	return false;
-}
-
-void conn_leave(struct conn *conn)
-{
-	struct worker *worker = conn->worker;
-
-	if (conn->has_address_place)
-		address_limit_leave(worker->service->address_limit, &conn->client);
-	conn->has_address_place = false;
-	if (!conn->is_counted)
-		return;
-	conn->is_counted = false;
-	stat_sub(&worker->stats.connections, 1);
-	admission_leave(worker->service->admission);
-}
-
-/* False: refused and answered. The rate comes last: whoever finds no place anyway takes
- * nothing of it. */
-static bool admit(struct conn *conn)
-{
-	struct worker *worker = conn->worker;
-	struct service *service = worker->service;
-	uint64_t total = admission_current(service->admission);
-
-	if (__atomic_load_n(&service->is_draining, __ATOMIC_RELAXED)) {
-		conn_refuse(conn, REFUSAL_DRAINING, total, 0);
-		return false;
-	}
-	if (!__atomic_load_n(&service->is_ready, __ATOMIC_ACQUIRE)) {
-		conn_refuse(conn, REFUSAL_STARTING, total, 0);
-		return false;
-	}
-	if (conn->is_reserve) {
-		conn_refuse_for_descriptors(conn);
-		return false;
-	}
-	if (!enter_address(conn) || !enter_gateway(conn) || !take_from_rate(conn)) {
-		conn_leave(conn);
-		return false;
-	}
-	stat_add(&worker->stats.connections_accepted, 1);
-	return true;
-}
-
 static int write_upgrade(struct conn *conn, struct slice key, const char *subprotocol)
 {
 	size_t size = 256 + (subprotocol == NULL ? 0 : strlen(subprotocol));
@@ -160,14 +71,54 @@ static int write_upgrade(struct conn *conn, struct slice key, const char *subpro
 	return 0;
 }
 
+/* For a client on a route without {client_id}: 80 bits that nobody can guess. */
+#define GENERATED_ID_LEN 16
+
+static void id_generate(struct random_source *random, char out[GENERATED_ID_LEN + 1])
+{
+	static const char digits[] = "0123456789abcdefghijklmnopqrstuv";
+
+	random_fill(random, out, GENERATED_ID_LEN);
+	for (size_t i = 0; i < GENERATED_ID_LEN; i++)
+		out[i] = digits[(uint8_t)out[i] % 32];
+	out[GENERATED_ID_LEN] = 0;
+}
+
+static bool make_presence(struct conn *conn, const char *client_id, const char *subprotocol)
+{
+	char generated[GENERATED_ID_LEN + 1];
+
+	if (client_id == NULL) {
+		id_generate(&conn->worker->random, generated);
+		client_id = generated;
+	}
+	struct presence *presence = presence_create(&(struct presence_facts){
+		.route = conn->route->config->name,
+		.client_id = client_id,
+		.subprotocol = subprotocol,
+		.remote = conn->client,
+		.remote_port = conn->client_port,
+		.mailbox = &conn->worker->mailbox,
+		.session = &conn->session,
+	});
+	if (presence == NULL) {
+		conn_refuse(conn, REFUSAL_MEMORY, 0, 0);
+		return false;
+	}
+	conn->session = (struct session){.presence = presence};
+	conn->has_presence = true;
+	return true;
+}
+
 static void upgrade(struct conn *conn, const struct conn_request *request,
-		    const struct ws_upgrade *wanted)
+		    const struct ws_upgrade *wanted, const char *client_id)
 {
 	const char *subprotocol;
 	enum subprotocol_result choice = choose_subprotocol(conn, request, conn->route->config,
 							    &subprotocol);
 
-	if (choice == SUBPROTOCOL_REJECTED || !admit(conn))
+	if (choice == SUBPROTOCOL_REJECTED || !make_presence(conn, client_id, subprotocol) ||
+	    !conn_admit(conn))
 		return;
 	if (write_upgrade(conn, wanted->key, subprotocol) < 0) {
 		conn_cut(conn, CLOSE_NO_MEMORY);
@@ -184,8 +135,9 @@ static void upgrade(struct conn *conn, const struct conn_request *request,
 		conn_ws_recv(conn, request->rest, request->rest_len);
 }
 
-/* Finds the route, or answers what is wrong with the path. */
-static bool find_route(struct conn *conn, const struct conn_request *request)
+/* Finds the route, or answers what is wrong with the path. *out_client_id is the
+ * caller's to free; NULL if the route has none. */
+static bool find_route(struct conn *conn, const struct conn_request *request, char **out_client_id)
 {
 	const struct route_table *routes = conn->worker->service->routes;
 	struct route_match match;
@@ -208,18 +160,24 @@ static bool find_route(struct conn *conn, const struct conn_request *request)
 	case ROUTE_FOUND:
 		break;
 	}
+	if (match.client_id != NULL &&
+	    !utf8_is_valid((const uint8_t *)match.client_id, strlen(match.client_id))) {
+		conn_reject(conn, 400, "The client id is not UTF-8.");
+		free(match.client_id);
+		return false;
+	}
 	conn->route = match.route;
-	conn->session.client_id = match.client_id;
-	if (match.client_id == NULL ||
-	    utf8_is_valid((const uint8_t *)match.client_id, strlen(match.client_id)))
-		return true;
-	conn_reject(conn, 400, "The client id is not UTF-8.");
-	return false;
+	*out_client_id = match.client_id;
+	return true;
 }
 
 void conn_upgrade(struct conn *conn, const struct conn_request *request,
 		  const struct ws_upgrade *wanted)
 {
-	if (find_route(conn, request))
-		upgrade(conn, request, wanted);
+	char *client_id;
+
+	if (!find_route(conn, request, &client_id))
+		return;
+	upgrade(conn, request, wanted, client_id);
+	free(client_id);
 }

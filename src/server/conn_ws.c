@@ -50,7 +50,18 @@ static int send_message(struct session *session, const struct message *message)
 	return r;
 }
 
-static const struct session_ops session_ops = {.send = send_message};
+static void close_taken_over(struct session *session)
+{
+	struct conn *conn = CONTAINER_OF(session, struct conn, session);
+
+	CHECK(conn->state == CONN_OPEN); /* any other has departed */
+	conn_ws_close(conn, CLOSE_TAKEN_OVER);
+}
+
+static const struct session_ops session_ops = {
+	.send = send_message,
+	.taken_over = close_taken_over,
+};
 
 /* Out of memory here leaves the connection without a close frame; it ends all the
  * same. */
@@ -133,6 +144,7 @@ void conn_ws_fail(struct conn *conn, enum close_reason reason)
 void conn_ws_close(struct conn *conn, enum close_reason reason)
 {
 	conn_set_reason(conn, reason);
+	conn_depart(conn);
 	send_close(conn, (uint16_t)close_table[reason].code, close_table[reason].text);
 	conn->state = CONN_CLOSING;
 	if (conn->is_stalled) {
@@ -299,7 +311,7 @@ static bool on_event(struct conn *conn, enum ws_event event, const struct ws_eve
 	case WS_EVENT_ERROR:
 		log_debug("bad frame", F_TEXT("error", data->error),
 			  F_UINT("code", data->close_code),
-			  F_TEXT("client_id", conn->session.client_id));
+			  F_TEXT("client_id", conn->session.presence->client_id));
 		conn_ws_fail(conn, reason_of_error(data->close_code));
 		break;
 	case WS_EVENT_PONG:

@@ -23,6 +23,7 @@ const char *http_status_text(unsigned status)
 		{404, "Not Found"},
 		{405, "Method Not Allowed"},
 		{408, "Request Timeout"},
+		{409, "Conflict"},
 		{414, "URI Too Long"},
 		{426, "Upgrade Required"},
 		{429, "Too Many Requests"},
@@ -69,6 +70,16 @@ void http_reply_problem(struct http_reply *reply, unsigned status, const char *d
 	set_problem(reply, status,
 		    json_pack("{s:s, s:s, s:i, s:s}", "type", "about:blank", "title",
 			      http_status_text(status), "status", (int)status, "detail", detail));
+}
+
+void http_reply_conflict(struct http_reply *reply, const char *route, const char *client_id)
+{
+	set_problem(reply, 409,
+		    json_pack("{s:s, s:s, s:i, s:s, s:s, s:s}", "type", "about:blank", "title",
+			      http_status_text(409), "status", 409, "detail",
+			      "This client is connected already, and its route keeps the oldest "
+			      "connection (takeover: oldest).",
+			      "route", route, "client_id", client_id));
 }
 
 void http_reply_limit(struct http_reply *reply, const struct limit_refusal *refusal)

@@ -43,6 +43,10 @@ void http_reply_header(struct http_reply *reply, const char *format, ...)
 /* A problem+json body (RFC 9457) with title and detail. */
 void http_reply_problem(struct http_reply *reply, unsigned status, const char *detail);
 
+/* 409 with the members route and client_id: what was asked for, nothing about the
+ * connection that is there. */
+void http_reply_conflict(struct http_reply *reply, const char *route, const char *client_id);
+
 /* The same for a limit that refuses: Retry-After, the Gatehouse-Limit header and the
  * members limit, current, max and node. `retry_after_s` in seconds. */
 struct limit_refusal {

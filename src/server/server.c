@@ -27,6 +27,7 @@ struct server {
 	struct route_table *routes;
 	struct admission admission;
 	struct address_limit *address_limit; /* NULL: none */
+	struct directory *directory;
 	struct service public_service;
 	struct service admin_service;
 	struct slot *slots; /* the workers', and behind them the admin's */
@@ -112,6 +113,7 @@ struct server *server_create(const struct server_options *options)
 	server->admission.max = options->plan->max_connections;
 	server->started_ns = clock_now_ns();
 	server->routes = route_table_create(options->config);
+	server->directory = directory_create();
 	server->slots = calloc(server->worker_count + 1, sizeof(struct slot));
 	server->ended_fd = eventfd(0, EFD_CLOEXEC);
 	pthread_mutex_init(&server->mutex, NULL);
@@ -122,8 +124,8 @@ struct server *server_create(const struct server_options *options)
 		server->address_limit = address_limit_create(
 			options->config->server.max_connections_per_ip,
 			(unsigned)options->config->server.ipv6_prefix);
-	if (server->routes == NULL || server->slots == NULL || server->ended_fd < 0 ||
-	    (has_address_limit && server->address_limit == NULL)) {
+	if (server->routes == NULL || server->directory == NULL || server->slots == NULL ||
+	    server->ended_fd < 0 || (has_address_limit && server->address_limit == NULL)) {
 		server_destroy(&server);
 		return NULL;
 	}
@@ -133,6 +135,7 @@ struct server *server_create(const struct server_options *options)
 	server->public_service.routes = server->routes;
 	server->public_service.admission = &server->admission;
 	server->public_service.address_limit = server->address_limit;
+	server->public_service.directory = server->directory;
 	accept_rate_init(&server->public_service.accept_rate, options->config->server.accept_rate,
 			 options->config->server.accept_burst);
 	service_init(&server->admin_service, server);
@@ -318,6 +321,7 @@ void server_destroy(struct server **server)
 	free(self->slots);
 	route_table_destroy(&self->routes);
 	address_limit_destroy(&self->address_limit);
+	directory_destroy(&self->directory);
 	if (self->ended_fd >= 0)
 		close(self->ended_fd);
 	pthread_mutex_destroy(&self->mutex);
@@ -372,6 +376,16 @@ uint64_t server_fullest_address(const struct server *server)
 uint64_t server_connections(const struct server *server)
 {
 	return admission_current(&server->admission);
+}
+
+uint64_t server_clients(const struct server *server)
+{
+	return directory_count(server->directory);
+}
+
+struct directory *server_directory(const struct server *server)
+{
+	return server->directory;
 }
 
 uint64_t server_workers_listening(const struct server *server)

@@ -13,6 +13,7 @@
 #include "server/http_reply.h"
 #include "server/stats.h"
 
+struct directory;
 struct server;
 
 struct server_options {
@@ -52,9 +53,13 @@ void server_destroy(struct server **server);
 
 /* --- questions, from any thread --- */
 
+/* For look-ups and lists; lives as long as the server. */
+struct directory *server_directory(const struct server *server);
+
 enum server_status server_status(const struct server *server);
 void server_stats(const struct server *server, struct stats *out_sum);
 uint64_t server_connections(const struct server *server);
+uint64_t server_clients(const struct server *server); /* in the directory */
 uint64_t server_workers_listening(const struct server *server);
 const struct server_options *server_options(const struct server *server);
 /* Sockets of the worker that has most of them. */

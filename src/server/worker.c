@@ -120,8 +120,10 @@ static int run(struct worker *worker)
 		return r;
 	r = open_listener(worker);
 	if (r == 0) {
+		mailbox_open(&worker->mailbox, worker->loop);
 		worker->options.events.on_listening(worker->options.events.arg);
 		loop_run(worker->loop);
+		mailbox_close(&worker->mailbox);
 	}
 	return r;
 }
@@ -153,10 +155,12 @@ struct worker *worker_start(const struct worker_options *options)
 	pool_init(&worker->heads, sizeof(struct head_rx), 16);
 	pool_init(&worker->frames, sizeof(struct frame_rx), 16);
 	list_init(&worker->conn_list);
+	mailbox_init(&worker->mailbox);
 	int r = pthread_create(&worker->thread, NULL, thread_main, worker);
 
 	if (r != 0) {
 		close(options->listen_fd);
+		mailbox_finish(&worker->mailbox);
 		free(worker);
 		errno = r;
 		return NULL;
@@ -187,6 +191,7 @@ void worker_destroy(struct worker **worker)
 	free_pools(*worker);
 	if ((*worker)->options.listen_fd >= 0)
 		close((*worker)->options.listen_fd);
+	mailbox_finish(&(*worker)->mailbox);
 	free(*worker);
 	*worker = NULL;
 }

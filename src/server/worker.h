@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * worker.h - one thread, one loop, one listening socket, and its connections.
  *
- * Layer: server. Everything in a worker but its stats belongs to its thread; others
- * reach it through worker_drain and worker_abort. */
+ * Layer: server. Everything in a worker but its stats and its mailbox belongs to its
+ * thread; others reach it through worker_drain, worker_abort and the mailbox. */
 #pragma once
 
 #include <pthread.h>
@@ -21,6 +21,7 @@
 #include "server/admission.h"
 #include "server/http_reply.h"
 #include "server/stats.h"
+#include "session/directory.h"
 
 /* What a listener offers, and by which rules: shared by its workers. Read-only but
  * for the atomics. */
@@ -30,6 +31,7 @@ struct service {
 	struct http_handler handler;
 	struct admission *admission;
 	struct address_limit *address_limit; /* NULL: none */
+	struct directory *directory;
 	struct accept_rate accept_rate;
 	uint64_t worker_connections; /* at most, per worker */
 	uint64_t nofile;             /* the soft limit on descriptors */
@@ -41,6 +43,7 @@ struct service {
 	bool is_ready;    /* atomic: all workers listen */
 	struct log_gate refusal_gates[REFUSAL_COUNT];
 	struct log_gate rejection_gate;
+	struct log_gate conflict_gate;
 	struct log_gate accept_gate;
 };
 
@@ -81,6 +84,7 @@ struct worker {
 	bool is_ending;
 	struct loop_task drain_task;
 	struct loop_task abort_task;
+	struct mailbox mailbox; /* for tasks to its connections, through their presences */
 	pthread_t thread;
 	struct stats stats; /* written by this thread only; last: on cache lines of its own */
 };

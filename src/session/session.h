@@ -29,7 +29,6 @@ struct session_ops {
 
 struct session {
 	const struct session_ops *ops;
-	char *client_id; /* owned; percent-decoded, never empty; NULL if the route has none */
 	struct presence *presence; /* a reference; route, client id and the other facts */
 };
 

@@ -129,7 +129,7 @@ class Gateway:
         """A TCP connection without a handshake."""
         return wsraw.Client(self.address, **options)
 
-    def open(self, target: str = "/ws/client-1", **options) -> wsraw.Client:
+    def open(self, target: str | None = None, **options) -> wsraw.Client:
         """A WebSocket."""
         return self.connect(**options).open(target)
 

@@ -37,10 +37,10 @@ PROXY_LOCAL = V2_SIGNATURE + struct.pack(">BBH", 0x20, 0, 0)
 FORMS = {"v1": proxy_v1, "v2": proxy_v2}
 
 
-def ask(running, *, before: bytes = b"", extra: tuple[str, ...] = (), number: int = 0,
+def ask(running, *, before: bytes = b"", extra: tuple[str, ...] = (),
         source: str | None = None) -> tuple[wsraw.Client, wsraw.Response]:
     client = running.connect(source=source)
-    client.send(before + wsraw.request(f"/ws/c-{number}", extra=extra))
+    client.send(before + wsraw.request(extra=extra))
     return client, client.read_response()
 
 
@@ -53,7 +53,7 @@ class Crowd(contextlib.ExitStack):
         return response
 
     def statuses(self, running, count: int, **options) -> list[int]:
-        return [self.ask(running, number=number, **options).status for number in range(count)]
+        return [self.ask(running, **options).status for _ in range(count)]
 
 
 # --- per address ---
@@ -63,9 +63,9 @@ class Crowd(contextlib.ExitStack):
 def test_max_connections_per_ip_is_exact_over_two_workers(gateway):
     """Of 20 clients at once from each of three addresses, 4 get in from each."""
     running = gateway(server={"max_connections_per_ip": 4, "workers": 2})
-    jobs = [(f"127.0.0.{host}", number) for host in (2, 3, 4) for number in range(20)]
+    jobs = [f"127.0.0.{host}" for host in (2, 3, 4) for _ in range(20)]
     with contextlib.ExitStack() as stack, concurrent.futures.ThreadPoolExecutor(20) as pool:
-        results = list(pool.map(lambda job: (job[0], *ask(running, source=job[0], number=job[1])),
+        results = list(pool.map(lambda source: (source, *ask(running, source=source)),
                                 jobs))
         for _, client, _ in results:
             stack.enter_context(client)
@@ -84,7 +84,7 @@ def test_max_connections_per_ip_is_exact_over_two_workers(gateway):
 def test_a_place_of_an_address_becomes_free_again(gateway):
     running = gateway(server={"max_connections_per_ip": 1, "workers": 2})
     for number in range(100):
-        client, response = ask(running, number=number)
+        client, response = ask(running)
         with client:
             assert response.status == 101, f"turn {number}"
             other, refused = ask(running)
@@ -131,7 +131,7 @@ def test_accept_rate_lets_a_burst_in_and_then_the_rate(gateway):
     running = gateway(server={"accept_rate": 1, "accept_burst": 5, "workers": 2})
     with Crowd() as crowd:
         start = time.monotonic()
-        answers = [crowd.ask(running, number=number) for number in range(30)]
+        answers = [crowd.ask(running) for _ in range(30)]
         elapsed = time.monotonic() - start
         accepted = [response.status for response in answers].count(101)
         assert 5 <= accepted <= 5 + elapsed + 1

@@ -5,6 +5,7 @@ also do everything wrong. It shares no code with the gateway or any library."""
 import base64
 import dataclasses
 import hashlib
+import itertools
 import os
 import socket
 import struct
@@ -12,6 +13,7 @@ import time
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+numbers = itertools.count(1)
 SECONDS = float(os.environ.get("GATEHOUSE_TEST_PATIENCE", "10"))
 
 
@@ -59,10 +61,13 @@ def close_frame(code: int | None = None, reason: bytes = b"") -> bytes:
     return frame(CLOSE, b"" if code is None else struct.pack(">H", code) + reason)
 
 
-def request(target: str = "/ws/client-1", *, host: str = "gatehouse.test",
+def request(target: str | None = None, *, host: str = "gatehouse.test",
             key: str = "dGhlIHNhbXBsZSBub25jZQ==", method: str = "GET", version: str = "HTTP/1.1",
             drop: tuple[str, ...] = (), extra: tuple[str, ...] = ()) -> bytes:
-    """An opening handshake; `drop` names headers to leave out, `extra` are lines to add."""
+    """An opening handshake; `drop` names headers to leave out, `extra` are lines to add.
+    Without a target each is for a client of its own: one that is there would be taken over."""
+    if target is None:
+        target = f"/ws/client-{next(numbers)}"
     headers = {
         "Host": host,
         "Upgrade": "websocket",
@@ -157,7 +162,7 @@ class Client:
         length = int(headers.get("content-length", "0"))
         return Response(int(status), headers, self.read(length))
 
-    def handshake(self, target: str = "/ws/client-1", **options) -> Response:
+    def handshake(self, target: str | None = None, **options) -> Response:
         key = base64.b64encode(os.urandom(16)).decode()
         self.send(request(target, key=key, **options))
         response = self.read_response()
@@ -167,7 +172,7 @@ class Client:
             assert response.headers["sec-websocket-accept"] == accept_value(key)
         return response
 
-    def open(self, target: str = "/ws/client-1", **options) -> "Client":
+    def open(self, target: str | None = None, **options) -> "Client":
         response = self.handshake(target, **options)
         assert response.status == 101, response
         return self

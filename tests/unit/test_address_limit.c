@@ -73,6 +73,10 @@ static void test_ipv6_addresses_count_by_prefix(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct address_limit *limit = address_limit_create(1, rows[i].bits);
 
+		struct net_ip one = ip_of("2001:db8:1:2::1"), other = ip_of(rows[i].other);
+
+		ASSERT_ROW(address_limit_is_same(limit, &one, &other) == (rows[i].want != 0),
+			   rows[i].other);
 		assert_int_equal(enter(limit, "2001:db8:1:2::1"), 0);
 		ASSERT_ROW(enter(limit, rows[i].other) == rows[i].want, rows[i].other);
 		if (rows[i].want == 0)

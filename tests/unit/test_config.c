@@ -77,6 +77,8 @@ static void assert_same(const struct config *a, const struct config *b)
 		const struct config_route *left = &a->routes[i], *right = &b->routes[i];
 
 		assert_string_equal(left->path, right->path);
+		assert_string_equal(left->name, right->name);
+		assert_int_equal(left->takeover, right->takeover);
 		assert_int_equal(left->subprotocol_mismatch, right->subprotocol_mismatch);
 		assert_int_equal(left->backend, right->backend);
 		assert_int_equal(left->subprotocols.count, right->subprotocols.count);
@@ -174,6 +176,8 @@ static void test_values_are_taken_from_a_file(void **state)
 				      "  - path: /ocpp/{client_id}\n"
 				      "    subprotocols: [&p ocpp2.0.1, ocpp1.6]\n"
 				      "    subprotocol_mismatch: close\n"
+				      "    name: Chargers_1\n"
+				      "    takeover: oldest\n"
 				      "  - {path: /, subprotocols: [*p]}\n",
 				      &config);
 
@@ -195,7 +199,11 @@ static void test_values_are_taken_from_a_file(void **state)
 	assert_int_equal(config.route_count, 2);
 	assert_string_equal(config.routes[0].subprotocols.items[1], "ocpp1.6");
 	assert_int_equal(config.routes[0].subprotocol_mismatch, CONFIG_MISMATCH_CLOSE);
+	assert_string_equal(config.routes[0].name, "Chargers_1");
+	assert_int_equal(config.routes[0].takeover, CONFIG_TAKEOVER_OLDEST);
 	assert_string_equal(config.routes[1].path, "/");
+	assert_string_equal(config.routes[1].name, "root");
+	assert_int_equal(config.routes[1].takeover, CONFIG_TAKEOVER_NEWEST);
 	assert_string_equal(config.routes[1].subprotocols.items[0], "ocpp2.0.1");
 	assert_string_equal(config.file, "f");
 	assert_int_equal(config.origins[CONFIG_OPTION_server_engine].line, 8);
@@ -288,6 +296,19 @@ static const struct {
 			   "/ws/{client_id}'\n"},
 	{"routes:\n  - backend: echo\n",
 	 "f:2:5: routes[0].path: is missing; write it, such as 'path: /ws/{client_id}'\n"},
+	{"routes:\n  - path: /a\n    name: a.b\n",
+	 "f:3:11: routes[0].name: a.b is no name; write letters, digits, '_' and '-'\n"},
+	{"routes:\n  - path: /a\n    name: ''\n",
+	 "f:3:11: routes[0].name: \"\" is no name; write letters, digits, '_' and '-'\n"},
+	{"routes:\n  - path: /ws/{client_id}\n  - path: /ws\n",
+	 "f:3:11: routes[1].name: ws is the name of routes[0] at f:2:11 too (without one it is "
+	 "made from the path); write another\n"},
+	{"routes:\n  - path: /a\n    name: b\n  - path: /b\n",
+	 "f:4:11: routes[1].name: b is the name of routes[0] at f:3:11 too (without one it is "
+	 "made from the path); write another\n"},
+	{"routes:\n  - path: /a\n    takeover: newer\n",
+	 "f:3:15: routes[0].takeover: newer is unknown; known: newest, oldest, many; did you mean "
+	 "newest?\n"},
 	{"routes:\n  - path: /a\n  - path: /b\n  - path: /a\n",
 	 "f:4:11: routes[2].path: /a is the same route as routes[0] at f:2:11; remove one\n"},
 	{"routes:\n  - path: /{client_id}\n  - path: \"/{client_id}\"\n",
@@ -445,6 +466,36 @@ static void test_path_table(void **state)
 	}
 }
 
+static void test_a_route_without_a_name_is_called_after_its_path(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *path;
+		const char *want;
+	} rows[] = {
+		{"/", "root"},
+		{"/{client_id}", "root"},
+		{"/ws/{client_id}", "ws"},
+		{"/v1/{client_id}/chargers", "v1-chargers"},
+		{"/a.b/c_d-e", "a_b-c_d-e"},
+		{"/ws/", NULL},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct config config;
+		char text[100];
+
+		snprintf(text, sizeof(text), "routes: [{path: '%s'}]", rows[i].path);
+		char *report = report_of_text(text, &config);
+
+		ASSERT_ROW((report[0] == 0) == (rows[i].want != NULL), rows[i].path);
+		if (rows[i].want != NULL) {
+			ASSERT_ROW(strcmp(config.routes[0].name, rows[i].want) == 0, rows[i].path);
+			config_finish(&config);
+		}
+		free(report);
+	}
+}
+
 static void test_a_path_has_at_most_512_bytes(void **state)
 {
 	(void)state;
@@ -452,7 +503,8 @@ static void test_a_path_has_at_most_512_bytes(void **state)
 		struct config config;
 		char text[600];
 
-		snprintf(text, sizeof(text), "routes: [{path: /%0*d}]", (int)len - 1, 0);
+		snprintf(text, sizeof(text), "routes: [{name: long, path: /%0*d}]", (int)len - 1,
+			 0);
 		char *report = report_of_text(text, &config);
 
 		if (len == 512) {
@@ -701,6 +753,7 @@ static void test_output_loads_to_the_same_configuration(void **state)
 				      "  - path: '/a:'\n"
 				      "    subprotocols: ['#x', \"&y\", '*', '`|~']\n"
 				      "    subprotocol_mismatch: accept\n"
+				      "    takeover: many\n"
 				      "  - path: \"/*/!'&\"\n",
 				      &config);
 
@@ -788,6 +841,7 @@ int main(void)
 		cmocka_unit_test(test_every_mistake_has_its_place),
 		cmocka_unit_test(test_every_cut_of_the_shipped_file_loads_or_is_refused),
 		cmocka_unit_test(test_path_table),
+		cmocka_unit_test(test_a_route_without_a_name_is_called_after_its_path),
 		cmocka_unit_test(test_a_path_has_at_most_512_bytes),
 		cmocka_unit_test(test_files_made_to_be_slow_are_refused),
 		cmocka_unit_test(test_aliases_that_multiply_are_cut),

@@ -165,6 +165,27 @@ static void test_problem_has_title_status_and_detail(void **state)
 	buf_finish(&reply.body);
 }
 
+static void test_conflict_names_the_client_that_was_asked_for(void **state)
+{
+	(void)state;
+	struct http_reply reply = {0};
+
+	http_reply_conflict(&reply, "tills", "a\"\xc3\xa9");
+	json_t *body = body_of(&reply);
+	char *head = head_of(&reply);
+
+	assert_memory_equal(head, "HTTP/1.1 409 Conflict\r\n", 23);
+	assert_text(body, "type", "about:blank");
+	assert_text(body, "title", "Conflict");
+	assert_text(body, "route", "tills");
+	assert_text(body, "client_id", "a\"\xc3\xa9");
+	assert_number(body, "status", 409);
+	assert_int_equal(json_object_size(body), 6);
+	free(head);
+	json_decref(body);
+	buf_finish(&reply.body);
+}
+
 /* What a handler had begun is not sent with the problem that ends it. */
 static void test_problem_replaces_a_body_that_was_begun(void **state)
 {
@@ -207,8 +228,8 @@ static void test_answer_without_a_body_has_no_type(void **state)
 static void test_every_status_has_a_text(void **state)
 {
 	(void)state;
-	static const unsigned used[] = {200, 400, 404, 405, 408, 414, 426,
-					429, 431, 500, 501, 503, 505};
+	static const unsigned used[] = {200, 400, 404, 405, 408, 409, 414,
+					426, 429, 431, 500, 501, 503, 505};
 
 	for (size_t i = 0; i < ARRAY_LEN(used); i++)
 		assert_string_not_equal(http_status_text(used[i]), "Unknown");
@@ -222,6 +243,7 @@ int main(void)
 		cmocka_unit_test(test_refusal_is_a_problem_with_numbers),
 		cmocka_unit_test(test_every_refusal_of_the_table_fits),
 		cmocka_unit_test(test_problem_has_title_status_and_detail),
+		cmocka_unit_test(test_conflict_names_the_client_that_was_asked_for),
 		cmocka_unit_test(test_problem_replaces_a_body_that_was_begun),
 		cmocka_unit_test(test_head_tells_the_length_of_the_body_without_it),
 		cmocka_unit_test(test_answer_without_a_body_has_no_type),

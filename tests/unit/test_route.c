@@ -68,6 +68,11 @@ static const struct {
 	{"an encoded slash does not end the segment", "/ws/a%2Fb", "/ws/{client_id}", "a/b"},
 	{"an encoded percent is decoded once", "/ws/%2541", "/ws/{client_id}", "%41"},
 	{"plus stays", "/ws/a+b", "/ws/{client_id}", "a+b"},
+	{"dots", "/ws/%2e.", "/ws/{client_id}", ".."},
+	{"a space", "/ws/%20", "/ws/{client_id}", " "},
+	{"wildcards", "/ws/%2A.%3E*", "/ws/{client_id}", "*.>*"},
+	{"a brace is no parameter", "/ws/{client_id}", "/ws/{client_id}", "{client_id}"},
+	{"emoji", "/ws/%F0%9F%98%80", "/ws/{client_id}", "\xf0\x9f\x98\x80"},
 	{"not UTF-8: for the caller to judge", "/ws/%ff", "/ws/{client_id}", "\xff"},
 };
 
@@ -115,6 +120,7 @@ static const struct {
 	{"sign instead of a digit", "/ws/%+1", "'%'"},
 	{"digits are not taken from the next segment", "/deep/%4/x", "'%'"},
 	{"NUL", "/ws/a%00b", "control"},
+	{"nothing but a NUL", "/ws/%00", "control"},
 	{"newline", "/ws/a%0ab", "control"},
 	{"unit separator", "/ws/%1f", "control"},
 	{"delete", "/ws/%7F", "control"},
@@ -149,11 +155,13 @@ static void test_an_id_has_at_most_255_bytes(void **state)
 		{"x", 256, ROUTE_BAD_ID},
 		{"%41", 255, ROUTE_FOUND},
 		{"%41", 256, ROUTE_BAD_ID},
+		{"x", 10000, ROUTE_BAD_ID},
+		{"%F0%9F%98%80", 64, ROUTE_BAD_ID}, /* 256 bytes in 64 characters */
 	};
 	struct route_table *table = table_of(false);
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		char path[1024] = "/ws/";
+		char path[10100] = "/ws/";
 		size_t unit_len = strlen(rows[i].unit), len = 4;
 		struct route_match got = {0};
 

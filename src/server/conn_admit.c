@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * conn_admit.c - whether a client may come in: the limits, and who else is there under
+ * its name.
+ *
+ * A client that comes again while its older connection still holds a place - a fleet
+ * behind a router that was restarted, whose dead sockets fill the gateway - must not be
+ * kept out by itself. So if a place is missing, it inherits that of the connection which
+ * it replaces. That happens in one step under the directory's lock, with the replacement;
+ * the older one no longer gives back what it has lost, and no count is ever exceeded. */
+#include <errno.h>
+
+#include "server/conn.h"
+
+/* What a connection takes of limits, and another can take over from it. */
+enum {
+	PLACE_ADDRESS = 1, /* of max_connections_per_ip: only from the same address */
+	PLACE_GATEWAY = 2, /* of max_connections */
+	PLACE_WORKER = 4,  /* of its worker: only within that */
+};
+
+static enum directory_policy policy_of(const struct route *route)
+{
+	switch (route->config->takeover) {
+	case CONFIG_TAKEOVER_OLDEST:
+		return DIRECTORY_OLDEST;
+	case CONFIG_TAKEOVER_MANY:
+		return DIRECTORY_MANY;
+	case CONFIG_TAKEOVER_NEWEST:
+		break;
+	}
+	return DIRECTORY_NEWEST;
+}
+
+/* --- the limits --- */
+
+static bool is_open_for_all(struct conn *conn)
+{
+	struct service *service = conn->worker->service;
+	uint64_t total = admission_current(service->admission);
+
+	if (__atomic_load_n(&service->is_draining, __ATOMIC_RELAXED))
+		conn_refuse(conn, REFUSAL_DRAINING, total, 0);
+	else if (!__atomic_load_n(&service->is_ready, __ATOMIC_ACQUIRE))
+		conn_refuse(conn, REFUSAL_STARTING, total, 0);
+	else if (conn->is_reserve)
+		conn_refuse_for_descriptors(conn);
+	else
+		return true;
+	return false;
+}
+
+/* False: memory is out. Else *out_missing has those that it did not get. */
+static bool take_places(struct conn *conn, uint8_t *out_missing)
+{
+	struct worker *worker = conn->worker;
+	struct address_limit *limit = worker->service->address_limit;
+	int r = limit == NULL ? 0 : address_limit_enter(limit, conn_client(conn));
+
+	if (r == -ENOMEM)
+		return false;
+	conn->has_address_place = limit != NULL && r == 0;
+	conn->has_place = admission_enter(worker->service->admission);
+	*out_missing = r < 0 ? PLACE_ADDRESS : 0;
+	if (!conn->has_place)
+		*out_missing |= PLACE_GATEWAY;
+	if (worker->stats.connections >= worker->service->worker_connections)
+		*out_missing |= PLACE_WORKER;
+	return true;
+}
+
+static void refuse_for_places(struct conn *conn, uint8_t missing)
+{
+	struct worker *worker = conn->worker;
+	struct service *service = worker->service;
+	uint64_t max = service->admission->max;
+
+	if (missing & PLACE_ADDRESS) {
+		max = address_limit_max(service->address_limit);
+		conn_refuse(conn, REFUSAL_MAX_CONNECTIONS_PER_IP, max, max);
+	} else if (missing & PLACE_WORKER) {
+		conn_refuse(conn, REFUSAL_NOFILE, worker->stats.connections,
+			    service->worker_connections);
+	} else {
+		conn_refuse(conn, service->full, max, max);
+	}
+}
+
+static bool take_from_rate(struct conn *conn)
+{
+	struct service *service = conn->worker->service;
+	uint64_t wait_ns;
+
+	if (accept_rate_take(&service->accept_rate, loop_now(conn->worker->loop), &wait_ns))
+		return true;
+	conn_refuse(conn, REFUSAL_ACCEPT_RATE, service->limits->accept_rate,
+		    service->limits->accept_rate);
+	return false;
+}
+
+void conn_leave(struct conn *conn)
+{
+	struct worker *worker = conn->worker;
+
+	if (conn->has_address_place)
+		address_limit_leave(worker->service->address_limit, conn_client(conn));
+	if (conn->has_place)
+		admission_leave(worker->service->admission);
+	if (conn->is_counted)
+		stat_sub(&worker->stats.connections, 1);
+	conn->has_address_place = false;
+	conn->has_place = false;
+	conn->is_counted = false;
+}
+
+/* --- the directory --- */
+
+struct claim {
+	const struct conn *conn;
+	uint8_t missing;
+};
+
+static bool may_inherit(const struct presence *older, void *arg)
+{
+	const struct claim *claim = arg;
+	struct worker *worker = claim->conn->worker;
+
+	if ((claim->missing & PLACE_WORKER) && older->mailbox != &worker->mailbox)
+		return false;
+	return (claim->missing & PLACE_ADDRESS) == 0 ||
+	       address_limit_is_same(worker->service->address_limit, &older->remote,
+				     conn_client(claim->conn));
+}
+
+static struct presence *find_older(const struct conn *conn)
+{
+	return directory_find(conn->worker->service->directory, conn->session.presence->route,
+			      conn->session.presence->client_id);
+}
+
+/* Is there one to inherit from? It may be gone when it comes to that. */
+static bool has_testator(struct claim *claim)
+{
+	struct presence *older = find_older(claim->conn);
+	bool is_there = older != NULL && may_inherit(older, claim);
+
+	presence_unref(&older);
+	return is_there;
+}
+
+static bool is_connected(const struct conn *conn)
+{
+	struct presence *older = find_older(conn);
+	bool is_there = older != NULL;
+
+	presence_unref(&older);
+	return is_there;
+}
+
+static void evict_all(struct conn *conn, struct presence *list)
+{
+	struct presence *older;
+
+	if (list != NULL)
+		stat_add(&conn->worker->stats.takeovers, 1);
+	while ((older = directory_pop(&list)) != NULL)
+		presence_evict(&older);
+}
+
+static bool inherit(struct conn *conn, struct claim *claim)
+{
+	struct directory_heir heir = {
+		.places = claim->missing, .may_inherit = may_inherit, .arg = claim};
+	struct presence *older;
+
+	if (!directory_inherit(conn->worker->service->directory, conn->session.presence, &heir,
+			       &older)) {
+		refuse_for_places(conn, claim->missing);
+		return false;
+	}
+	conn->has_place = true;
+	conn->has_address_place = conn->worker->service->address_limit != NULL;
+	evict_all(conn, older);
+	return true;
+}
+
+static bool enter(struct conn *conn, enum directory_policy policy)
+{
+	struct presence *older;
+	bool is_in = directory_enter(conn->worker->service->directory, conn->session.presence,
+				     policy, &older);
+
+	if (is_in) {
+		evict_all(conn, older);
+		return true;
+	}
+	presence_unref(&older);
+	conn_conflict(conn);
+	return false;
+}
+
+void conn_depart(struct conn *conn)
+{
+	struct presence *presence = conn->has_presence ? conn->session.presence : NULL;
+
+	if (presence == NULL || presence_session(presence) == NULL)
+		return;
+	presence_detach(presence);
+	uint8_t lost = directory_leave(conn->worker->service->directory, presence);
+
+	if (lost & PLACE_ADDRESS)
+		conn->has_address_place = false;
+	if (lost & PLACE_GATEWAY)
+		conn->has_place = false;
+}
+
+/* --- all together --- */
+
+/* The rate comes last of the limits: whoever finds no place anyway takes nothing of it.
+ * The directory comes behind all: whoever is in it is in. */
+static bool take_all(struct conn *conn)
+{
+	enum directory_policy policy = policy_of(conn->route);
+	struct claim claim = {.conn = conn};
+
+	if (policy == DIRECTORY_OLDEST && is_connected(conn)) {
+		conn_conflict(conn);
+		return false;
+	}
+	if (!take_places(conn, &claim.missing)) {
+		conn_refuse(conn, REFUSAL_MEMORY, 0, 0);
+		return false;
+	}
+	if (claim.missing != 0 && (policy != DIRECTORY_NEWEST || !has_testator(&claim))) {
+		refuse_for_places(conn, claim.missing);
+		return false;
+	}
+	if (!take_from_rate(conn))
+		return false;
+	return claim.missing == 0 ? enter(conn, policy) : inherit(conn, &claim);
+}
+
+bool conn_admit(struct conn *conn)
+{
+	struct stats *stats = &conn->worker->stats;
+
+	if (!is_open_for_all(conn))
+		return false;
+	if (!take_all(conn)) {
+		conn_leave(conn);
+		return false;
+	}
+	conn->is_counted = true;
+	stat_add(&stats->connections, 1);
+	stat_add(&stats->connections_accepted, 1);
+	return true;
+}
