@@ -71,8 +71,9 @@ uint64_t directory_count(const struct directory *directory);
 /* Where a walk stands. The order is by the hash of route and client id, and so does not
  * change while clients come and go: a walk over pages sees each connection that is there
  * from its begin to its end exactly once, and so a client that is taken over meanwhile: its
- * newer connection has the same hash and a higher id. Two numbers, so that it can be handed out and taken back as text; one from
- * another process starts somewhere else, and that is all. */
+ * newer connection has the same hash and a higher id. It is two numbers, so that it can be
+ * handed out and taken back as text; one from another process starts somewhere else, and
+ * that is all. */
 struct directory_cursor {
 	uint64_t hash;
 	uint64_t connection_id; /* falling under one hash */
