@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config/config_walk.h"
 
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -335,76 +334,6 @@ static void section_apply(struct config_walk *walk, const char *section, const y
 	mapping_apply(walk, &scope, node);
 }
 
-/* Compares with all routes before it; one without a path had a mistake. */
-static bool route_repeat_check(const struct config_walk *walk, size_t index)
-{
-	const struct config_route *routes = walk->config->routes;
-	const struct config_origin *origin = &routes[index].origins[CONFIG_OPTION_routes_path];
-
-	for (size_t i = 0; routes[index].path != NULL && i < index; i++) {
-		const struct config_origin *first = &routes[i].origins[CONFIG_OPTION_routes_path];
-
-		if (routes[i].path == NULL ||
-		    !config_path_is_same(routes[i].path, routes[index].path))
-			continue;
-		config_report_add(walk->report,
-				  "%s:%u:%u: routes[%zu].path: %s is the same route as routes[%zu] "
-				  "at %s:%u:%u; remove one",
-				  walk->file, origin->line, origin->column, index,
-				  routes[index].path, i, walk->file, first->line, first->column);
-		return false;
-	}
-	return true;
-}
-
-/* Where a route was given its name, or the path that the name is made from. */
-static const struct config_origin *name_origin(const struct config_route *route)
-{
-	const struct config_origin *own = &route->origins[CONFIG_OPTION_routes_name];
-
-	return own->kind == CONFIG_FROM_FILE ? own : &route->origins[CONFIG_OPTION_routes_path];
-}
-
-static void route_name_check(const struct config_walk *walk, size_t index)
-{
-	const struct config_route *routes = walk->config->routes, *route = &routes[index];
-	const struct config_origin *origin = name_origin(route);
-	uint64_t max = config_route_options[CONFIG_OPTION_routes_name].max;
-
-	if (strlen(route->name) > max) {
-		config_report_add(walk->report,
-				  "%s:%u:%u: routes[%zu].name: the path gives it %zu bytes; write "
-				  "a name of at most %" PRIu64,
-				  walk->file, origin->line, origin->column, index,
-				  strlen(route->name), max);
-		return;
-	}
-	for (size_t i = 0; i < index; i++) {
-		const struct config_origin *first = name_origin(&routes[i]);
-
-		if (routes[i].name == NULL || strcmp(routes[i].name, route->name) != 0)
-			continue;
-		config_report_add(walk->report,
-				  "%s:%u:%u: routes[%zu].name: %s is the name of routes[%zu] at "
-				  "%s:%u:%u too (without one it is made from the path); write "
-				  "another",
-				  walk->file, origin->line, origin->column, index, route->name, i,
-				  walk->file, first->line, first->column);
-		return;
-	}
-}
-
-static void route_name_default(const struct config_walk *walk, size_t index)
-{
-	struct config_route *route = &walk->config->routes[index];
-
-	if (route->origins[CONFIG_OPTION_routes_name].kind == CONFIG_FROM_FILE)
-		return;
-	route->name = config_path_name(route->path);
-	if (route->name == NULL)
-		config_report_add(walk->report, "routes[%zu].name: out of memory", index);
-}
-
 static void route_apply(struct config_walk *walk, size_t index, const yaml_node_t *node)
 {
 	char path[PATH_BYTES];
@@ -429,11 +358,7 @@ static void route_apply(struct config_walk *walk, size_t index, const yaml_node_
 		config_walk_mistake(
 			walk, node->start_mark,
 			"%s.path: is missing; write it, such as 'path: /ws/{client_id}'", path);
-	if (route->path == NULL || !route_repeat_check(walk, index))
-		return;
-	route_name_default(walk, index);
-	if (route->name != NULL)
-		route_name_check(walk, index);
+	config_route_check(walk, index);
 }
 
 static void routes_apply(struct config_walk *walk, const yaml_node_t *node)

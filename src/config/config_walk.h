@@ -27,3 +27,7 @@ void config_walk_root(struct config_walk *walk, const yaml_node_t *root);
 /* Adds a line "FILE:LINE:COLUMN: ..." to the report. */
 void config_walk_mistake(const struct config_walk *walk, yaml_mark_t mark, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* The route that was just read: gives it a name if it has none, and compares it with
+ * those before it. */
+void config_route_check(const struct config_walk *walk, size_t index);
