@@ -144,7 +144,7 @@ void conn_depart(struct conn *conn);
 
 /* conn_admit.c: a place within the limits and in the directory, or an answer why not.
  * `conn` has its route and its presence. */
-bool conn_admit(struct conn *conn);
+bool conn_admit(struct conn *conn, enum directory_policy policy);
 
 /* After conn_depart: gives back the places that it has of the limits. Harmless if it has
  * none. */

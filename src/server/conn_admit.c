@@ -18,19 +18,6 @@ enum {
 	PLACE_WORKER = 4,  /* of its worker: only within that */
 };
 
-static enum directory_policy policy_of(const struct route *route)
-{
-	switch (route->config->takeover) {
-	case CONFIG_TAKEOVER_OLDEST:
-		return DIRECTORY_OLDEST;
-	case CONFIG_TAKEOVER_MANY:
-		return DIRECTORY_MANY;
-	case CONFIG_TAKEOVER_NEWEST:
-		break;
-	}
-	return DIRECTORY_NEWEST;
-}
-
 /* --- the limits --- */
 
 static bool is_open_for_all(struct conn *conn)
@@ -217,9 +204,8 @@ void conn_depart(struct conn *conn)
 
 /* The rate comes last of the limits: whoever finds no place anyway takes nothing of it.
  * The directory comes behind all: whoever is in it is in. */
-static bool take_all(struct conn *conn)
+static bool take_all(struct conn *conn, enum directory_policy policy)
 {
-	enum directory_policy policy = policy_of(conn->route);
 	struct claim claim = {.conn = conn};
 
 	if (policy == DIRECTORY_OLDEST && is_connected(conn)) {
@@ -239,13 +225,13 @@ static bool take_all(struct conn *conn)
 	return claim.missing == 0 ? enter(conn, policy) : inherit(conn, &claim);
 }
 
-bool conn_admit(struct conn *conn)
+bool conn_admit(struct conn *conn, enum directory_policy policy)
 {
 	struct stats *stats = &conn->worker->stats;
 
 	if (!is_open_for_all(conn))
 		return false;
-	if (!take_all(conn)) {
+	if (!take_all(conn, policy)) {
 		conn_leave(conn);
 		return false;
 	}

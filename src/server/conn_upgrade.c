@@ -71,6 +71,19 @@ static int write_upgrade(struct conn *conn, struct slice key, const char *subpro
 	return 0;
 }
 
+static enum directory_policy policy_of(const struct config_route *route)
+{
+	switch (route->takeover) {
+	case CONFIG_TAKEOVER_OLDEST:
+		return DIRECTORY_OLDEST;
+	case CONFIG_TAKEOVER_MANY:
+		return DIRECTORY_MANY;
+	case CONFIG_TAKEOVER_NEWEST:
+		break;
+	}
+	return DIRECTORY_NEWEST;
+}
+
 /* For a client on a route without {client_id}: 80 bits that nobody can guess. */
 #define GENERATED_ID_LEN 16
 
@@ -117,8 +130,11 @@ static void upgrade(struct conn *conn, const struct conn_request *request,
 	enum subprotocol_result choice = choose_subprotocol(conn, request, conn->route->config,
 							    &subprotocol);
 
-	if (choice == SUBPROTOCOL_REJECTED || !make_presence(conn, client_id, subprotocol) ||
-	    !conn_admit(conn))
+	if (choice == SUBPROTOCOL_REJECTED || !make_presence(conn, client_id, subprotocol))
+		return;
+	/* One that is only let in to be told 1002 takes nothing over. */
+	if (!conn_admit(conn, choice == SUBPROTOCOL_CLOSE ? DIRECTORY_MANY
+							  : policy_of(conn->route->config)))
 		return;
 	if (write_upgrade(conn, wanted->key, subprotocol) < 0) {
 		conn_cut(conn, CLOSE_NO_MEMORY);

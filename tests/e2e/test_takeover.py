@@ -225,6 +225,23 @@ def test_a_route_without_an_id_gives_each_connection_its_own(gateway, workers):
         assert running.metric("takeovers_total") == 0
 
 
+@pytest.mark.parametrize("takeover", ["newest", "oldest"])
+def test_a_wrong_subprotocol_takes_nothing_over(gateway, takeover):
+    """It is let in only to be told 1002."""
+    running = run(gateway, 1, route(takeover, subprotocols=["ocpp1.6"],
+                                    subprotocol_mismatch="close"))
+    with running.connect() as older, running.connect() as newer:
+        good = wsraw.request("/ws/a", extra=("Sec-WebSocket-Protocol: ocpp1.6",))
+        older.send(good)
+        assert older.read_response().status == 101
+        newer.open("/ws/a").expect_close(1002, answer=True)
+        older.echo(b"goes on")
+        assert running.metric("takeovers_total") == 0
+        with running.connect() as again:
+            again.send(good)
+            assert again.read_response().status == (101 if takeover == "newest" else 409)
+
+
 # --- places ---
 
 
