@@ -73,7 +73,7 @@ static bool shard_init(struct shard *shard)
 	pthread_mutex_init(&shard->mutex, NULL);
 	shard->bucket_bits = 2;
 	_Static_assert(BUCKETS_MIN == 1 << 2, "the bits of the least size");
-	shard->buckets = calloc(BUCKETS_MIN, sizeof(*shard->buckets));
+	shard->buckets = calloc(BUCKETS_MIN, sizeof(struct presence *));
 	return shard->buckets != NULL;
 }
 
@@ -114,9 +114,9 @@ void directory_destroy(struct directory **directory)
 /* All presences pass in the order of hashes, so each chain is filled from its start. */
 static void resize(const struct directory *directory, struct shard *shard, unsigned bucket_bits)
 {
-	struct presence **buckets = calloc((size_t)1 << bucket_bits, sizeof(*buckets));
-	struct presence **end = NULL;
-	size_t filled = SIZE_MAX;
+	struct presence **buckets = calloc((size_t)1 << bucket_bits, sizeof(struct presence *));
+	struct presence **end = buckets;
+	size_t filled = 0;
 
 	if (buckets == NULL)
 		return; /* longer chains, or too many buckets, do as well */

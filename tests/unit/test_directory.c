@@ -455,6 +455,33 @@ static void test_filters(void **state)
 	directory_destroy(&directory);
 }
 
+/* A page may be short before the end, so that one call does not take for ever. */
+static void test_a_filter_that_finds_nothing_returns_in_between(void **state)
+{
+	(void)state;
+	enum { COUNT = 70000 };
+	struct presence **all = malloc(COUNT * sizeof(struct presence *)), *page[10];
+	struct directory *directory = directory_create();
+	struct directory_filter filter = {.id_prefix = SLICE_LITERAL("none")};
+	struct directory_cursor cursor = DIRECTORY_START;
+	unsigned calls = 0;
+	bool is_end = false;
+
+	assert_non_null(all);
+	for (size_t i = 0; i < COUNT; i++)
+		all[i] = named(directory, "c", i);
+	for (; !is_end; calls++)
+		assert_int_equal(
+			directory_list(directory, &filter, &cursor, page, ARRAY_LEN(page), &is_end),
+			0);
+	assert_int_equal(calls, 2);
+	for (size_t i = 0; i < COUNT; i++)
+		end(directory, all[i]);
+	assert_int_equal(directory_count(directory), 0);
+	directory_destroy(&directory);
+	free(all);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -468,6 +495,7 @@ int main(void)
 		cmocka_unit_test(test_a_walk_sees_whoever_stays_exactly_once),
 		cmocka_unit_test(test_a_walk_sees_all_connections_of_one_client),
 		cmocka_unit_test(test_filters),
+		cmocka_unit_test(test_a_filter_that_finds_nothing_returns_in_between),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
