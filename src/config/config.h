@@ -51,6 +51,12 @@ struct config_prefixes {
 	size_t count;
 };
 
+#define CONFIG_TEXT_MAX 512
+
+struct config_text {
+	char text[CONFIG_TEXT_MAX]; /* NUL-terminated */
+};
+
 /* The fields have the names of the keys in config_table.h: durations in ms, sizes
  * in bytes, 0 for "auto" of a number. */
 #define CONFIG_FIELD(section, name, kind, ...)  CONFIG_C_##kind name;

@@ -55,6 +55,7 @@ char *config_option_variable(const struct config_option *option, char out[CONFIG
 	return out;
 }
 
+/* The arguments of a process are everybody's to read: a secret has no flag. */
 const struct config_option *config_option_by_flag(struct slice name)
 {
 	char plain[CONFIG_NAME_MAX];
@@ -66,8 +67,9 @@ const struct config_option *config_option_by_flag(struct slice name)
 	replace(plain, '_', '-');
 	replace(plain, '.', '-');
 	for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++)
-		if (strcmp(plain, long_flag(&config_options[i], known)) == 0 ||
-		    strcmp(plain, config_option_flag(&config_options[i], known)) == 0)
+		if (config_options[i].kind != CONFIG_SECRET &&
+		    (strcmp(plain, long_flag(&config_options[i], known)) == 0 ||
+		     strcmp(plain, config_option_flag(&config_options[i], known)) == 0))
 			return &config_options[i];
 	return NULL;
 }
@@ -82,6 +84,8 @@ void config_offer_flags(struct suggest *suggest)
 	char known[CONFIG_NAME_MAX];
 
 	for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++) {
+		if (config_options[i].kind == CONFIG_SECRET)
+			continue;
 		suggest_offer(suggest, config_option_flag(&config_options[i], known));
 		suggest_offer(suggest, long_flag(&config_options[i], known));
 	}

@@ -23,6 +23,8 @@ enum config_kind {
 	CONFIG_NAME,
 	CONFIG_TOKENS,
 	CONFIG_PREFIXES,
+	CONFIG_FILE,
+	CONFIG_SECRET,
 };
 
 enum config_reload { CONFIG_LIVE, CONFIG_RESTART };
@@ -75,7 +77,8 @@ bool config_value_apply(const struct config_option *option, struct slice text, v
 bool config_prefix_add(struct config_prefixes *prefixes, struct slice text,
 		       struct config_problem *out_problem);
 
-/* The text that parses to this value. Not for PATH, NAME, TOKENS and PREFIXES. */
+/* The text that parses to this value. Not for PATH, NAME, TOKENS, PREFIXES and the
+ * kinds of struct config_text. */
 #define CONFIG_VALUE_MAX 96
 char *config_value_format(const struct config_option *option, const void *value,
 			  char out[CONFIG_VALUE_MAX]);

@@ -17,7 +17,7 @@ static bool is_plain_yaml(const char *text)
 				    "0123456789/_.:{}-";
 	size_t len = strlen(text);
 
-	return strspn(text, plain) == len && strchr(":{}-", text[0]) == NULL &&
+	return len > 0 && strspn(text, plain) == len && strchr(":{}-", text[0]) == NULL &&
 	       text[len - 1] != ':';
 }
 
@@ -56,6 +56,8 @@ static int value_print(const struct config_option *option, const void *base, FIL
 		return tokens_print(field, to);
 	if (option->kind == CONFIG_PREFIXES)
 		return prefixes_print(field, to);
+	if (option->kind == CONFIG_FILE)
+		return scalar_print(((const struct config_text *)field)->text, to);
 	if (option->kind == CONFIG_PATH || option->kind == CONFIG_NAME)
 		return scalar_print(*(char *const *)field, to);
 	return scalar_print(config_value_format(option, field, text), to);
@@ -82,12 +84,27 @@ static void origin_print(const struct config *config, const struct config_option
 	}
 }
 
+/* As a comment, so that what is printed can be loaded again. */
+static int secret_print(const struct config_option *option, const char *indent, const void *base,
+			FILE *to)
+{
+	const struct config_text *field = (const void *)((const char *)base + option->offset);
+
+	return fprintf(to, "%s# %s: %s", indent, option->key,
+		       field->text[0] == 0 ? "not set" : "set");
+}
+
 /* "  key: value   # origin" */
 static void option_print(const struct config *config, const struct config_option *option,
 			 const char *indent, const void *base, const struct config_origin *origin,
 			 FILE *to)
 {
-	int used = fprintf(to, "%s%s: ", indent, option->key) + value_print(option, base, to);
+	int used;
+
+	if (option->kind == CONFIG_SECRET)
+		used = secret_print(option, indent, base, to);
+	else
+		used = fprintf(to, "%s%s: ", indent, option->key) + value_print(option, base, to);
 
 	fprintf(to, "%*s # ", MAX(0, COMMENT_COLUMN - used), "");
 	origin_print(config, option, origin, to);
@@ -122,13 +139,18 @@ static void option_reference(const struct config_option *option, FILE *to)
 		fputs("- Default: made from the path\n", to);
 	else if (option->fallback == NULL)
 		fputs("- Default: none, it must be given\n", to);
+	else if (option->fallback[0] == 0)
+		fputs("- Default: nothing\n", to);
 	else
 		fprintf(to, "- Default: `%s`\n", option->fallback);
 	fprintf(to, "- Allowed: %s\n", config_value_allowed(option, allowed));
 	fprintf(to, "- Class: %s\n", option->reload == CONFIG_LIVE ? "live" : "restart");
 	if (is_route)
 		return;
-	fprintf(to, "- Flag: `%s`\n", config_option_flag(option, name));
+	if (option->kind == CONFIG_SECRET)
+		fputs("- Flag and key in the file: none, it is a secret\n", to);
+	else
+		fprintf(to, "- Flag: `%s`\n", config_option_flag(option, name));
 	fprintf(to, "- Variable: `%s`\n", config_option_variable(option, name));
 }
 
@@ -190,9 +212,12 @@ void config_print_flags(FILE *to)
 	for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++) {
 		const struct config_option *option = &config_options[i];
 
+		if (option->kind == CONFIG_SECRET)
+			continue;
 		fprintf(to, "  %s VALUE\n", config_option_flag(option, name));
 		wrapped_print(option->help, 6, to);
 		fprintf(to, "      Allowed: %s. Default: %s.\n",
-			config_value_allowed(option, allowed), option->fallback);
+			config_value_allowed(option, allowed),
+			option->fallback[0] == 0 ? "nothing" : option->fallback);
 	}
 }

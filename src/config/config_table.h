@@ -38,6 +38,8 @@
 #define CONFIG_C_NAME         char *
 #define CONFIG_C_TOKENS       struct config_tokens
 #define CONFIG_C_PREFIXES     struct config_prefixes
+#define CONFIG_C_FILE         struct config_text /* "" = none */
+#define CONFIG_C_SECRET       struct config_text /* "" = none; from the environment only */
 
 #define CONFIG_SERVER(X)                                                                       \
 	X(server, listen, ADDRESS, "0.0.0.0:8080", 0, 0, "", RESTART,                          \
@@ -68,7 +70,8 @@
 	  "A larger message closes its connection with 1009.")                                 \
 	X(server, send_queue_max, SIZE, "1MiB", 4 * CONFIG_KIB, CONFIG_GIB, "bytes", LIVE,     \
 	  "Per connection. While this much waits for a client, nothing more is read from it; " \
-	  "see send_timeout.")                                                                 \
+	  "see send_timeout. A message of the API or a back end that does not fit closes it "  \
+	  "as slow_reader.")                                                                 \
 	X(server, send_timeout, DURATION, "5s", 100, CONFIG_HOUR, "ms", LIVE,                  \
 	  "A client whose queue is full, and for which the kernel could take nothing more "     \
 	  "for this long, is closed as slow_reader.")                                          \
@@ -91,7 +94,20 @@
 
 #define CONFIG_ADMIN(X)                                                                        \
 	X(admin, listen, ADDRESS, "127.0.0.1:8081", 0, 0, "", RESTART,                         \
-	  "Where health, metrics and limits are served. Keep it off the public network.")
+	  "Where health, metrics, limits and the API are served. Keep it off the public "      \
+	  "network.")                                                                          \
+	X(admin, token_file, FILE, "", 0, CONFIG_TEXT_MAX - 1, "bytes", RESTART,               \
+	  "File with the API's bearer token on its only line; readable by its owner (and "     \
+	  "group) alone. Without a token the API answers only on loopback.")                   \
+	X(admin, token, SECRET, "", 0, CONFIG_TEXT_MAX - 1, "bytes", RESTART,                  \
+	  "The API's bearer token itself, if there is no token_file.")                         \
+	X(admin, max_body, SIZE, "1MiB", 1 * CONFIG_KIB, CONFIG_GIB, "bytes", RESTART,         \
+	  "A request to the API with a larger body gets 413.")                                 \
+	X(admin, max_calls, COUNT, "256", 1, 65536, "requests", RESTART,                       \
+	  "Requests to the API whose body is being read or whose answer is awaited, at the "   \
+	  "same time; those beyond get 503. Each may hold max_body.")                          \
+	X(admin, call_timeout, DURATION, "30s", 100, CONFIG_HOUR, "ms", RESTART,               \
+	  "How long a request to the API waits for its answer; then it gets 504.")
 
 #define CONFIG_LOG(X)                                                                          \
 	X(log, level, LEVEL, "info", 0, 0, "", LIVE, "The lowest level that is written.")      \

@@ -50,6 +50,8 @@ static const struct kind {
 	[CONFIG_BACKEND] = {.words = backend_words},
 	[CONFIG_TOKENS] = {0},
 	[CONFIG_PREFIXES] = {0},
+	[CONFIG_FILE] = {0},
+	[CONFIG_SECRET] = {0},
 };
 
 /* Every enum is stored through this type. */
@@ -100,6 +102,15 @@ char *config_value_allowed(const struct config_option *option, char out[CONFIG_A
 	case CONFIG_NAME:
 		snprintf(out, CONFIG_ALLOWED_MAX,
 			 "at most %" PRIu64 " letters, digits, '_' and '-'", option->max);
+		return out;
+	case CONFIG_FILE:
+		snprintf(out, CONFIG_ALLOWED_MAX,
+			 "a path of at most %" PRIu64 " bytes, without '\"' and '\\', or nothing",
+			 option->max);
+		return out;
+	case CONFIG_SECRET:
+		snprintf(out, CONFIG_ALLOWED_MAX,
+			 "at most %" PRIu64 " visible ASCII characters, or nothing", option->max);
 		return out;
 	case CONFIG_TOKENS:
 	case CONFIG_PREFIXES:
@@ -225,6 +236,35 @@ static bool text_parse(const struct config_option *option, struct slice text, ch
 	return true;
 }
 
+static bool is_good_byte(enum config_kind kind, uint8_t byte)
+{
+	if (kind == CONFIG_SECRET)
+		return byte > ' ' && byte <= '~';
+	return byte >= ' ' && byte != 0x7f && byte != '"' && byte != '\\';
+}
+
+/* A secret is not repeated in what is said about it. */
+static bool string_parse(const struct config_option *option, struct slice text,
+			 struct config_text *out_value, struct config_problem *out_problem)
+{
+	char seen[CONFIG_QUOTE_MAX], allowed[CONFIG_ALLOWED_MAX];
+	bool is_good = text.len <= option->max;
+
+	for (size_t i = 0; i < text.len && is_good; i++)
+		is_good = is_good_byte(option->kind, text.data[i]);
+	if (!is_good) {
+		problem_set(out_problem, "%s is not allowed; write %s",
+			    option->kind == CONFIG_SECRET ? "what is given"
+							  : config_quote(text, seen),
+			    config_value_allowed(option, allowed));
+		return false;
+	}
+	*out_value = (struct config_text){0};
+	if (text.len > 0)
+		memcpy(out_value->text, text.data, text.len);
+	return true;
+}
+
 bool config_prefix_add(struct config_prefixes *prefixes, struct slice text,
 		       struct config_problem *out_problem)
 {
@@ -277,6 +317,8 @@ bool config_value_parse(const struct config_option *option, struct slice text, v
 		return address_parse(text, out_value, out_problem);
 	if (option->kind == CONFIG_PATH || option->kind == CONFIG_NAME)
 		return text_parse(option, text, out_value, out_problem);
+	if (option->kind == CONFIG_FILE || option->kind == CONFIG_SECRET)
+		return string_parse(option, text, out_value, out_problem);
 	if (option->kind == CONFIG_PREFIXES)
 		return prefixes_parse(text, out_value, out_problem);
 	if (kind->words != NULL)
@@ -302,7 +344,8 @@ char *config_value_format(const struct config_option *option, const void *value,
 	const struct kind *kind = &kinds[option->kind];
 
 	CHECK(option->kind != CONFIG_PATH && option->kind != CONFIG_NAME &&
-	      option->kind != CONFIG_TOKENS && option->kind != CONFIG_PREFIXES);
+	      option->kind != CONFIG_TOKENS && option->kind != CONFIG_PREFIXES &&
+	      option->kind != CONFIG_FILE && option->kind != CONFIG_SECRET);
 	if (option->kind == CONFIG_ADDRESS)
 		return net_addr_format(value, out, CONFIG_VALUE_MAX);
 	if (kind->words != NULL) {

@@ -212,13 +212,19 @@ static void option_apply(struct config_walk *walk, struct scope *scope, size_t i
 {
 	const struct config_option *option = &scope->options[index];
 	char path[CONFIG_NAME_MAX + PATH_BYTES], allowed[CONFIG_ALLOWED_MAX];
+	char variable[CONFIG_NAME_MAX];
 	struct config_problem problem;
 
 	snprintf(path, sizeof(path), "%s.%s", scope->path, option->key);
 	scope->origins[index] = origin_of(node);
 	void *field = (char *)scope->base + option->offset;
 
-	if (option->kind == CONFIG_TOKENS) {
+	if (option->kind == CONFIG_SECRET) {
+		config_walk_mistake(walk, node->start_mark,
+				    "%s: is a secret and has no place in this file; write it to a "
+				    "file of its own and name that in %s_file, or set %s",
+				    path, path, config_option_variable(option, variable));
+	} else if (option->kind == CONFIG_TOKENS) {
 		tokens_apply(walk, option, node, path, field);
 	} else if (option->kind == CONFIG_PREFIXES) {
 		prefixes_apply(walk, option, node, path, field);

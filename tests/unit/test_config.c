@@ -634,6 +634,44 @@ static void test_flag_beats_environment_beats_file_beats_default(void **state)
 	config_finish(&config);
 }
 
+static void test_a_secret_comes_from_the_environment_alone(void **state)
+{
+	(void)state;
+	char *environment[] = {(char *)"GATEHOUSE_ADMIN_TOKEN=s3cret", NULL};
+	struct config config;
+	char *report = report_of(&(struct config_sources){.environment = environment}, &config);
+	char *values = printed(&config, config_print);
+
+	assert_string_equal(report, "");
+	assert_string_equal(config.admin.token.text, "s3cret");
+	assert_null(strstr(values, "s3cret"));
+	assert_non_null(strstr(values, "  # token: set "));
+	assert_non_null(strstr(values, "# environment GATEHOUSE_ADMIN_TOKEN\n"));
+	free(values);
+	free(report);
+	config_finish(&config);
+	assert_false(config_has_flag(SLICE_LITERAL("--admin-token")));
+	assert_true(config_has_flag(SLICE_LITERAL("--admin-token-file")));
+	report = report_of_text("admin: {token: s3cret}", &config);
+	assert_string_equal(report,
+			    "f:1:16: admin.token: is a secret and has no place in this file; write "
+			    "it to a file of its own and name that in admin.token_file, or set "
+			    "GATEHOUSE_ADMIN_TOKEN\n");
+	free(report);
+}
+
+static void test_a_bad_secret_is_not_repeated(void **state)
+{
+	(void)state;
+	char *environment[] = {(char *)"GATEHOUSE_ADMIN_TOKEN=s3cret with spaces", NULL};
+	struct config config;
+	char *report = report_of(&(struct config_sources){.environment = environment}, &config);
+
+	assert_string_equal(report, "GATEHOUSE_ADMIN_TOKEN: what is given is not allowed; write at "
+				    "most 511 visible ASCII characters, or nothing\n");
+	free(report);
+}
+
 static void test_variable_table(void **state)
 {
 	(void)state;
@@ -782,7 +820,8 @@ static void test_shipped_file_is_exactly_the_defaults(void **state)
 	load_defaults(&defaults);
 	assert_same(&defaults, &shipped);
 	for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++)
-		assert_int_equal(shipped.origins[i].kind, CONFIG_FROM_FILE);
+		if (i != CONFIG_OPTION_admin_token) /* a secret has no place in it */
+			assert_int_equal(shipped.origins[i].kind, CONFIG_FROM_FILE);
 	for (size_t i = 0; i < CONFIG_ROUTE_OPTION_COUNT; i++)
 		assert_int_equal(shipped.routes[0].origins[i].kind, CONFIG_FROM_FILE);
 	config_finish(&shipped);
@@ -847,6 +886,8 @@ int main(void)
 		cmocka_unit_test(test_aliases_that_multiply_are_cut),
 		cmocka_unit_test(test_a_report_shows_100_lines_and_counts_the_rest),
 		cmocka_unit_test(test_flag_beats_environment_beats_file_beats_default),
+		cmocka_unit_test(test_a_secret_comes_from_the_environment_alone),
+		cmocka_unit_test(test_a_bad_secret_is_not_repeated),
 		cmocka_unit_test(test_variable_table),
 		cmocka_unit_test(test_flag_names),
 		cmocka_unit_test(test_mistakes_of_all_sources_come_together),
