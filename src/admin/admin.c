@@ -17,11 +17,24 @@ void admin_reply_json(struct http_reply *reply, unsigned status, json_t *body)
 	free(text);
 }
 
+/* What can only be read, whatever it would be. */
+static void check_method(const struct http_request *request, struct http_reply *reply)
+{
+	if (http_request_is_read(request))
+		return;
+	buf_finish(&reply->body);
+	*reply = (struct http_reply){0};
+	http_reply_method(reply, request->method, "GET, HEAD");
+}
+
 bool admin_answer_health(void *arg, const struct http_request *request, struct http_reply *reply)
 {
 	const struct admin *admin = arg;
 
-	return health_answer(admin->server, request->path, reply);
+	if (!health_answer(admin->server, request->path, reply))
+		return false;
+	check_method(request, reply);
+	return true;
 }
 
 bool admin_answer(void *arg, const struct http_request *request, struct http_reply *reply)
@@ -33,6 +46,7 @@ bool admin_answer(void *arg, const struct http_request *request, struct http_rep
 	else if (slice_equals(request->path, SLICE_LITERAL("/limits")))
 		limits_answer(admin, request->query, reply);
 	else
-		return health_answer(admin->server, request->path, reply);
+		return admin_answer_health(arg, request, reply);
+	check_method(request, reply);
 	return true;
 }

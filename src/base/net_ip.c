@@ -40,6 +40,13 @@ bool net_ip_is_v4(const struct net_ip *ip)
 	return memcmp(ip->bytes, v4_head, V4_AT) == 0;
 }
 
+bool net_ip_is_loopback(const struct net_ip *ip)
+{
+	static const struct net_ip v6 = {.bytes = {[15] = 1}};
+
+	return net_ip_is_v4(ip) ? ip->bytes[V4_AT] == 127 : net_ip_equals(ip, &v6);
+}
+
 bool net_ip_equals(const struct net_ip *a, const struct net_ip *b)
 {
 	return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;

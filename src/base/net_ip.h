@@ -30,6 +30,7 @@ struct net_prefix {
 
 struct net_ip net_ip_of(const struct net_addr *addr);
 bool net_ip_is_v4(const struct net_ip *ip);
+bool net_ip_is_loopback(const struct net_ip *ip); /* 127.0.0.0/8 or ::1 */
 bool net_ip_equals(const struct net_ip *a, const struct net_ip *b);
 
 /* The first `bits` (at most 128), then zeros. */

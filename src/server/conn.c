@@ -77,6 +77,10 @@ static void on_recv(struct tcp *tcp, uint8_t *data, size_t len)
 	case CONN_HEAD:
 		conn_http_recv(conn, data, len);
 		break;
+	case CONN_BODY:
+	case CONN_ANSWER:
+		conn_later_recv(conn, data, len);
+		break;
 	case CONN_OPEN:
 	case CONN_CLOSING:
 		conn_ws_recv(conn, data, len);
@@ -96,9 +100,9 @@ static void on_eof(struct tcp *tcp)
 	if (conn->is_stalled)
 		return; /* what it sent before is still held: conn_ws_drained goes on */
 	conn_set_reason(conn, CLOSE_EOF);
-	if (conn->state == CONN_HEAD)
+	if (conn->state == CONN_HEAD || conn->state == CONN_BODY)
 		tcp_close(tcp);
-	else
+	else if (conn->state != CONN_ANSWER)
 		conn_flush_and_close(conn);
 }
 
@@ -125,6 +129,10 @@ static void on_timer(struct timer *timer)
 	switch ((enum conn_state)conn->state) {
 	case CONN_HEAD:
 		conn_http_timeout(conn);
+		break;
+	case CONN_BODY:
+	case CONN_ANSWER:
+		conn_later_timeout(conn);
 		break;
 	case CONN_OPEN:
 		conn_ws_timeout(conn);
@@ -161,12 +169,14 @@ static void on_closed(struct tcp *tcp)
 
 	if (conn->state == CONN_HEAD)
 		conn_http_release(conn);
+	else if (conn->state == CONN_BODY || conn->state == CONN_ANSWER)
+		conn_later_release(conn);
 	else
 		conn_ws_release(conn);
 	loop_timer_stop(worker->loop, &conn->timer);
 	conn_depart(conn);
 	count_end(conn);
-	list_remove(&conn->node);
+	worker_conn_remove(worker, &conn->node);
 	if (conn->has_presence)
 		presence_unref(&conn->session.presence);
 	pool_put(&worker->conns, conn);
@@ -242,6 +252,8 @@ void conn_drain(struct conn *conn)
 		conn_ws_close(conn, CLOSE_DRAIN);
 	else if (conn->state == CONN_HEAD)
 		conn_http_drain(conn);
+	else if (conn->state == CONN_BODY)
+		conn_cut(conn, CLOSE_DRAIN);
 }
 
 void conn_abort(struct conn *conn)

@@ -7,6 +7,8 @@
  *                -> FLUSH   -> (closed)     a WebSocket that the client closes
  *                -> LINGER  -> (closed)     a WebSocket that broke the rules
  *        -> FLUSH or LINGER -> (closed)     an ordinary answer, or a refusal
+ *        -> BODY -> ANSWER -> FLUSH ...     a request with a body, or whose answer comes
+ *                                           later; either state may be left out
  *
  * An idle one costs this struct and its presence; what it borrows while bytes are
  * under way (head, frames, output) goes back to the worker. */
@@ -19,6 +21,8 @@
 
 enum conn_state {
 	CONN_HEAD,    /* reading the request */
+	CONN_BODY,    /* reading the request's body */
+	CONN_ANSWER,  /* somebody else is about to answer */
 	CONN_OPEN,    /* a WebSocket */
 	CONN_CLOSING, /* our close frame is out; waiting for the client's */
 	CONN_FLUSH,   /* closes when the output is with the kernel */
@@ -45,8 +49,9 @@ struct conn {
 	struct worker *worker;
 	const struct route *route; /* NULL until the upgrade */
 	union {
-		struct head_rx *head;    /* CONN_HEAD; NULL: nothing arrived yet */
-		struct frame_rx *frames; /* later; NULL: between messages */
+		struct head_rx *head;     /* CONN_HEAD; NULL: nothing arrived yet */
+		struct http_later *later; /* CONN_BODY and CONN_ANSWER */
+		struct frame_rx *frames;  /* later; NULL: between messages */
 	};
 	union {
 		struct net_ip client;   /* the peer, or whom a trusted proxy speaks for */
@@ -67,6 +72,7 @@ struct conn {
 	bool has_place : 1;         /* in admission */
 	bool has_address_place : 1; /* in the service's address_limit */
 	bool may_have_proxy : 1;    /* a PROXY header may come before anything else */
+	bool is_proxied : 1;        /* `client` is not the other end of the socket */
 	bool is_pinged : 1;         /* and nothing was heard since */
 	bool is_stalled : 1;        /* not read, because its output queue is full */
 	bool is_reserve : 1;        /* sits on the last descriptor */
@@ -155,6 +161,18 @@ void conn_http_recv(struct conn *conn, uint8_t *data, size_t len);
 void conn_http_timeout(struct conn *conn);
 void conn_http_drain(struct conn *conn);
 void conn_http_release(struct conn *conn);
+
+/* What a handler is asked, with an empty body. */
+struct http_request conn_http_ask(struct conn *conn, const struct http_head *head,
+				  const uint8_t *data);
+
+/* conn_later.c: a request that outlives the callback it came in, because its body follows
+ * or its answer comes later. conn_later_begin: false if there is no body to be read, true
+ * if it is read now, or refused; the others are for CONN_BODY and CONN_ANSWER. */
+bool conn_later_begin(struct conn *conn, const struct conn_request *request);
+void conn_later_recv(struct conn *conn, const uint8_t *data, size_t len);
+void conn_later_timeout(struct conn *conn);
+void conn_later_release(struct conn *conn);
 
 /* conn_ws.c: the upgrade is answered; bytes in CONN_OPEN and CONN_CLOSING; the output
  * is with the kernel; the timer; the end of the client's stream. */

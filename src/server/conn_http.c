@@ -13,13 +13,39 @@
 
 /* --- ordinary requests --- */
 
-static bool has_body(const struct conn_request *request)
+static bool has_field(const struct http_head *head, const uint8_t *data, const char *name)
 {
 	struct slice value;
 
-	return request->rest_len > 0 ||
-	       http_field_find(request->head, request->data, "Content-Length", &value) > 0 ||
-	       http_field_find(request->head, request->data, "Transfer-Encoding", &value) > 0;
+	return http_field_find(head, data, name, &value) > 0;
+}
+
+/* What a proxy on this machine passes on comes from loopback too. */
+static bool is_local(const struct conn *conn, const struct http_head *head, const uint8_t *data)
+{
+	return net_ip_is_loopback(conn_client(conn)) && !conn->is_proxied &&
+	       !has_field(head, data, "Forwarded") && !has_field(head, data, "X-Forwarded-For") &&
+	       !has_field(head, data, "Via");
+}
+
+struct http_request conn_http_ask(struct conn *conn, const struct http_head *head,
+				  const uint8_t *data)
+{
+	return (struct http_request){
+		.method = http_method(head, data),
+		.path = http_path(head, data),
+		.query = http_query(head, data),
+		.head = head,
+		.data = data,
+		.conn = conn,
+		.is_local = is_local(conn, head, data),
+	};
+}
+
+static bool has_body(const struct conn_request *request)
+{
+	return request->rest_len > 0 || has_field(request->head, request->data, "Content-Length") ||
+	       has_field(request->head, request->data, "Transfer-Encoding");
 }
 
 static bool is_route_path(const struct conn *conn, struct slice path)
@@ -40,15 +66,15 @@ static bool is_route_path(const struct conn *conn, struct slice path)
 static void serve_http(struct conn *conn, const struct conn_request *request)
 {
 	const struct http_handler *handler = &conn->worker->service->handler;
-	struct http_request ask = {
-		.method = http_method(request->head, request->data),
-		.path = http_path(request->head, request->data),
-		.query = http_query(request->head, request->data),
-	};
-	bool is_read = conn->is_head || slice_equals(ask.method, SLICE_LITERAL("GET"));
+	struct http_request ask = conn_http_ask(conn, request->head, request->data);
 	struct http_reply reply = {0};
+	bool is_answered = handler->answer(handler->arg, &ask, &reply);
 
-	if (is_read && handler->answer(handler->arg, &ask, &reply)) {
+	if (conn->state != CONN_HEAD) {
+		buf_finish(&reply.body); /* taken: the answer comes later */
+		return;
+	}
+	if (is_answered) {
 		stat_add(&conn->worker->stats.http_requests, 1);
 		conn_answer(conn, &reply, has_body(request));
 		return;
@@ -56,7 +82,7 @@ static void serve_http(struct conn *conn, const struct conn_request *request)
 	buf_finish(&reply.body);
 	if (is_route_path(conn, ask.path))
 		conn_reject(conn, 426, "This path speaks WebSocket: ask for an upgrade.");
-	else if (!is_read)
+	else if (conn->worker->service->routes != NULL && !http_request_is_read(&ask))
 		conn_reject(conn, 405, "Only GET and HEAD are served here.");
 	else
 		conn_reject(conn, 404, "There is nothing at this path.");
@@ -68,6 +94,7 @@ static void client_set(struct conn *conn, const struct net_ip *ip, uint16_t port
 {
 	if (net_ip_equals(&conn->client, ip))
 		return;
+	conn->is_proxied = true;
 	conn->client = *ip;
 	conn->client_port = port;
 }
@@ -139,7 +166,8 @@ static void on_request(struct conn *conn, const struct conn_request *request)
 		conn_reject(conn, error.status, error.detail);
 		return;
 	case WS_UPGRADE_NONE:
-		serve_http(conn, request);
+		if (!conn_later_begin(conn, request))
+			serve_http(conn, request);
 		return;
 	case WS_UPGRADE_OK:
 		believe_forwarded(conn, request);

@@ -20,23 +20,36 @@ const char *http_status_text(unsigned status)
 	} texts[] = {
 		{200, "OK"},
 		{400, "Bad Request"},
+		{401, "Unauthorized"},
+		{403, "Forbidden"},
 		{404, "Not Found"},
 		{405, "Method Not Allowed"},
 		{408, "Request Timeout"},
 		{409, "Conflict"},
+		{411, "Length Required"},
+		{413, "Content Too Large"},
 		{414, "URI Too Long"},
+		{415, "Unsupported Media Type"},
+		{417, "Expectation Failed"},
 		{426, "Upgrade Required"},
 		{429, "Too Many Requests"},
 		{431, "Request Header Fields Too Large"},
 		{500, "Internal Server Error"},
 		{501, "Not Implemented"},
 		{503, "Service Unavailable"},
+		{504, "Gateway Timeout"},
 		{505, "HTTP Version Not Supported"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		if (texts[i].status == status)
 			return texts[i].text;
 	return "Unknown";
+}
+
+bool http_request_is_read(const struct http_request *request)
+{
+	return slice_equals(request->method, SLICE_LITERAL("GET")) ||
+	       slice_equals(request->method, SLICE_LITERAL("HEAD"));
 }
 
 void http_reply_header(struct http_reply *reply, const char *format, ...)
@@ -65,11 +78,34 @@ static void set_problem(struct http_reply *reply, unsigned status, json_t *probl
 	free(text);
 }
 
+void http_reply_problem_about(struct http_reply *reply, const struct http_problem *problem)
+{
+	set_problem(reply, problem->status,
+		    json_pack("{s:s, s:s, s:i, s:s*, s:s*, s:s*, s:s*}", "type", "about:blank",
+			      "title", http_status_text(problem->status), "status",
+			      (int)problem->status, "detail", problem->detail, "reason",
+			      problem->reason, "seen", problem->seen, "allowed", problem->allowed));
+}
+
 void http_reply_problem(struct http_reply *reply, unsigned status, const char *detail)
 {
-	set_problem(reply, status,
-		    json_pack("{s:s, s:s, s:i, s:s}", "type", "about:blank", "title",
-			      http_status_text(status), "status", (int)status, "detail", detail));
+	http_reply_problem_about(reply, &(struct http_problem){.status = status, .detail = detail});
+}
+
+void http_reply_method(struct http_reply *reply, struct slice seen, const char *allow)
+{
+	char method[32];
+
+	/* A token: ASCII. */
+	snprintf(method, sizeof(method), "%.*s", (int)MIN(seen.len, sizeof(method) - 1), seen.data);
+	http_reply_header(reply, "Allow: %s", allow);
+	http_reply_problem_about(reply, &(struct http_problem){
+						.status = 405,
+						.detail = "This method is not served here.",
+						.reason = "method",
+						.seen = method,
+						.allowed = allow,
+					});
 }
 
 void http_reply_conflict(struct http_reply *reply, const char *route, const char *client_id)

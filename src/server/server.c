@@ -139,6 +139,8 @@ struct server *server_create(const struct server_options *options)
 	accept_rate_init(&server->public_service.accept_rate, options->config->server.accept_rate,
 			 options->config->server.accept_burst);
 	service_init(&server->admin_service, server);
+	server->admin_service.max_body = options->config->admin.max_body;
+	server->admin_service.max_calls = options->config->admin.max_calls;
 	return server;
 }
 
@@ -406,4 +408,22 @@ const char *server_binding_limit(const struct server *server)
 uint64_t server_started_ns(const struct server *server)
 {
 	return server->started_ns;
+}
+
+const char *server_node(const struct server *server)
+{
+	return server->admin_service.node;
+}
+
+size_t server_worker_count(const struct server *server)
+{
+	return server->worker_count;
+}
+
+struct worker *server_worker(struct server *server, size_t index)
+{
+	pthread_mutex_lock(&server->mutex);
+	struct worker *worker = server->slots[index].worker;
+	pthread_mutex_unlock(&server->mutex);
+	return worker;
 }

@@ -15,6 +15,7 @@
 
 struct directory;
 struct server;
+struct worker;
 
 struct server_options {
 	const struct config *config; /* outlives the server */
@@ -51,6 +52,10 @@ int server_ended_fd(const struct server *server);
  * server_start was good. NULL is fine. */
 void server_destroy(struct server **server);
 
+/* From any thread: the workers, without the admin's. NULL: it has not started. */
+size_t server_worker_count(const struct server *server);
+struct worker *server_worker(struct server *server, size_t index);
+
 /* --- questions, from any thread --- */
 
 /* For look-ups and lists; lives as long as the server. */
@@ -68,4 +73,5 @@ uint64_t server_fullest_worker(const struct server *server);
 uint64_t server_fullest_address(const struct server *server);
 /* The name of the limit that refuses when the gateway is full. */
 const char *server_binding_limit(const struct server *server);
+const char *server_node(const struct server *server);    /* this host's name */
 uint64_t server_started_ns(const struct server *server); /* clock_now_ns of the start */

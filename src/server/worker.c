@@ -57,6 +57,40 @@ void worker_conn_gone(struct worker *worker)
 	end_if_empty(worker);
 }
 
+void worker_conn_remove(struct worker *worker, struct list_node *conn)
+{
+	for (struct list_node *node = worker->walks.next; node != &worker->walks;
+	     node = node->next) {
+		struct conn_walk *walk = CONTAINER_OF(node, struct conn_walk, node);
+
+		if (walk->next == conn)
+			walk->next = conn->next;
+	}
+	list_remove(conn);
+}
+
+void conn_walk_start(struct conn_walk *walk, struct worker *worker)
+{
+	walk->worker = worker;
+	walk->next = worker->conn_list.next;
+	list_append(&worker->walks, &walk->node);
+}
+
+struct conn *conn_walk_next(struct conn_walk *walk)
+{
+	struct list_node *node = walk->next;
+
+	if (node == &walk->worker->conn_list)
+		return NULL;
+	walk->next = node->next;
+	return CONTAINER_OF(node, struct conn, node);
+}
+
+void conn_walk_stop(struct conn_walk *walk)
+{
+	list_remove(&walk->node);
+}
+
 /* Calls may close a connection, but its node stays in the list until the turn ends. */
 static void each_conn(struct worker *worker, void (*call)(struct conn *conn))
 {
@@ -156,6 +190,7 @@ struct worker *worker_start(const struct worker_options *options)
 	pool_init(&worker->frames, sizeof(struct frame_rx), 16);
 	list_init(&worker->conn_list);
 	mailbox_init(&worker->mailbox);
+	list_init(&worker->walks);
 	int r = pthread_create(&worker->thread, NULL, thread_main, worker);
 
 	if (r != 0) {

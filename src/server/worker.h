@@ -35,6 +35,8 @@ struct service {
 	struct accept_rate accept_rate;
 	uint64_t worker_connections; /* at most, per worker */
 	uint64_t nofile;             /* the soft limit on descriptors */
+	uint64_t max_body;           /* [bytes] of a request, if the handler wants bodies */
+	uint64_t max_calls;          /* requests with a body or a later answer, at most */
 	/* What a client is told when admission is full: max_connections if it was
 	 * configured, else the limit of the machine that it was taken from. */
 	enum refusal full;
@@ -47,6 +49,7 @@ struct service {
 	struct log_gate accept_gate;
 };
 
+struct conn;
 struct worker;
 
 /* Told by each worker's thread; `arg` is the caller's. */
@@ -78,8 +81,10 @@ struct worker {
 	struct pool frames;
 	struct frame_rx *spare_frames; /* ready for the next connection that needs one */
 	struct list_node conn_list;
+	struct list_node walks; /* struct conn_walk under way */
 	struct random_source random;
 	struct http_head head; /* for requests that arrive whole */
+	uint64_t calls;        /* struct http_later in use */
 	bool has_listener;
 	bool is_ending;
 	struct loop_task drain_task;
@@ -105,6 +110,20 @@ void worker_join(struct worker *worker);
 
 /* After worker_join. NULL is fine. */
 void worker_destroy(struct worker **worker);
+
+/* For connections: takes one out of conn_list. */
+void worker_conn_remove(struct worker *worker, struct list_node *conn);
+
+/* Goes through the worker's connections over several turns: those that come meanwhile are
+ * found, those that go are left out. In the worker's thread. */
+struct conn_walk {
+	struct list_node node; /* in worker->walks */
+	struct list_node *next;
+	struct worker *worker;
+};
+void conn_walk_start(struct conn_walk *walk, struct worker *worker);
+struct conn *conn_walk_next(struct conn_walk *walk); /* NULL: that was all */
+void conn_walk_stop(struct conn_walk *walk);
 
 /* For connections: one has gone; the last one of a draining worker ends it. */
 void worker_conn_gone(struct worker *worker);

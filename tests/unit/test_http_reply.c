@@ -236,9 +236,50 @@ static void test_every_status_has_a_text(void **state)
 	assert_string_equal(http_status_text(299), "Unknown");
 }
 
+static void test_problem_tells_reason_seen_and_allowed(void **state)
+{
+	(void)state;
+	struct http_reply reply = {0};
+
+	http_reply_problem_about(&reply, &(struct http_problem){.status = 400,
+								.detail = "No.",
+								.reason = "query",
+								.seen = "0",
+								.allowed = "1..1000"});
+	json_t *body = body_of(&reply);
+
+	assert_int_equal(reply.status, 400);
+	assert_string_equal(json_string_value(json_object_get(body, "title")), "Bad Request");
+	assert_string_equal(json_string_value(json_object_get(body, "reason")), "query");
+	assert_string_equal(json_string_value(json_object_get(body, "seen")), "0");
+	assert_string_equal(json_string_value(json_object_get(body, "allowed")), "1..1000");
+	json_decref(body);
+	buf_finish(&reply.body);
+}
+
+static void test_wrong_method_names_those_that_are_served(void **state)
+{
+	(void)state;
+	struct http_reply reply = {0};
+
+	http_reply_method(&reply, SLICE_LITERAL("DELETE"), "GET, HEAD");
+	char *head = head_of(&reply);
+	json_t *body = body_of(&reply);
+
+	assert_line(head, "Allow: GET, HEAD");
+	assert_int_equal(reply.status, 405);
+	assert_string_equal(json_string_value(json_object_get(body, "seen")), "DELETE");
+	assert_null(json_object_get(body, "limit"));
+	json_decref(body);
+	free(head);
+	buf_finish(&reply.body);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_problem_tells_reason_seen_and_allowed),
+		cmocka_unit_test(test_wrong_method_names_those_that_are_served),
 		cmocka_unit_test(test_refusal_names_the_limit_in_the_head),
 		cmocka_unit_test(test_refusal_is_a_problem_with_numbers),
 		cmocka_unit_test(test_every_refusal_of_the_table_fits),

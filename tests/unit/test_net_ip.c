@@ -260,9 +260,37 @@ static void test_short_room_cuts_the_text(void **state)
 	assert_string_equal(net_prefix_format(&prefix, text, sizeof(text)), "10.");
 }
 
+static void test_loopback_is_127_and_one(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		bool want;
+	} rows[] = {
+		{"127.0.0.1", true},
+		{"127.255.255.254", true},
+		{"::ffff:127.0.0.1", true},
+		{"::1", true},
+		{"128.0.0.1", false},
+		{"10.0.0.127", false},
+		{"::2", false},
+		{"::", false},
+		{"7f00::1", false},
+		{"0.0.0.0", false},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct net_ip ip;
+
+		ASSERT_ROW(net_ip_parse(slice_from_text(rows[i].text), &ip), rows[i].text);
+		ASSERT_ROW(net_ip_is_loopback(&ip) == rows[i].want, rows[i].text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_loopback_is_127_and_one),
 		cmocka_unit_test(test_ip_table),
 		cmocka_unit_test(test_nul_is_no_end),
 		cmocka_unit_test(test_ip_of_a_socket_address),
