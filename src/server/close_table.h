@@ -20,7 +20,8 @@
 	X(TOO_BIG, "message_too_big", 1009, "message is larger than max_message_size",          \
 	  "A message was larger than server.max_message_size.")                                 \
 	X(SLOW_READER, "slow_reader", 0, "",                                                    \
-	  "send_queue_max bytes waited and none was taken for send_timeout.")                   \
+	  "send_queue_max bytes waited and none was taken for send_timeout, or a pushed "       \
+	  "message did not fit.")                                                               \
 	X(PONG_TIMEOUT, "pong_timeout", 1001, "no answer to a ping",                            \
 	  "A ping was not answered within server.pong_timeout.")                                \
 	X(IDLE, "idle_timeout", 1001, "idle", "No message for server.idle_timeout.")            \
@@ -29,6 +30,7 @@
 	X(TAKEN_OVER, "taken_over", 4001, "another connection of this client took over",        \
 	  "The same client connected again, on a route with takeover: newest. A client that "   \
 	  "gets it must not come back by itself: it would take over in turn.")                  \
+	X(REQUESTED, "requested", 1000, "", "A back end or the API asked for it.")              \
 	X(DRAIN, "drain", 1001, "server is shutting down", "The gateway was stopping.")         \
 	X(BACKEND, "backend_error", 1011, "back end failed", "The route's back end failed.")    \
 	X(NO_MEMORY, "out_of_memory", 1011, "out of memory", "Memory was out.")

@@ -58,8 +58,13 @@ static void close_taken_over(struct session *session)
 	conn_ws_close(conn, CLOSE_TAKEN_OVER);
 }
 
+static int close_session(struct session *session, uint16_t code, const char *reason);
+
 static const struct session_ops session_ops = {
 	.send = send_message,
+	.push = conn_push_message,
+	.close = close_session,
+	.queued = conn_queued,
 	.taken_over = close_taken_over,
 };
 
@@ -141,11 +146,12 @@ void conn_ws_fail(struct conn *conn, enum close_reason reason)
 	conn_linger(conn);
 }
 
-void conn_ws_close(struct conn *conn, enum close_reason reason)
+static void start_closing(struct conn *conn, enum close_reason reason, uint16_t code,
+			  const char *text)
 {
 	conn_set_reason(conn, reason);
 	conn_depart(conn);
-	send_close(conn, (uint16_t)close_table[reason].code, close_table[reason].text);
+	send_close(conn, code, text);
 	conn->state = CONN_CLOSING;
 	if (conn->is_stalled) {
 		conn_ws_release(conn);
@@ -155,6 +161,21 @@ void conn_ws_close(struct conn *conn, enum close_reason reason)
 		conn_flush_and_close(conn);
 	else
 		conn_timer_start(conn, limits_of(conn)->close_timeout);
+}
+
+void conn_ws_close(struct conn *conn, enum close_reason reason)
+{
+	start_closing(conn, reason, (uint16_t)close_table[reason].code, close_table[reason].text);
+}
+
+static int close_session(struct session *session, uint16_t code, const char *reason)
+{
+	struct conn *conn = CONTAINER_OF(session, struct conn, session);
+
+	if (conn->state != CONN_OPEN || tcp_is_closing(&conn->tcp))
+		return -EPIPE;
+	start_closing(conn, CLOSE_REQUESTED, code, reason);
+	return 0;
 }
 
 static void on_close_frame(struct conn *conn, const struct ws_event_data *event)

@@ -23,6 +23,15 @@ struct session_ops {
 	/* Queues a message to the client. 0; -ENOMEM; -EPIPE if the connection is
 	 * closing. */
 	int (*send)(struct session *session, const struct message *message);
+	/* Queues a message that the client did not ask for. 0; -ENOMEM; -EPIPE as above;
+	 * -ENOBUFS: with it more than send_queue_max bytes would wait, and the connection
+	 * is cut as a slow reader. One message alone always fits. */
+	int (*push)(struct session *session, const struct message *message);
+	/* Begins the closing handshake with a code that a server may send and a reason of
+	 * at most 123 bytes of UTF-8. 0; -EPIPE if it is closing already. */
+	int (*close)(struct session *session, uint16_t code, const char *reason);
+	/* [bytes] that wait for the client in the gateway. */
+	size_t (*queued)(const struct session *session);
 	/* A newer connection of the same client is there: closes this one. */
 	void (*taken_over)(struct session *session);
 };
@@ -35,4 +44,19 @@ struct session {
 static inline int session_send(struct session *session, const struct message *message)
 {
 	return session->ops->send(session, message);
+}
+
+static inline int session_push(struct session *session, const struct message *message)
+{
+	return session->ops->push(session, message);
+}
+
+static inline int session_close(struct session *session, uint16_t code, const char *reason)
+{
+	return session->ops->close(session, code, reason);
+}
+
+static inline size_t session_queued(const struct session *session)
+{
+	return session->ops->queued(session);
 }
