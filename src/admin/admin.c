@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "admin/api.h"
+
 void admin_reply_json(struct http_reply *reply, unsigned status, json_t *body)
 {
 	char *text = body == NULL ? NULL : json_dumps(body, JSON_INDENT(2));
@@ -41,6 +43,10 @@ bool admin_answer(void *arg, const struct http_request *request, struct http_rep
 {
 	const struct admin *admin = arg;
 
+	if (api_has_path(request->path)) {
+		api_answer(&admin->api, request, reply);
+		return true;
+	}
 	if (slice_equals(request->path, SLICE_LITERAL("/metrics")))
 		metrics_answer(admin, reply);
 	else if (slice_equals(request->path, SLICE_LITERAL("/limits")))
@@ -49,4 +55,11 @@ bool admin_answer(void *arg, const struct http_request *request, struct http_rep
 		return admin_answer_health(arg, request, reply);
 	check_method(request, reply);
 	return true;
+}
+
+bool admin_wants_body(void *arg, const struct http_request *request)
+{
+	const struct admin *admin = arg;
+
+	return api_has_path(request->path) && api_wants_body(&admin->api, request);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * admin.h - health, metrics and limits over HTTP.
+ * admin.h - health, metrics, limits and the API over HTTP.
  *
  * Layer: admin. Answers in the thread of the listener that was asked, from numbers
  * that any thread may read. */
@@ -8,21 +8,27 @@
 #include <jansson.h>
 #include <stdio.h>
 
+#include "admin/api.h"
 #include "server/server.h"
 
 struct admin {
 	const struct server *server;
+	struct api api;
 	uint64_t accept_rate; /* atomic: connections/s, by limits_monitor */
 };
 
 /* /health, /livez and /readyz: for the public listener. `arg` is a struct admin. */
 bool admin_answer_health(void *arg, const struct http_request *request, struct http_reply *reply);
 
-/* The same, /metrics and /limits: for the admin listener. */
+/* The same, /metrics, /limits and /api: for the admin listener. */
 bool admin_answer(void *arg, const struct http_request *request, struct http_reply *reply);
+bool admin_wants_body(void *arg, const struct http_request *request);
 
 /* health.c: fills the reply for one of the three paths; false for any other. */
 bool health_answer(const struct server *server, struct slice path, struct http_reply *reply);
+
+/* "ready" */
+const char *health_status_name(enum server_status status);
 
 /* metrics.c: the Prometheus text format, version 0.0.4. */
 void metrics_answer(const struct admin *admin, struct http_reply *reply);

@@ -5,7 +5,7 @@
 #include "admin/admin.h"
 #include "base/clock.h"
 
-static const char *status_name(enum server_status status)
+const char *health_status_name(enum server_status status)
 {
 	switch (status) {
 	case SERVER_STARTING:
@@ -42,7 +42,7 @@ static void answer(const struct server *server, bool is_about_readiness, struct 
 	enum server_status status = server_status(server);
 	uint64_t uptime_ns = clock_now_ns() - server_started_ns(server);
 	json_t *body = json_pack(
-		"{s:s, s:o, s:I, s:I, s:I, s:s}", "status", status_name(status), "reasons",
+		"{s:s, s:o, s:I, s:I, s:I, s:s}", "status", health_status_name(status), "reasons",
 		reasons(server, status), "connections", (json_int_t)server_connections(server),
 		"max_connections", (json_int_t)server_options(server)->plan->max_connections,
 		"uptime_seconds", (json_int_t)(uptime_ns / NS_PER_S), "version", GATEHOUSE_VERSION);

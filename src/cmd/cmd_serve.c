@@ -183,7 +183,13 @@ static int run(const struct config *config, int signals)
 	struct plan plan;
 	struct server_options options = {.config = config, .plan = &plan};
 	struct os_nofile nofile = os_limits_raise_nofile();
+	struct api_token token;
+	struct api_token_error token_error;
 
+	if (!api_token_load(&config->admin, &token, &token_error)) {
+		log_error(token_error.text);
+		return EXIT_BAD_CONFIG;
+	}
 	if (!choose_engine(config, &facts.engine, &facts.engine_reason))
 		return EXIT_BAD_CONFIG;
 	plan_facts_read(facts.engine, facts.engine_reason, &facts);
@@ -195,11 +201,14 @@ static int run(const struct config *config, int signals)
 		log_error("out of memory or descriptors at start", F_UINT("nofile", nofile.soft));
 		return EXIT_FAILED;
 	}
-	struct admin admin = {.server = server};
+	struct admin admin = {.server = server,
+			      .api = {.server = server, .config = config, .token = token}};
 	struct server_error error;
-	int r = server_start(server,
-			     &(struct http_handler){.answer = admin_answer_health, .arg = &admin},
-			     &(struct http_handler){.answer = admin_answer, .arg = &admin}, &error);
+	int r = server_start(
+		server, &(struct http_handler){.answer = admin_answer_health, .arg = &admin},
+		&(struct http_handler){
+			.answer = admin_answer, .wants_body = admin_wants_body, .arg = &admin},
+		&error);
 
 	if (r < 0) {
 		log_error(error.text);

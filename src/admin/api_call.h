@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * api_call.h - one request to the API, and the endpoints that answer it.
+ *
+ * Layer: admin, for api_*.c only. */
+#pragma once
+
+#include "admin/api.h"
+#include "admin/api_url.h"
+
+/* [bytes] of an answer: a page of the longest list. */
+#define API_BODY_MAX 4194304
+
+struct api_call {
+	const struct api *api;
+	const struct http_request *request;
+	struct http_reply *reply;
+	const struct config_route *route; /* if the path has {route} */
+	struct api_value client_id;       /* if the path has {client_id} */
+};
+
+/* Each fills call->reply, or takes the request with http_later_take. */
+void api_clients_list(struct api_call *call);
+void api_client_inspect(struct api_call *call);
+void api_client_send(struct api_call *call);
+void api_client_close(struct api_call *call);
+void api_broadcast(struct api_call *call);
+void api_node(struct api_call *call);
+
+/* --- for them --- */
+
+/* The reply becomes a problem document. `seen` is shortened if it is long, and left out
+ * if it is not UTF-8. */
+void api_problem(struct http_reply *reply, unsigned status, const char *reason, const char *detail,
+		 struct slice seen, const char *allowed);
+
+void api_problem_no_memory(struct http_reply *reply);
+
+/* A JSON body; takes the reference of `body`. 500 without memory. */
+void api_reply_json(struct http_reply *reply, unsigned status, json_t *body);
+
+/* False: the reply says what is wrong with the query. */
+bool api_query(struct api_call *call, struct api_param *params, size_t count);
+
+/* False: no route has this name; the reply says so. */
+bool api_route_find(struct api_call *call, struct slice name,
+		    const struct config_route **out_route);
+
+/* Of the request's body as a message. False: the reply says what is wrong. `type` is the
+ * parameter of that name. */
+bool api_message_check(struct api_call *call, const struct api_param *type, bool *out_is_text);
+
+/* NULL: as many wait as may, and the reply says so. */
+struct http_later *api_take(struct api_call *call);
+
+/* "2026-01-31T23:59:59.123Z" */
+#define API_TIME_MAX 32
+char *api_time_format(uint64_t ms_since_epoch, char out[API_TIME_MAX]);
