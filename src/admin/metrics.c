@@ -65,6 +65,11 @@
 	X(gatehouse_clients, gauge,                                                            \
 	  "Connections in the directory, by which clients are found: those that are open and " \
 	  "not taken over.")                                                                   \
+	X(gatehouse_api_calls, gauge,                                                          \
+	  "Requests to the API whose body is being read or whose answer is awaited; at most "  \
+	  "admin.max_calls.")                                                                  \
+	X(gatehouse_api_calls_refused_total, counter,                                          \
+	  "Requests to the API that got 503 because admin.max_calls were under way.")          \
 	X(gatehouse_build_info, gauge, "Always 1; the labels tell version and engine.")        \
 	X(gatehouse_workers, gauge, "Workers that listen now.")                                \
 	X(process_cpu_seconds_total, counter, "User and system CPU time of the process.")      \
@@ -180,6 +185,17 @@ static void limit_values(struct buf *out, const struct admin *admin)
 		     &live.limits, limit_connections);
 }
 
+static void api_calls(struct buf *out, const struct server *server)
+{
+	uint64_t calls, refused;
+
+	server_admin_calls(server, &calls, &refused);
+	text(out, head_gatehouse_api_calls);
+	count(out, "gatehouse_api_calls", calls);
+	text(out, head_gatehouse_api_calls_refused_total);
+	count(out, "gatehouse_api_calls_refused_total", refused);
+}
+
 static void build(struct buf *out, const struct server *server)
 {
 	text(out, head_gatehouse_build_info);
@@ -225,6 +241,7 @@ void metrics_answer(const struct admin *admin, struct http_reply *reply)
 	endings(out, &stats);
 	handshakes(out, &stats);
 	limit_values(out, admin);
+	api_calls(out, server);
 	build(out, server);
 	process(out);
 	reply->status = 200;

@@ -23,9 +23,12 @@ struct http_later {
 
 /* --- its memory --- */
 
-static bool is_full(const struct worker *worker)
+static bool is_full(struct worker *worker)
 {
-	return worker->calls >= worker->service->max_calls;
+	if (worker->calls < worker->service->max_calls)
+		return false;
+	stat_add(&worker->calls_refused, 1);
+	return true;
 }
 
 /* A copy of the head; NULL: too many, or no memory. */
@@ -45,13 +48,13 @@ static struct http_later *later_create(struct conn *conn, const struct http_head
 	later->worker = worker;
 	later->head = *head;
 	later->head_len = head_len;
-	worker->calls++;
+	stat_add(&worker->calls, 1);
 	return later;
 }
 
 static void later_destroy(struct http_later *later)
 {
-	later->worker->calls--;
+	stat_sub(&later->worker->calls, 1);
 	buf_finish(&later->bytes);
 	free(later);
 }

@@ -390,6 +390,18 @@ struct directory *server_directory(const struct server *server)
 	return server->directory;
 }
 
+void server_admin_calls(const struct server *server, uint64_t *out_calls, uint64_t *out_refused)
+{
+	pthread_mutex_t *mutex = (pthread_mutex_t *)&server->mutex;
+
+	pthread_mutex_lock(mutex);
+	const struct worker *admin = server->slots[server->worker_count].worker;
+	pthread_mutex_unlock(mutex);
+	/* Its thread may answer before the one that started it knows of it. */
+	*out_calls = admin == NULL ? 0 : __atomic_load_n(&admin->calls, __ATOMIC_RELAXED);
+	*out_refused = admin == NULL ? 0 : __atomic_load_n(&admin->calls_refused, __ATOMIC_RELAXED);
+}
+
 uint64_t server_workers_listening(const struct server *server)
 {
 	return __atomic_load_n(&server->listening, __ATOMIC_RELAXED);

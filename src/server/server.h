@@ -65,6 +65,9 @@ enum server_status server_status(const struct server *server);
 void server_stats(const struct server *server, struct stats *out_sum);
 uint64_t server_connections(const struct server *server);
 uint64_t server_clients(const struct server *server); /* in the directory */
+/* Requests to the admin listener that hold one of admin.max_calls; those that found none
+ * left. */
+void server_admin_calls(const struct server *server, uint64_t *out_calls, uint64_t *out_refused);
 uint64_t server_workers_listening(const struct server *server);
 const struct server_options *server_options(const struct server *server);
 /* Sockets of the worker that has most of them. */

@@ -83,8 +83,9 @@ struct worker {
 	struct list_node conn_list;
 	struct list_node walks; /* struct conn_walk under way */
 	struct random_source random;
-	struct http_head head; /* for requests that arrive whole */
-	uint64_t calls;        /* struct http_later in use */
+	struct http_head head;  /* for requests that arrive whole */
+	uint64_t calls;         /* struct http_later in use; for others to read, as stats */
+	uint64_t calls_refused; /* because max_calls were */
 	bool has_listener;
 	bool is_ending;
 	struct loop_task drain_task;

@@ -495,9 +495,11 @@ def test_as_many_as_max_calls(served):
         and json.loads(answer.body), "a refusal")
     assert problem["limit"] == "max_calls" and problem["max"] == 2
     assert asked.get("/node")["status"] == "ready"  # needs no place
+    assert running.metric("api_calls") == 2 and running.metric("api_calls_refused_total") >= 1
     for client in waiting:
         client.close()
     wsraw.wait_until(lambda: asked.ask("POST", "/broadcast", b"x").status == 200, "a free place")
+    running.wait_metric("api_calls", 0)
 
 
 @pytest.mark.tsan
