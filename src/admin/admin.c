@@ -4,56 +4,95 @@
 #include <stdlib.h>
 
 #include "admin/api.h"
+#include "base/check.h"
 
-void admin_reply_json(struct http_reply *reply, unsigned status, json_t *body)
+void admin_reply_json(struct http_reply *reply, unsigned status, json_t *body, size_t flags)
 {
-	char *text = body == NULL ? NULL : json_dumps(body, JSON_INDENT(2));
+	char *text = body == NULL ? NULL : json_dumps(body, flags);
 
 	json_decref(body);
 	reply->status = 500;
-	if (text != NULL && buf_append(&reply->body, text, strlen(text), HTTP_BODY_MAX) == 0 &&
-	    buf_append(&reply->body, "\n", 1, HTTP_BODY_MAX) == 0) {
+	if (text != NULL && buf_append(&reply->body, text, strlen(text), ADMIN_JSON_MAX) == 0 &&
+	    buf_append(&reply->body, "\n", 1, ADMIN_JSON_MAX) == 0) {
 		reply->status = status;
 		reply->content_type = "application/json";
 	}
 	free(text);
 }
 
-/* What can only be read, whatever it would be. */
-static void check_method(const struct http_request *request, struct http_reply *reply)
+static void answer_live(const struct admin *admin, const struct http_request *request,
+			struct http_reply *reply)
 {
+	(void)request;
+	health_answer(admin->server, false, reply);
+}
+
+static void answer_ready(const struct admin *admin, const struct http_request *request,
+			 struct http_reply *reply)
+{
+	(void)request;
+	health_answer(admin->server, true, reply);
+}
+
+static void answer_metrics(const struct admin *admin, const struct http_request *request,
+			   struct http_reply *reply)
+{
+	(void)request;
+	metrics_answer(admin, reply);
+}
+
+static void answer_limits(const struct admin *admin, const struct http_request *request,
+			  struct http_reply *reply)
+{
+	limits_answer(admin, request->query, reply);
+}
+
+/* What can only be read. */
+static const struct page {
+	const char *path;
+	bool is_public;
+	void (*answer)(const struct admin *admin, const struct http_request *request,
+		       struct http_reply *reply);
+} pages[] = {
+	{"/health", true, answer_ready},   {"/readyz", true, answer_ready},
+	{"/livez", true, answer_live},     {"/metrics", false, answer_metrics},
+	{"/limits", false, answer_limits},
+};
+
+static const struct page *page_find(struct slice path)
+{
+	for (size_t i = 0; i < ARRAY_LEN(pages); i++)
+		if (slice_equals(path, slice_from_text(pages[i].path)))
+			return &pages[i];
+	return NULL;
+}
+
+static bool answer_page(const struct admin *admin, const struct page *page,
+			const struct http_request *request, struct http_reply *reply)
+{
+	if (page == NULL)
+		return false;
 	if (http_request_is_read(request))
-		return;
-	buf_finish(&reply->body);
-	*reply = (struct http_reply){0};
-	http_reply_method(reply, request->method, "GET, HEAD");
+		page->answer(admin, request, reply);
+	else
+		http_reply_method(reply, request->method, "GET, HEAD");
+	return true;
 }
 
 bool admin_answer_health(void *arg, const struct http_request *request, struct http_reply *reply)
 {
-	const struct admin *admin = arg;
+	const struct page *page = page_find(request->path);
 
-	if (!health_answer(admin->server, request->path, reply))
-		return false;
-	check_method(request, reply);
-	return true;
+	return answer_page(arg, page != NULL && page->is_public ? page : NULL, request, reply);
 }
 
 bool admin_answer(void *arg, const struct http_request *request, struct http_reply *reply)
 {
 	const struct admin *admin = arg;
 
-	if (api_has_path(request->path)) {
-		api_answer(&admin->api, request, reply);
-		return true;
-	}
-	if (slice_equals(request->path, SLICE_LITERAL("/metrics")))
-		metrics_answer(admin, reply);
-	else if (slice_equals(request->path, SLICE_LITERAL("/limits")))
-		limits_answer(admin, request->query, reply);
-	else
-		return admin_answer_health(arg, request, reply);
-	check_method(request, reply);
+	if (!api_has_path(request->path))
+		return answer_page(admin, page_find(request->path), request, reply);
+	api_answer(&admin->api, request, reply);
 	return true;
 }
 

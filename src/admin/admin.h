@@ -24,8 +24,9 @@ bool admin_answer_health(void *arg, const struct http_request *request, struct h
 bool admin_answer(void *arg, const struct http_request *request, struct http_reply *reply);
 bool admin_wants_body(void *arg, const struct http_request *request);
 
-/* health.c: fills the reply for one of the three paths; false for any other. */
-bool health_answer(const struct server *server, struct slice path, struct http_reply *reply);
+/* health.c: 503 while it is not ready, if it is readiness that is asked for: restarting a
+ * process because it drains or is starting would be wrong. */
+void health_answer(const struct server *server, bool is_about_readiness, struct http_reply *reply);
 
 /* "ready" */
 const char *health_status_name(enum server_status status);
@@ -40,5 +41,9 @@ void metrics_print_reference(FILE *to);
  * many. */
 void limits_answer(const struct admin *admin, struct slice query, struct http_reply *reply);
 
-/* A JSON body; takes the reference of `body`. 500 without memory. */
-void admin_reply_json(struct http_reply *reply, unsigned status, json_t *body);
+/* [bytes] of a JSON body: a page of the longest list. */
+#define ADMIN_JSON_MAX 4194304
+
+/* A JSON body; takes the reference of `body`. `flags` as json_dumps takes them. 500
+ * without memory. */
+void admin_reply_json(struct http_reply *reply, unsigned status, json_t *body, size_t flags);

@@ -2,8 +2,8 @@
 #include "admin/api_call.h"
 
 #include <stdio.h>
-#include <time.h>
 
+#include "admin/admin.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -59,28 +59,7 @@ void api_problem_no_memory(struct http_reply *reply)
 
 void api_reply_json(struct http_reply *reply, unsigned status, json_t *body)
 {
-	char *text = body == NULL ? NULL : json_dumps(body, JSON_COMPACT);
-
-	json_decref(body);
-	reply->status = 500;
-	if (text != NULL && buf_append(&reply->body, text, strlen(text), API_BODY_MAX) == 0 &&
-	    buf_append(&reply->body, "\n", 1, API_BODY_MAX) == 0) {
-		reply->status = status;
-		reply->content_type = "application/json";
-	}
-	free(text);
-}
-
-char *api_time_format(uint64_t ms_since_epoch, char out[API_TIME_MAX])
-{
-	time_t seconds = (time_t)(ms_since_epoch / 1000);
-	struct tm tm;
-
-	gmtime_r(&seconds, &tm);
-	size_t len = strftime(out, API_TIME_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
-
-	snprintf(out + len, API_TIME_MAX - len, ".%03uZ", (unsigned)(ms_since_epoch % 1000));
-	return out;
+	admin_reply_json(reply, status, body, JSON_COMPACT);
 }
 
 struct http_later *api_take(struct api_call *call)

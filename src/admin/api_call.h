@@ -7,9 +7,6 @@
 #include "admin/api.h"
 #include "admin/api_url.h"
 
-/* [bytes] of an answer: a page of the longest list. */
-#define API_BODY_MAX 4194304
-
 struct api_call {
 	const struct api *api;
 	const struct http_request *request;
@@ -35,7 +32,7 @@ void api_problem(struct http_reply *reply, unsigned status, const char *reason, 
 
 void api_problem_no_memory(struct http_reply *reply);
 
-/* A JSON body; takes the reference of `body`. 500 without memory. */
+/* admin_reply_json, without indentation. */
 void api_reply_json(struct http_reply *reply, unsigned status, json_t *body);
 
 /* False: the reply says what is wrong with the query. */
@@ -51,7 +48,3 @@ bool api_message_check(struct api_call *call, const struct api_param *type, bool
 
 /* NULL: as many wait as may, and the reply says so. */
 struct http_later *api_take(struct api_call *call);
-
-/* "2026-01-31T23:59:59.123Z" */
-#define API_TIME_MAX 32
-char *api_time_format(uint64_t ms_since_epoch, char out[API_TIME_MAX]);

@@ -37,9 +37,9 @@ struct errand {
 
 json_t *api_client_json(const struct presence *presence)
 {
-	char at[API_TIME_MAX], ip[NET_IP_TEXT_MAX];
+	char at[CLOCK_TEXT_MAX], ip[NET_IP_TEXT_MAX];
 
-	api_time_format(presence->connected_at_ms, at);
+	clock_wall_format(presence->connected_at_ms * NS_PER_MS, at);
 	net_ip_format(&presence->remote, ip, sizeof(ip));
 	return json_pack("{s:s, s:s, s:I, s:I, s:s, s:s?, s:{s:s, s:i}}", "route", presence->route,
 			 "client_id", presence->client_id, "connection_id",

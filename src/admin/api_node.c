@@ -21,12 +21,12 @@ void api_node(struct api_call *call)
 	const struct plan *plan = server_options(server)->plan;
 	uint64_t uptime_ns = clock_now_ns() - server_started_ns(server);
 	struct stats stats;
-	char started_at[API_TIME_MAX];
+	char started_at[CLOCK_TEXT_MAX];
 
 	if (!api_query(call, NULL, 0))
 		return;
 	server_stats(server, &stats);
-	api_time_format((clock_wall_ns() - uptime_ns) / NS_PER_MS, started_at);
+	clock_wall_format(clock_wall_ns() - uptime_ns, started_at);
 	api_reply_json(
 		call->reply, 200,
 		json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",

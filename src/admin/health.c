@@ -37,7 +37,7 @@ static json_t *reasons(const struct server *server, enum server_status status)
 	return list;
 }
 
-static void answer(const struct server *server, bool is_about_readiness, struct http_reply *reply)
+void health_answer(const struct server *server, bool is_about_readiness, struct http_reply *reply)
 {
 	enum server_status status = server_status(server);
 	uint64_t uptime_ns = clock_now_ns() - server_started_ns(server);
@@ -47,18 +47,6 @@ static void answer(const struct server *server, bool is_about_readiness, struct 
 		"max_connections", (json_int_t)server_options(server)->plan->max_connections,
 		"uptime_seconds", (json_int_t)(uptime_ns / NS_PER_S), "version", GATEHOUSE_VERSION);
 
-	admin_reply_json(reply, is_about_readiness && status != SERVER_READY ? 503 : 200, body);
-}
-
-/* /livez only says that the process answers: restarting it because it drains or is
- * starting would be wrong. */
-bool health_answer(const struct server *server, struct slice path, struct http_reply *reply)
-{
-	bool is_live = slice_equals(path, SLICE_LITERAL("/livez"));
-
-	if (!is_live && !slice_equals(path, SLICE_LITERAL("/health")) &&
-	    !slice_equals(path, SLICE_LITERAL("/readyz")))
-		return false;
-	answer(server, !is_live, reply);
-	return true;
+	admin_reply_json(reply, is_about_readiness && status != SERVER_READY ? 503 : 200, body,
+			 JSON_INDENT(2));
 }

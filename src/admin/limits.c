@@ -19,7 +19,7 @@ static bool query_parse(struct slice query, uint64_t *out_wanted)
 		return false;
 	return units_parse_count(slice_of(query.data + len, query.len - len), out_wanted) ==
 		       UNITS_OK &&
-	       *out_wanted > 0 && *out_wanted <= LIMIT_CONNECTIONS_MAX;
+	       *out_wanted > 0 && *out_wanted <= CONFIG_CONNECTIONS_MAX;
 }
 
 void limits_answer(const struct admin *admin, struct slice query, struct http_reply *reply)
@@ -31,10 +31,11 @@ void limits_answer(const struct admin *admin, struct slice query, struct http_re
 	if (!query_parse(query, &wanted)) {
 		snprintf(problem, sizeof(problem),
 			 "The query is not connections=N with N in 1..%ju.",
-			 (uintmax_t)LIMIT_CONNECTIONS_MAX);
+			 (uintmax_t)CONFIG_CONNECTIONS_MAX);
 		http_reply_problem(reply, 400, problem);
 		return;
 	}
 	live_limits_read(admin, &live);
-	admin_reply_json(reply, 200, limits_json(&live.input, &live.limits, wanted));
+	admin_reply_json(reply, 200, limits_json(&live.input, &live.limits, wanted),
+			 JSON_INDENT(2));
 }

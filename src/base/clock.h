@@ -15,3 +15,7 @@ uint64_t clock_now_ns(void);
 
 /* CLOCK_REALTIME since the epoch, in ns: for log lines and reports only. */
 uint64_t clock_wall_ns(void);
+
+/* "2026-01-31T23:59:59.123Z", of a time of clock_wall_ns (RFC 3339). Returns `out`. */
+#define CLOCK_TEXT_MAX 48
+char *clock_wall_format(uint64_t wall_ns, char out[CLOCK_TEXT_MAX]);

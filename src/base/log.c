@@ -7,7 +7,6 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -136,24 +135,12 @@ static void line_add_field(struct line *line, const struct log_field *field)
 	}
 }
 
-static void time_format(char *out, size_t size)
-{
-	uint64_t wall = clock_wall_ns();
-	time_t seconds = (time_t)(wall / NS_PER_S);
-	struct tm tm;
-	char text[32];
-
-	gmtime_r(&seconds, &tm);
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(out, size, "%s.%03uZ", text, (unsigned)(wall % NS_PER_S / NS_PER_MS));
-}
-
 static void line_compose(struct line *line, enum log_level level, const char *message,
 			 const struct log_field *fields, size_t count)
 {
-	char when[48];
+	char when[CLOCK_TEXT_MAX];
 
-	time_format(when, sizeof(when));
+	clock_wall_format(clock_wall_ns(), when);
 	if (line_format == LOG_FORMAT_JSON)
 		line_add(line, "{", 1);
 	line_add_field(line, &F_TEXT("time", when));
