@@ -118,26 +118,15 @@ static bool may_inherit(const struct presence *older, void *arg)
 				     conn_client(claim->conn));
 }
 
-static struct presence *find_older(const struct conn *conn)
+/* Is one connected under its name that could leave it what is missing? It may be gone when
+ * it comes to that. */
+static bool has_older(struct claim *claim)
 {
-	return directory_find(conn->worker->service->directory, conn->session.presence->route,
-			      conn->session.presence->client_id);
-}
-
-/* Is there one to inherit from? It may be gone when it comes to that. */
-static bool has_testator(struct claim *claim)
-{
-	struct presence *older = find_older(claim->conn);
+	const struct conn *conn = claim->conn;
+	struct presence *older = directory_find(conn->worker->service->directory,
+						conn->session.presence->route,
+						conn->session.presence->client_id);
 	bool is_there = older != NULL && may_inherit(older, claim);
-
-	presence_unref(&older);
-	return is_there;
-}
-
-static bool is_connected(const struct conn *conn)
-{
-	struct presence *older = find_older(conn);
-	bool is_there = older != NULL;
 
 	presence_unref(&older);
 	return is_there;
@@ -208,7 +197,7 @@ static bool take_all(struct conn *conn, enum directory_policy policy)
 {
 	struct claim claim = {.conn = conn};
 
-	if (policy == DIRECTORY_OLDEST && is_connected(conn)) {
+	if (policy == DIRECTORY_OLDEST && has_older(&claim)) {
 		conn_conflict(conn);
 		return false;
 	}
@@ -216,7 +205,7 @@ static bool take_all(struct conn *conn, enum directory_policy policy)
 		conn_refuse(conn, REFUSAL_MEMORY, 0, 0);
 		return false;
 	}
-	if (claim.missing != 0 && (policy != DIRECTORY_NEWEST || !has_testator(&claim))) {
+	if (claim.missing != 0 && (policy != DIRECTORY_NEWEST || !has_older(&claim))) {
 		refuse_for_places(conn, claim.missing);
 		return false;
 	}
