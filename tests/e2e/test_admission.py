@@ -7,7 +7,6 @@ import contextlib
 import errno
 import ipaddress
 import json
-import socket
 import struct
 import time
 
@@ -158,12 +157,6 @@ def test_refusals_of_a_full_gateway_take_nothing_of_the_rate(gateway):
 # --- while it starts ---
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def answer_of(address: tuple[str, int]) -> wsraw.Response | None:
     """None while nobody answers there."""
     try:
@@ -180,7 +173,7 @@ def answer_of(address: tuple[str, int]) -> wsraw.Response | None:
 def test_who_comes_before_it_is_ready_is_told_so(start):
     """With many workers the first listens long before the last. It must not take clients
     yet; and it must say why."""
-    port = free_port()
+    port = wsraw.free_port()
     running = start(server={"listen": f"127.0.0.1:{port}", "workers": 200})
     first = wsraw.wait_until(lambda: answer_of(("127.0.0.1", port)), "an answer")
     assert first.status == 503

@@ -123,11 +123,6 @@ def read_all(sock) -> bytes:
     return data
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
 def is_ready(port: int) -> bool:
     with contextlib.suppress(ConnectionRefusedError, ConnectionResetError), \
             wsraw.Client(("127.0.0.1", port)) as client:
@@ -138,11 +133,11 @@ def is_ready(port: int) -> bool:
 
 def test_log_that_nobody_reads_stops_nobody(engine):
     """Standard error is a full pipe: clients are served, and SIGTERM ends it all the same."""
-    port = free_port()
+    port = wsraw.free_port()
     reader, writer = os.pipe()
     fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
     with subprocess.Popen([conftest.BINARY, "serve", "--listen", f"127.0.0.1:{port}", "--admin-listen",
-                           f"127.0.0.1:{free_port()}", "--engine", engine, "--log-level", "debug"],
+                           f"127.0.0.1:{wsraw.free_port()}", "--engine", engine, "--log-level", "debug"],
                           stderr=writer) as process:
         os.close(writer)
         try:

@@ -91,12 +91,6 @@ def test_round_one_a_soft_limit_is_raised_without_being_asked(gateway):
 # --- round two: asked before it was ready, and at the wrong port ---
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def free_port_behind(port: int) -> int:
     """The nearest one: a slip of the pen, as 8081 for 8080."""
     for other in range(port + 1, 65536):
@@ -107,7 +101,7 @@ def free_port_behind(port: int) -> int:
 
 
 def test_round_two_the_tester_waits_for_a_gateway_that_is_not_there_yet(start):
-    port = free_port()
+    port = wsraw.free_port()
     tester = bench(f"ws://127.0.0.1:{port}/ws/dev-{{n}}", "-c", "500", "--wait-ready",
                    f"http://127.0.0.1:{port}/health")
     assert "waiting" in tester.stderr.readline(), "it says what it waits for"
@@ -130,7 +124,7 @@ def health_status(port: int) -> int | None:
 
 def test_round_two_health_is_503_until_it_is_ready(start):
     """The admin port listens first; with many workers it takes a while until all do."""
-    port = free_port()
+    port = wsraw.free_port()
     running = start(server={"workers": 200}, admin={"listen": f"127.0.0.1:{port}"})
     statuses = []
     wsraw.wait_until(lambda: statuses.append(health_status(port)) or statuses[-1] == 200,

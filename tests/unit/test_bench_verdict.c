@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/units.h"
 #include "bench/bench_http.h"
 #include "bench/bench_plan.h"
 #include "bench/bench_preflight.h"
@@ -404,7 +405,7 @@ static void test_counts_have_separators(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		char out[32];
 
-		assert_string_equal(bench_count_format(rows[i].count, out), rows[i].text);
+		assert_string_equal(units_format_grouped(rows[i].count, out), rows[i].text);
 	}
 }
 

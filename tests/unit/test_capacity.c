@@ -252,10 +252,10 @@ static void test_auto_stays_in_the_range_of_the_option(void **state)
 
 	facts.os.memory_available_bytes.value = 1000 * 1024 * GIB;
 	plan_make(&config, &facts, &plan);
-	assert_true(limits_allowed(&plan.limits) > LIMIT_CONNECTIONS_MAX);
+	assert_true(limits_allowed(&plan.limits) > CONFIG_CONNECTIONS_MAX);
 	assert_true(plan.fits);
-	assert_int_equal(plan.max_connections, LIMIT_CONNECTIONS_MAX);
-	assert_int_equal(plan.limits.rows[LIMIT_ID_MAX_CONNECTIONS].value, LIMIT_CONNECTIONS_MAX);
+	assert_int_equal(plan.max_connections, CONFIG_CONNECTIONS_MAX);
+	assert_int_equal(plan.limits.rows[LIMIT_ID_MAX_CONNECTIONS].value, CONFIG_CONNECTIONS_MAX);
 	assert_int_equal(load("server: {max_connections: 16000000}"), 0);
 	assert_true(load("server: {max_connections: 16000001}") < 0);
 }

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "base/units.h"
 #include "diag/doctor.h"
 #include "diag/doctor_format.h"
 #include "diag/plan.h"
@@ -120,7 +121,7 @@ static void test_numbers_as_people_read_them(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		assert_string_equal(doctor_number(rows[i].value, out), rows[i].number);
+		assert_string_equal(units_format_grouped(rows[i].value, out), rows[i].number);
 		assert_string_equal(doctor_size(rows[i].value, out), rows[i].size);
 	}
 }
