@@ -4,24 +4,8 @@
 #include <stdio.h>
 
 #include "base/check.h"
+#include "base/percent.h"
 #include "proto/utf8.h"
-
-static int hex_digit(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* The byte that "%41" at the start of `text` stands for; -1: it is none. */
-static int escape_read(struct slice text)
-{
-	int high = text.len < 3 ? -1 : hex_digit(text.data[1]);
-	int low = text.len < 3 ? -1 : hex_digit(text.data[2]);
-
-	return high < 0 || low < 0 ? -1 : high << 4 | low;
-}
 
 const char *api_value_decode(struct slice raw, enum api_place place, struct api_value *out_value)
 {
@@ -33,7 +17,7 @@ const char *api_value_decode(struct slice raw, enum api_place place, struct api_
 		if (byte == '+' && place == API_IN_QUERY)
 			byte = ' ';
 		if (byte == '%') {
-			byte = escape_read(slice_of(raw.data + i, raw.len - i));
+			byte = percent_read(slice_of(raw.data + i, raw.len - i));
 			i += 2;
 		}
 		if (byte < 0)

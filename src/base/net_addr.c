@@ -110,6 +110,13 @@ void net_addr_set_port(struct net_addr *addr, uint16_t port)
 		addr->in.sin_port = htons(port);
 }
 
+bool net_addr_is_wildcard(const struct net_addr *addr)
+{
+	if (addr->sa.sa_family == AF_INET6)
+		return IN6_IS_ADDR_UNSPECIFIED(&addr->in6.sin6_addr);
+	return addr->in.sin_addr.s_addr == INADDR_ANY;
+}
+
 bool net_addr_is_loopback(const struct net_addr *addr)
 {
 	if (addr->sa.sa_family == AF_INET6)

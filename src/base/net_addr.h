@@ -32,5 +32,8 @@ socklen_t net_addr_len(const struct net_addr *addr);
 uint16_t net_addr_port(const struct net_addr *addr);
 void net_addr_set_port(struct net_addr *addr, uint16_t port);
 
+/* 0.0.0.0 or ::. */
+bool net_addr_is_wildcard(const struct net_addr *addr);
+
 /* 127.0.0.0/8 or ::1. */
 bool net_addr_is_loopback(const struct net_addr *addr);

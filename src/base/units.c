@@ -137,3 +137,18 @@ char *units_format_size(uint64_t bytes, char *out, size_t size)
 {
 	return format(bytes, sizes, ARRAY_LEN(sizes), out, size);
 }
+
+char *units_format_grouped(uint64_t count, char out[UNITS_GROUPED_MAX])
+{
+	char digits[24];
+	int len = snprintf(digits, sizeof(digits), "%" PRIu64, count);
+	char *to = out;
+
+	for (int i = 0; i < len; i++) {
+		if (i > 0 && (len - i) % 3 == 0)
+			*to++ = ',';
+		*to++ = digits[i];
+	}
+	*to = 0;
+	return out;
+}

@@ -38,3 +38,7 @@ const char *units_explain(enum units_result result, const char *kind);
  * `out`. 32 bytes are always enough. */
 char *units_format_duration_ms(uint64_t ms, char *out, size_t size);
 char *units_format_size(uint64_t bytes, char *out, size_t size);
+
+/* A count for people: "1,234,567". Returns `out`. */
+#define UNITS_GROUPED_MAX 32
+char *units_format_grouped(uint64_t count, char out[UNITS_GROUPED_MAX]);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/units.h"
 #include "bench/bench_html_parts.h"
 #include "bench/bench_html_text.h"
 
@@ -83,7 +84,7 @@ static void plateau(const struct bench_report *report, FILE *to)
 	if (found == NULL || !found->is_found)
 		return;
 	fprintf(to, "<section class=\"card plateau\">\n<h2>Plateau at %s connections</h2>\n<p>",
-		bench_count_format(found->at, number));
+		units_format_grouped(found->at, number));
 	html_escape(found->text, to);
 	fprintf(to, "</p>\n<dl class=\"facts\">\n<div><dt>Side</dt><dd>%s</dd></div>\n",
 		html_side_words(found->side));
@@ -115,9 +116,9 @@ static void figure_connected(const struct bench_result *result, FILE *to)
 	char rate_text[HTML_NUMBER_MAX];
 
 	snprintf(note, sizeof(note), "of %s, in %s (%s/s)",
-		 bench_count_format(result->wanted, wanted), html_seconds(result->connect_s, time),
-		 html_real(rate, rate_text));
-	figure("Connected", bench_count_format(result->totals.connected, number), note, to);
+		 units_format_grouped(result->wanted, wanted),
+		 html_seconds(result->connect_s, time), html_real(rate, rate_text));
+	figure("Connected", units_format_grouped(result->totals.connected, number), note, to);
 }
 
 static void figures_connections(const struct bench_result *result, FILE *to)
@@ -127,9 +128,10 @@ static void figures_connections(const struct bench_result *result, FILE *to)
 
 	figure_connected(result, to);
 	snprintf(note, sizeof(note), "for %s", html_seconds(result->hold_s, time));
-	figure("Held", bench_count_format(totals->held, number), note, to);
-	figure("Dropped", bench_count_format(totals->dropped, number), "were open, then lost", to);
-	figure("Failed", bench_count_format(totals->failed, number), "never became open", to);
+	figure("Held", units_format_grouped(totals->held, number), note, to);
+	figure("Dropped", units_format_grouped(totals->dropped, number), "were open, then lost",
+	       to);
+	figure("Failed", units_format_grouped(totals->failed, number), "never became open", to);
 }
 
 /* What churn and slow readers came to. */
@@ -140,11 +142,11 @@ static void figures_shape(const struct bench_options *options, const struct benc
 
 	if (options->lifetime_ms > 0) {
 		snprintf(note, sizeof(note), "of %s whose lifetime was over",
-			 bench_count_format(totals->retired, other));
-		figure("Reopened", bench_count_format(totals->reopened, number), note, to);
+			 units_format_grouped(totals->retired, other));
+		figure("Reopened", units_format_grouped(totals->reopened, number), note, to);
 	}
 	if (options->slow_readers_percent > 0)
-		figure("Slow readers closed", bench_count_format(totals->slow_closed, number),
+		figure("Slow readers closed", units_format_grouped(totals->slow_closed, number),
 		       "by the other side", to);
 }
 
@@ -153,8 +155,8 @@ static void figure_echoes(const struct bench_result *result, FILE *to)
 	char number[HTML_NUMBER_MAX], sent[HTML_NUMBER_MAX], note[80];
 
 	snprintf(note, sizeof(note), "right, of %s messages sent",
-		 bench_count_format(result->totals.sent, sent));
-	figure("Echoes", bench_count_format(result->totals.received, number), note, to);
+		 units_format_grouped(result->totals.sent, sent));
+	figure("Echoes", units_format_grouped(result->totals.received, number), note, to);
 }
 
 /* The value is the median, since that is what most connections see. */

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "base/check.h"
+#include "base/units.h"
 #include "bench/bench_html_figure.h"
 #include "bench/bench_html_text.h"
 #include "bench/bench_svg.h"
@@ -168,9 +169,9 @@ static void tell_connections(const struct bench_series *series, unsigned i, FILE
 	char open[HTML_NUMBER_MAX], failed[HTML_NUMBER_MAX], dropped[HTML_NUMBER_MAX];
 
 	html_printf(to, "\n%s open\n%s failed\n%s dropped",
-		    bench_count_format(bench_totals_open(totals), open),
-		    bench_count_format(totals->failed, failed),
-		    bench_count_format(totals->dropped, dropped));
+		    units_format_grouped(bench_totals_open(totals), open),
+		    units_format_grouped(totals->failed, failed),
+		    units_format_grouped(totals->dropped, dropped));
 }
 
 static void tell_quantiles(const struct bench_quantiles *quantiles, FILE *to)
@@ -231,9 +232,9 @@ static void connections_describe(const struct bench_report *report, char *out, s
 	char wanted[HTML_NUMBER_MAX], connected[HTML_NUMBER_MAX], failed[HTML_NUMBER_MAX];
 
 	snprintf(out, size, "%s connections wanted, %s connected, %s failed. %s",
-		 bench_count_format(result->wanted, wanted),
-		 bench_count_format(result->totals.connected, connected),
-		 bench_count_format(result->totals.failed, failed),
+		 units_format_grouped(result->wanted, wanted),
+		 units_format_grouped(result->totals.connected, connected),
+		 units_format_grouped(result->totals.failed, failed),
 		 report->plateau != NULL && report->plateau->is_found ? report->plateau->text : "");
 }
 
@@ -241,8 +242,9 @@ static void plateau_mark(const struct svg_plot *plot, const struct bench_plateau
 {
 	char at[HTML_NUMBER_MAX], label[80];
 
-	snprintf(label, sizeof(label), "plateau at %s%s%.40s", bench_count_format(plateau->at, at),
-		 plateau->limit[0] == 0 ? "" : ": ", plateau->limit);
+	snprintf(label, sizeof(label), "plateau at %s%s%.40s",
+		 units_format_grouped(plateau->at, at), plateau->limit[0] == 0 ? "" : ": ",
+		 plateau->limit);
 	svg_level(plot, "plateau", (double)plateau->at, label);
 }
 

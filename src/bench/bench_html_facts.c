@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/units.h"
 #include "bench/bench_html_text.h"
 #include "bench/bench_scenario.h"
 
@@ -34,7 +35,7 @@ static void asked_messages(const struct bench_options *options, FILE *to)
 	html_seconds((double)bench_options_traffic_ms(options) / 1000, time);
 	if (options->depth > 0)
 		fact(to, "Messages", "%s in flight per connection, %s %s, for %s",
-		     bench_count_format(options->depth, number), size,
+		     units_format_grouped(options->depth, number), size,
 		     options->is_binary ? "binary" : "text", time);
 	else
 		fact(to, "Messages", "%s/s per connection, %s %s, for %s",
@@ -53,11 +54,11 @@ static void asked_shape(const struct bench_options *options, FILE *to)
 		fact(to, "Connect rate", "as fast as the other side answers");
 	if (options->batch > 0)
 		fact(to, "Batches", "of %s, %s between them",
-		     bench_count_format(options->batch, number),
+		     units_format_grouped(options->batch, number),
 		     html_seconds((double)options->batch_pause_ms / 1000, time));
 	if (options->in_flight > 0)
 		fact(to, "In flight", "%s handshakes at most",
-		     bench_count_format(options->in_flight, number));
+		     units_format_grouped(options->in_flight, number));
 	fact(to, "Hold", "%s", html_seconds((double)bench_options_hold_ms(options) / 1000, time));
 	if (options->lifetime_ms > 0)
 		fact(to, "Lifetime", "%s on average, then reopened",
@@ -74,7 +75,7 @@ static void asked(const struct bench_options *options, FILE *to)
 	if (scenario != NULL)
 		fact(to, "Scenario", "%s", scenario);
 	fact(to, "URL", "%s", options->url_text);
-	fact(to, "Connections", "%s", bench_count_format(options->connections, number));
+	fact(to, "Connections", "%s", units_format_grouped(options->connections, number));
 	asked_shape(options, to);
 	asked_messages(options, to);
 }

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "base/check.h"
+#include "base/units.h"
 #include "bench/bench_html_figure.h"
 #include "bench/bench_html_text.h"
 #include "bench/bench_svg.h"
@@ -113,7 +114,7 @@ static void hist_row(const char *name, const struct hist *hist, FILE *to)
 	if (hist->count == 0)
 		return;
 	fprintf(to, "<tr><th scope=\"row\">%s</th><td>%s</td>", name,
-		bench_count_format(hist->count, number));
+		units_format_grouped(hist->count, number));
 	fprintf(to, "<td>%s</td>", html_latency(hist_mean(hist), number));
 	for (size_t i = 0; i < ARRAY_LEN(percents); i++)
 		fprintf(to, "<td>%s</td>",

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/units.h"
 #include "bench/bench_html_text.h"
 
 /* The server's table is whatever the server sent: nothing about it is taken for
@@ -38,7 +39,7 @@ static void number_write(const json_t *value, const char *unit, FILE *to)
 	else if (strcmp(unit, "bytes") == 0)
 		html_escape(html_size((uint64_t)number, text), to);
 	else
-		html_escape(bench_count_format((uint64_t)number, text), to);
+		html_escape(units_format_grouped((uint64_t)number, text), to);
 }
 
 static void number_cell(const json_t *row, const char *name, const char *unit, FILE *to)

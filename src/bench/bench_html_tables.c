@@ -2,6 +2,7 @@
 #include "bench/bench_html_parts.h"
 
 #include "base/check.h"
+#include "base/units.h"
 #include "bench/bench_html_text.h"
 
 static const struct {
@@ -40,7 +41,7 @@ static void cause_words(const struct bench_cause *cause, FILE *to)
 	html_escape(bench_cause_text(cause, text, sizeof(text)), to);
 	fprintf(to, "</strong><p>%s; first was connection %s",
 		bench_cause_is_early(cause) ? "before it was open" : "while open",
-		bench_count_format(cause->first_number, number));
+		units_format_grouped(cause->first_number, number));
 	if (cause->example[0] != 0) {
 		fputs(": <q>", to);
 		html_escape(cause->example, to);
@@ -62,7 +63,7 @@ static void cause_row(const struct bench_cause *cause, uint64_t largest, FILE *t
 	fprintf(to,
 		"<tr><th scope=\"row\">%s<span class=\"bar\"><span style=\"width:%.1f%%\"></span>"
 		"</span></th>",
-		bench_count_format(cause->count, count),
+		units_format_grouped(cause->count, count),
 		(double)cause->count * 100 / (double)largest);
 	cause_words(cause, to);
 	fprintf(to, "<td>%s</td><td>%s</td></tr>\n", html_seconds(cause->first_s, first),
@@ -82,7 +83,7 @@ static void side_rows(const struct bench_causes *causes, enum bench_side side, F
 	fprintf(to,
 		"<tbody>\n<tr class=\"group\"><th scope=\"rowgroup\" colspan=\"4\">%s "
 		"<span>%s &middot; %s</span></th></tr>\n",
-		sides[side].title, bench_count_format(total, number), sides[side].meaning);
+		sides[side].title, units_format_grouped(total, number), sides[side].meaning);
 	for (unsigned i = 0; i < causes->count; i++)
 		if (bench_cause_side(&causes->rows[i]) == side)
 			cause_row(&causes->rows[i], largest, to);

@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/units.h"
 #include "bench/bench_verdict.h"
 #include "proto/utf8.h"
 
@@ -113,7 +114,7 @@ char *html_real(double value, char out[HTML_NUMBER_MAX])
 	if (!(value >= 0) || value >= 1e18)
 		snprintf(out, HTML_NUMBER_MAX, "%g", value);
 	else if (value >= 100 || value == floor(value))
-		bench_count_format((uint64_t)llround(value), out);
+		units_format_grouped((uint64_t)llround(value), out);
 	else
 		snprintf(out, HTML_NUMBER_MAX,
 			 value < 0.1  ? "%.3f"

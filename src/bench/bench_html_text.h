@@ -20,7 +20,7 @@ void html_escape_start(const char *text, size_t max, FILE *to);
 void html_printf(FILE *to, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Room for each of the following, which write a NUL and return `out`. For counts see
- * bench_count_format. */
+ * units_format_grouped. */
 #define HTML_NUMBER_MAX 32
 
 /* At most one decimal: "0.1", "12.5", "1,234"; rates below 0.1 with three. */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "diag/doctor.h"
 #include "diag/limits_json.h"
 #include "diag/process.h"
 #include "io/sock_diag.h"
@@ -58,26 +59,6 @@ static const struct limit *used_up(const struct limits *limits)
 	return NULL;
 }
 
-static uint64_t less(uint64_t from, uint64_t what)
-{
-	return from > what ? from - what : 0;
-}
-
-static struct limits_input input_of(const struct process *process, const struct os_limits *os)
-{
-	uint64_t soft = os->nofile_soft.is_known ? os->nofile_soft.value : OS_UNLIMITED;
-	uint64_t kept = process->others + process->rings + process->listening;
-
-	return (struct limits_input){
-		.os = os,
-		.engine = LOOP_ENGINE_EPOLL,
-		.nofile_connections = soft == OS_UNLIMITED ? LIMIT_NO_CAP : less(soft, kept),
-		.is_running = true,
-		.connections = process_connections(process),
-		.cost = {.bytes = LIMIT_COST_ASSUMED_BYTES},
-	};
-}
-
 bool bench_local_read(const struct net_addr *remote, uint64_t wanted,
 		      struct bench_evidence *evidence, json_t **out_limits)
 {
@@ -89,8 +70,9 @@ bool bench_local_read(const struct net_addr *remote, uint64_t wanted,
 	if (pid == 0 || process_read(NULL, pid, &process) < 0)
 		return false;
 	os_limits_read(&(struct os_source){.pid = pid}, &os);
-	struct limits_input input = input_of(&process, &os);
+	struct limits_input input;
 
+	doctor_process_input(&process, &os, &input);
 	limits_build(&input, &limits);
 	const struct limit *limit = used_up(&limits);
 
@@ -116,18 +98,11 @@ struct port_list {
 	uint16_t ports[PORTS_SHOWN + 1]; /* the nearest to the wrong one first; a spare */
 };
 
-static bool is_wildcard(const struct net_addr *addr)
-{
-	if (addr->sa.sa_family == AF_INET)
-		return addr->in.sin_addr.s_addr == htonl(INADDR_ANY);
-	return IN6_IS_ADDR_UNSPECIFIED(&addr->in6.sin6_addr);
-}
-
 static bool takes(const struct sock_listener *listener, const struct net_addr *remote)
 {
 	const struct net_addr *own = &listener->address;
 
-	if (!is_wildcard(own))
+	if (!net_addr_is_wildcard(own))
 		return is_same_host(&own->sa, remote);
 	return own->sa.sa_family == remote->sa.sa_family ||
 	       (own->sa.sa_family == AF_INET6 && !listener->is_v6_only);

@@ -2,6 +2,7 @@
 #include "bench/bench_plan.h"
 
 #include "base/check.h"
+#include "base/saturate.h"
 #include "base/clock.h"
 
 /* Few enough not to overrun the other side's listen backlog. */
@@ -40,11 +41,6 @@ struct net_addr bench_source_address(const struct bench_sources *sources, uint64
 	return addr;
 }
 
-static uint64_t minus(uint64_t from, uint64_t what)
-{
-	return from > what ? from - what : 0;
-}
-
 static bool is_uring(const struct bench_machine *machine)
 {
 	return machine->engine == LOOP_ENGINE_IO_URING;
@@ -52,7 +48,7 @@ static bool is_uring(const struct bench_machine *machine)
 
 static uint64_t per_ring(const struct bench_machine *machine)
 {
-	return minus(machine->nofile.soft, BENCH_SLACK);
+	return saturating_sub(machine->nofile.soft, BENCH_SLACK);
 }
 
 unsigned bench_plan_workers(const struct bench_machine *machine, uint64_t connections,
@@ -61,7 +57,8 @@ unsigned bench_plan_workers(const struct bench_machine *machine, uint64_t connec
 	uint64_t worth = (connections + WORTH_A_WORKER - 1) / WORTH_A_WORKER;
 	uint64_t workers = MIN(MAX(machine->cores, 2) - 1, MAX(worth, 1));
 	/* Each worker's loop itself needs some of the process's. */
-	uint64_t most = MAX(minus(per_ring(machine), machine->open_files) / LOOP_DESCRIPTORS, 1);
+	uint64_t most = MAX(
+		saturating_sub(per_ring(machine), machine->open_files) / LOOP_DESCRIPTORS, 1);
 
 	if (is_uring(machine) && per_ring(machine) > 0)
 		workers = MAX(workers, (connections + per_ring(machine) - 1) / per_ring(machine));
@@ -73,17 +70,14 @@ unsigned bench_plan_workers(const struct bench_machine *machine, uint64_t connec
 /* Of the process's descriptors, those that loops and other files leave. */
 static uint64_t spare_descriptors(const struct bench_machine *machine, unsigned workers)
 {
-	return minus(machine->nofile.soft,
-		     machine->open_files + OTHER_FILES + LOOP_DESCRIPTORS * workers);
+	return saturating_sub(machine->nofile.soft,
+			      machine->open_files + OTHER_FILES + LOOP_DESCRIPTORS * workers);
 }
 
 uint64_t bench_plan_room(const struct bench_machine *machine, unsigned workers)
 {
-	uint64_t room;
-
-	if (!is_uring(machine))
-		return spare_descriptors(machine, workers);
-	return __builtin_mul_overflow(per_ring(machine), workers, &room) ? UINT64_MAX : room;
+	return is_uring(machine) ? saturating_mul(per_ring(machine), workers)
+				 : spare_descriptors(machine, workers);
 }
 
 uint64_t bench_plan_in_flight(const struct bench_machine *machine, unsigned workers)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/units.h"
 #include "bench/bench_verdict.h"
 
 /* --- is there one? --- */
@@ -94,7 +95,7 @@ static bool find_mine(const struct bench_cause *cause, const struct bench_eviden
 		if (strcmp(rows[i].limit, evidence->tester_limit) == 0)
 			return find(finding, BENCH_MINE, rows[i].limit, "the tester's own %s is %s",
 				    rows[i].limit,
-				    bench_count_format(evidence->tester_limit_value, value));
+				    units_format_grouped(evidence->tester_limit_value, value));
 		return find(finding, BENCH_MINE, rows[i].limit,
 			    "the tester's own %s (%s are used up)", rows[i].limit, rows[i].text);
 	}
@@ -121,8 +122,8 @@ static bool find_used_up(const struct bench_evidence *evidence, struct finding *
 		return false;
 	return find(finding, BENCH_YOURS, evidence->limit, "the server's %s (%s%suses %s of %s)",
 		    evidence->limit, evidence->process, evidence->process[0] == 0 ? "it " : " ",
-		    bench_count_format(evidence->limit_used, used),
-		    bench_count_format(evidence->limit_value, value));
+		    units_format_grouped(evidence->limit_used, used),
+		    units_format_grouped(evidence->limit_value, value));
 }
 
 static bool is_unanswered(const struct bench_cause *cause)
@@ -146,13 +147,13 @@ static bool find_unanswered(const struct bench_cause *cause, const struct bench_
 		return find(finding, BENCH_YOURS, "listen backlog",
 			    "the server's listen backlog (%s does not accept; the kernel counted "
 			    "%s ListenOverflows)",
-			    who, bench_count_format(overflows, lost));
+			    who, units_format_grouped(overflows, lost));
 	if (cause->kind == BENCH_CAUSE_HANDSHAKE_TIMEOUT)
 		return find(finding, BENCH_BETWEEN, "",
 			    "%s takes TCP connections but answers no handshake", who);
 	return find(finding, BENCH_BETWEEN, "",
 		    "TCP is not answered any more (%s SYNs were sent again)",
-		    bench_count_format(kernel->values[BENCH_KERNEL_SYN_RETRANSMITS], lost));
+		    units_format_grouped(kernel->values[BENCH_KERNEL_SYN_RETRANSMITS], lost));
 }
 
 /* The server did something, and named nothing. */
@@ -241,5 +242,5 @@ void bench_plateau_find(const struct bench_result *result, const struct bench_ev
 	out_plateau->side = finding.side;
 	memcpy(out_plateau->limit, finding.limit, sizeof(finding.limit));
 	snprintf(out_plateau->text, sizeof(out_plateau->text), "plateau at %s: %s",
-		 bench_count_format(out_plateau->at, at), finding.text);
+		 units_format_grouped(out_plateau->at, at), finding.text);
 }

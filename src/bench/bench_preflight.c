@@ -1,24 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "bench/bench_preflight.h"
 
-#include <sched.h>
 #include <stdio.h>
 
 #include "base/buf.h"
 #include "base/check.h"
+#include "base/units.h"
 #include "bench/bench_plan.h"
 #include "bench/bench_verdict.h"
 
 static uint64_t value_or(const struct os_value *fact, uint64_t otherwise)
 {
 	return fact->is_known ? fact->value : otherwise;
-}
-
-static unsigned core_count(void)
-{
-	cpu_set_t set;
-
-	return sched_getaffinity(0, sizeof(set), &set) < 0 ? 1 : (unsigned)CPU_COUNT(&set);
 }
 
 static bool can_io_uring(void)
@@ -33,7 +26,7 @@ int bench_preflight_facts_read(const struct bench_options *options, const struct
 			       struct bench_preflight_facts *out_facts)
 {
 	struct bench_preflight_facts facts = {
-		.cores = core_count(),
+		.cores = os_limits_cores(),
 		.connections = options->connections,
 		.workers = options->workers,
 		.is_spread = bench_sources_plan(remote, 1, 1).is_spread,
@@ -143,8 +136,8 @@ char *bench_preflight_line(const struct bench_preflight *preflight, char *out, s
 		return out;
 	}
 	int len = snprintf(out, size, "this tester can open about %s connections: its own %s is %s",
-			   bench_count_format(preflight->allowed, allowed), limit_label(limit->id),
-			   bench_count_format(limit->value, value));
+			   units_format_grouped(preflight->allowed, allowed),
+			   limit_label(limit->id), units_format_grouped(limit->value, value));
 
 	if (len > 0 && (size_t)len < size)
 		snprintf(out + len, size - (size_t)len, "%s%s",
@@ -202,7 +195,7 @@ char *bench_preflight_explain(const struct bench_preflight *preflight,
 	buf_printf(&text, BENCH_PREFLIGHT_EXPLAIN_MAX,
 		   "%s, but %s are wanted; nothing was tested\n",
 		   bench_preflight_line(preflight, line, sizeof(line)),
-		   bench_count_format(preflight->facts->connections, wanted));
+		   units_format_grouped(preflight->facts->connections, wanted));
 	add_remedies(&text, preflight);
 	add_ways_round(&text, preflight);
 	snprintf(out, BENCH_PREFLIGHT_EXPLAIN_MAX, "%.*s", SLICE_ARG(buf_slice(&text)));

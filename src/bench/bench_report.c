@@ -98,18 +98,18 @@ static void counts_print(const struct bench_result *result, FILE *to)
 	uint64_t resolved = totals->connected + totals->failed;
 	char some[32], other[32];
 
-	fprintf(to, "Connected  %s of %s", bench_count_format(totals->connected, some),
-		bench_count_format(result->wanted, other));
+	fprintf(to, "Connected  %s of %s", units_format_grouped(totals->connected, some),
+		units_format_grouped(result->wanted, other));
 	fprintf(to, " in %.2f s (%.0f/s), %s failed", result->connect_s,
 		per_second(totals->connected, result->connect_s),
-		bench_count_format(totals->failed, some));
+		units_format_grouped(totals->failed, some));
 	if (resolved < result->wanted)
 		fprintf(to, ", %s not finished",
-			bench_count_format(result->wanted - resolved, some));
-	fprintf(to, "\nHeld       %s for %.1f s, ", bench_count_format(totals->held, some),
+			units_format_grouped(result->wanted - resolved, some));
+	fprintf(to, "\nHeld       %s for %.1f s, ", units_format_grouped(totals->held, some),
 		result->hold_s);
-	fprintf(to, "%s dropped; %s closed cleanly\n", bench_count_format(totals->dropped, some),
-		bench_count_format(totals->closed_cleanly, other));
+	fprintf(to, "%s dropped; %s closed cleanly\n", units_format_grouped(totals->dropped, some),
+		units_format_grouped(totals->closed_cleanly, other));
 }
 
 static void messages_print(const struct bench_result *result, uint64_t size, FILE *to)
@@ -120,9 +120,9 @@ static void messages_print(const struct bench_result *result, uint64_t size, FIL
 	if (!result->has_traffic)
 		return;
 	fprintf(to, "Messages   %s sent of %s, %s right echoes; %.0f/s sent, %.0f/s echoed\n",
-		bench_count_format(totals->sent, some),
+		units_format_grouped(totals->sent, some),
 		units_format_size(size, size_text, sizeof(size_text)),
-		bench_count_format(totals->received, other),
+		units_format_grouped(totals->received, other),
 		per_second(totals->sent, result->traffic_s),
 		per_second(totals->received, result->traffic_s));
 }
@@ -174,10 +174,10 @@ static void cause_print(const struct bench_cause *cause, FILE *to)
 	char text[400], count[32];
 	const char *advice = bench_cause_advice(cause);
 
-	fprintf(to, "%10s  %s\n", bench_count_format(cause->count, count),
+	fprintf(to, "%10s  %s\n", units_format_grouped(cause->count, count),
 		bench_cause_text(cause, text, sizeof(text)));
 	fprintf(to, "%10s  %.2f s to %.2f s, first was connection %s%s%s\n", "", cause->first_s,
-		cause->last_s, bench_count_format(cause->first_number, count),
+		cause->last_s, units_format_grouped(cause->first_number, count),
 		cause->example[0] == 0 ? "" : ": ", cause->example);
 	if (advice != NULL)
 		fprintf(to, "%10s  %s\n", "", advice);

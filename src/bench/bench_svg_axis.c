@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/units.h"
 #include "bench/bench_html_text.h"
 #include "bench/bench_verdict.h"
 
@@ -54,7 +55,7 @@ static void value_label(double value, struct svg_tick *tick)
 		snprintf(tick->label, sizeof(tick->label), "%gM", value / 1e6);
 	else if (value >= 1000)
 		snprintf(tick->label, sizeof(tick->label), "%s",
-			 bench_count_format((uint64_t)llround(value), number));
+			 units_format_grouped((uint64_t)llround(value), number));
 	else
 		snprintf(tick->label, sizeof(tick->label), "%g", value);
 }

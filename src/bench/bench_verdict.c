@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/check.h"
+#include "base/units.h"
 
 /* Above this share of the CPUs it can have, the tester sets the speed. */
 #define SATURATED 0.9
@@ -31,26 +32,11 @@ __attribute__((format(printf, 2, 3))) static void add(struct text *text, const c
 	text->len += n > 0 ? (size_t)n : 0;
 }
 
-char *bench_count_format(uint64_t count, char out[32])
-{
-	char digits[32];
-	int len = snprintf(digits, sizeof(digits), "%" PRIu64, count);
-	char *to = out;
-
-	for (int i = 0; i < len; i++) {
-		if (i > 0 && (len - i) % 3 == 0)
-			*to++ = ',';
-		*to++ = digits[i];
-	}
-	*to = 0;
-	return out;
-}
-
 static void add_count(struct text *text, uint64_t count, const char *after)
 {
 	char digits[32];
 
-	add(text, "%s%s", bench_count_format(count, digits), after);
+	add(text, "%s%s", units_format_grouped(count, digits), after);
 }
 
 bool bench_is_saturated(const struct bench_result *result)

@@ -54,6 +54,3 @@ bool bench_verdict(const struct bench_result *result, const struct bench_plateau
 /* Had the tester no CPU left for most of the ramp or of the hold? Then latency and rate
  * are its own, not the server's. */
 bool bench_is_saturated(const struct bench_result *result);
-
-/* "1,234,567"; returns `out`. */
-char *bench_count_format(uint64_t count, char out[32]);

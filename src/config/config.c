@@ -286,17 +286,10 @@ static void origin_print(const struct config *config, const struct config_option
 		snprintf(out, size, "default: ");
 }
 
-static bool is_wildcard(const struct net_addr *addr)
-{
-	if (addr->sa.sa_family == AF_INET6)
-		return IN6_IS_ADDR_UNSPECIFIED(&addr->in6.sin6_addr);
-	return addr->in.sin_addr.s_addr == INADDR_ANY;
-}
-
 /* [::] takes IPv4 too. */
 static bool covers(const struct net_addr *wide, const struct net_addr *other)
 {
-	return is_wildcard(wide) &&
+	return net_addr_is_wildcard(wide) &&
 	       (wide->sa.sa_family == AF_INET6 || other->sa.sa_family == AF_INET);
 }
 

@@ -19,6 +19,9 @@
 #define CONFIG_KIB    UINT64_C(1024)
 #define CONFIG_GIB    (1024 * 1024 * CONFIG_KIB)
 
+/* More than any machine holds. */
+#define CONFIG_CONNECTIONS_MAX UINT64_C(16000000)
+
 /* clang-format off */
 
 /* The C type of each kind. */
@@ -44,10 +47,10 @@
 #define CONFIG_SERVER(X)                                                                       \
 	X(server, listen, ADDRESS, "0.0.0.0:8080", 0, 0, "", RESTART,                          \
 	  "Where clients connect, as ADDRESS:PORT or [ADDRESS]:PORT.")                         \
-	X(server, max_connections, AUTO_COUNT, "auto", 1, 16000000, "connections", RESTART,    \
+	X(server, max_connections, AUTO_COUNT, "auto", 1, CONFIG_CONNECTIONS_MAX, "connections", RESTART,    \
 	  "Over this number new clients get 503. auto = as many as the limits of this "        \
 	  "machine allow.")                                                                    \
-	X(server, max_connections_per_ip, COUNT, "0", 0, 16000000, "connections", RESTART,     \
+	X(server, max_connections_per_ip, COUNT, "0", 0, CONFIG_CONNECTIONS_MAX, "connections", RESTART,     \
 	  "Over this number clients of one address get 429. For IPv6 an address is a network " \
 	  "of ipv6_prefix bits. 0 = no limit.")                                                \
 	X(server, ipv6_prefix, COUNT, "64", 16, 128, "bits", RESTART,                          \
@@ -56,7 +59,7 @@
 	X(server, accept_rate, COUNT, "0", 0, 1000000, "connections/s", RESTART,               \
 	  "New connections per second of all workers together; those beyond get 429 and a "    \
 	  "time to come back. 0 = no limit.")                                                  \
-	X(server, accept_burst, COUNT, "0", 0, 16000000, "connections", RESTART,               \
+	X(server, accept_burst, COUNT, "0", 0, CONFIG_CONNECTIONS_MAX, "connections", RESTART,               \
 	  "How many connections may come at once before accept_rate holds them back. 0 = as "  \
 	  "many as come in one second.")                                                       \
 	X(server, trusted_proxies, PREFIXES, "[]", 0, CONFIG_PREFIXES_MAX, "addresses",        \

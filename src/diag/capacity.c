@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "base/check.h"
+#include "base/saturate.h"
 
 /* The kernel's own bound on a table of direct descriptors (IORING_MAX_FIXED_FILES). */
 #define RING_TABLE_MAX (UINT64_C(1) << 20)
@@ -22,11 +23,6 @@
 static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
 {
 	return MIN(MAX(value, low), high);
-}
-
-static uint64_t less(uint64_t from, uint64_t what)
-{
-	return from > what ? from - what : 0;
 }
 
 /* Sockets that are kept free of connections, for handshakes and for telling the
@@ -54,13 +50,14 @@ static uint64_t ring_sockets(const struct capacity_facts *facts)
  * fullest worker is ahead of the mean: four standard deviations are kept free. */
 static uint64_t rings_hold(uint64_t each, uint64_t workers)
 {
-	return workers == 1 ? each : workers * less(each, 4 * square_root(each));
+	return workers == 1 ? each : workers * saturating_sub(each, 4 * square_root(each));
 }
 
 /* How many workers `auto` may take, if each has this many descriptors. */
 static uint64_t workers_fit(const struct capacity_facts *facts, uint64_t descriptors_each)
 {
-	return clamp(less(facts->nofile, PROCESS_DESCRIPTORS) / descriptors_each, 1, WORKERS_MAX);
+	return clamp(saturating_sub(facts->nofile, PROCESS_DESCRIPTORS) / descriptors_each, 1,
+		     WORKERS_MAX);
 }
 
 static struct capacity plan_io_uring(const struct config_server *config,
@@ -89,8 +86,9 @@ static struct capacity plan_epoll(const struct config_server *config,
 	/* Half of the descriptors at least are left for connections. */
 	uint64_t most = workers_fit(facts, UINT64_C(2) * WORKER_DESCRIPTORS);
 	uint64_t workers = config->workers != 0 ? config->workers : MIN(facts->cores, most);
-	uint64_t sockets = less(facts->nofile, PROCESS_DESCRIPTORS + workers * WORKER_DESCRIPTORS);
-	uint64_t connections = less(sockets, handshake_reserve(sockets));
+	uint64_t sockets = saturating_sub(facts->nofile,
+					  PROCESS_DESCRIPTORS + workers * WORKER_DESCRIPTORS);
+	uint64_t connections = saturating_sub(sockets, handshake_reserve(sockets));
 
 	return (struct capacity){
 		.workers = workers,

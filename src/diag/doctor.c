@@ -6,27 +6,14 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/saturate.h"
+#include "base/units.h"
 #include "diag/doctor_format.h"
 
 /* Listen queues of this size take a burst: it is the kernel's own default. */
 #define SOMAXCONN_GOOD 4096
 
 /* --- numbers --- */
-
-char *doctor_number(uint64_t value, char out[DOCTOR_NUMBER_MAX])
-{
-	char digits[24];
-	int len = snprintf(digits, sizeof(digits), "%" PRIu64, value);
-	char *to = out;
-
-	for (int i = 0; i < len; i++) {
-		if (i > 0 && (len - i) % 3 == 0)
-			*to++ = ',';
-		*to++ = digits[i];
-	}
-	*to = 0;
-	return out;
-}
 
 char *doctor_size(uint64_t bytes, char out[DOCTOR_NUMBER_MAX])
 {
@@ -44,30 +31,19 @@ char *doctor_size(uint64_t bytes, char out[DOCTOR_NUMBER_MAX])
 
 char *doctor_value(const char *unit, uint64_t value, char out[DOCTOR_NUMBER_MAX])
 {
-	return strcmp(unit, "bytes") == 0 ? doctor_size(value, out) : doctor_number(value, out);
+	return strcmp(unit, "bytes") == 0 ? doctor_size(value, out)
+					  : units_format_grouped(value, out);
 }
 
 /* --- a process as input of the table --- */
-
-static uint64_t less(uint64_t from, uint64_t what)
-{
-	return from > what ? from - what : 0;
-}
-
-static uint64_t times(uint64_t left, uint64_t right)
-{
-	uint64_t product;
-
-	return __builtin_mul_overflow(left, right, &product) ? LIMIT_NO_CAP : product;
-}
 
 static uint64_t nofile_connections(const struct process *process, const struct os_value *soft)
 {
 	if (!soft->is_known || soft->value == OS_UNLIMITED)
 		return LIMIT_NO_CAP;
 	if (process_has_direct_sockets(process))
-		return times(process->rings, soft->value);
-	return less(soft->value, process->others + process->rings + process->listening);
+		return saturating_mul(process->rings, soft->value);
+	return saturating_sub(soft->value, process->others + process->rings + process->listening);
 }
 
 void doctor_process_input(const struct process *process, const struct os_limits *os,
@@ -142,7 +118,7 @@ static void say_next(const struct doctor_case *asked, struct doctor_answer *answ
 
 	if (next != NULL)
 		say(answer, "; next would be %s at %s", limit_label(next->id),
-		    doctor_number(next->connections, number));
+		    units_format_grouped(next->connections, number));
 }
 
 static void say_held(const struct doctor_case *asked, struct doctor_answer *answer)
@@ -160,7 +136,7 @@ static void say_held(const struct doctor_case *asked, struct doctor_answer *answ
 	}
 	say(answer, " %s %s connections; the limit that binds is ",
 	    asked->process != NULL ? "can hold" : "hold",
-	    doctor_number(binding->connections, number));
+	    units_format_grouped(binding->connections, number));
 	say_limit(asked, answer, binding);
 	say_next(asked, answer);
 }
@@ -183,14 +159,14 @@ static void say_unfit(const struct doctor_case *asked, struct doctor_answer *ans
 		say(answer, "there is no room for connections: ");
 	else
 		say(answer, "server.max_connections %s cannot be held, serve would not start: ",
-		    doctor_number(answer->target, number));
+		    units_format_grouped(answer->target, number));
 	for (unsigned i = 0; i < LIMIT_ID_COUNT; i++) {
 		const struct limit *row = &asked->limits->rows[asked->limits->order[i]];
 
 		if (!is_in_the_way(asked, row, answer->target))
 			continue;
 		say(answer, "%s%s allows %s", separator, limit_label(row->id),
-		    doctor_number(row->connections, number));
+		    units_format_grouped(row->connections, number));
 		separator = ", ";
 	}
 }
@@ -250,7 +226,7 @@ static void verdict_make(const struct doctor_case *asked, struct doctor_answer *
 		say_unfit(asked, answer);
 	} else {
 		if (asked->wanted != 0)
-			say(answer, "yes: %s fit. ", doctor_number(asked->wanted, number));
+			say(answer, "yes: %s fit. ", units_format_grouped(asked->wanted, number));
 		say_held(asked, answer);
 	}
 	say_used_up(asked, answer);

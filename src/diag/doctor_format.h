@@ -8,9 +8,6 @@
 
 #define DOCTOR_NUMBER_MAX 32
 
-/* "1,234,567". Returns `out`. */
-char *doctor_number(uint64_t value, char out[DOCTOR_NUMBER_MAX]);
-
 /* "23.5 GiB", to a tenth; whole numbers without it. Returns `out`. */
 char *doctor_size(uint64_t bytes, char out[DOCTOR_NUMBER_MAX]);
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/units.h"
 #include "diag/doctor.h"
 #include "diag/doctor_format.h"
 
@@ -51,7 +52,8 @@ static void line_make(const struct limit *row, struct line *line)
 	cell(line, USED,
 	     row->has_used ? doctor_value(limit_unit(row->id), row->used, number) : "-");
 	cell(line, ALLOWS,
-	     row->connections != LIMIT_NO_CAP ? doctor_number(row->connections, number) : "-");
+	     row->connections != LIMIT_NO_CAP ? units_format_grouped(row->connections, number)
+					      : "-");
 	line->source = row->source;
 }
 
@@ -116,9 +118,10 @@ static void listener_print(const struct process_listener *listener, FILE *to)
 	net_addr_format(&listener->address, address, sizeof(address));
 	fprintf(to,
 		"  listens on %s: %s connections; %u wait to be accepted, backlog %u; %s lost\n",
-		address, doctor_number(listener->established, established), listener->queue,
+		address, units_format_grouped(listener->established, established), listener->queue,
 		listener->backlog,
-		listener->has_drops ? doctor_number(listener->drops, drops) : "unknown how many");
+		listener->has_drops ? units_format_grouped(listener->drops, drops)
+				    : "unknown how many");
 }
 
 static void process_print(const struct process *process, FILE *to)
@@ -157,7 +160,7 @@ static void backlogs_print(const struct doctor_case *asked, FILE *to)
 			continue;
 		fprintf(to, "\n%s has lost %s connections, most likely at a full queue. ",
 			net_addr_format(&listener->address, address, sizeof(address)),
-			doctor_number(listener->drops, lost));
+			units_format_grouped(listener->drops, lost));
 		if (is_of_kernel)
 			fprintf(to,
 				"Raise its backlog with a restart and:\n    sysctl -w "
@@ -227,7 +230,7 @@ static void changes_print(const struct doctor_answer *answer, bool is_advice, FI
 			"\nWhat to change for %s connections. For each limit one place is enough: "
 			"configuration,\nor what starts the process (shell, systemd, compose, "
 			"docker, kubernetes):\n",
-			doctor_number(answer->target, number));
+			units_format_grouped(answer->target, number));
 	for (size_t i = 0; i < ARRAY_LEN(places); i++)
 		place_print(answer, places[i], is_advice, to);
 }
@@ -261,7 +264,8 @@ static void facts_print(const struct doctor_case *asked, FILE *to)
 		fprintf(to,
 			"nofile: the soft limit of %s is raised to the hard one, %s, as serve "
 			"does\n",
-			doctor_number(asked->raised_from, soft), doctor_number(now->value, hard));
+			units_format_grouped(asked->raised_from, soft),
+			units_format_grouped(now->value, hard));
 }
 
 void doctor_print(const struct doctor_case *asked, const struct doctor_answer *answer,

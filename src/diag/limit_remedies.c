@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/saturate.h"
 #include "diag/capacity.h"
 #include "diag/limits.h"
 
@@ -36,29 +37,10 @@ __attribute__((format(printf, 3, 4))) static void add(struct request *request, c
 	va_end(args);
 }
 
-static uint64_t less(uint64_t from, uint64_t what)
-{
-	return from > what ? from - what : 0;
-}
-
 /* Connections beyond those of now. */
 static uint64_t further(const struct request *request)
 {
-	return less(request->connections, request->input->connections);
-}
-
-static uint64_t times(uint64_t left, uint64_t right)
-{
-	uint64_t product;
-
-	return __builtin_mul_overflow(left, right, &product) ? UINT64_MAX : product;
-}
-
-static uint64_t plus(uint64_t left, uint64_t right)
-{
-	uint64_t sum;
-
-	return __builtin_add_overflow(left, right, &sum) ? UINT64_MAX : sum;
+	return saturating_sub(request->connections, request->input->connections);
 }
 
 static uint64_t divide_up(uint64_t value, uint64_t by)
@@ -89,8 +71,9 @@ static uint64_t nofile_needed(const struct request *request)
 		bool is_ring = input->engine == LOOP_ENGINE_IO_URING;
 		uint64_t tables = is_ring ? MAX(input->workers, UINT64_C(1)) : 1;
 
-		return plus(divide_up(request->connections, tables),
-			    less(facts.nofile, input->nofile_connections / tables));
+		return saturating_add(
+			divide_up(request->connections, tables),
+			saturating_sub(facts.nofile, input->nofile_connections / tables));
 	}
 	return capacity_nofile_for(&input->config->server, &facts, request->connections);
 }
@@ -127,7 +110,7 @@ static bool rings_text(const struct request *request, char *out, size_t size)
 		return true;
 	config.max_connections = request->connections;
 	if (capacity_plan(&config, &facts).nofile_connections >= request->connections &&
-	    request->connections <= LIMIT_CONNECTIONS_MAX)
+	    request->connections <= CONFIG_CONNECTIONS_MAX)
 		snprintf(out, size, "server.max_connections: %" PRIu64, request->connections);
 	else
 		snprintf(out, size, "server.workers: %" PRIu64, workers);
@@ -162,27 +145,25 @@ static void remedy_nofile(struct request *request)
 
 static void remedy_nofile_hard(struct request *request)
 {
-	add_nofile(request, times(request->limit->value, 2));
-}
-
-static void remedy_nr_open(struct request *request)
-{
-	add(request, "sysctl", "sysctl -w fs.nr_open=%" PRIu64, times(request->limit->value, 2));
+	add_nofile(request, saturating_mul(request->limit->value, 2));
 }
 
 /* A sixteenth is not ours. */
 static void remedy_file_max(struct request *request)
 {
-	uint64_t share = plus(request->limit->used, further(request));
+	uint64_t share = saturating_add(request->limit->used, further(request));
 
-	add(request, "sysctl", "sysctl -w fs.file-max=%" PRIu64, plus(share, divide_up(share, 15)));
+	add(request, "sysctl", "sysctl -w fs.file-max=%" PRIu64,
+	    saturating_add(share, divide_up(share, 15)));
 }
 
 /* --- memory --- */
 
 static uint64_t mib_for(const struct request *request, uint64_t used)
 {
-	return divide_up(plus(used, times(further(request), request->input->cost.bytes)), MIB);
+	return divide_up(
+		saturating_add(used, saturating_mul(further(request), request->input->cost.bytes)),
+		MIB);
 }
 
 static void remedy_cgroup_memory(struct request *request)
@@ -212,12 +193,12 @@ static void remedy_pids(struct request *request)
 {
 	const struct limits_input *input = request->input;
 	uint64_t per_ring = input->workers == 0 ? 0 : input->nofile_connections / input->workers;
-	uint64_t others = input->is_running ? less(request->limit->used, input->workers)
+	uint64_t others = input->is_running ? saturating_sub(request->limit->used, input->workers)
 					    : request->limit->used + 1;
 
 	if (per_ring == 0)
 		return;
-	uint64_t needed = plus(others, divide_up(request->connections, per_ring));
+	uint64_t needed = saturating_add(others, divide_up(request->connections, per_ring));
 
 	add(request, "systemd", "TasksMax=%" PRIu64, needed);
 	add(request, "compose", "pids_limit: %" PRIu64, needed);
@@ -231,19 +212,7 @@ static void remedy_pids(struct request *request)
 static void remedy_conntrack(struct request *request)
 {
 	add(request, "sysctl", "sysctl -w net.netfilter.nf_conntrack_max=%" PRIu64,
-	    plus(request->limit->used, further(request)));
-}
-
-static void remedy_somaxconn(struct request *request)
-{
-	add(request, "sysctl", "sysctl -w net.core.somaxconn=%" PRIu64,
-	    times(request->limit->value, 2));
-}
-
-static void remedy_syn_backlog(struct request *request)
-{
-	add(request, "sysctl", "sysctl -w net.ipv4.tcp_max_syn_backlog=%" PRIu64,
-	    times(request->limit->value, 2));
+	    saturating_add(request->limit->used, further(request)));
 }
 
 static void remedy_syn_cookies(struct request *request)
@@ -255,7 +224,7 @@ static void remedy_syn_cookies(struct request *request)
 /* Three values in pages, in the ratio that the kernel itself gives them. */
 static void remedy_tcp_mem(struct request *request)
 {
-	uint64_t pages = times(request->limit->value, 2) / (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t pages = saturating_mul(request->limit->value, 2) / (uint64_t)sysconf(_SC_PAGESIZE);
 
 	add(request, "sysctl", "sysctl -w net.ipv4.tcp_mem=\"%" PRIu64 " %" PRIu64 " %" PRIu64 "\"",
 	    pages / 2, pages / 3 * 2, pages);
@@ -277,21 +246,9 @@ static void remedy_max_connections(struct request *request)
 {
 	/* What is `auto` follows the other limits, at the next start. */
 	if (request->input->config->server.max_connections != 0 &&
-	    request->connections <= LIMIT_CONNECTIONS_MAX)
+	    request->connections <= CONFIG_CONNECTIONS_MAX)
 		add(request, "configuration", "server.max_connections: %" PRIu64,
 		    request->connections);
-}
-
-static void remedy_per_ip(struct request *request)
-{
-	add(request, "configuration", "server.max_connections_per_ip: %" PRIu64,
-	    times(request->limit->value, 2));
-}
-
-static void remedy_accept_rate(struct request *request)
-{
-	add(request, "configuration", "server.accept_rate: %" PRIu64,
-	    times(request->limit->value, 2));
 }
 
 static void remedy_io_uring(struct request *request)
@@ -304,7 +261,7 @@ static void remedy_io_uring(struct request *request)
 
 static void remedy_memlock(struct request *request)
 {
-	uint64_t bytes = times(MAX(request->limit->value, UINT64_C(4096)), 2);
+	uint64_t bytes = saturating_mul(MAX(request->limit->value, UINT64_C(4096)), 2);
 
 	add(request, "shell", "ulimit -l %" PRIu64, divide_up(bytes, 1024));
 	add(request, "systemd", "LimitMEMLOCK=%" PRIu64, bytes);
@@ -313,24 +270,42 @@ static void remedy_memlock(struct request *request)
 	add(request, "docker", "--ulimit memlock=%" PRIu64 ":%" PRIu64, bytes, bytes);
 }
 
+/* Those that are one number in one place, and do not cap: no number of connections says
+ * how large it must be. */
+static void remedy_by_doubling(struct request *request)
+{
+	static const struct {
+		enum limit_id id;
+		const char *place;
+		const char *text; /* before the number */
+	} rows[] = {
+		{LIMIT_ID_MAX_CONNECTIONS_PER_IP, "configuration",
+		 "server.max_connections_per_ip: "},
+		{LIMIT_ID_ACCEPT_RATE, "configuration", "server.accept_rate: "},
+		{LIMIT_ID_NR_OPEN, "sysctl", "sysctl -w fs.nr_open="},
+		{LIMIT_ID_SOMAXCONN, "sysctl", "sysctl -w net.core.somaxconn="},
+		{LIMIT_ID_SYN_BACKLOG, "sysctl", "sysctl -w net.ipv4.tcp_max_syn_backlog="},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (rows[i].id == request->limit->id)
+			add(request, rows[i].place, "%s%" PRIu64, rows[i].text,
+			    saturating_mul(request->limit->value, 2));
+}
+
 size_t limit_remedies(const struct limits_input *input, const struct limit *limit,
 		      uint64_t connections, struct limit_remedy out[LIMIT_REMEDIES_MAX])
 {
 	static void (*const remedies[LIMIT_ID_COUNT])(struct request *) = {
 		[LIMIT_ID_MAX_CONNECTIONS] = remedy_max_connections,
-		[LIMIT_ID_MAX_CONNECTIONS_PER_IP] = remedy_per_ip,
-		[LIMIT_ID_ACCEPT_RATE] = remedy_accept_rate,
 		[LIMIT_ID_NOFILE] = remedy_nofile,
 		[LIMIT_ID_NOFILE_HARD] = remedy_nofile_hard,
-		[LIMIT_ID_NR_OPEN] = remedy_nr_open,
 		[LIMIT_ID_FILE_MAX] = remedy_file_max,
 		[LIMIT_ID_CGROUP_MEMORY] = remedy_cgroup_memory,
 		[LIMIT_ID_MEMORY] = remedy_memory,
 		[LIMIT_ID_PIDS] = remedy_pids,
 		[LIMIT_ID_CONNTRACK] = remedy_conntrack,
 		[LIMIT_ID_EPHEMERAL_PORTS] = remedy_ports,
-		[LIMIT_ID_SOMAXCONN] = remedy_somaxconn,
-		[LIMIT_ID_SYN_BACKLOG] = remedy_syn_backlog,
 		[LIMIT_ID_SYN_COOKIES] = remedy_syn_cookies,
 		[LIMIT_ID_TCP_MEM] = remedy_tcp_mem,
 		[LIMIT_ID_IO_URING] = remedy_io_uring,
@@ -339,8 +314,12 @@ size_t limit_remedies(const struct limits_input *input, const struct limit *limi
 	struct request request = {input, limit, connections, out, 0};
 	bool suffices = limit_kind(limit->id) == LIMIT_CAPS && limit->connections >= connections;
 
-	if (limit->state == LIMIT_KNOWN && !suffices && remedies[limit->id] != NULL)
+	if (limit->state != LIMIT_KNOWN || suffices)
+		return 0;
+	if (remedies[limit->id] != NULL)
 		remedies[limit->id](&request);
+	else
+		remedy_by_doubling(&request);
 	return request.count;
 }
 

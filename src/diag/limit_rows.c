@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/saturate.h"
 #include "diag/limits.h"
 
 /* --- making a row --- */
@@ -68,13 +69,7 @@ static bool row_take_used(struct limit *row, const struct os_value *fact)
 /* It allows those of now and as many more. */
 static void row_allow_more(struct limit *row, const struct limits_input *input, uint64_t more)
 {
-	if (__builtin_add_overflow(input->connections, more, &row->connections))
-		row->connections = LIMIT_NO_CAP;
-}
-
-static uint64_t less(uint64_t from, uint64_t what)
-{
-	return from > what ? from - what : 0;
+	row->connections = saturating_add(input->connections, more);
 }
 
 /* --- the gateway's own limits --- */
@@ -168,7 +163,7 @@ static void build_nofile(const struct limits_input *input, struct limit *row)
 			 input->workers, input->workers == 1 ? "" : "s");
 	else if (row->state == LIMIT_KNOWN)
 		note_add(row, "less %" PRIu64 " descriptors that are no sockets",
-			 less(row->value, input->nofile_connections));
+			 saturating_sub(row->value, input->nofile_connections));
 }
 
 static void build_nofile_hard(const struct limits_input *input, struct limit *row)
@@ -193,7 +188,7 @@ static void build_file_max(const struct limits_input *input, struct limit *row)
 {
 	if (!row_take(row, &input->os->file_max) || !row_take_used(row, &input->os->file_used))
 		return;
-	row_allow_more(row, input, less(file_max_share(row->value), row->used));
+	row_allow_more(row, input, saturating_sub(file_max_share(row->value), row->used));
 	snprintf(row->cost, sizeof(row->cost), "1 file");
 	note_add(row, "a sixteenth is left to others; root may pass this limit");
 }
@@ -211,7 +206,7 @@ static void build_cgroup_memory(const struct limits_input *input, struct limit *
 	if (!row_take(row, &input->os->cgroup_memory_max_bytes) ||
 	    !row_take_used(row, &input->os->cgroup_memory_used_bytes))
 		return;
-	row_allow_more(row, input, less(row->value, row->used) / input->cost.bytes);
+	row_allow_more(row, input, saturating_sub(row->value, row->used) / input->cost.bytes);
 	cost_text(input, row);
 }
 
@@ -230,7 +225,7 @@ static void build_memory(const struct limits_input *input, struct limit *row)
 		return;
 	}
 	row->value = total->value;
-	row_use(row, less(total->value, available->value));
+	row_use(row, saturating_sub(total->value, available->value));
 }
 
 /* --- threads --- */
@@ -238,7 +233,7 @@ static void build_memory(const struct limits_input *input, struct limit *row)
 /* Threads there may be besides those of now. */
 static uint64_t spare_threads(const struct limit *row)
 {
-	return less(row->value, row->used);
+	return saturating_sub(row->value, row->used);
 }
 
 static void build_pids(const struct limits_input *input, struct limit *row)
@@ -251,11 +246,10 @@ static void build_pids(const struct limits_input *input, struct limit *row)
 	}
 	/* While planning the admin thread is still to come, like the workers. */
 	uint64_t workers = input->is_running ? input->workers + spare_threads(row)
-					     : less(spare_threads(row), 1);
+					     : saturating_sub(spare_threads(row), 1);
 	uint64_t per_ring = input->nofile_connections / input->workers;
 
-	if (__builtin_mul_overflow(workers, per_ring, &row->connections))
-		row->connections = LIMIT_NO_CAP;
+	row->connections = saturating_mul(workers, per_ring);
 	snprintf(row->cost, sizeof(row->cost), "1 worker for each %" PRIu64, per_ring);
 	note_add(row, "io_uring: more workers hold more connections");
 }
@@ -279,7 +273,7 @@ static void build_conntrack(const struct limits_input *input, struct limit *row)
 		row_off(row, "connection tracking is there, but counts no flow");
 		return;
 	}
-	row_allow_more(row, input, less(row->value, row->used));
+	row_allow_more(row, input, saturating_sub(row->value, row->used));
 	snprintf(row->cost, sizeof(row->cost), "1 flow");
 	note_add(row, "beyond it packets of new connections are dropped: they time out");
 }

@@ -16,7 +16,7 @@
 #include "io/os_limits.h"
 
 /* Where the range of server.max_connections ends. */
-#define LIMIT_CONNECTIONS_MAX UINT64_C(16000000)
+#define CONFIG_CONNECTIONS_MAX UINT64_C(16000000)
 
 /* It does not cap connections, or nobody knows how many. */
 #define LIMIT_NO_CAP UINT64_MAX

@@ -2,17 +2,9 @@
 #include "diag/plan.h"
 
 #include <inttypes.h>
-#include <sched.h>
 #include <stdio.h>
 
 #include "base/check.h"
-
-static uint64_t cores_read(void)
-{
-	cpu_set_t cpus;
-
-	return sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? (uint64_t)CPU_COUNT(&cpus) : 1;
-}
 
 void plan_facts_read(enum loop_engine engine, const char *reason, struct plan_facts *out_facts)
 {
@@ -20,7 +12,7 @@ void plan_facts_read(enum loop_engine engine, const char *reason, struct plan_fa
 	const char *ring_reason;
 
 	os_limits_read(&(struct os_source){0}, &out_facts->os);
-	out_facts->cores = cores_read();
+	out_facts->cores = os_limits_cores();
 	out_facts->engine = engine;
 	out_facts->engine_reason = reason;
 	out_facts->can_io_uring = engine == LOOP_ENGINE_IO_URING ||
@@ -54,10 +46,10 @@ void plan_make(const struct config *config, const struct plan_facts *facts, stru
 	limits_build(&out_plan->input, &out_plan->limits);
 	uint64_t allowed = limits_allowed(&out_plan->limits);
 
-	out_plan->max_connections = wanted != 0 ? wanted : MIN(allowed, LIMIT_CONNECTIONS_MAX);
+	out_plan->max_connections = wanted != 0 ? wanted : MIN(allowed, CONFIG_CONNECTIONS_MAX);
 	out_plan->fits = allowed > 0 && out_plan->max_connections <= allowed;
-	if (wanted == 0 && allowed > LIMIT_CONNECTIONS_MAX) {
-		out_plan->input.max_connections = LIMIT_CONNECTIONS_MAX;
+	if (wanted == 0 && allowed > CONFIG_CONNECTIONS_MAX) {
+		out_plan->input.max_connections = CONFIG_CONNECTIONS_MAX;
 		limits_build(&out_plan->input, &out_plan->limits);
 	}
 }

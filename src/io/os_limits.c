@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <linux/magic.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -30,6 +31,13 @@ struct os_nofile os_limits_nofile(void)
 
 	CHECK(r == 0);
 	return (struct os_nofile){limit_value(limit.rlim_cur), limit_value(limit.rlim_max)};
+}
+
+unsigned os_limits_cores(void)
+{
+	cpu_set_t cpus;
+
+	return sched_getaffinity(0, sizeof(cpus), &cpus) < 0 ? 1 : (unsigned)CPU_COUNT(&cpus);
 }
 
 struct os_nofile os_limits_raise_nofile(void)

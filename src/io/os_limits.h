@@ -71,6 +71,9 @@ void os_limits_read(const struct os_source *source, struct os_limits *out_limits
 
 /* --- single questions of this process --- */
 
+/* CPUs that this process may run on; 1 if unknown. */
+unsigned os_limits_cores(void);
+
 struct os_nofile {
 	uint64_t soft; /* OS_UNLIMITED possible */
 	uint64_t hard;

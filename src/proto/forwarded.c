@@ -275,10 +275,9 @@ struct net_ip forwarded_client(const struct http_head *head, const uint8_t *data
 	};
 	struct net_ip client = *peer;
 	bool has_one = false;
-	struct slice value;
 
 	for (size_t i = 0; i < ARRAY_LEN(readings); i++) {
-		if (http_field_find(head, data, (const char *)readings[i].name.data, &value) == 0)
+		if (!http_has_field(head, data, (const char *)readings[i].name.data))
 			continue;
 		struct net_ip found = client_by(&readings[i], head, data, peer, trusted,
 						trusted_count);

@@ -20,6 +20,13 @@ static struct slice before(struct slice text, char end)
 	return found == NULL ? text : slice_of(text.data, (size_t)(found - text.data));
 }
 
+bool http_has_field(const struct http_head *head, const uint8_t *data, const char *name)
+{
+	struct slice value;
+
+	return http_field_find(head, data, name, &value) > 0;
+}
+
 struct slice http_query(const struct http_head *head, const uint8_t *data)
 {
 	struct slice target = http_target(head, data);

@@ -79,6 +79,9 @@ enum http_result http_head_parse(struct http_head *head, const struct http_limit
 struct slice http_method(const struct http_head *head, const uint8_t *data);
 struct slice http_target(const struct http_head *head, const uint8_t *data);
 
+/* Is there a field of this name? */
+bool http_has_field(const struct http_head *head, const uint8_t *data, const char *name);
+
 /* The target without the query; of an absolute URL its path ("/" if it has none). */
 struct slice http_path(const struct http_head *head, const uint8_t *data);
 

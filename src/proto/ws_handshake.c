@@ -36,13 +36,6 @@ static enum ws_upgrade_result refuse(uint16_t status, const char *detail,
 	return WS_UPGRADE_ERROR;
 }
 
-static bool has_field(const struct http_head *head, const uint8_t *data, const char *name)
-{
-	struct slice value;
-
-	return http_field_find(head, data, name, &value) > 0;
-}
-
 /* 4.4: a version that we do not speak is answered with 426 and the one that we do. A
  * missing one is answered in the same way: 4.2.1 leaves the status open, and this
  * answer is the one that tells such a client what to send. */
@@ -96,7 +89,8 @@ static enum ws_upgrade_result request_check(const struct http_head *head, const 
 			      "there is no 'Connection: Upgrade'; "
 			      "a proxy on the way may have dropped it",
 			      out_error);
-	if (has_field(head, data, "Content-Length") || has_field(head, data, "Transfer-Encoding"))
+	if (http_has_field(head, data, "Content-Length") ||
+	    http_has_field(head, data, "Transfer-Encoding"))
 		return refuse(400, "a request for a WebSocket may not have a body", out_error);
 	return WS_UPGRADE_OK;
 }
@@ -108,7 +102,7 @@ enum ws_upgrade_result ws_upgrade_check(const struct http_head *head, const uint
 	struct ws_upgrade upgrade = {0};
 
 	if (!http_field_has_token(head, data, "Upgrade", "websocket") &&
-	    !has_field(head, data, "Sec-WebSocket-Key"))
+	    !http_has_field(head, data, "Sec-WebSocket-Key"))
 		return WS_UPGRADE_NONE;
 	enum ws_upgrade_result result = request_check(head, data, out_error);
 
@@ -185,7 +179,7 @@ int ws_subprotocol_choose(const struct http_head *head, const uint8_t *data,
 
 bool ws_subprotocol_is_asked(const struct http_head *head, const uint8_t *data)
 {
-	return has_field(head, data, SUBPROTOCOL_FIELD);
+	return http_has_field(head, data, SUBPROTOCOL_FIELD);
 }
 
 static bool is_among(const char *list_text, struct slice wanted)

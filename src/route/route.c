@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/percent.h"
 
 struct route_table {
 	size_t count;
@@ -99,14 +100,6 @@ static bool path_matches(struct slice pattern, struct slice path, struct slice *
 	return pattern.len == 0 && path.len == 0;
 }
 
-static int hex_digit(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Returns what is wrong, or NULL and the length in *out_len. `out` has room for
  * ROUTE_CLIENT_ID_MAX bytes. */
 static const char *percent_decode(struct slice raw, uint8_t *out, size_t *out_len)
@@ -114,22 +107,19 @@ static const char *percent_decode(struct slice raw, uint8_t *out, size_t *out_le
 	size_t len = 0;
 
 	for (size_t i = 0; i < raw.len; i++) {
-		uint8_t c = raw.data[i];
+		int c = raw.data[i];
 
 		if (c == '%') {
-			int high = i + 2 < raw.len ? hex_digit(raw.data[i + 1]) : -1;
-			int low = i + 2 < raw.len ? hex_digit(raw.data[i + 2]) : -1;
-
-			if (high < 0 || low < 0)
-				return "the client id has a '%' without two hexadecimal digits";
-			c = (uint8_t)(high << 4 | low);
+			c = percent_read(slice_of(raw.data + i, raw.len - i));
 			i += 2;
 		}
+		if (c < 0)
+			return "the client id has a '%' without two hexadecimal digits";
 		if (len == ROUTE_CLIENT_ID_MAX)
 			return "the client id is longer than 255 bytes";
 		if (c < 0x20 || c == 0x7f)
 			return "the client id has a control character";
-		out[len++] = c;
+		out[len++] = (uint8_t)c;
 	}
 	*out_len = len;
 	return NULL;

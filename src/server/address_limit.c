@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/random.h"
+#include "base/siphash.h"
 
 #define SHARDS     64
 #define PLACES_MIN 16
@@ -30,22 +31,12 @@ struct address_limit {
 	struct shard shards[SHARDS];
 	uint64_t max;
 	unsigned ipv6_bits;
-	uint64_t keys[2]; /* drawn at random: nobody can choose addresses that collide */
+	struct siphash_key key; /* drawn at random */
 };
-
-static uint64_t mix(uint64_t a, uint64_t b)
-{
-	unsigned __int128 product = (unsigned __int128)a * b;
-
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
 
 static uint64_t hash(const struct address_limit *limit, const struct net_ip *ip)
 {
-	uint64_t halves[2];
-
-	memcpy(halves, ip->bytes, sizeof(halves));
-	return mix(mix(halves[0] ^ limit->keys[0], halves[1] ^ limit->keys[1]), limit->keys[0] | 1);
+	return siphash(&limit->key, slice_of(ip->bytes, sizeof(ip->bytes)));
 }
 
 struct address_limit *address_limit_create(uint64_t max, unsigned ipv6_bits)
@@ -58,7 +49,7 @@ struct address_limit *address_limit_create(uint64_t max, unsigned ipv6_bits)
 	memset(limit, 0, sizeof(*limit));
 	limit->max = max;
 	limit->ipv6_bits = ipv6_bits;
-	random_fill(&random, limit->keys, sizeof(limit->keys));
+	random_fill(&random, &limit->key, sizeof(limit->key));
 	for (size_t i = 0; i < SHARDS; i++)
 		pthread_mutex_init(&limit->shards[i].mutex, NULL);
 	return limit;

@@ -13,19 +13,12 @@
 
 /* --- ordinary requests --- */
 
-static bool has_field(const struct http_head *head, const uint8_t *data, const char *name)
-{
-	struct slice value;
-
-	return http_field_find(head, data, name, &value) > 0;
-}
-
 /* What a proxy on this machine passes on comes from loopback too. */
 static bool is_local(const struct conn *conn, const struct http_head *head, const uint8_t *data)
 {
 	return net_ip_is_loopback(conn_client(conn)) && !conn->is_proxied &&
-	       !has_field(head, data, "Forwarded") && !has_field(head, data, "X-Forwarded-For") &&
-	       !has_field(head, data, "Via");
+	       !http_has_field(head, data, "Forwarded") &&
+	       !http_has_field(head, data, "X-Forwarded-For") && !http_has_field(head, data, "Via");
 }
 
 struct http_request conn_http_ask(struct conn *conn, const struct http_head *head,
@@ -44,8 +37,9 @@ struct http_request conn_http_ask(struct conn *conn, const struct http_head *hea
 
 static bool has_body(const struct conn_request *request)
 {
-	return request->rest_len > 0 || has_field(request->head, request->data, "Content-Length") ||
-	       has_field(request->head, request->data, "Transfer-Encoding");
+	return request->rest_len > 0 ||
+	       http_has_field(request->head, request->data, "Content-Length") ||
+	       http_has_field(request->head, request->data, "Transfer-Encoding");
 }
 
 static bool is_route_path(const struct conn *conn, struct slice path)
