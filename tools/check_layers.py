@@ -14,12 +14,14 @@ MAY_INCLUDE = {
     "io": {"base"},
     "config": {"base"},
     "session": {"base", "io"},
-    "route": {"base", "io", "config", "session"},
+    "webhook": {"base", "io"},
+    "route": {"base", "io", "config", "session", "webhook"},
     "diag": {"base", "io", "config"},
-    "server": {"base", "proto", "io", "config", "session", "route", "diag"},
-    "admin": {"base", "proto", "io", "config", "session", "route", "server", "diag"},
+    "server": {"base", "proto", "io", "config", "session", "route", "diag", "webhook"},
+    "admin": {"base", "proto", "io", "config", "session", "route", "server", "diag", "webhook"},
     "bench": {"base", "proto", "io", "diag"},
-    "cmd": {"base", "proto", "io", "config", "session", "route", "server", "diag", "admin", "bench"},
+    "cmd": {"base", "proto", "io", "config", "session", "route", "server", "diag", "admin", "bench",
+            "webhook"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
 
