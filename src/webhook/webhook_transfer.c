@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * One attempt: libcurl's multi handle on our loop.
+ *
+ * Not curl_multi_poll on a bare thread: that looks at every transfer in each turn, and would
+ * need an inbox, a wake-up and timers of its own for what the loop has already.
+ *
+ * libcurl says which descriptors to watch and when to call it again; what it has finished
+ * is collected in webhook_settle only, never from inside one of its callbacks. */
+#include "webhook/webhook_private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct socket_watch {
+	struct watch watch;
+	struct webhook *webhook;
+};
+
+/* --- sockets and the timer --- */
+
+static void on_socket_ready(struct watch *watch, unsigned events)
+{
+	struct webhook *webhook = CONTAINER_OF(watch, struct socket_watch, watch)->webhook;
+	int flags = (events & LOOP_READABLE ? CURL_CSELECT_IN : 0) |
+		    (events & LOOP_WRITABLE ? CURL_CSELECT_OUT : 0);
+	int running;
+
+	curl_multi_socket_action(webhook->multi, watch->fd, flags, &running);
+	webhook_settle(webhook);
+}
+
+static void on_watch_closed(struct watch *watch)
+{
+	free(CONTAINER_OF(watch, struct socket_watch, watch));
+}
+
+/* NULL if memory is out: then nobody wakes the transfer, and it ends by its time-out. */
+static struct socket_watch *socket_watch_open(struct webhook *webhook, int fd, unsigned events)
+{
+	struct socket_watch *self = malloc(sizeof(*self));
+
+	if (self == NULL)
+		return NULL;
+	*self = (struct socket_watch){
+		.watch = {.on_ready = on_socket_ready, .on_closed = on_watch_closed},
+		.webhook = webhook,
+	};
+	if (watch_open(&self->watch, webhook->loop, fd, events) < 0) {
+		free(self);
+		return NULL;
+	}
+	return self;
+}
+
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
+{
+	struct webhook *webhook = arg;
+	struct socket_watch *before = socket_arg;
+	unsigned events = (what == CURL_POLL_IN || what == CURL_POLL_INOUT ? LOOP_READABLE : 0u) |
+			  (what == CURL_POLL_OUT || what == CURL_POLL_INOUT ? LOOP_WRITABLE : 0u);
+
+	(void)easy;
+	if (before != NULL)
+		watch_close(&before->watch);
+	curl_multi_assign(webhook->multi, fd,
+			  events != 0 ? socket_watch_open(webhook, fd, events) : NULL);
+	return 0;
+}
+
+static int on_timer_wish(CURLM *multi, long timeout_ms, void *arg)
+{
+	struct webhook *webhook = arg;
+
+	(void)multi;
+	loop_timer_stop(webhook->loop, &webhook->curl_timer);
+	webhook->is_curl_due = timeout_ms == 0;
+	if (timeout_ms > 0) {
+		/* Counted from now, not from the begin of the turn: libcurl does not repeat
+		 * a wish that was granted too early. */
+		uint64_t late_ns = clock_now_ns() - loop_now(webhook->loop);
+
+		loop_timer_start(webhook->loop, &webhook->curl_timer,
+				 late_ns + (uint64_t)timeout_ms * NS_PER_MS);
+	}
+	return 0;
+}
+
+static void on_curl_timer(struct timer *timer)
+{
+	struct webhook *webhook = CONTAINER_OF(timer, struct webhook, curl_timer);
+	long timeout_ms = -1;
+
+	webhook->is_curl_due = true;
+	webhook_settle(webhook);
+	/* Its clock may run a little behind ours; then it thinks that it has asked already. */
+	curl_multi_timeout(webhook->multi, &timeout_ms);
+	if (timeout_ms >= 0 && !loop_timer_is_running(timer))
+		loop_timer_start(webhook->loop, timer, (uint64_t)timeout_ms * NS_PER_MS);
+}
+
+/* --- the answer --- */
+
+static size_t on_head(char *data, size_t size, size_t count, void *arg)
+{
+	struct webhook_transfer *transfer = arg;
+
+	(void)data;
+	transfer->head_bytes += size * count;
+	transfer->is_head_too_big = transfer->head_bytes > WEBHOOK_ANSWER_HEAD_MAX;
+	return transfer->is_head_too_big ? 0 : size * count;
+}
+
+static size_t on_body(char *data, size_t size, size_t count, void *arg)
+{
+	struct webhook_transfer *transfer = arg;
+	int r = buf_append(&transfer->call->response, data, size * count,
+			   transfer->webhook->options.max_response_bytes);
+
+	transfer->is_body_too_big = r == -EMSGSIZE;
+	transfer->is_out_of_memory = r == -ENOMEM;
+	return r < 0 ? 0 : size * count;
+}
+
+static void forget_answer(struct webhook_call *call)
+{
+	call->response.len = 0;
+	call->wanted_text.len = 0;
+	for (size_t i = 0; i < call->wanted_count; i++)
+		call->wanted[i].value = (struct slice){0};
+}
+
+/* data == NULL: the answer has no such header. */
+static struct slice find_answer_header(CURL *easy, struct slice name)
+{
+	struct curl_header *found;
+	char text[128];
+
+	if (name.len == 0 || name.len >= sizeof(text))
+		return (struct slice){0};
+	memcpy(text, name.data, name.len);
+	text[name.len] = 0;
+	if (curl_easy_header(easy, text, 0, CURLH_HEADER, -1, &found) != CURLHE_OK)
+		return (struct slice){0};
+	/* libcurl 7.88 leaves the CR of an empty value. */
+	return slice_of(found->value, strcspn(found->value, "\r"));
+}
+
+static int take_wanted(struct webhook_transfer *transfer)
+{
+	struct webhook_call *call = transfer->call;
+	size_t total = 0;
+
+	for (size_t i = 0; i < call->wanted_count; i++) {
+		struct webhook_header *wanted = &call->wanted[i];
+
+		wanted->value = find_answer_header(transfer->easy, wanted->name);
+		total += wanted->value.len;
+	}
+	if (total == 0)
+		return 0;
+	/* At once, because the text must not move when a value points into it. */
+	uint8_t *text = buf_reserve(&call->wanted_text, total, WEBHOOK_ANSWER_HEAD_MAX);
+
+	if (text == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < call->wanted_count; i++) {
+		struct slice *value = &call->wanted[i].value;
+
+		if (value->data == NULL)
+			continue;
+		memcpy(text, value->data, value->len);
+		value->data = text;
+		text += value->len;
+	}
+	call->wanted_text.len = total;
+	return 0;
+}
+
+/* --- a transfer's life --- */
+
+static bool url_is_tls(const char *url)
+{
+	return strncasecmp(url, "https:", 6) == 0;
+}
+
+/* libcurl 7.88 fails when it uses a connection for the second time that it took to be HTTP/2
+ * by prior knowledge (mended in 8.0.0). */
+static bool can_keep_connections(const struct webhook_options *options)
+{
+	unsigned version = curl_version_info(CURLVERSION_NOW)->version_num;
+
+	return !options->http2 || url_is_tls(options->url) || version < 0x075800 ||
+	       version >= 0x080000;
+}
+
+static void set_options(struct webhook_transfer *transfer)
+{
+	struct webhook *webhook = transfer->webhook;
+	const struct webhook_options *options = &webhook->options;
+	long version = !options->http2            ? CURL_HTTP_VERSION_1_1
+		       : url_is_tls(options->url) ? CURL_HTTP_VERSION_2TLS
+						  : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
+	CURL *easy = transfer->easy;
+
+	curl_easy_setopt(easy, CURLOPT_URL, options->url);
+	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* nor one of the environment */
+	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(easy, CURLOPT_POST, 1L);
+	curl_easy_setopt(easy, CURLOPT_USERAGENT, options->user_agent);
+	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, version);
+	/* Rather share a connection that is being made than make one more. */
+	curl_easy_setopt(easy, CURLOPT_PIPEWAIT,
+			 options->http2 && webhook->keeps_connections ? 1L : 0L);
+	curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, webhook->keeps_connections ? 0L : 1L);
+	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)options->connect_timeout_ms);
+	curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)options->max_response_bytes);
+	if (options->ca_file != NULL)
+		curl_easy_setopt(easy, CURLOPT_CAINFO, options->ca_file);
+	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_head);
+	curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
+	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->curl_error);
+	curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
+}
+
+static struct webhook_transfer *transfer_get(struct webhook *webhook)
+{
+	struct webhook_transfer *transfer;
+
+	if (!list_is_empty(&webhook->parked)) {
+		transfer = CONTAINER_OF(webhook->parked.prev, struct webhook_transfer, node);
+		list_remove(&transfer->node);
+		return transfer;
+	}
+	transfer = calloc(1, sizeof(*transfer));
+	if (transfer == NULL)
+		return NULL;
+	list_init(&transfer->node);
+	transfer->webhook = webhook;
+	transfer->easy = curl_easy_init();
+	if (transfer->easy == NULL) {
+		free(transfer);
+		return NULL;
+	}
+	set_options(transfer);
+	return transfer;
+}
+
+static void transfer_park(struct webhook_transfer *transfer)
+{
+	transfer->call->own.transfer = NULL;
+	transfer->call = NULL;
+	list_append(&transfer->webhook->parked, &transfer->node);
+}
+
+static void transfer_free(struct webhook_transfer *transfer)
+{
+	curl_easy_cleanup(transfer->easy);
+	buf_finish(&transfer->head);
+	free(transfer->lines);
+	free(transfer);
+}
+
+static CURLMcode transfer_launch(struct webhook_transfer *transfer, uint64_t limit_ms)
+{
+	struct webhook_call *call = transfer->call;
+	CURL *easy = transfer->easy;
+
+	/* NULL would let it read standard input. */
+	curl_easy_setopt(easy, CURLOPT_POSTFIELDS,
+			 call->body.len > 0 ? (const char *)call->body.data : "");
+	curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.len);
+	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->lines);
+	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)limit_ms);
+	/* On a kept connection that turns out to be dead libcurl sends once more by itself. */
+	bool may_share = call->may_retry && transfer->webhook->keeps_connections;
+
+	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, may_share ? 0L : 1L);
+	return curl_multi_add_handle(transfer->webhook->multi, easy);
+}
+
+int webhook_transfer_begin(struct webhook *webhook, struct webhook_call *call, uint32_t ticket,
+			   uint64_t limit_ms)
+{
+	struct webhook_transfer *transfer = transfer_get(webhook);
+
+	if (transfer == NULL)
+		return -ENOMEM;
+	call->own.transfer = transfer;
+	forget_answer(call);
+	transfer->call = call;
+	transfer->ticket = ticket;
+	transfer->started_at_ns = clock_now_ns();
+	transfer->head_bytes = 0;
+	transfer->is_head_too_big = false;
+	transfer->is_body_too_big = false;
+	transfer->is_out_of_memory = false;
+	transfer->curl_error[0] = 0;
+	if (webhook_request_write(transfer, clock_wall_ns() / NS_PER_S) < 0 ||
+	    transfer_launch(transfer, limit_ms) != CURLM_OK) {
+		transfer_park(transfer);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+uint32_t webhook_transfer_abort(struct webhook_call *call)
+{
+	struct webhook_transfer *transfer = call->own.transfer;
+
+	curl_multi_remove_handle(transfer->webhook->multi, transfer->easy);
+	transfer_park(transfer);
+	return transfer->ticket;
+}
+
+static void transfer_ended(struct webhook_transfer *transfer, CURLcode result)
+{
+	struct webhook *webhook = transfer->webhook;
+	struct webhook_call *call = transfer->call;
+	long connects = 0;
+
+	if (result == CURLE_OK && take_wanted(transfer) < 0)
+		result = CURLE_OUT_OF_MEMORY;
+	struct verdict verdict = webhook_judge(transfer, result);
+
+	curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &connects);
+	webhook_count(&webhook->stats.connections_opened, (uint64_t)connects);
+	webhook_stats_record_attempt(&webhook->stats, clock_now_ns() - transfer->started_at_ns);
+	if (result != CURLE_OK) /* part of an answer is none */
+		forget_answer(call);
+	curl_multi_remove_handle(webhook->multi, transfer->easy);
+	transfer_park(transfer);
+	webhook_call_attempt_ended(webhook, call, &verdict, transfer->ticket);
+}
+
+void webhook_settle(struct webhook *webhook)
+{
+	struct webhook_transfer *transfer;
+	CURLMsg *message;
+	int count;
+
+	do {
+		while (webhook->is_curl_due) {
+			webhook->is_curl_due = false;
+			curl_multi_socket_action(webhook->multi, CURL_SOCKET_TIMEOUT, 0, &count);
+		}
+		while ((message = curl_multi_info_read(webhook->multi, &count)) != NULL) {
+			curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
+			transfer_ended(transfer, message->data.result);
+		}
+		webhook_dispatch(webhook);
+	} while (webhook->is_curl_due);
+}
+
+int webhook_curl_init(struct webhook *webhook)
+{
+	long in_flight = (long)webhook->options.max_in_flight;
+
+	webhook->keeps_connections = can_keep_connections(&webhook->options);
+	loop_timer_init(&webhook->curl_timer, on_curl_timer);
+	webhook->multi = curl_multi_init();
+	if (webhook->multi == NULL)
+		return -ENOMEM;
+	curl_multi_setopt(webhook->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+	curl_multi_setopt(webhook->multi, CURLMOPT_SOCKETDATA, webhook);
+	curl_multi_setopt(webhook->multi, CURLMOPT_TIMERFUNCTION, on_timer_wish);
+	curl_multi_setopt(webhook->multi, CURLMOPT_TIMERDATA, webhook);
+	curl_multi_setopt(webhook->multi, CURLMOPT_MAXCONNECTS, in_flight);
+	return 0;
+}
+
+void webhook_curl_finish(struct webhook *webhook)
+{
+	struct list_node *node = webhook->parked.next;
+
+	while (node != &webhook->parked) {
+		struct webhook_transfer *transfer = CONTAINER_OF(node, struct webhook_transfer,
+								 node);
+
+		node = node->next;
+		transfer_free(transfer);
+	}
+	curl_multi_cleanup(webhook->multi);
+	loop_timer_stop(webhook->loop, &webhook->curl_timer);
+}
