@@ -12,6 +12,7 @@ MAY_INCLUDE = {
     "base": set(),
     "proto": {"base"},
     "io": {"base"},
+    "bus": {"base", "io"},
     "config": {"base"},
     "session": {"base", "io"},
     "webhook": {"base", "io"},
