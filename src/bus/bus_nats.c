@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The bus through NATS: a thread with a loop, to which everything is posted that wants
+ * the broker, in order. */
+#include <errno.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "bus/bus_nats.h"
+
+#define RECONNECT_MIN_NS (100 * NS_PER_MS)
+#define RECONNECT_MAX_NS (5 * NS_PER_S)
+#define FLUSH_MS         1000
+
+static struct bus_nats *nats_of(struct bus *bus)
+{
+	return CONTAINER_OF(bus, struct bus_nats, bus);
+}
+
+/* --- status --- */
+
+static void status_set(struct bus_nats *nats, bool is_connected, const char *detail)
+{
+	struct bus_status status = {.is_connected = is_connected};
+
+	snprintf(status.detail, sizeof(status.detail), "%s", detail);
+	pthread_mutex_lock(&nats->status_mutex);
+	bool is_same = nats->status.is_connected == is_connected &&
+		       strcmp(nats->status.detail, status.detail) == 0;
+
+	nats->status = status;
+	pthread_mutex_unlock(&nats->status_mutex);
+	if (!is_same && nats->on_status != NULL)
+		nats->on_status(nats->arg);
+}
+
+void bus_nats_complain(struct bus_nats *nats, const char *text)
+{
+	char detail[sizeof(nats->status.detail)];
+
+	snprintf(detail, sizeof(detail), "the broker says: %s", text);
+	status_set(nats, __atomic_load_n(&nats->is_connected, __ATOMIC_RELAXED), detail);
+}
+
+static void nats_status(struct bus *bus, struct bus_status *out_status)
+{
+	struct bus_nats *nats = nats_of(bus);
+
+	pthread_mutex_lock(&nats->status_mutex);
+	*out_status = nats->status;
+	pthread_mutex_unlock(&nats->status_mutex);
+}
+
+/* --- messages to the broker --- */
+
+/* libnats would send what it has buffered within a millisecond; told to send at once, it
+ * does so for each message, which costs four times as much. So whatever is posted in one
+ * turn goes together. This waits for the broker's answer, while more is posted. */
+static void on_flush(struct loop_task *task)
+{
+	struct bus_nats *nats = CONTAINER_OF(task, struct bus_nats, flush);
+
+	nats->is_flush_posted = false;
+	if (nats->link.connection != NULL)
+		natsConnection_FlushTimeout(nats->link.connection, FLUSH_MS);
+}
+
+static void flush_soon(struct bus_nats *nats)
+{
+	if (!nats->is_flush_posted)
+		loop_post(nats->loop, &nats->flush);
+	nats->is_flush_posted = true;
+}
+
+/* False: the connection is gone, and the parcel is still the caller's. */
+static bool parcel_send(struct bus_nats *nats, struct bus_parcel *parcel)
+{
+	uint64_t token = parcel->token;
+
+	/* Failed or timed out while it waited: nobody wants the answer. */
+	if (token == 0 || requests_is_waiting(&nats->bus, token)) {
+		natsStatus s = nats_link_send(&nats->link, &parcel->message);
+
+		flush_soon(nats);
+		if (s == NATS_CONNECTION_CLOSED)
+			return false;
+		if (s != NATS_OK && token != 0)
+			requests_complete(&nats->bus, token, BUS_REFUSED);
+		else if (s != NATS_OK)
+			BUS_COUNT(&nats->bus, dropped);
+	}
+	parcel->token = 0; /* its outcome is not ours to tell */
+	parcel_unref(parcel);
+	return true;
+}
+
+static void queue_send(struct bus_nats *nats)
+{
+	while (nats->queue != NULL) {
+		struct bus_parcel *parcel = nats->queue;
+		struct bus_parcel *next = parcel->next;
+
+		if (!parcel_send(nats, parcel))
+			return;
+		nats->queue = next;
+		if (next == NULL)
+			nats->queue_end = &nats->queue;
+	}
+}
+
+static void on_parcel(struct loop_task *task)
+{
+	struct bus_parcel *parcel = CONTAINER_OF(task, struct bus_parcel, task);
+	struct bus_nats *nats = nats_of(parcel->bus);
+
+	if (nats->link.connection != NULL && nats->queue == NULL && parcel_send(nats, parcel))
+		return;
+	parcel->next = NULL;
+	*nats->queue_end = parcel;
+	nats->queue_end = &parcel->next;
+}
+
+static int nats_publish(struct bus *bus, const struct bus_message *message, uint64_t token)
+{
+	struct bus_nats *nats = nats_of(bus);
+	struct bus_parcel *parcel;
+
+	if (token != 0 && !__atomic_load_n(&nats->is_connected, __ATOMIC_ACQUIRE))
+		return -ENOTCONN;
+	int r = parcel_create(bus, &bus->stats.broker_pending_bytes, message, 0, &parcel);
+
+	if (r < 0)
+		return r;
+	parcel_fill(parcel, message, 0);
+	parcel->token = token;
+	parcel->task.run = on_parcel;
+	loop_post(nats->loop, &parcel->task);
+	return 0;
+}
+
+/* --- topics --- */
+
+static void on_topic_changed(struct loop_task *task);
+
+/* With the shard's lock held. */
+static void topic_queue(struct nats_topic *upstream)
+{
+	if (upstream->is_queued)
+		return;
+	upstream->is_queued = true;
+	loop_post(nats_of(upstream->topic->bus)->loop, &upstream->task);
+}
+
+static int nats_topic_wanted(struct bus_topic *topic)
+{
+	struct nats_topic *upstream = topic->upstream;
+
+	if (upstream == NULL) {
+		upstream = malloc(sizeof(*upstream));
+		if (upstream == NULL)
+			return -ENOMEM;
+		*upstream = (struct nats_topic){.topic = topic, .task.run = on_topic_changed};
+		list_init(&upstream->node);
+		topic->upstream = upstream;
+	}
+	topic_queue(upstream);
+	return 0;
+}
+
+static void nats_topic_unwanted(struct bus_topic *topic)
+{
+	topic_queue(topic->upstream);
+}
+
+/* A connection that takes no subscription is as good as lost. */
+static void topic_subscribe(struct bus_nats *nats, struct nats_topic *upstream)
+{
+	list_remove(&upstream->node);
+	list_append(&nats->topics, &upstream->node);
+	if (nats->link.connection == NULL || upstream->subscription != NULL)
+		return;
+	if (nats_link_subscribe(&nats->link, upstream->topic->subject, &upstream->subscription) !=
+	    NATS_OK)
+		natsConnection_Close(nats->link.connection);
+}
+
+static void topic_unsubscribe(struct nats_topic *upstream)
+{
+	natsSubscription_Destroy(upstream->subscription);
+	upstream->subscription = NULL;
+	list_remove(&upstream->node);
+}
+
+/* Brings the broker to where the topic is now; a topic that nobody wants goes here. */
+static void on_topic_changed(struct loop_task *task)
+{
+	struct nats_topic *upstream = CONTAINER_OF(task, struct nats_topic, task);
+	struct bus_topic *topic = upstream->topic;
+	struct topic_shard *shard = topic_shard(topic);
+
+	pthread_mutex_lock(&shard->mutex);
+	upstream->is_queued = false;
+	bool is_wanted = topic->sub_count > 0;
+
+	pthread_mutex_unlock(&shard->mutex);
+	flush_soon(nats_of(topic->bus));
+	if (is_wanted) {
+		topic_subscribe(nats_of(topic->bus), upstream);
+		return;
+	}
+	topic_unsubscribe(upstream);
+	pthread_mutex_lock(&shard->mutex);
+	bool is_unused = topic->sub_count == 0 && !upstream->is_queued;
+
+	if (is_unused)
+		topic_remove(topic);
+	pthread_mutex_unlock(&shard->mutex);
+	if (is_unused)
+		free(upstream);
+}
+
+static void topics_restore(struct bus_nats *nats)
+{
+	struct list_node all;
+
+	list_init(&all);
+	list_move_all(&nats->topics, &all);
+	while (!list_is_empty(&all))
+		topic_subscribe(nats, CONTAINER_OF(all.next, struct nats_topic, node));
+}
+
+static void topics_forget(struct bus_nats *nats)
+{
+	for (struct list_node *node = nats->topics.next; node != &nats->topics; node = node->next) {
+		struct nats_topic *upstream = CONTAINER_OF(node, struct nats_topic, node);
+
+		natsSubscription_Destroy(upstream->subscription);
+		upstream->subscription = NULL;
+	}
+}
+
+/* --- the connection --- */
+
+/* Doubles with each failure; half of it is drawn, so that a fleet does not come at once. */
+static uint64_t retry_wait_ns(const struct bus_nats *nats)
+{
+	struct random_source random = {0};
+	uint64_t wait_ns = nats->reconnect_min_ns << MIN(nats->failures, 20U);
+
+	wait_ns = MIN(wait_ns, nats->reconnect_max_ns);
+	return wait_ns / 2 + wait_ns / 2 * (random_u32(&random) % 1024) / 1024;
+}
+
+static void retry_later(struct bus_nats *nats)
+{
+	/* Connecting has blocked: the loop's clock is behind. */
+	uint64_t late_ns = clock_now_ns() - loop_now(nats->loop);
+
+	loop_timer_start(nats->loop, &nats->retry, late_ns + retry_wait_ns(nats));
+	nats->failures++;
+}
+
+static void connected(struct bus_nats *nats)
+{
+	char detail[160];
+
+	if (nats->url[0] != 0)
+		BUS_COUNT(&nats->bus, reconnects);
+	nats_link_url(&nats->link, nats->url, sizeof(nats->url));
+	nats->failures = 0;
+	__atomic_store_n(&nats->bus.message_max,
+			 (size_t)natsConnection_GetMaxPayload(nats->link.connection),
+			 __ATOMIC_RELAXED);
+	topics_restore(nats);
+	queue_send(nats);
+	__atomic_store_n(&nats->is_connected, true, __ATOMIC_RELEASE);
+	snprintf(detail, sizeof(detail), "connected to %s", nats->url);
+	status_set(nats, true, detail);
+}
+
+static void on_retry(struct timer *timer)
+{
+	struct bus_nats *nats = CONTAINER_OF(timer, struct bus_nats, retry);
+	char reason[200];
+
+	if (nats_link_open(&nats->link, nats, reason, sizeof(reason))) {
+		connected(nats);
+		return;
+	}
+	status_set(nats, false, reason);
+	retry_later(nats);
+}
+
+static void disconnect(struct bus_nats *nats)
+{
+	__atomic_store_n(&nats->is_connected, false, __ATOMIC_RELEASE);
+	nats_link_close(&nats->link);
+	topics_forget(nats);
+	requests_fail_all(&nats->bus, BUS_DISCONNECTED);
+}
+
+static void on_lost(struct loop_task *task)
+{
+	struct bus_nats *nats = CONTAINER_OF(task, struct bus_nats, lost);
+	char detail[160];
+
+	if (!nats_link_is_lost(nats))
+		return;
+	snprintf(detail, sizeof(detail), "the broker at %s was lost", nats->url);
+	disconnect(nats);
+	status_set(nats, false, detail);
+	retry_later(nats);
+}
+
+/* --- life --- */
+
+struct start {
+	struct bus_nats *nats;
+	sem_t done;
+	int result;
+};
+
+static void *thread_run(void *arg)
+{
+	struct start *start = arg;
+	struct bus_nats *nats = start->nats;
+	int r = loop_create(&(struct loop_options){.engine = LOOP_ENGINE_EPOLL}, &nats->loop);
+
+	start->result = r;
+	sem_post(&start->done);
+	if (r < 0)
+		return NULL;
+	loop_timer_start(nats->loop, &nats->retry, 0);
+	loop_run(nats->loop);
+	loop_destroy(&nats->loop);
+	return NULL;
+}
+
+/* Everything posted before has run. */
+static void on_stop(struct loop_task *task)
+{
+	struct bus_nats *nats = CONTAINER_OF(task, struct bus_nats, stop);
+
+	loop_timer_stop(nats->loop, &nats->retry);
+	if (nats->link.connection != NULL) {
+		natsConnection_FlushTimeout(nats->link.connection, FLUSH_MS);
+		disconnect(nats);
+	}
+	while (nats->queue != NULL) {
+		struct bus_parcel *parcel = nats->queue;
+
+		nats->queue = parcel->next;
+		parcel_unref(parcel);
+	}
+	loop_stop(nats->loop);
+}
+
+static void nats_free(struct bus_nats *nats)
+{
+	natsOptions_Destroy(nats->options);
+	pthread_mutex_destroy(&nats->status_mutex);
+	bus_finish(&nats->bus);
+	free(nats);
+}
+
+static void nats_destroy(struct bus *bus)
+{
+	struct bus_nats *nats = nats_of(bus);
+
+	loop_post(nats->loop, &nats->stop);
+	pthread_join(nats->thread, NULL);
+	nats_free(nats);
+}
+
+static const struct bus_transport nats_transport = {
+	.publish = nats_publish,
+	.topic_wanted = nats_topic_wanted,
+	.topic_unwanted = nats_topic_unwanted,
+	.status = nats_status,
+	.destroy = nats_destroy,
+};
+
+static void nats_init(struct bus_nats *nats, const struct bus_options *options)
+{
+	memset(nats, 0, sizeof(*nats));
+	bus_init(&nats->bus, &nats_transport, options);
+	nats->reconnect_min_ns = options->reconnect_min_ns > 0 ? options->reconnect_min_ns
+							       : RECONNECT_MIN_NS;
+	nats->reconnect_max_ns = options->reconnect_max_ns > 0 ? options->reconnect_max_ns
+							       : RECONNECT_MAX_NS;
+	nats->on_status = options->on_status;
+	nats->arg = options->arg;
+	list_init(&nats->topics);
+	loop_timer_init(&nats->retry, on_retry);
+	nats->queue_end = &nats->queue;
+	nats->lost.run = on_lost;
+	nats->flush.run = on_flush;
+	nats->stop.run = on_stop;
+	pthread_mutex_init(&nats->status_mutex, NULL);
+	nats->status = (struct bus_status){.detail = "connecting for the first time"};
+}
+
+static int thread_start(struct bus_nats *nats)
+{
+	struct start start = {.nats = nats};
+
+	sem_init(&start.done, 0, 0);
+	int r = -pthread_create(&nats->thread, NULL, thread_run, &start);
+
+	if (r == 0) {
+		while (sem_wait(&start.done) < 0)
+			;
+		r = start.result;
+		if (r < 0)
+			pthread_join(nats->thread, NULL);
+	}
+	sem_destroy(&start.done);
+	return r;
+}
+
+int bus_create_nats(const struct bus_options *options, struct bus **out_bus)
+{
+	struct bus_nats *nats = aligned_alloc(_Alignof(struct bus_nats), sizeof(*nats));
+
+	if (nats == NULL)
+		return -ENOMEM;
+	nats_init(nats, options);
+	int r = nats_options_create(options, &nats->options);
+
+	if (r == 0)
+		r = thread_start(nats);
+	if (r < 0) {
+		nats_free(nats);
+		return r;
+	}
+	*out_bus = &nats->bus;
+	return 0;
+}

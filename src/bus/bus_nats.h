@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * bus_nats.h - the bus through NATS: its thread, and one connection of it.
+ *
+ * Layer: bus. Calls of libnats may block, so only the thread of the bus makes them; the
+ * others post to its loop. Callbacks of libnats come on its own threads: they copy and
+ * post, nothing else. */
+#pragma once
+
+#include <nats/nats.h>
+
+#include "bus/bus_private.h"
+
+/* One connection, until it is lost: it does not connect again by itself, so that first
+ * and later connections are one thing, whatever the reason of the loss. */
+struct nats_link {
+	struct list_node node; /* among all that callbacks may find */
+	struct bus_nats *nats;
+	natsConnection *connection; /* NULL: none */
+	natsSubscription *inbox;
+	uint64_t serial; /* what callbacks of libnats know it by */
+};
+
+/* A topic, as the broker sees it. All but is_queued belongs to the bus's thread. */
+struct nats_topic {
+	struct bus_topic *topic;
+	natsSubscription *subscription; /* NULL: not yet on this connection */
+	struct list_node node;          /* among those that are wanted */
+	struct loop_task task;
+	bool is_queued; /* under the lock of the topic's shard */
+};
+
+struct bus_nats {
+	struct bus bus;
+	natsOptions *options;
+	pthread_t thread;
+	struct loop *loop;
+	uint64_t reconnect_min_ns, reconnect_max_ns;
+	void (*on_status)(void *arg);
+	void *arg;
+
+	/* The thread's own. */
+	struct nats_link link;
+	struct list_node topics; /* of nats_topic */
+	struct timer retry;
+	unsigned failures;                     /* to connect, in a row */
+	char url[128];                         /* of the broker that is or was connected */
+	struct bus_parcel *queue, **queue_end; /* waits for a connection */
+	struct loop_task flush, stop;
+	bool is_flush_posted;
+
+	/* From callbacks, under the lock of the links. */
+	struct loop_task lost;
+	uint64_t lost_serial;
+	bool is_lost_posted;
+
+	bool is_connected; /* atomic */
+	pthread_mutex_t status_mutex;
+	struct bus_status status;
+};
+
+/* --- bus_nats_connection.c --- */
+
+/* Returns 0, -EINVAL or -ENOMEM. */
+int nats_options_create(const struct bus_options *options, natsOptions **out_options);
+
+/* Blocks for at most the connect timeout per broker. False: out_reason says why. */
+bool nats_link_open(struct nats_link *link, struct bus_nats *nats, char *out_reason,
+		    size_t reason_size);
+
+/* After it no callback reaches the bus. Subscriptions are to be destroyed after this. */
+void nats_link_close(struct nats_link *link);
+
+/* The broker's address, without credentials. */
+void nats_link_url(const struct nats_link *link, char *out, size_t size);
+
+natsStatus nats_link_subscribe(struct nats_link *link, const char *subject,
+			       natsSubscription **out_subscription);
+natsStatus nats_link_send(struct nats_link *link, const struct bus_message *message);
+
+/* Whether this connection, and not one before it, was lost. In the bus's thread. */
+bool nats_link_is_lost(struct bus_nats *nats);
+
+/* --- bus_nats.c --- */
+
+/* An error of the broker that does not end the connection; from any thread. */
+void bus_nats_complain(struct bus_nats *nats, const char *text);

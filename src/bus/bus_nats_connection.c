@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What calls libnats, and what it calls.
+ *
+ * libnats gives no word on when the last callback of a connection has returned. So a
+ * callback knows its connection by a number only, and finds it in a list, under a lock,
+ * as long as it is there. The lock is taken by libnats's one delivery thread for each
+ * message, and by hardly anybody else. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "bus/bus_nats.h"
+
+static struct {
+	pthread_mutex_t mutex;
+	struct list_node links;
+	uint64_t last_serial;
+} live = {PTHREAD_MUTEX_INITIALIZER, {&live.links, &live.links}, 0};
+
+/* With the lock held. NULL: closed. */
+static struct nats_link *link_find(const void *closure)
+{
+	for (struct list_node *node = live.links.next; node != &live.links; node = node->next) {
+		struct nats_link *link = CONTAINER_OF(node, struct nats_link, node);
+
+		if (link->serial == (uintptr_t)closure)
+			return link;
+	}
+	return NULL;
+}
+
+static void *link_closure(const struct nats_link *link)
+{
+	return (void *)(uintptr_t)link->serial;
+}
+
+static void link_add(struct nats_link *link)
+{
+	pthread_mutex_lock(&live.mutex);
+	link->serial = ++live.last_serial;
+	list_append(&live.links, &link->node);
+	pthread_mutex_unlock(&live.mutex);
+}
+
+static void link_remove(struct nats_link *link)
+{
+	pthread_mutex_lock(&live.mutex);
+	list_remove(&link->node);
+	pthread_mutex_unlock(&live.mutex);
+}
+
+/* --- callbacks, on threads of libnats --- */
+
+/* Returns the count with the values of one name added, or -1 if they are too many. */
+static int values_add(natsMsg *msg, const char *name, struct bus_header *headers, int count)
+{
+	const char **values;
+	int value_count;
+
+	if (natsMsgHeader_Values(msg, name, &values, &value_count) != NATS_OK)
+		return count;
+	for (int i = 0; i < value_count && count >= 0; i++) {
+		if (count == BUS_HEADERS_MAX) {
+			count = -1;
+			break;
+		}
+		headers[count++] = (struct bus_header){slice_from_text(name),
+						       slice_from_text(values[i])};
+	}
+	free(values);
+	return count;
+}
+
+/* The slices lie in `msg`. Returns how many, or -1 if they are too many. */
+static int headers_read(natsMsg *msg, struct bus_header *headers)
+{
+	const char **names;
+	int name_count, count = 0;
+
+	if (natsMsgHeader_Keys(msg, &names, &name_count) != NATS_OK)
+		return 0;
+	for (int i = 0; i < name_count && count >= 0; i++)
+		count = values_add(msg, names[i], headers, count);
+	free(names);
+	return count;
+}
+
+static bool message_read(natsMsg *msg, struct bus_header *headers, struct bus_message *out_message)
+{
+	int count = headers_read(msg, headers);
+	const char *reply = natsMsg_GetReply(msg);
+
+	if (count < 0)
+		return false;
+	*out_message = (struct bus_message){
+		.subject = slice_from_text(natsMsg_GetSubject(msg)),
+		.reply = slice_from_text(reply != NULL ? reply : ""),
+		.headers = headers,
+		.header_count = (size_t)count,
+		.body = slice_of(natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg)),
+	};
+	return true;
+}
+
+static void on_topic_message(natsConnection *connection, natsSubscription *subscription,
+			     natsMsg *msg, void *closure)
+{
+	struct bus_header headers[BUS_HEADERS_MAX];
+	struct bus_message message;
+
+	(void)connection;
+	(void)subscription;
+	pthread_mutex_lock(&live.mutex);
+	struct nats_link *link = link_find(closure);
+
+	if (link != NULL && (!message_read(msg, headers, &message) ||
+			     topics_deliver(&link->nats->bus, &message, 0) < 0))
+		BUS_COUNT(&link->nats->bus, dropped);
+	pthread_mutex_unlock(&live.mutex);
+	natsMsg_Destroy(msg);
+}
+
+static void answer_take(struct bus *bus, natsMsg *msg)
+{
+	struct bus_header headers[BUS_HEADERS_MAX];
+	struct bus_message message;
+	uint64_t token = requests_token(bus, slice_from_text(natsMsg_GetSubject(msg)));
+
+	if (natsMsg_IsNoResponders(msg))
+		requests_complete(bus, token, BUS_NO_RESPONDERS);
+	else if (message_read(msg, headers, &message))
+		requests_answer(bus, token, &message);
+	else
+		requests_complete(bus, token, BUS_NO_MEMORY);
+}
+
+static void on_inbox_message(natsConnection *connection, natsSubscription *subscription,
+			     natsMsg *msg, void *closure)
+{
+	(void)connection;
+	(void)subscription;
+	pthread_mutex_lock(&live.mutex);
+	struct nats_link *link = link_find(closure);
+
+	if (link != NULL)
+		answer_take(&link->nats->bus, msg);
+	pthread_mutex_unlock(&live.mutex);
+	natsMsg_Destroy(msg);
+}
+
+static void on_closed(natsConnection *connection, void *closure)
+{
+	(void)connection;
+	pthread_mutex_lock(&live.mutex);
+	struct nats_link *link = link_find(closure);
+
+	if (link != NULL) {
+		link->nats->lost_serial = link->serial;
+		if (!link->nats->is_lost_posted)
+			loop_post(link->nats->loop, &link->nats->lost);
+		link->nats->is_lost_posted = true;
+	}
+	pthread_mutex_unlock(&live.mutex);
+}
+
+static void on_error(natsConnection *connection, natsSubscription *subscription, natsStatus status,
+		     void *closure)
+{
+	const char *text = NULL;
+
+	(void)subscription;
+	natsConnection_GetLastError(connection, &text);
+	pthread_mutex_lock(&live.mutex);
+	struct nats_link *link = link_find(closure);
+
+	/* At least one message is gone; libnats does not tell of each. */
+	if (link != NULL && status == NATS_SLOW_CONSUMER)
+		BUS_COUNT(&link->nats->bus, dropped);
+	else if (link != NULL)
+		bus_nats_complain(link->nats,
+				  text != NULL && *text != 0 ? text : natsStatus_GetText(status));
+	pthread_mutex_unlock(&live.mutex);
+}
+
+bool nats_link_is_lost(struct bus_nats *nats)
+{
+	pthread_mutex_lock(&live.mutex);
+	bool is_lost = nats->link.connection != NULL && nats->lost_serial == nats->link.serial;
+
+	nats->is_lost_posted = false;
+	pthread_mutex_unlock(&live.mutex);
+	return is_lost;
+}
+
+/* --- opening and closing --- */
+
+#define WRITE_DEADLINE_MS 5000
+
+static int64_t ms_of(uint64_t ns, uint64_t default_ns)
+{
+	return (int64_t)((ns > 0 ? ns : default_ns) / NS_PER_MS);
+}
+
+static natsStatus options_fill(natsOptions *nats, const struct bus_options *options)
+{
+	natsStatus s = natsOptions_SetServers(nats, (const char **)(uintptr_t)options->urls,
+					      (int)options->url_count);
+
+	if (s == NATS_OK)
+		s = natsOptions_SetName(nats, options->name != NULL ? options->name : "gatehouse");
+	if (s == NATS_OK && options->user != NULL)
+		s = natsOptions_SetUserInfo(nats, options->user,
+					    options->password != NULL ? options->password : "");
+	if (s == NATS_OK && options->token != NULL)
+		s = natsOptions_SetToken(nats, options->token);
+	if (s == NATS_OK && options->credentials_file != NULL)
+		s = natsOptions_SetUserCredentialsFromFiles(nats, options->credentials_file, NULL);
+	if (s == NATS_OK)
+		s = natsOptions_SetTimeout(nats, ms_of(options->connect_timeout_ns, 2 * NS_PER_S));
+	if (s == NATS_OK)
+		s = natsOptions_SetPingInterval(nats,
+						ms_of(options->ping_interval_ns, 10 * NS_PER_S));
+	if (s == NATS_OK)
+		s = natsOptions_SetMaxPingsOut(nats, 2);
+	if (s == NATS_OK)
+		s = natsOptions_SetAllowReconnect(nats, false);
+	if (s == NATS_OK)
+		s = natsOptions_UseGlobalMessageDelivery(nats, true);
+	if (s == NATS_OK)
+		s = natsOptions_SetSendAsap(nats, false); /* see on_flush */
+	if (s == NATS_OK)
+		s = natsOptions_SetWriteDeadline(nats, WRITE_DEADLINE_MS);
+	return s;
+}
+
+int nats_options_create(const struct bus_options *options, natsOptions **out_options)
+{
+	natsOptions *nats;
+
+	if (options->url_count == 0)
+		return -EINVAL;
+	/* No spinning on its locks: the processors are the workers'. An error would say that
+	 * libnats is open already. */
+	nats_Open(0);
+	if (natsOptions_Create(&nats) != NATS_OK)
+		return -ENOMEM;
+	if (options_fill(nats, options) != NATS_OK) {
+		natsOptions_Destroy(nats);
+		return -EINVAL;
+	}
+	*out_options = nats;
+	return 0;
+}
+
+/* libnats says "(conn.c:1905): Authorization Violation". */
+static const char *without_place(const char *text)
+{
+	const char *end = text != NULL ? strstr(text, "): ") : NULL;
+
+	return end != NULL && text[0] == '(' ? end + 3 : text;
+}
+
+static void failure_explain(natsStatus s, char *out_reason, size_t reason_size)
+{
+	const char *detail = without_place(nats_GetLastError(NULL));
+	const char *what = s == NATS_NO_SERVER                ? "no broker can be reached"
+			   : s == NATS_CONNECTION_AUTH_FAILED ? "the broker refuses the credentials"
+			   : s == NATS_PROTOCOL_ERROR         ? "what answers is not a NATS broker"
+						      : "the connection to the broker failed";
+
+	snprintf(out_reason, reason_size, "%s (%s)", what,
+		 detail != NULL ? detail : natsStatus_GetText(s));
+}
+
+static natsStatus link_connect(struct nats_link *link)
+{
+	natsOptions *options = link->nats->options;
+	void *closure = link_closure(link);
+	char inbox[INBOX_LEN + 1];
+	natsStatus s = natsOptions_SetClosedCB(options, on_closed, closure);
+
+	if (s == NATS_OK)
+		s = natsOptions_SetErrorHandler(options, on_error, closure);
+	if (s == NATS_OK)
+		s = natsConnection_Connect(&link->connection, options);
+	snprintf(inbox, sizeof(inbox), "%s*", link->nats->bus.inbox);
+	if (s == NATS_OK)
+		s = natsConnection_Subscribe(&link->inbox, link->connection, inbox,
+					     on_inbox_message, closure);
+	return s;
+}
+
+bool nats_link_open(struct nats_link *link, struct bus_nats *nats, char *out_reason,
+		    size_t reason_size)
+{
+	*link = (struct nats_link){.nats = nats};
+	link_add(link);
+	natsStatus s = link_connect(link);
+
+	if (s == NATS_OK)
+		return true;
+	failure_explain(s, out_reason, reason_size);
+	nats_link_close(link);
+	return false;
+}
+
+void nats_link_close(struct nats_link *link)
+{
+	link_remove(link);
+	natsConnection_Close(link->connection);
+	natsSubscription_Destroy(link->inbox);
+	natsConnection_Destroy(link->connection);
+	link->inbox = NULL;
+	link->connection = NULL;
+}
+
+void nats_link_url(const struct nats_link *link, char *out, size_t size)
+{
+	char url[256] = "";
+
+	natsConnection_GetConnectedUrl(link->connection, url, sizeof(url));
+	const char *host = strrchr(url, '@');
+	const char *plain = strstr(url, "://");
+
+	host = host != NULL ? host + 1 : plain != NULL ? plain + 3 : url;
+	snprintf(out, size, "%s", host);
+}
+
+/* --- using it --- */
+
+natsStatus nats_link_subscribe(struct nats_link *link, const char *subject,
+			       natsSubscription **out_subscription)
+{
+	return natsConnection_Subscribe(out_subscription, link->connection, subject,
+					on_topic_message, link_closure(link));
+}
+
+/* The texts of a parcel end with a NUL. */
+static const char *text_of(struct slice text)
+{
+	return (const char *)text.data;
+}
+
+natsStatus nats_link_send(struct nats_link *link, const struct bus_message *message)
+{
+	const char *reply = message->reply.len > 0 ? text_of(message->reply) : NULL;
+	int body_len = (int)message->body.len;
+	natsMsg *msg;
+
+	if (message->header_count == 0 && reply == NULL)
+		return natsConnection_Publish(link->connection, text_of(message->subject),
+					      message->body.data, body_len);
+	if (message->header_count == 0)
+		return natsConnection_PublishRequest(link->connection, text_of(message->subject),
+						     reply, message->body.data, body_len);
+	natsStatus s = natsMsg_Create(&msg, text_of(message->subject), reply,
+				      text_of(message->body), body_len);
+
+	if (s != NATS_OK)
+		return s;
+	for (size_t i = 0; s == NATS_OK && i < message->header_count; i++)
+		s = natsMsgHeader_Add(msg, text_of(message->headers[i].name),
+				      text_of(message->headers[i].value));
+	if (s == NATS_OK)
+		s = natsConnection_PublishMsg(link->connection, msg);
+	natsMsg_Destroy(msg);
+	return s;
+}
