@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * call_table.h - calls to a client that wait for its answer, and whose turn it is.
+ *
+ * Layer: session (may include base/ only). No I/O, no clock: times are absolute, in ns of
+ * the caller's clock. One table belongs to one connection and is used in its worker's
+ * thread. It allocates once, when it is made; a call lies in its caller's memory.
+ *
+ * A call ends exactly once, in one of three ways: call_table_add refuses it, its
+ * on_done is called, or its owner cancels it. From then on its memory is the owner's.
+ *
+ * Only so many calls are sent at a time (one, says OCPP), the others queue. After each
+ * add, answer, expire and cancel the caller sends what has its turn:
+ *
+ *	while ((call = call_table_take(table)) != NULL)
+ *		send(call, call_id_write(table, call, id)); */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "base/slice.h"
+
+/* [bytes] 16 digits of the connection's prefix, '-', at most 16 of the call's number:
+ * within the 36 characters that OCPP allows. Only such as JSON needs not escape. */
+#define CALL_ID_MAX 33
+
+enum call_outcome {
+	CALL_WAITS,           /* not over: it will be told */
+	CALL_ANSWERED,        /* payload */
+	CALL_CLIENT_ERROR,    /* the client's error: code, description, payload: details */
+	CALL_TIMED_OUT,       /* its deadline has passed, in the queue or after sending */
+	CALL_CONNECTION_LOST, /* while it waited */
+	CALL_NOT_CONNECTED,   /* refused: the connection is gone */
+	CALL_QUEUE_FULL,      /* refused: queue_max calls wait already */
+};
+
+struct call_result {
+	enum call_outcome outcome;
+	bool was_sent; /* false: the client has certainly not seen it, another try is safe */
+	/* Lent for the length of the callback. */
+	struct slice payload;
+	struct slice code;
+	struct slice description;
+};
+
+struct call;
+
+/* May free the call, add calls and cancel others, but not destroy the table. */
+typedef void call_done_fn(struct call *call, const struct call_result *result);
+
+enum call_state { CALL_IDLE, CALL_QUEUED, CALL_SENT, CALL_ENDING };
+
+/* Zero-initialise, then set the first two. */
+struct call {
+	call_done_fn *on_done;
+	uint64_t deadline_ns;
+	/* The table's. */
+	struct list_node node;
+	uint64_t number; /* 0: not sent */
+	enum call_state state;
+};
+
+struct call_limits {
+	size_t sent_max;  /* calls that the client may have to answer at a time; at least 1 */
+	size_t queue_max; /* calls that wait for their turn; those with a turn do not count */
+	size_t late_max;  /* calls given up whose late answers are still known as such */
+};
+
+struct call_table;
+
+/* `prefix` must be random: it makes ids unique across the connections of a client. NULL
+ * if memory is out. */
+struct call_table *call_table_create(const struct call_limits *limits, uint64_t prefix);
+
+/* NULL is fine; the pointer is cleared. No call may wait in it (call_table_lose first). */
+void call_table_destroy(struct call_table **table);
+
+/* CALL_WAITS: on_done will be called, but not from here, if it is not cancelled. Else the
+ * call is refused (CALL_NOT_CONNECTED, CALL_QUEUE_FULL) and was not touched. */
+enum call_outcome call_table_add(struct call_table *table, struct call *call);
+
+/* The next call whose turn it is, to be sent now under the id that call_id_write gives;
+ * NULL: none. If it cannot be sent, the connection is lost. */
+struct call *call_table_take(struct call_table *table);
+
+/* The id of a call that was taken; points into `room`. */
+struct slice call_id_write(const struct call_table *table, const struct call *call,
+			   char room[CALL_ID_MAX]);
+
+enum call_match {
+	CALL_MATCH_OK,      /* a waiting call was told */
+	CALL_MATCH_LATE,    /* of a call that timed out or was cancelled: nobody was told */
+	CALL_MATCH_UNKNOWN, /* not ours, answered already, or given up too long ago */
+};
+
+/* The client has answered: tells the call with this id (unescaped). The outcome in
+ * `result` is CALL_ANSWERED or CALL_CLIENT_ERROR; was_sent is set here. */
+enum call_match call_table_answer(struct call_table *table, struct slice id,
+				  const struct call_result *result);
+
+/* The waiting side has lost interest: on_done will not be called. The client still has to
+ * answer a call that was sent, so that it keeps its turn until then or until its deadline.
+ * Does nothing to a call that is over. */
+void call_table_cancel(struct call_table *table, struct call *call);
+
+/* Gives up what has its deadline at or before `now_ns`: what was sent in the order of
+ * sending, then what was queued. */
+void call_table_expire(struct call_table *table, uint64_t now_ns);
+
+/* The earliest deadline; UINT64_MAX: none. */
+uint64_t call_table_deadline_ns(const struct call_table *table);
+
+/* The connection is gone: tells every call; from now on calls are refused. */
+void call_table_lose(struct call_table *table);
+
+/* --- The other direction --- */
+
+/* The call of the client to the back end that is open. Zero-initialise. The id is kept as
+ * a hash: two ids that share one are the doing of a client that harms only itself. */
+struct peer_call {
+	uint64_t id_hash; /* 0: none is open */
+};
+
+/* The client calls under this id (unescaped). False if a call of it is open already: a
+ * breach of OCPP, and what to do about it is the caller's; the first one stays open. */
+bool peer_call_begin(struct peer_call *peer, struct slice id);
+
+/* An answer goes to the client. True if it was that of the open call, which it ends. */
+bool peer_call_end(struct peer_call *peer, struct slice id);
