@@ -202,8 +202,12 @@ static void insert(struct directory *directory, struct shard *shard, uint64_t ha
 {
 	struct presence **link = group_find(directory, shard, hash);
 
-	presence->connection_id = __atomic_add_fetch(&directory->last_connection_id, 1,
-						     __ATOMIC_RELAXED);
+	if (presence->connection_id == 0)
+		presence->connection_id = directory_reserve_id(directory);
+	/* One with a higher id may have entered before it. */
+	while (*link != NULL && (*link)->connection_id > presence->connection_id &&
+	       hash_of_presence(directory, *link) == hash)
+		link = &(*link)->next;
 	presence->generation = older == NULL ? 1 : older->generation + 1;
 	presence->next = *link;
 	*link = presence_ref(presence);
@@ -211,6 +215,11 @@ static void insert(struct directory *directory, struct shard *shard, uint64_t ha
 }
 
 /* --- entering and leaving --- */
+
+uint64_t directory_reserve_id(struct directory *directory)
+{
+	return __atomic_add_fetch(&directory->last_connection_id, 1, __ATOMIC_RELAXED);
+}
 
 bool directory_enter(struct directory *directory, struct presence *presence,
 		     enum directory_policy policy, struct presence **out_older)

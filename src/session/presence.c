@@ -11,8 +11,10 @@
 struct presence *presence_create(const struct presence_facts *facts)
 {
 	size_t id_len = strlen(facts->client_id);
+	size_t own_len = facts->own_subprotocol.len;
 	/* A short id lies in what would be padding. */
-	size_t size = offsetof(struct presence, client_id) + id_len + 1;
+	size_t size = offsetof(struct presence, client_id) + id_len + 1 +
+		      (own_len > 0 ? own_len + 1 : 0);
 	struct presence *presence = malloc(MAX(size, sizeof(*presence)));
 
 	CHECK(id_len > 0 && id_len <= PRESENCE_CLIENT_ID_MAX &&
@@ -30,6 +32,13 @@ struct presence *presence_create(const struct presence_facts *facts)
 		.session = facts->session,
 	};
 	memcpy(presence->client_id, facts->client_id, id_len + 1);
+	if (own_len > 0) {
+		char *own = presence->client_id + id_len + 1;
+
+		memcpy(own, facts->own_subprotocol.data, own_len);
+		own[own_len] = 0;
+		presence->subprotocol = own;
+	}
 	return presence;
 }
 

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/net_ip.h"
+#include "base/slice.h"
 #include "io/mailbox.h"
 
 struct session;
@@ -23,7 +24,7 @@ struct session;
 struct presence {
 	/* Immutable once the presence is in the directory. */
 	const char *route;             /* the route's name; lives as long as the configuration */
-	const char *subprotocol;       /* likewise; NULL: none was agreed on */
+	const char *subprotocol;       /* likewise, or in this memory; NULL: none was agreed on */
 	uint64_t connection_id;        /* unique in this process, rising; given by the directory */
 	struct net_ip remote;          /* the client, or whom a trusted proxy speaks for */
 	uint64_t connected_at_ms : 48; /* since the epoch */
@@ -47,7 +48,8 @@ struct presence {
 struct presence_facts {
 	const char *route;
 	const char *client_id;
-	const char *subprotocol;
+	const char *subprotocol;      /* lives as long as the configuration */
+	struct slice own_subprotocol; /* instead of it: is copied; empty: there is none */
 	struct net_ip remote;
 	uint16_t remote_port;
 	struct mailbox *mailbox;

@@ -128,6 +128,56 @@ static void test_many_are_beside_each_other_and_the_newest_is_found(void **state
 	directory_destroy(&directory);
 }
 
+/* Back ends decide in any order: the later connection may come in first. */
+static void test_reserved_ids_keep_a_listing_in_order(void **state)
+{
+	(void)state;
+	struct directory *directory = directory_create();
+	struct presence *all[4], *page[ARRAY_LEN(all)];
+	struct directory_cursor cursor = DIRECTORY_START;
+	static const size_t order[] = {2, 0, 3, 1};
+	bool is_end;
+
+	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+		all[i] = make("ws", "a");
+		all[i]->connection_id = directory_reserve_id(directory);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+		struct presence *older;
+		uint64_t id = all[order[i]]->connection_id;
+
+		assert_true(directory_enter(directory, all[order[i]], DIRECTORY_MANY, &older));
+		assert_int_equal(all[order[i]]->connection_id, id);
+	}
+	assert_int_equal(directory_list(directory, &(struct directory_filter){0}, &cursor, page,
+					ARRAY_LEN(page), &is_end),
+			 ARRAY_LEN(all));
+	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+		assert_ptr_equal(page[i], all[ARRAY_LEN(all) - 1 - i]);
+		presence_unref(&page[i]);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		end(directory, all[i]);
+	directory_destroy(&directory);
+}
+
+static void test_a_presence_keeps_a_subprotocol_of_its_own(void **state)
+{
+	(void)state;
+	char chosen[] = "chat.v2";
+	struct presence *presence = presence_create(
+		&(struct presence_facts){.route = "ws",
+					 .client_id = "a",
+					 .own_subprotocol = slice_of(chosen, strlen(chosen)),
+					 .mailbox = &mailbox});
+
+	assert_non_null(presence);
+	memset(chosen, 'x', strlen(chosen));
+	assert_string_equal(presence->subprotocol, "chat.v2");
+	assert_string_equal(presence->client_id, "a");
+	presence_unref(&presence);
+}
+
 static void test_routes_and_ids_do_not_collide(void **state)
 {
 	(void)state;
@@ -488,6 +538,8 @@ int main(void)
 		cmocka_unit_test(test_newest_takes_over_and_late_leave_is_fenced),
 		cmocka_unit_test(test_oldest_keeps_the_newer_out),
 		cmocka_unit_test(test_many_are_beside_each_other_and_the_newest_is_found),
+		cmocka_unit_test(test_reserved_ids_keep_a_listing_in_order),
+		cmocka_unit_test(test_a_presence_keeps_a_subprotocol_of_its_own),
 		cmocka_unit_test(test_routes_and_ids_do_not_collide),
 		cmocka_unit_test(test_the_longest_names_fit),
 		cmocka_unit_test(test_places_go_over_to_an_heir),
