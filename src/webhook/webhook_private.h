@@ -65,6 +65,7 @@ struct webhook_transfer {
 	uint32_t ticket; /* of the breaker */
 	size_t head_bytes;
 	bool is_head_too_big;
+	bool is_head_whole; /* the last line so far was its end */
 	bool is_body_too_big;
 	bool is_out_of_memory;
 	struct buf head;          /* the request's lines, each with a NUL */

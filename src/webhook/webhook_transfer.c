@@ -104,7 +104,8 @@ static size_t on_head(char *data, size_t size, size_t count, void *arg)
 {
 	struct webhook_transfer *transfer = arg;
 
-	(void)data;
+	/* libcurl takes a head that breaks off for a whole one. */
+	transfer->is_head_whole = size * count > 0 && (data[0] == '\r' || data[0] == '\n');
 	transfer->head_bytes += size * count;
 	transfer->is_head_too_big = transfer->head_bytes > WEBHOOK_ANSWER_HEAD_MAX;
 	return transfer->is_head_too_big ? 0 : size * count;
@@ -296,6 +297,7 @@ int webhook_transfer_begin(struct webhook *webhook, struct webhook_call *call, u
 	transfer->started_at_ns = clock_now_ns();
 	transfer->head_bytes = 0;
 	transfer->is_head_too_big = false;
+	transfer->is_head_whole = false;
 	transfer->is_body_too_big = false;
 	transfer->is_out_of_memory = false;
 	transfer->curl_error[0] = 0;

@@ -161,6 +161,8 @@ struct verdict webhook_judge(struct webhook_transfer *transfer, CURLcode result)
 
 	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
 	call->status = (uint32_t)status;
+	if (result == CURLE_OK && !transfer->is_head_whole)
+		result = CURLE_RECV_ERROR;
 	struct verdict verdict = result == CURLE_OK ? judge_status(call->status)
 						    : judge_result(transfer, result);
 
