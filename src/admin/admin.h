@@ -37,6 +37,10 @@ void metrics_answer(const struct admin *admin, struct http_reply *reply);
 /* docs/metrics.md. */
 void metrics_print_reference(FILE *to);
 
+/* metrics_backends.c: the part of both that is about back ends. */
+void metrics_backends_write(const struct server *server, struct buf *out);
+void metrics_backends_print_reference(FILE *to);
+
 /* limits.c: the limits table as JSON. `query` may be "connections=N": with remedies for so
  * many. */
 void limits_answer(const struct admin *admin, struct slice query, struct http_reply *reply);

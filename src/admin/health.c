@@ -5,6 +5,37 @@
 #include "admin/admin.h"
 #include "base/clock.h"
 
+static bool is_down(const struct backend_webhook *backend, struct webhook_stats *out_stats)
+{
+	webhook_stats_read(backend->webhook, out_stats);
+	return out_stats->breaker_state != WEBHOOK_BREAKER_CLOSED;
+}
+
+static bool is_needed(const struct server *server, const struct backend_webhook *backend)
+{
+	return config_backend_is_used(server_options(server)->config, backend->config);
+}
+
+/* A sentence for each back end that a route needs and that does not work. */
+static void backends_judge(const struct server *server, json_t *reasons)
+{
+	const struct backends *backends = server_backends(server);
+
+	for (size_t i = 0; i < backends_count(backends); i++) {
+		const struct backend_webhook *backend = backends_at(backends, i);
+		struct webhook_stats stats;
+		char text[192];
+
+		if (!is_needed(server, backend) || !is_down(backend, &stats))
+			continue;
+		snprintf(text, sizeof(text),
+			 "the back end %s does not answer; %" PRIu64 " events wait for it",
+			 backend->base.name,
+			 __atomic_load_n(&backend->stats.waiting, __ATOMIC_RELAXED));
+		json_array_append_new(reasons, json_string(text));
+	}
+}
+
 const char *health_status_name(enum server_status status)
 {
 	switch (status) {
@@ -34,6 +65,7 @@ static json_t *reasons(const struct server *server, enum server_status status)
 			 server_connections(server));
 	if (status != SERVER_READY)
 		json_array_append_new(list, json_string(text));
+	backends_judge(server, list);
 	return list;
 }
 
@@ -41,12 +73,16 @@ void health_answer(const struct server *server, bool is_about_readiness, struct 
 {
 	enum server_status status = server_status(server);
 	uint64_t uptime_ns = clock_now_ns() - server_started_ns(server);
+	json_t *why = reasons(server, status);
+	bool is_degraded = status == SERVER_READY && json_array_size(why) > 0;
 	json_t *body = json_pack(
-		"{s:s, s:o, s:I, s:I, s:I, s:s}", "status", health_status_name(status), "reasons",
-		reasons(server, status), "connections", (json_int_t)server_connections(server),
-		"max_connections", (json_int_t)server_options(server)->plan->max_connections,
-		"uptime_seconds", (json_int_t)(uptime_ns / NS_PER_S), "version", GATEHOUSE_VERSION);
+		"{s:s, s:o, s:I, s:I, s:I, s:s}", "status",
+		is_degraded ? "degraded" : health_status_name(status), "reasons", why,
+		"connections", (json_int_t)server_connections(server), "max_connections",
+		(json_int_t)server_options(server)->plan->max_connections, "uptime_seconds",
+		(json_int_t)(uptime_ns / NS_PER_S), "version", GATEHOUSE_VERSION);
 
-	admin_reply_json(reply, is_about_readiness && status != SERVER_READY ? 503 : 200, body,
-			 JSON_INDENT(2));
+	admin_reply_json(reply,
+			 is_about_readiness && (status != SERVER_READY || is_degraded) ? 503 : 200,
+			 body, JSON_INDENT(2));
 }

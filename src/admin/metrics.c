@@ -15,7 +15,8 @@
 	X(gatehouse_sockets, gauge, sockets,                                                   \
 	  "Accepted sockets open now: connections, handshakes and plain HTTP.")                \
 	X(gatehouse_stalled_connections, gauge, stalled,                                       \
-	  "Connections not read now because send_queue_max bytes wait for the client.")        \
+	  "Connections not read now because send_queue_max bytes wait for the client, or "     \
+	  "queue_max for the back end.")                                                       \
 	X(gatehouse_partial_connections, gauge, partial,                                       \
 	  "Connections with a request or a message under way, which hold a receive buffer.")   \
 	X(gatehouse_sockets_accepted_total, counter, sockets_accepted,                         \
@@ -45,7 +46,7 @@
 	  "Bytes queued to WebSocket clients, frame heads included.")                          \
 	X(gatehouse_pings_sent_total, counter, pings_sent, "Pings sent to silent clients.")    \
 	X(gatehouse_stalls_total, counter, stalls,                                             \
-	  "Times that reading from a client stopped because its output queue was full.")
+	  "Times that reading from a client stopped because a queue was full.")
 
 /* Those that are written by hand below. X(name, type, help) */
 #define OTHER_METRICS(X)                                                                       \
@@ -242,6 +243,7 @@ void metrics_answer(const struct admin *admin, struct http_reply *reply)
 	handshakes(out, &stats);
 	limit_values(out, admin);
 	api_calls(out, server);
+	metrics_backends_write(server, out);
 	build(out, server);
 	process(out);
 	reply->status = 200;
@@ -259,6 +261,7 @@ void metrics_print_reference(FILE *to)
 #define OTHER_DOC(name, type, help)         fputs("| `" #name "` | " #type " | " help " |\n", to);
 	METRIC_TABLE(METRIC_DOC)
 	OTHER_METRICS(OTHER_DOC)
+	metrics_backends_print_reference(to);
 	fputs("\n## Limits that refuse: `gatehouse_connections_refused_total{limit}`\n\n"
 	      "| limit | status | what to do |\n| --- | --- | --- |\n",
 	      to);

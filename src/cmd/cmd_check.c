@@ -8,6 +8,7 @@
 #include "cmd/plan.h"
 #include "diag/plan.h"
 #include "io/os_limits.h"
+#include "route/secret_file.h"
 
 static const struct config_args args = {
 	.command = "check",
@@ -48,6 +49,36 @@ static void capacity_warn(const struct config *config)
 		       plan.max_connections, plan_explain(&plan, why));
 }
 
+static void unused_warn(const struct config *config)
+{
+	for (size_t i = 0; i < config->backend_count; i++) {
+		const struct config_backend *backend = &config->backends[i];
+		const struct config_origin *origin = &backend->origins[CONFIG_OPTION_backends_name];
+
+		if (!config_backend_is_used(config, backend))
+			printf("warning: %s:%u:%u: no route uses the back end %s\n", config->file,
+			       origin->line, origin->column, backend->name);
+	}
+}
+
+/* They may be for another machine, too. */
+static void secrets_warn(const struct config *config)
+{
+	for (size_t i = 0; i < config->backend_count; i++) {
+		const struct config_backend *backend = &config->backends[i];
+		const struct config_origin *origin =
+			&backend->origins[CONFIG_OPTION_backends_secret_file];
+		struct secrets secrets = {0};
+		char error[512];
+
+		if (backend->secret_file.text[0] != 0 &&
+		    secret_file_read(backend->secret_file.text, &secrets, error, sizeof(error)) < 0)
+			printf("warning: %s:%u:%u: backends[%zu].secret_file: %s\n", config->file,
+			       origin->line, origin->column, i, error);
+		secrets_finish(&secrets);
+	}
+}
+
 int cmd_check(int argc, char **argv)
 {
 	struct config config;
@@ -59,6 +90,8 @@ int cmd_check(int argc, char **argv)
 	       config.file != NULL ? config.file : "built-in defaults (no file)",
 	       set_count(&config), CONFIG_OPTION_COUNT, config.route_count,
 	       config.route_count == 1 ? "" : "s");
+	unused_warn(&config);
+	secrets_warn(&config);
 	capacity_warn(&config);
 	config_finish(&config);
 	return EXIT_GOOD;

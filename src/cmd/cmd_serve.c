@@ -161,6 +161,14 @@ static int watch_limits(struct server *server, struct admin *admin, int signals)
 	}
 }
 
+static void warn_unused(const struct config *config)
+{
+	for (size_t i = 0; i < config->backend_count; i++)
+		if (!config_backend_is_used(config, &config->backends[i]))
+			log_warn("no route uses this back end",
+				 F_TEXT("backend", config->backends[i].name));
+}
+
 static int serve(struct server *server, struct admin *admin, const struct config *config,
 		 int signals)
 {
@@ -215,6 +223,7 @@ static int run(const struct config *config, int signals)
 		server_destroy(&server);
 		return EXIT_BAD_CONFIG;
 	}
+	warn_unused(config);
 	log_ready(config, &plan);
 	r = serve(server, &admin, config, signals);
 	server_destroy(&server);

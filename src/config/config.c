@@ -19,15 +19,15 @@
 #define VARIABLE_PREFIX "GATEHOUSE_"
 #define DEFAULT_PATH    "/ws/{client_id}"
 
-/* The defaults of one table into `base`; those of PATH, NAME and TOKENS stay empty. */
-static void defaults_apply(const struct config_option *options, size_t count, void *base)
+/* A text without a default stays NULL, a list empty. */
+void config_defaults_apply(const struct config_option *options, size_t count, void *base)
 {
 	struct config_problem problem;
 
 	for (size_t i = 0; i < count; i++) {
 		const struct config_option *option = &options[i];
 
-		if (option->kind == CONFIG_PATH || option->kind == CONFIG_NAME ||
+		if (option->fallback == NULL || option->fallback[0] == 0 ||
 		    option->kind == CONFIG_TOKENS)
 			continue;
 		CHECK(config_value_apply(option, slice_from_text(option->fallback), base,
@@ -35,47 +35,30 @@ static void defaults_apply(const struct config_option *options, size_t count, vo
 	}
 }
 
-void config_route_init(struct config_route *route)
-{
-	*route = (struct config_route){0};
-	defaults_apply(config_route_options, CONFIG_ROUTE_OPTION_COUNT, route);
-}
-
-void config_route_finish(struct config_route *route)
-{
-	for (size_t i = 0; i < route->subprotocols.count; i++)
-		free(route->subprotocols.items[i]);
-	free(route->subprotocols.items);
-	free(route->path);
-	free(route->name);
-	*route = (struct config_route){0};
-}
-
 void config_finish(struct config *config)
 {
-	for (size_t i = 0; i < config->route_count; i++)
-		config_route_finish(&config->routes[i]);
-	free(config->routes);
+	for (size_t i = 0; i < CONFIG_LIST_COUNT; i++)
+		config_list_finish(&config_lists[i], config);
 	free(config->file);
 	*config = (struct config){0};
 }
 
 static void default_route_add(struct config *config, struct config_report *report)
 {
-	config->routes = malloc(sizeof(*config->routes));
+	const struct config_list *list = &config_lists[CONFIG_LIST_routes];
 	char *path = strdup(DEFAULT_PATH);
 	char *name = config_path_name(DEFAULT_PATH);
 
-	if (config->routes == NULL || path == NULL || name == NULL) {
+	if (path == NULL || name == NULL || !config_list_allocate(list, config, 1)) {
 		free(path);
 		free(name);
 		config_report_add(report, "routes: out of memory");
 		return;
 	}
-	config_route_init(&config->routes[0]);
-	config->routes[0].path = path;
-	config->routes[0].name = name;
-	config->route_count = 1;
+	struct config_route *route = config_list_add(list, config);
+
+	route->path = path;
+	route->name = name;
 }
 
 /* Applies one value from the environment or a flag; `name` is how it was given. */
@@ -342,12 +325,14 @@ int config_load(const struct config_sources *sources, struct config_report *repo
 	struct config config = {0};
 	size_t before = report->count;
 
-	defaults_apply(config_options, CONFIG_OPTION_COUNT, &config);
+	config_defaults_apply(config_options, CONFIG_OPTION_COUNT, &config);
 	if (sources->file != NULL)
 		file_apply(&config, sources->file, sources->text, report);
 	if (sources->environment != NULL)
 		environment_apply(&config, sources->environment, report);
 	flags_apply(&config, sources->flags, sources->flag_count, report);
+	if (report->count == before)
+		config_backends_check(&config, report);
 	if (config.route_count == 0 && report->count == before)
 		default_route_add(&config, report);
 	cross_check(&config, report);

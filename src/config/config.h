@@ -37,7 +37,18 @@ enum config_takeover {
 	CONFIG_TAKEOVER_MANY,   /* keep both */
 };
 
-enum config_backend { CONFIG_BACKEND_ECHO };
+enum config_backend_type { CONFIG_BACKEND_WEBHOOK };
+
+/* What to do if a back end does not take an event. */
+enum config_on_failure {
+	CONFIG_ON_FAILURE_WAIT,  /* keep it and try again */
+	CONFIG_ON_FAILURE_CLOSE, /* drop it and close the connection with 1013 */
+};
+
+enum config_switch { CONFIG_SWITCH_FALSE, CONFIG_SWITCH_TRUE };
+
+/* The name of the built-in back end. */
+#define CONFIG_ECHO "echo"
 
 struct config_tokens {
 	char **items;
@@ -72,6 +83,7 @@ CONFIG_SECTIONS(CONFIG_STRUCT)
 
 enum config_option_number { CONFIG_SECTIONS(CONFIG_NUMBERS) CONFIG_OPTION_COUNT };
 enum config_route_option_number { CONFIG_ROUTE(CONFIG_NUMBER) CONFIG_ROUTE_OPTION_COUNT };
+enum config_backend_option_number { CONFIG_BACKEND(CONFIG_NUMBER) CONFIG_BACKEND_OPTION_COUNT };
 
 enum config_origin_kind {
 	CONFIG_FROM_DEFAULT,
@@ -92,12 +104,19 @@ struct config_route {
 	struct config_origin origins[CONFIG_ROUTE_OPTION_COUNT];
 };
 
+struct config_backend {
+	CONFIG_BACKEND(CONFIG_FIELD)
+	struct config_origin origins[CONFIG_BACKEND_OPTION_COUNT];
+};
+
 /* struct config_server server; struct config_admin admin; struct config_log log; */
 struct config {
 	CONFIG_SECTIONS(CONFIG_MEMBER)
 	struct config_route *routes;
 	size_t route_count; /* at least 1 */
-	char *file;         /* that was read; NULL = none */
+	struct config_backend *backends;
+	size_t backend_count;
+	char *file; /* that was read; NULL = none */
 	struct config_origin origins[CONFIG_OPTION_COUNT];
 };
 
@@ -127,6 +146,12 @@ void config_finish(struct config *config);
 /* True for "--server-max-connections", "--max-connections", also with '_' or '.'
  * for '-'. */
 bool config_has_flag(struct slice name);
+
+/* NULL: there is none of that name, which `echo` never is. */
+const struct config_backend *config_backend_find(const struct config *config, const char *name);
+
+/* Does a route name it? */
+bool config_backend_is_used(const struct config *config, const struct config_backend *backend);
 
 /* Offers the name of every flag. */
 void config_offer_flags(struct suggest *suggest);

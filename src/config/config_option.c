@@ -11,12 +11,16 @@
 	OPTION_AT(section, key, __VA_ARGS__, offsetof(struct config, section.key))
 #define ROUTE_OPTION(section, key, ...) \
 	OPTION_AT(section, key, __VA_ARGS__, offsetof(struct config_route, key))
+#define BACKEND_OPTION(section, key, ...) \
+	OPTION_AT(section, key, __VA_ARGS__, offsetof(struct config_backend, key))
 #define SECTION_OPTIONS(section, table) table(OPTION)
 #define SECTION_NAME(section, table)    #section,
+#define LIST_NAME(key, ...)             #key,
 
 const struct config_option config_options[] = {CONFIG_SECTIONS(SECTION_OPTIONS)};
 const struct config_option config_route_options[] = {CONFIG_ROUTE(ROUTE_OPTION)};
-const char *const config_top_keys[] = {CONFIG_SECTIONS(SECTION_NAME) "routes", NULL};
+const struct config_option config_backend_options[] = {CONFIG_BACKEND(BACKEND_OPTION)};
+const char *const config_top_keys[] = {CONFIG_SECTIONS(SECTION_NAME) CONFIG_LISTS(LIST_NAME) NULL};
 
 /* The server's options are the ones people mean when they name no section. */
 static bool has_short_flag(const struct config_option *option)

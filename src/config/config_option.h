@@ -18,9 +18,12 @@ enum config_kind {
 	CONFIG_FORMAT,
 	CONFIG_MISMATCH,
 	CONFIG_TAKEOVER,
-	CONFIG_BACKEND,
+	CONFIG_BACKEND_TYPE,
+	CONFIG_ON_FAILURE,
+	CONFIG_SWITCH,
 	CONFIG_PATH,
 	CONFIG_NAME,
+	CONFIG_URL,
 	CONFIG_TOKENS,
 	CONFIG_PREFIXES,
 	CONFIG_FILE,
@@ -40,11 +43,50 @@ struct config_option {
 	const char *unit;
 	enum config_reload reload;
 	const char *help;
-	size_t offset; /* of the field in struct config or struct config_route */
+	size_t offset; /* of the field in struct config or the struct of a list's entry */
 };
+
+/* A list of mappings in struct config. */
+struct config_list {
+	const char *key;
+	const struct config_option *options; /* of an entry */
+	size_t option_count;
+	size_t max; /* [entries] */
+	size_t entry_size;
+	size_t origins_at; /* in an entry */
+	size_t items_at;   /* in struct config */
+	size_t count_at;   /* likewise */
+};
+
+enum config_list_number {
+#define CONFIG_LIST_NUMBER(key, ...) CONFIG_LIST_##key,
+	CONFIG_LISTS(CONFIG_LIST_NUMBER) CONFIG_LIST_COUNT
+};
+
+/* Of config_top_keys: the sections come first, then the lists. */
+enum config_section_number {
+#define CONFIG_SECTION_NUMBER(section, table) CONFIG_SECTION_##section,
+	CONFIG_SECTIONS(CONFIG_SECTION_NUMBER) CONFIG_SECTION_COUNT
+};
+
+extern const struct config_list config_lists[CONFIG_LIST_COUNT];
+
+size_t config_list_count(const struct config_list *list, const struct config *config);
+void *config_list_entry(const struct config_list *list, const struct config *config, size_t index);
+struct config_origin *config_list_origins(const struct config_list *list, void *entry);
+
+/* Makes room for `count` entries. False: memory is out. */
+bool config_list_allocate(const struct config_list *list, struct config *config, size_t count);
+
+/* One more entry, with all defaults but those that must be given or are made from others. */
+void *config_list_add(const struct config_list *list, struct config *config);
+
+/* Frees all entries. */
+void config_list_finish(const struct config_list *list, struct config *config);
 
 extern const struct config_option config_options[CONFIG_OPTION_COUNT];
 extern const struct config_option config_route_options[CONFIG_ROUTE_OPTION_COUNT];
+extern const struct config_option config_backend_options[CONFIG_BACKEND_OPTION_COUNT];
 extern const char *const config_top_keys[]; /* of the file; ends with NULL */
 
 /* 64 bytes hold the longest of each; asserted by a test. */
@@ -77,8 +119,13 @@ bool config_value_apply(const struct config_option *option, struct slice text, v
 bool config_prefix_add(struct config_prefixes *prefixes, struct slice text,
 		       struct config_problem *out_problem);
 
-/* The text that parses to this value. Not for PATH, NAME, TOKENS, PREFIXES and the
- * kinds of struct config_text. */
+/* Is its C type char *? */
+bool config_kind_is_text(enum config_kind kind);
+
+/* A good value, for messages. */
+const char *config_option_example(const struct config_option *option);
+
+/* The text that parses to this value. Not for texts, TOKENS, PREFIXES, FILE and SECRET. */
 #define CONFIG_VALUE_MAX 96
 char *config_value_format(const struct config_option *option, const void *value,
 			  char out[CONFIG_VALUE_MAX]);
@@ -103,9 +150,14 @@ char *config_path_name(const char *path);
 /* RFC 9110 token: what Sec-WebSocket-Protocol can carry. */
 bool config_is_token(struct slice text);
 
-/* All defaults but path and name, which have none. */
-void config_route_init(struct config_route *route);
-void config_route_finish(struct config_route *route);
+/* NULL, or what is wrong with the url of a back end (static text). */
+const char *config_url_problem(struct slice url);
+
+/* The defaults of one table into `base`. */
+void config_defaults_apply(const struct config_option *options, size_t count, void *base);
+
+/* What must hold between back ends, and between them and routes. */
+void config_backends_check(const struct config *config, struct config_report *report);
 
 /* Applies a file's text: sets values and origins in `config`, adds every mistake to
  * the report. `file` is its name for the messages. */

@@ -58,7 +58,7 @@ static int value_print(const struct config_option *option, const void *base, FIL
 		return prefixes_print(field, to);
 	if (option->kind == CONFIG_FILE)
 		return scalar_print(((const struct config_text *)field)->text, to);
-	if (option->kind == CONFIG_PATH || option->kind == CONFIG_NAME)
+	if (config_kind_is_text(option->kind))
 		return scalar_print(*(char *const *)field, to);
 	return scalar_print(config_value_format(option, field, text), to);
 }
@@ -111,6 +111,27 @@ static void option_print(const struct config *config, const struct config_option
 	fputc('\n', to);
 }
 
+static bool is_absent(const struct config_option *option, const void *entry)
+{
+	return config_kind_is_text(option->kind) &&
+	       *(char *const *)(const void *)((const char *)entry + option->offset) == NULL;
+}
+
+static void list_print(const struct config *config, const struct config_list *list, FILE *to)
+{
+	size_t count = config_list_count(list, config);
+
+	fprintf(to, count == 0 ? "%s: []\n" : "%s:\n", list->key);
+	for (size_t i = 0; i < count; i++) {
+		void *entry = config_list_entry(list, config, i);
+
+		for (size_t j = 0; j < list->option_count; j++)
+			if (!is_absent(&list->options[j], entry))
+				option_print(config, &list->options[j], j == 0 ? "  - " : "    ",
+					     entry, &config_list_origins(list, entry)[j], to);
+	}
+}
+
 void config_print(const struct config *config, FILE *to)
 {
 	const char *section = "";
@@ -121,37 +142,38 @@ void config_print(const struct config *config, FILE *to)
 		section = config_options[i].section;
 		option_print(config, &config_options[i], "  ", config, &config->origins[i], to);
 	}
-	fputs("routes:\n", to);
-	for (size_t i = 0; i < config->route_count; i++)
-		for (size_t j = 0; j < CONFIG_ROUTE_OPTION_COUNT; j++)
-			option_print(config, &config_route_options[j], j == 0 ? "  - " : "    ",
-				     &config->routes[i], &config->routes[i].origins[j], to);
+	for (size_t i = 0; i < CONFIG_LIST_COUNT; i++)
+		list_print(config, &config_lists[i], to);
 }
 
-static void option_reference(const struct config_option *option, FILE *to)
+static void option_reference(const struct config_option *option, bool is_in_list, FILE *to)
 {
-	bool is_route = strcmp(option->section, "routes") == 0;
 	char allowed[CONFIG_ALLOWED_MAX], name[CONFIG_NAME_MAX];
 
-	fprintf(to, "\n### %s%s.%s\n\n%s\n\n", option->section, is_route ? "[]" : "", option->key,
+	fprintf(to, "\n### %s%s.%s\n\n%s\n\n", option->section, is_in_list ? "[]" : "", option->key,
 		option->help);
-	if (option->kind == CONFIG_NAME)
-		fputs("- Default: made from the path\n", to);
-	else if (option->fallback == NULL)
+	if (option->fallback == NULL)
 		fputs("- Default: none, it must be given\n", to);
 	else if (option->fallback[0] == 0)
-		fputs("- Default: nothing\n", to);
+		fprintf(to, "- Default: %s\n",
+			option->kind == CONFIG_NAME ? "made from the path" : "nothing");
 	else
 		fprintf(to, "- Default: `%s`\n", option->fallback);
 	fprintf(to, "- Allowed: %s\n", config_value_allowed(option, allowed));
 	fprintf(to, "- Class: %s\n", option->reload == CONFIG_LIVE ? "live" : "restart");
-	if (is_route)
+	if (is_in_list)
 		return;
 	if (option->kind == CONFIG_SECRET)
 		fputs("- Flag and key in the file: none, it is a secret\n", to);
 	else
 		fprintf(to, "- Flag: `%s`\n", config_option_flag(option, name));
 	fprintf(to, "- Variable: `%s`\n", config_option_variable(option, name));
+}
+
+static void list_reference(const struct config_list *list, FILE *to)
+{
+	for (size_t i = 0; i < list->option_count; i++)
+		option_reference(&list->options[i], true, to);
 }
 
 void config_print_reference(FILE *to)
@@ -175,14 +197,18 @@ void config_print_reference(FILE *to)
 		if (strcmp(config_options[i].section, section) != 0)
 			fprintf(to, "\n## %s\n", config_options[i].section);
 		section = config_options[i].section;
-		option_reference(&config_options[i], to);
+		option_reference(&config_options[i], false, to);
 	}
 	fputs("\n## routes\n\n"
 	      "A list; each entry has the keys below. Without the key `routes` there is one route, "
 	      "`/ws/{client_id}`,\nwith the defaults.\n",
 	      to);
-	for (size_t i = 0; i < CONFIG_ROUTE_OPTION_COUNT; i++)
-		option_reference(&config_route_options[i], to);
+	list_reference(&config_lists[CONFIG_LIST_routes], to);
+	fputs("\n## backends\n\n"
+	      "A list; each entry has the keys below. What a back end gets and may answer is in "
+	      "[backend-contract.md](backend-contract.md).\n",
+	      to);
+	list_reference(&config_lists[CONFIG_LIST_backends], to);
 }
 
 /* Breaks at spaces; every line is indented by `indent` spaces. */

@@ -36,9 +36,12 @@
 #define CONFIG_C_FORMAT       enum log_format
 #define CONFIG_C_MISMATCH     enum config_mismatch
 #define CONFIG_C_TAKEOVER     enum config_takeover
-#define CONFIG_C_BACKEND      enum config_backend
+#define CONFIG_C_BACKEND_TYPE enum config_backend_type
+#define CONFIG_C_ON_FAILURE   enum config_on_failure
+#define CONFIG_C_SWITCH       enum config_switch
 #define CONFIG_C_PATH         char *
 #define CONFIG_C_NAME         char *
+#define CONFIG_C_URL          char *
 #define CONFIG_C_TOKENS       struct config_tokens
 #define CONFIG_C_PREFIXES     struct config_prefixes
 #define CONFIG_C_FILE         struct config_text /* "" = none */
@@ -134,13 +137,63 @@
 	X(routes, takeover, TAKEOVER, "newest", 0, 0, "", LIVE,                                \
 	  "If a client connects that is connected already: newest = the older connection is "  \
 	  "closed with 4001; oldest = the newer one gets 409; many = both stay.")              \
-	X(routes, backend, BACKEND, "echo", 0, 0, "", LIVE,                                    \
-	  "Where messages go. echo = back to the client.")
+	X(routes, backend, NAME, "echo", 1, 64, "bytes", LIVE,                                 \
+	  "Where messages go: the name of an entry of the list backends. echo = back to the "  \
+	  "client.")
+
+/* Keys of one entry of the list `backends`. */
+#define CONFIG_BACKEND(X)                                                                      \
+	X(backends, name, NAME, NULL, 1, 64, "bytes", RESTART,                                 \
+	  "What routes, metrics and messages call it, with letters, digits, '_' and '-'.")     \
+	X(backends, type, BACKEND_TYPE, NULL, 0, 0, "", RESTART,                               \
+	  "webhook = each event is an HTTP request, as docs/backend-contract.md says.")        \
+	X(backends, url, URL, NULL, 1, 2048, "bytes", RESTART,                                 \
+	  "Where events are sent by POST. Redirects are not followed.")                        \
+	X(backends, secret_file, FILE, "", 0, 511, "bytes", RESTART,                          \
+	  "A file with secrets (whsec_...), one in a line; all of them sign, so that one can " \
+	  "be changed for another. Left out: events are not signed.")                          \
+	X(backends, ca_file, FILE, "", 0, 511, "bytes", RESTART,                              \
+	  "Certificates (PEM) that may have signed that of an https url. Left out: the "       \
+	  "system's.")                                                                         \
+	X(backends, http2, SWITCH, "false", 0, 0, "", RESTART,                                 \
+	  "Speak HTTP/2: with https where the server offers it, with http without asking.")    \
+	X(backends, connect_timeout, DURATION, "2s", 1, CONFIG_HOUR, "ms", RESTART,            \
+	  "For a new connection to it, TLS included.")                                         \
+	X(backends, timeout, DURATION, "5s", 1, CONFIG_HOUR, "ms", RESTART,                    \
+	  "For one attempt, from the request to the end of the answer.")                       \
+	X(backends, retries, COUNT, "3", 0, 100, "attempts", RESTART,                          \
+	  "Further attempts after a failed one, before on_failure applies.")                   \
+	X(backends, retry_min, DURATION, "100ms", 1, CONFIG_HOUR, "ms", RESTART,               \
+	  "The first wait before a retry is at random up to this; it doubles with each.")      \
+	X(backends, retry_max, DURATION, "10s", 1, CONFIG_HOUR, "ms", RESTART,                 \
+	  "No wait before a retry is longer.")                                                 \
+	X(backends, max_in_flight, COUNT, "64", 1, 10000, "requests", RESTART,                 \
+	  "Requests to it at once, of all connections; of one connection there is one.")       \
+	X(backends, queue_max, SIZE, "64KiB", 4 * CONFIG_KIB, CONFIG_GIB, "bytes", LIVE,       \
+	  "Per connection. While this much waits for the back end, nothing more is read from " \
+	  "the client.")                                                                       \
+	X(backends, answer_max, SIZE, "1MiB", 1, CONFIG_GIB, "bytes", RESTART,                 \
+	  "A longer answer is cut off and not passed on.")                                     \
+	X(backends, on_failure, ON_FAILURE, "wait", 0, 0, "", LIVE,                            \
+	  "If an event cannot be delivered: wait = keep it and try again until it can, and "   \
+	  "read nothing more from the client once queue_max waits; close = drop it and close " \
+	  "the connection with 1013.")                                                         \
+	X(backends, breaker_failures, COUNT, "10", 0, 1000000, "attempts", RESTART,            \
+	  "So many failures in a row stop all requests but a probe now and then. 0 = never.")  \
+	X(backends, breaker_open, DURATION, "2s", 1, CONFIG_HOUR, "ms", RESTART,               \
+	  "From then to the first probe, and from a failed probe to the next.")                \
+	X(backends, breaker_probes, COUNT, "1", 1, 1000, "requests", RESTART,                  \
+	  "So many probes must go well before all requests go out again.")
 
 /* Sections whose keys are single values: name and the lines above. */
 #define CONFIG_SECTIONS(X)       \
 	X(server, CONFIG_SERVER) \
 	X(admin, CONFIG_ADMIN)   \
 	X(log, CONFIG_LOG)
+
+/* Lists of mappings: key, name of the entry's struct, the lines above, most entries. */
+#define CONFIG_LISTS(X)                         \
+	X(routes, route, CONFIG_ROUTE, 1000)    \
+	X(backends, backend, CONFIG_BACKEND, 100)
 
 /* clang-format on */

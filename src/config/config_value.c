@@ -18,7 +18,9 @@ static const char *const level_words[] = {"debug", "info", "warn", "error", NULL
 static const char *const format_words[] = {"logfmt", "json", NULL};
 static const char *const mismatch_words[] = {"refuse", "close", "accept", NULL};
 static const char *const takeover_words[] = {"newest", "oldest", "many", NULL};
-static const char *const backend_words[] = {"echo", NULL};
+static const char *const backend_type_words[] = {"webhook", NULL};
+static const char *const on_failure_words[] = {"wait", "close", NULL};
+static const char *const switch_words[] = {"false", "true", NULL};
 
 static char *count_format(uint64_t count, char *out, size_t size)
 {
@@ -47,7 +49,9 @@ static const struct kind {
 	[CONFIG_FORMAT] = {.words = format_words},
 	[CONFIG_MISMATCH] = {.words = mismatch_words},
 	[CONFIG_TAKEOVER] = {.words = takeover_words},
-	[CONFIG_BACKEND] = {.words = backend_words},
+	[CONFIG_BACKEND_TYPE] = {.words = backend_type_words},
+	[CONFIG_ON_FAILURE] = {.words = on_failure_words},
+	[CONFIG_SWITCH] = {.words = switch_words},
 	[CONFIG_TOKENS] = {0},
 	[CONFIG_PREFIXES] = {0},
 	[CONFIG_FILE] = {0},
@@ -60,7 +64,9 @@ _Static_assert(sizeof(enum config_engine) == sizeof(unsigned int) &&
 		       sizeof(enum log_format) == sizeof(unsigned int) &&
 		       sizeof(enum config_mismatch) == sizeof(unsigned int) &&
 		       sizeof(enum config_takeover) == sizeof(unsigned int) &&
-		       sizeof(enum config_backend) == sizeof(unsigned int),
+		       sizeof(enum config_backend_type) == sizeof(unsigned int) &&
+		       sizeof(enum config_on_failure) == sizeof(unsigned int) &&
+		       sizeof(enum config_switch) == sizeof(unsigned int),
 	       "an enum has another size");
 
 /* "1..16000000 connections", "100ms..10m" */
@@ -102,6 +108,11 @@ char *config_value_allowed(const struct config_option *option, char out[CONFIG_A
 	case CONFIG_NAME:
 		snprintf(out, CONFIG_ALLOWED_MAX,
 			 "at most %" PRIu64 " letters, digits, '_' and '-'", option->max);
+		return out;
+	case CONFIG_URL:
+		snprintf(out, CONFIG_ALLOWED_MAX,
+			 "http://HOST[:PORT]/PATH or https://..., at most %" PRIu64 " bytes",
+			 option->max);
 		return out;
 	case CONFIG_FILE:
 		snprintf(out, CONFIG_ALLOWED_MAX,
@@ -205,17 +216,43 @@ static bool address_parse(struct slice text, struct net_addr *out_value,
 	return wrong == NULL;
 }
 
-/* A PATH or a NAME. */
+bool config_kind_is_text(enum config_kind kind)
+{
+	return kind == CONFIG_PATH || kind == CONFIG_NAME || kind == CONFIG_URL;
+}
+
+const char *config_option_example(const struct config_option *option)
+{
+	switch (option->kind) {
+	case CONFIG_PATH:
+		return "/ws/{client_id}";
+	case CONFIG_URL:
+		return "http://127.0.0.1:9000/events";
+	case CONFIG_NAME:
+		return "orders";
+	default:
+		return kinds[option->kind].words[0];
+	}
+}
+
+static const char *text_problem(enum config_kind kind, struct slice text)
+{
+	switch (kind) {
+	case CONFIG_PATH:
+		return config_path_problem(text);
+	case CONFIG_URL:
+		return config_url_problem(text);
+	default:
+		return config_is_name(text) ? NULL
+					    : "is no name; write letters, digits, '_' and '-'";
+	}
+}
+
 static bool text_parse(const struct config_option *option, struct slice text, char **out_value,
 		       struct config_problem *out_problem)
 {
 	char seen[CONFIG_QUOTE_MAX];
-	const char *wrong = NULL;
-
-	if (option->kind == CONFIG_PATH)
-		wrong = config_path_problem(text);
-	else if (!config_is_name(text))
-		wrong = "is no name; write letters, digits, '_' and '-'";
+	const char *wrong = text_problem(option->kind, text);
 
 	if (wrong != NULL) {
 		problem_set(out_problem, "%s %s", config_quote(text, seen), wrong);
@@ -232,6 +269,7 @@ static bool text_parse(const struct config_option *option, struct slice text, ch
 		problem_set(out_problem, "cannot be kept: out of memory");
 		return false;
 	}
+	free(*out_value); /* the default */
 	*out_value = copy;
 	return true;
 }
@@ -315,7 +353,7 @@ bool config_value_parse(const struct config_option *option, struct slice text, v
 	CHECK(option->kind != CONFIG_TOKENS);
 	if (option->kind == CONFIG_ADDRESS)
 		return address_parse(text, out_value, out_problem);
-	if (option->kind == CONFIG_PATH || option->kind == CONFIG_NAME)
+	if (config_kind_is_text(option->kind))
 		return text_parse(option, text, out_value, out_problem);
 	if (option->kind == CONFIG_FILE || option->kind == CONFIG_SECRET)
 		return string_parse(option, text, out_value, out_problem);
@@ -343,9 +381,9 @@ char *config_value_format(const struct config_option *option, const void *value,
 {
 	const struct kind *kind = &kinds[option->kind];
 
-	CHECK(option->kind != CONFIG_PATH && option->kind != CONFIG_NAME &&
-	      option->kind != CONFIG_TOKENS && option->kind != CONFIG_PREFIXES &&
-	      option->kind != CONFIG_FILE && option->kind != CONFIG_SECRET);
+	CHECK(!config_kind_is_text(option->kind) && option->kind != CONFIG_TOKENS &&
+	      option->kind != CONFIG_PREFIXES && option->kind != CONFIG_FILE &&
+	      option->kind != CONFIG_SECRET);
 	if (option->kind == CONFIG_ADDRESS)
 		return net_addr_format(value, out, CONFIG_VALUE_MAX);
 	if (kind->words != NULL) {

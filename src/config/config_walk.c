@@ -12,9 +12,6 @@
 #define SCOPE_KEYS_MAX 32
 #define PATH_BYTES     64
 
-/* More than any gateway needs. */
-#define ROUTES_MAX 1000
-
 /* One mapping: which keys it may have, where their values go. */
 struct scope {
 	const char *path; /* "server", "routes[0]"; "" at the top */
@@ -235,15 +232,16 @@ static void option_apply(struct config_walk *walk, struct scope *scope, size_t i
 }
 
 static void section_apply(struct config_walk *walk, const char *section, const yaml_node_t *node);
-static void routes_apply(struct config_walk *walk, const yaml_node_t *node);
+static void list_apply(struct config_walk *walk, const struct config_list *list,
+		       const yaml_node_t *node);
 
 static void key_apply(struct config_walk *walk, struct scope *scope, size_t index,
 		      const yaml_node_t *node)
 {
 	if (scope->option_count != 0)
 		option_apply(walk, scope, index, node);
-	else if (strcmp(config_top_keys[index], "routes") == 0)
-		routes_apply(walk, node);
+	else if (index >= CONFIG_SECTION_COUNT)
+		list_apply(walk, &config_lists[index - CONFIG_SECTION_COUNT], node);
 	else
 		section_apply(walk, config_top_keys[index], node);
 }
@@ -340,64 +338,86 @@ static void section_apply(struct config_walk *walk, const char *section, const y
 	mapping_apply(walk, &scope, node);
 }
 
-static void route_apply(struct config_walk *walk, size_t index, const yaml_node_t *node)
+static void missing_report(const struct config_walk *walk, const struct scope *scope,
+			   const yaml_node_t *node)
+{
+	for (size_t i = 0; i < scope->option_count; i++) {
+		const struct config_option *option = &scope->options[i];
+
+		if (option->fallback == NULL && !scope->is_given[i])
+			config_walk_mistake(walk, node->start_mark,
+					    "%s.%s: is missing; write it, such as '%s: %s'",
+					    scope->path, option->key, option->key,
+					    config_option_example(option));
+	}
+}
+
+static void entry_apply(struct config_walk *walk, const struct config_list *list, void *entry,
+			size_t index, const yaml_node_t *node)
 {
 	char path[PATH_BYTES];
-	struct config_route *route = &walk->config->routes[index];
 	struct scope scope = {.path = path,
-			      .options = config_route_options,
-			      .option_count = CONFIG_ROUTE_OPTION_COUNT,
-			      .base = route,
-			      .origins = route->origins};
+			      .options = list->options,
+			      .option_count = list->option_count,
+			      .base = entry,
+			      .origins = config_list_origins(list, entry)};
 
-	snprintf(path, sizeof(path), "routes[%zu]", index);
+	snprintf(path, sizeof(path), "%s[%zu]", list->key, index);
 	if (!tag_check(walk, node, path))
 		return;
 	if (node->type != YAML_MAPPING_NODE) {
 		config_walk_mistake(walk, node->start_mark,
-				    "%s: is %s; write a mapping such as 'path: /ws/{client_id}'",
-				    path, type_name(node));
+				    "%s: is %s; write a mapping such as '%s: %s'", path,
+				    type_name(node), list->options[0].key,
+				    config_option_example(&list->options[0]));
 		return;
 	}
 	mapping_apply(walk, &scope, node);
-	if (!scope.is_given[CONFIG_OPTION_routes_path])
-		config_walk_mistake(
-			walk, node->start_mark,
-			"%s.path: is missing; write it, such as 'path: /ws/{client_id}'", path);
-	config_route_check(walk, index);
+	missing_report(walk, &scope, node);
+	if (list == &config_lists[CONFIG_LIST_routes])
+		config_route_check(walk, index);
 }
 
-static void routes_apply(struct config_walk *walk, const yaml_node_t *node)
+/* False: there is nothing in it, or a mistake. */
+static bool entries_check(const struct config_walk *walk, const struct config_list *list,
+			  const yaml_node_t *node)
 {
-	struct config *config = walk->config;
-	size_t count;
+	bool is_list = node->type == YAML_SEQUENCE_NODE;
+	bool is_empty = is_list ? item_count(node) == 0 : is_null(node);
 
-	if (!tag_check(walk, node, "routes"))
-		return;
-	if (node->type != YAML_SEQUENCE_NODE || item_count(node) == 0) {
+	if (is_empty && list != &config_lists[CONFIG_LIST_routes])
+		return false;
+	if (is_empty)
 		config_walk_mistake(
 			walk, node->start_mark,
 			"routes: is %s, so that nobody would be served; write at least one "
 			"route, or remove the key for the default /ws/{client_id}",
-			node->type == YAML_SEQUENCE_NODE ? "an empty list" : type_name(node));
-		return;
-	}
-	count = item_count(node);
-	if (count > ROUTES_MAX) {
+			is_list ? "an empty list" : type_name(node));
+	else if (!is_list)
 		config_walk_mistake(walk, node->start_mark,
-				    "routes: has %zu entries; write at most %d", count, ROUTES_MAX);
+				    "%s: is %s; write a list of mappings, each after a '-'",
+				    list->key, type_name(node));
+	else if (item_count(node) > list->max)
+		config_walk_mistake(walk, node->start_mark,
+				    "%s: has %zu entries; write at most %zu", list->key,
+				    item_count(node), list->max);
+	return is_list && !is_empty && item_count(node) <= list->max;
+}
+
+static void list_apply(struct config_walk *walk, const struct config_list *list,
+		       const yaml_node_t *node)
+{
+	if (!tag_check(walk, node, list->key) || !entries_check(walk, list, node))
+		return;
+	size_t count = item_count(node);
+
+	if (!config_list_allocate(list, walk->config, count)) {
+		config_walk_mistake(walk, node->start_mark, "%s: out of memory", list->key);
 		return;
 	}
-	config->routes = calloc(count, sizeof(*config->routes));
-	if (config->routes == NULL) {
-		config_walk_mistake(walk, node->start_mark, "routes: out of memory");
-		return;
-	}
-	for (size_t i = 0; i < count && visit(walk, node); i++) {
-		config_route_init(&config->routes[i]);
-		config->route_count++;
-		route_apply(walk, i, item_at(walk, node, i));
-	}
+	for (size_t i = 0; i < count && visit(walk, node); i++)
+		entry_apply(walk, list, config_list_add(list, walk->config), i,
+			    item_at(walk, node, i));
 }
 
 void config_walk_root(struct config_walk *walk, const yaml_node_t *root)
@@ -413,7 +433,7 @@ void config_walk_root(struct config_walk *walk, const yaml_node_t *root)
 	else
 		config_walk_mistake(
 			walk, root->start_mark,
-			"the file is %s; write a mapping with the keys server, admin, log and "
-			"routes",
+			"the file is %s; write a mapping with the keys server, admin, log, "
+			"routes and backends",
 			type_name(root));
 }

@@ -1,18 +1,110 @@
 /* SPDX-License-Identifier: Apache-2.0
  * backend.h - what a back end is to a route.
  *
- * Layer: route. One back end serves all workers at once: its functions run in the
- * thread of the session's worker. */
+ * Layer: route. One back end serves all workers at once: its functions run in the thread of
+ * the session's worker.
+ *
+ * A synchronous back end deals with each message at once (on_message) and keeps nothing of a
+ * client. An asynchronous one has an uplink for each client: opened before the client is
+ * answered, because the back end decides whether it may come in; told of every message; closed
+ * when the connection begins to end. It then lives on by itself until the back end knows. */
 #pragma once
 
 #include <stdbool.h>
 
+#include "base/list.h"
+#include "base/random.h"
+#include "io/loop.h"
 #include "session/session.h"
+
+struct uplink;
+struct backend;
+struct route;
+
+/* A client that wants to come in. */
+struct uplink_request {
+	struct presence *presence; /* has its connection_id already */
+	struct slice head;         /* the upgrade request, with its empty line; lent */
+	struct slice traceparent;  /* good ones (event.h), or empty; lent */
+	struct slice tracestate;
+	struct loop *loop;            /* of the worker */
+	struct random_source *random; /* of the worker; outlives the uplink */
+	uint64_t deadline_ns;         /* of clock_now_ns: the decision must be there by then */
+};
+
+/* Why a connection ended. */
+struct uplink_end {
+	const char *reason; /* of close_table.h or the like; static text */
+	uint16_t code;      /* of the close frame; 0: none */
+};
+
+struct uplink_refusal {
+	uint32_t status;           /* 4xx or 5xx, of the back end */
+	struct slice content_type; /* may be empty; lent */
+	struct slice body;         /* lent */
+};
+
+enum uplink_failure { UPLINK_DOWN, UPLINK_BROKEN, UPLINK_LATE };
+
+/* What an uplink tells its owner. All in the worker's thread, and never from inside a
+ * function of struct uplink_ops. After a call marked with (end) the uplink has closed itself:
+ * the owner forgets it and does not close it. None but on_trouble and on_gone comes
+ * after close. */
+struct uplink_handler {
+	/* The client may come in. `subprotocol` is the back end's choice; data NULL: it made
+	 * none. The owner answers the client, then calls connected or close. */
+	void (*on_accepted)(struct uplink *uplink, struct slice subprotocol);
+	/* (end) It may not. */
+	void (*on_refused)(struct uplink *uplink, const struct uplink_refusal *refusal);
+	/* (end) Nobody decided; `detail` says why. */
+	void (*on_undecided)(struct uplink *uplink, enum uplink_failure failure,
+			     const char *detail);
+	/* For the client. is_text: the back end calls it text, but it may be no UTF-8. */
+	void (*on_message)(struct uplink *uplink, const struct message *message);
+	/* May more be sent to the client now? If not, `resume` is called once it may. */
+	bool (*may_send)(const struct uplink *uplink);
+	/* is_full has become false. */
+	void (*on_room)(struct uplink *uplink);
+	/* The back end does not take what the client sends, and is not to be waited for: the
+	 * owner closes the connection, and with it the uplink. */
+	void (*on_down)(struct uplink *uplink);
+	/* For the log; also after close. `what` is static text. */
+	void (*on_trouble)(const struct uplink *uplink, const char *what, const char *detail);
+	/* The uplink is about to be freed. */
+	void (*on_gone)(struct uplink *uplink);
+};
+
+/* The part that all kinds have. */
+struct uplink {
+	const struct backend *backend;
+	const struct uplink_handler *handler;
+	void *owner;               /* NULL: closed */
+	void *worker;              /* the owner's; stays after close */
+	const struct route *route; /* likewise */
+	struct list_node node;     /* the worker's */
+	bool is_full;              /* queue_max bytes wait: take nothing more from the client */
+};
+
+struct uplink_ops {
+	/* Asks the back end whether the client may come in. NULL: memory is out. The caller
+	 * fills the rest of struct uplink right after it. */
+	struct uplink *(*open)(const struct backend *backend, const struct uplink_request *request);
+	/* After on_accepted: the client is in, with this presence. */
+	void (*connected)(struct uplink *uplink, struct presence *presence);
+	/* Takes one message, also if is_full. 0 or -ENOMEM. */
+	int (*message)(struct uplink *uplink, const struct message *message);
+	void (*resume)(struct uplink *uplink);
+	/* The connection begins to end. What waits is still delivered, and then the end. */
+	void (*close)(struct uplink *uplink, const struct uplink_end *end);
+	/* After close: drops what waits. */
+	void (*abort)(struct uplink *uplink);
+};
 
 struct backend {
 	const char *name;
-	/* Takes one message from a client. 0, or a negative errno: then the connection
-	 * is closed with 1011. */
+	const struct uplink_ops *ops; /* NULL: synchronous */
+	/* Synchronous only: takes one message from a client. 0, or a negative errno: then the
+	 * connection is closed with 1011. */
 	int (*on_message)(const struct backend *backend, struct session *session,
 			  const struct message *message);
 };

@@ -12,15 +12,6 @@ struct route_table {
 	struct route *routes; /* the most literal first */
 };
 
-static const struct backend *backend_of(enum config_backend backend)
-{
-	switch (backend) {
-	case CONFIG_BACKEND_ECHO:
-		return &backend_echo;
-	}
-	CHECK(false);
-}
-
 /* Takes the segment behind the '/' that `*path` starts with. */
 static struct slice next_segment(struct slice *path)
 {
@@ -52,7 +43,7 @@ static int by_literals(const void *left, const void *right)
 	return 0;
 }
 
-struct route_table *route_table_create(const struct config *config)
+struct route_table *route_table_create(const struct config *config, const struct backends *backends)
 {
 	struct route_table *table = calloc(1, sizeof(*table));
 
@@ -67,7 +58,7 @@ struct route_table *route_table_create(const struct config *config)
 	for (size_t i = 0; i < table->count; i++)
 		table->routes[i] = (struct route){
 			.config = &config->routes[i],
-			.backend = backend_of(config->routes[i].backend),
+			.backend = backends_find(backends, config->routes[i].backend),
 		};
 	qsort(table->routes, table->count, sizeof(struct route), by_literals);
 	return table;

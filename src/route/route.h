@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 #include "config/config.h"
-#include "route/backend.h"
+#include "route/backends.h"
 
 /* [bytes] after percent-decoding. */
 #define ROUTE_CLIENT_ID_MAX 255
@@ -20,8 +20,9 @@ struct route {
 
 struct route_table;
 
-/* `config` must outlive the table. NULL if memory is out. */
-struct route_table *route_table_create(const struct config *config);
+/* `config` and `backends`, made from it, must outlive the table. NULL if memory is out. */
+struct route_table *route_table_create(const struct config *config,
+				       const struct backends *backends);
 void route_table_destroy(struct route_table **table);
 
 enum route_result {

@@ -33,6 +33,9 @@
 	X(REQUESTED, "requested", 1000, "", "A back end or the API asked for it.")              \
 	X(DRAIN, "drain", 1001, "server is shutting down", "The gateway was stopping.")         \
 	X(BACKEND, "backend_error", 1011, "back end failed", "The route's back end failed.")    \
+	X(BACKEND_DOWN, "backend_down", 1013, "back end is not available",                      \
+	  "The back end did not take an event, and has on_failure: close. The close frame's "   \
+	  "reason names it.")                                                                   \
 	X(NO_MEMORY, "out_of_memory", 1011, "out of memory", "Memory was out.")
 
 #define CLOSE_ENUM(NAME, ...) CLOSE_##NAME,

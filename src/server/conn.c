@@ -81,6 +81,9 @@ static void on_recv(struct tcp *tcp, uint8_t *data, size_t len)
 	case CONN_ANSWER:
 		conn_later_recv(conn, data, len);
 		break;
+	case CONN_ASKING:
+		conn_asking_recv(conn, data, len);
+		break;
 	case CONN_OPEN:
 	case CONN_CLOSING:
 		conn_ws_recv(conn, data, len);
@@ -102,6 +105,8 @@ static void on_eof(struct tcp *tcp)
 	conn_set_reason(conn, CLOSE_EOF);
 	if (conn->state == CONN_HEAD || conn->state == CONN_BODY)
 		tcp_close(tcp);
+	else if (conn->state == CONN_ASKING)
+		conn_asking_cancel(conn, CLOSE_EOF);
 	else if (conn->state != CONN_ANSWER)
 		conn_flush_and_close(conn);
 }
@@ -109,7 +114,12 @@ static void on_eof(struct tcp *tcp)
 static void on_error(struct tcp *tcp, int error)
 {
 	(void)error;
-	conn_cut(conn_of(tcp), CLOSE_RESET);
+	struct conn *conn = conn_of(tcp);
+
+	if (conn->state == CONN_ASKING)
+		conn_asking_cancel(conn, CLOSE_RESET);
+	else
+		conn_cut(conn, CLOSE_RESET);
 }
 
 static void on_drain(struct tcp *tcp)
@@ -133,6 +143,9 @@ static void on_timer(struct timer *timer)
 	case CONN_BODY:
 	case CONN_ANSWER:
 		conn_later_timeout(conn);
+		break;
+	case CONN_ASKING:
+		conn_asking_timeout(conn);
 		break;
 	case CONN_OPEN:
 		conn_ws_timeout(conn);
@@ -171,6 +184,8 @@ static void on_closed(struct tcp *tcp)
 		conn_http_release(conn);
 	else if (conn->state == CONN_BODY || conn->state == CONN_ANSWER)
 		conn_later_release(conn);
+	else if (conn->state == CONN_ASKING)
+		conn_asking_release(conn);
 	else
 		conn_ws_release(conn);
 	loop_timer_stop(worker->loop, &conn->timer);
@@ -254,9 +269,14 @@ void conn_drain(struct conn *conn)
 		conn_http_drain(conn);
 	else if (conn->state == CONN_BODY)
 		conn_cut(conn, CLOSE_DRAIN);
+	else if (conn->state == CONN_ASKING)
+		conn_asking_drain(conn);
 }
 
 void conn_abort(struct conn *conn)
 {
-	conn_cut(conn, CLOSE_DRAIN);
+	if (conn->state == CONN_ASKING)
+		conn_asking_cancel(conn, CLOSE_DRAIN);
+	else
+		conn_cut(conn, CLOSE_DRAIN);
 }

@@ -9,6 +9,9 @@
  *        -> FLUSH or LINGER -> (closed)     an ordinary answer, or a refusal
  *        -> BODY -> ANSWER -> FLUSH ...     a request with a body, or whose answer comes
  *                                           later; either state may be left out
+ *        -> ASKING -> OPEN                  a back end decided that the client may come in
+ *                  -> FLUSH or LINGER       it may not, or nobody decided in time
+ *                  -> (closed)              the client went away meanwhile
  *
  * An idle one costs this struct and its presence; what it borrows while bytes are
  * under way (head, frames, output) goes back to the worker. */
@@ -23,6 +26,7 @@ enum conn_state {
 	CONN_HEAD,    /* reading the request */
 	CONN_BODY,    /* reading the request's body */
 	CONN_ANSWER,  /* somebody else is about to answer */
+	CONN_ASKING,  /* the back end decides; within handshake_timeout */
 	CONN_OPEN,    /* a WebSocket */
 	CONN_CLOSING, /* our close frame is out; waiting for the client's */
 	CONN_FLUSH,   /* closes when the output is with the kernel */
@@ -42,16 +46,35 @@ struct frame_rx {
 	struct buf held;
 };
 
+/* What a connection wants of the directory. */
+struct conn_claim {
+	enum directory_policy policy;
+	uint8_t missing; /* places that it can only inherit; conn_admit.c */
+};
+
+/* An upgrade that waits for the back end's decision, and what the client sent behind it. */
+struct upgrade_wait {
+	uint8_t key[WS_KEY_LEN];
+	const char *subprotocol; /* by the route's rules, unless the back end chooses */
+	struct buf offered;      /* the client's list */
+	struct buf held;
+	struct conn_claim claim;
+};
+
 struct conn {
 	struct tcp tcp;
 	struct timer timer;    /* what it means depends on the state */
 	struct list_node node; /* in worker->conn_list */
 	struct worker *worker;
-	const struct route *route; /* NULL until the upgrade */
 	union {
-		struct head_rx *head;     /* CONN_HEAD; NULL: nothing arrived yet */
-		struct http_later *later; /* CONN_BODY and CONN_ANSWER */
-		struct frame_rx *frames;  /* later; NULL: between messages */
+		const struct route *route; /* NULL until the upgrade */
+		struct uplink *uplink;     /* has_uplink */
+	};
+	union {
+		struct head_rx *head;      /* CONN_HEAD; NULL: nothing arrived yet */
+		struct http_later *later;  /* CONN_BODY and CONN_ANSWER */
+		struct upgrade_wait *wait; /* CONN_ASKING */
+		struct frame_rx *frames;   /* later; NULL: between messages */
 	};
 	union {
 		struct net_ip client;   /* the peer, or whom a trusted proxy speaks for */
@@ -68,6 +91,7 @@ struct conn {
 	bool has_reason : 1;
 	bool has_eof : 1;           /* the client has finished sending */
 	bool has_presence : 1;      /* from the upgrade on */
+	bool has_uplink : 1;        /* to an asynchronous back end: from ASKING to the end */
 	bool is_counted : 1;        /* in stats.connections */
 	bool has_place : 1;         /* in admission */
 	bool has_address_place : 1; /* in the service's address_limit */
@@ -148,13 +172,51 @@ void conn_upgrade(struct conn *conn, const struct conn_request *request,
  * again. Comes before the bytes that tell the client so. Harmless the second time. */
 void conn_depart(struct conn *conn);
 
-/* conn_admit.c: a place within the limits and in the directory, or an answer why not.
- * `conn` has its route and its presence. */
-bool conn_admit(struct conn *conn, enum directory_policy policy);
+/* Answers 101 and opens the WebSocket; false: the connection was cut. */
+bool conn_upgrade_finish(struct conn *conn, struct slice key, const char *subprotocol);
+
+/* conn_admit.c: a place within the limits, or an answer why not. `conn` has its route and
+ * its presence. The caller sets the claim's policy. */
+bool conn_reserve(struct conn *conn, struct conn_claim *claim);
+
+/* Then a place in the directory, or an answer why not. */
+bool conn_enter(struct conn *conn, const struct conn_claim *claim);
 
 /* After conn_depart: gives back the places that it has of the limits. Harmless if it has
  * none. */
 void conn_leave(struct conn *conn);
+
+/* conn_uplink.c: the road to an asynchronous back end. */
+struct conn_asking {
+	const struct conn_request *request;
+	struct slice key;
+	const char *subprotocol; /* by the route's rules */
+	struct conn_claim claim;
+};
+
+/* Asks the route's back end; the answer to the client comes later, or at once if memory is
+ * out. */
+void conn_ask(struct conn *conn, const struct conn_asking *asking);
+
+/* In CONN_ASKING: bytes; the client has gone; the time is over; the gateway is stopping; the
+ * end. */
+void conn_asking_recv(struct conn *conn, const uint8_t *data, size_t len);
+void conn_asking_cancel(struct conn *conn, enum close_reason reason);
+void conn_asking_timeout(struct conn *conn);
+void conn_asking_drain(struct conn *conn);
+void conn_asking_release(struct conn *conn);
+
+/* The connection begins to end, for its reason; `code` of a close frame, 0: the reason's. */
+void conn_uplink_close(struct conn *conn, uint16_t code);
+
+/* Does the back end take nothing more for now? */
+static inline bool conn_is_held_up(const struct conn *conn)
+{
+	return conn->has_uplink && conn->uplink->is_full;
+}
+
+/* The route that it was upgraded on, or is to be. */
+const struct route *conn_route(const struct conn *conn);
 
 /* conn_http.c: bytes in CONN_HEAD; the handshake timeout. */
 void conn_http_recv(struct conn *conn, uint8_t *data, size_t len);
@@ -179,6 +241,8 @@ void conn_later_release(struct conn *conn);
 void conn_ws_start(struct conn *conn);
 void conn_ws_recv(struct conn *conn, uint8_t *data, size_t len);
 void conn_ws_drained(struct conn *conn);
+/* The back end takes messages again. */
+void conn_ws_resume(struct conn *conn);
 void conn_ws_timeout(struct conn *conn);
 void conn_ws_release(struct conn *conn);
 

@@ -142,15 +142,15 @@ static void evict_all(struct conn *conn, struct presence *list)
 		presence_evict(&older);
 }
 
-static bool inherit(struct conn *conn, struct claim *claim)
+static bool inherit(struct conn *conn, uint8_t missing)
 {
-	struct directory_heir heir = {
-		.places = claim->missing, .may_inherit = may_inherit, .arg = claim};
+	struct claim claim = {.conn = conn, .missing = missing};
+	struct directory_heir heir = {.places = missing, .may_inherit = may_inherit, .arg = &claim};
 	struct presence *older;
 
 	if (!directory_inherit(conn->worker->service->directory, conn->session.presence, &heir,
 			       &older)) {
-		refuse_for_places(conn, claim->missing);
+		refuse_for_places(conn, missing);
 		return false;
 	}
 	conn->has_place = true;
@@ -178,6 +178,7 @@ void conn_depart(struct conn *conn)
 {
 	struct presence *presence = conn->has_presence ? conn->session.presence : NULL;
 
+	conn_uplink_close(conn, 0);
 	if (presence == NULL || presence_session(presence) == NULL)
 		return;
 	presence_detach(presence);
@@ -191,41 +192,49 @@ void conn_depart(struct conn *conn)
 
 /* --- all together --- */
 
-/* The rate comes last of the limits: whoever finds no place anyway takes nothing of it.
- * The directory comes behind all: whoever is in it is in. */
-static bool take_all(struct conn *conn, enum directory_policy policy)
+/* The rate comes last of the limits: whoever finds no place anyway takes nothing of it. */
+static bool take_limits(struct conn *conn, struct conn_claim *claim)
 {
-	struct claim claim = {.conn = conn};
+	struct claim older = {.conn = conn};
 
-	if (policy == DIRECTORY_OLDEST && has_older(&claim)) {
+	if (claim->policy == DIRECTORY_OLDEST && has_older(&older)) {
 		conn_conflict(conn);
 		return false;
 	}
-	if (!take_places(conn, &claim.missing)) {
+	if (!take_places(conn, &claim->missing)) {
 		conn_refuse(conn, REFUSAL_MEMORY, 0, 0);
 		return false;
 	}
-	if (claim.missing != 0 && (policy != DIRECTORY_NEWEST || !has_older(&claim))) {
-		refuse_for_places(conn, claim.missing);
+	older.missing = claim->missing;
+	if (claim->missing != 0 && (claim->policy != DIRECTORY_NEWEST || !has_older(&older))) {
+		refuse_for_places(conn, claim->missing);
 		return false;
 	}
-	if (!take_from_rate(conn))
-		return false;
-	return claim.missing == 0 ? enter(conn, policy) : inherit(conn, &claim);
+	return take_from_rate(conn);
 }
 
-bool conn_admit(struct conn *conn, enum directory_policy policy)
+bool conn_reserve(struct conn *conn, struct conn_claim *claim)
 {
-	struct stats *stats = &conn->worker->stats;
-
 	if (!is_open_for_all(conn))
 		return false;
-	if (!take_all(conn, policy)) {
+	if (!take_limits(conn, claim)) {
 		conn_leave(conn);
 		return false;
 	}
 	conn->is_counted = true;
-	stat_add(&stats->connections, 1);
-	stat_add(&stats->connections_accepted, 1);
+	stat_add(&conn->worker->stats.connections, 1);
 	return true;
+}
+
+/* The directory comes behind all: whoever is in it is in. */
+bool conn_enter(struct conn *conn, const struct conn_claim *claim)
+{
+	bool is_in = claim->missing == 0 ? enter(conn, claim->policy)
+					 : inherit(conn, claim->missing);
+
+	if (!is_in)
+		conn_leave(conn);
+	else
+		stat_add(&conn->worker->stats.connections_accepted, 1);
+	return is_in;
 }

@@ -123,6 +123,20 @@ static bool make_presence(struct conn *conn, const char *client_id, const char *
 	return true;
 }
 
+bool conn_upgrade_finish(struct conn *conn, struct slice key, const char *subprotocol)
+{
+	if (write_upgrade(conn, key, subprotocol) < 0) {
+		conn_cut(conn, CLOSE_NO_MEMORY);
+		return false;
+	}
+	uint32_t now_us = (uint32_t)(loop_now(conn->worker->loop) / NS_PER_US);
+
+	stats_record_handshake(&conn->worker->stats,
+			       (uint64_t)(uint32_t)(now_us - conn->message_ms) * NS_PER_US);
+	conn_ws_start(conn);
+	return true;
+}
+
 static void upgrade(struct conn *conn, const struct conn_request *request,
 		    const struct ws_upgrade *wanted, const char *client_id)
 {
@@ -130,21 +144,24 @@ static void upgrade(struct conn *conn, const struct conn_request *request,
 	enum subprotocol_result choice = choose_subprotocol(conn, request, conn->route->config,
 							    &subprotocol);
 
-	if (choice == SUBPROTOCOL_REJECTED || !make_presence(conn, client_id, subprotocol))
-		return;
 	/* One that is only let in to be told 1002 takes nothing over. */
-	if (!conn_admit(conn, choice == SUBPROTOCOL_CLOSE ? DIRECTORY_MANY
-							  : policy_of(conn->route->config)))
+	struct conn_claim claim = {
+		.policy = choice == SUBPROTOCOL_CLOSE ? DIRECTORY_MANY
+						      : policy_of(conn->route->config),
+	};
+
+	if (choice == SUBPROTOCOL_REJECTED || !make_presence(conn, client_id, subprotocol) ||
+	    !conn_reserve(conn, &claim))
 		return;
-	if (write_upgrade(conn, wanted->key, subprotocol) < 0) {
-		conn_cut(conn, CLOSE_NO_MEMORY);
+	if (conn->route->backend->ops != NULL && choice == SUBPROTOCOL_GO_ON) {
+		conn_ask(conn, &(struct conn_asking){.request = request,
+						     .key = wanted->key,
+						     .subprotocol = subprotocol,
+						     .claim = claim});
 		return;
 	}
-	uint32_t now_us = (uint32_t)(loop_now(conn->worker->loop) / NS_PER_US);
-
-	stats_record_handshake(&conn->worker->stats,
-			       (uint64_t)(uint32_t)(now_us - conn->message_ms) * NS_PER_US);
-	conn_ws_start(conn);
+	if (!conn_enter(conn, &claim) || !conn_upgrade_finish(conn, wanted->key, subprotocol))
+		return;
 	if (choice == SUBPROTOCOL_CLOSE)
 		conn_ws_close(conn, CLOSE_NO_SUBPROTOCOL);
 	if (request->rest_len > 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * conn_ws.c - the WebSocket: messages, pings, back pressure, the closing handshake. */
 #include <errno.h>
+#include <stdio.h>
 
 #include "base/clock.h"
 #include "proto/ws_close.h"
@@ -137,12 +138,26 @@ void conn_ws_release(struct conn *conn)
 
 /* --- closing --- */
 
+/* What the client is told of a reason. */
+static const char *close_text(const struct conn *conn, enum close_reason reason,
+			      char out[WS_CONTROL_MAX])
+{
+	if (reason != CLOSE_BACKEND_DOWN)
+		return close_table[reason].text;
+	snprintf(out, WS_CONTROL_MAX, "back end %s is not available",
+		 conn_route(conn)->backend->name);
+	return out;
+}
+
 void conn_ws_fail(struct conn *conn, enum close_reason reason)
 {
+	char text[WS_CONTROL_MAX];
+
 	conn_set_reason(conn, reason);
 	conn_ws_release(conn);
 	if (conn->state == CONN_OPEN)
-		send_close(conn, (uint16_t)close_table[reason].code, close_table[reason].text);
+		send_close(conn, (uint16_t)close_table[reason].code,
+			   close_text(conn, reason, text));
 	conn_linger(conn);
 }
 
@@ -165,7 +180,10 @@ static void start_closing(struct conn *conn, enum close_reason reason, uint16_t 
 
 void conn_ws_close(struct conn *conn, enum close_reason reason)
 {
-	start_closing(conn, reason, (uint16_t)close_table[reason].code, close_table[reason].text);
+	char text[WS_CONTROL_MAX];
+
+	start_closing(conn, reason, (uint16_t)close_table[reason].code,
+		      close_text(conn, reason, text));
 }
 
 static int close_session(struct session *session, uint16_t code, const char *reason)
@@ -181,6 +199,7 @@ static int close_session(struct session *session, uint16_t code, const char *rea
 static void on_close_frame(struct conn *conn, const struct ws_event_data *event)
 {
 	conn_set_reason(conn, CLOSE_CLIENT);
+	conn_uplink_close(conn, event->close_code);
 	if (conn->state == CONN_OPEN)
 		send_close(conn, event->close_code, "");
 	conn_flush_and_close(conn);
@@ -197,12 +216,17 @@ static uint64_t time_left(const struct conn *conn, uint32_t since_ms, uint64_t l
 }
 
 /* The timer is not moved with every message: it fires, looks what is due, and is set
- * to the nearest thing that may become due. */
+ * to the nearest thing that may become due. While the back end holds up the client, which
+ * is not read, its silence says nothing. */
 static void schedule(struct conn *conn)
 {
 	const struct config_server *limits = limits_of(conn);
 	uint64_t next = UINT64_MAX;
 
+	if (conn_is_held_up(conn)) {
+		loop_timer_stop(conn->worker->loop, &conn->timer);
+		return;
+	}
 	if (conn->is_stalled)
 		next = time_left(conn, conn->waiting_ms, limits->send_timeout);
 	else if (conn->is_pinged)
@@ -248,6 +272,8 @@ void conn_ws_timeout(struct conn *conn)
 {
 	const struct config_server *limits = limits_of(conn);
 
+	if (conn_is_held_up(conn))
+		return;
 	if (limits->idle_timeout > 0 &&
 	    time_left(conn, conn->message_ms, limits->idle_timeout) == 0) {
 		conn_ws_close(conn, CLOSE_IDLE);
@@ -284,14 +310,22 @@ void conn_ws_start(struct conn *conn)
 
 /* --- input --- */
 
+static int pass_up(struct conn *conn, const struct message *message)
+{
+	if (conn->has_uplink)
+		return conn->uplink->backend->ops->message(conn->uplink, message);
+	const struct backend *backend = conn->route->backend;
+
+	return backend->on_message(backend, &conn->session, message);
+}
+
 static void on_message(struct conn *conn, const struct ws_event_data *event)
 {
-	const struct backend *backend = conn->route->backend;
 	struct message message = {.is_text = event->opcode == WS_TEXT, .bytes = event->bytes};
 
 	stat_add(&stats_of(conn)->messages_received, 1);
 	conn->message_ms = conn_now_ms(conn);
-	int r = backend->on_message(backend, &conn->session, &message);
+	int r = pass_up(conn, &message);
 
 	if (r < 0 && conn->state == CONN_OPEN)
 		conn_ws_fail(conn, r == -ENOMEM ? CLOSE_NO_MEMORY : CLOSE_BACKEND);
@@ -349,7 +383,8 @@ static void hold(struct conn *conn, const uint8_t *data, size_t len)
 		conn_cut(conn, CLOSE_SLOW_READER);
 }
 
-/* The client does not take what it asked for: take nothing more from it. */
+/* The client does not take what it asked for, or the back end what it sends: take nothing
+ * more from it. */
 static void stall(struct conn *conn, const uint8_t *rest, size_t len)
 {
 	set_stalled(conn, true);
@@ -359,6 +394,16 @@ static void stall(struct conn *conn, const uint8_t *rest, size_t len)
 	start_waiting(conn);
 	hold(conn, rest, len);
 	schedule(conn);
+}
+
+static bool is_output_stuck(const struct conn *conn)
+{
+	return tcp_queued(&conn->tcp) >= limits_of(conn)->send_queue_max;
+}
+
+static bool is_stuck(const struct conn *conn)
+{
+	return is_output_stuck(conn) || conn_is_held_up(conn);
 }
 
 static void process(struct conn *conn, uint8_t *data, size_t len)
@@ -371,8 +416,7 @@ static void process(struct conn *conn, uint8_t *data, size_t len)
 		return;
 	}
 	for (;;) {
-		if (conn->state == CONN_OPEN &&
-		    tcp_queued(&conn->tcp) >= limits_of(conn)->send_queue_max) {
+		if (conn->state == CONN_OPEN && is_stuck(conn)) {
 			stall(conn, data, len);
 			return;
 		}
@@ -402,8 +446,20 @@ void conn_ws_recv(struct conn *conn, uint8_t *data, size_t len)
 
 void conn_ws_drained(struct conn *conn)
 {
-	if (!conn->is_stalled)
+	if (conn->has_uplink)
+		conn->uplink->backend->ops->resume(conn->uplink);
+	conn_ws_resume(conn);
+}
+
+void conn_ws_resume(struct conn *conn)
+{
+	if (!conn->is_stalled || conn_is_held_up(conn))
 		return;
+	if (is_output_stuck(conn)) {
+		start_waiting(conn);
+		schedule(conn);
+		return;
+	}
 	struct buf held = conn->frames->held;
 
 	conn->frames->held = (struct buf){0};

@@ -24,6 +24,7 @@ struct slot {
 
 struct server {
 	struct server_options options;
+	struct backends *backends;
 	struct route_table *routes;
 	struct admission admission;
 	struct address_limit *address_limit; /* NULL: none */
@@ -112,7 +113,6 @@ struct server *server_create(const struct server_options *options)
 	server->worker_count = options->plan->capacity.workers;
 	server->admission.max = options->plan->max_connections;
 	server->started_ns = clock_now_ns();
-	server->routes = route_table_create(options->config);
 	server->directory = directory_create();
 	server->slots = calloc(server->worker_count + 1, sizeof(struct slot));
 	server->ended_fd = eventfd(0, EFD_CLOEXEC);
@@ -124,15 +124,14 @@ struct server *server_create(const struct server_options *options)
 		server->address_limit = address_limit_create(
 			options->config->server.max_connections_per_ip,
 			(unsigned)options->config->server.ipv6_prefix);
-	if (server->routes == NULL || server->directory == NULL || server->slots == NULL ||
-	    server->ended_fd < 0 || (has_address_limit && server->address_limit == NULL)) {
+	if (server->directory == NULL || server->slots == NULL || server->ended_fd < 0 ||
+	    (has_address_limit && server->address_limit == NULL)) {
 		server_destroy(&server);
 		return NULL;
 	}
 	for (size_t i = 0; i <= server->worker_count; i++)
 		server->slots[i].server = server;
 	service_init(&server->public_service, server);
-	server->public_service.routes = server->routes;
 	server->public_service.admission = &server->admission;
 	server->public_service.address_limit = server->address_limit;
 	server->public_service.directory = server->directory;
@@ -255,12 +254,29 @@ static int start_workers(struct server *server, struct server_error *out_error)
 	return 0;
 }
 
+static int start_backends(struct server *server, struct server_error *out_error)
+{
+	struct backend_error error;
+
+	if (backends_create(server->options.config, server->public_service.node, &server->backends,
+			    &error) < 0) {
+		snprintf(out_error->text, sizeof(out_error->text), "%s", error.text);
+		return -1;
+	}
+	server->routes = route_table_create(server->options.config, server->backends);
+	server->public_service.routes = server->routes;
+	if (server->routes != NULL)
+		return 0;
+	snprintf(out_error->text, sizeof(out_error->text), "out of memory");
+	return -1;
+}
+
 int server_start(struct server *server, const struct http_handler *public_http,
 		 const struct http_handler *admin_http, struct server_error *out_error)
 {
 	server->public_service.handler = *public_http;
 	server->admin_service.handler = *admin_http;
-	if (start_admin(server, out_error) < 0)
+	if (start_backends(server, out_error) < 0 || start_admin(server, out_error) < 0)
 		return -1;
 	return start_workers(server, out_error);
 }
@@ -322,6 +338,7 @@ void server_destroy(struct server **server)
 	}
 	free(self->slots);
 	route_table_destroy(&self->routes);
+	backends_destroy(&self->backends);
 	address_limit_destroy(&self->address_limit);
 	directory_destroy(&self->directory);
 	if (self->ended_fd >= 0)
@@ -383,6 +400,11 @@ uint64_t server_connections(const struct server *server)
 uint64_t server_clients(const struct server *server)
 {
 	return directory_count(server->directory);
+}
+
+const struct backends *server_backends(const struct server *server)
+{
+	return server->backends;
 }
 
 struct directory *server_directory(const struct server *server)

@@ -10,6 +10,7 @@
 
 #include "config/config.h"
 #include "diag/plan.h"
+#include "route/backends.h"
 #include "server/http_reply.h"
 #include "server/stats.h"
 
@@ -59,6 +60,8 @@ struct worker *server_worker(struct server *server, size_t index);
 /* --- questions, from any thread --- */
 
 /* For look-ups and lists; lives as long as the server. */
+/* After server_start. */
+const struct backends *server_backends(const struct server *server);
 struct directory *server_directory(const struct server *server);
 
 enum server_status server_status(const struct server *server);

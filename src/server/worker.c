@@ -40,7 +40,8 @@ static void on_accept_error(struct listener *listener, int error)
 
 static void end_if_empty(struct worker *worker)
 {
-	if (worker->is_ending && !worker->has_listener && list_is_empty(&worker->conn_list))
+	if (worker->is_ending && !worker->has_listener && list_is_empty(&worker->conn_list) &&
+	    list_is_empty(&worker->uplinks))
 		loop_stop(worker->loop);
 }
 
@@ -113,7 +114,16 @@ static void run_drain(struct loop_task *task)
 
 static void run_abort(struct loop_task *task)
 {
-	each_conn(CONTAINER_OF(task, struct worker, abort_task), conn_abort);
+	struct worker *worker = CONTAINER_OF(task, struct worker, abort_task);
+
+	each_conn(worker, conn_abort);
+	for (struct list_node *node = worker->uplinks.next, *next; node != &worker->uplinks;
+	     node = next) {
+		struct uplink *uplink = CONTAINER_OF(node, struct uplink, node);
+
+		next = node->next; /* it may be freed */
+		uplink->backend->ops->abort(uplink);
+	}
 }
 
 void worker_drain(struct worker *worker)
@@ -189,6 +199,7 @@ struct worker *worker_start(const struct worker_options *options)
 	pool_init(&worker->heads, sizeof(struct head_rx), 16);
 	pool_init(&worker->frames, sizeof(struct frame_rx), 16);
 	list_init(&worker->conn_list);
+	list_init(&worker->uplinks);
 	mailbox_init(&worker->mailbox);
 	list_init(&worker->walks);
 	int r = pthread_create(&worker->thread, NULL, thread_main, worker);

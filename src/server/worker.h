@@ -47,6 +47,7 @@ struct service {
 	struct log_gate rejection_gate;
 	struct log_gate conflict_gate;
 	struct log_gate accept_gate;
+	struct log_gate backend_gate;
 };
 
 struct conn;
@@ -81,7 +82,8 @@ struct worker {
 	struct pool frames;
 	struct frame_rx *spare_frames; /* ready for the next connection that needs one */
 	struct list_node conn_list;
-	struct list_node walks; /* struct conn_walk under way */
+	struct list_node walks;   /* struct conn_walk under way */
+	struct list_node uplinks; /* also those whose connection has ended */
 	struct random_source random;
 	struct http_head head;  /* for requests that arrive whole */
 	uint64_t calls;         /* struct http_later in use; for others to read, as stats */
@@ -126,5 +128,5 @@ void conn_walk_start(struct conn_walk *walk, struct worker *worker);
 struct conn *conn_walk_next(struct conn_walk *walk); /* NULL: that was all */
 void conn_walk_stop(struct conn_walk *walk);
 
-/* For connections: one has gone; the last one of a draining worker ends it. */
+/* For connections and uplinks: one has gone; the last one of a draining worker ends it. */
 void worker_conn_gone(struct worker *worker);

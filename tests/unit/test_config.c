@@ -80,11 +80,22 @@ static void assert_same(const struct config *a, const struct config *b)
 		assert_string_equal(left->name, right->name);
 		assert_int_equal(left->takeover, right->takeover);
 		assert_int_equal(left->subprotocol_mismatch, right->subprotocol_mismatch);
-		assert_int_equal(left->backend, right->backend);
+		assert_string_equal(left->backend, right->backend);
 		assert_int_equal(left->subprotocols.count, right->subprotocols.count);
 		for (size_t j = 0; j < left->subprotocols.count; j++)
 			assert_string_equal(left->subprotocols.items[j],
 					    right->subprotocols.items[j]);
+	}
+	assert_int_equal(a->backend_count, b->backend_count);
+	for (size_t i = 0; i < a->backend_count; i++) {
+		const struct config_backend *left = &a->backends[i], *right = &b->backends[i];
+
+		assert_string_equal(left->name, right->name);
+		assert_string_equal(left->url, right->url);
+		assert_string_equal(left->secret_file.text, right->secret_file.text);
+		assert_int_equal(left->timeout, right->timeout);
+		assert_int_equal(left->http2, right->http2);
+		assert_int_equal(left->on_failure, right->on_failure);
 	}
 }
 
@@ -117,7 +128,8 @@ static void test_defaults_are_those_of_the_contract(void **state)
 	assert_int_equal(config.route_count, 1);
 	assert_string_equal(config.routes[0].path, "/ws/{client_id}");
 	assert_int_equal(config.routes[0].subprotocols.count, 0);
-	assert_int_equal(config.routes[0].backend, CONFIG_BACKEND_ECHO);
+	assert_string_equal(config.routes[0].backend, "echo");
+	assert_int_equal(config.backend_count, 0);
 	assert_null(config.file);
 	config_finish(&config);
 }
@@ -232,9 +244,9 @@ static const struct {
 	{"log: {}\nlog: {}\n", "f:2:1: log: is given twice, first at f:1:1; remove one\n"},
 	/* types */
 	{"- server\n", "f:1:1: the file is a list; write a mapping with the keys server, admin, "
-		       "log and routes\n"},
+		       "log, routes and backends\n"},
 	{"server\n", "f:1:1: the file is a single value; write a mapping with the keys server, "
-		     "admin, log and routes\n"},
+		     "admin, log, routes and backends\n"},
 	{"server: [a]\n",
 	 "f:1:9: server: is a list; write its keys below it, indented by spaces\n"},
 	{"server: 8080\n",
@@ -315,7 +327,44 @@ static const struct {
 	 "f:3:11: routes[1].path: /{client_id} is the same route as routes[0] at f:2:11; remove "
 	 "one\n"},
 	{"routes:\n  - path: /a\n    backend: kafka\n",
-	 "f:3:14: routes[0].backend: kafka is unknown; known: echo\n"},
+	 "f:3:14: routes[0].backend: kafka is unknown; write echo or the name of an entry of "
+	 "backends\n"},
+	/* backends */
+	{"routes:\n  - path: /a\n    backend: order\nbackends:\n  - name: orders\n    type: "
+	 "webhook\n    url: http://h/\n",
+	 "f:3:14: routes[0].backend: order is unknown; write echo or the name of an entry of "
+	 "backends; did you mean orders?\n"},
+	{"backends: {}\n",
+	 "f:1:11: backends: is a mapping; write a list of mappings, each after a '-'\n"},
+	{"backends:\n  - name: a\n",
+	 "f:2:5: backends[0].type: is missing; write it, such as 'type: webhook'\n"
+	 "f:2:5: backends[0].url: is missing; write it, such as 'url: "
+	 "http://127.0.0.1:9000/events'\n"},
+	{"backends: [{name: a b, type: nats, url: 'ftp://h/'}]\n",
+	 "f:1:19: backends[0].name: \"a b\" is no name; write letters, digits, '_' and '-'\n"
+	 "f:1:30: backends[0].type: nats is unknown; known: webhook\n"
+	 "f:1:41: backends[0].url: ftp://h/ does not start with http:// or https://; write a URL "
+	 "such as http://127.0.0.1:9000/events\n"},
+	{"backends: [{name: a, type: webhook, url: 'http:///x'}]\n",
+	 "f:1:42: backends[0].url: http:///x has no host; write a URL such as "
+	 "http://127.0.0.1:9000/events\n"},
+	{"backends: [{name: a, type: webhook, url: 'http://h/a b'}]\n",
+	 "f:1:42: backends[0].url: \"http://h/a b\" has a space or a character that no URL can "
+	 "have; write it percent-encoded\n"},
+	{"backends: [{name: echo, type: webhook, url: 'http://h/'}]\n",
+	 "f:1:19: backends[0].name: echo is built in; write another name\n"},
+	{"backends:\n  - {name: a, type: webhook, url: 'http://h/'}\n  - {name: a, type: webhook, "
+	 "url: 'http://h/'}\n",
+	 "f:3:12: backends[1].name: a is the name of backends[0] at f:2:12 too; write another\n"},
+	{"backends: [{name: a, type: webhook, url: 'http://h/', retry_min: 2s, retry_max: 1s}]\n",
+	 "f:1:81: backends[0].retry_max: 1000ms is less than retry_min: 2000ms; write at least as "
+	 "much\n"},
+	{"backends: [{name: a, type: webhook, url: 'http://h/', http2: yes, on_failure: drop}]\n",
+	 "f:1:62: backends[0].http2: yes is unknown; known: false, true\n"
+	 "f:1:79: backends[0].on_failure: drop is unknown; known: wait, close\n"},
+	{"backends: [{name: a, type: webhook, url: 'http://h/', secret_file: 'a\"b'}]\n",
+	 "f:1:68: backends[0].secret_file: \"a\"b\" is not allowed; write a path of at most "
+	 "511 bytes, without '\"' and '\\', or nothing\n"},
 	{"routes:\n  - path: /a\n    subprotocols: [a, 'b c', a]\n",
 	 "f:3:23: routes[0].subprotocols: \"b c\" is no subprotocol name; write letters, digits or "
 	 "!#$%&'*+-.^_`|~\n"
@@ -784,16 +833,22 @@ static void test_output_loads_to_the_same_configuration(void **state)
 {
 	(void)state;
 	struct config config, again;
-	char *report = report_of_text("server: {listen: '[::]:80', max_message_size: 1001B, "
-				      "idle_timeout: 90s, "
-				      "trusted_proxies: [10.0.0.0/8, '::1', 0.0.0.0/0]}\n"
-				      "routes:\n"
-				      "  - path: '/a:'\n"
-				      "    subprotocols: ['#x', \"&y\", '*', '`|~']\n"
-				      "    subprotocol_mismatch: accept\n"
-				      "    takeover: many\n"
-				      "  - path: \"/*/!'&\"\n",
-				      &config);
+	char *report = report_of_text(
+		"server: {listen: '[::]:80', max_message_size: 1001B, "
+		"idle_timeout: 90s, "
+		"trusted_proxies: [10.0.0.0/8, '::1', 0.0.0.0/0]}\n"
+		"routes:\n"
+		"  - path: '/a:'\n"
+		"    subprotocols: ['#x', \"&y\", '*', '`|~']\n"
+		"    subprotocol_mismatch: accept\n"
+		"    takeover: many\n"
+		"  - path: \"/*/!'&\"\n"
+		"    backend: b\n"
+		"backends:\n"
+		"  - {name: a, type: webhook, url: 'https://[::1]:9/?a=b'}\n"
+		"  - {name: b, type: webhook, url: 'http://h', timeout: 1s, http2: "
+		"true, on_failure: close, secret_file: '/run/a b'}\n",
+		&config);
 
 	assert_string_equal(report, "");
 	free(report);

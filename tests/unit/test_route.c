@@ -18,9 +18,9 @@ static struct route_table *table_of(bool reversed)
 	for (size_t i = 0; i < ARRAY_LEN(paths); i++)
 		routes[reversed ? ARRAY_LEN(paths) - 1 - i : i] = (struct config_route){
 			.path = (char *)(uintptr_t)paths[i], /* only read */
-			.backend = CONFIG_BACKEND_ECHO,
+			.backend = (char *)(uintptr_t)CONFIG_ECHO,
 		};
-	struct route_table *table = route_table_create(&config);
+	struct route_table *table = route_table_create(&config, NULL);
 
 	assert_non_null(table);
 	return table;

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * metrics_backends.c - numbers of each back end; the label is its name in the configuration. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "admin/admin.h"
+#include "base/check.h"
+
+/* clang-format off */
+
+/* One sample for each back end. X(name, type, field of struct webhook_stats, help) */
+#define PLAIN_METRICS(X)                                                                       \
+	X(gatehouse_backend_attempts_total, counter, attempts, "Requests to the back end.")    \
+	X(gatehouse_backend_retries_total, counter, retries,                                   \
+	  "Of them, those that were not the first for their event.")                           \
+	X(gatehouse_backend_in_flight, gauge, in_flight,                                       \
+	  "Requests under way. At max_in_flight for long: the back end is the bottleneck.")    \
+	X(gatehouse_backend_breaker_state, gauge, breaker_state,                               \
+	  "0: all requests go out. 1: none, because too many failed. 2: probes only.")         \
+	X(gatehouse_backend_breaker_opens_total, counter, breaker_opens,                       \
+	  "Times that requests were stopped.")                                                 \
+	X(gatehouse_backend_connections_opened_total, counter, connections_opened,             \
+	  "Connections made to it. Nearly as many as attempts: it does not keep them open.")
+
+/* X(name, type, help) */
+#define OTHER_METRICS(X)                                                                       \
+	X(gatehouse_backend_events_total, counter,                                             \
+	  "Events that are done with, by type and outcome: delivered; refused (4xx); "         \
+	  "answer_too_big (over answer_max); dropped (on_failure: close, or at the end).")     \
+	X(gatehouse_backend_events_waiting, gauge,                                             \
+	  "Events not yet done with, those under way included.")                               \
+	X(gatehouse_backend_failures_total, counter,                                           \
+	  "Attempts, and events without one, that did not end with 2xx, by cause.")            \
+	X(gatehouse_backend_request_duration_seconds, histogram,                               \
+	  "Of one attempt, from the request to the end of the answer.")
+/* clang-format on */
+
+struct row {
+	const char *name;
+	struct backend_webhook *backend;
+	struct webhook_stats stats;
+};
+
+/* What all families are written from: each back end is read once. */
+struct rows {
+	size_t count;
+	struct row items[];
+};
+
+static struct rows *rows_read(const struct server *server)
+{
+	const struct backends *backends = server_backends(server);
+	size_t count = backends_count(backends);
+	struct rows *rows = malloc(sizeof(*rows) + count * sizeof(rows->items[0]));
+
+	if (rows == NULL)
+		return NULL;
+	rows->count = count;
+	for (size_t i = 0; i < count; i++) {
+		rows->items[i].backend = backends_at(backends, i);
+		rows->items[i].name = rows->items[i].backend->base.name;
+		webhook_stats_read(rows->items[i].backend->webhook, &rows->items[i].stats);
+	}
+	return rows;
+}
+
+#define PRINT(out, ...) buf_printf(out, HTTP_BODY_MAX, __VA_ARGS__)
+#define HEAD(out, name, type, help) \
+	PRINT(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type)
+
+static void events(struct buf *out, const struct row *row)
+{
+	struct backend_stats *stats = &row->backend->stats;
+
+	for (unsigned type = 0; type < EVENT_TYPE_COUNT; type++)
+		for (unsigned outcome = 0; outcome < EVENT_OUTCOME_COUNT; outcome++)
+			PRINT(out,
+			      "gatehouse_backend_events_total{backend=\"%s\",type=\"%s\","
+			      "outcome=\"%s\"} %" PRIu64 "\n",
+			      row->name, event_type_label(type), event_outcome_label(outcome),
+			      __atomic_load_n(&stats->events[type][outcome], __ATOMIC_RELAXED));
+}
+
+static void waiting(struct buf *out, const struct row *row)
+{
+	PRINT(out, "gatehouse_backend_events_waiting{backend=\"%s\"} %" PRIu64 "\n", row->name,
+	      __atomic_load_n(&row->backend->stats.waiting, __ATOMIC_RELAXED));
+}
+
+static void failures(struct buf *out, const struct row *row)
+{
+	for (unsigned cause = WEBHOOK_CAUSE_NONE + 1; cause < WEBHOOK_CAUSE_COUNT; cause++)
+		PRINT(out,
+		      "gatehouse_backend_failures_total{backend=\"%s\",cause=\"%s\"} %" PRIu64 "\n",
+		      row->name, webhook_cause_label(cause), row->stats.failures[cause]);
+}
+
+static void durations(struct buf *out, const struct row *row)
+{
+	static const uint64_t edges_us[] = WEBHOOK_DURATION_EDGES_US;
+	static const char name[] = "gatehouse_backend_request_duration_seconds";
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < WEBHOOK_DURATION_BUCKETS; i++) {
+		sum += row->stats.duration_count[i];
+		PRINT(out, "%s_bucket{backend=\"%s\",le=\"", name, row->name);
+		if (i < ARRAY_LEN(edges_us))
+			PRINT(out, "%g\"} %" PRIu64 "\n", (double)edges_us[i] / 1e6, sum);
+		else
+			PRINT(out, "+Inf\"} %" PRIu64 "\n", sum);
+	}
+	PRINT(out, "%s_sum{backend=\"%s\"} %.6f\n", name, row->name,
+	      (double)row->stats.duration_sum_us / 1e6);
+	PRINT(out, "%s_count{backend=\"%s\"} %" PRIu64 "\n", name, row->name, sum);
+}
+
+static void family(struct buf *out, const struct rows *rows,
+		   void (*write)(struct buf *out, const struct row *row))
+{
+	for (size_t i = 0; i < rows->count; i++)
+		write(out, &rows->items[i]);
+}
+
+static void (*const writers[])(struct buf *out, const struct row *row) = {events, waiting, failures,
+									  durations};
+
+void metrics_backends_write(const struct server *server, struct buf *out)
+{
+	struct rows *rows = rows_read(server);
+	size_t next = 0;
+
+	if (rows == NULL)
+		return;
+#define PLAIN_WRITE(metric, type, field, help)                                            \
+	HEAD(out, #metric, #type, help);                                                  \
+	for (size_t i = 0; i < rows->count; i++)                                          \
+		PRINT(out, #metric "{backend=\"%s\"} %" PRIu64 "\n", rows->items[i].name, \
+		      (uint64_t)rows->items[i].stats.field);
+	PLAIN_METRICS(PLAIN_WRITE)
+#define OTHER_WRITE(metric, type, help)  \
+	HEAD(out, #metric, #type, help); \
+	family(out, rows, writers[next++]);
+	OTHER_METRICS(OTHER_WRITE)
+	CHECK(next == ARRAY_LEN(writers));
+	free(rows);
+}
+
+void metrics_backends_print_reference(FILE *to)
+{
+#define PLAIN_DOC(name, type, field, help) fputs("| `" #name "` | " #type " | " help " |\n", to);
+#define OTHER_DOC(name, type, help)        fputs("| `" #name "` | " #type " | " help " |\n", to);
+	PLAIN_METRICS(PLAIN_DOC)
+	OTHER_METRICS(OTHER_DOC)
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * config_backends.c - what must hold for back ends, and between them and routes. */
+#include <string.h>
+
+#include "base/check.h"
+#include "config/config_option.h"
+
+const struct config_backend *config_backend_find(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->backend_count; i++)
+		if (strcmp(config->backends[i].name, name) == 0)
+			return &config->backends[i];
+	return NULL;
+}
+
+bool config_backend_is_used(const struct config *config, const struct config_backend *backend)
+{
+	for (size_t i = 0; i < config->route_count; i++)
+		if (strcmp(config->routes[i].backend, backend->name) == 0)
+			return true;
+	return false;
+}
+
+const char *config_url_problem(struct slice url)
+{
+	struct slice rest = url;
+	const char *const schemes[] = {"http://", "https://"};
+
+	for (size_t i = 0; i < ARRAY_LEN(schemes) && rest.len == url.len; i++) {
+		size_t len = strlen(schemes[i]);
+
+		if (url.len >= len && memcmp(url.data, schemes[i], len) == 0)
+			rest = slice_of(url.data + len, url.len - len);
+	}
+	if (rest.len == url.len)
+		return "does not start with http:// or https://; write a URL such as "
+		       "http://127.0.0.1:9000/events";
+	if (rest.len == 0 || strchr("/?#:", rest.data[0]) != NULL)
+		return "has no host; write a URL such as http://127.0.0.1:9000/events";
+	for (size_t i = 0; i < rest.len; i++) {
+		if (rest.data[i] <= 0x20 || rest.data[i] >= 0x7f || rest.data[i] == '"' ||
+		    rest.data[i] == '\\')
+			return "has a space or a character that no URL can have; write it "
+			       "percent-encoded";
+		if (rest.data[i] == '#')
+			return "has a '#', which is never sent; remove it and the rest";
+	}
+	return NULL;
+}
+
+static void name_check(const struct config *config, size_t index, struct config_report *report)
+{
+	const struct config_backend *backend = &config->backends[index];
+	const struct config_origin *origin = &backend->origins[CONFIG_OPTION_backends_name];
+
+	if (strcmp(backend->name, CONFIG_ECHO) == 0)
+		config_report_add(report,
+				  "%s:%u:%u: backends[%zu].name: " CONFIG_ECHO
+				  " is built in; write another name",
+				  config->file, origin->line, origin->column, index);
+	const struct config_backend *first = config_backend_find(config, backend->name);
+
+	if (first == backend)
+		return;
+	const struct config_origin *other = &first->origins[CONFIG_OPTION_backends_name];
+
+	config_report_add(report,
+			  "%s:%u:%u: backends[%zu].name: %s is the name of backends[%zu] at "
+			  "%s:%u:%u too; write another",
+			  config->file, origin->line, origin->column, index, backend->name,
+			  (size_t)(first - config->backends), config->file, other->line,
+			  other->column);
+}
+
+static void retry_check(const struct config *config, size_t index, struct config_report *report)
+{
+	const struct config_backend *backend = &config->backends[index];
+	const struct config_origin *min = &backend->origins[CONFIG_OPTION_backends_retry_min];
+	const struct config_origin *max = &backend->origins[CONFIG_OPTION_backends_retry_max];
+	const struct config_origin *origin = max->kind == CONFIG_FROM_FILE ? max : min;
+
+	if (backend->retry_min > backend->retry_max)
+		config_report_add(report,
+				  "%s:%u:%u: backends[%zu].retry_max: %llums is less than "
+				  "retry_min: %llums; write at least as much",
+				  config->file, origin->line, origin->column, index,
+				  (unsigned long long)backend->retry_max,
+				  (unsigned long long)backend->retry_min);
+}
+
+static void route_check(const struct config *config, size_t index, struct config_report *report)
+{
+	const struct config_route *route = &config->routes[index];
+	const struct config_origin *origin = &route->origins[CONFIG_OPTION_routes_backend];
+	struct suggest suggest = {.seen = slice_from_text(route->backend)};
+	char hint[SUGGEST_HINT_MAX];
+
+	if (strcmp(route->backend, CONFIG_ECHO) == 0 ||
+	    config_backend_find(config, route->backend) != NULL)
+		return;
+	suggest_offer(&suggest, CONFIG_ECHO);
+	for (size_t i = 0; i < config->backend_count; i++)
+		suggest_offer(&suggest, config->backends[i].name);
+	config_report_add(report,
+			  "%s:%u:%u: routes[%zu].backend: %s is unknown; write " CONFIG_ECHO
+			  " or the name of an entry of backends%s",
+			  config->file, origin->line, origin->column, index, route->backend,
+			  suggest_hint(&suggest, hint));
+}
+
+void config_backends_check(const struct config *config, struct config_report *report)
+{
+	for (size_t i = 0; i < config->backend_count; i++) {
+		name_check(config, i, report);
+		retry_check(config, i, report);
+	}
+	for (size_t i = 0; i < config->route_count; i++)
+		route_check(config, i, report);
+}

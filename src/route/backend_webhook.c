@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "route/backend_webhook.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "route/secret_file.h"
+
+/* A connection has one call at most, so they are bounded by max_connections. */
+#define CALLS_MAX         UINT32_C(1000000000)
+#define RETRY_AFTER_MAX_S 60
+#define RETRY_PERCENT     20 /* retries may add so much to the load of a back end in trouble */
+#define RETRY_BURST       100
+
+#define OUTCOME_LABEL(NAME, label) label,
+static const char *const labels[] = {EVENT_OUTCOME_TABLE(OUTCOME_LABEL)};
+
+const char *event_outcome_label(enum event_outcome outcome)
+{
+	return labels[outcome];
+}
+
+/* "FILE:LINE:COLUMN: backends[0].KEY: " */
+static int place_print(const struct config *config, size_t index,
+		       enum config_backend_option_number option, const char *key,
+		       struct backend_error *error)
+{
+	const struct config_origin *origin = &config->backends[index].origins[option];
+
+	return snprintf(error->text, sizeof(error->text),
+			"%s:%u:%u: backends[%zu].%s: ", config->file, origin->line, origin->column,
+			index, key);
+}
+
+static void options_fill(const struct config_backend *config, const struct secrets *secrets,
+			 struct webhook_options *options)
+{
+	*options = (struct webhook_options){
+		.url = config->url,
+		.secrets = (const char *const *)secrets->items,
+		.secret_count = secrets->count,
+		.ca_file = config->ca_file.text[0] == 0 ? NULL : config->ca_file.text,
+		.http2 = config->http2 == CONFIG_SWITCH_TRUE,
+		.connect_timeout_ms = (uint32_t)config->connect_timeout,
+		.timeout_ms = (uint32_t)config->timeout,
+		.max_in_flight = (uint32_t)config->max_in_flight,
+		.queue_max = CALLS_MAX,
+		.max_response_bytes = config->answer_max,
+		.retries = (uint32_t)config->retries,
+		.retry_min_ms = (uint32_t)config->retry_min,
+		.retry_max_ms = (uint32_t)config->retry_max,
+		.retry_after_max_ms = RETRY_AFTER_MAX_S * 1000,
+		.retry_budget_percent = RETRY_PERCENT,
+		.retry_burst = RETRY_BURST,
+		.breaker_failures = (uint32_t)config->breaker_failures,
+		.breaker_open_ms = (uint32_t)config->breaker_open,
+		.breaker_probes = (uint32_t)config->breaker_probes,
+	};
+}
+
+/* Where what is wrong with the options stands. */
+static int start(struct backend_webhook *backend, const struct config *config, size_t index,
+		 const struct secrets *secrets, struct backend_error *out_error)
+{
+	bool is_ca = backend->config->ca_file.text[0] != 0;
+	struct webhook_options options;
+	char error[320];
+
+	options_fill(backend->config, secrets, &options);
+	int r = webhook_create(&options, &backend->webhook, error, sizeof(error));
+
+	if (r < 0) {
+		int used = is_ca && strstr(error, "CA file") != NULL
+				   ? place_print(config, index, CONFIG_OPTION_backends_ca_file,
+						 "ca_file", out_error)
+				   : place_print(config, index, CONFIG_OPTION_backends_url, "url",
+						 out_error);
+
+		snprintf(out_error->text + used, sizeof(out_error->text) - (size_t)used, "%s",
+			 error);
+	}
+	return r;
+}
+
+static int secrets_load(const struct config *config, size_t index, struct secrets *out_secrets,
+			struct backend_error *out_error)
+{
+	const char *file = config->backends[index].secret_file.text;
+
+	*out_secrets = (struct secrets){0};
+	if (file[0] == 0)
+		return 0;
+	int used = place_print(config, index, CONFIG_OPTION_backends_secret_file, "secret_file",
+			       out_error);
+
+	return secret_file_read(file, out_secrets, out_error->text + used,
+				sizeof(out_error->text) - (size_t)used);
+}
+
+int backend_webhook_create(const struct config *config, size_t index,
+			   const struct event_source *source, struct backend_webhook **out_backend,
+			   struct backend_error *out_error)
+{
+	struct backend_webhook *backend = calloc(1, sizeof(*backend));
+	struct secrets secrets;
+
+	if (backend == NULL) {
+		snprintf(out_error->text, sizeof(out_error->text), "out of memory");
+		return -ENOMEM;
+	}
+	backend->config = &config->backends[index];
+	backend->source = source;
+	backend->base = (struct backend){.name = backend->config->name, .ops = &uplink_webhook_ops};
+	int r = secrets_load(config, index, &secrets, out_error);
+
+	if (r == 0)
+		r = start(backend, config, index, &secrets, out_error);
+	secrets_finish(&secrets);
+	if (r < 0)
+		free(backend);
+	else
+		*out_backend = backend;
+	return r;
+}
+
+void backend_webhook_destroy(struct backend_webhook **backend)
+{
+	if (*backend == NULL)
+		return;
+	webhook_destroy(&(*backend)->webhook, 0);
+	free(*backend);
+	*backend = NULL;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "route/backends.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+
+struct backends {
+	struct event_source source;
+	size_t count;
+	struct backend_webhook *items[];
+};
+
+int backends_create(const struct config *config, const char *node, struct backends **out_backends,
+		    struct backend_error *out_error)
+{
+	size_t count = config->backend_count;
+	struct backends *backends = calloc(1,
+					   sizeof(*backends) + count * sizeof(backends->items[0]));
+	int r = 0;
+
+	if (backends == NULL) {
+		snprintf(out_error->text, sizeof(out_error->text), "out of memory");
+		return -ENOMEM;
+	}
+	event_source_init(&backends->source, node);
+	while (backends->count < count && r == 0) {
+		r = backend_webhook_create(config, backends->count, &backends->source,
+					   &backends->items[backends->count], out_error);
+		backends->count += r == 0;
+	}
+	if (r < 0)
+		backends_destroy(&backends);
+	else
+		*out_backends = backends;
+	return r;
+}
+
+void backends_destroy(struct backends **backends)
+{
+	if (*backends == NULL)
+		return;
+	for (size_t i = 0; i < (*backends)->count; i++)
+		backend_webhook_destroy(&(*backends)->items[i]);
+	free(*backends);
+	*backends = NULL;
+}
+
+const struct backend *backends_find(const struct backends *backends, const char *name)
+{
+	if (strcmp(name, CONFIG_ECHO) == 0)
+		return &backend_echo;
+	for (size_t i = 0; i < backends->count; i++)
+		if (strcmp(backends->items[i]->base.name, name) == 0)
+			return &backends->items[i]->base;
+	CHECK(false);
+}
+
+size_t backends_count(const struct backends *backends)
+{
+	return backends->count;
+}
+
+struct backend_webhook *backends_at(const struct backends *backends, size_t index)
+{
+	return backends->items[index];
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * backends.h - the back ends of the configuration, and the built-in one.
+ *
+ * Layer: route. Made once at the start; read by any thread. */
+#pragma once
+
+#include "route/backend_webhook.h"
+
+struct backends;
+
+/* `config` outlives it; `node` is this host's name. Starts the threads that back ends have.
+ * Returns 0, or a negative errno with *out_error. */
+int backends_create(const struct config *config, const char *node, struct backends **out_backends,
+		    struct backend_error *out_error);
+
+/* When no uplink is left. NULL is fine. */
+void backends_destroy(struct backends **backends);
+
+/* Of a name in the configuration: never NULL. */
+const struct backend *backends_find(const struct backends *backends, const char *name);
+
+/* For numbers about them: those of type webhook. */
+size_t backends_count(const struct backends *backends);
+struct backend_webhook *backends_at(const struct backends *backends, size_t index);

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "route/event.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/random.h"
+
+#define TRACESTATE_MAX 512
+#define FIXED_TEXT_MAX 2048 /* [bytes] of all attributes of known length */
+
+#define EVENT_LABEL(NAME, label) label,
+static const char *const labels[] = {EVENT_TABLE(EVENT_LABEL)};
+
+const char *event_type_label(enum event_type type)
+{
+	return labels[type];
+}
+
+void event_source_init(struct event_source *source, const char *node)
+{
+	static const char digits[] = "0123456789abcdefghijklmnopqrstuv";
+	struct random_source random = {0};
+
+	snprintf(source->uri, sizeof(source->uri), "/gatehouse/%s", node);
+	random_fill(&random, source->run_id, sizeof(source->run_id));
+	for (size_t i = 0; i + 1 < sizeof(source->run_id); i++)
+		source->run_id[i] = digits[(uint8_t)source->run_id[i] % 32];
+	source->run_id[sizeof(source->run_id) - 1] = 0;
+}
+
+/* --- trace context --- */
+
+static bool is_hex(struct slice text)
+{
+	bool has_digit_other_than_zero = false;
+
+	for (size_t i = 0; i < text.len; i++) {
+		uint8_t c = text.data[i];
+
+		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
+			return false;
+		has_digit_other_than_zero |= c != '0';
+	}
+	return has_digit_other_than_zero;
+}
+
+/* "00-" trace-id "-" parent-id "-" flags; a later version may have more behind. */
+bool event_traceparent_is_good(struct slice value)
+{
+	static const size_t length = 55;
+	const uint8_t *at = value.data;
+
+	if (value.len < length || at[2] != '-' || at[35] != '-' || at[52] != '-')
+		return false;
+	bool is_first_version = at[0] == '0' && at[1] == '0';
+
+	if (value.len > length && (is_first_version || at[55] != '-'))
+		return false;
+	if (!is_first_version && (!is_hex(slice_of(at, 2)) || (at[0] == 'f' && at[1] == 'f')))
+		return false;
+	bool has_flags = is_hex(slice_of(at + 53, 2)) || (at[53] == '0' && at[54] == '0');
+
+	return has_flags && is_hex(slice_of(at + 3, 32)) && is_hex(slice_of(at + 36, 16)) &&
+	       event_tracestate_is_good(value);
+}
+
+bool event_tracestate_is_good(struct slice value)
+{
+	for (size_t i = 0; i < value.len; i++)
+		if (value.data[i] < 0x20 || value.data[i] > 0x7e)
+			return false;
+	return value.len <= TRACESTATE_MAX;
+}
+
+/* --- attributes --- */
+
+/* What was written behind `start` is the value of the next one. The buffer does not move:
+ * event_head_write has made room for all. */
+static void add(struct event_head *head, struct slice name, size_t start)
+{
+	CHECK(head->count < EVENT_ATTRIBUTES_MAX);
+	head->headers[head->count++] = (struct webhook_header){
+		.name = name,
+		.value = slice_of(head->text.data + start, head->text.len - start),
+	};
+}
+
+static void __attribute__((format(printf, 3, 4)))
+add_plain(struct event_head *head, struct slice name, const char *format, ...)
+{
+	size_t start = head->text.len;
+	va_list args;
+
+	va_start(args, format);
+	int len = vsnprintf((char *)head->text.data + start, head->text.cap - start, format, args);
+	va_end(args);
+	CHECK(len >= 0 && start + (size_t)len < head->text.cap);
+	head->text.len += (size_t)len;
+	add(head, name, start);
+}
+
+static bool needs_encoding(uint8_t byte)
+{
+	return byte <= 0x20 || byte >= 0x7f || byte == '"' || byte == '%';
+}
+
+/* As the HTTP binding of CloudEvents asks, 3.1.3.2. */
+static void add_encoded(struct event_head *head, struct slice name, const char *value)
+{
+	static const char hex[] = "0123456789ABCDEF";
+	size_t start = head->text.len;
+	uint8_t *to = head->text.data;
+
+	for (const uint8_t *from = (const uint8_t *)value; *from != 0; from++) {
+		if (!needs_encoding(*from)) {
+			to[head->text.len++] = *from;
+			continue;
+		}
+		to[head->text.len++] = '%';
+		to[head->text.len++] = (uint8_t)hex[*from >> 4];
+		to[head->text.len++] = (uint8_t)hex[*from & 15];
+	}
+	CHECK(head->text.len <= head->text.cap);
+	add(head, name, start);
+}
+
+static void add_time(struct event_head *head, uint64_t time_ns)
+{
+	time_t seconds = (time_t)(time_ns / NS_PER_S);
+	char text[32];
+	struct tm tm;
+
+	gmtime_r(&seconds, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+	add_plain(head, SLICE_LITERAL("ce-time"), "%s.%03uZ", text,
+		  (unsigned)(time_ns % NS_PER_S / NS_PER_MS));
+}
+
+static void add_remote(struct event_head *head, const struct presence *presence)
+{
+	char ip[NET_IP_TEXT_MAX];
+	bool is_v4 = net_ip_is_v4(&presence->remote);
+
+	net_ip_format(&presence->remote, ip, sizeof(ip));
+	if (presence->remote_port == 0)
+		add_plain(head, SLICE_LITERAL("ce-remoteaddress"), "%s", ip);
+	else
+		add_plain(head, SLICE_LITERAL("ce-remoteaddress"), is_v4 ? "%s:%u" : "[%s]:%u", ip,
+			  (unsigned)presence->remote_port);
+}
+
+/* Once as attributes of CloudEvents' tracing extension, once for tracers of HTTP. */
+static void add_trace(struct event_head *head, const struct event_facts *facts)
+{
+	if (facts->traceparent.len == 0)
+		return;
+	add_plain(head, SLICE_LITERAL("ce-traceparent"), "%.*s", SLICE_ARG(facts->traceparent));
+	add_plain(head, SLICE_LITERAL("traceparent"), "%.*s", SLICE_ARG(facts->traceparent));
+	if (facts->tracestate.len == 0)
+		return;
+	char text[TRACESTATE_MAX + 1];
+
+	snprintf(text, sizeof(text), "%.*s", SLICE_ARG(facts->tracestate));
+	add_encoded(head, SLICE_LITERAL("ce-tracestate"), text);
+	add_plain(head, SLICE_LITERAL("tracestate"), "%s", text);
+}
+
+/* The sequence has a fixed width: the extension wants texts in the order of the numbers. */
+static void add_all(struct event_head *head, const struct event_facts *facts)
+{
+	const struct presence *presence = facts->presence;
+	uint64_t connection_id = presence->connection_id;
+
+	add_plain(head, SLICE_LITERAL("ce-specversion"), "1.0");
+	add_plain(head, SLICE_LITERAL("ce-type"), "gatehouse.client.%s", labels[facts->type]);
+	add_plain(head, SLICE_LITERAL("ce-id"), "%s-%" PRIu64 "-%" PRIu64, facts->source->run_id,
+		  connection_id, facts->sequence);
+	head->id = head->headers[head->count - 1].value;
+	add_encoded(head, SLICE_LITERAL("ce-source"), facts->source->uri);
+	add_encoded(head, SLICE_LITERAL("ce-subject"), presence->client_id);
+	add_time(head, facts->time_ns);
+	add_plain(head, SLICE_LITERAL("ce-route"), "%s", presence->route);
+	add_encoded(head, SLICE_LITERAL("ce-clientid"), presence->client_id);
+	add_plain(head, SLICE_LITERAL("ce-connectionid"), "%s-%" PRIu64, facts->source->run_id,
+		  connection_id);
+	add_plain(head, SLICE_LITERAL("ce-sequence"), "%020" PRIu64, facts->sequence);
+	if (presence->subprotocol != NULL)
+		add_plain(head, SLICE_LITERAL("ce-subprotocol"), "%s", presence->subprotocol);
+	add_remote(head, presence);
+	if (facts->type == EVENT_MESSAGE)
+		add_plain(head, SLICE_LITERAL("ce-messagetype"), "%s",
+			  facts->is_text ? "text" : "binary");
+	if (facts->type == EVENT_DISCONNECTED) {
+		add_plain(head, SLICE_LITERAL("ce-reason"), "%s", facts->reason);
+		add_plain(head, SLICE_LITERAL("ce-code"), "%u", (unsigned)facts->code);
+	}
+	add_trace(head, facts);
+}
+
+static size_t text_size(const struct event_facts *facts)
+{
+	const struct presence *presence = facts->presence;
+	size_t subprotocol = presence->subprotocol == NULL ? 0 : strlen(presence->subprotocol);
+
+	return FIXED_TEXT_MAX + 6 * strlen(presence->client_id) + strlen(presence->route) +
+	       subprotocol + 2 * facts->traceparent.len + 4 * facts->tracestate.len;
+}
+
+/* What the body is: of a connect event the client's request, of a message its bytes. */
+static struct slice content_type_of(const struct event_facts *facts)
+{
+	if (facts->type == EVENT_CONNECT)
+		return SLICE_LITERAL("message/http");
+	if (facts->type == EVENT_MESSAGE && facts->is_text)
+		return SLICE_LITERAL("text/plain; charset=utf-8");
+	return SLICE_LITERAL("application/octet-stream");
+}
+
+int event_head_write(struct event_head *head, const struct event_facts *facts)
+{
+	head->count = 0;
+	head->text.len = 0;
+	head->content_type = content_type_of(facts);
+	if (buf_reserve(&head->text, text_size(facts), SIZE_MAX / 2) == NULL)
+		return -ENOMEM;
+	add_all(head, facts);
+	return 0;
+}
+
+void event_head_finish(struct event_head *head)
+{
+	buf_finish(&head->text);
+	*head = (struct event_head){0};
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * event.h - what back ends are told, as CloudEvents 1.0 in the binary content mode.
+ *
+ * Layer: route. Pure but for memory. docs/backend-contract.md is the contract. */
+#pragma once
+
+#include "base/buf.h"
+#include "session/presence.h"
+#include "webhook/webhook.h"
+
+/* X(NAME, label) */
+#define EVENT_TABLE(X)            \
+	X(CONNECT, "connect")     \
+	X(CONNECTED, "connected") \
+	X(MESSAGE, "message")     \
+	X(DISCONNECTED, "disconnected")
+
+#define EVENT_ENUM(NAME, label) EVENT_##NAME,
+enum event_type { EVENT_TABLE(EVENT_ENUM) EVENT_TYPE_COUNT };
+
+const char *event_type_label(enum event_type type);
+
+/* What is the same in all events of a node from its start to its end. */
+struct event_source {
+	char uri[96];    /* "/gatehouse/<node>" */
+	char run_id[14]; /* tells one start from another; no '-' or '.' in it */
+};
+
+void event_source_init(struct event_source *source, const char *node);
+
+struct event_facts {
+	const struct event_source *source;
+	const struct presence *presence;
+	struct slice traceparent; /* may be empty */
+	struct slice tracestate;
+	enum event_type type;
+	uint64_t sequence; /* from 1, in one connection */
+	uint64_t time_ns;  /* since the epoch */
+	bool is_text;      /* MESSAGE */
+	/* DISCONNECTED */
+	const char *reason;
+	uint16_t code;
+};
+
+#define EVENT_ATTRIBUTES_MAX 20
+
+/* The attributes as header lines, "ce-..." each. Zero-initialise. */
+struct event_head {
+	struct buf text; /* what the headers point into */
+	struct webhook_header headers[EVENT_ATTRIBUTES_MAX];
+	size_t count;
+	struct slice id; /* ce-id: the same for the same facts; unique among all nodes */
+	struct slice content_type;
+};
+
+/* 0 or -ENOMEM. */
+int event_head_write(struct event_head *head, const struct event_facts *facts);
+void event_head_finish(struct event_head *head);
+
+/* Is it a traceparent of W3C Trace Context, level 1? */
+bool event_traceparent_is_good(struct slice value);
+
+/* Can it be carried on? At most 512 printable bytes. */
+bool event_tracestate_is_good(struct slice value);

@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * conn_uplink.c - a connection and its asynchronous back end: the decision whether the client
+ * may come in, messages down, the end. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "proto/utf8.h"
+#include "proto/ws_close.h"
+#include "server/conn.h"
+
+/* What a client sends before it is answered is held; with so much of it, it is not read until
+ * then. Until then its going away is noticed. */
+#define EARLY_READ_MAX 16384
+#define EARLY_HELD_MAX 1048576
+
+const struct route *conn_route(const struct conn *conn)
+{
+	return conn->has_uplink ? conn->uplink->route : conn->route;
+}
+
+/* --- the wait --- */
+
+static void wait_free(struct upgrade_wait *wait)
+{
+	if (wait == NULL)
+		return;
+	buf_finish(&wait->offered);
+	buf_finish(&wait->held);
+	free(wait);
+}
+
+/* The connection is as before it asked. */
+static struct upgrade_wait *wait_take(struct conn *conn)
+{
+	struct upgrade_wait *wait = conn->wait;
+
+	conn->head = NULL;
+	conn->state = CONN_HEAD;
+	return wait;
+}
+
+void conn_asking_release(struct conn *conn)
+{
+	wait_free(wait_take(conn));
+}
+
+/* All lists of subprotocols that the client sent, as one. */
+static int offered_copy(const struct conn_request *request, struct buf *out)
+{
+	const struct http_head *head = request->head;
+
+	for (size_t i = 0; i < head->field_count; i++) {
+		const struct http_field *field = &head->fields[i];
+		struct slice name = slice_of(request->data + field->name_at, field->name_len);
+		struct slice value = slice_of(request->data + field->value_at, field->value_len);
+
+		if (slice_equals_nocase(name, SLICE_LITERAL("Sec-WebSocket-Protocol")) &&
+		    (buf_append(out, value.data, value.len, HTTP_BODY_MAX) < 0 ||
+		     buf_append(out, ",", 1, HTTP_BODY_MAX) < 0))
+			return -1;
+	}
+	return 0;
+}
+
+static bool is_offered(struct slice list, struct slice name)
+{
+	while (list.len > 0) {
+		const uint8_t *comma = memchr(list.data, ',', list.len);
+		size_t len = comma == NULL ? list.len : (size_t)(comma - list.data);
+
+		if (slice_equals(slice_trim(slice_of(list.data, len)), name))
+			return name.len > 0;
+		len += comma != NULL;
+		list = slice_of(list.data + len, list.len - len);
+	}
+	return false;
+}
+
+static struct upgrade_wait *wait_create(const struct conn_asking *asking)
+{
+	struct upgrade_wait *wait = calloc(1, sizeof(*wait));
+	const struct conn_request *request = asking->request;
+
+	if (wait == NULL)
+		return NULL;
+	CHECK(asking->key.len == WS_KEY_LEN);
+	memcpy(wait->key, asking->key.data, WS_KEY_LEN);
+	wait->subprotocol = asking->subprotocol;
+	wait->claim = asking->claim;
+	if (offered_copy(request, &wait->offered) == 0 &&
+	    (request->rest_len == 0 ||
+	     buf_append(&wait->held, request->rest, request->rest_len, EARLY_HELD_MAX) == 0))
+		return wait;
+	wait_free(wait);
+	return NULL;
+}
+
+/* --- asking --- */
+
+static const struct uplink_handler handler;
+
+static uint64_t deadline_ns(const struct conn *conn)
+{
+	uint32_t now_us = (uint32_t)(loop_now(conn->worker->loop) / NS_PER_US);
+	uint64_t passed_us = (uint32_t)(now_us - conn->message_ms);
+	uint64_t limit_us = conn->worker->service->limits->handshake_timeout * 1000;
+
+	return clock_now_ns() +
+	       (limit_us > passed_us ? limit_us - passed_us : UINT64_C(1)) * NS_PER_US;
+}
+
+static struct uplink *uplink_open(struct conn *conn, const struct conn_request *request)
+{
+	struct worker *worker = conn->worker;
+	struct presence *presence = conn->session.presence;
+	const struct backend *backend = conn->route->backend;
+	struct uplink_request ask = {
+		.presence = presence,
+		.head = slice_of(request->data, (size_t)(request->rest - request->data)),
+		.loop = worker->loop,
+		.random = &worker->random,
+		.deadline_ns = deadline_ns(conn),
+	};
+	struct slice value;
+
+	presence->connection_id = directory_reserve_id(worker->service->directory);
+	if (http_field_find(request->head, request->data, "traceparent", &value) == 1 &&
+	    event_traceparent_is_good(value))
+		ask.traceparent = value;
+	if (ask.traceparent.len > 0 &&
+	    http_field_find(request->head, request->data, "tracestate", &value) == 1 &&
+	    event_tracestate_is_good(value))
+		ask.tracestate = value;
+	return backend->ops->open(backend, &ask);
+}
+
+void conn_ask(struct conn *conn, const struct conn_asking *asking)
+{
+	struct worker *worker = conn->worker;
+	struct upgrade_wait *wait = wait_create(asking);
+	struct uplink *uplink = wait == NULL ? NULL : uplink_open(conn, asking->request);
+
+	if (uplink == NULL) {
+		wait_free(wait);
+		conn_leave(conn);
+		conn_refuse(conn, REFUSAL_MEMORY, 0, 0);
+		return;
+	}
+	uplink->handler = &handler;
+	uplink->owner = conn;
+	uplink->worker = worker;
+	uplink->route = conn->route;
+	list_append(&worker->uplinks, &uplink->node);
+	conn->uplink = uplink;
+	conn->has_uplink = true;
+	conn->wait = wait;
+	conn->state = CONN_ASKING;
+}
+
+void conn_asking_recv(struct conn *conn, const uint8_t *data, size_t len)
+{
+	struct buf *held = &conn->wait->held;
+
+	if (buf_append(held, data, len, EARLY_HELD_MAX) < 0)
+		conn_asking_cancel(conn, CLOSE_SLOW_READER);
+	else if (held->len >= EARLY_READ_MAX)
+		tcp_read_stop(&conn->tcp);
+}
+
+void conn_asking_cancel(struct conn *conn, enum close_reason reason)
+{
+	conn_asking_release(conn);
+	conn_leave(conn);
+	conn_cut(conn, reason);
+}
+
+/* The client is not let in, and told so. */
+static void reject(struct conn *conn, unsigned status, const char *detail)
+{
+	conn_leave(conn);
+	conn_reject(conn, status, detail);
+}
+
+void conn_asking_timeout(struct conn *conn)
+{
+	char detail[160];
+
+	snprintf(detail, sizeof(detail),
+		 "The back end '%s' did not decide within server.handshake_timeout.",
+		 conn_route(conn)->backend->name);
+	conn_asking_release(conn);
+	stat_add(&conn->worker->stats.handshake_timeouts, 1);
+	reject(conn, 504, detail);
+}
+
+void conn_asking_drain(struct conn *conn)
+{
+	conn_asking_release(conn);
+	conn_leave(conn);
+	conn_refuse(conn, REFUSAL_DRAINING, conn->worker->stats.connections, 0);
+}
+
+/* --- the decision --- */
+
+static struct conn *conn_of(const struct uplink *uplink)
+{
+	return uplink->owner;
+}
+
+/* The uplink has closed itself. */
+static void forget(struct conn *conn)
+{
+	conn->route = conn_route(conn);
+	conn->has_uplink = false;
+}
+
+/* The back end's choice is one of the route's, or becomes the presence's own. NULL: memory is
+ * out. */
+static const char *subprotocol_adopt(struct conn *conn, struct slice choice)
+{
+	const struct config_tokens *ours = &conn_route(conn)->config->subprotocols;
+	struct presence *old = conn->session.presence;
+
+	for (size_t i = 0; i < ours->count; i++)
+		if (slice_equals(choice, slice_from_text(ours->items[i]))) {
+			old->subprotocol = ours->items[i];
+			return old->subprotocol;
+		}
+	struct presence *presence = presence_create(&(struct presence_facts){
+		.route = old->route,
+		.client_id = old->client_id,
+		.own_subprotocol = choice,
+		.remote = old->remote,
+		.remote_port = (uint16_t)old->remote_port,
+		.mailbox = old->mailbox,
+		.session = &conn->session,
+	});
+	if (presence == NULL)
+		return NULL;
+	presence->connection_id = old->connection_id;
+	conn->session.presence = presence;
+	presence_unref(&old);
+	return presence->subprotocol;
+}
+
+/* False: the client is answered. */
+static bool choose(struct conn *conn, struct upgrade_wait *wait, struct slice choice)
+{
+	char detail[256];
+
+	if (choice.data == NULL)
+		return true;
+	if (!is_offered(buf_slice(&wait->offered), choice)) {
+		snprintf(detail, sizeof(detail),
+			 "The back end '%s' chose a subprotocol that the client did not offer.",
+			 conn_route(conn)->backend->name);
+		reject(conn, 502, detail);
+		return false;
+	}
+	wait->subprotocol = subprotocol_adopt(conn, choice);
+	if (wait->subprotocol != NULL)
+		return true;
+	conn_leave(conn);
+	conn_refuse(conn, REFUSAL_MEMORY, 0, 0);
+	return false;
+}
+
+static void let_in(struct conn *conn, struct upgrade_wait *wait)
+{
+	struct uplink *uplink = conn->uplink;
+
+	if (!conn_upgrade_finish(conn, slice_of(wait->key, WS_KEY_LEN), wait->subprotocol))
+		return;
+	uplink->backend->ops->connected(uplink, conn->session.presence);
+	tcp_read_start(&conn->tcp);
+	if (wait->held.len > 0)
+		conn_ws_recv(conn, wait->held.data, wait->held.len);
+}
+
+static void on_accepted(struct uplink *uplink, struct slice subprotocol)
+{
+	struct conn *conn = conn_of(uplink);
+	struct upgrade_wait *wait = wait_take(conn);
+
+	if (choose(conn, wait, subprotocol) && conn_enter(conn, &wait->claim))
+		let_in(conn, wait);
+	wait_free(wait);
+}
+
+static bool is_field_value(struct slice text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (text.data[i] < 0x20 || text.data[i] > 0x7e)
+			return false;
+	return text.len > 0;
+}
+
+static void on_refused(struct uplink *uplink, const struct uplink_refusal *refusal)
+{
+	struct conn *conn = conn_of(uplink);
+	struct http_reply reply = {.status = refusal->status};
+	char content_type[128] = "application/octet-stream";
+
+	forget(conn);
+	conn_asking_release(conn);
+	conn_leave(conn);
+	stat_add(&conn->worker->stats.handshakes_rejected, 1);
+	if (is_field_value(refusal->content_type) &&
+	    refusal->content_type.len < sizeof(content_type))
+		snprintf(content_type, sizeof(content_type), "%.*s",
+			 SLICE_ARG(refusal->content_type));
+	if (refusal->body.len > 0 &&
+	    buf_append(&reply.body, refusal->body.data, refusal->body.len, HTTP_BODY_MAX) == 0)
+		reply.content_type = content_type;
+	conn_answer(conn, &reply, true);
+}
+
+static void on_trouble(const struct uplink *uplink, const char *what, const char *detail)
+{
+	struct worker *worker = uplink->worker;
+	uint64_t suppressed;
+
+	if (log_gate_pass(&worker->service->backend_gate, loop_now(worker->loop), &suppressed))
+		log_warn(what, F_TEXT("backend", uplink->backend->name), F_TEXT("error", detail),
+			 F_UINT("suppressed", suppressed));
+}
+
+/* The details, which may tell addresses of ours, are for the log. */
+static void on_undecided(struct uplink *uplink, enum uplink_failure failure, const char *detail)
+{
+	static const struct {
+		unsigned status;
+		const char *text;
+	} answers[] = {
+		[UPLINK_DOWN] = {503, "cannot be reached"},
+		[UPLINK_BROKEN] = {502, "gave no usable answer"},
+		[UPLINK_LATE] = {504, "did not answer in time"},
+	};
+	struct conn *conn = conn_of(uplink);
+	char text[160];
+
+	on_trouble(uplink, "a back end did not decide", detail);
+	snprintf(text, sizeof(text), "The back end '%s' %s.", uplink->backend->name,
+		 answers[failure].text);
+	forget(conn);
+	conn_asking_release(conn);
+	reject(conn, answers[failure].status, text);
+}
+
+/* --- the open connection --- */
+
+static void on_message(struct uplink *uplink, const struct message *message)
+{
+	struct conn *conn = conn_of(uplink);
+	struct message checked = *message;
+
+	checked.is_text = message->is_text &&
+			  utf8_is_valid(message->bytes.data, message->bytes.len);
+	if (session_send(&conn->session, &checked) == -ENOMEM)
+		conn_ws_fail(conn, CLOSE_NO_MEMORY);
+}
+
+static bool may_send(const struct uplink *uplink)
+{
+	const struct conn *conn = conn_of(uplink);
+
+	return tcp_queued(&conn->tcp) < conn->worker->service->limits->send_queue_max;
+}
+
+static void on_room(struct uplink *uplink)
+{
+	conn_ws_resume(conn_of(uplink));
+}
+
+static void on_down(struct uplink *uplink)
+{
+	conn_ws_close(conn_of(uplink), CLOSE_BACKEND_DOWN);
+}
+
+static void on_gone(struct uplink *uplink)
+{
+	list_remove(&uplink->node);
+	worker_conn_gone(uplink->worker);
+}
+
+static const struct uplink_handler handler = {
+	.on_accepted = on_accepted,
+	.on_refused = on_refused,
+	.on_undecided = on_undecided,
+	.on_message = on_message,
+	.may_send = may_send,
+	.on_room = on_room,
+	.on_down = on_down,
+	.on_trouble = on_trouble,
+	.on_gone = on_gone,
+};
+
+/* A reason without a code is one without a close frame of ours. */
+static uint16_t code_of(const struct conn *conn)
+{
+	unsigned code = conn->has_reason ? close_table[conn->reason].code : 0;
+
+	return code == 0 ? WS_CLOSE_ABNORMAL : (uint16_t)code;
+}
+
+void conn_uplink_close(struct conn *conn, uint16_t code)
+{
+	if (!conn->has_uplink)
+		return;
+	struct uplink *uplink = conn->uplink;
+
+	forget(conn);
+	uplink->backend->ops->close(
+		uplink,
+		&(struct uplink_end){
+			.reason = conn->has_reason ? close_table[conn->reason].label : "refused",
+			.code = code != 0 ? code : code_of(conn),
+		});
+}

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * test_event.c - events as CloudEvents, and files of secrets. */
+#include "unit.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "route/event.h"
+#include "route/secret_file.h"
+
+static struct mailbox mailbox;
+
+/* With connection_id 7, from 192.0.2.1:1234. */
+static struct presence *presence_of(const char *client_id, const char *subprotocol)
+{
+	const uint8_t ip[16] = {[10] = 0xff, [11] = 0xff, [12] = 192, [13] = 0, [14] = 2, [15] = 1};
+	struct presence_facts facts = {
+		.route = "ws",
+		.client_id = client_id,
+		.subprotocol = subprotocol,
+		.remote_port = 1234,
+		.mailbox = &mailbox,
+	};
+
+	memcpy(&facts.remote, ip, sizeof(ip));
+	struct presence *presence = presence_create(&facts);
+
+	assert_non_null(presence);
+	presence->connection_id = 7;
+	return presence;
+}
+
+/* NULL: there is no such line. The caller frees it. */
+static char *value_of(const struct event_head *head, const char *name)
+{
+	for (size_t i = 0; i < head->count; i++)
+		if (slice_equals(head->headers[i].name, slice_from_text(name)))
+			return slice_to_text(head->headers[i].value);
+	return NULL;
+}
+
+static void assert_line(const struct event_head *head, const char *name, const char *want)
+{
+	char *got = value_of(head, name);
+
+	if (want == NULL)
+		assert_null(got);
+	else if (got == NULL || strcmp(got, want) != 0)
+		fail_msg("%s is '%s', not '%s'", name, got == NULL ? "absent" : got, want);
+	free(got);
+}
+
+#define TRACEPARENT "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+static void test_lines_of_a_message(void **state)
+{
+	(void)state;
+	struct event_source source = {.uri = "/gatehouse/node a", .run_id = "r"};
+	struct event_head head = {0};
+	struct presence *presence = presence_of("dev", "ocpp1.6");
+	struct event_facts facts = {
+		.source = &source,
+		.presence = presence,
+		.traceparent = SLICE_LITERAL(TRACEPARENT),
+		.tracestate = SLICE_LITERAL("a=1, b=2"),
+		.type = EVENT_MESSAGE,
+		.sequence = 3,
+		.time_ns = UINT64_C(1700000000123456789),
+		.is_text = true,
+	};
+	static const char *const lines[][2] = {
+		{"ce-specversion", "1.0"},
+		{"ce-type", "gatehouse.client.message"},
+		{"ce-id", "r-7-3"},
+		{"ce-source", "/gatehouse/node%20a"},
+		{"ce-subject", "dev"},
+		{"ce-time", "2023-11-14T22:13:20.123Z"},
+		{"ce-route", "ws"},
+		{"ce-clientid", "dev"},
+		{"ce-connectionid", "r-7"},
+		{"ce-sequence", "00000000000000000003"},
+		{"ce-subprotocol", "ocpp1.6"},
+		{"ce-remoteaddress", "192.0.2.1:1234"},
+		{"ce-messagetype", "text"},
+		{"ce-reason", NULL},
+		{"ce-traceparent", TRACEPARENT},
+		{"traceparent", TRACEPARENT},
+		{"ce-tracestate", "a=1,%20b=2"},
+		{"tracestate", "a=1, b=2"},
+	};
+
+	assert_int_equal(event_head_write(&head, &facts), 0);
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++)
+		assert_line(&head, lines[i][0], lines[i][1]);
+	assert_int_equal(head.count, ARRAY_LEN(lines) - 1);
+	assert_true(slice_equals(head.id, SLICE_LITERAL("r-7-3")));
+	assert_true(slice_equals(head.content_type, SLICE_LITERAL("text/plain; charset=utf-8")));
+	event_head_finish(&head);
+	presence_unref(&presence);
+}
+
+static void test_lines_of_the_end(void **state)
+{
+	(void)state;
+	struct event_source source = {.uri = "/gatehouse/n", .run_id = "r"};
+	struct event_head head = {0};
+	struct presence *presence = presence_of("dev", NULL);
+	struct event_facts facts = {
+		.source = &source,
+		.presence = presence,
+		.type = EVENT_DISCONNECTED,
+		.sequence = UINT64_MAX,
+		.reason = "client_closed",
+		.code = 1000,
+	};
+
+	assert_int_equal(event_head_write(&head, &facts), 0);
+	assert_line(&head, "ce-type", "gatehouse.client.disconnected");
+	assert_line(&head, "ce-reason", "client_closed");
+	assert_line(&head, "ce-code", "1000");
+	assert_line(&head, "ce-sequence", "18446744073709551615");
+	assert_line(&head, "ce-messagetype", NULL);
+	assert_line(&head, "ce-subprotocol", NULL);
+	assert_line(&head, "traceparent", NULL);
+	assert_true(slice_equals(head.content_type, SLICE_LITERAL("application/octet-stream")));
+	event_head_finish(&head);
+	presence_unref(&presence);
+}
+
+/* The HTTP binding, 3.1.3.2: space, '"', '%' and all outside of U+0021..U+007E. */
+static void test_values_are_percent_encoded(void **state)
+{
+	(void)state;
+	static const char *const rows[][2] = {
+		{"a b", "a%20b"},
+		{"100%", "100%25"},
+		{"say \"x\"", "say%20%22x%22"},
+		{"Euro \xe2\x82\xac", "Euro%20%E2%82%AC"},
+		{"\xf0\x9f\x98\x80", "%F0%9F%98%80"},
+		{"~!/?'\\", "~!/?'\\"},
+	};
+	struct event_source source = {.uri = "/", .run_id = "r"};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct event_head head = {0};
+		struct presence *presence = presence_of(rows[i][0], NULL);
+
+		assert_int_equal(event_head_write(&head, &(struct event_facts){.source = &source,
+									       .presence = presence,
+									       .sequence = 1}),
+				 0);
+		assert_line(&head, "ce-subject", rows[i][1]);
+		assert_line(&head, "ce-clientid", rows[i][1]);
+		event_head_finish(&head);
+		presence_unref(&presence);
+	}
+}
+
+/* The longest of everything, each byte of it three times as long: no check fails. */
+static void test_the_longest_head_fits(void **state)
+{
+	(void)state;
+	struct event_source source;
+	struct event_head head = {0};
+	char id[PRESENCE_CLIENT_ID_MAX + 1], node[64], trace[513];
+
+	memset(id, '%', sizeof(id) - 1);
+	memset(node, ' ', sizeof(node) - 1);
+	memset(trace, '"', sizeof(trace) - 1);
+	id[sizeof(id) - 1] = node[sizeof(node) - 1] = trace[sizeof(trace) - 1] = 0;
+	event_source_init(&source, node);
+	struct presence *presence = presence_of(id, id);
+	struct event_facts facts = {
+		.source = &source,
+		.presence = presence,
+		.traceparent = slice_of(trace, 512),
+		.tracestate = slice_of(trace, 512),
+		.type = EVENT_DISCONNECTED,
+		.sequence = UINT64_MAX,
+		.time_ns = UINT64_MAX,
+		.reason = "client_closed",
+		.code = UINT16_MAX,
+	};
+
+	presence->connection_id = UINT64_MAX;
+	assert_int_equal(event_head_write(&head, &facts), 0);
+	char *subject = value_of(&head, "ce-subject");
+
+	assert_int_equal(strlen(subject), 3 * PRESENCE_CLIENT_ID_MAX);
+	free(subject);
+	event_head_finish(&head);
+	presence_unref(&presence);
+}
+
+static void test_two_starts_have_different_ids(void **state)
+{
+	(void)state;
+	struct event_source first, second;
+
+	event_source_init(&first, "n");
+	event_source_init(&second, "n");
+	assert_string_equal(first.uri, "/gatehouse/n");
+	assert_string_equal(first.uri, second.uri);
+	assert_string_not_equal(first.run_id, second.run_id);
+	assert_null(strpbrk(first.run_id, ".-"));
+}
+
+static void test_traceparents(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *value;
+		bool is_good;
+	} rows[] = {
+		{TRACEPARENT, true},
+		{"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00", true},
+		{"01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", true},
+		{"01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-more", true},
+		{"01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01more", false},
+		{TRACEPARENT "-more", false},
+		{"ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", false},
+		{"00-00000000000000000000000000000000-b7ad6b7169203331-01", false},
+		{"00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01", false},
+		{"00-0AF7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", false},
+		{"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0", false},
+		{"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0g", false},
+		{"00_0af7651916cd43dd8448eb211c80319c_b7ad6b7169203331_01", false},
+		{"", false},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		size_t len = strlen(rows[i].value);
+		uint8_t *copy = malloc(len + (len == 0));
+
+		memcpy(copy, rows[i].value, len);
+		ASSERT_ROW(event_traceparent_is_good(slice_of(copy, len)) == rows[i].is_good,
+			   rows[i].value);
+		free(copy);
+	}
+}
+
+#define GOOD_SECRET "whsec_QUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJD"
+
+static void test_secret_files(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		size_t count;      /* 0: refused */
+		const char *wrong; /* in the message */
+	} rows[] = {
+		{GOOD_SECRET "\n", 1, NULL},
+		{GOOD_SECRET, 1, NULL},
+		{"# old\n\n" GOOD_SECRET "\r\n  " GOOD_SECRET "  \n", 2, NULL},
+		{"", 0, ": has no secret"},
+		{"# none\n", 0, ": has no secret"},
+		{GOOD_SECRET "\nwhsec_AAAA\n", 0, ":2: the secret"},
+		{"\n\nsecret\n", 0, ":3: the secret"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char name[] = "/tmp/gatehouse-secrets-XXXXXX", error[256];
+		struct secrets secrets = {0};
+		int fd = mkstemp(name);
+
+		assert_true(fd >= 0);
+		assert_int_equal(write(fd, rows[i].text, strlen(rows[i].text)),
+				 strlen(rows[i].text));
+		close(fd);
+		int r = secret_file_read(name, &secrets, error, sizeof(error));
+
+		unlink(name);
+		ASSERT_ROW((r == 0) == (rows[i].count > 0), rows[i].text);
+		ASSERT_ROW(secrets.count == rows[i].count, rows[i].text);
+		if (r < 0)
+			ASSERT_ROW(strstr(error, rows[i].wrong) != NULL, error);
+		secrets_finish(&secrets);
+	}
+	char error[256];
+	struct secrets secrets = {0};
+
+	assert_true(secret_file_read("/no/such/file", &secrets, error, sizeof(error)) < 0);
+	assert_non_null(strstr(error, "cannot be read"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_lines_of_a_message),
+		cmocka_unit_test(test_lines_of_the_end),
+		cmocka_unit_test(test_values_are_percent_encoded),
+		cmocka_unit_test(test_the_longest_head_fits),
+		cmocka_unit_test(test_two_starts_have_different_ids),
+		cmocka_unit_test(test_traceparents),
+		cmocka_unit_test(test_secret_files),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
