@@ -220,11 +220,11 @@ def engine(request, usable_engines) -> str:
 
 @pytest.fixture
 def start(engine, tmp_path):
-    """start(server={...}, admin={...}, routes=[...], env=, arguments=, prepare=) runs
+    """start(server={...}, admin={...}, routes=[...], backends=[...], env=, arguments=, prepare=) runs
     the binary and waits for nothing. At the end every one must have exited."""
     started = []
 
-    def run(*, server=None, admin=None, routes=None, **options) -> Gateway:
+    def run(*, server=None, admin=None, routes=None, backends=None, **options) -> Gateway:
         directory = tmp_path / str(len(started))
         directory.mkdir()
         config = base_config(engine)
@@ -232,6 +232,8 @@ def start(engine, tmp_path):
         config["admin"].update(admin or {})
         if routes is not None:
             config["routes"] = routes
+        if backends is not None:
+            config["backends"] = backends
         started.append(Gateway(directory, config, **options))
         return started[-1]
 
