@@ -15,14 +15,16 @@ MAY_INCLUDE = {
     "bus": {"base", "io"},
     "config": {"base"},
     "session": {"base", "io"},
+    "fleet": {"base", "proto", "io", "config", "session", "bus"},
     "webhook": {"base", "io"},
-    "route": {"base", "io", "config", "session", "webhook"},
+    "route": {"base", "io", "config", "session", "webhook", "bus"},
     "diag": {"base", "io", "config"},
-    "server": {"base", "proto", "io", "config", "session", "route", "diag", "webhook"},
-    "admin": {"base", "proto", "io", "config", "session", "route", "server", "diag", "webhook"},
+    "server": {"base", "proto", "io", "config", "session", "route", "diag", "webhook", "bus", "fleet"},
+    "admin": {"base", "proto", "io", "config", "session", "route", "server", "diag", "webhook", "bus",
+              "fleet"},
     "bench": {"base", "proto", "io", "diag"},
     "cmd": {"base", "proto", "io", "config", "session", "route", "server", "diag", "admin", "bench",
-            "webhook"},
+            "webhook", "bus", "fleet"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
 

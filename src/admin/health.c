@@ -36,6 +36,19 @@ static void backends_judge(const struct server *server, json_t *reasons)
 	}
 }
 
+static void bus_judge(const struct server *server, json_t *reasons)
+{
+	const struct fleet *fleet = server_fleet((struct server *)server);
+	struct bus_status status;
+	char text[sizeof(status.detail) + 64];
+
+	bus_status(fleet->bus, &status);
+	if (status.is_connected)
+		return;
+	snprintf(text, sizeof(text), "the bus is not connected: %s", status.detail);
+	json_array_append_new(reasons, json_string(text));
+}
+
 const char *health_status_name(enum server_status status)
 {
 	switch (status) {
@@ -65,6 +78,7 @@ static json_t *reasons(const struct server *server, enum server_status status)
 			 server_connections(server));
 	if (status != SERVER_READY)
 		json_array_append_new(list, json_string(text));
+	bus_judge(server, list);
 	backends_judge(server, list);
 	return list;
 }

@@ -37,6 +37,8 @@ enum config_takeover {
 	CONFIG_TAKEOVER_MANY,   /* keep both */
 };
 
+enum config_bus_type { CONFIG_BUS_EMBEDDED, CONFIG_BUS_NATS };
+
 enum config_backend_type { CONFIG_BACKEND_WEBHOOK };
 
 /* What to do if a back end does not take an event. */
@@ -66,6 +68,13 @@ struct config_prefixes {
 
 struct config_text {
 	char text[CONFIG_TEXT_MAX]; /* NUL-terminated */
+};
+
+#define CONFIG_URLS_MAX 16
+
+struct config_urls {
+	struct config_text items[CONFIG_URLS_MAX];
+	size_t count;
 };
 
 /* The fields have the names of the keys in config_table.h: durations in ms, sizes

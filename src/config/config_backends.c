@@ -21,31 +21,64 @@ bool config_backend_is_used(const struct config *config, const struct config_bac
 	return false;
 }
 
-const char *config_url_problem(struct slice url)
+/* What is behind one of the schemes; `url` itself if it has none of them. */
+static struct slice behind_scheme(struct slice url, const char *const *schemes, size_t count)
 {
-	struct slice rest = url;
-	const char *const schemes[] = {"http://", "https://"};
-
-	for (size_t i = 0; i < ARRAY_LEN(schemes) && rest.len == url.len; i++) {
+	for (size_t i = 0; i < count; i++) {
 		size_t len = strlen(schemes[i]);
 
 		if (url.len >= len && memcmp(url.data, schemes[i], len) == 0)
-			rest = slice_of(url.data + len, url.len - len);
+			return slice_of(url.data + len, url.len - len);
 	}
+	return url;
+}
+
+static bool has_bad_byte(struct slice text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (text.data[i] <= 0x20 || text.data[i] >= 0x7f || text.data[i] == '"' ||
+		    text.data[i] == '\\')
+			return true;
+	return false;
+}
+
+static bool has_byte(struct slice text, char byte)
+{
+	return text.len > 0 && memchr(text.data, byte, text.len) != NULL;
+}
+
+const char *config_url_problem(struct slice url)
+{
+	const char *const schemes[] = {"http://", "https://"};
+	struct slice rest = behind_scheme(url, schemes, ARRAY_LEN(schemes));
+
 	if (rest.len == url.len)
 		return "does not start with http:// or https://; write a URL such as "
 		       "http://127.0.0.1:9000/events";
 	if (rest.len == 0 || strchr("/?#:", rest.data[0]) != NULL)
 		return "has no host; write a URL such as http://127.0.0.1:9000/events";
-	for (size_t i = 0; i < rest.len; i++) {
-		if (rest.data[i] <= 0x20 || rest.data[i] >= 0x7f || rest.data[i] == '"' ||
-		    rest.data[i] == '\\')
-			return "has a space or a character that no URL can have; write it "
-			       "percent-encoded";
-		if (rest.data[i] == '#')
-			return "has a '#', which is never sent; remove it and the rest";
-	}
-	return NULL;
+	if (has_bad_byte(rest))
+		return "has a space or a character that no URL can have; write it percent-encoded";
+	return has_byte(rest, '#') ? "has a '#', which is never sent; remove it and the rest"
+				   : NULL;
+}
+
+const char *config_broker_problem(struct slice url)
+{
+	const char *const schemes[] = {"nats://"};
+	struct slice rest = behind_scheme(url, schemes, ARRAY_LEN(schemes));
+
+	if (rest.len == url.len)
+		return "does not start with nats://; write a URL such as nats://10.0.0.1:4222";
+	if (rest.len == 0 || rest.data[0] == ':')
+		return "has no host; write a URL such as nats://10.0.0.1:4222";
+	if (has_byte(rest, '@'))
+		return "has a user in it; write bus.user and bus.password_file instead";
+	if (url.len >= CONFIG_TEXT_MAX)
+		return "is too long; write at most 511 bytes";
+	return has_bad_byte(rest) || has_byte(rest, '/') || has_byte(rest, ',')
+		       ? "has a character that has no place there; write nats://HOST:PORT"
+		       : NULL;
 }
 
 static void name_check(const struct config *config, size_t index, struct config_report *report)

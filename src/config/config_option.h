@@ -26,6 +26,9 @@ enum config_kind {
 	CONFIG_URL,
 	CONFIG_TOKENS,
 	CONFIG_PREFIXES,
+	CONFIG_BUS_TYPE,
+	CONFIG_URLS,
+	CONFIG_WORD,
 	CONFIG_FILE,
 	CONFIG_SECRET,
 };
@@ -106,7 +109,7 @@ struct config_problem {
 
 /* The text into the C type of the option's kind, which *out_value must have; memory
  * in it belongs to the caller. False: *out_problem says why. Not for TOKENS. A list of
- * PREFIXES has commas between its items. */
+ * PREFIXES or URLS has commas between its items. */
 bool config_value_parse(const struct config_option *option, struct slice text, void *out_value,
 			struct config_problem *out_problem);
 
@@ -115,9 +118,12 @@ bool config_value_parse(const struct config_option *option, struct slice text, v
 bool config_value_apply(const struct config_option *option, struct slice text, void *base,
 			struct config_problem *out_problem);
 
-/* One more item of a PREFIXES list; false: *out_problem says why not. */
-bool config_prefix_add(struct config_prefixes *prefixes, struct slice text,
-		       struct config_problem *out_problem);
+/* Empties a list of PREFIXES or URLS. False: the option is no such list. */
+bool config_items_clear(const struct config_option *option, void *list);
+
+/* One more item of such a list; false: *out_problem says why not. */
+bool config_item_add(const struct config_option *option, void *list, struct slice text,
+		     struct config_problem *out_problem);
 
 /* Is its C type char *? */
 bool config_kind_is_text(enum config_kind kind);
@@ -125,7 +131,7 @@ bool config_kind_is_text(enum config_kind kind);
 /* A good value, for messages. */
 const char *config_option_example(const struct config_option *option);
 
-/* The text that parses to this value. Not for texts, TOKENS, PREFIXES, FILE and SECRET. */
+/* The text that parses to this value. Not for texts, lists, FILE, WORD and SECRET. */
 #define CONFIG_VALUE_MAX 96
 char *config_value_format(const struct config_option *option, const void *value,
 			  char out[CONFIG_VALUE_MAX]);
@@ -152,6 +158,9 @@ bool config_is_token(struct slice text);
 
 /* NULL, or what is wrong with the url of a back end (static text). */
 const char *config_url_problem(struct slice url);
+
+/* Likewise of a broker: nats://HOST[:PORT]. */
+const char *config_broker_problem(struct slice url);
 
 /* The defaults of one table into `base`. */
 void config_defaults_apply(const struct config_option *options, size_t count, void *base);

@@ -47,6 +47,15 @@ static int prefixes_print(const struct config_prefixes *prefixes, FILE *to)
 	return used + fprintf(to, "]");
 }
 
+static int urls_print(const struct config_urls *urls, FILE *to)
+{
+	int used = fprintf(to, "[");
+
+	for (size_t i = 0; i < urls->count; i++)
+		used += fprintf(to, "%s\"%s\"", i == 0 ? "" : ", ", urls->items[i].text);
+	return used + fprintf(to, "]");
+}
+
 static int value_print(const struct config_option *option, const void *base, FILE *to)
 {
 	const void *field = (const char *)base + option->offset;
@@ -56,7 +65,9 @@ static int value_print(const struct config_option *option, const void *base, FIL
 		return tokens_print(field, to);
 	if (option->kind == CONFIG_PREFIXES)
 		return prefixes_print(field, to);
-	if (option->kind == CONFIG_FILE)
+	if (option->kind == CONFIG_URLS)
+		return urls_print(field, to);
+	if (option->kind == CONFIG_FILE || option->kind == CONFIG_WORD)
 		return scalar_print(((const struct config_text *)field)->text, to);
 	if (config_kind_is_text(option->kind))
 		return scalar_print(*(char *const *)field, to);

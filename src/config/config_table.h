@@ -42,6 +42,9 @@
 #define CONFIG_C_PATH         char *
 #define CONFIG_C_NAME         char *
 #define CONFIG_C_URL          char *
+#define CONFIG_C_BUS_TYPE     enum config_bus_type
+#define CONFIG_C_URLS         struct config_urls
+#define CONFIG_C_WORD         struct config_text /* "" = none */
 #define CONFIG_C_TOKENS       struct config_tokens
 #define CONFIG_C_PREFIXES     struct config_prefixes
 #define CONFIG_C_FILE         struct config_text /* "" = none */
@@ -96,7 +99,10 @@
 	  "Threads that serve connections. auto = from the cores and max_connections.")        \
 	X(server, engine, ENGINE, "auto", 0, 0, "", RESTART,                                   \
 	  "How the kernel is asked for events. auto = io_uring where the kernel allows it, "   \
-	  "else epoll.")
+	  "else epoll.")                                                                       \
+	X(server, node, WORD, "", 0, 63, "bytes", RESTART,                                     \
+	  "What this node is called in answers, events and by the other nodes, which must "    \
+	  "have other names. Left out: this host's name.")
 
 #define CONFIG_ADMIN(X)                                                                        \
 	X(admin, listen, ADDRESS, "127.0.0.1:8081", 0, 0, "", RESTART,                         \
@@ -114,6 +120,39 @@
 	  "same time; those beyond get 503. Each may hold max_body.")                          \
 	X(admin, call_timeout, DURATION, "30s", 100, CONFIG_HOUR, "ms", RESTART,               \
 	  "How long a request to the API waits for its answer; then it gets 504.")
+
+#define CONFIG_BUS(X)                                                                          \
+	X(bus, type, BUS_TYPE, "embedded", 0, 0, "", RESTART,                                  \
+	  "embedded = within this process; nats = with the other nodes and with services, "    \
+	  "through a NATS broker.")                                                            \
+	X(bus, urls, URLS, "nats://127.0.0.1:4222", 1, CONFIG_URLS_MAX, "URLs", RESTART,       \
+	  "Brokers of one cluster; one of them is taken, another when that is lost.")          \
+	X(bus, user, WORD, "", 0, 255, "bytes", RESTART, "Shown to the broker.")               \
+	X(bus, password_file, FILE, "", 0, CONFIG_TEXT_MAX - 1, "bytes", RESTART,              \
+	  "File with the password for the broker on its only line; readable by its owner (and " \
+	  "group) alone.")                                                                     \
+	X(bus, password, SECRET, "", 0, CONFIG_TEXT_MAX - 1, "bytes", RESTART,                 \
+	  "The password itself, if there is no password_file.")                                \
+	X(bus, token_file, FILE, "", 0, CONFIG_TEXT_MAX - 1, "bytes", RESTART,                 \
+	  "File with a token for the broker, instead of user and password.")                   \
+	X(bus, token, SECRET, "", 0, CONFIG_TEXT_MAX - 1, "bytes", RESTART,                    \
+	  "The token itself, if there is no token_file.")                                      \
+	X(bus, credentials_file, FILE, "", 0, CONFIG_TEXT_MAX - 1, "bytes", RESTART,           \
+	  "File with a JWT and its seed, as nsc writes it, instead of the others.")            \
+	X(bus, connect_timeout, DURATION, "2s", 10, CONFIG_HOUR, "ms", RESTART,                \
+	  "For a new connection to a broker.")                                                 \
+	X(bus, reconnect_min, DURATION, "100ms", 1, CONFIG_HOUR, "ms", RESTART,                \
+	  "The wait before the first attempt after a broker is lost, half of it at random; "   \
+	  "it doubles with each.")                                                             \
+	X(bus, reconnect_max, DURATION, "5s", 1, CONFIG_HOUR, "ms", RESTART,                   \
+	  "No wait before an attempt is longer.")                                              \
+	X(bus, ping_interval, DURATION, "10s", 100, CONFIG_HOUR, "ms", RESTART,                \
+	  "A broker that does not answer two pings in a row is lost.")                         \
+	X(bus, pending_max, SIZE, "64MiB", 64 * CONFIG_KIB, 64 * CONFIG_GIB, "bytes", RESTART, \
+	  "Of messages that wait for the broker, and of those from it that wait here. Beyond " \
+	  "it clients are not read (up), and messages are dropped and counted (down).")        \
+	X(bus, requests_max, COUNT, "65536", 1, 16777216, "requests", RESTART,                 \
+	  "Requests and durable events that wait for their answer at once.")
 
 #define CONFIG_LOG(X)                                                                          \
 	X(log, level, LEVEL, "info", 0, 0, "", LIVE, "The lowest level that is written.")      \
@@ -189,6 +228,7 @@
 #define CONFIG_SECTIONS(X)       \
 	X(server, CONFIG_SERVER) \
 	X(admin, CONFIG_ADMIN)   \
+	X(bus, CONFIG_BUS)       \
 	X(log, CONFIG_LOG)
 
 /* Lists of mappings: key, name of the entry's struct, the lines above, most entries. */

@@ -2,6 +2,7 @@
  * config_value.c - values of every kind, from text and back. */
 #include "config/config_option.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@ static const char *const format_words[] = {"logfmt", "json", NULL};
 static const char *const mismatch_words[] = {"refuse", "close", "accept", NULL};
 static const char *const takeover_words[] = {"newest", "oldest", "many", NULL};
 static const char *const backend_type_words[] = {"webhook", NULL};
+static const char *const bus_type_words[] = {"embedded", "nats", NULL};
 static const char *const on_failure_words[] = {"wait", "close", NULL};
 static const char *const switch_words[] = {"false", "true", NULL};
 
@@ -54,6 +56,9 @@ static const struct kind {
 	[CONFIG_SWITCH] = {.words = switch_words},
 	[CONFIG_TOKENS] = {0},
 	[CONFIG_PREFIXES] = {0},
+	[CONFIG_BUS_TYPE] = {.words = bus_type_words},
+	[CONFIG_URLS] = {0},
+	[CONFIG_WORD] = {0},
 	[CONFIG_FILE] = {0},
 	[CONFIG_SECRET] = {0},
 };
@@ -65,6 +70,7 @@ _Static_assert(sizeof(enum config_engine) == sizeof(unsigned int) &&
 		       sizeof(enum config_mismatch) == sizeof(unsigned int) &&
 		       sizeof(enum config_takeover) == sizeof(unsigned int) &&
 		       sizeof(enum config_backend_type) == sizeof(unsigned int) &&
+		       sizeof(enum config_bus_type) == sizeof(unsigned int) &&
 		       sizeof(enum config_on_failure) == sizeof(unsigned int) &&
 		       sizeof(enum config_switch) == sizeof(unsigned int),
 	       "an enum has another size");
@@ -123,8 +129,13 @@ char *config_value_allowed(const struct config_option *option, char out[CONFIG_A
 		snprintf(out, CONFIG_ALLOWED_MAX,
 			 "at most %" PRIu64 " visible ASCII characters, or nothing", option->max);
 		return out;
+	case CONFIG_WORD:
+		snprintf(out, CONFIG_ALLOWED_MAX,
+			 "at most %" PRIu64 " letters, digits and any of '_.-@+'", option->max);
+		return out;
 	case CONFIG_TOKENS:
 	case CONFIG_PREFIXES:
+	case CONFIG_URLS:
 		snprintf(out, CONFIG_ALLOWED_MAX, "a list of at most %" PRIu64 " %s", option->max,
 			 option->unit);
 		return out;
@@ -230,6 +241,10 @@ const char *config_option_example(const struct config_option *option)
 		return "http://127.0.0.1:9000/events";
 	case CONFIG_NAME:
 		return "orders";
+	case CONFIG_PREFIXES:
+		return "10.0.0.0/8";
+	case CONFIG_URLS:
+		return "nats://10.0.0.1:4222";
 	default:
 		return kinds[option->kind].words[0];
 	}
@@ -278,6 +293,8 @@ static bool is_good_byte(enum config_kind kind, uint8_t byte)
 {
 	if (kind == CONFIG_SECRET)
 		return byte > ' ' && byte <= '~';
+	if (kind == CONFIG_WORD)
+		return isalnum(byte) || (byte != 0 && strchr("_.-@+", byte) != NULL);
 	return byte >= ' ' && byte != 0x7f && byte != '"' && byte != '\\';
 }
 
@@ -303,7 +320,7 @@ static bool string_parse(const struct config_option *option, struct slice text,
 	return true;
 }
 
-bool config_prefix_add(struct config_prefixes *prefixes, struct slice text,
+static bool prefix_add(struct config_prefixes *prefixes, struct slice text,
 		       struct config_problem *out_problem)
 {
 	char seen[CONFIG_QUOTE_MAX];
@@ -323,25 +340,69 @@ bool config_prefix_add(struct config_prefixes *prefixes, struct slice text,
 	return true;
 }
 
-/* As a flag or a variable has it: "10.0.0.0/8, ::1"; "" and "[]" are none. */
-static bool prefixes_parse(struct slice text, struct config_prefixes *out_value,
-			   struct config_problem *out_problem)
+static bool url_add(struct config_urls *urls, struct slice text, struct config_problem *out_problem)
 {
-	struct config_prefixes prefixes = {0};
+	char seen[CONFIG_QUOTE_MAX];
+	const char *wrong = config_broker_problem(text);
 
+	if (wrong != NULL) { /* a password in it is not repeated */
+		problem_set(out_problem, "%s %s",
+			    memchr(text.data, '@', text.len) != NULL ? "what is given"
+								     : config_quote(text, seen),
+			    wrong);
+		return false;
+	}
+	if (urls->count == CONFIG_URLS_MAX) {
+		problem_set(out_problem, "has more than %d URLS; a few of a cluster are enough",
+			    CONFIG_URLS_MAX);
+		return false;
+	}
+	struct config_text *item = &urls->items[urls->count++];
+
+	*item = (struct config_text){0};
+	memcpy(item->text, text.data, text.len);
+	return true;
+}
+
+bool config_items_clear(const struct config_option *option, void *list)
+{
+	if (option->kind == CONFIG_PREFIXES)
+		((struct config_prefixes *)list)->count = 0;
+	else if (option->kind == CONFIG_URLS)
+		((struct config_urls *)list)->count = 0;
+	else
+		return false;
+	return true;
+}
+
+bool config_item_add(const struct config_option *option, void *list, struct slice text,
+		     struct config_problem *out_problem)
+{
+	return option->kind == CONFIG_PREFIXES ? prefix_add(list, text, out_problem)
+					       : url_add(list, text, out_problem);
+}
+
+/* As a flag or a variable has it: "10.0.0.0/8, ::1"; "" and "[]" are none. */
+static bool items_parse(const struct config_option *option, struct slice text, void *out_list,
+			struct config_problem *out_problem)
+{
 	if (slice_equals(text, SLICE_LITERAL("[]")))
 		text.len = 0;
+	if (text.len == 0 && option->min > 0) {
+		problem_set(out_problem, "has no items; write at least %" PRIu64, option->min);
+		return false;
+	}
+	config_items_clear(option, out_list);
 	while (text.len > 0) {
 		const uint8_t *comma = memchr(text.data, ',', text.len);
 		size_t len = comma == NULL ? text.len : (size_t)(comma - text.data);
 
-		if (!config_prefix_add(&prefixes, slice_trim(slice_of(text.data, len)),
-				       out_problem))
+		if (!config_item_add(option, out_list, slice_trim(slice_of(text.data, len)),
+				     out_problem))
 			return false;
 		len += comma != NULL;
 		text = slice_of(text.data + len, text.len - len);
 	}
-	*out_value = prefixes;
 	return true;
 }
 
@@ -355,10 +416,11 @@ bool config_value_parse(const struct config_option *option, struct slice text, v
 		return address_parse(text, out_value, out_problem);
 	if (config_kind_is_text(option->kind))
 		return text_parse(option, text, out_value, out_problem);
-	if (option->kind == CONFIG_FILE || option->kind == CONFIG_SECRET)
+	if (option->kind == CONFIG_FILE || option->kind == CONFIG_SECRET ||
+	    option->kind == CONFIG_WORD)
 		return string_parse(option, text, out_value, out_problem);
-	if (option->kind == CONFIG_PREFIXES)
-		return prefixes_parse(text, out_value, out_problem);
+	if (option->kind == CONFIG_PREFIXES || option->kind == CONFIG_URLS)
+		return items_parse(option, text, out_value, out_problem);
 	if (kind->words != NULL)
 		return word_parse(kind->words, text, out_value, out_problem);
 	return number_parse(option, text, out_value, out_problem);
@@ -383,7 +445,8 @@ char *config_value_format(const struct config_option *option, const void *value,
 
 	CHECK(!config_kind_is_text(option->kind) && option->kind != CONFIG_TOKENS &&
 	      option->kind != CONFIG_PREFIXES && option->kind != CONFIG_FILE &&
-	      option->kind != CONFIG_SECRET);
+	      option->kind != CONFIG_SECRET && option->kind != CONFIG_WORD &&
+	      option->kind != CONFIG_URLS);
 	if (option->kind == CONFIG_ADDRESS)
 		return net_addr_format(value, out, CONFIG_VALUE_MAX);
 	if (kind->words != NULL) {

@@ -179,20 +179,24 @@ static void tokens_apply(struct config_walk *walk, const struct config_option *o
 			token_add(walk, tokens, item_at(walk, node, i), path);
 }
 
-static void prefixes_apply(struct config_walk *walk, const struct config_option *option,
-			   const yaml_node_t *node, const char *path,
-			   struct config_prefixes *prefixes)
+static void items_apply(struct config_walk *walk, const struct config_option *option,
+			const yaml_node_t *node, const char *path, void *list)
 {
+	const char *allowed = option->kind == CONFIG_PREFIXES ? "an address or a network"
+							      : "a URL of a broker";
 	struct config_problem problem;
 
-	if (!list_check(walk, option, node, path, "10.0.0.0/8"))
+	if (!list_check(walk, option, node, path, config_option_example(option)))
 		return;
-	*prefixes = (struct config_prefixes){0};
+	if (item_count(node) < option->min)
+		config_walk_mistake(walk, node->start_mark, "%s: has no items; write at least %llu",
+				    path, (unsigned long long)option->min);
+	config_items_clear(option, list);
 	for (size_t i = 0; i < item_count(node) && visit(walk, node); i++) {
 		const yaml_node_t *item = item_at(walk, node, i);
 
-		if (scalar_check(walk, item, path, "an address or a network") &&
-		    !config_prefix_add(prefixes, scalar_slice(item), &problem))
+		if (scalar_check(walk, item, path, allowed) &&
+		    !config_item_add(option, list, scalar_slice(item), &problem))
 			config_walk_mistake(walk, item->start_mark, "%s: %s", path, problem.text);
 	}
 }
@@ -223,8 +227,8 @@ static void option_apply(struct config_walk *walk, struct scope *scope, size_t i
 				    path, path, config_option_variable(option, variable));
 	} else if (option->kind == CONFIG_TOKENS) {
 		tokens_apply(walk, option, node, path, field);
-	} else if (option->kind == CONFIG_PREFIXES) {
-		prefixes_apply(walk, option, node, path, field);
+	} else if (option->kind == CONFIG_PREFIXES || option->kind == CONFIG_URLS) {
+		items_apply(walk, option, node, path, field);
 	} else if (scalar_check(walk, node, path, config_value_allowed(option, allowed)) &&
 		   !config_value_apply(option, scalar_slice(node), scope->base, &problem)) {
 		config_walk_mistake(walk, node->start_mark, "%s: %s", path, problem.text);

@@ -66,7 +66,7 @@ static bool is_meant(const struct broadcast *broadcast, const struct conn *conn)
 	const char *route = broadcast->order.route;
 
 	return conn->state == CONN_OPEN &&
-	       (route == NULL || strcmp(route, conn->route->config->name) == 0);
+	       (route == NULL || strcmp(route, conn->session.presence->route) == 0);
 }
 
 /* [bytes] that it queued. */

@@ -104,7 +104,7 @@ struct conn {
 };
 
 /* What an idle connection may cost (docs/benchmarks.md). */
-_Static_assert(sizeof(struct conn) <= 176, "an idle connection");
+_Static_assert(sizeof(struct conn) <= 184, "an idle connection");
 
 void conn_accept(struct worker *worker, const struct tcp_accepted *accepted);
 

@@ -181,6 +181,7 @@ void conn_depart(struct conn *conn)
 	conn_uplink_close(conn, 0);
 	if (presence == NULL || presence_session(presence) == NULL)
 		return;
+	fleet_client_leave(&conn->session);
 	presence_detach(presence);
 	uint8_t lost = directory_leave(conn->worker->service->directory, presence);
 
@@ -232,6 +233,12 @@ bool conn_enter(struct conn *conn, const struct conn_claim *claim)
 	bool is_in = claim->missing == 0 ? enter(conn, claim->policy)
 					 : inherit(conn, claim->missing);
 
+	if (is_in && fleet_client_enter(&conn->worker->home, &conn->session) < 0) {
+		conn_depart(conn);
+		conn_leave(conn);
+		conn_refuse(conn, REFUSAL_MEMORY, 0, 0);
+		return false;
+	}
 	if (!is_in)
 		conn_leave(conn);
 	else

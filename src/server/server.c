@@ -29,6 +29,7 @@ struct server {
 	struct admission admission;
 	struct address_limit *address_limit; /* NULL: none */
 	struct directory *directory;
+	struct fleet fleet;
 	struct service public_service;
 	struct service admin_service;
 	struct slot *slots; /* the workers', and behind them the admin's */
@@ -99,7 +100,10 @@ static void service_init(struct service *service, const struct server *server)
 		.nofile = server->options.plan->input.os->nofile_soft.value,
 		.full = refusal_when_full(server),
 	};
-	if (gethostname(service->node, sizeof(service->node) - 1) < 0)
+	if (server->options.config->server.node.text[0] != 0)
+		snprintf(service->node, sizeof(service->node), "%.*s",
+			 (int)sizeof(service->node) - 1, server->options.config->server.node.text);
+	else if (gethostname(service->node, sizeof(service->node) - 1) < 0)
 		snprintf(service->node, sizeof(service->node), "unknown");
 }
 
@@ -135,6 +139,10 @@ struct server *server_create(const struct server_options *options)
 	server->public_service.admission = &server->admission;
 	server->public_service.address_limit = server->address_limit;
 	server->public_service.directory = server->directory;
+	server->fleet = (struct fleet){.config = options->config,
+				       .node = server->public_service.node,
+				       .directory = server->directory};
+	server->public_service.fleet = &server->fleet;
 	accept_rate_init(&server->public_service.accept_rate, options->config->server.accept_rate,
 			 options->config->server.accept_burst);
 	service_init(&server->admin_service, server);
@@ -254,6 +262,16 @@ static int start_workers(struct server *server, struct server_error *out_error)
 	return 0;
 }
 
+static int start_bus(struct server *server, struct server_error *out_error)
+{
+	struct fleet_error error;
+	int r = fleet_bus_open(&server->fleet, &error);
+
+	if (r < 0)
+		snprintf(out_error->text, sizeof(out_error->text), "%s", error.text);
+	return r;
+}
+
 static int start_backends(struct server *server, struct server_error *out_error)
 {
 	struct backend_error error;
@@ -276,7 +294,8 @@ int server_start(struct server *server, const struct http_handler *public_http,
 {
 	server->public_service.handler = *public_http;
 	server->admin_service.handler = *admin_http;
-	if (start_backends(server, out_error) < 0 || start_admin(server, out_error) < 0)
+	if (start_bus(server, out_error) < 0 || start_backends(server, out_error) < 0 ||
+	    start_admin(server, out_error) < 0)
 		return -1;
 	return start_workers(server, out_error);
 }
@@ -339,6 +358,7 @@ void server_destroy(struct server **server)
 	free(self->slots);
 	route_table_destroy(&self->routes);
 	backends_destroy(&self->backends);
+	fleet_bus_close(&self->fleet);
 	address_limit_destroy(&self->address_limit);
 	directory_destroy(&self->directory);
 	if (self->ended_fd >= 0)
@@ -405,6 +425,11 @@ uint64_t server_clients(const struct server *server)
 const struct backends *server_backends(const struct server *server)
 {
 	return server->backends;
+}
+
+struct fleet *server_fleet(struct server *server)
+{
+	return &server->fleet;
 }
 
 struct directory *server_directory(const struct server *server)

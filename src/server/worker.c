@@ -41,7 +41,7 @@ static void on_accept_error(struct listener *listener, int error)
 static void end_if_empty(struct worker *worker)
 {
 	if (worker->is_ending && !worker->has_listener && list_is_empty(&worker->conn_list) &&
-	    list_is_empty(&worker->uplinks))
+	    list_is_empty(&worker->uplinks) && worker->home.clients == 0)
 		loop_stop(worker->loop);
 }
 
@@ -140,6 +140,11 @@ void worker_abort(struct worker *worker)
 
 /* --- the thread --- */
 
+static void on_client_gone(struct fleet_home *home)
+{
+	end_if_empty(CONTAINER_OF(home, struct worker, home));
+}
+
 static int open_listener(struct worker *worker)
 {
 	worker->listener = (struct listener){
@@ -162,6 +167,8 @@ static int run(struct worker *worker)
 
 	if (r < 0)
 		return r;
+	worker->home = (struct fleet_home){
+		.fleet = worker->service->fleet, .loop = worker->loop, .on_gone = on_client_gone};
 	r = open_listener(worker);
 	if (r == 0) {
 		mailbox_open(&worker->mailbox, worker->loop);

@@ -13,6 +13,7 @@
 #include "base/pool.h"
 #include "base/random.h"
 #include "config/config.h"
+#include "fleet/client.h"
 #include "io/tcp.h"
 #include "proto/http_head.h"
 #include "route/route.h"
@@ -32,6 +33,7 @@ struct service {
 	struct admission *admission;
 	struct address_limit *address_limit; /* NULL: none */
 	struct directory *directory;
+	struct fleet *fleet; /* NULL: no clients here */
 	struct accept_rate accept_rate;
 	uint64_t worker_connections; /* at most, per worker */
 	uint64_t nofile;             /* the soft limit on descriptors */
@@ -84,6 +86,7 @@ struct worker {
 	struct list_node conn_list;
 	struct list_node walks;   /* struct conn_walk under way */
 	struct list_node uplinks; /* also those whose connection has ended */
+	struct fleet_home home;
 	struct random_source random;
 	struct http_head head;  /* for requests that arrive whole */
 	uint64_t calls;         /* struct http_later in use; for others to read, as stats */

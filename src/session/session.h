@@ -17,6 +17,7 @@ struct message {
 	struct slice bytes; /* lent for the length of the call */
 };
 
+struct client;
 struct session;
 
 struct session_ops {
@@ -39,6 +40,7 @@ struct session_ops {
 struct session {
 	const struct session_ops *ops;
 	struct presence *presence; /* a reference; route, client id and the other facts */
+	struct client *client;     /* the fleet's; NULL: it keeps nothing of it */
 };
 
 static inline int session_send(struct session *session, const struct message *message)

@@ -579,7 +579,7 @@ def test_token_from_a_file(served, tmp_path):
 
 
 @pytest.mark.parametrize("content,mode,part", [
-    (TOKEN, 0o644, "everybody on this machine"), ("", 0o600, "does not hold a token"),
+    (TOKEN, 0o644, "everybody on this machine"), ("", 0o600, "does not hold a secret"),
     (None, 0, "cannot be opened")])
 def test_token_file_that_cannot_be_used_stops_the_start(start, tmp_path, content, mode, part):
     file = tmp_path / "token"

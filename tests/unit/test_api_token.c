@@ -114,8 +114,8 @@ static void test_bad_files_are_refused_without_their_content(void **state)
 	} rows[] = {
 		{"s3cret", 0644, "mode 0644, so that everybody on this machine may read"},
 		{"s3cret", 0602, "chmod o-rw"},
-		{"", 0600, "does not hold a token"},
-		{"\n", 0600, "does not hold a token"},
+		{"", 0600, "does not hold a secret"},
+		{"\n", 0600, "does not hold a secret"},
 		{"s3cret s3cret", 0600, "visible ASCII"},
 		{"s3cret\ns3cret\n", 0600, "on one line"},
 	};

@@ -365,6 +365,22 @@ static const struct {
 	{"backends: [{name: a, type: webhook, url: 'http://h/', secret_file: 'a\"b'}]\n",
 	 "f:1:68: backends[0].secret_file: \"a\"b\" is not allowed; write a path of at most "
 	 "511 bytes, without '\"' and '\\', or nothing\n"},
+	{"bus: {type: mqtt, urls: [], user: a/b, password: x}\n",
+	 "f:1:13: bus.type: mqtt is unknown; known: embedded, nats\n"
+	 "f:1:25: bus.urls: has no items; write at least 1\n"
+	 "f:1:35: bus.user: a/b is not allowed; write at most 255 letters, digits and any of "
+	 "'_.-@+'\n"
+	 "f:1:50: bus.password: is a secret and has no place in this file; write it to a file of "
+	 "its own and name that in bus.password_file, or set GATEHOUSE_BUS_PASSWORD\n"},
+	{"bus: {urls: [http://a, 'nats://', 'nats://me:secret@a', 'nats://a/b', "
+	 "'nats://a:4222']}\n",
+	 "f:1:14: bus.urls: http://a does not start with nats://; write a URL such as "
+	 "nats://10.0.0.1:4222\n"
+	 "f:1:24: bus.urls: nats:// has no host; write a URL such as nats://10.0.0.1:4222\n"
+	 "f:1:35: bus.urls: what is given has a user in it; write bus.user and "
+	 "bus.password_file instead\n"
+	 "f:1:57: bus.urls: nats://a/b has a character that has no place there; write "
+	 "nats://HOST:PORT\n"},
 	{"routes:\n  - path: /a\n    subprotocols: [a, 'b c', a]\n",
 	 "f:3:23: routes[0].subprotocols: \"b c\" is no subprotocol name; write letters, digits or "
 	 "!#$%&'*+-.^_`|~\n"

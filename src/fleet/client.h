@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * client.h - what the fleet keeps of one connected client.
+ *
+ * Layer: fleet. Belongs to the thread of the client's worker. A client has one only if
+ * something needs it: links to other nodes, groups, calls. */
+#pragma once
+
+#include "fleet/fleet.h"
+#include "session/session.h"
+
+/* One worker's part of the fleet, in its memory and thread. It must not end its loop before
+ * `clients` is 0. */
+struct fleet_home {
+	struct fleet *fleet;
+	struct loop *loop;
+	uint64_t clients; /* not freed yet; some outlive their connection for a while */
+	void (*on_gone)(struct fleet_home *home); /* one less */
+};
+
+struct client {
+	struct fleet_home *home;
+	struct session *session; /* NULL: the connection has begun to end */
+};
+
+/* The session has come in: it is in the directory. 0 or a negative errno: then it is to be
+ * closed, and nothing is kept of it. */
+int fleet_client_enter(struct fleet_home *home, struct session *session);
+
+/* It begins to end. Harmless if it never came in. */
+void fleet_client_leave(struct session *session);
+
+/* That of a session that is in, made if there is none. NULL: memory is out. */
+struct client *client_of(struct fleet_home *home, struct session *session);

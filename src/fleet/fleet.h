@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * fleet.h - all clients of all nodes, as far as this node can reach them.
+ *
+ * Layer: fleet (may include base, proto, io, config, session, bus). One fleet per process;
+ * read by any thread. What it keeps of one client is a struct client (client.h). */
+#pragma once
+
+#include <stdbool.h>
+
+#include "bus/bus.h"
+#include "config/config.h"
+#include "session/directory.h"
+
+struct fleet {
+	const struct config *config;
+	const char *node; /* this node's name */
+	struct directory *directory;
+	struct bus *bus;
+	bool is_clustered; /* the bus leads to other nodes and programs */
+};
+
+/* What could not be done, in the user's words. */
+struct fleet_error {
+	char text[512];
+};
+
+/* Sets fleet->bus as fleet->config wants it; reads the files with its secrets, and does not
+ * wait for a broker. Tells the log when that comes and goes. The fleet stays where it is.
+ * Returns 0, or a negative errno with *out_error. */
+int fleet_bus_open(struct fleet *fleet, struct fleet_error *out_error);
+
+/* When no client is left. Harmless if there is no bus. */
+void fleet_bus_close(struct fleet *fleet);

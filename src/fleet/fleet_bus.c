@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "config/config_secret.h"
+#include "fleet/fleet.h"
+
+struct secrets {
+	struct config_text password;
+	struct config_text token;
+};
+
+static bool secrets_load(const struct config_bus *config, struct secrets *out_secrets,
+			 struct fleet_error *out_error)
+{
+	return config_secret_load(CONFIG_OPTION_bus_password, &config->password_file,
+				  &config->password, &out_secrets->password, out_error->text,
+				  sizeof(out_error->text)) &&
+	       config_secret_load(CONFIG_OPTION_bus_token, &config->token_file, &config->token,
+				  &out_secrets->token, out_error->text, sizeof(out_error->text));
+}
+
+static const char *text_or_null(const struct config_text *text)
+{
+	return text->text[0] == 0 ? NULL : text->text;
+}
+
+static void log_status(struct bus *bus)
+{
+	struct bus_status status;
+
+	bus_status(bus, &status);
+	if (status.is_connected)
+		log_info("the bus is connected", F_TEXT("broker", status.detail));
+	else
+		log_warn("the bus is not connected", F_TEXT("reason", status.detail));
+}
+
+/* In a thread of the bus, perhaps before its maker has it. */
+static void on_status(void *arg)
+{
+	struct fleet *fleet = arg;
+	struct bus *bus = __atomic_load_n(&fleet->bus, __ATOMIC_ACQUIRE);
+
+	if (bus != NULL)
+		log_status(bus);
+}
+
+static int nats_open(struct fleet *fleet, struct bus_options options, struct bus **out_bus,
+		     struct fleet_error *out_error)
+{
+	const struct config_bus *config = &fleet->config->bus;
+	const char *items[CONFIG_URLS_MAX];
+	struct secrets secrets;
+
+	if (!secrets_load(config, &secrets, out_error))
+		return -EINVAL;
+	for (size_t i = 0; i < config->urls.count; i++)
+		items[i] = config->urls.items[i].text;
+	options.urls = items;
+	options.url_count = config->urls.count;
+	options.user = text_or_null(&config->user);
+	options.password = text_or_null(&secrets.password);
+	options.token = text_or_null(&secrets.token);
+	options.credentials_file = text_or_null(&config->credentials_file);
+	options.connect_timeout_ns = config->connect_timeout * NS_PER_MS;
+	options.reconnect_min_ns = config->reconnect_min * NS_PER_MS;
+	options.reconnect_max_ns = config->reconnect_max * NS_PER_MS;
+	options.ping_interval_ns = config->ping_interval * NS_PER_MS;
+	options.on_status = on_status;
+	options.arg = fleet;
+	return bus_create_nats(&options, out_bus);
+}
+
+int fleet_bus_open(struct fleet *fleet, struct fleet_error *out_error)
+{
+	const struct config_bus *config = &fleet->config->bus;
+	struct bus_options options = {
+		.pending_max = config->pending_max,
+		.requests_max = (uint32_t)config->requests_max,
+		.name = fleet->node,
+	};
+	struct bus *bus = NULL;
+
+	out_error->text[0] = 0;
+	fleet->is_clustered = config->type == CONFIG_BUS_NATS;
+	int r = fleet->is_clustered ? nats_open(fleet, options, &bus, out_error)
+				    : bus_create_embedded(&options, &bus);
+
+	if (r < 0 && out_error->text[0] == 0)
+		snprintf(out_error->text, sizeof(out_error->text),
+			 "the bus could not be made: %s; check bus.urls and the other options of "
+			 "bus, and the limits on memory and threads",
+			 strerror(-r));
+	__atomic_store_n(&fleet->bus, bus, __ATOMIC_RELEASE);
+	return r;
+}
+
+void fleet_bus_close(struct fleet *fleet)
+{
+	struct bus *bus = fleet->bus;
+
+	__atomic_store_n(&fleet->bus, NULL, __ATOMIC_RELEASE);
+	bus_destroy(&bus);
+}
