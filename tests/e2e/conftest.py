@@ -15,6 +15,7 @@ import subprocess
 
 import pytest
 
+import natsraw
 import wsraw
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -220,16 +221,18 @@ def engine(request, usable_engines) -> str:
 
 @pytest.fixture
 def start(engine, tmp_path):
-    """start(server={...}, admin={...}, routes=[...], backends=[...], env=, arguments=, prepare=) runs
-    the binary and waits for nothing. At the end every one must have exited."""
+    """start(server={...}, admin={...}, bus={...}, routes=[...], backends=[...], env=, arguments=, prepare=)
+    runs the binary and waits for nothing. At the end every one must have exited."""
     started = []
 
-    def run(*, server=None, admin=None, routes=None, backends=None, **options) -> Gateway:
+    def run(*, server=None, admin=None, bus=None, routes=None, backends=None, **options) -> Gateway:
         directory = tmp_path / str(len(started))
         directory.mkdir()
         config = base_config(engine)
         config["server"].update(server or {})
         config["admin"].update(admin or {})
+        if bus is not None:
+            config["bus"] = bus
         if routes is not None:
             config["routes"] = routes
         if backends is not None:
@@ -260,3 +263,17 @@ def gateway(start):
     for one in running:
         if not one.has_stopped:
             one.stop()
+
+
+@pytest.fixture
+def broker(tmp_path):
+    """broker(jetstream=, arguments=, config=) starts a nats-server."""
+    started = []
+
+    def run(**options) -> natsraw.Broker:
+        started.append(natsraw.Broker(tmp_path / f"broker-{len(started)}", **options))
+        return started[-1]
+
+    yield run
+    for one in started:
+        one.kill()
