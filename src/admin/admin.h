@@ -41,6 +41,10 @@ void metrics_print_reference(FILE *to);
 void metrics_backends_write(const struct server *server, struct buf *out);
 void metrics_backends_print_reference(FILE *to);
 
+/* metrics_bus.c: likewise. */
+void metrics_bus_write(struct bus *bus, struct buf *out);
+void metrics_bus_print_reference(FILE *to);
+
 /* limits.c: the limits table as JSON. `query` may be "connections=N": with remedies for so
  * many. */
 void limits_answer(const struct admin *admin, struct slice query, struct http_reply *reply);

@@ -19,6 +19,7 @@ static const struct endpoint {
 	void (*answer)(struct api_call *call);
 } endpoints[] = {
 	{"GET", "node", api_node},
+	{"GET", "cluster", api_cluster},
 	{"GET", "clients", api_clients_list},
 	{"GET", "clients/{route}/{client_id}", api_client_inspect},
 	{"POST", "clients/{route}/{client_id}/messages", api_client_send},

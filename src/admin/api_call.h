@@ -22,6 +22,7 @@ void api_client_send(struct api_call *call);
 void api_client_close(struct api_call *call);
 void api_broadcast(struct api_call *call);
 void api_node(struct api_call *call);
+void api_cluster(struct api_call *call);
 
 /* --- for them --- */
 

@@ -38,7 +38,7 @@ static void backends_judge(const struct server *server, json_t *reasons)
 
 static void bus_judge(const struct server *server, json_t *reasons)
 {
-	const struct fleet *fleet = server_fleet((struct server *)server);
+	const struct fleet *fleet = server_fleet(server);
 	struct bus_status status;
 	char text[sizeof(status.detail) + 64];
 

@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "fleet/nodes.h"
+#include "server/server_nodes.h"
 #include "server/worker.h"
 
 /* One worker and what the server knows of it; guarded by server->mutex. */
@@ -30,6 +32,7 @@ struct server {
 	struct address_limit *address_limit; /* NULL: none */
 	struct directory *directory;
 	struct fleet fleet;
+	struct server_nodes nodes;
 	struct service public_service;
 	struct service admin_service;
 	struct slot *slots; /* the workers', and behind them the admin's */
@@ -49,10 +52,13 @@ static bool is_admin(const struct slot *slot)
 	return slot == &slot->server->slots[slot->server->worker_count];
 }
 
-static void on_listening(void *arg)
+static void on_listening(void *arg, struct worker *worker)
 {
 	struct slot *slot = arg;
 	struct server *server = slot->server;
+
+	if (is_admin(slot))
+		server_nodes_open(&server->nodes, worker);
 
 	pthread_mutex_lock(&server->mutex);
 	slot->is_listening = true;
@@ -60,6 +66,15 @@ static void on_listening(void *arg)
 		__atomic_fetch_add(&server->listening, 1, __ATOMIC_RELAXED);
 	pthread_cond_signal(&server->changed);
 	pthread_mutex_unlock(&server->mutex);
+}
+
+static void on_drain(void *arg, struct worker *worker)
+{
+	struct slot *slot = arg;
+
+	(void)worker;
+	if (is_admin(slot))
+		server_nodes_close(&slot->server->nodes);
 }
 
 static void on_end(void *arg, int error)
@@ -143,6 +158,7 @@ struct server *server_create(const struct server_options *options)
 				       .node = server->public_service.node,
 				       .directory = server->directory};
 	server->public_service.fleet = &server->fleet;
+	server->nodes.server = server;
 	accept_rate_init(&server->public_service.accept_rate, options->config->server.accept_rate,
 			 options->config->server.accept_burst);
 	service_init(&server->admin_service, server);
@@ -207,7 +223,10 @@ static int start_one(struct server *server, struct slot *slot, struct service *s
 		.service = service,
 		.loop = {.engine = server->options.plan->input.engine,
 			 .max_sockets = server->options.plan->capacity.worker_sockets},
-		.events = {.on_listening = on_listening, .on_end = on_end, .arg = slot},
+		.events = {.on_listening = on_listening,
+			   .on_drain = on_drain,
+			   .on_end = on_end,
+			   .arg = slot},
 		.listen_fd = fd,
 	});
 	if (worker == NULL) {
@@ -427,7 +446,12 @@ const struct backends *server_backends(const struct server *server)
 	return server->backends;
 }
 
-struct fleet *server_fleet(struct server *server)
+json_t *server_nodes_json(const struct server *server)
+{
+	return server->nodes.nodes == NULL ? NULL : nodes_json(server->nodes.nodes);
+}
+
+const struct fleet *server_fleet(const struct server *server)
 {
 	return &server->fleet;
 }

@@ -109,6 +109,8 @@ static void run_drain(struct loop_task *task)
 	worker->is_ending = true;
 	listener_close(&worker->listener);
 	each_conn(worker, conn_drain);
+	if (worker->options.events.on_drain != NULL)
+		worker->options.events.on_drain(worker->options.events.arg, worker);
 	end_if_empty(worker);
 }
 
@@ -172,7 +174,7 @@ static int run(struct worker *worker)
 	r = open_listener(worker);
 	if (r == 0) {
 		mailbox_open(&worker->mailbox, worker->loop);
-		worker->options.events.on_listening(worker->options.events.arg);
+		worker->options.events.on_listening(worker->options.events.arg, worker);
 		loop_run(worker->loop);
 		mailbox_close(&worker->mailbox);
 	}

@@ -57,7 +57,8 @@ struct worker;
 
 /* Told by each worker's thread; `arg` is the caller's. */
 struct worker_events {
-	void (*on_listening)(void *arg);
+	void (*on_listening)(void *arg, struct worker *worker);
+	void (*on_drain)(void *arg, struct worker *worker); /* it stops; may be NULL */
 	/* The thread is about to end; `error` is 0 or why it could not start. */
 	void (*on_end)(void *arg, int error);
 	void *arg;

@@ -12,6 +12,7 @@ import subprocess
 import threading
 import time
 
+import api
 import backends
 import conftest
 import pytest
@@ -632,3 +633,13 @@ def test_drain_refuses_whoever_waits_for_the_decision(serve, webhook):
     assert client.read_response().status == 503
     wait_stopped(gateway)
     never.set()
+
+
+def test_a_broadcast_finds_the_clients_of_a_back_end(serve, webhook):
+    """Once their route was read from where such a connection keeps its uplink."""
+    hook = webhook(lambda event: None)
+    running = serve(hook.url)
+    with running.open("/ws/a") as client:
+        told = api.Api(running.admin).post("/broadcast?route=ws", b"to all", type="text/plain")
+        assert told["delivered"] == 1
+        assert client.read_message() == (wsraw.TEXT, b"to all")

@@ -69,10 +69,11 @@ static bool wants_body(void *arg, const struct http_request *request)
 	return !http_request_is_read(request);
 }
 
-static void on_listening(void *arg)
+static void on_listening(void *arg, struct worker *worker)
 {
 	struct asked *asked = arg;
 
+	(void)worker;
 	pthread_mutex_lock(&asked->mutex);
 	asked->is_listening = true;
 	pthread_cond_signal(&asked->changed);

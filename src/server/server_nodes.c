@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/server_nodes.h"
+
+#include "base/log.h"
+#include "fleet/nodes.h"
+#include "server/worker.h"
+
+static const char *status_name(enum server_status status)
+{
+	static const char *const names[] = {
+		[SERVER_STARTING] = "starting",
+		[SERVER_READY] = "ready",
+		[SERVER_DRAINING] = "draining",
+	};
+
+	return names[status];
+}
+
+static void describe(void *arg, struct node_facts *out_facts)
+{
+	const struct server_nodes *self = arg;
+
+	*out_facts = (struct node_facts){
+		.status = status_name(server_status(self->server)),
+		.connections = server_connections(self->server),
+		.max_connections = server_options(self->server)->plan->max_connections,
+		.clients = server_clients(self->server),
+	};
+}
+
+static void on_closed(void *arg)
+{
+	struct server_nodes *self = arg;
+	struct fleet_home *home = &self->worker->home;
+
+	home->clients--;
+	home->on_gone(home);
+}
+
+void server_nodes_open(struct server_nodes *self, struct worker *worker)
+{
+	self->worker = worker;
+	int r = nodes_open(&(struct nodes_options){.fleet = server_fleet(self->server),
+						   .loop = worker->loop,
+						   .describe = describe,
+						   .on_closed = on_closed,
+						   .arg = self},
+			   &self->nodes);
+
+	if (r == 0)
+		worker->home.clients++;
+	else
+		log_warn("the list of nodes stays empty: out of memory");
+}
+
+void server_nodes_close(struct server_nodes *self)
+{
+	if (self->nodes != NULL)
+		nodes_close(&self->nodes);
+}
