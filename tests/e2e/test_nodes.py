@@ -46,6 +46,7 @@ def test_two_nodes_with_one_name_are_told(gateway, broker):
 def test_noise_among_the_nodes_is_ignored(gateway, broker):
     nats = broker()
     running = gateway(server={"node": "one"}, bus=bus(nats))
+    wsraw.wait_until(lambda: running.health()["status"] == "ready", "connected")
     with nats.connect() as client:
         for noise in (b"", b"[]", b"{", b'{"node": 1}', b"\xff" * 4000,
                       b'{"node":"x","run":"y","version":"1","status":"ready"}'):
