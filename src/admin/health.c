@@ -5,13 +5,19 @@
 #include "admin/admin.h"
 #include "base/clock.h"
 
-static bool is_down(const struct backend_webhook *backend, struct webhook_stats *out_stats)
+/* Others than webhooks are as well as the bus is. */
+static bool is_down(const struct event_backend *backend)
 {
-	webhook_stats_read(backend->webhook, out_stats);
-	return out_stats->breaker_state != WEBHOOK_BREAKER_CLOSED;
+	const struct backend_webhook *hook = backend_webhook_of(backend);
+	struct webhook_stats stats;
+
+	if (hook == NULL)
+		return false;
+	webhook_stats_read(hook->webhook, &stats);
+	return stats.breaker_state != WEBHOOK_BREAKER_CLOSED;
 }
 
-static bool is_needed(const struct server *server, const struct backend_webhook *backend)
+static bool is_needed(const struct server *server, const struct event_backend *backend)
 {
 	return config_backend_is_used(server_options(server)->config, backend->config);
 }
@@ -22,11 +28,10 @@ static void backends_judge(const struct server *server, json_t *reasons)
 	const struct backends *backends = server_backends(server);
 
 	for (size_t i = 0; i < backends_count(backends); i++) {
-		const struct backend_webhook *backend = backends_at(backends, i);
-		struct webhook_stats stats;
+		const struct event_backend *backend = backends_at(backends, i);
 		char text[192];
 
-		if (!is_needed(server, backend) || !is_down(backend, &stats))
+		if (!is_needed(server, backend) || !is_down(backend))
 			continue;
 		snprintf(text, sizeof(text),
 			 "the back end %s does not answer; %" PRIu64 " events wait for it",

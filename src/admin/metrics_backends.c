@@ -8,7 +8,7 @@
 
 /* clang-format off */
 
-/* One sample for each back end. X(name, type, field of struct webhook_stats, help) */
+/* One sample for each back end of type webhook. X(name, type, field of struct webhook_stats, help) */
 #define PLAIN_METRICS(X)                                                                       \
 	X(gatehouse_backend_attempts_total, counter, attempts, "Requests to the back end.")    \
 	X(gatehouse_backend_retries_total, counter, retries,                                   \
@@ -37,8 +37,9 @@
 
 struct row {
 	const char *name;
-	struct backend_webhook *backend;
-	struct webhook_stats stats;
+	struct event_backend *backend;
+	bool is_webhook;
+	struct webhook_stats stats; /* of a webhook */
 };
 
 /* What all families are written from: each back end is read once. */
@@ -57,9 +58,15 @@ static struct rows *rows_read(const struct server *server)
 		return NULL;
 	rows->count = count;
 	for (size_t i = 0; i < count; i++) {
-		rows->items[i].backend = backends_at(backends, i);
-		rows->items[i].name = rows->items[i].backend->base.name;
-		webhook_stats_read(rows->items[i].backend->webhook, &rows->items[i].stats);
+		struct row *row = &rows->items[i];
+
+		row->backend = backends_at(backends, i);
+		row->name = row->backend->base.name;
+		const struct backend_webhook *hook = backend_webhook_of(row->backend);
+
+		row->is_webhook = hook != NULL;
+		if (hook != NULL)
+			webhook_stats_read(hook->webhook, &row->stats);
 	}
 	return rows;
 }
@@ -89,6 +96,8 @@ static void waiting(struct buf *out, const struct row *row)
 
 static void failures(struct buf *out, const struct row *row)
 {
+	if (!row->is_webhook)
+		return;
 	for (unsigned cause = WEBHOOK_CAUSE_NONE + 1; cause < WEBHOOK_CAUSE_COUNT; cause++)
 		PRINT(out,
 		      "gatehouse_backend_failures_total{backend=\"%s\",cause=\"%s\"} %" PRIu64 "\n",
@@ -101,6 +110,8 @@ static void durations(struct buf *out, const struct row *row)
 	static const char name[] = "gatehouse_backend_request_duration_seconds";
 	uint64_t sum = 0;
 
+	if (!row->is_webhook)
+		return;
 	for (size_t i = 0; i < WEBHOOK_DURATION_BUCKETS; i++) {
 		sum += row->stats.duration_count[i];
 		PRINT(out, "%s_bucket{backend=\"%s\",le=\"", name, row->name);
@@ -131,11 +142,12 @@ void metrics_backends_write(const struct server *server, struct buf *out)
 
 	if (rows == NULL)
 		return;
-#define PLAIN_WRITE(metric, type, field, help)                                            \
-	HEAD(out, #metric, #type, help);                                                  \
-	for (size_t i = 0; i < rows->count; i++)                                          \
-		PRINT(out, #metric "{backend=\"%s\"} %" PRIu64 "\n", rows->items[i].name, \
-		      (uint64_t)rows->items[i].stats.field);
+#define PLAIN_WRITE(metric, type, field, help)                                                    \
+	HEAD(out, #metric, #type, help);                                                          \
+	for (size_t i = 0; i < rows->count; i++)                                                  \
+		if (rows->items[i].is_webhook)                                                    \
+			PRINT(out, #metric "{backend=\"%s\"} %" PRIu64 "\n", rows->items[i].name, \
+			      (uint64_t)rows->items[i].stats.field);
 	PLAIN_METRICS(PLAIN_WRITE)
 #define OTHER_WRITE(metric, type, help)  \
 	HEAD(out, #metric, #type, help); \

@@ -12,14 +12,6 @@
 #define RETRY_PERCENT     20 /* retries may add so much to the load of a back end in trouble */
 #define RETRY_BURST       100
 
-#define OUTCOME_LABEL(NAME, label) label,
-static const char *const labels[] = {EVENT_OUTCOME_TABLE(OUTCOME_LABEL)};
-
-const char *event_outcome_label(enum event_outcome outcome)
-{
-	return labels[outcome];
-}
-
 /* "FILE:LINE:COLUMN: backends[0].KEY: " */
 static int place_print(const struct config *config, size_t index,
 		       enum config_backend_option_number option, const char *key,
@@ -62,11 +54,11 @@ static void options_fill(const struct config_backend *config, const struct secre
 static int start(struct backend_webhook *backend, const struct config *config, size_t index,
 		 const struct secrets *secrets, struct backend_error *out_error)
 {
-	bool is_ca = backend->config->ca_file.text[0] != 0;
+	bool is_ca = backend->base.config->ca_file.text[0] != 0;
 	struct webhook_options options;
 	char error[320];
 
-	options_fill(backend->config, secrets, &options);
+	options_fill(backend->base.config, secrets, &options);
 	int r = webhook_create(&options, &backend->webhook, error, sizeof(error));
 
 	if (r < 0) {
@@ -97,8 +89,16 @@ static int secrets_load(const struct config *config, size_t index, struct secret
 				sizeof(out_error->text) - (size_t)used);
 }
 
+static void destroy(struct event_backend *base)
+{
+	struct backend_webhook *backend = CONTAINER_OF(base, struct backend_webhook, base);
+
+	webhook_destroy(&backend->webhook, 0);
+	free(backend);
+}
+
 int backend_webhook_create(const struct config *config, size_t index,
-			   const struct event_source *source, struct backend_webhook **out_backend,
+			   const struct event_source *source, struct event_backend **out_backend,
 			   struct backend_error *out_error)
 {
 	struct backend_webhook *backend = calloc(1, sizeof(*backend));
@@ -108,9 +108,10 @@ int backend_webhook_create(const struct config *config, size_t index,
 		snprintf(out_error->text, sizeof(out_error->text), "out of memory");
 		return -ENOMEM;
 	}
-	backend->config = &config->backends[index];
-	backend->source = source;
-	backend->base = (struct backend){.name = backend->config->name, .ops = &uplink_webhook_ops};
+	event_backend_init(&backend->base, &config->backends[index], source, &carrier_webhook);
+	backend->base.destroy = destroy;
+	backend->base.is_asked = true;
+	backend->base.has_answer = true;
 	int r = secrets_load(config, index, &secrets, out_error);
 
 	if (r == 0)
@@ -119,15 +120,13 @@ int backend_webhook_create(const struct config *config, size_t index,
 	if (r < 0)
 		free(backend);
 	else
-		*out_backend = backend;
+		*out_backend = &backend->base;
 	return r;
 }
 
-void backend_webhook_destroy(struct backend_webhook **backend)
+const struct backend_webhook *backend_webhook_of(const struct event_backend *backend)
 {
-	if (*backend == NULL)
-		return;
-	webhook_destroy(&(*backend)->webhook, 0);
-	free(*backend);
-	*backend = NULL;
+	return backend->carrier == &carrier_webhook
+		       ? CONTAINER_OF(backend, struct backend_webhook, base)
+		       : NULL;
 }

@@ -11,7 +11,7 @@
 struct backends {
 	struct event_source source;
 	size_t count;
-	struct backend_webhook *items[];
+	struct event_backend *items[];
 };
 
 int backends_create(const struct config *config, const char *node, struct backends **out_backends,
@@ -44,7 +44,7 @@ void backends_destroy(struct backends **backends)
 	if (*backends == NULL)
 		return;
 	for (size_t i = 0; i < (*backends)->count; i++)
-		backend_webhook_destroy(&(*backends)->items[i]);
+		(*backends)->items[i]->destroy((*backends)->items[i]);
 	free(*backends);
 	*backends = NULL;
 }
@@ -64,7 +64,7 @@ size_t backends_count(const struct backends *backends)
 	return backends->count;
 }
 
-struct backend_webhook *backends_at(const struct backends *backends, size_t index)
+struct event_backend *backends_at(const struct backends *backends, size_t index)
 {
 	return backends->items[index];
 }

@@ -19,6 +19,6 @@ void backends_destroy(struct backends **backends);
 /* Of a name in the configuration: never NULL. */
 const struct backend *backends_find(const struct backends *backends, const char *name);
 
-/* For numbers about them: those of type webhook. */
+/* For numbers about them: those of the configuration. */
 size_t backends_count(const struct backends *backends);
-struct backend_webhook *backends_at(const struct backends *backends, size_t index);
+struct event_backend *backends_at(const struct backends *backends, size_t index);

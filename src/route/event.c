@@ -85,7 +85,7 @@ bool event_tracestate_is_good(struct slice value)
 static void add(struct event_head *head, struct slice name, size_t start)
 {
 	CHECK(head->count < EVENT_ATTRIBUTES_MAX);
-	head->headers[head->count++] = (struct webhook_header){
+	head->attributes[head->count++] = (struct event_attribute){
 		.name = name,
 		.value = slice_of(head->text.data + start, head->text.len - start),
 	};
@@ -181,7 +181,7 @@ static void add_all(struct event_head *head, const struct event_facts *facts)
 	add_plain(head, SLICE_LITERAL("ce-type"), "gatehouse.client.%s", labels[facts->type]);
 	add_plain(head, SLICE_LITERAL("ce-id"), "%s-%" PRIu64 "-%" PRIu64, facts->source->run_id,
 		  connection_id, facts->sequence);
-	head->id = head->headers[head->count - 1].value;
+	head->id = head->attributes[head->count - 1].value;
 	add_encoded(head, SLICE_LITERAL("ce-source"), facts->source->uri);
 	add_encoded(head, SLICE_LITERAL("ce-subject"), presence->client_id);
 	add_time(head, facts->time_ns);

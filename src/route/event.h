@@ -6,7 +6,6 @@
 
 #include "base/buf.h"
 #include "session/presence.h"
-#include "webhook/webhook.h"
 
 /* X(NAME, label) */
 #define EVENT_TABLE(X)            \
@@ -44,10 +43,15 @@ struct event_facts {
 
 #define EVENT_ATTRIBUTES_MAX 20
 
+struct event_attribute {
+	struct slice name;  /* of the header */
+	struct slice value; /* never empty */
+};
+
 /* The attributes as header lines, "ce-..." each. Zero-initialise. */
 struct event_head {
-	struct buf text; /* what the headers point into */
-	struct webhook_header headers[EVENT_ATTRIBUTES_MAX];
+	struct buf text; /* what the attributes point into */
+	struct event_attribute attributes[EVENT_ATTRIBUTES_MAX];
 	size_t count;
 	struct slice id; /* ce-id: the same for the same facts; unique among all nodes */
 	struct slice content_type;

@@ -34,8 +34,8 @@ static struct presence *presence_of(const char *client_id, const char *subprotoc
 static char *value_of(const struct event_head *head, const char *name)
 {
 	for (size_t i = 0; i < head->count; i++)
-		if (slice_equals(head->headers[i].name, slice_from_text(name)))
-			return slice_to_text(head->headers[i].value);
+		if (slice_equals(head->attributes[i].name, slice_from_text(name)))
+			return slice_to_text(head->attributes[i].value);
 	return NULL;
 }
 

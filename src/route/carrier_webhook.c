@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * carrier_webhook.c - events as HTTP requests: webhook/ delivers one, with its retries. */
+#include <errno.h>
+
+#include "base/check.h"
+#include "route/backend_webhook.h"
+
+enum { WANTED_SUBPROTOCOL, WANTED_CONTENT_TYPE, WANTED_COUNT };
+
+struct webhook_flight {
+	struct event_flight base;
+	struct webhook_call call;
+	struct webhook_header headers[EVENT_ATTRIBUTES_MAX];
+	struct webhook_header wanted[WANTED_COUNT];
+};
+
+static struct webhook_flight *flight_of(struct event_flight *base)
+{
+	return CONTAINER_OF(base, struct webhook_flight, base);
+}
+
+static struct webhook *webhook_of(const struct webhook_flight *flight)
+{
+	return CONTAINER_OF(event_backend_of(flight->base.uplink), struct backend_webhook, base)
+		->webhook;
+}
+
+/* --- how it ends --- */
+
+static bool starts_with(struct slice text, const char *start)
+{
+	size_t len = strlen(start);
+
+	return text.len >= len && strncasecmp((const char *)text.data, start, len) == 0;
+}
+
+static bool is_text_type(struct slice content_type)
+{
+	static const char json[] = "application/json";
+	size_t len = strlen(json);
+
+	if (starts_with(content_type, "text/"))
+		return true;
+	return starts_with(content_type, json) &&
+	       (content_type.len == len || strchr("; \t", content_type.data[len]) != NULL);
+}
+
+static enum carry_result result_of(const struct webhook_call *call)
+{
+	switch (call->outcome) {
+	case WEBHOOK_OK:
+		return CARRY_TAKEN;
+	case WEBHOOK_REFUSED:
+		return call->cause == WEBHOOK_CAUSE_BUSY ? CARRY_FAILED : CARRY_REFUSED;
+	case WEBHOOK_TOO_BIG:
+		return CARRY_TOO_BIG;
+	case WEBHOOK_CANCELLED:
+		return CARRY_CANCELLED;
+	default:
+		return CARRY_FAILED;
+	}
+}
+
+static enum uplink_failure failure_of(const struct webhook_call *call)
+{
+	switch (call->cause) {
+	case WEBHOOK_CAUSE_TIMEOUT:
+	case WEBHOOK_CAUSE_DEADLINE:
+		return UPLINK_LATE;
+	case WEBHOOK_CAUSE_CONNECT:
+	case WEBHOOK_CAUSE_TLS:
+	case WEBHOOK_CAUSE_BREAKER:
+	case WEBHOOK_CAUSE_INTERNAL:
+		return UPLINK_DOWN;
+	default:
+		return UPLINK_BROKEN;
+	}
+}
+
+/* After a connect event every answer of 4xx and 5xx is a decision. */
+static enum carry_result decision_of(const struct webhook_call *call)
+{
+	enum carry_result result = result_of(call);
+
+	return call->outcome == WEBHOOK_REFUSED ? CARRY_REFUSED : result;
+}
+
+static bool is_refusal(const struct webhook_call *call)
+{
+	return call->outcome == WEBHOOK_REFUSED ||
+	       (call->outcome == WEBHOOK_FAILED && call->cause == WEBHOOK_CAUSE_SERVER_ERROR);
+}
+
+static void on_done(struct webhook_call *call)
+{
+	struct webhook_flight *flight = CONTAINER_OF(call, struct webhook_flight, call);
+	enum event_type type = flight->base.event->type;
+	struct slice content_type = flight->wanted[WANTED_CONTENT_TYPE].value;
+	struct carry_verdict verdict = {
+		.result = type == EVENT_CONNECT ? decision_of(call) : result_of(call),
+		.detail = call->error,
+		.wait_ns = call->retry_after_ns,
+		.subprotocol = flight->wanted[WANTED_SUBPROTOCOL].value,
+		.failure = failure_of(call),
+	};
+
+	if (type == EVENT_CONNECT && is_refusal(call))
+		verdict.refusal = (struct uplink_refusal){
+			.status = call->status,
+			.content_type = content_type,
+			.body = buf_slice(&call->response),
+		};
+	if (type == EVENT_MESSAGE)
+		verdict.answer = (struct message){
+			.is_text = is_text_type(content_type),
+			.bytes = buf_slice(&call->response),
+		};
+	event_flight_done(&flight->base, &verdict);
+}
+
+/* --- how it begins --- */
+
+static size_t headers_fill(const struct event_head *head, struct webhook_header *headers)
+{
+	for (size_t i = 0; i < head->count; i++)
+		headers[i] = (struct webhook_header){head->attributes[i].name,
+						     head->attributes[i].value};
+	return head->count;
+}
+
+static void prepare(struct event_flight *base)
+{
+	struct webhook_flight *flight = flight_of(base);
+	const struct event *event = base->event;
+
+	flight->wanted[WANTED_SUBPROTOCOL].name = SLICE_LITERAL("Gatehouse-Subprotocol");
+	flight->wanted[WANTED_CONTENT_TYPE].name = SLICE_LITERAL("Content-Type");
+	flight->call = (struct webhook_call){
+		.loop = base->uplink->loop,
+		.on_done = on_done,
+		.event_id = base->head.id,
+		.content_type = base->head.content_type,
+		.body = slice_of(event->body, event->len),
+		.headers = flight->headers,
+		.header_count = headers_fill(&base->head, flight->headers),
+		.wanted = flight->wanted,
+		.wanted_count = WANTED_COUNT,
+		.deadline_ns = event->type == EVENT_CONNECT ? base->uplink->deadline_ns : 0,
+		.may_retry = true,
+	};
+}
+
+static enum carry_result launch(struct event_flight *base)
+{
+	struct webhook_flight *flight = flight_of(base);
+	int r = webhook_start(webhook_of(flight), &flight->call);
+
+	if (r == 0)
+		return CARRY_UNDER_WAY;
+	base->detail = r == -EINVAL ? flight->call.error : strerror(-r);
+	return r == -EAGAIN ? CARRY_BUSY : r == -EINVAL ? CARRY_REFUSED : CARRY_FAILED;
+}
+
+static void cancel(struct event_flight *base)
+{
+	webhook_cancel(&flight_of(base)->call);
+}
+
+static void release(struct event_flight *base)
+{
+	webhook_call_release(&flight_of(base)->call);
+}
+
+const struct event_carrier carrier_webhook = {
+	.flight_size = sizeof(struct webhook_flight),
+	.prepare = prepare,
+	.launch = launch,
+	.cancel = cancel,
+	.release = release,
+};

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "route/event_queue.h"
+
+#include <errno.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+
+#define OUTCOME_LABEL(NAME, label) label,
+static const char *const labels[] = {EVENT_OUTCOME_TABLE(OUTCOME_LABEL)};
+
+const char *event_outcome_label(enum event_outcome outcome)
+{
+	return labels[outcome];
+}
+
+static void count(uint64_t *number, uint64_t change)
+{
+	__atomic_fetch_add(number, change, __ATOMIC_RELAXED);
+}
+
+static size_t cost_of(const struct event *event)
+{
+	return event->type == EVENT_MESSAGE ? sizeof(*event) + event->len : 0;
+}
+
+void event_queue_init(struct event_queue *queue, struct backend_stats *stats)
+{
+	*queue = (struct event_queue){.stats = stats};
+	list_init(&queue->events);
+}
+
+void event_queue_finish(struct event_queue *queue)
+{
+	while (!list_is_empty(&queue->events))
+		event_queue_end(queue, event_queue_first(queue), EVENT_DROPPED);
+}
+
+int event_queue_append(struct event_queue *queue, enum event_type type,
+		       const struct message *message)
+{
+	size_t len = message == NULL ? 0 : message->bytes.len;
+	struct event *event = malloc(sizeof(*event) + len);
+	uint64_t sequence = ++queue->sequence;
+
+	if (event == NULL)
+		return -ENOMEM;
+	*event = (struct event){
+		.sequence = sequence,
+		.time_ns = clock_wall_ns(),
+		.type = type,
+		.is_text = message != NULL && message->is_text,
+		.len = len,
+	};
+	if (len > 0)
+		memcpy(event->body, message->bytes.data, len);
+	list_append(&queue->events, &event->node);
+	queue->bytes += cost_of(event);
+	count(&queue->stats->waiting, 1);
+	return 0;
+}
+
+struct event *event_queue_first(const struct event_queue *queue)
+{
+	return list_is_empty(&queue->events) ? NULL
+					     : CONTAINER_OF(queue->events.next, struct event, node);
+}
+
+void event_queue_end(struct event_queue *queue, struct event *event, enum event_outcome outcome)
+{
+	count(&queue->stats->events[event->type][outcome], 1);
+	count(&queue->stats->waiting, (uint64_t)-1);
+	queue->bytes -= cost_of(event);
+	list_remove(&event->node);
+	free(event);
+}
+
+void event_queue_drop_messages(struct event_queue *queue)
+{
+	for (struct list_node *node = queue->events.next, *after; node != &queue->events;
+	     node = after) {
+		struct event *event = CONTAINER_OF(node, struct event, node);
+
+		after = node->next;
+		if (event->type == EVENT_MESSAGE)
+			event_queue_end(queue, event, EVENT_DROPPED);
+	}
+}

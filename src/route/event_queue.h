@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * event_queue.h - the events of one client that its back end does not have yet, in order.
+ *
+ * Layer: route. Belongs to the client's worker; the numbers are for all threads. */
+#pragma once
+
+#include "base/list.h"
+#include "route/event.h"
+#include "session/session.h"
+
+/* How an event ends. X(NAME, label) */
+#define EVENT_OUTCOME_TABLE(X)                                                     \
+	X(DELIVERED, "delivered")           /* the back end has it */              \
+	X(REFUSED, "refused")               /* it does not want it, now or ever */ \
+	X(ANSWER_TOO_BIG, "answer_too_big") /* over answer_max: not passed on */   \
+	X(DROPPED, "dropped")               /* given up: on_failure: close, or at the end */
+
+#define EVENT_OUTCOME_ENUM(NAME, label) EVENT_##NAME,
+enum event_outcome { EVENT_OUTCOME_TABLE(EVENT_OUTCOME_ENUM) EVENT_OUTCOME_COUNT };
+
+const char *event_outcome_label(enum event_outcome outcome);
+
+/* Of one back end; relaxed atomics. */
+struct backend_stats {
+	uint64_t events[EVENT_TYPE_COUNT][EVENT_OUTCOME_COUNT];
+	uint64_t waiting; /* gauge: events not yet delivered, those under way included */
+};
+
+struct event {
+	struct list_node node;
+	uint64_t sequence;
+	uint64_t time_ns;
+	enum event_type type;
+	bool is_text;
+	size_t len;
+	uint8_t body[];
+};
+
+struct event_queue {
+	struct list_node events;
+	struct backend_stats *stats;
+	size_t bytes;      /* of messages, with what they cost beside their bodies */
+	uint64_t sequence; /* of the last event */
+};
+
+void event_queue_init(struct event_queue *queue, struct backend_stats *stats);
+
+/* Ends all that is left. */
+void event_queue_finish(struct event_queue *queue);
+
+/* `message` is the body, and may be NULL. 0 or -ENOMEM; the sequence number is used up in
+ * any case, so that a gap can be seen. */
+int event_queue_append(struct event_queue *queue, enum event_type type,
+		       const struct message *message);
+
+/* NULL: there is none. */
+struct event *event_queue_first(const struct event_queue *queue);
+
+/* Counts, removes and frees it. */
+void event_queue_end(struct event_queue *queue, struct event *event, enum event_outcome outcome);
+
+/* All messages, but neither the beginning nor the end of the connection. */
+void event_queue_drop_messages(struct event_queue *queue);

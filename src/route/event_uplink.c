@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Whatever changes ends in go_on (from the loop) or next (from the owner), which begin the
+ * next events, and free the uplink after the last. The owner is told of things by the former
+ * only; so what a launch says at once, if it is not simply taken, waits for a timer. */
+#include "route/event_uplink.h"
+
+#include <errno.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "webhook/webhook_backoff.h"
+
+static struct event_uplink *uplink_of(struct uplink *base)
+{
+	return CONTAINER_OF(base, struct event_uplink, base);
+}
+
+static int append(struct event_uplink *uplink, enum event_type type, const struct message *message)
+{
+	int r = event_queue_append(&uplink->queue, type, message);
+
+	if (uplink->queue.bytes >= event_backend_of(uplink)->config->queue_max)
+		uplink->base.is_full = true;
+	return r;
+}
+
+/* Half the queue must be free before the client is read again: not each message for itself.
+ * True: the owner, if it does not ask by itself, is to be told. */
+static bool make_room(struct event_uplink *uplink)
+{
+	if (!uplink->base.is_full ||
+	    uplink->queue.bytes > event_backend_of(uplink)->config->queue_max / 2)
+		return false;
+	uplink->base.is_full = false;
+	return uplink->base.owner != NULL;
+}
+
+static void tell_trouble(const struct event_uplink *uplink, const char *what, const char *detail)
+{
+	uplink->base.handler->on_trouble(&uplink->base, what, detail);
+}
+
+/* --- the flight --- */
+
+static void flight_free(struct event_flight *flight)
+{
+	event_backend_of(flight->uplink)->carrier->release(flight);
+	event_head_finish(&flight->head);
+	free(flight);
+}
+
+/* Ends the event under way; the flight, which may hold an answer, is the caller's. */
+static struct event_flight *land(struct event_uplink *uplink, enum event_outcome outcome)
+{
+	struct event_flight *flight = uplink->flight;
+
+	uplink->flight = NULL;
+	if (flight->event != NULL)
+		event_queue_end(&uplink->queue, flight->event, outcome);
+	flight->event = NULL;
+	return flight;
+}
+
+static int head_write(struct event_flight *flight)
+{
+	const struct event_uplink *uplink = flight->uplink;
+	const struct event *event = flight->event;
+
+	return event_head_write(
+		&flight->head,
+		&(struct event_facts){
+			.source = event_backend_of(uplink)->source,
+			.presence = uplink->presence,
+			.traceparent = slice_of(uplink->trace, uplink->traceparent_len),
+			.tracestate = slice_of(uplink->trace + uplink->traceparent_len,
+					       uplink->tracestate_len),
+			.type = event->type,
+			.sequence = event->sequence,
+			.time_ns = event->time_ns,
+			.is_text = event->is_text,
+			.reason = uplink->end.reason,
+			.code = uplink->end.code,
+		});
+}
+
+static void on_timer(struct timer *timer);
+
+/* Of the first event, or of none. NULL: memory is out. */
+static struct event_flight *flight_create(struct event_uplink *uplink, struct event *event)
+{
+	const struct event_carrier *carrier = event_backend_of(uplink)->carrier;
+	struct event_flight *flight = calloc(1, carrier->flight_size);
+
+	if (flight == NULL)
+		return NULL;
+	flight->uplink = uplink;
+	flight->event = event;
+	loop_timer_init(&flight->timer, on_timer);
+	if (event != NULL && head_write(flight) < 0) {
+		free(flight);
+		return NULL;
+	}
+	if (event != NULL)
+		carrier->prepare(flight);
+	return flight;
+}
+
+/* True: the event is there already. */
+static bool launch(struct event_flight *flight)
+{
+	struct event_uplink *uplink = flight->uplink;
+	enum carry_result result = event_backend_of(uplink)->carrier->launch(flight);
+
+	flight->is_under_way = result == CARRY_UNDER_WAY;
+	if (flight->is_under_way || result == CARRY_TAKEN)
+		return result == CARRY_TAKEN;
+	flight->said = (uint8_t)result;
+	loop_timer_start(uplink->loop, &flight->timer, 0);
+	return false;
+}
+
+/* The back end did not take the first event, with all retries. */
+static void drop(struct event_uplink *uplink, const char *detail)
+{
+	struct event_flight *landed = NULL;
+
+	uplink->is_telling = true;
+	if (uplink->flight != NULL)
+		landed = land(uplink, EVENT_DROPPED);
+	else
+		event_queue_end(&uplink->queue, event_queue_first(&uplink->queue), EVENT_DROPPED);
+	tell_trouble(uplink, "an event was dropped", detail);
+	if (landed != NULL)
+		flight_free(landed);
+	event_queue_drop_messages(&uplink->queue);
+	if (uplink->base.owner != NULL)
+		uplink->base.handler->on_down(&uplink->base);
+	uplink->is_telling = false;
+}
+
+static bool may_begin(const struct event_uplink *uplink)
+{
+	if (uplink->flight != NULL || event_queue_first(&uplink->queue) == NULL)
+		return false;
+	if (uplink->base.owner == NULL)
+		return !uplink->is_aborted;
+	return !event_backend_of(uplink)->has_answer ||
+	       uplink->base.handler->may_send(&uplink->base);
+}
+
+/* Begins events until one is under way. */
+static void deliver(struct event_uplink *uplink)
+{
+	while (may_begin(uplink)) {
+		uplink->flight = flight_create(uplink, event_queue_first(&uplink->queue));
+		if (uplink->flight == NULL)
+			drop(uplink, "the gateway is out of memory");
+		else if (launch(uplink->flight))
+			flight_free(land(uplink, EVENT_DELIVERED));
+	}
+}
+
+static void end_if_done(struct event_uplink *uplink)
+{
+	bool has_events = event_queue_first(&uplink->queue) != NULL;
+
+	if (uplink->base.owner != NULL || uplink->flight != NULL ||
+	    (has_events && !uplink->is_aborted))
+		return;
+	uplink->base.handler->on_gone(&uplink->base);
+	event_queue_finish(&uplink->queue);
+	presence_unref(&uplink->presence);
+	free(uplink);
+}
+
+/* The owner has asked for something, and looks for itself what has changed. */
+static void next(struct event_uplink *uplink)
+{
+	if (uplink->is_telling)
+		return;
+	deliver(uplink);
+	make_room(uplink);
+	end_if_done(uplink);
+}
+
+/* From the loop, after the owner has been told of what has happened. */
+static void go_on(struct event_uplink *uplink)
+{
+	uplink->is_telling = false;
+	deliver(uplink);
+	while (make_room(uplink)) {
+		uplink->is_telling = true;
+		uplink->base.handler->on_room(&uplink->base);
+		uplink->is_telling = false;
+		deliver(uplink);
+	}
+	end_if_done(uplink);
+}
+
+/* --- what became of it --- */
+
+static void try_later(struct event_flight *flight, uint64_t wait_ns)
+{
+	struct event_uplink *uplink = flight->uplink;
+	const struct config_backend *config = event_backend_of(uplink)->config;
+	uint64_t delay_ns = webhook_backoff_ns(config->retry_min * NS_PER_MS,
+					       config->retry_max * NS_PER_MS, ++flight->rounds,
+					       random_u32(uplink->random));
+
+	loop_timer_start(uplink->loop, &flight->timer, MAX(delay_ns, MAX(wait_ns, NS_PER_MS)));
+}
+
+static void fail(struct event_flight *flight, const struct carry_verdict *verdict)
+{
+	struct event_uplink *uplink = flight->uplink;
+	const struct event_backend *backend = event_backend_of(uplink);
+
+	if (++flight->failures > backend->retries) {
+		if (backend->config->on_failure == CONFIG_ON_FAILURE_CLOSE) {
+			drop(uplink, verdict->detail);
+			go_on(uplink);
+			return;
+		}
+		tell_trouble(uplink, "an event waits for its back end", verdict->detail);
+	}
+	try_later(flight, verdict->wait_ns);
+}
+
+static enum event_outcome outcome_of(const struct carry_verdict *verdict)
+{
+	switch (verdict->result) {
+	case CARRY_TAKEN:
+		return EVENT_DELIVERED;
+	case CARRY_REFUSED:
+		return EVENT_REFUSED;
+	case CARRY_TOO_BIG:
+		return EVENT_ANSWER_TOO_BIG;
+	default:
+		return EVENT_DROPPED;
+	}
+}
+
+static void pass_answer(struct event_uplink *uplink, const struct carry_verdict *verdict)
+{
+	if (verdict->result == CARRY_REFUSED)
+		tell_trouble(uplink, "an event was refused", verdict->detail);
+	else if (verdict->result == CARRY_TOO_BIG)
+		tell_trouble(uplink, "an answer is too long", verdict->detail);
+	else if (verdict->answer.bytes.len > 0 && uplink->base.owner != NULL)
+		uplink->base.handler->on_message(&uplink->base, &verdict->answer);
+}
+
+static void accept_client(struct event_uplink *uplink, struct slice subprotocol)
+{
+	uplink->is_accepted = true;
+	if (uplink->base.owner != NULL)
+		uplink->base.handler->on_accepted(&uplink->base, subprotocol);
+	else if (event_backend_of(uplink)->is_asked) /* gone, but it is taken for connected */
+		append(uplink, EVENT_DISCONNECTED, NULL);
+}
+
+static void refuse_client(struct event_uplink *uplink, const struct carry_verdict *verdict)
+{
+	const struct uplink_handler *handler = uplink->base.handler;
+
+	if (uplink->base.owner == NULL)
+		return;
+	if (verdict->refusal.status != 0)
+		handler->on_refused(&uplink->base, &verdict->refusal);
+	else
+		handler->on_undecided(&uplink->base, verdict->failure, verdict->detail);
+	uplink->base.owner = NULL;
+}
+
+static void decide(struct event_uplink *uplink, const struct carry_verdict *verdict)
+{
+	if (verdict->result == CARRY_TAKEN)
+		accept_client(uplink, verdict->subprotocol);
+	else
+		refuse_client(uplink, verdict);
+}
+
+void event_flight_done(struct event_flight *flight, const struct carry_verdict *verdict)
+{
+	struct event_uplink *uplink = flight->uplink;
+	bool is_decision = flight->event == NULL || flight->event->type == EVENT_CONNECT;
+	bool is_final = is_decision || uplink->is_aborted;
+
+	flight->is_under_way = false;
+	if (verdict->result == CARRY_FAILED && !is_final) {
+		fail(flight, verdict);
+		return;
+	}
+	if (verdict->result == CARRY_BUSY && !is_final) {
+		try_later(flight, verdict->wait_ns);
+		return;
+	}
+	uplink->is_telling = true;
+	land(uplink, outcome_of(verdict));
+	if (is_decision)
+		decide(uplink, verdict);
+	else if (!uplink->is_aborted)
+		pass_answer(uplink, verdict);
+	flight_free(flight);
+	go_on(uplink);
+}
+
+static void on_timer(struct timer *timer)
+{
+	struct event_flight *flight = CONTAINER_OF(timer, struct event_flight, timer);
+	struct event_uplink *uplink = flight->uplink;
+	struct carry_verdict verdict = {
+		.result = flight->said,
+		.detail = flight->detail,
+		.failure = UPLINK_DOWN,
+	};
+
+	flight->said = CARRY_UNDER_WAY;
+	if (verdict.result != CARRY_UNDER_WAY) {
+		event_flight_done(flight, &verdict);
+	} else if (launch(flight)) {
+		flight_free(land(uplink, EVENT_DELIVERED));
+		go_on(uplink);
+	}
+}
+
+/* --- what the owner asks for --- */
+
+static struct event_uplink *uplink_create(const struct backend *backend,
+					  const struct uplink_request *request)
+{
+	size_t trace_len = request->traceparent.len + request->tracestate.len;
+	struct event_uplink *uplink = calloc(1, sizeof(*uplink) + trace_len);
+
+	if (uplink == NULL)
+		return NULL;
+	uplink->base.backend = backend;
+	list_init(&uplink->base.node);
+	event_queue_init(&uplink->queue, &event_backend_of(uplink)->stats);
+	uplink->presence = presence_ref(request->presence);
+	uplink->loop = request->loop;
+	uplink->random = request->random;
+	uplink->deadline_ns = request->deadline_ns;
+	uplink->traceparent_len = (uint16_t)request->traceparent.len;
+	uplink->tracestate_len = (uint16_t)request->tracestate.len;
+	if (request->traceparent.len > 0)
+		memcpy(uplink->trace, request->traceparent.data, request->traceparent.len);
+	if (request->tracestate.len > 0)
+		memcpy(uplink->trace + request->traceparent.len, request->tracestate.data,
+		       request->tracestate.len);
+	return uplink;
+}
+
+/* Nobody is asked: the client may come in as soon as the owner can be told so. */
+static struct event_flight *flight_of_none(struct event_uplink *uplink)
+{
+	struct event_flight *flight = flight_create(uplink, NULL);
+
+	if (flight == NULL)
+		return NULL;
+	flight->said = CARRY_TAKEN;
+	loop_timer_start(uplink->loop, &flight->timer, 0);
+	return flight;
+}
+
+static struct event_flight *flight_of_connect(struct event_uplink *uplink, struct slice head)
+{
+	if (event_queue_append(&uplink->queue, EVENT_CONNECT, &(struct message){.bytes = head}) < 0)
+		return NULL;
+	struct event_flight *flight = flight_create(uplink, event_queue_first(&uplink->queue));
+
+	if (flight != NULL)
+		CHECK(!launch(flight)); /* nobody decides at once */
+	return flight;
+}
+
+static struct uplink *uplink_open(const struct backend *backend,
+				  const struct uplink_request *request)
+{
+	struct event_uplink *uplink = uplink_create(backend, request);
+
+	if (uplink == NULL)
+		return NULL;
+	uplink->flight = event_backend_of(uplink)->is_asked
+				 ? flight_of_connect(uplink, request->head)
+				 : flight_of_none(uplink);
+	if (uplink->flight != NULL)
+		return &uplink->base;
+	event_queue_finish(&uplink->queue);
+	presence_unref(&uplink->presence);
+	free(uplink);
+	return NULL;
+}
+
+static void uplink_connected(struct uplink *base, struct presence *presence)
+{
+	struct event_uplink *uplink = uplink_of(base);
+
+	presence_unref(&uplink->presence);
+	uplink->presence = presence_ref(presence);
+	append(uplink, EVENT_CONNECTED, NULL);
+	next(uplink);
+}
+
+static int uplink_message(struct uplink *base, const struct message *message)
+{
+	struct event_uplink *uplink = uplink_of(base);
+	int r = append(uplink, EVENT_MESSAGE, message);
+
+	if (r == 0)
+		next(uplink);
+	return r;
+}
+
+static void uplink_resume(struct uplink *base)
+{
+	next(uplink_of(base));
+}
+
+static void uplink_close(struct uplink *base, const struct uplink_end *end)
+{
+	struct event_uplink *uplink = uplink_of(base);
+
+	uplink->end = *end;
+	base->owner = NULL;
+	if (uplink->is_accepted)
+		append(uplink, EVENT_DISCONNECTED, NULL);
+	else if (uplink->flight != NULL && uplink->flight->is_under_way)
+		event_backend_of(uplink)->carrier->cancel(uplink->flight);
+	next(uplink);
+}
+
+static void uplink_abort(struct uplink *base)
+{
+	struct event_uplink *uplink = uplink_of(base);
+	struct event_flight *flight = uplink->flight;
+
+	uplink->is_aborted = true;
+	if (flight != NULL && flight->is_under_way) {
+		event_backend_of(uplink)->carrier->cancel(flight);
+		return;
+	}
+	if (flight != NULL) {
+		loop_timer_stop(uplink->loop, &flight->timer);
+		flight_free(land(uplink, EVENT_DROPPED));
+	}
+	next(uplink);
+}
+
+static const struct uplink_ops event_uplink_ops = {
+	.open = uplink_open,
+	.connected = uplink_connected,
+	.message = uplink_message,
+	.resume = uplink_resume,
+	.close = uplink_close,
+	.abort = uplink_abort,
+};
+
+void event_backend_init(struct event_backend *backend, const struct config_backend *config,
+			const struct event_source *source, const struct event_carrier *carrier)
+{
+	backend->base = (struct backend){.name = config->name, .ops = &event_uplink_ops};
+	backend->config = config;
+	backend->source = source;
+	backend->carrier = carrier;
+}

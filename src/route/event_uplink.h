@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * event_uplink.h - back ends that are told of events, and the uplinks of their clients.
+ *
+ * Layer: route. Here is what all kinds of them have in common: the order of a client's
+ * events, of which one is under way while the others wait, and what happens if the back end
+ * does not take one. How an event gets there is the business of the kind's carrier. */
+#pragma once
+
+#include "base/check.h"
+#include "config/config.h"
+#include "route/backend.h"
+#include "route/event_queue.h"
+
+struct event_carrier;
+
+/* A back end of the configuration; each kind's struct begins with it. */
+struct event_backend {
+	struct backend base;
+	const struct config_backend *config;
+	const struct event_source *source;
+	const struct event_carrier *carrier;
+	void (*destroy)(struct event_backend *backend); /* when no uplink is left */
+	/* Failures of an event, in a row, that are not worth a word; then on_failure applies. */
+	uint32_t retries;
+	bool is_asked;   /* has the carrier take connect events; else all clients may come in */
+	bool has_answer; /* to messages: none is sent while the client's own queue is full */
+	struct backend_stats stats;
+};
+
+/* What could not be done, in the user's words. */
+struct backend_error {
+	char text[512];
+};
+
+/* `backend` is zeroed. The rest is the kind's to set. */
+void event_backend_init(struct event_backend *backend, const struct config_backend *config,
+			const struct event_source *source, const struct event_carrier *carrier);
+
+/* An attempt to deliver the first event of an uplink; each kind's struct begins with it. */
+struct event_flight {
+	struct event_uplink *uplink;
+	struct event *event; /* NULL: of a client that may come in without anybody being asked */
+	struct event_head head;
+	struct timer timer;
+	const char *detail; /* the carrier's, lives as long: why launch said no */
+	uint32_t rounds, failures;
+	uint8_t said; /* by launch, and not yet dealt with: enum carry_result */
+	bool is_under_way;
+};
+
+/* What became of an attempt. */
+enum carry_result {
+	CARRY_UNDER_WAY, /* event_flight_done will be called */
+	CARRY_TAKEN,     /* of a connect event: the client may come in */
+	CARRY_REFUSED,   /* the back end does not want it, or can never get it */
+	CARRY_TOO_BIG,   /* taken, but the answer is too long */
+	CARRY_FAILED,    /* to be tried again, as on_failure says */
+	CARRY_BUSY,      /* to be tried again; that is nobody's fault */
+	CARRY_CANCELLED,
+};
+
+struct carry_verdict {
+	enum carry_result result; /* not CARRY_UNDER_WAY */
+	const char *detail;       /* in words, if it was not taken */
+	uint64_t wait_ns;         /* FAILED and BUSY: sooner is pointless; 0: not known */
+	struct message answer;    /* to a message, for the client; empty: none */
+	/* Of a connect event. */
+	struct slice subprotocol;      /* TAKEN: the back end's choice; data NULL: none */
+	struct uplink_refusal refusal; /* else; status 0: it is none, but a failure */
+	enum uplink_failure failure;
+};
+
+struct event_carrier {
+	size_t flight_size;
+	/* What lies in the flight beside zeros, its uplink, event and head. */
+	void (*prepare)(struct event_flight *flight);
+	/* Never calls event_flight_done. If the result is not UNDER_WAY, and not TAKEN, sets
+	 * flight->detail. May be called again after FAILED and BUSY. */
+	enum carry_result (*launch)(struct event_flight *flight);
+	/* While under way: event_flight_done will be called soon. */
+	void (*cancel)(struct event_flight *flight);
+	/* Before the flight is freed. */
+	void (*release)(struct event_flight *flight);
+};
+
+struct event_uplink {
+	struct uplink base;
+	struct presence *presence;
+	struct loop *loop;
+	struct random_source *random;
+	struct event_queue queue;
+	struct event_flight *flight; /* of the first event, if there is one */
+	uint64_t deadline_ns;        /* of the connect event, of clock_now_ns */
+	struct uplink_end end;       /* once closed */
+	uint16_t traceparent_len;
+	uint16_t tracestate_len;
+	bool is_telling;  /* the owner is being told: what it asks for meanwhile is queued only */
+	bool is_accepted; /* the client may come in */
+	bool is_aborted;
+	uint8_t trace[]; /* traceparent, tracestate */
+};
+
+static inline struct event_backend *event_backend_of(const struct event_uplink *uplink)
+{
+	return CONTAINER_OF(uplink->base.backend, struct event_backend, base);
+}
+
+/* Once after each launch that said CARRY_UNDER_WAY, from the loop. What the verdict points
+ * to is lent. The flight may be freed. */
+void event_flight_done(struct event_flight *flight, const struct carry_verdict *verdict);
