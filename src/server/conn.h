@@ -186,7 +186,7 @@ bool conn_enter(struct conn *conn, const struct conn_claim *claim);
  * none. */
 void conn_leave(struct conn *conn);
 
-/* conn_uplink.c: the road to an asynchronous back end. */
+/* conn_asking.c: an upgrade that waits for others before it is answered. */
 struct conn_asking {
 	const struct conn_request *request;
 	struct slice key;
@@ -198,6 +198,11 @@ struct conn_asking {
  * out. */
 void conn_ask(struct conn *conn, const struct conn_asking *asking);
 
+/* In CONN_ASKING: the back end lets the client in; it is refused; memory is out. */
+void conn_asking_decided(struct conn *conn);
+void conn_asking_reject(struct conn *conn, unsigned status, const char *detail);
+void conn_asking_no_memory(struct conn *conn);
+
 /* In CONN_ASKING: bytes; the client has gone; the time is over; the gateway is stopping; the
  * end. */
 void conn_asking_recv(struct conn *conn, const uint8_t *data, size_t len);
@@ -205,6 +210,13 @@ void conn_asking_cancel(struct conn *conn, enum close_reason reason);
 void conn_asking_timeout(struct conn *conn);
 void conn_asking_drain(struct conn *conn);
 void conn_asking_release(struct conn *conn);
+
+/* conn_uplink.c: the road to an asynchronous back end. Asks it whether the client may come
+ * in; false: memory is out. */
+bool conn_uplink_open(struct conn *conn, const struct conn_request *request);
+
+/* The client is in. Nothing happens if its back end is a synchronous one. */
+void conn_uplink_connected(struct conn *conn);
 
 /* The connection begins to end, for its reason; `code` of a close frame, 0: the reason's. */
 void conn_uplink_close(struct conn *conn, uint16_t code);

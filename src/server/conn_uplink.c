@@ -10,91 +10,9 @@
 #include "proto/ws_close.h"
 #include "server/conn.h"
 
-/* What a client sends before it is answered is held; with so much of it, it is not read until
- * then. Until then its going away is noticed. */
-#define EARLY_READ_MAX 16384
-#define EARLY_HELD_MAX 1048576
-
 const struct route *conn_route(const struct conn *conn)
 {
 	return conn->has_uplink ? conn->uplink->route : conn->route;
-}
-
-/* --- the wait --- */
-
-static void wait_free(struct upgrade_wait *wait)
-{
-	if (wait == NULL)
-		return;
-	buf_finish(&wait->offered);
-	buf_finish(&wait->held);
-	free(wait);
-}
-
-/* The connection is as before it asked. */
-static struct upgrade_wait *wait_take(struct conn *conn)
-{
-	struct upgrade_wait *wait = conn->wait;
-
-	conn->head = NULL;
-	conn->state = CONN_HEAD;
-	return wait;
-}
-
-void conn_asking_release(struct conn *conn)
-{
-	wait_free(wait_take(conn));
-}
-
-/* All lists of subprotocols that the client sent, as one. */
-static int offered_copy(const struct conn_request *request, struct buf *out)
-{
-	const struct http_head *head = request->head;
-
-	for (size_t i = 0; i < head->field_count; i++) {
-		const struct http_field *field = &head->fields[i];
-		struct slice name = slice_of(request->data + field->name_at, field->name_len);
-		struct slice value = slice_of(request->data + field->value_at, field->value_len);
-
-		if (slice_equals_nocase(name, SLICE_LITERAL("Sec-WebSocket-Protocol")) &&
-		    (buf_append(out, value.data, value.len, HTTP_BODY_MAX) < 0 ||
-		     buf_append(out, ",", 1, HTTP_BODY_MAX) < 0))
-			return -1;
-	}
-	return 0;
-}
-
-static bool is_offered(struct slice list, struct slice name)
-{
-	while (list.len > 0) {
-		const uint8_t *comma = memchr(list.data, ',', list.len);
-		size_t len = comma == NULL ? list.len : (size_t)(comma - list.data);
-
-		if (slice_equals(slice_trim(slice_of(list.data, len)), name))
-			return name.len > 0;
-		len += comma != NULL;
-		list = slice_of(list.data + len, list.len - len);
-	}
-	return false;
-}
-
-static struct upgrade_wait *wait_create(const struct conn_asking *asking)
-{
-	struct upgrade_wait *wait = calloc(1, sizeof(*wait));
-	const struct conn_request *request = asking->request;
-
-	if (wait == NULL)
-		return NULL;
-	CHECK(asking->key.len == WS_KEY_LEN);
-	memcpy(wait->key, asking->key.data, WS_KEY_LEN);
-	wait->subprotocol = asking->subprotocol;
-	wait->claim = asking->claim;
-	if (offered_copy(request, &wait->offered) == 0 &&
-	    (request->rest_len == 0 ||
-	     buf_append(&wait->held, request->rest, request->rest_len, EARLY_HELD_MAX) == 0))
-		return wait;
-	wait_free(wait);
-	return NULL;
 }
 
 /* --- asking --- */
@@ -111,12 +29,12 @@ static uint64_t deadline_ns(const struct conn *conn)
 	       (limit_us > passed_us ? limit_us - passed_us : UINT64_C(1)) * NS_PER_US;
 }
 
-static struct uplink *uplink_open(struct conn *conn, const struct conn_request *request)
+static struct uplink *ask(struct conn *conn, const struct conn_request *request)
 {
 	struct worker *worker = conn->worker;
 	struct presence *presence = conn->session.presence;
 	const struct backend *backend = conn->route->backend;
-	struct uplink_request ask = {
+	struct uplink_request asked = {
 		.presence = presence,
 		.head = slice_of(request->data, (size_t)(request->rest - request->data)),
 		.loop = worker->loop,
@@ -128,26 +46,21 @@ static struct uplink *uplink_open(struct conn *conn, const struct conn_request *
 	presence->connection_id = directory_reserve_id(worker->service->directory);
 	if (http_field_find(request->head, request->data, "traceparent", &value) == 1 &&
 	    event_traceparent_is_good(value))
-		ask.traceparent = value;
-	if (ask.traceparent.len > 0 &&
+		asked.traceparent = value;
+	if (asked.traceparent.len > 0 &&
 	    http_field_find(request->head, request->data, "tracestate", &value) == 1 &&
 	    event_tracestate_is_good(value))
-		ask.tracestate = value;
-	return backend->ops->open(backend, &ask);
+		asked.tracestate = value;
+	return backend->ops->open(backend, &asked);
 }
 
-void conn_ask(struct conn *conn, const struct conn_asking *asking)
+bool conn_uplink_open(struct conn *conn, const struct conn_request *request)
 {
 	struct worker *worker = conn->worker;
-	struct upgrade_wait *wait = wait_create(asking);
-	struct uplink *uplink = wait == NULL ? NULL : uplink_open(conn, asking->request);
+	struct uplink *uplink = ask(conn, request);
 
-	if (uplink == NULL) {
-		wait_free(wait);
-		conn_leave(conn);
-		conn_refuse(conn, REFUSAL_MEMORY, 0, 0);
-		return;
-	}
+	if (uplink == NULL)
+		return false;
 	uplink->handler = &handler;
 	uplink->owner = conn;
 	uplink->worker = worker;
@@ -155,54 +68,32 @@ void conn_ask(struct conn *conn, const struct conn_asking *asking)
 	list_append(&worker->uplinks, &uplink->node);
 	conn->uplink = uplink;
 	conn->has_uplink = true;
-	conn->wait = wait;
-	conn->state = CONN_ASKING;
+	return true;
 }
 
-void conn_asking_recv(struct conn *conn, const uint8_t *data, size_t len)
+void conn_uplink_connected(struct conn *conn)
 {
-	struct buf *held = &conn->wait->held;
+	struct uplink *uplink = conn->has_uplink ? conn->uplink : NULL;
 
-	if (buf_append(held, data, len, EARLY_HELD_MAX) < 0)
-		conn_asking_cancel(conn, CLOSE_SLOW_READER);
-	else if (held->len >= EARLY_READ_MAX)
-		tcp_read_stop(&conn->tcp);
-}
-
-void conn_asking_cancel(struct conn *conn, enum close_reason reason)
-{
-	conn_asking_release(conn);
-	conn_leave(conn);
-	conn_cut(conn, reason);
-}
-
-/* The client is not let in, and told so. */
-static void reject(struct conn *conn, unsigned status, const char *detail)
-{
-	conn_leave(conn);
-	conn_reject(conn, status, detail);
-}
-
-void conn_asking_timeout(struct conn *conn)
-{
-	char detail[160];
-
-	snprintf(detail, sizeof(detail),
-		 "The back end '%s' did not decide within server.handshake_timeout.",
-		 conn_route(conn)->backend->name);
-	conn_asking_release(conn);
-	stat_add(&conn->worker->stats.handshake_timeouts, 1);
-	reject(conn, 504, detail);
-}
-
-void conn_asking_drain(struct conn *conn)
-{
-	conn_asking_release(conn);
-	conn_leave(conn);
-	conn_refuse(conn, REFUSAL_DRAINING, conn->worker->stats.connections, 0);
+	if (uplink != NULL)
+		uplink->backend->ops->connected(uplink, conn->session.presence);
 }
 
 /* --- the decision --- */
+
+static bool is_offered(struct slice list, struct slice name)
+{
+	while (list.len > 0) {
+		const uint8_t *comma = memchr(list.data, ',', list.len);
+		size_t len = comma == NULL ? list.len : (size_t)(comma - list.data);
+
+		if (slice_equals(slice_trim(slice_of(list.data, len)), name))
+			return name.len > 0;
+		len += comma != NULL;
+		list = slice_of(list.data + len, list.len - len);
+	}
+	return false;
+}
 
 static struct conn *conn_of(const struct uplink *uplink)
 {
@@ -245,48 +136,25 @@ static const char *subprotocol_adopt(struct conn *conn, struct slice choice)
 	return presence->subprotocol;
 }
 
-/* False: the client is answered. */
-static bool choose(struct conn *conn, struct upgrade_wait *wait, struct slice choice)
-{
-	char detail[256];
-
-	if (choice.data == NULL)
-		return true;
-	if (!is_offered(buf_slice(&wait->offered), choice)) {
-		snprintf(detail, sizeof(detail),
-			 "The back end '%s' chose a subprotocol that the client did not offer.",
-			 conn_route(conn)->backend->name);
-		reject(conn, 502, detail);
-		return false;
-	}
-	wait->subprotocol = subprotocol_adopt(conn, choice);
-	if (wait->subprotocol != NULL)
-		return true;
-	conn_leave(conn);
-	conn_refuse(conn, REFUSAL_MEMORY, 0, 0);
-	return false;
-}
-
-static void let_in(struct conn *conn, struct upgrade_wait *wait)
-{
-	struct uplink *uplink = conn->uplink;
-
-	if (!conn_upgrade_finish(conn, slice_of(wait->key, WS_KEY_LEN), wait->subprotocol))
-		return;
-	uplink->backend->ops->connected(uplink, conn->session.presence);
-	tcp_read_start(&conn->tcp);
-	if (wait->held.len > 0)
-		conn_ws_recv(conn, wait->held.data, wait->held.len);
-}
-
 static void on_accepted(struct uplink *uplink, struct slice subprotocol)
 {
 	struct conn *conn = conn_of(uplink);
-	struct upgrade_wait *wait = wait_take(conn);
+	struct upgrade_wait *wait = conn->wait;
+	char detail[256];
 
-	if (choose(conn, wait, subprotocol) && conn_enter(conn, &wait->claim))
-		let_in(conn, wait);
-	wait_free(wait);
+	if (subprotocol.data != NULL && !is_offered(buf_slice(&wait->offered), subprotocol)) {
+		snprintf(detail, sizeof(detail),
+			 "The back end '%s' chose a subprotocol that the client did not offer.",
+			 uplink->backend->name);
+		conn_asking_reject(conn, 502, detail);
+		return;
+	}
+	if (subprotocol.data != NULL)
+		wait->subprotocol = subprotocol_adopt(conn, subprotocol);
+	if (subprotocol.data != NULL && wait->subprotocol == NULL)
+		conn_asking_no_memory(conn);
+	else
+		conn_asking_decided(conn);
 }
 
 static bool is_field_value(struct slice text)
@@ -345,8 +213,7 @@ static void on_undecided(struct uplink *uplink, enum uplink_failure failure, con
 	snprintf(text, sizeof(text), "The back end '%s' %s.", uplink->backend->name,
 		 answers[failure].text);
 	forget(conn);
-	conn_asking_release(conn);
-	reject(conn, answers[failure].status, text);
+	conn_asking_reject(conn, answers[failure].status, text);
 }
 
 /* --- the open connection --- */
