@@ -299,8 +299,7 @@ static void hand_back_closed(struct loop *loop)
 		struct tcp *tcp = loop->closed;
 
 		loop->closed = tcp->next_queued;
-		outbuf_put(&loop->outbufs, tcp->sending);
-		outbuf_put(&loop->outbufs, tcp->pending);
+		tcp_output_drop(tcp);
 		tcp->handler->on_closed(tcp);
 	}
 	while (loop->closed_listeners != NULL) {

@@ -117,7 +117,7 @@ static void receive(struct tcp *tcp)
 
 static void flush(struct tcp *tcp)
 {
-	uint8_t *data;
+	const uint8_t *data;
 	size_t len;
 
 	while ((tcp->flags & (STREAM_WRITABLE | STREAM_FAILED | STREAM_CLOSING)) ==

@@ -125,11 +125,14 @@ void listener_starve(struct listener *listener, int error);
 
 /* The next bytes to send, in *out_data; 0 if there are none. Moves pending output
  * behind sending. */
-size_t tcp_output(struct tcp *tcp, uint8_t **out_data);
+size_t tcp_output(struct tcp *tcp, const uint8_t **out_data);
 
 /* `sent` bytes of tcp_output are with the kernel. Frees, continues, tells on_drain;
  * true if there is more to send now. */
 bool tcp_output_sent(struct tcp *tcp, size_t sent);
+
+/* Drops what is queued. */
+void tcp_output_drop(struct tcp *tcp);
 
 /* Sending or receiving failed; tells the owner, once. */
 void tcp_fail(struct tcp *tcp, int error);

@@ -5,59 +5,82 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/shared_bytes.h"
 
 /* Whole allocations; a class's buffer holds this less the head. Most answers are
- * small frames: many of them may be in flight at once, few of the large ones. */
+ * small frames: many of them may be in flight at once, few of the large ones. The last
+ * class is for those that refer: a message to many may be under way to all of them. */
+#define CLASS_SHARED (OUTBUF_CLASSES - 1)
 static const struct {
 	size_t size;
 	unsigned keep;
-} classes[OUTBUF_CLASSES] = {{512, 512}, {4096, 128}, {16896, 64}, {66048, 32}};
+} classes[OUTBUF_CLASSES] = {
+	{512, 512}, {4096, 128}, {16896, 64}, {66048, 32}, {sizeof(struct outbuf), 1024}};
 
-/* The smallest class that holds `len`; OUTBUF_CLASSES if none does. */
+/* The smallest class that holds `len`; CLASS_SHARED if none does. */
 static unsigned class_of(size_t len)
 {
 	unsigned class = 0;
 
-	while (class < OUTBUF_CLASSES && classes[class].size - sizeof(struct outbuf) < len)
+	while (class < CLASS_SHARED && classes[class].size - sizeof(struct outbuf) < len)
 		class ++;
 	return class;
+}
+
+static struct outbuf *take(struct outbuf_cache *cache, unsigned class)
+{
+	struct outbuf *outbuf = cache->free[class];
+
+	if (outbuf == NULL)
+		return malloc(classes[class].size);
+	cache->free[class] = outbuf->next;
+	cache->count[class]--;
+	return outbuf;
 }
 
 struct outbuf *outbuf_get(struct outbuf_cache *cache, size_t len)
 {
 	unsigned class = class_of(len);
-	struct outbuf *outbuf;
+	size_t size = class < CLASS_SHARED ? classes[class].size : sizeof(struct outbuf) + len;
 
-	if (class < OUTBUF_CLASSES && cache->free[class] != NULL) {
-		outbuf = cache->free[class];
-		cache->free[class] = outbuf->next_free;
-		cache->count[class]--;
-	} else {
-		size_t size = class < OUTBUF_CLASSES ? classes[class].size : sizeof(*outbuf) + len;
+	if (size < len)
+		return NULL;
+	struct outbuf *outbuf = class < CLASS_SHARED ? take(cache, class) : malloc(size);
 
-		if (size < len)
-			return NULL;
-		outbuf = malloc(size);
-		if (outbuf == NULL)
-			return NULL;
-		outbuf->cap = size - sizeof(*outbuf);
-	}
-	outbuf->start = 0;
-	outbuf->end = 0;
+	if (outbuf != NULL)
+		*outbuf = (struct outbuf){.cap = size - sizeof(*outbuf)};
 	return outbuf;
+}
+
+struct outbuf *outbuf_get_shared(struct outbuf_cache *cache, struct shared_bytes *bytes)
+{
+	struct outbuf *outbuf = take(cache, CLASS_SHARED);
+
+	if (outbuf != NULL)
+		*outbuf = (struct outbuf){.shared = shared_bytes_ref(bytes), .end = bytes->len};
+	return outbuf;
+}
+
+struct slice outbuf_unsent(const struct outbuf *outbuf)
+{
+	const uint8_t *data = outbuf->shared == NULL ? outbuf->data : outbuf->shared->data;
+
+	return slice_of(data + outbuf->start, outbuf->end - outbuf->start);
 }
 
 void outbuf_put(struct outbuf_cache *cache, struct outbuf *outbuf)
 {
 	if (outbuf == NULL)
 		return;
-	unsigned class = class_of(outbuf->cap);
+	unsigned class = outbuf->shared == NULL ? class_of(outbuf->cap) : CLASS_SHARED;
+	bool is_cached = outbuf->shared != NULL || class < CLASS_SHARED;
 
-	if (class == OUTBUF_CLASSES || cache->count[class] == classes[class].keep) {
+	shared_bytes_unref(&outbuf->shared);
+	if (!is_cached || cache->count[class] == classes[class].keep) {
 		free(outbuf);
 		return;
 	}
-	outbuf->next_free = cache->free[class];
+	outbuf->next = cache->free[class];
 	cache->free[class] = outbuf;
 	cache->count[class]++;
 }
@@ -84,7 +107,7 @@ void outbuf_cache_finish(struct outbuf_cache *cache)
 		while (cache->free[class] != NULL) {
 			struct outbuf *outbuf = cache->free[class];
 
-			cache->free[class] = outbuf->next_free;
+			cache->free[class] = outbuf->next;
 			free(outbuf);
 		}
 		cache->count[class] = 0;

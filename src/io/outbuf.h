@@ -2,21 +2,28 @@
  * outbuf.h - output buffers that a loop lends to its streams.
  *
  * Layer: io. Four size classes with a bounded cache each; larger ones come from
- * and go to malloc. Not thread-safe: one cache per loop. */
+ * and go to malloc. A buffer without room of its own refers to shared bytes. Not
+ * thread-safe: one cache per loop. */
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/slice.h"
+
+struct shared_bytes;
+
 struct outbuf {
-	struct outbuf *next_free;
-	size_t start; /* [bytes] already sent */
-	size_t end;   /* [bytes] filled */
-	size_t cap;   /* [bytes] of data */
+	struct outbuf *next;         /* in the cache, or its owner's */
+	struct shared_bytes *shared; /* a reference; NULL: the bytes are in data */
+	size_t start;                /* [bytes] already sent */
+	size_t end;                  /* [bytes] filled */
+	size_t cap;                  /* [bytes] of data; 0: shared */
+	size_t queued;               /* [bytes] the owner's */
 	uint8_t data[];
 };
 
-#define OUTBUF_CLASSES 4
+#define OUTBUF_CLASSES 5 /* one of them for those that refer */
 
 struct outbuf_cache {
 	struct outbuf *free[OUTBUF_CLASSES];
@@ -26,11 +33,17 @@ struct outbuf_cache {
 /* An empty buffer for at least `len` bytes, or NULL. */
 struct outbuf *outbuf_get(struct outbuf_cache *cache, size_t len);
 
+/* One that is full of the shared bytes, with a reference of its own, or NULL. */
+struct outbuf *outbuf_get_shared(struct outbuf_cache *cache, struct shared_bytes *bytes);
+
+/* The bytes that wait in it. */
+struct slice outbuf_unsent(const struct outbuf *outbuf);
+
 /* NULL is fine. */
 void outbuf_put(struct outbuf_cache *cache, struct outbuf *outbuf);
 
-/* A larger buffer with the same unsent bytes and room for `extra` more; the old one
- * is put back. NULL if memory is out: then nothing has changed. */
+/* A larger buffer with the same unsent bytes and room for `extra` more; the old one,
+ * which is not shared, is put back. NULL if memory is out: then nothing has changed. */
 struct outbuf *outbuf_grow(struct outbuf_cache *cache, struct outbuf *outbuf, size_t extra);
 
 void outbuf_cache_finish(struct outbuf_cache *cache);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/shared_bytes.h"
 #include "io/loop_private.h"
 
 /* glibc 2.36 lacks it (linux/in.h). */
@@ -20,6 +21,9 @@
 /* [bytes] that the kernel takes from us and has not sent. Without this it takes
  * megabytes, and tells of a slow reader's progress only when a third of them is gone. */
 #define UNSENT_MAX 16384
+
+/* [bytes] Shared bytes are copied behind others up to here: cheaper than one more send. */
+#define COPY_MAX 4096
 
 /* While starved: how often to look whether descriptors are to be had again. */
 #define STARVED_RETRY_NS (100 * NS_PER_MS)
@@ -87,37 +91,98 @@ void tcp_read_stop(struct tcp *tcp)
 
 /* --- output --- */
 
-static size_t outbuf_len(const struct outbuf *outbuf)
+/* What waits behind `sending` is a ring of buffers, of which `pending` is the last and
+ * pending->next the first; `queued` of the last one is the sum of all. Only the last is
+ * written to. */
+
+static void pending_append(struct tcp *tcp, struct outbuf *outbuf)
 {
-	return outbuf == NULL ? 0 : outbuf->end - outbuf->start;
+	struct outbuf *last = tcp->pending;
+
+	outbuf->queued = outbuf_unsent(outbuf).len;
+	outbuf->next = outbuf;
+	if (last != NULL) {
+		outbuf->queued += last->queued;
+		outbuf->next = last->next;
+		last->next = outbuf;
+	}
+	tcp->pending = outbuf;
+}
+
+/* NULL: none is left. */
+static struct outbuf *pending_pop(struct tcp *tcp)
+{
+	struct outbuf *last = tcp->pending;
+
+	if (last == NULL)
+		return NULL;
+	struct outbuf *first = last->next;
+
+	last->next = first->next;
+	last->queued -= outbuf_unsent(first).len;
+	if (first == last)
+		tcp->pending = NULL;
+	return first;
+}
+
+static struct outbuf *pending_grow(struct tcp *tcp, size_t extra)
+{
+	struct outbuf *last = tcp->pending;
+	struct outbuf *before = last;
+	size_t queued = last->queued;
+
+	while (before->next != last)
+		before = before->next;
+	struct outbuf *first = last->next;
+	struct outbuf *larger = outbuf_grow(&tcp->loop->outbufs, last, extra);
+
+	if (larger == NULL)
+		return NULL;
+	larger->queued = queued;
+	larger->next = first == last ? larger : first;
+	if (before != last)
+		before->next = larger;
+	tcp->pending = larger;
+	return larger;
+}
+
+static void check_writable(const struct tcp *tcp)
+{
+	CHECK(!(tcp->flags & (STREAM_CONNECTING | STREAM_SHUT_WANTED)));
+}
+
+static void output_added(struct tcp *tcp)
+{
+	if (!(tcp->flags & (STREAM_CLOSING | STREAM_FAILED)))
+		loop_queue(tcp);
 }
 
 uint8_t *tcp_reserve(struct tcp *tcp, size_t len)
 {
-	struct outbuf *pending = tcp->pending;
+	struct outbuf *last = tcp->pending;
 
-	CHECK(!(tcp->flags & (STREAM_CONNECTING | STREAM_SHUT_WANTED)));
-	if (pending == NULL)
-		pending = outbuf_get(&tcp->loop->outbufs, len);
-	else if (pending->cap - pending->end < len)
-		pending = outbuf_grow(&tcp->loop->outbufs, pending, len);
-	if (pending == NULL)
-		return NULL;
-	tcp->pending = pending;
-	return pending->data + pending->end;
+	check_writable(tcp);
+	if (last == NULL || last->shared != NULL) {
+		last = outbuf_get(&tcp->loop->outbufs, len);
+		if (last != NULL)
+			pending_append(tcp, last);
+	} else if (last->cap - last->end < len) {
+		last = pending_grow(tcp, len);
+	}
+	return last == NULL ? NULL : last->data + last->end;
 }
 
 void tcp_commit(struct tcp *tcp, size_t len)
 {
-	CHECK(tcp->pending != NULL && len <= tcp->pending->cap - tcp->pending->end);
-	tcp->pending->end += len;
-	if (outbuf_len(tcp->pending) == 0) {
-		outbuf_put(&tcp->loop->outbufs, tcp->pending);
-		tcp->pending = NULL;
-		return;
-	}
-	if (!(tcp->flags & (STREAM_CLOSING | STREAM_FAILED)))
-		loop_queue(tcp);
+	struct outbuf *last = tcp->pending;
+
+	CHECK(last != NULL && last->shared == NULL && len <= last->cap - last->end);
+	last->end += len;
+	last->queued += len;
+	if (last->queued == 0)
+		outbuf_put(&tcp->loop->outbufs, pending_pop(tcp));
+	else
+		output_added(tcp);
 }
 
 int tcp_write(struct tcp *tcp, const void *data, size_t len)
@@ -133,39 +198,72 @@ int tcp_write(struct tcp *tcp, const void *data, size_t len)
 	return 0;
 }
 
+int tcp_write_shared(struct tcp *tcp, struct shared_bytes *bytes)
+{
+	if (bytes->len == 0 || (tcp->pending != NULL && bytes->len <= COPY_MAX))
+		return tcp_write(tcp, bytes->data, bytes->len);
+	check_writable(tcp);
+	struct outbuf *outbuf = outbuf_get_shared(&tcp->loop->outbufs, bytes);
+
+	if (outbuf == NULL)
+		return -ENOMEM;
+	pending_append(tcp, outbuf);
+	output_added(tcp);
+	return 0;
+}
+
+static size_t pending_len(const struct tcp *tcp)
+{
+	return tcp->pending == NULL ? 0 : tcp->pending->queued;
+}
+
 size_t tcp_queued(const struct tcp *tcp)
 {
 	if (tcp->flags & STREAM_CONNECTING)
 		return 0;
-	return outbuf_len(tcp->sending) + outbuf_len(tcp->pending);
+	return (tcp->sending == NULL ? 0 : outbuf_unsent(tcp->sending).len) + pending_len(tcp);
 }
 
-size_t tcp_output(struct tcp *tcp, uint8_t **out_data)
+size_t tcp_output(struct tcp *tcp, const uint8_t **out_data)
 {
-	if (tcp->sending == NULL && outbuf_len(tcp->pending) > 0) {
-		tcp->sending = tcp->pending;
-		tcp->pending = NULL;
+	/* What was reserved and not committed may be empty. */
+	while (tcp->sending == NULL && pending_len(tcp) > 0) {
+		tcp->sending = pending_pop(tcp);
+		if (outbuf_unsent(tcp->sending).len == 0) {
+			outbuf_put(&tcp->loop->outbufs, tcp->sending);
+			tcp->sending = NULL;
+		}
 	}
-	if (outbuf_len(tcp->sending) == 0)
+	if (tcp->sending == NULL)
 		return 0;
-	*out_data = tcp->sending->data + tcp->sending->start;
-	return outbuf_len(tcp->sending);
+	struct slice unsent = outbuf_unsent(tcp->sending);
+
+	*out_data = unsent.data;
+	return unsent.len;
 }
 
 bool tcp_output_sent(struct tcp *tcp, size_t sent)
 {
-	CHECK(sent > 0 && sent <= outbuf_len(tcp->sending));
+	CHECK(sent > 0 && sent <= outbuf_unsent(tcp->sending).len);
 	tcp->progress++;
 	tcp->sending->start += sent;
-	if (outbuf_len(tcp->sending) > 0)
+	if (outbuf_unsent(tcp->sending).len > 0)
 		return true;
 	outbuf_put(&tcp->loop->outbufs, tcp->sending);
 	tcp->sending = NULL;
-	if (outbuf_len(tcp->pending) > 0)
+	if (pending_len(tcp) > 0)
 		return true;
 	if (!(tcp->flags & STREAM_CLOSING))
 		tcp->handler->on_drain(tcp);
 	return false;
+}
+
+void tcp_output_drop(struct tcp *tcp)
+{
+	outbuf_put(&tcp->loop->outbufs, tcp->sending);
+	tcp->sending = NULL;
+	while (tcp->pending != NULL)
+		outbuf_put(&tcp->loop->outbufs, pending_pop(tcp));
 }
 
 void tcp_fail(struct tcp *tcp, int error)

@@ -6,8 +6,9 @@
  * object) and may go only in on_closed: until then the kernel may hold them.
  *
  * Output: tcp_reserve/tcp_commit append to the stream's queue; at the end of the
- * turn the queue leaves in one send. The queue is the caller's to cap, by
- * tcp_queued. An idle stream holds no buffer in either direction. */
+ * turn the queue leaves in one send, or in one for each run of bytes that is shared with
+ * other streams (tcp_write_shared). The queue is the caller's to cap, by tcp_queued. An idle stream
+ * holds no buffer in either direction. */
 #pragma once
 
 #include <stdbool.h>
@@ -38,6 +39,7 @@ struct tcp_handler {
 };
 
 struct outbuf;
+struct shared_bytes;
 
 struct tcp {
 	struct loop *loop;
@@ -45,7 +47,7 @@ struct tcp {
 	struct tcp *next_queued; /* in the loop's list of streams with work to do */
 	struct outbuf *sending;  /* with the kernel, or the rest of a short send */
 	union {
-		struct outbuf *pending;        /* what this turn added */
+		struct outbuf *pending;        /* behind it: the last of a ring */
 		const struct net_addr *remote; /* io_uring, until connected */
 	};
 	union {
@@ -98,6 +100,13 @@ void tcp_commit(struct tcp *tcp, size_t len);
 
 /* reserve + copy + commit; 0 or -ENOMEM. */
 int tcp_write(struct tcp *tcp, const void *data, size_t len);
+
+/* Appends bytes that many streams hold at once, without copying them: the queue keeps a
+ * reference. So a large message to many is in memory once, however many of them are slow,
+ * and one of any size costs less (docs/benchmarks.md has what was measured). Behind other
+ * bytes a short run, of up to 4 KiB, is copied all the same: it leaves with them in one
+ * send, which is cheaper than a second one. 0 or -ENOMEM. */
+int tcp_write_shared(struct tcp *tcp, struct shared_bytes *bytes);
 
 /* Bytes that wait in the program: not yet taken by the kernel. */
 size_t tcp_queued(const struct tcp *tcp);

@@ -9,7 +9,7 @@
 
 static void send_next(struct tcp *tcp)
 {
-	uint8_t *data;
+	const uint8_t *data;
 	size_t len;
 
 	if ((tcp->flags & (STREAM_SENDING | STREAM_FAILED)) || (len = tcp_output(tcp, &data)) == 0)

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/shared_bytes.h"
+
+#include <stdlib.h>
+
+#include "base/check.h"
+
+struct shared_bytes *shared_bytes_create(size_t len)
+{
+	struct shared_bytes *bytes = len > SIZE_MAX - sizeof(*bytes) ? NULL
+								     : malloc(sizeof(*bytes) + len);
+
+	if (bytes == NULL)
+		return NULL;
+	bytes->references = 1;
+	bytes->len = len;
+	return bytes;
+}
+
+struct shared_bytes *shared_bytes_ref(struct shared_bytes *bytes)
+{
+	__atomic_fetch_add(&bytes->references, 1, __ATOMIC_RELAXED);
+	return bytes;
+}
+
+void shared_bytes_unref(struct shared_bytes **bytes)
+{
+	struct shared_bytes *self = *bytes;
+
+	*bytes = NULL;
+	if (self == NULL)
+		return;
+	uint32_t before = __atomic_fetch_sub(&self->references, 1, __ATOMIC_ACQ_REL);
+
+	CHECK(before > 0);
+	if (before == 1)
+		free(self);
+}
