@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/shared_bytes.h"
 #include "server/conn.h"
 
 /* What one turn of a worker's loop does for one broadcast. */
@@ -23,7 +24,7 @@ struct share {
 
 struct broadcast {
 	struct broadcast_order order;
-	struct buf frame;
+	struct shared_bytes *frame;
 	uint64_t open_shares; /* atomic */
 	struct loop_task done_task;
 	size_t share_count;
@@ -34,7 +35,7 @@ struct broadcast {
 
 static void broadcast_free(struct broadcast *broadcast)
 {
-	buf_finish(&broadcast->frame);
+	shared_bytes_unref(&broadcast->frame);
 	free(broadcast);
 }
 
@@ -72,14 +73,14 @@ static bool is_meant(const struct broadcast *broadcast, const struct conn *conn)
 /* [bytes] that it queued. */
 static size_t deliver(struct share *share, struct conn *conn)
 {
-	struct slice frame = buf_slice(&share->broadcast->frame);
+	struct shared_bytes *frame = share->broadcast->frame;
 
 	if (!is_meant(share->broadcast, conn))
 		return 0;
 	switch (conn_push_frame(conn, frame)) {
 	case 0:
 		share->result.delivered++;
-		return frame.len;
+		return frame->len;
 	case -ENOBUFS:
 		share->result.cut++;
 		return 0;
@@ -122,14 +123,19 @@ static void run_first(struct loop_task *task)
 
 /* --- start --- */
 
-static int make_frame(struct buf *frame, const struct message *message)
+static struct shared_bytes *make_frame(const struct message *message)
 {
 	uint8_t head[WS_FRAME_HEAD_MAX];
 	size_t len = ws_frame_head_write(head, message->is_text ? WS_TEXT : WS_BINARY,
 					 message->bytes.len, NULL);
-	int r = buf_append(frame, head, len, SIZE_MAX);
+	struct shared_bytes *frame = shared_bytes_create(len + message->bytes.len);
 
-	return r < 0 ? r : buf_append(frame, message->bytes.data, message->bytes.len, SIZE_MAX);
+	if (frame == NULL)
+		return NULL;
+	memcpy(frame->data, head, len);
+	if (message->bytes.len > 0)
+		memcpy(frame->data + len, message->bytes.data, message->bytes.len);
+	return frame;
 }
 
 int broadcast_start(struct server *server, const struct broadcast_order *order)
@@ -139,7 +145,8 @@ int broadcast_start(struct server *server, const struct broadcast_order *order)
 
 	if (broadcast == NULL)
 		return -ENOMEM;
-	if (make_frame(&broadcast->frame, &order->message) < 0) {
+	broadcast->frame = make_frame(&order->message);
+	if (broadcast->frame == NULL) {
 		broadcast_free(broadcast);
 		return -ENOMEM;
 	}

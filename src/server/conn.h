@@ -258,10 +258,10 @@ void conn_ws_resume(struct conn *conn);
 void conn_ws_timeout(struct conn *conn);
 void conn_ws_release(struct conn *conn);
 
-/* conn_push.c: session_push, the same with the frame of a whole message, and
- * session_queued. */
+/* conn_push.c: session_push, the same with the frame of a whole message, of which the queue
+ * keeps a reference, and session_queued. */
 int conn_push_message(struct session *session, const struct message *message);
-int conn_push_frame(struct conn *conn, struct slice frame);
+int conn_push_frame(struct conn *conn, struct shared_bytes *frame);
 size_t conn_queued(const struct session *session);
 
 /* Sends a close frame with the reason's code and waits for the client's. */

@@ -6,6 +6,7 @@
  * hard cut. */
 #include <errno.h>
 
+#include "base/shared_bytes.h"
 #include "server/conn.h"
 
 static bool is_open(const struct conn *conn)
@@ -27,16 +28,16 @@ static int make_room(struct conn *conn, size_t len)
 	return -ENOBUFS;
 }
 
-int conn_push_frame(struct conn *conn, struct slice frame)
+int conn_push_frame(struct conn *conn, struct shared_bytes *frame)
 {
 	struct stats *stats = &conn->worker->stats;
-	int r = make_room(conn, frame.len);
+	int r = make_room(conn, frame->len);
 
 	if (r == 0)
-		r = tcp_write(&conn->tcp, frame.data, frame.len);
+		r = tcp_write_shared(&conn->tcp, frame);
 	if (r < 0)
 		return r;
-	stat_add(&stats->sent_bytes, frame.len);
+	stat_add(&stats->sent_bytes, frame->len);
 	stat_add(&stats->messages_sent, 1);
 	return 0;
 }
