@@ -9,7 +9,6 @@
 #include "base/log.h"
 #include "base/net_ip.h"
 #include "proto/http_head.h"
-#include "proto/utf8.h"
 
 #define PREFIX "/api/v1/"
 
@@ -29,25 +28,14 @@ static const struct endpoint {
 
 /* --- answers --- */
 
-#define SEEN_MAX 96
-
 void api_problem(struct http_reply *reply, unsigned status, const char *reason, const char *detail,
 		 struct slice seen, const char *allowed)
 {
-	char text[SEEN_MAX + 4];
-	size_t len = MIN(seen.len, (size_t)SEEN_MAX);
-
-	while (len > 0 && len < seen.len && (seen.data[len] & 0xc0) == 0x80)
-		len--; /* not within a character */
-	snprintf(text, sizeof(text), "%.*s%s", (int)len, seen.data == NULL ? "" : (char *)seen.data,
-		 len < seen.len ? "..." : "");
-	bool is_shown = seen.data != NULL && utf8_is_valid((uint8_t *)text, strlen(text));
-
-	http_reply_problem_about(reply, &(struct http_problem){
+	http_reply_problem_about(reply, &(struct problem){
 						.status = status,
-						.detail = detail,
 						.reason = reason,
-						.seen = is_shown ? text : NULL,
+						.detail = detail,
+						.seen = seen,
 						.allowed = allowed,
 					});
 }
@@ -128,7 +116,7 @@ static void log_wrong_token(const struct http_request *request)
 {
 	static struct log_gate gate;
 	uint64_t suppressed;
-	char path[SEEN_MAX + 1];
+	char path[96 + 1];
 
 	if (!log_gate_pass(&gate, clock_now_ns(), &suppressed))
 		return;

@@ -9,45 +9,9 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "proto/http_status.h"
 
 #define HTTP_HEAD_MAX 2048
-
-const char *http_status_text(unsigned status)
-{
-	static const struct {
-		unsigned status;
-		const char *text;
-	} texts[] = {
-		{200, "OK"},
-		{400, "Bad Request"},
-		{401, "Unauthorized"},
-		{402, "Payment Required"},
-		{403, "Forbidden"},
-		{404, "Not Found"},
-		{405, "Method Not Allowed"},
-		{408, "Request Timeout"},
-		{409, "Conflict"},
-		{410, "Gone"},
-		{411, "Length Required"},
-		{413, "Content Too Large"},
-		{414, "URI Too Long"},
-		{415, "Unsupported Media Type"},
-		{417, "Expectation Failed"},
-		{426, "Upgrade Required"},
-		{429, "Too Many Requests"},
-		{431, "Request Header Fields Too Large"},
-		{500, "Internal Server Error"},
-		{501, "Not Implemented"},
-		{502, "Bad Gateway"},
-		{503, "Service Unavailable"},
-		{504, "Gateway Timeout"},
-		{505, "HTTP Version Not Supported"},
-	};
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-		if (texts[i].status == status)
-			return texts[i].text;
-	return "Unknown";
-}
 
 bool http_request_is_read(const struct http_request *request)
 {
@@ -81,32 +45,24 @@ static void set_problem(struct http_reply *reply, unsigned status, json_t *probl
 	free(text);
 }
 
-void http_reply_problem_about(struct http_reply *reply, const struct http_problem *problem)
+void http_reply_problem_about(struct http_reply *reply, const struct problem *problem)
 {
-	set_problem(reply, problem->status,
-		    json_pack("{s:s, s:s, s:i, s:s*, s:s*, s:s*, s:s*}", "type", "about:blank",
-			      "title", http_status_text(problem->status), "status",
-			      (int)problem->status, "detail", problem->detail, "reason",
-			      problem->reason, "seen", problem->seen, "allowed", problem->allowed));
+	set_problem(reply, problem->status, problem_json(problem));
 }
 
 void http_reply_problem(struct http_reply *reply, unsigned status, const char *detail)
 {
-	http_reply_problem_about(reply, &(struct http_problem){.status = status, .detail = detail});
+	http_reply_problem_about(reply, &(struct problem){.status = status, .detail = detail});
 }
 
 void http_reply_method(struct http_reply *reply, struct slice seen, const char *allow)
 {
-	char method[32];
-
-	/* A token: ASCII. */
-	snprintf(method, sizeof(method), "%.*s", (int)MIN(seen.len, sizeof(method) - 1), seen.data);
 	http_reply_header(reply, "Allow: %s", allow);
-	http_reply_problem_about(reply, &(struct http_problem){
+	http_reply_problem_about(reply, &(struct problem){
 						.status = 405,
 						.detail = "This method is not served here.",
 						.reason = "method",
-						.seen = method,
+						.seen = seen,
 						.allowed = allow,
 					});
 }

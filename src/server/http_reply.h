@@ -9,9 +9,11 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "fleet/problem.h"
 
 struct conn;
 struct http_head;
+struct fleet_home;
 struct http_later;
 struct loop;
 
@@ -65,12 +67,12 @@ const struct http_request *http_later_request(const struct http_later *later);
  * loop outlives every request that was taken and not answered. */
 struct loop *http_later_loop(const struct http_later *later);
 
+/* The same worker's part of the fleet. */
+struct fleet_home *http_later_home(const struct http_later *later);
+
 /* Exactly once for each request taken, also if its client has gone or got its 504:
  * frees it. The body of `reply` is freed. */
 void http_later_reply(struct http_later *later, struct http_reply *reply);
-
-/* "Not Found" for 404. */
-const char *http_status_text(unsigned status);
 
 /* Appends a header line to reply->headers; what does not fit is our bug. */
 void http_reply_header(struct http_reply *reply, const char *format, ...)
@@ -83,15 +85,8 @@ void http_reply_problem(struct http_reply *reply, unsigned status, const char *d
  * connection that is there. */
 void http_reply_conflict(struct http_reply *reply, const char *route, const char *client_id);
 
-/* The same with further members; each may be NULL, and is UTF-8. */
-struct http_problem {
-	unsigned status;
-	const char *detail;
-	const char *reason;  /* a word for programs: "not_connected" */
-	const char *seen;    /* the value that is not good */
-	const char *allowed; /* which values are */
-};
-void http_reply_problem_about(struct http_reply *reply, const struct http_problem *problem);
+/* The same with further members. */
+void http_reply_problem_about(struct http_reply *reply, const struct problem *problem);
 
 /* 405; `allow` as "GET, HEAD". */
 void http_reply_method(struct http_reply *reply, struct slice seen, const char *allow);

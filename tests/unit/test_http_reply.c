@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
+#include "proto/http_status.h"
 #include "server/http_reply.h"
 #include "server/refusal_table.h"
 
@@ -241,10 +242,10 @@ static void test_problem_tells_reason_seen_and_allowed(void **state)
 	(void)state;
 	struct http_reply reply = {0};
 
-	http_reply_problem_about(&reply, &(struct http_problem){.status = 400,
+	http_reply_problem_about(&reply, &(struct problem){.status = 400,
 								.detail = "No.",
 								.reason = "query",
-								.seen = "0",
+								.seen = SLICE_LITERAL("0"),
 								.allowed = "1..1000"});
 	json_t *body = body_of(&reply);
 
