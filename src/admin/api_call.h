@@ -47,5 +47,15 @@ bool api_route_find(struct api_call *call, struct slice name,
  * parameter of that name. */
 bool api_message_check(struct api_call *call, const struct api_param *type, bool *out_is_text);
 
+struct command;
+struct command_kind;
+
+/* Brings the command to the client that the path names, and its result to who asked. Takes
+ * over the command; NULL: memory is out. One that has ended is answered at once. */
+void api_ask(struct api_call *call, struct command *command);
+
+/* The same with one whose arguments are the body. */
+void api_ask_kind(struct api_call *call, const struct command_kind *kind);
+
 /* NULL: as many wait as may, and the reply says so. */
 struct http_later *api_take(struct api_call *call);

@@ -4,8 +4,8 @@
 #include <stdio.h>
 
 #include "admin/api_call.h"
-#include "admin/api_client.h"
 #include "base/units.h"
+#include "fleet/command.h"
 #include "session/directory.h"
 
 #define LIMIT_DEFAULT 100
@@ -75,7 +75,7 @@ static json_t *page_make(struct presence **page, size_t count)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < count; i++) {
-		json_array_append_new(list, api_client_json(page[i]));
+		json_array_append_new(list, command_client_json(page[i]));
 		presence_unref(&page[i]);
 	}
 	return list;

@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * api_message.c - what a request's body is, as a message to clients. */
-#include <inttypes.h>
-#include <stdio.h>
-
 #include "admin/api_call.h"
-#include "base/units.h"
+#include "fleet/message.h"
 #include "proto/http_head.h"
-#include "proto/utf8.h"
 
 static bool starts_nocase(struct slice text, const char *start)
 {
@@ -85,29 +81,15 @@ static bool choose_type(struct api_call *call, const struct api_param *type, str
 	return true;
 }
 
-static bool check_size(struct api_call *call)
+/* Large, or text that is not UTF-8. */
+static bool check_message(struct api_call *call, bool is_text)
 {
-	uint64_t max = call->api->config->server.max_message_size;
-	char seen[32], allowed[32];
+	struct message message = {.is_text = is_text, .bytes = call->request->body};
+	struct message_fault fault;
 
-	if (call->request->body.len <= max)
+	if (message_check(call->api->config, &message, &fault))
 		return true;
-	snprintf(seen, sizeof(seen), "%zu", call->request->body.len);
-	api_problem(call->reply, 413, "max_message_size",
-		    "The message is larger than server.max_message_size. Send less, or raise it.",
-		    slice_from_text(seen), units_format_size(max, allowed, sizeof(allowed)));
-	return false;
-}
-
-static bool check_utf8(struct api_call *call)
-{
-	struct slice body = call->request->body;
-
-	if (utf8_is_valid(body.data, body.len))
-		return true;
-	api_problem(call->reply, 400, "not_utf8",
-		    "The body is not UTF-8, as text must be. Send it as type=binary, or mend it.",
-		    (struct slice){0}, "UTF-8");
+	http_reply_problem_about(call->reply, &fault.problem);
 	return false;
 }
 
@@ -125,7 +107,7 @@ bool api_message_check(struct api_call *call, const struct api_param *type, bool
 	}
 	http_field_find(request->head, request->data, "Content-Type", &field);
 	if (!choose_type(call, type, field, &is_text) || !check_encoding(call, field) ||
-	    !check_size(call) || (is_text && !check_utf8(call)))
+	    !check_message(call, is_text))
 		return false;
 	*out_is_text = is_text;
 	return true;

@@ -4,6 +4,20 @@
 #include <errno.h>
 #include <stdlib.h>
 
+void fleet_home_init(struct fleet_home *home, struct fleet *fleet, struct loop *loop,
+		     void (*on_gone)(struct fleet_home *home))
+{
+	*home = (struct fleet_home){.fleet = fleet, .loop = loop, .on_gone = on_gone};
+	list_init(&home->asks);
+}
+
+bool fleet_home_is_idle(const struct fleet_home *home)
+{
+	return home->clients == 0 && list_is_empty(&home->asks);
+}
+
+/* --- one client --- */
+
 struct client *client_of(struct fleet_home *home, struct session *session)
 {
 	if (session->client != NULL)
@@ -14,15 +28,23 @@ struct client *client_of(struct fleet_home *home, struct session *session)
 		return NULL;
 	client->home = home;
 	client->session = session;
+	client->holders = 1;
 	session->client = client;
 	home->clients++;
 	return client;
 }
 
-static void client_free(struct client *client)
+void client_hold(struct client *client)
+{
+	client->holders++;
+}
+
+void client_release(struct client *client)
 {
 	struct fleet_home *home = client->home;
 
+	if (--client->holders > 0)
+		return;
 	free(client);
 	home->clients--;
 	home->on_gone(home);
@@ -32,7 +54,12 @@ int fleet_client_enter(struct fleet_home *home, struct session *session)
 {
 	if (!home->fleet->is_clustered)
 		return 0;
-	return client_of(home, session) == NULL ? -ENOMEM : 0;
+	struct client *client = client_of(home, session);
+	int r = client == NULL ? -ENOMEM : link_open(client);
+
+	if (r < 0)
+		fleet_client_leave(session);
+	return r;
 }
 
 void fleet_client_leave(struct session *session)
@@ -41,7 +68,8 @@ void fleet_client_leave(struct session *session)
 
 	if (client == NULL)
 		return;
+	link_close(client);
 	session->client = NULL;
 	client->session = NULL;
-	client_free(client);
+	client_release(client);
 }

@@ -6,20 +6,31 @@
 #pragma once
 
 #include "fleet/fleet.h"
+#include "fleet/link.h"
 #include "session/session.h"
 
 /* One worker's part of the fleet, in its memory and thread. It must not end its loop before
- * `clients` is 0. */
+ * fleet_home_is_idle. */
 struct fleet_home {
-	struct fleet *fleet;
+	struct fleet *fleet; /* NULL: no clients here */
 	struct loop *loop;
-	uint64_t clients; /* not freed yet; some outlive their connection for a while */
-	void (*on_gone)(struct fleet_home *home); /* one less */
+	uint64_t clients;      /* not freed yet; some outlive their connection for a while */
+	struct list_node asks; /* of struct ask: what this worker asks of clients */
+	void (*on_gone)(struct fleet_home *home); /* one less of either */
 };
+
+void fleet_home_init(struct fleet_home *home, struct fleet *fleet, struct loop *loop,
+		     void (*on_gone)(struct fleet_home *home));
+bool fleet_home_is_idle(const struct fleet_home *home);
+
+/* Waits for no other node any more: what it asks ends soon. */
+void fleet_home_abort(struct fleet_home *home);
 
 struct client {
 	struct fleet_home *home;
 	struct session *session; /* NULL: the connection has begun to end */
+	struct link link;
+	uint32_t holders; /* whoever needs this memory: its session, subscriptions */
 };
 
 /* The session has come in: it is in the directory. 0 or a negative errno: then it is to be
@@ -31,3 +42,7 @@ void fleet_client_leave(struct session *session);
 
 /* That of a session that is in, made if there is none. NULL: memory is out. */
 struct client *client_of(struct fleet_home *home, struct session *session);
+
+/* The memory stays until as many have released it as held it; the session is gone before. */
+void client_hold(struct client *client);
+void client_release(struct client *client);

@@ -9,6 +9,7 @@
 
 #include "bus/bus.h"
 #include "config/config.h"
+#include "fleet/command_stats.h"
 #include "session/directory.h"
 
 struct fleet {
@@ -17,6 +18,7 @@ struct fleet {
 	struct directory *directory;
 	struct bus *bus;
 	bool is_clustered; /* the bus leads to other nodes and programs */
+	struct command_stats commands;
 };
 
 /* What could not be done, in the user's words. */

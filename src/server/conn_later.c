@@ -255,6 +255,11 @@ struct loop *http_later_loop(const struct http_later *later)
 	return later->worker->loop;
 }
 
+struct fleet_home *http_later_home(const struct http_later *later)
+{
+	return &later->worker->home;
+}
+
 void http_later_reply(struct http_later *later, struct http_reply *reply)
 {
 	struct conn *conn = later->conn;

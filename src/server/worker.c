@@ -41,7 +41,7 @@ static void on_accept_error(struct listener *listener, int error)
 static void end_if_empty(struct worker *worker)
 {
 	if (worker->is_ending && !worker->has_listener && list_is_empty(&worker->conn_list) &&
-	    list_is_empty(&worker->uplinks) && worker->home.clients == 0)
+	    list_is_empty(&worker->uplinks) && fleet_home_is_idle(&worker->home))
 		loop_stop(worker->loop);
 }
 
@@ -126,6 +126,7 @@ static void run_abort(struct loop_task *task)
 		next = node->next; /* it may be freed */
 		uplink->backend->ops->abort(uplink);
 	}
+	fleet_home_abort(&worker->home);
 }
 
 void worker_drain(struct worker *worker)
@@ -169,8 +170,7 @@ static int run(struct worker *worker)
 
 	if (r < 0)
 		return r;
-	worker->home = (struct fleet_home){
-		.fleet = worker->service->fleet, .loop = worker->loop, .on_gone = on_client_gone};
+	fleet_home_init(&worker->home, worker->service->fleet, worker->loop, on_client_gone);
 	r = open_listener(worker);
 	if (r == 0) {
 		mailbox_open(&worker->mailbox, worker->loop);

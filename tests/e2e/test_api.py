@@ -653,8 +653,9 @@ def test_everything_described_is_there(served, method, path):
 
 def test_every_reason_is_described():
     """Those of the code are those of the document."""
+    folder = api.SPEC_FILE.parent.parent / "src"
     source = "".join(file.read_text() for file in
-                     sorted((api.SPEC_FILE.parent.parent / "src" / "admin").glob("api*.c")))
+                     sorted([*folder.glob("admin/api*.c"), *folder.glob("fleet/*.c")]))
     reasons = api.SPEC["components"]["schemas"]["Problem"]["properties"]["reason"]["enum"]
     missing = [one for one in reasons if f'"{one}"' not in source and one != "method"]
     assert missing == []

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fleet/link.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/check.h"
+#include "bus/bus_subject.h"
+#include "fleet/client.h"
+#include "fleet/command.h"
+#include "fleet/message.h"
+
+/* --- answers --- */
+
+static int publish(struct fleet *fleet, const char *reply, const struct command_result *result)
+{
+	char status[16];
+	int len = snprintf(status, sizeof(status), "%u", result->status);
+	struct bus_header header = {SLICE_LITERAL(LINK_STATUS), slice_of(status, (size_t)len)};
+
+	return bus_publish(fleet->bus, &(struct bus_message){
+					       .subject = slice_from_text(reply),
+					       .headers = &header,
+					       .header_count = 1,
+					       .body = result->body,
+				       });
+}
+
+/* An answer that cannot be sent is lost; then who asked waits in vain, as with a node that
+ * dies. Only what is too large can be said otherwise. */
+static void on_end(struct command *command)
+{
+	static const char too_large[] =
+		"{\"type\":\"about:blank\",\"title\":\"Bad Gateway\",\"status\":502,\"detail\":"
+		"\"It was carried out, but the answer is larger than the broker takes.\","
+		"\"reason\":\"max_payload\"}";
+	char *reply = command->arg;
+
+	if (reply != NULL && publish(command->fleet, reply, &command->result) == -EMSGSIZE)
+		publish(command->fleet, reply,
+			&(struct command_result){502, SLICE_LITERAL(too_large), NULL});
+	free(reply);
+	command_destroy(&command);
+}
+
+/* Takes over the command. */
+static void run(struct client *client, struct command *command, const struct bus_message *question)
+{
+	char *reply = question->reply.len == 0 ? NULL : slice_to_text(question->reply);
+
+	command->arg = reply;
+	if (command_has_ended(command))
+		on_end(command);
+	else
+		command_run(command, client->session, on_end, reply);
+}
+
+/* --- messages --- */
+
+/* False: the header has neither of its two values. */
+static bool type_read(const struct bus_message *message, bool *out_is_text)
+{
+	struct slice type = bus_message_header(message, LINK_TYPE);
+	bool is_binary = slice_equals(type, SLICE_LITERAL("binary"));
+
+	*out_is_text = !is_binary;
+	return type.data == NULL || is_binary || slice_equals(type, SLICE_LITERAL("text"));
+}
+
+static unsigned push(struct client *client, const struct message *message)
+{
+	struct message_fault fault;
+
+	if (!message_check(client->home->fleet->config, message, &fault))
+		return fault.problem.status;
+	switch (session_push(client->session, message)) {
+	case 0:
+		return 200;
+	case -EPIPE:
+		return 404;
+	case -ENOBUFS:
+		return 409;
+	default:
+		return 503;
+	}
+}
+
+static void run_send(struct client *client, const struct bus_message *question,
+		     const struct message *message, bool is_good)
+{
+	struct command *command = command_create(client->home->fleet, &command_send);
+
+	if (command == NULL)
+		return;
+	if (is_good)
+		command_read_message(command, message);
+	else
+		command_problem(command,
+				&(struct problem){
+					.status = 400,
+					.reason = "type",
+					.detail = "The header " LINK_TYPE " has neither of its "
+						  "two values.",
+					.seen = bus_message_header(question, LINK_TYPE),
+					.allowed = "text (as without the header), binary",
+				});
+	run(client, command, question);
+}
+
+static void on_to(struct bus_subscription *sub, const struct bus_message *question)
+{
+	struct client *client = CONTAINER_OF(sub, struct client, link.to);
+	struct fleet *fleet = client->home->fleet;
+	struct message message = {.bytes = question->body};
+	bool is_good = type_read(question, &message.is_text);
+
+	if (question->reply.len > 0)
+		run_send(client, question, &message, is_good);
+	else
+		command_count(fleet, &command_send, is_good ? push(client, &message) : 400);
+}
+
+/* --- commands --- */
+
+static void on_ctl(struct bus_subscription *sub, const struct bus_message *question)
+{
+	struct client *client = CONTAINER_OF(sub, struct client, link.ctl);
+	struct command *command = command_parse(client->home->fleet, question->body);
+
+	if (command != NULL)
+		run(client, command, question);
+}
+
+/* --- life --- */
+
+static void on_to_closed(struct bus_subscription *sub)
+{
+	client_release(CONTAINER_OF(sub, struct client, link.to));
+}
+
+static void on_ctl_closed(struct bus_subscription *sub)
+{
+	client_release(CONTAINER_OF(sub, struct client, link.ctl));
+}
+
+static int subscribe(struct client *client, struct bus_subscription *sub, const char *prefix,
+		     void (*on_message)(struct bus_subscription *sub,
+					const struct bus_message *message))
+{
+	const struct presence *presence = client->session->presence;
+	const struct slice names[] = {slice_from_text(presence->route),
+				      slice_from_text(presence->client_id)};
+	struct bus_subject subject;
+	int r = bus_subject_make(prefix, names, 2, &subject);
+
+	if (r == 0)
+		r = bus_subscribe(client->home->fleet->bus, sub, client->home->loop,
+				  bus_subject_slice(&subject), on_message);
+	if (r == 0)
+		client_hold(client);
+	return r;
+}
+
+int link_open(struct client *client)
+{
+	struct link *link = &client->link;
+	int r = subscribe(client, &link->to, LINK_TO, on_to);
+
+	if (r < 0)
+		return r;
+	r = subscribe(client, &link->ctl, LINK_CTL, on_ctl);
+	if (r < 0)
+		bus_unsubscribe(&link->to, on_to_closed);
+	else
+		link->is_open = true;
+	return r;
+}
+
+void link_close(struct client *client)
+{
+	struct link *link = &client->link;
+
+	if (!link->is_open)
+		return;
+	link->is_open = false;
+	bus_unsubscribe(&link->to, on_to_closed);
+	bus_unsubscribe(&link->ctl, on_ctl_closed);
+}

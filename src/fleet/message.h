@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * message.h - whether something is a message that a client can be sent.
+ *
+ * Layer: fleet. Pure functions. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "config/config.h"
+#include "fleet/problem.h"
+#include "session/session.h"
+
+/* What is wrong with a message; `problem` points into the rest. */
+struct message_fault {
+	struct problem problem;
+	char seen[32];
+	char allowed[32];
+};
+
+/* False: it is too large, or text and not UTF-8; *out_fault says so. */
+bool message_check(const struct config *config, const struct message *message,
+		   struct message_fault *out_fault);
