@@ -39,6 +39,9 @@ enum config_takeover {
 
 enum config_bus_type { CONFIG_BUS_EMBEDDED, CONFIG_BUS_NATS };
 
+/* How the clients of a route frame their calls. */
+enum config_rpc { CONFIG_RPC_NONE, CONFIG_RPC_OCPP_J, CONFIG_RPC_JSON_RPC };
+
 enum config_backend_type { CONFIG_BACKEND_WEBHOOK };
 
 /* What to do if a back end does not take an event. */

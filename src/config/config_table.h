@@ -36,6 +36,7 @@
 #define CONFIG_C_FORMAT       enum log_format
 #define CONFIG_C_MISMATCH     enum config_mismatch
 #define CONFIG_C_TAKEOVER     enum config_takeover
+#define CONFIG_C_RPC          enum config_rpc
 #define CONFIG_C_BACKEND_TYPE enum config_backend_type
 #define CONFIG_C_ON_FAILURE   enum config_on_failure
 #define CONFIG_C_SWITCH       enum config_switch
@@ -176,6 +177,12 @@
 	X(routes, takeover, TAKEOVER, "newest", 0, 0, "", LIVE,                                \
 	  "If a client connects that is connected already: newest = the older connection is "  \
 	  "closed with 4001; oldest = the newer one gets 409; many = both stay.")              \
+	X(routes, rpc, RPC, "none", 0, 0, "", RESTART,                                         \
+	  "How clients frame calls and their answers, so that services can call a client and " \
+	  "wait: ocpp-j, json-rpc (2.0), or none. See docs/rpc.md.")                           \
+	X(routes, call_queue_max, COUNT, "16", 0, 10000, "calls", RESTART,                     \
+	  "Per client. A client is sent one call at a time; so many more may wait for their "  \
+	  "turn, those beyond are refused.")                                                   \
 	X(routes, backend, NAME, "echo", 1, 64, "bytes", LIVE,                                 \
 	  "Where messages go: the name of an entry of the list backends. echo = back to the "  \
 	  "client.")

@@ -19,6 +19,7 @@ static const char *const level_words[] = {"debug", "info", "warn", "error", NULL
 static const char *const format_words[] = {"logfmt", "json", NULL};
 static const char *const mismatch_words[] = {"refuse", "close", "accept", NULL};
 static const char *const takeover_words[] = {"newest", "oldest", "many", NULL};
+static const char *const rpc_words[] = {"none", "ocpp-j", "json-rpc", NULL};
 static const char *const backend_type_words[] = {"webhook", NULL};
 static const char *const bus_type_words[] = {"embedded", "nats", NULL};
 static const char *const on_failure_words[] = {"wait", "close", NULL};
@@ -51,6 +52,7 @@ static const struct kind {
 	[CONFIG_FORMAT] = {.words = format_words},
 	[CONFIG_MISMATCH] = {.words = mismatch_words},
 	[CONFIG_TAKEOVER] = {.words = takeover_words},
+	[CONFIG_RPC] = {.words = rpc_words},
 	[CONFIG_BACKEND_TYPE] = {.words = backend_type_words},
 	[CONFIG_ON_FAILURE] = {.words = on_failure_words},
 	[CONFIG_SWITCH] = {.words = switch_words},
@@ -69,6 +71,7 @@ _Static_assert(sizeof(enum config_engine) == sizeof(unsigned int) &&
 		       sizeof(enum log_format) == sizeof(unsigned int) &&
 		       sizeof(enum config_mismatch) == sizeof(unsigned int) &&
 		       sizeof(enum config_takeover) == sizeof(unsigned int) &&
+		       sizeof(enum config_rpc) == sizeof(unsigned int) &&
 		       sizeof(enum config_backend_type) == sizeof(unsigned int) &&
 		       sizeof(enum config_bus_type) == sizeof(unsigned int) &&
 		       sizeof(enum config_on_failure) == sizeof(unsigned int) &&

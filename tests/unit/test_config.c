@@ -80,6 +80,8 @@ static void assert_same(const struct config *a, const struct config *b)
 		assert_string_equal(left->path, right->path);
 		assert_string_equal(left->name, right->name);
 		assert_int_equal(left->takeover, right->takeover);
+		assert_int_equal(left->rpc, right->rpc);
+		assert_int_equal(left->call_queue_max, right->call_queue_max);
 		assert_int_equal(left->subprotocol_mismatch, right->subprotocol_mismatch);
 		assert_string_equal(left->backend, right->backend);
 		assert_int_equal(left->subprotocols.count, right->subprotocols.count);
@@ -191,6 +193,8 @@ static void test_values_are_taken_from_a_file(void **state)
 				      "    subprotocol_mismatch: close\n"
 				      "    name: Chargers_1\n"
 				      "    takeover: oldest\n"
+				      "    rpc: ocpp-j\n"
+				      "    call_queue_max: 0\n"
 				      "  - {path: /, subprotocols: [*p]}\n",
 				      &config);
 
@@ -214,9 +218,13 @@ static void test_values_are_taken_from_a_file(void **state)
 	assert_int_equal(config.routes[0].subprotocol_mismatch, CONFIG_MISMATCH_CLOSE);
 	assert_string_equal(config.routes[0].name, "Chargers_1");
 	assert_int_equal(config.routes[0].takeover, CONFIG_TAKEOVER_OLDEST);
+	assert_int_equal(config.routes[0].rpc, CONFIG_RPC_OCPP_J);
+	assert_int_equal(config.routes[0].call_queue_max, 0);
 	assert_string_equal(config.routes[1].path, "/");
 	assert_string_equal(config.routes[1].name, "root");
 	assert_int_equal(config.routes[1].takeover, CONFIG_TAKEOVER_NEWEST);
+	assert_int_equal(config.routes[1].rpc, CONFIG_RPC_NONE);
+	assert_int_equal(config.routes[1].call_queue_max, 16);
 	assert_string_equal(config.routes[1].subprotocols.items[0], "ocpp2.0.1");
 	assert_string_equal(config.file, "f");
 	assert_int_equal(config.origins[CONFIG_OPTION_server_engine].line, 8);
@@ -319,6 +327,9 @@ static const struct {
 	{"routes:\n  - path: /a\n    name: b\n  - path: /b\n",
 	 "f:4:11: routes[1].name: b is the name of routes[0] at f:3:11 too (without one it is "
 	 "made from the path); write another\n"},
+	{"routes:\n  - path: /a\n    rpc: ocppj\n",
+	 "f:3:10: routes[0].rpc: ocppj is unknown; known: none, ocpp-j, json-rpc; did you mean "
+	 "ocpp-j?\n"},
 	{"routes:\n  - path: /a\n    takeover: newer\n",
 	 "f:3:15: routes[0].takeover: newer is unknown; known: newest, oldest, many; did you mean "
 	 "newest?\n"},
@@ -859,6 +870,8 @@ static void test_output_loads_to_the_same_configuration(void **state)
 		"    subprotocols: ['#x', \"&y\", '*', '`|~']\n"
 		"    subprotocol_mismatch: accept\n"
 		"    takeover: many\n"
+		"    rpc: json-rpc\n"
+		"    call_queue_max: 3\n"
 		"  - path: \"/*/!'&\"\n"
 		"    backend: b\n"
 		"backends:\n"
