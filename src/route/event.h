@@ -5,7 +5,7 @@
 #pragma once
 
 #include "base/buf.h"
-#include "session/presence.h"
+#include "session/session.h"
 
 /* X(NAME, label) */
 #define EVENT_TABLE(X)            \
@@ -35,13 +35,15 @@ struct event_facts {
 	enum event_type type;
 	uint64_t sequence; /* from 1, in one connection */
 	uint64_t time_ns;  /* since the epoch */
-	bool is_text;      /* MESSAGE */
+	/* MESSAGE */
+	bool is_text;
+	enum message_mark mark;
 	/* DISCONNECTED */
 	const char *reason;
 	uint16_t code;
 };
 
-#define EVENT_ATTRIBUTES_MAX 20
+#define EVENT_ATTRIBUTES_MAX 21
 
 struct event_attribute {
 	struct slice name;  /* of the header */

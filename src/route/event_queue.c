@@ -49,6 +49,7 @@ int event_queue_append(struct event_queue *queue, enum event_type type,
 		.sequence = sequence,
 		.time_ns = clock_wall_ns(),
 		.type = type,
+		.mark = message == NULL ? MESSAGE_PLAIN : message->mark,
 		.is_text = message != NULL && message->is_text,
 		.len = len,
 	};

@@ -31,6 +31,7 @@ struct event {
 	uint64_t sequence;
 	uint64_t time_ns;
 	enum event_type type;
+	enum message_mark mark;
 	bool is_text;
 	size_t len;
 	uint8_t body[];

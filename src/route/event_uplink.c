@@ -78,6 +78,7 @@ static int head_write(struct event_flight *flight)
 			.sequence = event->sequence,
 			.time_ns = event->time_ns,
 			.is_text = event->is_text,
+			.mark = event->mark,
 			.reason = uplink->end.reason,
 			.code = uplink->end.code,
 		});

@@ -11,10 +11,22 @@
 #include "base/slice.h"
 #include "session/presence.h"
 
+/* What a message of a client is on a route that knows calls (routes[].rpc).
+ * X(NAME, label); a NULL label: nothing is to be said of it. */
+#define MESSAGE_MARK_TABLE(X)                                                              \
+	X(PLAIN, NULL)            /* the client's own call, or on a route without calls */ \
+	X(LATE, "late")           /* the answer to a call that was given up */             \
+	X(UNKNOWN, "unknown")     /* an answer, but to no call that waits */               \
+	X(MALFORMED, "malformed") /* not of the route's framing */
+
+#define MESSAGE_MARK_ENUM(NAME, label) MESSAGE_##NAME,
+enum message_mark { MESSAGE_MARK_TABLE(MESSAGE_MARK_ENUM) MESSAGE_MARK_COUNT };
+
 /* One whole message, from a client or to one. */
 struct message {
 	bool is_text;
-	struct slice bytes; /* lent for the length of the call */
+	enum message_mark mark; /* from a client */
+	struct slice bytes;     /* lent for the length of the call */
 };
 
 struct client;

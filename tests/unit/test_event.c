@@ -82,6 +82,7 @@ static void test_lines_of_a_message(void **state)
 		{"ce-subprotocol", "ocpp1.6"},
 		{"ce-remoteaddress", "192.0.2.1:1234"},
 		{"ce-messagetype", "text"},
+		{"ce-rpc", NULL},
 		{"ce-reason", NULL},
 		{"ce-traceparent", TRACEPARENT},
 		{"traceparent", TRACEPARENT},
@@ -92,9 +93,33 @@ static void test_lines_of_a_message(void **state)
 	assert_int_equal(event_head_write(&head, &facts), 0);
 	for (size_t i = 0; i < ARRAY_LEN(lines); i++)
 		assert_line(&head, lines[i][0], lines[i][1]);
-	assert_int_equal(head.count, ARRAY_LEN(lines) - 1);
+	assert_int_equal(head.count, ARRAY_LEN(lines) - 2);
 	assert_true(slice_equals(head.id, SLICE_LITERAL("r-7-3")));
 	assert_true(slice_equals(head.content_type, SLICE_LITERAL("text/plain; charset=utf-8")));
+	event_head_finish(&head);
+	presence_unref(&presence);
+}
+
+static void test_marks(void **state)
+{
+	(void)state;
+	static const char *const wanted[MESSAGE_MARK_COUNT] = {NULL, "late", "unknown",
+							       "malformed"};
+	struct event_source source = {.uri = "/gatehouse/n", .run_id = "r"};
+	struct event_head head = {0};
+	struct presence *presence = presence_of("dev", NULL);
+
+	for (size_t mark = 0; mark < ARRAY_LEN(wanted); mark++) {
+		const struct event_facts facts = {
+			.source = &source,
+			.presence = presence,
+			.type = EVENT_MESSAGE,
+			.mark = (enum message_mark)mark,
+		};
+
+		assert_int_equal(event_head_write(&head, &facts), 0);
+		assert_line(&head, "ce-rpc", wanted[mark]);
+	}
 	event_head_finish(&head);
 	presence_unref(&presence);
 }
@@ -287,6 +312,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines_of_a_message),
+		cmocka_unit_test(test_marks),
 		cmocka_unit_test(test_lines_of_the_end),
 		cmocka_unit_test(test_values_are_percent_encoded),
 		cmocka_unit_test(test_the_longest_head_fits),
