@@ -3,6 +3,14 @@
 
 #include "base/check.h"
 
+#define CALL_OUTCOME_LABEL(NAME, label) label,
+static const char *const outcome_labels[] = {CALL_OUTCOME_TABLE(CALL_OUTCOME_LABEL)};
+
+const char *call_outcome_label(enum call_outcome outcome)
+{
+	return outcome_labels[outcome];
+}
+
 /* A call that was sent and is not answered. */
 struct turn {
 	uint64_t number;
@@ -209,7 +217,8 @@ static void tell(struct call *call, struct call_result result)
 enum call_match call_table_answer(struct call_table *table, struct slice id,
 				  const struct call_result *result)
 {
-	CHECK(result->outcome == CALL_ANSWERED || result->outcome == CALL_CLIENT_ERROR);
+	CHECK(result->outcome == CALL_ANSWERED || result->outcome == CALL_CLIENT_ERROR ||
+	      result->outcome == CALL_BAD_ANSWER);
 	uint64_t number = id_read(table, id);
 
 	if (number == 0)

@@ -26,15 +26,22 @@
  * within the 36 characters that OCPP allows. Only such as JSON needs not escape. */
 #define CALL_ID_MAX 33
 
-enum call_outcome {
-	CALL_WAITS,           /* not over: it will be told */
-	CALL_ANSWERED,        /* payload */
-	CALL_CLIENT_ERROR,    /* the client's error: code, description, payload: details */
-	CALL_TIMED_OUT,       /* its deadline has passed, in the queue or after sending */
-	CALL_CONNECTION_LOST, /* while it waited */
-	CALL_NOT_CONNECTED,   /* refused: the connection is gone */
-	CALL_QUEUE_FULL,      /* refused: queue_max calls wait already */
-};
+/* X(NAME, label) */
+#define CALL_OUTCOME_TABLE(X)                                                                   \
+	X(WAITS, "waits")               /* not over: it will be told */                         \
+	X(ANSWERED, "answered")         /* payload */                                           \
+	X(CLIENT_ERROR, "client_error") /* the client's: code, description; payload: details */ \
+	X(BAD_ANSWER, "bad_answer")     /* it cannot be read; description: why */               \
+	X(TIMED_OUT, "timed_out")       /* its deadline has passed, in the queue or later */    \
+	X(CONNECTION_LOST, "connection_lost") /* while it waited */                             \
+	X(NOT_CONNECTED, "not_connected")     /* refused: the connection is gone */             \
+	X(QUEUE_FULL, "queue_full")           /* refused: queue_max calls wait already */
+
+#define CALL_OUTCOME_ENUM(NAME, label) CALL_##NAME,
+enum call_outcome { CALL_OUTCOME_TABLE(CALL_OUTCOME_ENUM) CALL_OUTCOME_COUNT };
+
+/* For metrics and answers; static text. */
+const char *call_outcome_label(enum call_outcome outcome);
 
 struct call_result {
 	enum call_outcome outcome;
@@ -96,7 +103,7 @@ enum call_match {
 };
 
 /* The client has answered: tells the call with this id (unescaped). The outcome in
- * `result` is CALL_ANSWERED or CALL_CLIENT_ERROR; was_sent is set here. */
+ * `result` is CALL_ANSWERED, CALL_CLIENT_ERROR or CALL_BAD_ANSWER; was_sent is set here. */
 enum call_match call_table_answer(struct call_table *table, struct slice id,
 				  const struct call_result *result);
 
