@@ -70,6 +70,7 @@ void fleet_client_leave(struct session *session)
 		return;
 	link_close(client);
 	session->client = NULL;
+	rpc_destroy(&client->rpc);
 	client->session = NULL;
 	client_release(client);
 }

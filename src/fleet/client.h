@@ -7,6 +7,7 @@
 
 #include "fleet/fleet.h"
 #include "fleet/link.h"
+#include "fleet/rpc.h"
 #include "session/session.h"
 
 /* One worker's part of the fleet, in its memory and thread. It must not end its loop before
@@ -31,6 +32,7 @@ struct client {
 	struct session *session; /* NULL: the connection has begun to end */
 	struct link link;
 	uint32_t holders; /* whoever needs this memory: its session, subscriptions */
+	struct rpc *rpc;         /* NULL: it was never called */
 };
 
 /* The session has come in: it is in the directory. 0 or a negative errno: then it is to be

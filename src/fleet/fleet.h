@@ -10,6 +10,7 @@
 #include "bus/bus.h"
 #include "config/config.h"
 #include "fleet/command_stats.h"
+#include "fleet/rpc_stats.h"
 #include "session/directory.h"
 
 struct fleet {
@@ -19,6 +20,7 @@ struct fleet {
 	struct bus *bus;
 	bool is_clustered; /* the bus leads to other nodes and programs */
 	struct command_stats commands;
+	struct rpc_stats rpc;
 };
 
 /* What could not be done, in the user's words. */

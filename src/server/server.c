@@ -451,9 +451,9 @@ json_t *server_nodes_json(const struct server *server)
 	return server->nodes.nodes == NULL ? NULL : nodes_json(server->nodes.nodes);
 }
 
-const struct fleet *server_fleet(const struct server *server)
+struct fleet *server_fleet(const struct server *server)
 {
-	return &server->fleet;
+	return (struct fleet *)&server->fleet;
 }
 
 struct directory *server_directory(const struct server *server)

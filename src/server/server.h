@@ -63,7 +63,7 @@ struct worker *server_worker(struct server *server, size_t index);
 /* For look-ups and lists; lives as long as the server. */
 /* After server_start. */
 const struct backends *server_backends(const struct server *server);
-const struct fleet *server_fleet(const struct server *server);
+struct fleet *server_fleet(const struct server *server);
 struct directory *server_directory(const struct server *server);
 
 enum server_status server_status(const struct server *server);

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * rpc_frame.h - calls and answers in the framing of a route: OCPP-J or JSON-RPC 2.0.
+ *
+ * Layer: fleet. Pure functions: no I/O, no clock. Reading allocates nothing. */
+#pragma once
+
+#include "base/buf.h"
+#include "config/config.h"
+#include "session/call_table.h"
+
+struct rpc_framing {
+	enum config_rpc kind; /* not CONFIG_RPC_NONE */
+	bool has_ocpp_2_1;    /* OCPP-J: types 5 and 6 are known */
+};
+
+/* `subprotocol` is the one agreed on; NULL: none. */
+struct rpc_framing rpc_framing_of(const struct config_route *route, const char *subprotocol);
+
+enum rpc_kind {
+	RPC_CALL,      /* its receiver has to answer */
+	RPC_NOTICE,    /* nobody has to answer: SEND, CALLRESULTERROR; a notification */
+	RPC_ANSWER,    /* to a call of the receiver */
+	RPC_MALFORMED, /* not of this framing */
+};
+
+struct rpc_frame {
+	enum rpc_kind kind;
+	/* Of an answer, and of what is malformed if it may be one: as written in a JSON
+	 * string; empty: not readable, or none that we give. */
+	struct slice id;
+	/* Of an answer: the outcome, and JSON: `payload` any value; of an error `code` a string
+	 * or a number, `description` a string, `payload` the details, perhaps empty. Of what
+	 * is malformed CALL_BAD_ANSWER and in `description` why, as plain text. */
+	struct call_result result;
+	char code[24]; /* what `code` may point to: the frame is not to be moved */
+};
+
+/* Slices into the text, which the WebSocket layer has checked to be UTF-8. */
+void rpc_frame_read(const struct rpc_framing *framing, struct slice text,
+		    struct rpc_frame *out_frame);
+
+/* Appends a call. `method` is plain UTF-8, not empty; `params` JSON, an object (or, for
+ * JSON-RPC, an array, or empty: none). 0, -ENOMEM, or -EILSEQ: the method is not UTF-8. */
+int rpc_frame_write_call(const struct rpc_framing *framing, struct buf *out, struct slice id,
+			 struct slice method, struct slice params);
