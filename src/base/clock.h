@@ -13,7 +13,8 @@
 /* CLOCK_MONOTONIC, in ns. */
 uint64_t clock_now_ns(void);
 
-/* CLOCK_REALTIME since the epoch, in ns: for log lines and reports only. */
+/* CLOCK_REALTIME since the epoch, in ns: for log lines, reports, and
+ * times that travel between programs. */
 uint64_t clock_wall_ns(void);
 
 /* "2026-01-31T23:59:59.123Z", of a time of clock_wall_ns (RFC 3339). Returns `out`. */

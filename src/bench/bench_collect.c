@@ -33,6 +33,20 @@ static double hold_seconds(const struct bench_setup *setup, struct bench_worker 
 	return start_ns == 0 ? 0 : seconds_between(start_ns, end_ns);
 }
 
+/* From the first message that any worker received to the last. */
+static double receive_seconds(const struct bench_setup *setup, struct bench_worker *const *workers)
+{
+	uint64_t first_ns = UINT64_MAX, last_ns = 0;
+
+	for (unsigned i = 0; i < setup->workers; i++) {
+		if (workers[i]->first_received_ns == 0)
+			continue;
+		first_ns = MIN(first_ns, workers[i]->first_received_ns);
+		last_ns = MAX(last_ns, workers[i]->last_received_ns);
+	}
+	return seconds_between(first_ns, last_ns);
+}
+
 static double timeval_seconds(struct timeval time)
 {
 	return (double)time.tv_sec + (double)time.tv_usec / 1e6;
@@ -52,6 +66,8 @@ void bench_collect(const struct bench_setup *setup, struct bench_worker *const *
 	result->wanted = setup->options->connections;
 	result->workers = setup->workers;
 	result->has_traffic = bench_options_has_traffic(setup->options);
+	result->is_receiver = setup->options->is_receiver;
+	result->receive_s = receive_seconds(setup, workers);
 	result->hold_s = hold_seconds(setup, workers);
 	result->traffic_s = MIN(traffic_s, result->hold_s);
 	result->started_s = (double)setup->start_ns / (double)NS_PER_S;

@@ -18,6 +18,7 @@
 enum metric_kind {
 	CONNECTIONS, /* percent: of those that were asked for */
 	MESSAGES,    /* percent: of those that were sent */
+	RECEIVED,    /* percent: of those that were received */
 	ECHO,        /* a percentile; 100: max */
 	HANDSHAKE,
 };
@@ -44,6 +45,10 @@ TOTAL(reopened)
 TOTAL(slow_closed)
 TOTAL(sent)
 TOTAL(received)
+TOTAL(unstamped)
+TOTAL(missing)
+TOTAL(late)
+TOTAL(repeated)
 #undef TOTAL
 
 /* Answered, but not with a 101. */
@@ -69,6 +74,11 @@ static const struct metric metrics[] = {
 	{"slow_closed", CONNECTIONS, slow_closed_count, 0},
 	{"messages", MESSAGES, sent_count, 0},
 	{"echoed", MESSAGES, received_count, 0},
+	{"received", RECEIVED, received_count, 0},
+	{"unstamped", RECEIVED, unstamped_count, 0},
+	{"missing", RECEIVED, missing_count, 0},
+	{"late", RECEIVED, late_count, 0},
+	{"repeated", RECEIVED, repeated_count, 0},
 	{"p50", ECHO, NULL, 50},
 	{"p90", ECHO, NULL, 90},
 	{"p99", ECHO, NULL, 99},
@@ -294,18 +304,27 @@ static void time_check(const struct bench_expect *expect, const struct hist *his
 	out->is_met = compare((double)ns, expect->comparison, expect->value);
 }
 
+/* What 100% is of. */
+static uint64_t whole_of(enum metric_kind kind, const struct bench_result *result)
+{
+	if (kind == CONNECTIONS)
+		return result->wanted;
+	return kind == RECEIVED ? result->totals.received : result->totals.sent;
+}
+
 static void count_check(const struct bench_expect *expect, const struct bench_result *result,
 			struct bench_check *out)
 {
 	const struct metric *metric = &metrics[expect->metric];
 	uint64_t count = metric->count(result);
-	uint64_t whole = metric->kind == CONNECTIONS ? result->wanted : result->totals.sent;
+	uint64_t whole = whole_of(metric->kind, result);
 
 	if (!expect->is_percent) {
 		snprintf(out->seen, sizeof(out->seen), "%" PRIu64, count);
 		out->is_met = compare((double)count, expect->comparison, expect->value);
 	} else if (whole == 0) {
-		snprintf(out->seen, sizeof(out->seen), "no message was sent");
+		snprintf(out->seen, sizeof(out->seen), "no message was %s",
+			 metric->kind == RECEIVED ? "received" : "sent");
 	} else {
 		/* Cut, not rounded: 99.996% must not read as 100%. */
 		uint64_t hundredths = count * 10000 / whole;

@@ -159,6 +159,19 @@ static void figure_echoes(const struct bench_result *result, FILE *to)
 	figure("Echoes", units_format_grouped(result->totals.received, number), note, to);
 }
 
+static void figure_received(const struct bench_result *result, FILE *to)
+{
+	const struct bench_totals *totals = &result->totals;
+	char number[HTML_NUMBER_MAX], missing[HTML_NUMBER_MAX], late[HTML_NUMBER_MAX],
+		repeated[HTML_NUMBER_MAX], note[128];
+
+	snprintf(note, sizeof(note), "messages; %s missing, %s late, %s repeated",
+		 units_format_grouped(totals->missing, missing),
+		 units_format_grouped(totals->late, late),
+		 units_format_grouped(totals->repeated, repeated));
+	figure("Received", units_format_grouped(totals->received, number), note, to);
+}
+
 /* The value is the median, since that is what most connections see. */
 static void figure_latency(const char *name, const struct hist *hist, FILE *to)
 {
@@ -180,8 +193,10 @@ static void figures(const struct bench_report *report, FILE *to)
 	figures_shape(report->setup->options, &result->totals, to);
 	if (result->has_traffic)
 		figure_echoes(result, to);
+	if (result->is_receiver)
+		figure_received(result, to);
 	figure_latency("Handshake p50", &result->handshake, to);
-	figure_latency("Echo p50", &result->echo, to);
+	figure_latency(result->is_receiver ? "Push p50" : "Echo p50", &result->echo, to);
 	fputs("</dl>\n</section>\n", to);
 }
 

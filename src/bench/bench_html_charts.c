@@ -205,7 +205,7 @@ static void tell_rates(const struct bench_series *series, unsigned i, FILE *to)
 		return;
 	char sent[HTML_NUMBER_MAX], received[HTML_NUMBER_MAX];
 
-	html_printf(to, "\n%s messages/s sent\n%s echoes/s",
+	html_printf(to, "\n%s messages/s sent\n%s messages/s received",
 		    html_real(sent_rate_at(series, i), sent),
 		    html_real(received_rate_at(series, i), received));
 }
@@ -326,11 +326,13 @@ static bool has_any(const struct bench_series *series, value_fn value)
 	return false;
 }
 
-/* Echoes; without any, handshakes are all there is to see. */
-static void chart_latency(const struct bench_series *series, FILE *to)
+/* Messages; without any, handshakes are all there is to see. */
+static void chart_latency(const struct bench_result *result, FILE *to)
 {
+	const struct bench_series *series = &result->series;
+
 	if (has_any(series, echo_max_at))
-		latency_over_time(series, "Echo", echo_lines, tell_echo, to);
+		latency_over_time(series, bench_latency_name(result), echo_lines, tell_echo, to);
 	else if (has_any(series, handshake_max_at))
 		latency_over_time(series, "Handshake", handshake_lines, tell_handshake, to);
 }
@@ -338,7 +340,7 @@ static void chart_latency(const struct bench_series *series, FILE *to)
 /* --- messages and CPU --- */
 
 static const struct line rate_lines[] = {
-	{"echo", "right echoes", received_rate_at},
+	{"echo", "messages received", received_rate_at},
 	{"sent", "messages sent", sent_rate_at},
 };
 
@@ -361,7 +363,7 @@ static void rates_draw(const struct bench_series *series, const struct svg_axis 
 static void chart_load(const struct bench_result *result, FILE *to)
 {
 	const struct bench_series *series = &result->series;
-	bool has_rates = result->totals.sent > 0;
+	bool has_rates = result->totals.sent > 0 || result->totals.received > 0;
 	struct range range = lines_range(series, &cpu_line, 1);
 	struct svg_axis x = svg_axis_elapsed(timeline_end(series));
 	struct svg_axis y = svg_axis_values(range.max, false);
@@ -393,7 +395,7 @@ void html_charts(const struct bench_report *report, FILE *to)
 
 	fputs("<section>\n<h2>Over time</h2>\n<div class=\"charts\">\n", to);
 	chart_connections(report, to);
-	chart_latency(&result->series, to);
+	chart_latency(result, to);
 	if (has_latency)
 		html_chart_distribution(result, to);
 	chart_load(result, to);

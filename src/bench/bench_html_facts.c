@@ -28,7 +28,8 @@ static void asked_messages(const struct bench_options *options, FILE *to)
 	char number[HTML_NUMBER_MAX], size[HTML_NUMBER_MAX], time[HTML_NUMBER_MAX];
 
 	if (!bench_options_has_traffic(options)) {
-		fact(to, "Messages", "none");
+		fact(to, "Messages",
+		     options->is_receiver ? "none sent; those of services received" : "none");
 		return;
 	}
 	html_size(options->size, size);

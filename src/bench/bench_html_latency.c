@@ -78,7 +78,7 @@ static struct range curves_range(const struct curve curves[2])
 void html_chart_distribution(const struct bench_result *result, FILE *to)
 {
 	const struct curve curves[2] = {
-		{"echo", "echo", &result->echo},
+		{"echo", result->is_receiver ? "push" : "echo", &result->echo},
 		{"shake", "handshake", &result->handshake},
 	};
 	struct range range = curves_range(curves);
@@ -132,6 +132,6 @@ void html_percentiles(const struct bench_result *result, FILE *to)
 	      "<th scope=\"col\">p99.99</th><th scope=\"col\">max</th></tr></thead>\n<tbody>\n",
 	      to);
 	hist_row("Handshake", &result->handshake, to);
-	hist_row("Echo", &result->echo, to);
+	hist_row(bench_latency_name(result), &result->echo, to);
 	fputs("</tbody></table></div>\n", to);
 }

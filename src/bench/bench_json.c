@@ -87,23 +87,29 @@ static json_t *quantiles_json(const struct bench_quantiles *quantiles)
 	return object;
 }
 
-static json_t *point_json(const struct bench_point *point)
+/* The member for what `echo` of result and points holds. */
+static const char *latency_key(bool is_receiver)
+{
+	return is_receiver ? "push_seconds" : "echo_seconds";
+}
+
+static json_t *point_json(const struct bench_point *point, bool is_receiver)
 {
 	json_t *object = totals_json(&point->totals);
 
 	json_object_set_new(object, "at", json_real(point->at_s));
 	json_object_set_new(object, "tester_cpu", json_real(point->cpu));
 	json_object_set_new(object, "handshake_seconds", quantiles_json(&point->handshake));
-	json_object_set_new(object, "echo_seconds", quantiles_json(&point->echo));
+	json_object_set_new(object, latency_key(is_receiver), quantiles_json(&point->echo));
 	return object;
 }
 
-static json_t *series_json(const struct bench_series *series)
+static json_t *series_json(const struct bench_series *series, bool is_receiver)
 {
 	json_t *points = json_array();
 
 	for (unsigned i = 0; i < series->count; i++)
-		json_array_append_new(points, point_json(&series->points[i]));
+		json_array_append_new(points, point_json(&series->points[i], is_receiver));
 	return points;
 }
 
@@ -136,6 +142,7 @@ static json_t *asked_json(const struct bench_options *options)
 	json_object_set_new(object, "message_rate", json_real(options->message_rate));
 	json_object_set_new(object, "depth", count(options->depth));
 	json_object_set_new(object, "size_bytes", count(options->size));
+	json_object_set_new(object, "receive", json_boolean(options->is_receiver));
 	json_object_set_new(object, "binary", json_boolean(options->is_binary));
 	return object;
 }
@@ -256,13 +263,14 @@ int bench_report_write_json(const struct bench_report *report, FILE *to)
 	json_object_set_new(root, "connect_seconds", json_real(result->connect_s));
 	json_object_set_new(root, "hold_seconds", json_real(result->hold_s));
 	json_object_set_new(root, "traffic_seconds", json_real(result->traffic_s));
+	json_object_set_new(root, "receive_seconds", json_real(result->receive_s));
 	json_object_set_new(root, "total_seconds", json_real(result->total_s));
 	add_judgement(root, report);
 	json_object_set_new(root, "failures", causes_json(&result->causes));
 	json_object_set_new(root, "slow_reader_ends", causes_json(&result->slow_ends));
 	json_object_set_new(root, "handshake_seconds", hist_json(&result->handshake));
-	json_object_set_new(root, "echo_seconds", hist_json(&result->echo));
-	json_object_set_new(root, "series", series_json(&result->series));
+	json_object_set_new(root, latency_key(result->is_receiver), hist_json(&result->echo));
+	json_object_set_new(root, "series", series_json(&result->series, result->is_receiver));
 	errno = EIO; /* jansson may fail without one */
 	bool is_written = json_dumpf(root, to, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) == 0 &&
 			  fputc('\n', to) != EOF && fflush(to) == 0;

@@ -33,11 +33,16 @@ struct bench_quantiles {
 };
 
 /* By the one thread that writes it: cheaper than a locked add. */
-static inline void bench_count(_Atomic uint64_t *counter)
+static inline void bench_count_add(_Atomic uint64_t *counter, uint64_t more)
 {
 	uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
 
-	atomic_store_explicit(counter, value + 1, memory_order_relaxed);
+	atomic_store_explicit(counter, value + more, memory_order_relaxed);
+}
+
+static inline void bench_count(_Atomic uint64_t *counter)
+{
+	bench_count_add(counter, 1);
 }
 
 static inline unsigned bench_latency_bucket(uint64_t ns)

@@ -45,6 +45,9 @@ static const struct bench_option table[] = {
 	{"depth", 0, COUNT, AT(depth), 1, 65536, "N",
 	 "keep N messages in flight on each connection, as fast as the\n"
 	 "echoes come"},
+	{"receive", 0, FLAG, AT(is_receiver), 0, 0, NULL,
+	 "send nothing, but take what services send to these clients through\n"
+	 "the server; 'gh1 NUMBER TIME' in a message gives latency and order"},
 	{"size", 0, SIZE, AT(size), 0, 16777216, "SIZE", "bytes per message (default 64)"},
 	{"duration", 0, DURATION, AT(duration_ms), 1, 365 * DAY_MS, "TIME",
 	 "send messages this long (default: the hold, or 10s)"},
@@ -250,11 +253,16 @@ static bool is_given(const struct arguments *arguments, size_t at)
 static void rivals_settle(struct arguments *arguments)
 {
 	struct bench_options *options = arguments->parse.options;
+	bool has_messages = is_given(arguments, AT(message_rate)) || is_given(arguments, AT(depth));
 
 	if (is_given(arguments, AT(message_rate)) && !is_given(arguments, AT(depth)))
 		options->depth = 0;
 	if (is_given(arguments, AT(depth)) && !is_given(arguments, AT(message_rate)))
 		options->message_rate = 0;
+	if (has_messages && !is_given(arguments, AT(is_receiver)))
+		options->is_receiver = false;
+	if (is_given(arguments, AT(is_receiver)) && options->is_receiver && !has_messages)
+		options->message_rate = options->depth = 0;
 	if (is_given(arguments, AT(batch)) && !is_given(arguments, AT(connect_rate)))
 		options->connect_rate = 0;
 	if (is_given(arguments, AT(connect_rate)) && !is_given(arguments, AT(batch)))
@@ -299,6 +307,21 @@ static int shape_check(struct bench_parse *parse)
 	return 0;
 }
 
+static int receive_check(struct bench_parse *parse)
+{
+	const struct bench_options *options = parse->options;
+
+	if (!options->is_receiver)
+		return 0;
+	if (bench_options_has_traffic(options))
+		return bench_option_fail(parse, "--receive excludes --depth and --message-rate: "
+						"an echo could not be told from a push");
+	if (options->hold_ms == 0)
+		return bench_option_fail(parse, "--receive needs --hold: how long it waits for "
+						"messages");
+	return 0;
+}
+
 /* What the single options cannot see. */
 static int options_check(struct bench_parse *parse)
 {
@@ -317,6 +340,8 @@ static int options_check(struct bench_parse *parse)
 		return -EINVAL;
 	int r = shape_check(parse);
 
+	if (r == 0)
+		r = receive_check(parse);
 	if (r < 0)
 		return r;
 	if (options->json_path != NULL && options->html_path != NULL &&

@@ -37,7 +37,7 @@ char *bench_progress_format(const struct bench_progress *progress, const char *p
 
 	snprintf(out, size,
 		 "%-10s  connected %" PRIu64 " of %" PRIu64 "  failed %" PRIu64
-		 "  %.0f/s  held %" PRIu64 "  dropped %" PRIu64 "  echoes %.0f/s  %.1f s",
+		 "  %.0f/s  held %" PRIu64 "  dropped %" PRIu64 "  received %.0f/s  %.1f s",
 		 phase, totals->connected, progress->wanted, totals->failed,
 		 rate(totals->connected, last->connected, elapsed_ns), held, totals->dropped,
 		 rate(totals->received, last->received, elapsed_ns),

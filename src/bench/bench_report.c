@@ -127,6 +127,22 @@ static void messages_print(const struct bench_result *result, uint64_t size, FIL
 		per_second(totals->received, result->traffic_s));
 }
 
+static void received_print(const struct bench_result *result, FILE *to)
+{
+	const struct bench_totals *totals = &result->totals;
+	char received[32], missing[32], late[32], repeated[32], unstamped[32];
+
+	if (!result->is_receiver)
+		return;
+	fprintf(to, "Received   %s messages in %.2f s (%.0f/s): %s missing, %s late, %s repeated",
+		units_format_grouped(totals->received, received), result->receive_s,
+		per_second(totals->received, result->receive_s),
+		units_format_grouped(totals->missing, missing),
+		units_format_grouped(totals->late, late),
+		units_format_grouped(totals->repeated, repeated));
+	fprintf(to, ", %s without a stamp\n", units_format_grouped(totals->unstamped, unstamped));
+}
+
 static void hist_print(const char *name, const struct hist *hist, FILE *to)
 {
 	static const double percents[] = {50, 90, 99, 99.9};
@@ -146,7 +162,7 @@ static void latency_print(const struct bench_result *result, FILE *to)
 		return;
 	fprintf(to, "%10s %10s %10s %10s %10s %10s\n", "", "p50", "p90", "p99", "p99.9", "max");
 	hist_print("Handshake", &result->handshake, to);
-	hist_print("Echo", &result->echo, to);
+	hist_print(bench_latency_name(result), &result->echo, to);
 }
 
 static void cpu_print(const struct bench_result *result, FILE *to)
@@ -286,6 +302,7 @@ void bench_report_print(const struct bench_report *report, FILE *to)
 	counts_print(report->result, to);
 	shape_print(report->setup->options, report->result, to);
 	messages_print(report->result, report->setup->options->size, to);
+	received_print(report->result, to);
 	latency_print(report->result, to);
 	cpu_print(report->result, to);
 	side_print(causes, BENCH_MINE, to);

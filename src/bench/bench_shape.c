@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "bench/bench_receive.h"
 #include "bench/bench_traffic.h"
 #include "bench/bench_worker.h"
 
@@ -95,6 +96,7 @@ void bench_shape_reopened(struct bench_conn *conn, uint64_t now_ns)
 	conn->worker->replacing--;
 	bench_count(&conn->worker->counters.reopened);
 	lifetime_draw(conn, now_ns);
+	bench_receive_renew(conn);
 	if (conn->worker->phase == BENCH_HOLD)
 		bench_traffic_rejoin(conn, now_ns);
 }

@@ -12,7 +12,7 @@ void bench_shape_begin(struct bench_conn *conn, uint64_t now_ns);
 
 /* --- slow readers --- */
 
-/* Stops reading and starts to send; does nothing for others. */
+/* Stops reading and, without --receive, starts to send; does nothing for others. */
 void bench_shape_slow_start(struct bench_conn *conn, uint64_t now_ns);
 
 /* Is this how a peer gets rid of a slow reader? */

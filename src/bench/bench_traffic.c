@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "bench/bench_receive.h"
 #include "bench/bench_shape.h"
 #include "bench/bench_worker.h"
 #include "proto/ws_close.h"
@@ -17,6 +18,9 @@
 
 /* [bytes] The same for a slow reader: enough to keep the kernel's buffer full. */
 #define FLOOD_QUEUE_MAX 65536
+
+/* [bytes] The largest message that services may push. */
+#define RECEIVE_MAX 16777216
 
 /* Lateness of our own timer: such a message counts from when it was sent. */
 #define TIMER_GRAIN_NS (2 * NS_PER_MS)
@@ -96,10 +100,11 @@ static bool is_sender(const struct bench_conn *conn)
 
 void bench_traffic_flood(struct bench_conn *conn, uint64_t now_ns)
 {
-	/* The queue is what counts, but messages may be empty. */
+	if (conn->worker->setup->options->is_receiver)
+		return;
 	while (conn->state == BENCH_CONN_OPEN && tcp_queued(&conn->tcp) < FLOOD_QUEUE_MAX &&
 	       now_ns < conn->worker->hold_end_ns)
-		message_write(conn, now_ns);
+		message_write(conn, now_ns); /* may be empty: its frame fills the queue */
 }
 
 void bench_traffic_fill(struct bench_conn *conn, uint64_t now_ns)
@@ -177,6 +182,10 @@ static void message_take(struct bench_conn *conn, const struct ws_event_data *ev
 
 	if (conn->is_slow)
 		return; /* stopping to read is not sharp */
+	if (worker->setup->options->is_receiver) {
+		bench_receive_take(conn, event->bytes, now_ns);
+		return;
+	}
 	const char *problem = echo_problem(conn, event, &sent_ns);
 
 	if (problem != NULL) {
@@ -258,9 +267,11 @@ static void decoder_release(struct bench_conn *conn)
 
 void bench_traffic_take(struct bench_conn *conn, uint8_t *data, size_t len, uint64_t now_ns)
 {
+	const struct bench_options *options = conn->worker->setup->options;
 	/* Larger than any echo can be; small greetings are told apart from it. */
-	uint64_t max = MAX(conn->worker->setup->payload.size, 4096);
-	enum ws_role self = conn->worker->setup->options->is_raw_echo ? WS_SERVER : WS_CLIENT;
+	uint64_t max = options->is_receiver ? RECEIVE_MAX
+					    : MAX(conn->worker->setup->payload.size, 4096);
+	enum ws_role self = options->is_raw_echo ? WS_SERVER : WS_CLIENT;
 	enum ws_event kind = WS_EVENT_PONG;
 
 	if (conn->decoder == NULL)

@@ -51,14 +51,23 @@ bool bench_is_saturated(const struct bench_result *result)
 
 /* --- verdict --- */
 
+static bool are_messages_whole(const struct bench_result *result)
+{
+	const struct bench_totals *totals = &result->totals;
+
+	if (result->is_receiver)
+		return totals->received > 0 && totals->missing == 0 && totals->late == 0 &&
+		       totals->repeated == 0;
+	return totals->sent == totals->received && (!result->has_traffic || totals->sent > 0);
+}
+
 /* Without --expect. */
 static bool is_whole(const struct bench_result *result)
 {
 	const struct bench_totals *totals = &result->totals;
 
 	return totals->connected == result->wanted &&
-	       totals->held + totals->slow_closed == result->wanted &&
-	       totals->sent == totals->received && (!result->has_traffic || totals->sent > 0);
+	       totals->held + totals->slow_closed == result->wanted && are_messages_whole(result);
 }
 
 static size_t count_unmet(const struct bench_check *checks, size_t count)
@@ -85,6 +94,14 @@ static void add_causes(struct text *text, const struct bench_causes *causes, boo
 		add(text, " %s: %s", cause->kind == BENCH_CAUSE_HTTP ? "refused" : verb,
 		    bench_cause_text(cause, line, sizeof(line)));
 	}
+}
+
+static void add_received(struct text *text, const struct bench_totals *totals)
+{
+	add_count(text, totals->received, " messages received, ");
+	add_count(text, totals->missing, " missing, ");
+	add_count(text, totals->late, " late, ");
+	add_count(text, totals->repeated, " repeated");
 }
 
 static void add_echoes(struct text *text, const struct bench_result *result)
@@ -152,6 +169,10 @@ bool bench_verdict(const struct bench_result *result, const struct bench_plateau
 		add(&text, "%s; ", plateau->text);
 	add_checks(&text, checks, check_count);
 	add_connections(&text, result);
+	if (result->is_receiver) {
+		add(&text, ", ");
+		add_received(&text, &result->totals);
+	}
 	add_echoes(&text, result);
 	if (result->was_interrupted)
 		add(&text, "; interrupted before the end");

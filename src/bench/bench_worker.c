@@ -373,7 +373,10 @@ int bench_worker_create(const struct bench_setup *setup, unsigned index,
 		MAX(setup->in_flight_max, UINT64_C(1))); /* with none it would never end */
 	worker->released = options->batch > 0 ? 0 : worker->count;
 	worker->conns = calloc(worker->count, sizeof(*worker->conns));
-	int r = worker->conns == NULL ? -ENOMEM : 0;
+	if (options->is_receiver)
+		worker->receipts = calloc(worker->count, sizeof(*worker->receipts));
+	bool is_short = worker->conns == NULL || (options->is_receiver && worker->receipts == NULL);
+	int r = is_short ? -ENOMEM : 0;
 
 	for (uint32_t i = 0; r == 0 && i < worker->count; i++)
 		worker->conns[i].worker = worker;
@@ -452,6 +455,7 @@ void bench_worker_destroy(struct bench_worker **worker)
 	}
 	pool_finish(&gone->decoders);
 	sem_destroy(&gone->is_up);
+	free(gone->receipts);
 	free(gone->conns);
 	free(gone);
 	*worker = NULL;

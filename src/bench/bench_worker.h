@@ -20,6 +20,7 @@
 #include "bench/bench_options.h"
 #include "bench/bench_payload.h"
 #include "bench/bench_plan.h"
+#include "bench/bench_receipt.h"
 #include "bench/bench_stats.h"
 
 /* What all workers share and none writes. */
@@ -45,6 +46,7 @@ struct bench_worker {
 	unsigned index;
 
 	struct bench_conn *conns;
+	struct bench_receipt *receipts; /* one for each connection; NULL without --receive */
 	uint32_t count;
 	uint64_t first_number;
 	uint32_t started;          /* connections begun, in the order of their numbers */
@@ -63,7 +65,8 @@ struct bench_worker {
 	struct bench_pace connect_pace;
 	struct bench_pace message_pace;
 	uint64_t hold_start_ns, traffic_end_ns, hold_end_ns;
-	uint64_t close_start_ns; /* 0: not yet */
+	uint64_t close_start_ns;                      /* 0: not yet */
+	uint64_t first_received_ns, last_received_ns; /* --receive; 0: nothing came */
 	uint64_t hold_cpu_ns;
 	struct timer pace_timer;
 	struct timer sweep_timer;

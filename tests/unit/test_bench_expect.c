@@ -19,7 +19,10 @@ static void fill(struct bench_result *result)
 					       .held = 9990,
 					       .closed_cleanly = 9990,
 					       .sent = 200,
-					       .received = 199};
+					       .received = 199,
+					       .unstamped = 19,
+					       .missing = 3,
+					       .late = 2};
 	for (unsigned i = 0; i < 7; i++)
 		bench_causes_add(&result->causes, BENCH_CAUSE_HTTP, 503, nothing, nothing, i, 0);
 	for (unsigned i = 0; i < 3; i++)
@@ -54,6 +57,11 @@ static void test_thresholds_against_a_result(void **state)
 		{"messages>0", true, "200"},
 		{"echoed==100%", false, "99.5% (199 of 200)"},
 		{"echoed==99.5%", true, "99.5% (199 of 200)"},
+		{"received==199", true, "199"},
+		{"unstamped<10%", true, "9.54% (19 of 199)"},
+		{"missing==0", false, "3"},
+		{"late<=2", true, "2"},
+		{"repeated==0", true, "0"},
 		{"p50<60ms", true, NULL},
 		{"p99<50ms", false, NULL},
 		{"echo.max<=100ms", true, "100 ms"},
@@ -86,7 +94,8 @@ static void test_what_was_not_measured_meets_nothing(void **state)
 {
 	(void)state;
 	static const char *const rows[] = {"p99<1m",           "p99>=0ns",     "p99!=5s",
-					   "handshake.max<1m", "echoed==100%", "echoed>=0%"};
+					   "handshake.max<1m", "echoed==100%", "echoed>=0%",
+					   "missing==0%"};
 	struct bench_result *result = calloc(1, sizeof(*result));
 
 	result->wanted = 5;

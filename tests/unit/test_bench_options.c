@@ -321,6 +321,25 @@ static void test_load_shapes(void **state)
 	bench_options_finish(&options);
 }
 
+static void test_receiving_excludes_sending(void **state)
+{
+	(void)state;
+	struct bench_options options;
+	char error[512];
+
+	assert_int_equal(PARSE(&options, error, "ws://h/", "--receive", "--hold", "3"), 0);
+	assert_true(options.is_receiver);
+	assert_false(bench_options_has_traffic(&options));
+	bench_options_finish(&options);
+	assert_int_equal(PARSE(&options, error, "ws://h/", "--receive"), -EINVAL);
+	assert_string_equal(error, "--receive needs --hold: how long it waits for messages");
+	bench_options_finish(&options);
+	assert_int_equal(PARSE(&options, error, "ws://h/", "--receive", "--hold=3", "--depth=1"),
+			 -EINVAL);
+	assert_non_null(strstr(error, "--receive excludes --depth and --message-rate"));
+	bench_options_finish(&options);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -337,6 +356,7 @@ int main(void)
 		cmocka_unit_test(test_headers_have_a_limit),
 		cmocka_unit_test(test_help_needs_no_url),
 		cmocka_unit_test(test_load_shapes),
+		cmocka_unit_test(test_receiving_excludes_sending),
 	};
 
 	return cmocka_run_group_tests_name("bench_options", tests, NULL, NULL);

@@ -113,6 +113,36 @@ static void test_each_shortcoming_fails(void **state)
 	}
 }
 
+static void test_what_is_received_must_be_whole(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		struct bench_totals totals;
+		bool is_passed;
+		const char *part;
+	} rows[] = {
+		{"all came", {.received = 50}, true, "50 messages received, 0 missing, 0 late"},
+		{"some without a stamp", {.received = 50, .unstamped = 7}, true, "50 messages"},
+		{"nothing came", {0}, false, "0 messages received"},
+		{"one missing", {.received = 50, .missing = 1}, false, "1 missing"},
+		{"one late", {.received = 50, .late = 1}, false, "1 late"},
+		{"one repeated", {.received = 50, .repeated = 1}, false, "1 repeated"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct bench_result result = {.wanted = 10, .is_receiver = true};
+		char text[512];
+
+		result.totals = rows[i].totals;
+		result.totals.connected = result.totals.held = 10;
+		ASSERT_ROW(bench_verdict(&result, &no_plateau, NULL, 0, text, sizeof(text)) ==
+				   rows[i].is_passed,
+			   rows[i].name);
+		ASSERT_ROW(strstr(text, rows[i].part) != NULL, text);
+	}
+}
+
 static void test_verdict_fits_any_room(void **state)
 {
 	(void)state;
@@ -241,7 +271,7 @@ static void test_progress_line(void **state)
 	assert_string_equal(bench_progress_format(&progress, "holding", &totals, 3 * NS_PER_S, line,
 						  sizeof(line)),
 			    "holding     connected 500 of 1000  failed 3  250/s  held 480  "
-			    "dropped 20  echoes 50/s  2.0 s");
+			    "dropped 20  received 50/s  2.0 s");
 }
 
 static void test_refusal_detail(void **state)
@@ -275,6 +305,7 @@ int main(void)
 		cmocka_unit_test(test_pass_without_messages),
 		cmocka_unit_test(test_refusals_name_the_limit),
 		cmocka_unit_test(test_each_shortcoming_fails),
+		cmocka_unit_test(test_what_is_received_must_be_whole),
 		cmocka_unit_test(test_verdict_fits_any_room),
 		cmocka_unit_test(test_same_causes_share_a_row),
 		cmocka_unit_test(test_table_is_bounded_and_counts_all),
