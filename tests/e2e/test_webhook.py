@@ -2,6 +2,7 @@
 """Back ends of type webhook: what they are told, what they may answer, and what clients
 see when they do not work."""
 
+import concurrent.futures
 import contextlib
 import random
 import re
@@ -286,6 +287,27 @@ def test_takeover_after_the_decision(serve, webhook):
     assert end.headers["ce-code"] == "4001"
     assert end.headers["ce-connectionid"] != hook.of("connected")[1].headers["ce-connectionid"]
     second.close()
+
+
+def test_of_two_that_are_decided_on_at_once_the_oldest_stays(serve, webhook):
+    """takeover: oldest. Nobody was connected when they asked, so both reach the back end."""
+    both = threading.Barrier(2)
+
+    def answer(event):
+        if event.type == "connect":
+            both.wait(wsraw.SECONDS)
+
+    hook = webhook(answer)
+    gateway = serve(hook.url, route={"takeover": "oldest"})
+    clients = [gateway.connect(), gateway.connect()]
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda client: client.handshake("/ws/one"), clients))
+    assert sorted(answer.status for answer in answers) == [101, 409]
+    end = hook.wait("disconnected")[0]
+    assert end.headers["ce-reason"] == "refused"
+    assert gateway.metric("connections") == 1
+    winner = clients[[answer.status for answer in answers].index(101)]
+    winner.close()
 
 
 @pytest.mark.parametrize("ours", [None, "[b, c]"])
