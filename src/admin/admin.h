@@ -41,6 +41,10 @@ void metrics_print_reference(FILE *to);
 void metrics_backends_write(const struct server *server, struct buf *out);
 void metrics_backends_print_reference(FILE *to);
 
+/* metrics_fleet.c: likewise, about commands to clients. */
+void metrics_fleet_write(const struct server *server, struct buf *out);
+void metrics_fleet_print_reference(FILE *to);
+
 /* metrics_bus.c: likewise. */
 void metrics_bus_write(struct bus *bus, struct buf *out);
 void metrics_bus_print_reference(FILE *to);

@@ -244,6 +244,7 @@ void metrics_answer(const struct admin *admin, struct http_reply *reply)
 	limit_values(out, admin);
 	api_calls(out, server);
 	metrics_backends_write(server, out);
+	metrics_fleet_write(server, out);
 	metrics_bus_write(server_fleet(server)->bus, out);
 	build(out, server);
 	process(out);
@@ -263,6 +264,7 @@ void metrics_print_reference(FILE *to)
 	METRIC_TABLE(METRIC_DOC)
 	OTHER_METRICS(OTHER_DOC)
 	metrics_backends_print_reference(to);
+	metrics_fleet_print_reference(to);
 	metrics_bus_print_reference(to);
 	fputs("\n## Limits that refuse: `gatehouse_connections_refused_total{limit}`\n\n"
 	      "| limit | status | what to do |\n| --- | --- | --- |\n",

@@ -46,19 +46,19 @@ static enum command_outcome outcome_of(unsigned status)
 
 const char *command_outcome_label(enum command_outcome outcome)
 {
-#define OUTCOME_LABEL(NAME, label, help) label,
+#define OUTCOME_LABEL(NAME, label) label,
 	static const char *const labels[] = {COMMAND_OUTCOMES(OUTCOME_LABEL)};
 
 	return labels[outcome];
 }
 
-void command_count(struct fleet *fleet, const struct command_kind *kind, unsigned status)
+void command_count(const struct fleet *fleet, const struct command_kind *kind, unsigned status)
 {
 	size_t index = 0;
 
 	while (kinds[index] != kind)
 		index++;
-	__atomic_fetch_add(&fleet->commands.ended[index][outcome_of(status)], 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&fleet->commands->ended[index][outcome_of(status)], 1, __ATOMIC_RELAXED);
 }
 
 static void end(struct command *command, const struct command_result *result)
@@ -218,7 +218,7 @@ static void problem_unknown(struct command *command, const char *name)
 			});
 }
 
-struct command *command_parse(struct fleet *fleet, struct slice json)
+struct command *command_parse(const struct fleet *fleet, struct slice json)
 {
 	struct command *command = command_create(fleet, &command_unknown);
 	json_t *object = command == NULL ? NULL : object_load(command, json);
@@ -257,7 +257,7 @@ char *command_format(const struct command *command)
 
 /* --- life --- */
 
-struct command *command_create(struct fleet *fleet, const struct command_kind *kind)
+struct command *command_create(const struct fleet *fleet, const struct command_kind *kind)
 {
 	struct command *command = calloc(1, sizeof(*command) + kind->args_size);
 

@@ -64,7 +64,7 @@ struct ask {
 
 struct command {
 	const struct command_kind *kind;
-	struct fleet *fleet;
+	const struct fleet *fleet;
 	json_t *json;        /* its arguments as they came; NULL: it has none */
 	uint64_t timeout_ns; /* how long its asker waits */
 	struct command_result result;
@@ -88,7 +88,7 @@ const struct command_kind *command_kind_at(size_t index);
 /* --- for who asks --- */
 
 /* NULL: memory is out. */
-struct command *command_create(struct fleet *fleet, const struct command_kind *kind);
+struct command *command_create(const struct fleet *fleet, const struct command_kind *kind);
 
 /* It must have ended, or never have run. NULL is fine; the pointer is cleared. */
 void command_destroy(struct command **command);
@@ -102,7 +102,7 @@ bool command_read_message(struct command *command, const struct message *message
 
 /* {"command": "close", "code": 1000}: always a command, which has ended if that was not
  * good. NULL: memory is out. */
-struct command *command_parse(struct fleet *fleet, struct slice json);
+struct command *command_parse(const struct fleet *fleet, struct slice json);
 
 static inline bool command_has_ended(const struct command *command)
 {
@@ -137,4 +137,4 @@ void command_answer(struct command *command, unsigned status, struct slice body)
 json_t *command_client_json(const struct presence *presence);
 
 /* Counts a message to a client that was no command, because nobody wanted an answer. */
-void command_count(struct fleet *fleet, const struct command_kind *kind, unsigned status);
+void command_count(const struct fleet *fleet, const struct command_kind *kind, unsigned status);

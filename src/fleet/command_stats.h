@@ -8,13 +8,13 @@
 
 #define COMMAND_KINDS_MAX 16
 
-/* X(NAME, label, help) */
-#define COMMAND_OUTCOMES(X)                                                             \
-	X(DONE, "done", "it was carried out")                                           \
-	X(NOT_CONNECTED, "not_connected", "the client was connected nowhere")           \
-	X(REFUSED, "refused", "the request was wrong, or the client could not take it") \
-	X(TIMED_OUT, "timed_out", "no answer came in time")                             \
-	X(FAILED, "failed", "memory was out, or the broker away")
+/* X(NAME, label) */
+#define COMMAND_OUTCOMES(X)               \
+	X(DONE, "done")                   \
+	X(NOT_CONNECTED, "not_connected") \
+	X(REFUSED, "refused")             \
+	X(TIMED_OUT, "timed_out")         \
+	X(FAILED, "failed")
 
 #define COMMAND_OUTCOME_ENUM(NAME, ...) COMMAND_##NAME,
 enum command_outcome { COMMAND_OUTCOMES(COMMAND_OUTCOME_ENUM) COMMAND_OUTCOME_COUNT };

@@ -18,9 +18,9 @@ struct fleet {
 	const char *node; /* this node's name */
 	struct directory *directory;
 	struct bus *bus;
-	bool is_clustered; /* the bus leads to other nodes and programs */
-	struct command_stats commands;
-	struct rpc_stats rpc;
+	bool is_clustered;              /* the bus leads to other nodes and programs */
+	struct command_stats *commands; /* the server's */
+	struct rpc_stats *rpc;          /* likewise */
 };
 
 /* What could not be done, in the user's words. */

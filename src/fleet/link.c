@@ -12,7 +12,8 @@
 
 /* --- answers --- */
 
-static int publish(struct fleet *fleet, const char *reply, const struct command_result *result)
+static int publish(const struct fleet *fleet, const char *reply,
+		   const struct command_result *result)
 {
 	char status[16];
 	int len = snprintf(status, sizeof(status), "%u", result->status);
@@ -110,7 +111,7 @@ static void run_send(struct client *client, const struct bus_message *question,
 static void on_to(struct bus_subscription *sub, const struct bus_message *question)
 {
 	struct client *client = CONTAINER_OF(sub, struct client, link.to);
-	struct fleet *fleet = client->home->fleet;
+	const struct fleet *fleet = client->home->fleet;
 	struct message message = {.bytes = question->body};
 	bool is_good = type_read(question, &message.is_text);
 

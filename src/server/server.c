@@ -32,6 +32,8 @@ struct server {
 	struct address_limit *address_limit; /* NULL: none */
 	struct directory *directory;
 	struct fleet fleet;
+	struct command_stats command_stats;
+	struct rpc_stats rpc_stats; /* the fleet's */
 	struct server_nodes nodes;
 	struct service public_service;
 	struct service admin_service;
@@ -156,6 +158,8 @@ struct server *server_create(const struct server_options *options)
 	server->public_service.directory = server->directory;
 	server->fleet = (struct fleet){.config = options->config,
 				       .node = server->public_service.node,
+				       .commands = &server->command_stats,
+.rpc = &server->rpc_stats,
 				       .directory = server->directory};
 	server->public_service.fleet = &server->fleet;
 	server->nodes.server = server;

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * metrics_fleet.c - what was asked of clients. */
+#include <inttypes.h>
+
+#include "admin/admin.h"
+#include "fleet/command.h"
+
+#define NAME "gatehouse_commands_total"
+#define HELP                                                                               \
+	"What was asked of clients, by the API or over the bus; on the node that has the " \
+	"client, or, if none has, on the one that was asked. Outcomes: done; "             \
+	"not_connected; refused (the request was wrong, or the client could not take "     \
+	"it); timed_out; failed (memory was out, or the broker away)."
+
+void metrics_fleet_write(const struct server *server, struct buf *out)
+{
+	struct command_stats *stats = server_fleet(server)->commands;
+	const struct command_kind *kind;
+
+	buf_printf(out, HTTP_BODY_MAX, "# HELP %s %s\n# TYPE %s counter\n", NAME, HELP, NAME);
+	for (size_t i = 0; (kind = command_kind_at(i)) != NULL; i++)
+		for (unsigned outcome = 0; outcome < COMMAND_OUTCOME_COUNT; outcome++)
+			buf_printf(out, HTTP_BODY_MAX,
+				   NAME "{command=\"%s\",outcome=\"%s\"} %" PRIu64 "\n", kind->name,
+				   command_outcome_label(outcome),
+				   __atomic_load_n(&stats->ended[i][outcome], __ATOMIC_RELAXED));
+}
+
+void metrics_fleet_print_reference(FILE *to)
+{
+	fputs("| `" NAME "` | counter | " HELP " |\n", to);
+}
