@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/units.h"
 #include "bus/bus_subject.h"
 #include "fleet/link.h"
@@ -116,18 +117,14 @@ static void problem_away(struct command *command)
 		    status.is_connected ? "it was lost while we waited" : status.detail);
 }
 
-static void on_outcome(struct bus_request *request, const struct bus_outcome *outcome)
+static void end_by_outcome(struct command *command, const struct bus_outcome *outcome)
 {
-	struct ask *ask = CONTAINER_OF(request, struct ask, request);
-	struct command *command = command_of(ask);
-
-	ask->is_on_bus = false;
 	switch (outcome->result) {
 	case BUS_ANSWERED:
 		take_answer(command, outcome->answer);
 		break;
 	case BUS_NO_RESPONDERS:
-		command_not_connected(command, slice_from_text(ask->client_id));
+		command_not_connected(command, slice_from_text(command->ask.client_id));
 		break;
 	case BUS_TIMED_OUT:
 		problem(command, 504, "timed_out",
@@ -141,8 +138,76 @@ static void on_outcome(struct bus_request *request, const struct bus_outcome *ou
 		problem_bus(command, "Asking the node that has the client failed", outcome->reason);
 		break;
 	}
-	go_back(command);
 }
+
+static void on_outcome(struct bus_request *request, const struct bus_outcome *outcome)
+{
+	struct ask *ask = CONTAINER_OF(request, struct ask, request);
+	struct command *command = command_of(ask);
+
+	ask->is_on_bus = false;
+	loop_timer_stop(ask->home->loop, &ask->watch);
+	if (ask->is_gone && outcome->result == BUS_CANCELLED)
+		command_problem(command,
+				&(struct problem){
+					.status = 404,
+					.reason = "not_connected",
+					.detail = "This client is not connected any more. What "
+						  "was asked for may have happened before.",
+					.seen = slice_from_text(ask->client_id),
+				});
+	else
+		end_by_outcome(command, outcome);
+	if (ask->is_probing)
+		bus_request_cancel(&ask->probe);
+	else
+		go_back(command);
+}
+
+/* --- is the client still there? ---
+ *
+ * The broker takes a question to a client until it hears that the client has left. So one
+ * that meets the end of a connection, or of its node, is answered by nobody. Who waits
+ * asks again, not for the same, which could happen twice, but whether there is anybody. */
+
+#define WATCH_FIRST_NS (250 * NS_PER_MS)
+#define WATCH_NEXT_NS  (1 * NS_PER_S)
+
+static void on_probed(struct bus_request *probe, const struct bus_outcome *outcome)
+{
+	struct ask *ask = CONTAINER_OF(probe, struct ask, probe);
+
+	ask->is_probing = false;
+	if (!ask->is_on_bus) {
+		go_back(command_of(ask));
+	} else if (outcome->result == BUS_NO_RESPONDERS) {
+		ask->is_gone = true;
+		bus_request_cancel(&ask->request);
+	} else {
+		loop_timer_start(ask->home->loop, &ask->watch, WATCH_NEXT_NS);
+	}
+}
+
+static void on_watch(struct timer *timer)
+{
+	struct ask *ask = CONTAINER_OF(timer, struct ask, watch);
+	struct bus_subject subject;
+	const struct slice names[] = {slice_from_text(ask->route), slice_from_text(ask->client_id)};
+	int r = bus_subject_make(LINK_CTL, names, ARRAY_LEN(names), &subject);
+
+	if (r == 0)
+		r = bus_request(command_of(ask)->fleet->bus, &ask->probe, ask->home->loop,
+				&(struct bus_message){
+					.subject = bus_subject_slice(&subject),
+					.body = SLICE_LITERAL("{\"command\":\"inspect\"}"),
+				},
+				WATCH_NEXT_NS, on_probed);
+	ask->is_probing = r == 0;
+	if (r < 0)
+		loop_timer_start(ask->home->loop, &ask->watch, WATCH_NEXT_NS);
+}
+
+/* --- the question --- */
 
 static void problem_send(struct command *command, int error)
 {
@@ -172,6 +237,8 @@ static int request(struct command *command, const char *prefix, const struct sli
 		r = bus_request(command->fleet->bus, &ask->request, ask->home->loop, &message,
 				command->timeout_ns, on_outcome);
 	ask->is_on_bus = r == 0;
+	if (r == 0)
+		loop_timer_start(ask->home->loop, &ask->watch, WATCH_FIRST_NS);
 	return r;
 }
 
@@ -198,9 +265,9 @@ static int request_command(struct command *command, const struct slice names[2])
 	return r;
 }
 
-static void ask_bus(struct command *command, const char *route)
+static void ask_bus(struct command *command)
 {
-	const struct slice names[] = {slice_from_text(route),
+	const struct slice names[] = {slice_from_text(command->ask.route),
 				      slice_from_text(command->ask.client_id)};
 	int r = command->kind == &command_send ? request_message(command, names)
 					       : request_command(command, names);
@@ -219,8 +286,9 @@ void fleet_ask(struct fleet_home *home, const char *route, const char *client_id
 {
 	struct ask *ask = &command->ask;
 
-	*ask = (struct ask){.home = home, .on_done = on_done, .arg = arg};
+	*ask = (struct ask){.home = home, .route = route, .on_done = on_done, .arg = arg};
 	snprintf(ask->client_id, sizeof(ask->client_id), "%s", client_id);
+	loop_timer_init(&ask->watch, on_watch);
 	command->timeout_ns = timeout_ns;
 	list_append(&home->asks, &ask->node);
 	if (command_has_ended(command)) {
@@ -228,7 +296,7 @@ void fleet_ask(struct fleet_home *home, const char *route, const char *client_id
 	} else if (ask_here(command, route, client_id)) {
 		return;
 	} else if (command->fleet->is_clustered) {
-		ask_bus(command, route);
+		ask_bus(command);
 	} else {
 		command_not_connected(command, slice_from_text(client_id));
 		go_back(command);

@@ -51,6 +51,7 @@ struct command_result {
 struct ask {
 	struct fleet_home *home; /* of who asks */
 	struct list_node node;   /* among those that wait there */
+	const char *route;
 	char client_id[PRESENCE_CLIENT_ID_MAX + 1];
 	union {
 		struct presence_task there;
@@ -59,7 +60,12 @@ struct ask {
 	struct loop_task back;
 	void (*on_done)(struct command *command, void *arg);
 	void *arg;
+	/* While the request waits: is the client still there? */
+	struct timer watch;
+	struct bus_request probe;
 	bool is_on_bus; /* the request waits for its outcome */
+	bool is_probing;
+	bool is_gone; /* nobody answers any more */
 };
 
 struct command {
