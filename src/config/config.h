@@ -42,7 +42,13 @@ enum config_bus_type { CONFIG_BUS_EMBEDDED, CONFIG_BUS_NATS };
 /* How the clients of a route frame their calls. */
 enum config_rpc { CONFIG_RPC_NONE, CONFIG_RPC_OCPP_J, CONFIG_RPC_JSON_RPC };
 
-enum config_backend_type { CONFIG_BACKEND_WEBHOOK };
+enum config_backend_type { CONFIG_BACKEND_WEBHOOK, CONFIG_BACKEND_NATS };
+
+/* Who decides whether a client may come in. */
+enum config_connect {
+	CONFIG_CONNECT_ACCEPT, /* nobody: all may */
+	CONFIG_CONNECT_ASK,    /* the back end */
+};
 
 /* What to do if a back end does not take an event. */
 enum config_on_failure {

@@ -105,6 +105,90 @@ static void name_check(const struct config *config, size_t index, struct config_
 			  other->column);
 }
 
+/* --- options of one type only --- */
+
+static const enum config_backend_option_number webhook_options[] = {
+	CONFIG_OPTION_backends_url,
+	CONFIG_OPTION_backends_secret_file,
+	CONFIG_OPTION_backends_ca_file,
+	CONFIG_OPTION_backends_http2,
+	CONFIG_OPTION_backends_connect_timeout,
+	CONFIG_OPTION_backends_max_in_flight,
+	CONFIG_OPTION_backends_answer_max,
+	CONFIG_OPTION_backends_breaker_failures,
+	CONFIG_OPTION_backends_breaker_open,
+	CONFIG_OPTION_backends_breaker_probes,
+};
+
+static const enum config_backend_option_number nats_options[] = {
+	CONFIG_OPTION_backends_connect,
+	CONFIG_OPTION_backends_durable,
+	CONFIG_OPTION_backends_stream,
+};
+
+static bool is_among(const enum config_backend_option_number *options, size_t count, size_t option)
+{
+	for (size_t i = 0; i < count; i++)
+		if (options[i] == option)
+			return true;
+	return false;
+}
+
+bool config_backend_has(const struct config_backend *backend, size_t option)
+{
+	return backend->type == CONFIG_BACKEND_NATS
+		       ? !is_among(webhook_options, ARRAY_LEN(webhook_options), option)
+		       : !is_among(nats_options, ARRAY_LEN(nats_options), option);
+}
+
+static void options_check(const struct config *config, size_t index, struct config_report *report)
+{
+	const struct config_backend *backend = &config->backends[index];
+
+	for (size_t i = 0; i < CONFIG_BACKEND_OPTION_COUNT; i++) {
+		const struct config_origin *origin = &backend->origins[i];
+		const char *key = config_backend_options[i].key;
+
+		if (origin->kind == CONFIG_FROM_FILE && !config_backend_has(backend, i))
+			config_report_add(
+				report, "%s:%u:%u: backends[%zu].%s: type %s has no %s; remove it",
+				config->file, origin->line, origin->column, index, key,
+				backend->type == CONFIG_BACKEND_NATS ? "nats" : "webhook", key);
+	}
+}
+
+static void webhook_check(const struct config *config, size_t index, struct config_report *report)
+{
+	const struct config_backend *backend = &config->backends[index];
+	const struct config_origin *origin = &backend->origins[CONFIG_OPTION_backends_type];
+
+	if (backend->url == NULL)
+		config_report_add(
+			report,
+			"%s:%u:%u: backends[%zu].url: is missing; write it, such as 'url: %s'",
+			config->file, origin->line, origin->column, index,
+			config_option_example(&config_backend_options[CONFIG_OPTION_backends_url]));
+}
+
+static void nats_check(const struct config *config, size_t index, struct config_report *report)
+{
+	const struct config_backend *backend = &config->backends[index];
+	const struct config_origin *type = &backend->origins[CONFIG_OPTION_backends_type];
+	const struct config_origin *stream = &backend->origins[CONFIG_OPTION_backends_stream];
+
+	if (config->bus.type != CONFIG_BUS_NATS)
+		config_report_add(report,
+				  "%s:%u:%u: backends[%zu].type: nats needs a broker, but bus.type "
+				  "is embedded; write nats there, and its URLs in bus.urls",
+				  config->file, type->line, type->column, index);
+	if (backend->stream != NULL && backend->durable == CONFIG_SWITCH_FALSE)
+		config_report_add(report,
+				  "%s:%u:%u: backends[%zu].stream: %s stores nothing without "
+				  "durable; write 'durable: true' too, or remove it",
+				  config->file, stream->line, stream->column, index,
+				  backend->stream);
+}
+
 static void retry_check(const struct config *config, size_t index, struct config_report *report)
 {
 	const struct config_backend *backend = &config->backends[index];
@@ -146,6 +230,11 @@ void config_backends_check(const struct config *config, struct config_report *re
 	for (size_t i = 0; i < config->backend_count; i++) {
 		name_check(config, i, report);
 		retry_check(config, i, report);
+		options_check(config, i, report);
+		if (config->backends[i].type == CONFIG_BACKEND_NATS)
+			nats_check(config, i, report);
+		else
+			webhook_check(config, i, report);
 	}
 	for (size_t i = 0; i < config->route_count; i++)
 		route_check(config, i, report);

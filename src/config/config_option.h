@@ -30,6 +30,7 @@ enum config_kind {
 	CONFIG_BUS_TYPE,
 	CONFIG_URLS,
 	CONFIG_WORD,
+	CONFIG_CONNECT,
 	CONFIG_FILE,
 	CONFIG_SECRET,
 };
@@ -165,6 +166,9 @@ const char *config_broker_problem(struct slice url);
 
 /* The defaults of one table into `base`. */
 void config_defaults_apply(const struct config_option *options, size_t count, void *base);
+
+/* Is the option one of the back end's type? */
+bool config_backend_has(const struct config_backend *backend, size_t option);
 
 /* What must hold between back ends, and between them and routes. */
 void config_backends_check(const struct config *config, struct config_report *report);

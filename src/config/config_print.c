@@ -122,8 +122,12 @@ static void option_print(const struct config *config, const struct config_option
 	fputc('\n', to);
 }
 
-static bool is_absent(const struct config_option *option, const void *entry)
+static bool is_absent(const struct config_list *list, size_t index, const void *entry)
 {
+	const struct config_option *option = &list->options[index];
+
+	if (list == &config_lists[CONFIG_LIST_backends] && !config_backend_has(entry, index))
+		return true;
 	return config_kind_is_text(option->kind) &&
 	       *(char *const *)(const void *)((const char *)entry + option->offset) == NULL;
 }
@@ -137,7 +141,7 @@ static void list_print(const struct config *config, const struct config_list *li
 		void *entry = config_list_entry(list, config, i);
 
 		for (size_t j = 0; j < list->option_count; j++)
-			if (!is_absent(&list->options[j], entry))
+			if (!is_absent(list, j, entry))
 				option_print(config, &list->options[j], j == 0 ? "  - " : "    ",
 					     entry, &config_list_origins(list, entry)[j], to);
 	}
@@ -167,7 +171,9 @@ static void option_reference(const struct config_option *option, bool is_in_list
 		fputs("- Default: none, it must be given\n", to);
 	else if (option->fallback[0] == 0)
 		fprintf(to, "- Default: %s\n",
-			option->kind == CONFIG_NAME ? "made from the path" : "nothing");
+			option == &config_route_options[CONFIG_OPTION_routes_name]
+				? "made from the path"
+				: "nothing");
 	else
 		fprintf(to, "- Default: `%s`\n", option->fallback);
 	fprintf(to, "- Allowed: %s\n", config_value_allowed(option, allowed));

@@ -38,6 +38,7 @@
 #define CONFIG_C_TAKEOVER     enum config_takeover
 #define CONFIG_C_RPC          enum config_rpc
 #define CONFIG_C_BACKEND_TYPE enum config_backend_type
+#define CONFIG_C_CONNECT      enum config_connect
 #define CONFIG_C_ON_FAILURE   enum config_on_failure
 #define CONFIG_C_SWITCH       enum config_switch
 #define CONFIG_C_PATH         char *
@@ -192,21 +193,33 @@
 	X(backends, name, NAME, NULL, 1, 64, "bytes", RESTART,                                 \
 	  "What routes, metrics and messages call it, with letters, digits, '_' and '-'.")     \
 	X(backends, type, BACKEND_TYPE, NULL, 0, 0, "", RESTART,                               \
-	  "webhook = each event is an HTTP request, as docs/backend-contract.md says.")        \
-	X(backends, url, URL, NULL, 1, 2048, "bytes", RESTART,                                 \
-	  "Where events are sent by POST. Redirects are not followed.")                        \
+	  "How events get there, as docs/backend-contract.md says: webhook = each is an HTTP " \
+	  "request; nats = each is a message on the bus, which must be of type nats too.")     \
+	X(backends, url, URL, "", 1, 2048, "bytes", RESTART,                                   \
+	  "Webhook only, and must be given there: where events are sent by POST. Redirects "   \
+	  "are not followed.")                                                                 \
+	X(backends, connect, CONNECT, "accept", 0, 0, "", RESTART,                             \
+	  "Nats only. accept = every client may come in; ask = a service is asked by a "       \
+	  "request, and 503 is answered if none is there.")                                    \
+	X(backends, durable, SWITCH, "false", 0, 0, "", RESTART,                               \
+	  "Nats only. true = an event counts as taken when a JetStream stream has stored it, " \
+	  "and is sent again until then.")                                                     \
+	X(backends, stream, NAME, "", 1, 255, "bytes", RESTART,                                \
+	  "Nats only, with durable: the stream that must be the one that stores it. Left out: " \
+	  "any.")                                                                              \
 	X(backends, secret_file, FILE, "", 0, 511, "bytes", RESTART,                          \
-	  "A file with secrets (whsec_...), one in a line; all of them sign, so that one can " \
+	  "Webhook only. A file with secrets (whsec_...), one in a line; all of them sign, so that one can " \
 	  "be changed for another. Left out: events are not signed.")                          \
 	X(backends, ca_file, FILE, "", 0, 511, "bytes", RESTART,                              \
-	  "Certificates (PEM) that may have signed that of an https url. Left out: the "       \
+	  "Webhook only. Certificates (PEM) that may have signed that of an https url. Left out: the "       \
 	  "system's.")                                                                         \
 	X(backends, http2, SWITCH, "false", 0, 0, "", RESTART,                                 \
-	  "Speak HTTP/2: with https where the server offers it, with http without asking.")    \
+	  "Webhook only. Speak HTTP/2: with https where the server offers it, with http without asking.")    \
 	X(backends, connect_timeout, DURATION, "2s", 1, CONFIG_HOUR, "ms", RESTART,            \
-	  "For a new connection to it, TLS included.")                                         \
+	  "Webhook only. For a new connection to it, TLS included.")                                         \
 	X(backends, timeout, DURATION, "5s", 1, CONFIG_HOUR, "ms", RESTART,                    \
-	  "For one attempt, from the request to the end of the answer.")                       \
+	  "For one attempt, from the request to the end of the answer, or to the stream's "    \
+	  "acknowledgement.")                                                                  \
 	X(backends, retries, COUNT, "3", 0, 100, "attempts", RESTART,                          \
 	  "Further attempts after a failed one, before on_failure applies.")                   \
 	X(backends, retry_min, DURATION, "100ms", 1, CONFIG_HOUR, "ms", RESTART,               \
@@ -214,22 +227,22 @@
 	X(backends, retry_max, DURATION, "10s", 1, CONFIG_HOUR, "ms", RESTART,                 \
 	  "No wait before a retry is longer.")                                                 \
 	X(backends, max_in_flight, COUNT, "64", 1, 10000, "requests", RESTART,                 \
-	  "Requests to it at once, of all connections; of one connection there is one.")       \
+	  "Webhook only. Requests to it at once, of all connections; of one connection there is one.")       \
 	X(backends, queue_max, SIZE, "64KiB", 4 * CONFIG_KIB, CONFIG_GIB, "bytes", LIVE,       \
 	  "Per connection. While this much waits for the back end, nothing more is read from " \
 	  "the client.")                                                                       \
 	X(backends, answer_max, SIZE, "1MiB", 1, CONFIG_GIB, "bytes", RESTART,                 \
-	  "A longer answer is cut off and not passed on.")                                     \
+	  "Webhook only. A longer answer is cut off and not passed on.")                                     \
 	X(backends, on_failure, ON_FAILURE, "wait", 0, 0, "", LIVE,                            \
 	  "If an event cannot be delivered: wait = keep it and try again until it can, and "   \
 	  "read nothing more from the client once queue_max waits; close = drop it and close " \
 	  "the connection with 1013.")                                                         \
 	X(backends, breaker_failures, COUNT, "10", 0, 1000000, "attempts", RESTART,            \
-	  "So many failures in a row stop all requests but a probe now and then. 0 = never.")  \
+	  "Webhook only. So many failures in a row stop all requests but a probe now and then. 0 = never.")  \
 	X(backends, breaker_open, DURATION, "2s", 1, CONFIG_HOUR, "ms", RESTART,               \
-	  "From then to the first probe, and from a failed probe to the next.")                \
+	  "Webhook only. From then to the first probe, and from a failed probe to the next.")                \
 	X(backends, breaker_probes, COUNT, "1", 1, 1000, "requests", RESTART,                  \
-	  "So many probes must go well before all requests go out again.")
+	  "Webhook only. So many probes must go well before all requests go out again.")
 
 /* Sections whose keys are single values: name and the lines above. */
 #define CONFIG_SECTIONS(X)       \

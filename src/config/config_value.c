@@ -20,7 +20,8 @@ static const char *const format_words[] = {"logfmt", "json", NULL};
 static const char *const mismatch_words[] = {"refuse", "close", "accept", NULL};
 static const char *const takeover_words[] = {"newest", "oldest", "many", NULL};
 static const char *const rpc_words[] = {"none", "ocpp-j", "json-rpc", NULL};
-static const char *const backend_type_words[] = {"webhook", NULL};
+static const char *const backend_type_words[] = {"webhook", "nats", NULL};
+static const char *const connect_words[] = {"accept", "ask", NULL};
 static const char *const bus_type_words[] = {"embedded", "nats", NULL};
 static const char *const on_failure_words[] = {"wait", "close", NULL};
 static const char *const switch_words[] = {"false", "true", NULL};
@@ -61,6 +62,7 @@ static const struct kind {
 	[CONFIG_BUS_TYPE] = {.words = bus_type_words},
 	[CONFIG_URLS] = {0},
 	[CONFIG_WORD] = {0},
+	[CONFIG_CONNECT] = {.words = connect_words},
 	[CONFIG_FILE] = {0},
 	[CONFIG_SECRET] = {0},
 };
@@ -74,6 +76,7 @@ _Static_assert(sizeof(enum config_engine) == sizeof(unsigned int) &&
 		       sizeof(enum config_rpc) == sizeof(unsigned int) &&
 		       sizeof(enum config_backend_type) == sizeof(unsigned int) &&
 		       sizeof(enum config_bus_type) == sizeof(unsigned int) &&
+		       sizeof(enum config_connect) == sizeof(unsigned int) &&
 		       sizeof(enum config_on_failure) == sizeof(unsigned int) &&
 		       sizeof(enum config_switch) == sizeof(unsigned int),
 	       "an enum has another size");

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "route/backend_nats.h"
 
 struct backends {
 	struct event_source source;
@@ -14,8 +15,18 @@ struct backends {
 	struct event_backend *items[];
 };
 
-int backends_create(const struct config *config, const char *node, struct backends **out_backends,
-		    struct backend_error *out_error)
+static int create(const struct config *config, size_t index, const struct event_source *source,
+		  struct bus *bus, struct event_backend **out_backend,
+		  struct backend_error *out_error)
+{
+	if (config->backends[index].type == CONFIG_BACKEND_WEBHOOK)
+		return backend_webhook_create(config, index, source, out_backend, out_error);
+	snprintf(out_error->text, sizeof(out_error->text), "out of memory");
+	return backend_nats_create(&config->backends[index], source, bus, out_backend);
+}
+
+int backends_create(const struct config *config, const char *node, struct bus *bus,
+		    struct backends **out_backends, struct backend_error *out_error)
 {
 	size_t count = config->backend_count;
 	struct backends *backends = calloc(1,
@@ -28,8 +39,8 @@ int backends_create(const struct config *config, const char *node, struct backen
 	}
 	event_source_init(&backends->source, node);
 	while (backends->count < count && r == 0) {
-		r = backend_webhook_create(config, backends->count, &backends->source,
-					   &backends->items[backends->count], out_error);
+		r = create(config, backends->count, &backends->source, bus,
+			   &backends->items[backends->count], out_error);
 		backends->count += r == 0;
 	}
 	if (r < 0)

@@ -4,14 +4,15 @@
  * Layer: route. Made once at the start; read by any thread. */
 #pragma once
 
+#include "bus/bus.h"
 #include "route/backend_webhook.h"
 
 struct backends;
 
-/* `config` outlives it; `node` is this host's name. Starts the threads that back ends have.
- * Returns 0, or a negative errno with *out_error. */
-int backends_create(const struct config *config, const char *node, struct backends **out_backends,
-		    struct backend_error *out_error);
+/* `config` and `bus` outlive it; `node` is this node's name. Starts the threads that back ends
+ * have. Returns 0, or a negative errno with *out_error. */
+int backends_create(const struct config *config, const char *node, struct bus *bus,
+		    struct backends **out_backends, struct backend_error *out_error);
 
 /* When no uplink is left. NULL is fine. */
 void backends_destroy(struct backends **backends);

@@ -44,7 +44,10 @@ static void tell_trouble(const struct event_uplink *uplink, const char *what, co
 
 static void flight_free(struct event_flight *flight)
 {
-	event_backend_of(flight->uplink)->carrier->release(flight);
+	const struct event_carrier *carrier = event_backend_of(flight->uplink)->carrier;
+
+	if (carrier->release != NULL)
+		carrier->release(flight);
 	event_head_finish(&flight->head);
 	free(flight);
 }
@@ -101,7 +104,7 @@ static struct event_flight *flight_create(struct event_uplink *uplink, struct ev
 		free(flight);
 		return NULL;
 	}
-	if (event != NULL)
+	if (event != NULL && carrier->prepare != NULL)
 		carrier->prepare(flight);
 	return flight;
 }

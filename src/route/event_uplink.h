@@ -72,14 +72,14 @@ struct carry_verdict {
 
 struct event_carrier {
 	size_t flight_size;
-	/* What lies in the flight beside zeros, its uplink, event and head. */
+	/* What lies in the flight beside zeros, its uplink, event and head. NULL: nothing. */
 	void (*prepare)(struct event_flight *flight);
 	/* Never calls event_flight_done. If the result is not UNDER_WAY, and not TAKEN, sets
 	 * flight->detail. May be called again after FAILED and BUSY. */
 	enum carry_result (*launch)(struct event_flight *flight);
 	/* While under way: event_flight_done will be called soon. */
 	void (*cancel)(struct event_flight *flight);
-	/* Before the flight is freed. */
+	/* Before the flight is freed. NULL: there is nothing to do. */
 	void (*release)(struct event_flight *flight);
 };
 

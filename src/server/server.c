@@ -299,8 +299,8 @@ static int start_backends(struct server *server, struct server_error *out_error)
 {
 	struct backend_error error;
 
-	if (backends_create(server->options.config, server->public_service.node, &server->backends,
-			    &error) < 0) {
+	if (backends_create(server->options.config, server->public_service.node, server->fleet.bus,
+			    &server->backends, &error) < 0) {
 		snprintf(out_error->text, sizeof(out_error->text), "%s", error.text);
 		return -1;
 	}

@@ -94,7 +94,15 @@ static void assert_same(const struct config *a, const struct config *b)
 		const struct config_backend *left = &a->backends[i], *right = &b->backends[i];
 
 		assert_string_equal(left->name, right->name);
-		assert_string_equal(left->url, right->url);
+		assert_int_equal(left->type, right->type);
+		assert_int_equal(left->url == NULL, right->url == NULL);
+		if (left->url != NULL)
+			assert_string_equal(left->url, right->url);
+		assert_int_equal(left->durable, right->durable);
+		assert_int_equal(left->connect, right->connect);
+		assert_int_equal(left->stream == NULL, right->stream == NULL);
+		if (left->stream != NULL)
+			assert_string_equal(left->stream, right->stream);
 		assert_string_equal(left->secret_file.text, right->secret_file.text);
 		assert_int_equal(left->timeout, right->timeout);
 		assert_int_equal(left->http2, right->http2);
@@ -349,13 +357,33 @@ static const struct {
 	{"backends: {}\n",
 	 "f:1:11: backends: is a mapping; write a list of mappings, each after a '-'\n"},
 	{"backends:\n  - name: a\n",
-	 "f:2:5: backends[0].type: is missing; write it, such as 'type: webhook'\n"
-	 "f:2:5: backends[0].url: is missing; write it, such as 'url: "
+	 "f:2:5: backends[0].type: is missing; write it, such as 'type: webhook'\n"},
+	{"backends: [{name: a, type: webhook}]\n",
+	 "f:1:28: backends[0].url: is missing; write it, such as 'url: "
 	 "http://127.0.0.1:9000/events'\n"},
-	{"backends: [{name: a b, type: nats, url: 'ftp://h/'}]\n",
+	{"backends: [{name: a, type: webhook, url: 'http://h/', durable: false, connect: ask, "
+	 "stream: s}]\n",
+	 "f:1:80: backends[0].connect: type webhook has no connect; remove it\n"
+	 "f:1:64: backends[0].durable: type webhook has no durable; remove it\n"
+	 "f:1:93: backends[0].stream: type webhook has no stream; remove it\n"},
+	{"bus: {type: nats}\nbackends: [{name: a, type: nats, url: 'http://h/', http2: true, "
+	 "answer_max: 1MiB, breaker_open: 1s}]\n",
+	 "f:2:39: backends[0].url: type nats has no url; remove it\n"
+	 "f:2:59: backends[0].http2: type nats has no http2; remove it\n"
+	 "f:2:77: backends[0].answer_max: type nats has no answer_max; remove it\n"
+	 "f:2:97: backends[0].breaker_open: type nats has no breaker_open; remove it\n"},
+	{"backends: [{name: a, type: nats}]\n",
+	 "f:1:28: backends[0].type: nats needs a broker, but bus.type is embedded; write nats "
+	 "there, and its URLs in bus.urls\n"},
+	{"bus: {type: nats}\nbackends: [{name: a, type: nats, stream: s}]\n",
+	 "f:2:42: backends[0].stream: s stores nothing without durable; write 'durable: true' too, "
+	 "or remove it\n"},
+	{"bus: {type: nats}\nbackends: [{name: a, type: nats, durable: true, stream: a.b}]\n",
+	 "f:2:57: backends[0].stream: a.b is no name; write letters, digits, '_' and '-'\n"},
+	{"backends: [{name: a b, type: kafka, url: 'ftp://h/'}]\n",
 	 "f:1:19: backends[0].name: \"a b\" is no name; write letters, digits, '_' and '-'\n"
-	 "f:1:30: backends[0].type: nats is unknown; known: webhook\n"
-	 "f:1:41: backends[0].url: ftp://h/ does not start with http:// or https://; write a URL "
+	 "f:1:30: backends[0].type: kafka is unknown; known: webhook, nats\n"
+	 "f:1:42: backends[0].url: ftp://h/ does not start with http:// or https://; write a URL "
 	 "such as http://127.0.0.1:9000/events\n"},
 	{"backends: [{name: a, type: webhook, url: 'http:///x'}]\n",
 	 "f:1:42: backends[0].url: http:///x has no host; write a URL such as "
@@ -877,7 +905,10 @@ static void test_output_loads_to_the_same_configuration(void **state)
 		"backends:\n"
 		"  - {name: a, type: webhook, url: 'https://[::1]:9/?a=b'}\n"
 		"  - {name: b, type: webhook, url: 'http://h', timeout: 1s, http2: "
-		"true, on_failure: close, secret_file: '/run/a b'}\n",
+		"true, on_failure: close, secret_file: '/run/a b'}\n"
+		"  - {name: c, type: nats, durable: true, stream: UP, connect: ask}\n"
+		"  - {name: d, type: nats}\n"
+		"bus: {type: nats, urls: ['nats://a:1', 'nats://b:2']}\n",
 		&config);
 
 	assert_string_equal(report, "");

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * carrier_nats.c - events as messages on the bus: published, stored by a stream, or, for a
+ * client that wants to come in, a request. */
+#include <errno.h>
+
+#include "base/clock.h"
+#include "bus/bus_subject.h"
+#include "route/backend_nats.h"
+
+#define SUBJECT_UP      "gatehouse.up"
+#define SUBJECT_CONNECT "gatehouse.connect"
+
+#define CONTENT_TYPE "Content-Type"
+#define STATUS       "Gatehouse-Status"
+#define SUBPROTOCOL  "Gatehouse-Subprotocol"
+
+struct nats_flight {
+	struct event_flight base;
+	struct bus_request request;
+};
+
+static struct nats_flight *flight_of(struct event_flight *base)
+{
+	return CONTAINER_OF(base, struct nats_flight, base);
+}
+
+static struct backend_nats *backend_of(const struct event_flight *flight)
+{
+	return CONTAINER_OF(event_backend_of(flight->uplink), struct backend_nats, base);
+}
+
+/* --- how it ends --- */
+
+static enum carry_result result_of(enum bus_result result)
+{
+	if (result == BUS_STORED)
+		return CARRY_TAKEN;
+	return result == BUS_CANCELLED ? CARRY_CANCELLED : CARRY_FAILED;
+}
+
+static void on_stored(struct bus_request *request, const struct bus_outcome *outcome)
+{
+	struct nats_flight *flight = CONTAINER_OF(request, struct nats_flight, request);
+
+	event_flight_done(&flight->base, &(struct carry_verdict){
+						 .result = result_of(outcome->result),
+						 .detail = outcome->reason,
+					 });
+}
+
+/* 200 if the answer does not say; 0: it says something else than a status. */
+static uint32_t status_of(const struct bus_message *answer)
+{
+	struct slice text = bus_message_header(answer, STATUS);
+	uint32_t status = 0;
+
+	if (text.data == NULL)
+		return 200;
+	if (text.len != 3)
+		return 0;
+	for (size_t i = 0; i < 3; i++) {
+		if (text.data[i] < '0' || text.data[i] > '9')
+			return 0;
+		status = status * 10 + (text.data[i] - '0');
+	}
+	return status;
+}
+
+static void answer_judge(const struct bus_message *answer, struct carry_verdict *verdict)
+{
+	uint32_t status = status_of(answer);
+
+	if (status >= 200 && status < 300) {
+		verdict->result = CARRY_TAKEN;
+		verdict->subprotocol = bus_message_header(answer, SUBPROTOCOL);
+	} else if (status >= 400 && status < 600) {
+		verdict->result = CARRY_REFUSED;
+		verdict->refusal = (struct uplink_refusal){
+			.status = status,
+			.content_type = bus_message_header(answer, CONTENT_TYPE),
+			.body = answer->body,
+		};
+	} else {
+		verdict->failure = UPLINK_BROKEN;
+		verdict->detail = STATUS " of the answer is not 2xx, 4xx or 5xx";
+	}
+}
+
+static void on_decided(struct bus_request *request, const struct bus_outcome *outcome)
+{
+	struct nats_flight *flight = CONTAINER_OF(request, struct nats_flight, request);
+	struct carry_verdict verdict = {
+		.result = result_of(outcome->result),
+		.detail = outcome->reason,
+		.failure = outcome->result == BUS_TIMED_OUT ? UPLINK_LATE : UPLINK_DOWN,
+	};
+
+	if (outcome->result == BUS_ANSWERED)
+		answer_judge(outcome->answer, &verdict);
+	event_flight_done(&flight->base, &verdict);
+}
+
+/* --- how it begins --- */
+
+static size_t headers_fill(const struct event_head *head, struct bus_header *headers)
+{
+	size_t count = 0;
+
+	headers[count++] = (struct bus_header){SLICE_LITERAL(CONTENT_TYPE), head->content_type};
+	for (size_t i = 0; i < head->count; i++)
+		headers[count++] = (struct bus_header){head->attributes[i].name,
+						       head->attributes[i].value};
+	return count;
+}
+
+static int subject_fill(const struct event_flight *flight, struct bus_subject *out_subject)
+{
+	const struct presence *presence = flight->uplink->presence;
+	const struct slice names[] = {slice_from_text(presence->route),
+				      slice_from_text(presence->client_id)};
+
+	return bus_subject_make(flight->event->type == EVENT_CONNECT ? SUBJECT_CONNECT : SUBJECT_UP,
+				names, ARRAY_LEN(names), out_subject);
+}
+
+static int ask(struct event_flight *flight, const struct bus_message *message)
+{
+	uint64_t now_ns = clock_now_ns(), deadline_ns = flight->uplink->deadline_ns;
+
+	return bus_request(backend_of(flight)->bus, &flight_of(flight)->request,
+			   flight->uplink->loop, message,
+			   deadline_ns > now_ns ? deadline_ns - now_ns : 1, on_decided);
+}
+
+static int store(struct event_flight *flight, const struct bus_message *message)
+{
+	const struct config_backend *config = event_backend_of(flight->uplink)->config;
+	struct slice stream = {0};
+
+	if (config->stream != NULL)
+		stream = slice_from_text(config->stream);
+	return bus_publish_durable(backend_of(flight)->bus, &flight_of(flight)->request,
+				   flight->uplink->loop, message, flight->head.id, stream,
+				   config->timeout * NS_PER_MS, on_stored);
+}
+
+static enum carry_result refused(struct event_flight *flight, int error)
+{
+	switch (error) {
+	case -EAGAIN:
+		flight->detail = "bus.requests_max are under way";
+		return CARRY_BUSY;
+	case -ENOBUFS:
+		flight->detail = "bus.pending_max is reached";
+		return CARRY_FAILED;
+	case -EMSGSIZE:
+		flight->detail = "the message is larger than the broker takes";
+		return CARRY_REFUSED;
+	case -EINVAL:
+		flight->detail = "the subject or a header has something that cannot be sent";
+		return CARRY_REFUSED;
+	default:
+		flight->detail = "the gateway is out of memory";
+		return CARRY_FAILED;
+	}
+}
+
+static enum carry_result launch(struct event_flight *flight)
+{
+	bool is_request = flight->event->type == EVENT_CONNECT;
+	bool is_durable = event_backend_of(flight->uplink)->config->durable == CONFIG_SWITCH_TRUE;
+	struct bus_header headers[EVENT_ATTRIBUTES_MAX + 1];
+	struct bus_subject subject;
+	int r = subject_fill(flight, &subject);
+
+	if (r < 0)
+		return refused(flight, r);
+	struct bus_message message = {
+		.subject = bus_subject_slice(&subject),
+		.headers = headers,
+		.header_count = headers_fill(&flight->head, headers),
+		.body = slice_of(flight->event->body, flight->event->len),
+	};
+
+	r = is_request   ? ask(flight, &message)
+	    : is_durable ? store(flight, &message)
+			 : bus_publish(backend_of(flight)->bus, &message);
+	if (r < 0)
+		return refused(flight, r);
+	return is_request || is_durable ? CARRY_UNDER_WAY : CARRY_TAKEN;
+}
+
+static void cancel(struct event_flight *flight)
+{
+	bus_request_cancel(&flight_of(flight)->request);
+}
+
+const struct event_carrier carrier_nats = {
+	.flight_size = sizeof(struct nats_flight),
+	.launch = launch,
+	.cancel = cancel,
+};
