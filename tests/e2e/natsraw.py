@@ -172,7 +172,7 @@ class Client:
         """All that a stream holds, in its order."""
         state = self.jetstream(f"STREAM.INFO.{name}")["state"]
         messages = []
-        for number in range(state["first_seq"], state["last_seq"] + 1):
+        for number in range(max(state["first_seq"], 1), state["last_seq"] + 1):
             stored = self.jetstream(f"STREAM.MSG.GET.{name}", {"seq": number})["message"]
             head = base64.b64decode(stored.get("hdrs", ""))
             messages.append(Message(stored["subject"], "", parse_headers(head)[1] if head else {},
