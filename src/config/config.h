@@ -171,6 +171,9 @@ const struct config_backend *config_backend_find(const struct config *config, co
 /* Does a route name it? */
 bool config_backend_is_used(const struct config *config, const struct config_backend *backend);
 
+/* Descriptors that back ends and the bus may have open at once. */
+uint64_t config_backend_sockets(const struct config *config);
+
 /* Offers the name of every flag. */
 void config_offer_flags(struct suggest *suggest);
 

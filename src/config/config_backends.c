@@ -21,6 +21,20 @@ bool config_backend_is_used(const struct config *config, const struct config_bac
 	return false;
 }
 
+/* One at a time to a broker, one more while it is exchanged, and what a name look-up takes. */
+#define BUS_SOCKETS 4
+
+uint64_t config_backend_sockets(const struct config *config)
+{
+	uint64_t sockets = config->bus.type == CONFIG_BUS_NATS ? BUS_SOCKETS : 0;
+
+	for (size_t i = 0; i < config->backend_count; i++)
+		if (config->backends[i].type == CONFIG_BACKEND_WEBHOOK &&
+		    config_backend_is_used(config, &config->backends[i]))
+			sockets += config->backends[i].max_in_flight;
+	return sockets;
+}
+
 /* What is behind one of the schemes; `url` itself if it has none of them. */
 static struct slice behind_scheme(struct slice url, const char *const *schemes, size_t count)
 {

@@ -53,11 +53,17 @@ static uint64_t rings_hold(uint64_t each, uint64_t workers)
 	return workers == 1 ? each : workers * saturating_sub(each, 4 * square_root(each));
 }
 
+/* What workers and connections are not given. */
+static uint64_t process_descriptors(const struct capacity_facts *facts)
+{
+	return PROCESS_DESCRIPTORS + facts->backend_sockets;
+}
+
 /* How many workers `auto` may take, if each has this many descriptors. */
 static uint64_t workers_fit(const struct capacity_facts *facts, uint64_t descriptors_each)
 {
-	return clamp(saturating_sub(facts->nofile, PROCESS_DESCRIPTORS) / descriptors_each, 1,
-		     WORKERS_MAX);
+	return clamp(saturating_sub(facts->nofile, process_descriptors(facts)) / descriptors_each,
+		     1, WORKERS_MAX);
 }
 
 static struct capacity plan_io_uring(const struct config_server *config,
@@ -86,8 +92,8 @@ static struct capacity plan_epoll(const struct config_server *config,
 	/* Half of the descriptors at least are left for connections. */
 	uint64_t most = workers_fit(facts, UINT64_C(2) * WORKER_DESCRIPTORS);
 	uint64_t workers = config->workers != 0 ? config->workers : MIN(facts->cores, most);
-	uint64_t sockets = saturating_sub(facts->nofile,
-					  PROCESS_DESCRIPTORS + workers * WORKER_DESCRIPTORS);
+	uint64_t sockets = saturating_sub(facts->nofile, process_descriptors(facts) +
+								 workers * WORKER_DESCRIPTORS);
 	uint64_t connections = saturating_sub(sockets, handshake_reserve(sockets));
 
 	return (struct capacity){

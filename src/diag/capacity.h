@@ -13,7 +13,8 @@
 struct capacity_facts {
 	enum loop_engine engine;
 	uint64_t cores;
-	uint64_t nofile; /* soft limit, after it was raised */
+	uint64_t nofile;          /* soft limit, after it was raised */
+	uint64_t backend_sockets; /* that back ends and the bus may open: no connections */
 };
 
 struct capacity {

@@ -57,6 +57,8 @@ static struct capacity_facts capacity_facts_of(const struct limits_input *input,
 		.engine = engine,
 		.cores = input->cores,
 		.nofile = input->os->nofile_soft.value,
+		.backend_sockets = input->config == NULL ? 0
+							 : config_backend_sockets(input->config),
 	};
 }
 

@@ -32,7 +32,7 @@ struct client {
 	struct session *session; /* NULL: the connection has begun to end */
 	struct link link;
 	uint32_t holders; /* whoever needs this memory: its session, subscriptions */
-	struct rpc *rpc;         /* NULL: it was never called */
+	struct rpc *rpc;  /* NULL: it was never called */
 };
 
 /* The session has come in: it is in the directory. 0 or a negative errno: then it is to be

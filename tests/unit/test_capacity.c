@@ -86,6 +86,37 @@ static const struct {
 	 1000000, 244},
 };
 
+/* Found when a gateway with back ends ran out of descriptors before max_connections. */
+static void test_sockets_to_back_ends_are_no_connections(void **state)
+{
+	(void)state;
+	struct config_backend backends[] = {
+		{.name = (char *)"used", .type = CONFIG_BACKEND_WEBHOOK, .max_in_flight = 1000},
+		{.name = (char *)"unused", .type = CONFIG_BACKEND_WEBHOOK, .max_in_flight = 5000},
+	};
+	struct config_route route = {.backend = (char *)"used"};
+	struct config config = {.server = {.workers = 1},
+				.bus = {.type = CONFIG_BUS_NATS},
+				.routes = &route,
+				.route_count = 1,
+				.backends = backends,
+				.backend_count = ARRAY_LEN(backends)};
+	struct plan_facts facts = facts_of(LOOP_ENGINE_EPOLL, 20000);
+	struct plan with, without;
+
+	plan_make(&config, &facts, &with);
+	config.route_count = 0;
+	config.bus.type = CONFIG_BUS_EMBEDDED;
+	plan_make(&config, &facts, &without);
+	assert_int_equal(without.max_connections, 19436);
+	assert_int_equal(with.max_connections, 18432);
+	config.route_count = 1;
+	config.server.max_connections = 19436;
+	plan_make(&config, &facts, &with);
+	assert_false(with.fits);
+	assert_consistent(&with, "with back ends");
+}
+
 static void test_plan_of_each_row(void **state)
 {
 	(void)state;
@@ -298,6 +329,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_plan_of_each_row),
+		cmocka_unit_test(test_sockets_to_back_ends_are_no_connections),
 		cmocka_unit_test(test_the_smallest_limit_binds_on_both_engines),
 		cmocka_unit_test(test_unknown_facts_never_bind),
 		cmocka_unit_test(test_many_cores_and_few_descriptors_still_hold_some),
