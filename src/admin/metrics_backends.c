@@ -25,8 +25,9 @@
 /* X(name, type, help) */
 #define OTHER_METRICS(X)                                                                       \
 	X(gatehouse_backend_events_total, counter,                                             \
-	  "Events that are done with, by type and outcome: delivered; refused (4xx); "         \
-	  "answer_too_big (over answer_max); dropped (on_failure: close, or at the end).")     \
+	  "Events that are done with, by type and outcome: delivered; refused (4xx, or "       \
+	  "larger than the broker takes); answer_too_big (over answer_max); dropped "          \
+	  "(on_failure: close, or at the end).")                                               \
 	X(gatehouse_backend_events_waiting, gauge,                                             \
 	  "Events not yet done with, those under way included.")                               \
 	X(gatehouse_backend_failures_total, counter,                                           \

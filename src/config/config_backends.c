@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * config_backends.c - what must hold for back ends, and between them and routes. */
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/check.h"
 #include "config/config_option.h"
+
+/* Of an event on the bus: its subject and headers. */
+#define HEADERS_ROOM (16 * CONFIG_KIB)
 
 const struct config_backend *config_backend_find(const struct config *config, const char *name)
 {
@@ -195,6 +199,14 @@ static void nats_check(const struct config *config, size_t index, struct config_
 				  "%s:%u:%u: backends[%zu].type: nats needs a broker, but bus.type "
 				  "is embedded; write nats there, and its URLs in bus.urls",
 				  config->file, type->line, type->column, index);
+	if (config->bus.pending_max < config->server.max_message_size + HEADERS_ROOM)
+		config_report_add(
+			report,
+			"%s:%u:%u: backends[%zu].type: of messages of server.max_message_size "
+			"(%" PRIu64 " bytes) not one fits into bus.pending_max (%" PRIu64
+			" bytes); make that at least 16KiB larger, or the messages smaller",
+			config->file, type->line, type->column, index,
+			config->server.max_message_size, config->bus.pending_max);
 	if (backend->stream != NULL && backend->durable == CONFIG_SWITCH_FALSE)
 		config_report_add(report,
 				  "%s:%u:%u: backends[%zu].stream: %s stores nothing without "

@@ -375,6 +375,10 @@ static const struct {
 	{"backends: [{name: a, type: nats}]\n",
 	 "f:1:28: backends[0].type: nats needs a broker, but bus.type is embedded; write nats "
 	 "there, and its URLs in bus.urls\n"},
+	{"bus: {type: nats, pending_max: 1MiB}\nbackends: [{name: a, type: nats}]\n",
+	 "f:2:28: backends[0].type: of messages of server.max_message_size (1048576 bytes) not one "
+	 "fits into bus.pending_max (1048576 bytes); make that at least 16KiB larger, or the "
+	 "messages smaller\n"},
 	{"bus: {type: nats}\nbackends: [{name: a, type: nats, stream: s}]\n",
 	 "f:2:42: backends[0].stream: s stores nothing without durable; write 'durable: true' too, "
 	 "or remove it\n"},
