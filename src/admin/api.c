@@ -23,6 +23,7 @@ static const struct endpoint {
 	{"GET", "clients/{route}/{client_id}", api_client_inspect},
 	{"POST", "clients/{route}/{client_id}/messages", api_client_send},
 	{"POST", "clients/{route}/{client_id}/close", api_client_close},
+	{"POST", "clients/{route}/{client_id}/call", api_client_call},
 	{"POST", "broadcast", api_broadcast},
 };
 

@@ -20,6 +20,7 @@ void api_clients_list(struct api_call *call);
 void api_client_inspect(struct api_call *call);
 void api_client_send(struct api_call *call);
 void api_client_close(struct api_call *call);
+void api_client_call(struct api_call *call);
 void api_broadcast(struct api_call *call);
 void api_node(struct api_call *call);
 void api_cluster(struct api_call *call);

@@ -91,6 +91,11 @@ void api_client_close(struct api_call *call)
 	api_ask_kind(call, &command_close);
 }
 
+void api_client_call(struct api_call *call)
+{
+	api_ask_kind(call, &command_call);
+}
+
 void api_client_send(struct api_call *call)
 {
 	struct api_param type = {.name = "type"};

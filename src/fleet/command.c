@@ -10,10 +10,7 @@
 const struct command_kind command_unknown = {.name = "unknown"};
 
 static const struct command_kind *const kinds[] = {
-	&command_unknown,
-	&command_send,
-	&command_inspect,
-	&command_close,
+	&command_unknown, &command_send, &command_inspect, &command_close, &command_call,
 };
 
 _Static_assert(ARRAY_LEN(kinds) <= COMMAND_KINDS_MAX, "raise it");
@@ -69,19 +66,52 @@ static void end(struct command *command, const struct command_result *result)
 		command->on_end(command);
 }
 
-void command_done(struct command *command, unsigned status, json_t *body)
+/* Before the closing brace. Takes over `text`; NULL in and out: memory is out. */
+static char *text_extend(char *text, struct slice members)
+{
+	size_t len = text == NULL ? 0 : strlen(text);
+	char *longer = text == NULL ? NULL : realloc(text, len + members.len + 2);
+
+	if (longer == NULL) {
+		free(text);
+		return NULL;
+	}
+	longer[len - 1] = ',';
+	memcpy(longer + len, members.data, members.len);
+	memcpy(longer + len + members.len, "}", 2);
+	return longer;
+}
+
+/* Takes over `text`; NULL: memory is out. */
+static void done(struct command *command, unsigned status, char *text)
 {
 	static const char no_memory[] =
 		"{\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,"
 		"\"detail\":\"The gateway is out of memory.\",\"reason\":\"no_memory\"}";
-	char *text = body == NULL ? NULL : json_dumps(body, JSON_COMPACT);
 	struct command_result result = {503, SLICE_LITERAL(no_memory), NULL};
 
-	json_decref(body);
 	if (text != NULL)
 		result = (struct command_result){status, slice_from_text(text), text};
 	command_count(command->fleet, command->kind, result.status);
 	end(command, &result);
+}
+
+static char *text_of(json_t *body)
+{
+	char *text = body == NULL ? NULL : json_dumps(body, JSON_COMPACT);
+
+	json_decref(body);
+	return text;
+}
+
+void command_done(struct command *command, unsigned status, json_t *body)
+{
+	done(command, status, text_of(body));
+}
+
+void command_done_raw(struct command *command, unsigned status, json_t *body, struct slice members)
+{
+	done(command, status, text_extend(text_of(body), members));
 }
 
 void command_problem(struct command *command, const struct problem *problem)

@@ -85,6 +85,9 @@ struct command {
 /* A client's facts and its queue; a message to it; its end. */
 extern const struct command_kind command_inspect, command_send, command_close;
 
+/* Calls a client and waits for its answer, in the framing of its route. */
+extern const struct command_kind command_call;
+
 /* What is not understood: ends when it is read. */
 extern const struct command_kind command_unknown;
 
@@ -133,6 +136,9 @@ static inline void *command_args(struct command *command)
 
 /* Takes the reference of `body`; NULL: memory is out, and that is the answer. */
 void command_done(struct command *command, unsigned status, json_t *body);
+
+/* The same with further members, which are JSON already: "\"payload\":{}". */
+void command_done_raw(struct command *command, unsigned status, json_t *body, struct slice members);
 void command_problem(struct command *command, const struct problem *problem);
 void command_not_connected(struct command *command, struct slice client_id);
 

@@ -10,6 +10,7 @@
 #include "fleet/command.h"
 #include "fleet/fleet.h"
 #include "fleet/message.h"
+#include "fleet/rpc_gate.h"
 #include "proto/ws_close.h"
 
 /* A close frame has room for 125 bytes, two of which are the code. */
@@ -98,12 +99,29 @@ static json_t *sent_json(const struct presence *presence, const struct message *
 			 (json_int_t)message->bytes.len);
 }
 
+static void send_refuse(struct command *command)
+{
+	command_problem(
+		command,
+		&(struct problem){
+			.status = 409,
+			.reason = "use_call",
+			.detail = "The message is a call, and on this route the gateway makes "
+				  "those, so that their answers find back. Ask it for one.",
+			.allowed = "the command 'call'; any other message",
+		});
+}
+
 static void send_run(struct command *command, struct session *session)
 {
 	const struct message *message = command_args(command);
 	const struct presence *presence = session->presence;
 	size_t queued = session_queued(session);
 
+	if (!rpc_gate_down(command->fleet, session, message)) {
+		send_refuse(command);
+		return;
+	}
 	switch (session_push(session, message)) {
 	case 0:
 		command_done(command, 200, sent_json(presence, message));

@@ -9,6 +9,7 @@
 #include "fleet/client.h"
 #include "fleet/command.h"
 #include "fleet/message.h"
+#include "fleet/rpc_gate.h"
 
 /* --- answers --- */
 
@@ -74,6 +75,8 @@ static unsigned push(struct client *client, const struct message *message)
 
 	if (!message_check(client->home->fleet->config, message, &fault))
 		return fault.problem.status;
+	if (!rpc_gate_down(client->home->fleet, client->session, message))
+		return 409;
 	switch (session_push(client->session, message)) {
 	case 0:
 		return 200;

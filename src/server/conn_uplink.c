@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "fleet/rpc_gate.h"
 #include "proto/utf8.h"
 #include "proto/ws_close.h"
 #include "server/conn.h"
@@ -225,6 +226,11 @@ static void on_message(struct uplink *uplink, const struct message *message)
 
 	checked.is_text = message->is_text &&
 			  utf8_is_valid(message->bytes.data, message->bytes.len);
+	if (!rpc_gate_down(conn->worker->service->fleet, &conn->session, &checked)) {
+		on_trouble(uplink, "a back end's call was not sent",
+			   "on a route with rpc clients are called by the API");
+		return;
+	}
 	if (session_send(&conn->session, &checked) == -ENOMEM)
 		conn_ws_fail(conn, CLOSE_NO_MEMORY);
 }

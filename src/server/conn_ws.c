@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "fleet/rpc_gate.h"
 #include "proto/ws_close.h"
 #include "server/conn.h"
 
@@ -61,12 +62,18 @@ static void close_taken_over(struct session *session)
 
 static int close_session(struct session *session, uint16_t code, const char *reason);
 
+static struct fleet_home *home_of(struct session *session)
+{
+	return &CONTAINER_OF(session, struct conn, session)->worker->home;
+}
+
 static const struct session_ops session_ops = {
 	.send = send_message,
 	.push = conn_push_message,
 	.close = close_session,
 	.queued = conn_queued,
 	.taken_over = close_taken_over,
+	.home = home_of,
 };
 
 /* Out of memory here leaves the connection without a close frame; it ends all the
@@ -325,6 +332,11 @@ static void on_message(struct conn *conn, const struct ws_event_data *event)
 
 	stat_add(&stats_of(conn)->messages_received, 1);
 	conn->message_ms = conn_now_ms(conn);
+	bool is_for_backend = rpc_gate_up(conn->worker->service->fleet, conn_route(conn)->config,
+					  &conn->session, &message);
+
+	if (!is_for_backend || conn->state != CONN_OPEN)
+		return;
 	int r = pass_up(conn, &message);
 
 	if (r < 0 && conn->state == CONN_OPEN)

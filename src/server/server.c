@@ -32,8 +32,8 @@ struct server {
 	struct address_limit *address_limit; /* NULL: none */
 	struct directory *directory;
 	struct fleet fleet;
-	struct command_stats command_stats;
-	struct rpc_stats rpc_stats; /* the fleet's */
+	struct command_stats command_stats; /* the fleet's */
+	struct rpc_stats rpc_stats;         /* likewise */
 	struct server_nodes nodes;
 	struct service public_service;
 	struct service admin_service;
@@ -159,7 +159,7 @@ struct server *server_create(const struct server_options *options)
 	server->fleet = (struct fleet){.config = options->config,
 				       .node = server->public_service.node,
 				       .commands = &server->command_stats,
-.rpc = &server->rpc_stats,
+				       .rpc = &server->rpc_stats,
 				       .directory = server->directory};
 	server->public_service.fleet = &server->fleet;
 	server->nodes.server = server;

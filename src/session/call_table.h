@@ -27,14 +27,14 @@
 #define CALL_ID_MAX 33
 
 /* X(NAME, label) */
-#define CALL_OUTCOME_TABLE(X)                                                                   \
-	X(WAITS, "waits")               /* not over: it will be told */                         \
-	X(ANSWERED, "answered")         /* payload */                                           \
-	X(CLIENT_ERROR, "client_error") /* the client's: code, description; payload: details */ \
-	X(BAD_ANSWER, "bad_answer")     /* it cannot be read; description: why */               \
-	X(TIMED_OUT, "timed_out")       /* its deadline has passed, in the queue or later */    \
-	X(CONNECTION_LOST, "connection_lost") /* while it waited */                             \
-	X(NOT_CONNECTED, "not_connected")     /* refused: the connection is gone */             \
+#define CALL_OUTCOME_TABLE(X)                                                                     \
+	X(WAITS, "waits")                 /* not over: it will be told */                         \
+	X(ANSWERED, "answered")           /* payload */                                           \
+	X(CLIENT_ERROR, "client_error")   /* the client's: code, description; payload: details */ \
+	X(BAD_ANSWER, "malformed_answer") /* it cannot be read; description: why */               \
+	X(TIMED_OUT, "timed_out")         /* its deadline has passed, in the queue or later */    \
+	X(CONNECTION_LOST, "connection_lost") /* while it waited */                               \
+	X(NOT_CONNECTED, "not_connected")     /* refused: the connection is gone */               \
 	X(QUEUE_FULL, "queue_full")           /* refused: queue_max calls wait already */
 
 #define CALL_OUTCOME_ENUM(NAME, label) CALL_##NAME,

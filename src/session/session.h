@@ -22,6 +22,14 @@
 #define MESSAGE_MARK_ENUM(NAME, label) MESSAGE_##NAME,
 enum message_mark { MESSAGE_MARK_TABLE(MESSAGE_MARK_ENUM) MESSAGE_MARK_COUNT };
 
+static inline const char *message_mark_label(enum message_mark mark)
+{
+#define MESSAGE_MARK_LABEL(NAME, label) label,
+	static const char *const labels[] = {MESSAGE_MARK_TABLE(MESSAGE_MARK_LABEL)};
+
+	return labels[mark];
+}
+
 /* One whole message, from a client or to one. */
 struct message {
 	bool is_text;
@@ -31,6 +39,7 @@ struct message {
 
 struct client;
 struct session;
+struct fleet_home;
 
 struct session_ops {
 	/* Queues a message to the client. 0; -ENOMEM; -EPIPE if the connection is
@@ -47,6 +56,8 @@ struct session_ops {
 	size_t (*queued)(const struct session *session);
 	/* A newer connection of the same client is there: closes this one. */
 	void (*taken_over)(struct session *session);
+	/* The fleet's part of its worker. */
+	struct fleet_home *(*home)(struct session *session);
 };
 
 struct session {
