@@ -45,6 +45,10 @@ void metrics_backends_print_reference(FILE *to);
 void metrics_fleet_write(const struct server *server, struct buf *out);
 void metrics_fleet_print_reference(FILE *to);
 
+/* metrics_calls.c */
+void metrics_calls_write(const struct server *server, struct buf *out);
+void metrics_calls_print_reference(FILE *to);
+
 /* metrics_bus.c: likewise. */
 void metrics_bus_write(struct bus *bus, struct buf *out);
 void metrics_bus_print_reference(FILE *to);

@@ -245,6 +245,7 @@ void metrics_answer(const struct admin *admin, struct http_reply *reply)
 	api_calls(out, server);
 	metrics_backends_write(server, out);
 	metrics_fleet_write(server, out);
+	metrics_calls_write(server, out);
 	metrics_bus_write(server_fleet(server)->bus, out);
 	build(out, server);
 	process(out);
@@ -265,6 +266,7 @@ void metrics_print_reference(FILE *to)
 	OTHER_METRICS(OTHER_DOC)
 	metrics_backends_print_reference(to);
 	metrics_fleet_print_reference(to);
+	metrics_calls_print_reference(to);
 	metrics_bus_print_reference(to);
 	fputs("\n## Limits that refuse: `gatehouse_connections_refused_total{limit}`\n\n"
 	      "| limit | status | what to do |\n| --- | --- | --- |\n",

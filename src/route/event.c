@@ -16,7 +16,6 @@
 
 #define EVENT_LABEL(NAME, label) label,
 static const char *const labels[] = {EVENT_TABLE(EVENT_LABEL)};
-static const char *const mark_labels[] = {MESSAGE_MARK_TABLE(EVENT_LABEL)};
 
 const char *event_type_label(enum event_type type)
 {
@@ -197,8 +196,8 @@ static void add_all(struct event_head *head, const struct event_facts *facts)
 	if (facts->type == EVENT_MESSAGE)
 		add_plain(head, SLICE_LITERAL("ce-messagetype"), "%s",
 			  facts->is_text ? "text" : "binary");
-	if (facts->type == EVENT_MESSAGE && mark_labels[facts->mark] != NULL)
-		add_plain(head, SLICE_LITERAL("ce-rpc"), "%s", mark_labels[facts->mark]);
+	if (facts->type == EVENT_MESSAGE && message_mark_label(facts->mark) != NULL)
+		add_plain(head, SLICE_LITERAL("ce-rpc"), "%s", message_mark_label(facts->mark));
 	if (facts->type == EVENT_DISCONNECTED) {
 		add_plain(head, SLICE_LITERAL("ce-reason"), "%s", facts->reason);
 		add_plain(head, SLICE_LITERAL("ce-code"), "%u", (unsigned)facts->code);
