@@ -1,0 +1,417 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Calls to clients, in both framings: what services get, what clients and back ends see."""
+
+import concurrent.futures
+import json
+import re
+import signal
+import socket
+
+import api
+import backends
+import pytest
+import wsraw
+
+OCPP = {"path": "/ocpp/{client_id}", "subprotocols": ["ocpp2.1", "ocpp1.6"],
+        "subprotocol_mismatch": "accept", "rpc": "ocpp-j"}
+JSON_RPC = {"path": "/rpc/{client_id}", "rpc": "json-rpc"}
+PLAIN = {"path": "/ws/{client_id}"}
+ID = re.compile(r"[0-9a-f]{16}-[0-9a-f]{1,16}")
+
+
+class Caller(api.Api):
+    """Asks in threads, so that the test can play the client meanwhile."""
+
+    def __init__(self, gateway):
+        super().__init__(gateway.admin)
+        self.pool = concurrent.futures.ThreadPoolExecutor(32)
+
+    def call(self, client_id: str, body, *, route: str = "ocpp") -> concurrent.futures.Future:
+        """Of (status, body)."""
+        def ask():
+            data = body if isinstance(body, bytes) else json.dumps(body).encode()
+            answer = self.ask("POST", f"/clients/{route}/{api.quote(client_id)}/call", data,
+                              headers={"Content-Type": "application/json"})
+            return answer.status, json.loads(answer.body)
+        return self.pool.submit(ask)
+
+    def reset(self, client_id: str, **more) -> concurrent.futures.Future:
+        return self.call(client_id, {"action": "Reset", "payload": {"type": "Soft"}} | more)
+
+
+class Events:
+    """A back end that notes the messages of clients, as (body, ce-rpc)."""
+
+    def __init__(self, answer=None):
+        self.hook = backends.Webhook(answer)
+
+    @property
+    def messages(self) -> list[tuple[str, str | None]]:
+        return [(event.body.decode(), event.headers.get("ce-rpc"))
+                for event in self.hook.of("message")]
+
+    def wait(self, count: int) -> list[tuple[str, str | None]]:
+        self.hook.wait("message", count)
+        return self.messages
+
+
+@pytest.fixture
+def serve(gateway):
+    """serve(answer, admin={...}, **keys of the OCPP route): (gateway, caller, events)."""
+    running = []
+
+    def run(answer=None, *, admin=None, **keys):
+        events = Events(answer)
+        one = gateway(
+            server={"drain_timeout": "3s"}, admin=admin,
+            routes=[route | {"backend": "hook"} for route in (OCPP | keys, JSON_RPC, PLAIN)],
+            backends=[{"name": "hook", "type": "webhook", "url": events.hook.url}])
+        running.append((one, events))
+        return one, Caller(one), events
+
+    yield run
+    for one, events in running:
+        if not one.has_stopped:
+            one.stop()
+        events.hook.close()
+
+
+def read_call(client: wsraw.Client) -> list:
+    opcode, data = client.read_message()
+    assert opcode == wsraw.TEXT
+    frame = json.loads(data)
+    assert frame[0] == 2 and ID.fullmatch(frame[1]) and len(frame[1]) <= 36, frame
+    return frame
+
+
+def ping(client: wsraw.Client) -> None:
+    """It is well, and nothing waits for it."""
+    client.send_frame(wsraw.PING, b"well?")
+    assert client.read_frame() == wsraw.Frame(True, 0, wsraw.PONG, b"well?")
+
+
+def answer(client: wsraw.Client, id: str, payload=None) -> str:
+    """A CALLRESULT; returns its text."""
+    return say(client, json.dumps([3, id, {} if payload is None else payload]))
+
+
+def say(client: wsraw.Client, text: str) -> str:
+    client.send_frame(wsraw.TEXT, text.encode())
+    return text
+
+
+# --- answers ---
+
+@pytest.mark.tsan
+def test_a_call_is_answered(serve):
+    gateway, caller, events = serve()
+    client = gateway.open("/ocpp/CP%201")
+    asked = caller.call("CP 1", {"action": "GetConfiguration",
+                                 "payload": {"key": ["é"], "factor": 0.1}, "timeout": "20s"})
+    kind, id, action, payload = read_call(client)
+    assert (action, payload) == ("GetConfiguration", {"key": ["é"], "factor": 0.1})
+    # What the client writes is what is answered, though no double holds these numbers.
+    say(client, '[3,"%s",{"energy": 12345678901234567890, "power": 230.10}]' % id)
+    status, body = asked.result(wsraw.SECONDS)
+    assert status == 200 and body["result"] == "answered"
+    assert (body["route"], body["client_id"]) == ("ocpp", "CP 1")
+    assert body["payload"] == {"energy": 12345678901234567890, "power": 230.10}
+    assert gateway.metric("calls_total", outcome="answered") == 1
+    assert gateway.metric("calls_waiting") == 0
+    assert gateway.metric("call_duration_seconds_count") == 1
+    assert events.messages == []
+
+
+@pytest.mark.parametrize("payload", [b'{"a":0.1,"b":1e100,"c":9007199254740993}',
+                                     b'{"a":1.0000000000000002}'])
+def test_numbers_are_sent_with_the_fewest_digits(serve, payload):
+    gateway, caller, _ = serve()
+    client = gateway.open("/ocpp/CP1")
+    asked = caller.call("CP1", b'{"action":"A","payload":%s}' % payload)
+    data = client.read_message()[1]
+    assert data.endswith(b',"A",%s]' % payload)
+    answer(client, json.loads(data)[1])
+    assert asked.result(wsraw.SECONDS)[0] == 200
+
+
+def test_an_error_of_the_client_is_told(serve):
+    gateway, caller, _ = serve()
+    client = gateway.open("/ocpp/CP1")
+    asked = caller.reset("CP1")
+    say(client, '[4,"%s","NotSupported","no \\u00fc",{"a":1.50}]' % read_call(client)[1])
+    status, body = asked.result(wsraw.SECONDS)
+    assert status == 422 and body["reason"] == "client_error"
+    assert (body["code"], body["description"], body["details"]) == \
+        ("NotSupported", "no ü", {"a": 1.5})
+    assert gateway.metric("calls_total", outcome="client_error") == 1
+
+
+def test_json_rpc(serve):
+    gateway, caller, events = serve()
+    client = gateway.open("/rpc/a")
+
+    def asks(body, reply: str):
+        asked = caller.call("a", body, route="rpc")
+        sent = json.loads(client.read_message()[1])
+        say(client, '{"jsonrpc":"2.0","id":%s,%s}' % (json.dumps(sent["id"]), reply))
+        return sent, asked.result(wsraw.SECONDS)
+
+    sent, (status, body) = asks({"method": "add", "params": [1, 2]}, '"result":3')
+    assert (sent["method"], sent["params"]) == ("add", [1, 2])
+    assert (status, body["payload"]) == (200, 3)
+    sent, (status, body) = asks({"method": "none"}, '"result":null')
+    assert "params" not in sent and (status, body["payload"]) == (200, None)
+    sent, (status, body) = asks({"method": "x", "params": {}},
+                                '"error":{"code":-32601,"message":"no such method"}')
+    assert status == 422
+    assert (body["code"], body["description"]) == (-32601, "no such method")
+    assert "details" not in body
+    for text, mark in (('{"jsonrpc":"2.0","id":1,"method":"up"}', None),
+                       ('{"jsonrpc":"2.0","id":1,"result":1}', "unknown"),
+                       ('[{"jsonrpc":"2.0","method":"up"}]', "malformed")):
+        say(client, text)
+        assert events.wait(1)[-1] == (text, mark)
+        events.hook.events.clear()
+
+
+# --- turns ---
+
+@pytest.mark.tsan
+def test_calls_go_one_at_a_time(serve):
+    gateway, caller, _ = serve()
+    client = gateway.open("/ocpp/CP1")
+    asked = [caller.call("CP1", {"action": f"A{i}"}) for i in range(10)]
+    gateway.wait_metric("calls_waiting", 10)
+    seen = []
+    for _ in range(10):
+        _, id, action, payload = read_call(client)
+        assert payload == {}
+        ping(client)
+        answer(client, id, {"to": action})
+        seen.append(action)
+    results = [one.result(wsraw.SECONDS) for one in asked]
+    assert [body["payload"]["to"] for _, body in results] == [f"A{i}" for i in range(10)]
+    assert sorted(seen) == [f"A{i}" for i in range(10)]
+
+
+def test_a_full_queue_refuses(serve):
+    gateway, caller, _ = serve(call_queue_max=1)
+    client = gateway.open("/ocpp/CP1")
+    asked = [caller.reset("CP1") for _ in range(2)]
+    gateway.wait_metric("calls_waiting", 2)
+    status, body = caller.reset("CP1").result(wsraw.SECONDS)
+    assert (status, body["reason"], body["allowed"]) == (503, "queue_full", "1")
+    for _ in asked:
+        answer(client, read_call(client)[1])
+    assert [one.result(wsraw.SECONDS)[0] for one in asked] == [200, 200]
+
+
+def test_a_time_out_frees_the_turn(serve):
+    gateway, caller, events = serve()
+    client = gateway.open("/ocpp/CP1")
+    first = caller.reset("CP1", timeout="300ms")
+    first_id = read_call(client)[1]
+    queued = caller.reset("CP1", timeout="1ms")
+    status, body = queued.result(wsraw.SECONDS)
+    assert (status, body["reason"], body["was_sent"]) == (504, "timed_out", False)
+    second = caller.reset("CP1")
+    status, body = first.result(wsraw.SECONDS)
+    assert (status, body["reason"], body["was_sent"]) == (504, "timed_out", True)
+    second_id = read_call(client)[1]
+    late = answer(client, first_id, {"status": "Accepted"})
+    assert events.wait(1) == [(late, "late")]
+    answer(client, second_id)
+    assert second.result(wsraw.SECONDS)[0] == 200
+    assert gateway.metric("rpc_marked_total", mark="late") == 1
+
+
+def test_a_call_ends_before_its_request_does(serve):
+    gateway, caller, _ = serve(admin={"call_timeout": "1s"})
+    client = gateway.open("/ocpp/CP1")
+    asked = [caller.reset("CP1"), caller.reset("CP1", timeout="1s")]
+    read_call(client)
+    for one in asked:
+        status, body = one.result(wsraw.SECONDS)
+        assert (status, body["reason"]) == (504, "timed_out")
+
+
+# --- clients that err ---
+
+def test_answers_to_no_call(serve):
+    """A device that answers twice, or with a wrong id."""
+    gateway, caller, events = serve()
+    client = gateway.open("/ocpp/CP1")
+    early = answer(client, "0123456789abcdef-1")
+    asked = caller.reset("CP1")
+    id = read_call(client)[1]
+    wrong = answer(client, id + "0")
+    error = say(client, '[4,"-1","RpcFrameworkError","",{}]')
+    assert not asked.done()
+    answer(client, id, {"status": "Accepted"})
+    assert asked.result(wsraw.SECONDS)[1]["payload"] == {"status": "Accepted"}
+    again = answer(client, id, {"status": "Rejected"})
+    own = say(client, '[2,"1","Heartbeat",{}]')
+    assert events.wait(5) == [(early, "unknown"), (wrong, "unknown"), (error, "unknown"),
+                              (again, "unknown"), (own, None)]
+
+
+def test_answers_that_cannot_be_read(serve):
+    gateway, caller, events = serve()
+    client = gateway.open("/ocpp/CP1")
+    sent = []
+    for bad in ('[3,"%s"]', '[3,"%s",[]]', '[4,"%s","X"]', '[3,"%s",{"a":}]'):
+        asked = caller.reset("CP1")
+        sent.append(say(client, bad % read_call(client)[1]))
+        status, body = asked.result(wsraw.SECONDS)
+        assert (status, body["reason"], body["was_sent"]) == (502, "malformed_answer", True)
+    for text in ("", "hello", "{}", '[9,"1",{}]', '["3","1",{}]', '[2,"%s","A",{}]' % ("x" * 37),
+                 "[" * 100000, '[3,"\\ud800",{}]'):
+        sent.append(say(client, text))
+    assert events.wait(len(sent)) == [(text, "malformed") for text in sent]
+    client.send_frame(wsraw.BINARY, b"\0\xff")
+    events.hook.wait("message", len(sent) + 1)
+    assert "ce-rpc" not in events.hook.of("message")[-1].headers
+    ping(client)
+
+
+def test_types_5_and_6_are_of_ocpp_2_1(serve):
+    gateway, _, events = serve()
+    texts = ['[6,"1","NotifyPeriodicEventStream",{}]', '[5,"1","FormatViolation","",{}]']
+    for subprotocol, mark in (("ocpp2.1", None), ("ocpp1.6", "malformed")):
+        client = gateway.connect()
+        client.handshake(f"/ocpp/{subprotocol}",
+                         extra=(f"Sec-WebSocket-Protocol: {subprotocol}",))
+        for text in texts:
+            say(client, text)
+        assert events.wait(2) == [(text, mark) for text in texts]
+        events.hook.events.clear()
+
+
+@pytest.mark.tsan
+@pytest.mark.parametrize("end", ["close", "cut", "takeover", "api"])
+def test_a_client_that_leaves_in_the_middle(serve, end):
+    gateway, caller, _ = serve()
+    client = gateway.open("/ocpp/CP1")
+    asked = [caller.reset("CP1"), caller.reset("CP1")]
+    gateway.wait_metric("calls_waiting", 2)
+    id = read_call(client)[1]
+    if end == "close":
+        client.send(wsraw.close_frame(1000))
+    elif end == "cut":
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        client.close()
+    elif end == "takeover":
+        newer = gateway.open("/ocpp/CP1")
+    else:
+        caller.close("CP1", route="ocpp")
+    outcomes = []
+    for one in asked:
+        status, body = one.result(wsraw.SECONDS)
+        assert (status, body["reason"]) == (502, "connection_lost")
+        outcomes.append(body["was_sent"])
+    assert sorted(outcomes) == [False, True]
+    assert gateway.metric("calls_total", outcome="connection_lost") == 2
+    assert gateway.metric("calls_waiting") == 0
+    if end == "takeover":  # the older one's call is unknown to the newer one
+        answer(newer, id)
+        third = caller.reset("CP1")
+        answer(newer, read_call(newer)[1])
+        assert third.result(wsraw.SECONDS)[0] == 200
+
+
+def test_a_gateway_that_stops_ends_calls(serve):
+    gateway, caller, _ = serve()
+    client = gateway.open("/ocpp/CP1")
+    asked = caller.reset("CP1")
+    read_call(client)
+    gateway.signal(signal.SIGTERM)
+    client.expect_close(1001, answer=True)
+    status, body = asked.result(wsraw.SECONDS)
+    assert (status, body["reason"]) == (502, "connection_lost")
+
+
+# --- requests that err ---
+
+@pytest.mark.parametrize("body, reason", [
+    (b"", "call"),
+    (b"{}", "call"),
+    (b"[]", "json"),
+    (b'{"action": "Reset", "payload": {}', "json"),
+    (b'{"action": "Reset", "action": "Reset"}', "json"),
+    (b'{"action": "\xff"}', "json"),
+    (b'{"action": 7}', "call"),
+    (b'{"action": ""}', "call"),
+    (b'{"action": "A", "method": "m"}', "call"),
+    (b'{"action": "A", "payload": []}', "call"),
+    (b'{"action": "A", "payload": null}', "call"),
+    (b'{"action": "A", "params": {}}', "call"),
+    (b'{"method": "m", "params": 7}', "call"),
+    (b'{"action": "A", "wait": true}', "member"),
+    (b'{"action": "A", "timeout": 30}', "timeout"),
+    (b'{"action": "A", "timeout": "30"}', "timeout"),
+    (b'{"action": "A", "timeout": "0s"}', "timeout"),
+    (b'{"action": "A", "timeout": "31s"}', "timeout"),
+    (b'{"method": "m"}', "framing"),
+])
+def test_bad_requests(serve, body, reason):
+    gateway, caller, _ = serve()
+    client = gateway.open("/ocpp/CP1")
+    status, problem = caller.call("CP1", body).result(wsraw.SECONDS)
+    assert (status, problem["reason"]) == (400, reason), problem
+    ping(client)
+
+
+def test_calls_that_cannot_be_made(serve):
+    gateway, caller, _ = serve(admin={"max_body": "2MiB"})
+    plain, rpc, ocpp = (gateway.open(path) for path in ("/ws/a", "/rpc/a", "/ocpp/a"))
+    big = {"action": "A", "payload": {"a": "x" * 1048576}}
+    for route, client_id, body, want in (
+            ("ocpp", "nobody", {"action": "A"}, (404, "not_connected")),
+            ("none", "a", {"action": "A"}, (404, "no_such_route")),
+            ("ws", "a", {"action": "A"}, (409, "no_rpc")),
+            ("rpc", "a", {"action": "A"}, (400, "framing")),
+            ("ocpp", "a", big, (413, "max_message_size"))):
+        status, problem = caller.call(client_id, body, route=route).result(wsraw.SECONDS)
+        assert (status, problem["reason"]) == want, problem
+    for client in (plain, rpc, ocpp):
+        ping(client)
+
+
+# --- what services send ---
+
+def test_a_call_is_no_message(serve):
+    gateway, caller, _ = serve()
+    ocpp, rpc, plain = (gateway.open(path) for path in ("/ocpp/a", "/rpc/a", "/ws/a"))
+    request = '{"jsonrpc":"2.0","id":1,"method":"m"}'
+    call = '[2,"1","Reset",{}]'
+    for route, text in (("ocpp", call), ("rpc", request)):
+        assert caller.send("a", text, 409, route=route)["reason"] == "use_call"
+    for client, route, texts in (
+            (ocpp, "ocpp", ['[3,"1",{}]', '[4,"1","InternalError","",{}]', "hello", request]),
+            (rpc, "rpc", ['{"jsonrpc":"2.0","id":1,"result":1}',
+                          '{"jsonrpc":"2.0","method":"m"}', call]),
+            (plain, "ws", [call, request])):
+        for text in texts:
+            caller.send("a", text, route=route)
+            assert client.read_message() == (wsraw.TEXT, text.encode())
+    caller.send("a", call.encode(), route="ocpp")
+    assert ocpp.read_message() == (wsraw.BINARY, call.encode())
+
+
+def test_a_call_of_a_webhook_is_dropped(serve):
+    """Its answers to the client's calls go through."""
+    def reply(event):
+        if event.type != "message":
+            return None
+        id = json.loads(event.body)[1]
+        frame = [2, id, "Reset", {}] if id == "drop" else [3, id, {}]
+        return backends.Answer(200, json.dumps(frame).encode(),
+                               {"Content-Type": "application/json"})
+
+    gateway, _, _ = serve(reply)
+    client = gateway.open("/ocpp/a")
+    for id in ("1", "drop", "2"):
+        say(client, json.dumps([2, id, "Heartbeat", {}]))
+    for id in ("1", "2"):
+        assert json.loads(client.read_message()[1]) == [3, id, {}]
+    assert gateway.wait_log("a back end's call was not sent")["backend"] == "hook"
