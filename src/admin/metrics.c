@@ -71,6 +71,11 @@
 	  "admin.max_calls.")                                                                  \
 	X(gatehouse_api_calls_refused_total, counter,                                          \
 	  "Requests to the API that got 503 because admin.max_calls were under way.")          \
+	X(gatehouse_claims_unanswered_total, counter,                                          \
+	  "Clients let in although no node said within bus.claim_timeout whether it has "      \
+	  "them. Rising: the broker is away or slow.")                                         \
+	X(gatehouse_claims_lost_total, counter,                                                \
+	  "Connections closed because another node has their client.")                         \
 	X(gatehouse_build_info, gauge, "Always 1; the labels tell version and engine.")        \
 	X(gatehouse_workers, gauge, "Workers that listen now.")                                \
 	X(process_cpu_seconds_total, counter, "User and system CPU time of the process.")      \
@@ -197,6 +202,17 @@ static void api_calls(struct buf *out, const struct server *server)
 	count(out, "gatehouse_api_calls_refused_total", refused);
 }
 
+static void claims(struct buf *out, const struct server *server)
+{
+	const struct takeover_stats *stats = &server_fleet(server)->takeovers;
+
+	text(out, head_gatehouse_claims_unanswered_total);
+	count(out, "gatehouse_claims_unanswered_total",
+	      __atomic_load_n(&stats->unanswered, __ATOMIC_RELAXED));
+	text(out, head_gatehouse_claims_lost_total);
+	count(out, "gatehouse_claims_lost_total", __atomic_load_n(&stats->lost, __ATOMIC_RELAXED));
+}
+
 static void build(struct buf *out, const struct server *server)
 {
 	text(out, head_gatehouse_build_info);
@@ -247,6 +263,7 @@ void metrics_answer(const struct admin *admin, struct http_reply *reply)
 	metrics_fleet_write(server, out);
 	metrics_calls_write(server, out);
 	metrics_bus_write(server_fleet(server)->bus, out);
+	claims(out, server);
 	build(out, server);
 	process(out);
 	reply->status = 200;

@@ -154,7 +154,13 @@
 	  "Of messages that wait for the broker, and of those from it that wait here. Beyond " \
 	  "it clients are not read (up), and messages are dropped and counted (down).")        \
 	X(bus, requests_max, COUNT, "65536", 1, 16777216, "requests", RESTART,                 \
-	  "Requests and durable events that wait for their answer at once.")
+	  "Requests and durable events that wait for their answer at once.")                   \
+	X(bus, claim_timeout, DURATION, "1s", 10, CONFIG_MINUTE, "ms", RESTART,                \
+	  "How long a client that connects waits for the word whether another node has it. "   \
+	  "Without an answer it is let in, and the nodes settle it later.")                    \
+	X(bus, announce_interval, DURATION, "5m", 1000, CONFIG_DAY, "ms", RESTART,       \
+	  "How often, on average, a node repeats which clients it has, so that of two "        \
+	  "connections of one client that nothing else has settled one is closed.")
 
 #define CONFIG_LOG(X)                                                                          \
 	X(log, level, LEVEL, "info", 0, 0, "", LIVE, "The lowest level that is written.")      \

@@ -13,7 +13,7 @@ void fleet_home_init(struct fleet_home *home, struct fleet *fleet, struct loop *
 
 bool fleet_home_is_idle(const struct fleet_home *home)
 {
-	return home->clients == 0 && list_is_empty(&home->asks);
+	return home->clients == 0 && home->questions == 0 && list_is_empty(&home->asks);
 }
 
 /* --- one client --- */
@@ -59,6 +59,8 @@ int fleet_client_enter(struct fleet_home *home, struct session *session)
 
 	if (r < 0)
 		fleet_client_leave(session);
+	else
+		takeover_enter(client);
 	return r;
 }
 
@@ -68,6 +70,7 @@ void fleet_client_leave(struct session *session)
 
 	if (client == NULL)
 		return;
+	takeover_leave(client);
 	link_close(client);
 	session->client = NULL;
 	rpc_destroy(&client->rpc);

@@ -5,9 +5,11 @@
  * something needs it: links to other nodes, groups, calls. */
 #pragma once
 
+#include "base/random.h"
 #include "fleet/fleet.h"
 #include "fleet/link.h"
 #include "fleet/rpc.h"
+#include "fleet/takeover.h"
 #include "session/session.h"
 
 /* One worker's part of the fleet, in its memory and thread. It must not end its loop before
@@ -15,9 +17,11 @@
 struct fleet_home {
 	struct fleet *fleet; /* NULL: no clients here */
 	struct loop *loop;
-	uint64_t clients;      /* not freed yet; some outlive their connection for a while */
-	struct list_node asks; /* of struct ask: what this worker asks of clients */
-	void (*on_gone)(struct fleet_home *home); /* one less of either */
+	struct random_source *random; /* of the worker */
+	uint64_t clients;             /* not freed yet; some outlive their connection for a while */
+	uint64_t questions;           /* of takeover.h, that wait for their answer */
+	struct list_node asks;        /* of struct ask: what this worker asks of clients */
+	void (*on_gone)(struct fleet_home *home); /* one less of any */
 };
 
 void fleet_home_init(struct fleet_home *home, struct fleet *fleet, struct loop *loop,
@@ -31,6 +35,7 @@ struct client {
 	struct fleet_home *home;
 	struct session *session; /* NULL: the connection has begun to end */
 	struct link link;
+	struct takeover takeover;
 	uint32_t holders; /* whoever needs this memory: its session, subscriptions */
 	struct rpc *rpc;  /* NULL: it was never called */
 };

@@ -87,6 +87,8 @@ extern const struct command_kind command_inspect, command_send, command_close;
 
 /* Calls a client and waits for its answer, in the framing of its route. */
 extern const struct command_kind command_call;
+/* Between nodes: who has it; that this one does. */
+extern const struct command_kind command_holder, command_claim;
 
 /* What is not understood: ends when it is read. */
 extern const struct command_kind command_unknown;

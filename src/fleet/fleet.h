@@ -13,6 +13,12 @@
 #include "fleet/rpc_stats.h"
 #include "session/directory.h"
 
+/* Of takeover between nodes; atomic, all only rise. */
+struct takeover_stats {
+	uint64_t unanswered; /* clients let in though nobody could tell who has them */
+	uint64_t lost;       /* connections closed because another node has their client */
+};
+
 struct fleet {
 	const struct config *config;
 	const char *node; /* this node's name */
@@ -21,6 +27,8 @@ struct fleet {
 	bool is_clustered;              /* the bus leads to other nodes and programs */
 	struct command_stats *commands; /* the server's */
 	struct rpc_stats *rpc;          /* likewise */
+	uint64_t connects;              /* atomic: how often the bus found a broker */
+	struct takeover_stats takeovers;
 };
 
 /* What could not be done, in the user's words. */

@@ -29,15 +29,17 @@ static const char *text_or_null(const struct config_text *text)
 	return text->text[0] == 0 ? NULL : text->text;
 }
 
-static void log_status(struct bus *bus)
+static void heed_status(struct fleet *fleet, struct bus *bus)
 {
 	struct bus_status status;
 
 	bus_status(bus, &status);
-	if (status.is_connected)
+	if (status.is_connected) {
+		__atomic_fetch_add(&fleet->connects, 1, __ATOMIC_RELEASE);
 		log_info("the bus is connected", F_TEXT("broker", status.detail));
-	else
+	} else {
 		log_warn("the bus is not connected", F_TEXT("reason", status.detail));
+	}
 }
 
 /* In a thread of the bus, perhaps before its maker has it. */
@@ -47,7 +49,7 @@ static void on_status(void *arg)
 	struct bus *bus = __atomic_load_n(&fleet->bus, __ATOMIC_ACQUIRE);
 
 	if (bus != NULL)
-		log_status(bus);
+		heed_status(fleet, bus);
 }
 
 static int nats_open(struct fleet *fleet, struct bus_options options, struct bus **out_bus,

@@ -9,8 +9,8 @@
  *        -> FLUSH or LINGER -> (closed)     an ordinary answer, or a refusal
  *        -> BODY -> ANSWER -> FLUSH ...     a request with a body, or whose answer comes
  *                                           later; either state may be left out
- *        -> ASKING -> OPEN                  a back end decided that the client may come in
- *                  -> FLUSH or LINGER       it may not, or nobody decided in time
+ *        -> ASKING -> OPEN                  a back end and the other nodes let the client in
+ *                  -> FLUSH or LINGER       they do not, or the back end did not decide
  *                  -> (closed)              the client went away meanwhile
  *
  * An idle one costs this struct and its presence; what it borrows while bytes are
@@ -26,7 +26,7 @@ enum conn_state {
 	CONN_HEAD,    /* reading the request */
 	CONN_BODY,    /* reading the request's body */
 	CONN_ANSWER,  /* somebody else is about to answer */
-	CONN_ASKING,  /* the back end decides; within handshake_timeout */
+	CONN_ASKING,  /* the back end decides, then other nodes; within handshake_timeout */
 	CONN_OPEN,    /* a WebSocket */
 	CONN_CLOSING, /* our close frame is out; waiting for the client's */
 	CONN_FLUSH,   /* closes when the output is with the kernel */
@@ -52,13 +52,16 @@ struct conn_claim {
 	uint8_t missing; /* places that it can only inherit; conn_admit.c */
 };
 
-/* An upgrade that waits for the back end's decision, and what the client sent behind it. */
+/* An upgrade that waits for the back end's decision or for other nodes' word, and what the
+ * client sent behind it. */
 struct upgrade_wait {
 	uint8_t key[WS_KEY_LEN];
 	const char *subprotocol; /* by the route's rules, unless the back end chooses */
 	struct buf offered;      /* the client's list */
 	struct buf held;
 	struct conn_claim claim;
+	/* To the other nodes; NULL: not asked yet, or answered. */
+	struct takeover_question *question;
 };
 
 struct conn {
@@ -194,8 +197,11 @@ struct conn_asking {
 	struct conn_claim claim;
 };
 
-/* Asks the route's back end; the answer to the client comes later, or at once if memory is
- * out. */
+/* Has this client to wait for somebody? */
+bool conn_must_ask(const struct conn *conn, const struct conn_claim *claim);
+
+/* Asks the route's back end, then the other nodes; the answer to the client comes later, or at
+ * once if memory is out or nobody can be asked. */
 void conn_ask(struct conn *conn, const struct conn_asking *asking);
 
 /* In CONN_ASKING: the back end lets the client in; it is refused; memory is out. */

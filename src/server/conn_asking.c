@@ -17,6 +17,7 @@ static void wait_free(struct upgrade_wait *wait)
 {
 	if (wait == NULL)
 		return;
+	takeover_ask_cancel(&wait->question);
 	buf_finish(&wait->offered);
 	buf_finish(&wait->held);
 	free(wait);
@@ -76,11 +77,23 @@ static struct upgrade_wait *wait_create(const struct conn_asking *asking)
 
 /* --- asking --- */
 
+static bool is_for_other_nodes(const struct conn *conn, const struct conn_claim *claim)
+{
+	return claim->policy != DIRECTORY_MANY && conn->worker->service->fleet->is_clustered;
+}
+
+bool conn_must_ask(const struct conn *conn, const struct conn_claim *claim)
+{
+	return conn->route->backend->ops != NULL || is_for_other_nodes(conn, claim);
+}
+
 void conn_ask(struct conn *conn, const struct conn_asking *asking)
 {
 	struct upgrade_wait *wait = wait_create(asking);
 
-	if (wait == NULL || !conn_uplink_open(conn, asking->request)) {
+	bool is_decided = conn->route->backend->ops == NULL;
+
+	if (wait == NULL || (!is_decided && !conn_uplink_open(conn, asking->request))) {
 		wait_free(wait);
 		conn_leave(conn);
 		conn_refuse(conn, REFUSAL_MEMORY, 0, 0);
@@ -88,12 +101,16 @@ void conn_ask(struct conn *conn, const struct conn_asking *asking)
 	}
 	conn->wait = wait;
 	conn->state = CONN_ASKING;
+	if (is_decided)
+		conn_asking_decided(conn);
 }
 
-static void let_in(struct conn *conn)
+static void let_in(struct conn *conn, const struct client_claim *holder)
 {
 	struct upgrade_wait *wait = wait_take(conn);
 
+	if (is_for_other_nodes(conn, &wait->claim))
+		takeover_stamp(conn->session.presence, holder);
 	if (conn_enter(conn, &wait->claim) &&
 	    conn_upgrade_finish(conn, slice_of(wait->key, WS_KEY_LEN), wait->subprotocol)) {
 		conn_uplink_connected(conn);
@@ -104,9 +121,33 @@ static void let_in(struct conn *conn)
 	wait_free(wait);
 }
 
+static void on_answer(void *owner, enum takeover_answer answer, const struct client_claim *holder)
+{
+	struct conn *conn = owner;
+	struct worker *worker = conn->worker;
+
+	conn->wait->question = NULL;
+	if (answer == TAKEOVER_HELD && conn->wait->claim.policy == DIRECTORY_OLDEST) {
+		conn_asking_release(conn);
+		conn_leave(conn);
+		conn_conflict(conn);
+		return;
+	}
+	if (answer == TAKEOVER_HELD && strcmp(holder->node, worker->service->node) != 0)
+		stat_add(&worker->stats.takeovers, 1);
+	let_in(conn, holder);
+}
+
+/* The other nodes come last, since what they say must not grow old. */
 void conn_asking_decided(struct conn *conn)
 {
-	let_in(conn);
+	struct upgrade_wait *wait = conn->wait;
+
+	if (is_for_other_nodes(conn, &wait->claim))
+		wait->question = takeover_ask(&conn->worker->home, conn->session.presence,
+					      on_answer, conn);
+	if (wait->question == NULL)
+		let_in(conn, NULL);
 }
 
 void conn_asking_reject(struct conn *conn, unsigned status, const char *detail)
@@ -146,6 +187,11 @@ void conn_asking_timeout(struct conn *conn)
 {
 	char detail[160];
 
+	if (conn->wait->question != NULL) {
+		takeover_ask_cancel(&conn->wait->question);
+		let_in(conn, NULL);
+		return;
+	}
 	snprintf(detail, sizeof(detail),
 		 "The back end '%s' did not decide within server.handshake_timeout.",
 		 conn_route(conn)->backend->name);

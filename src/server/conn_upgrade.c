@@ -153,7 +153,7 @@ static void upgrade(struct conn *conn, const struct conn_request *request,
 	if (choice == SUBPROTOCOL_REJECTED || !make_presence(conn, client_id, subprotocol) ||
 	    !conn_reserve(conn, &claim))
 		return;
-	if (conn->route->backend->ops != NULL && choice == SUBPROTOCOL_GO_ON) {
+	if (choice == SUBPROTOCOL_GO_ON && conn_must_ask(conn, &claim)) {
 		conn_ask(conn, &(struct conn_asking){.request = request,
 						     .key = wanted->key,
 						     .subprotocol = subprotocol,

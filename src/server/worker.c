@@ -171,6 +171,9 @@ static int run(struct worker *worker)
 	if (r < 0)
 		return r;
 	fleet_home_init(&worker->home, worker->service->fleet, worker->loop, on_client_gone);
+	worker->home.random = &worker->random;
+	if (worker->home.fleet != NULL && worker->home.fleet->is_clustered)
+		claims_start(worker);
 	r = open_listener(worker);
 	if (r == 0) {
 		mailbox_open(&worker->mailbox, worker->loop);

@@ -20,8 +20,10 @@
 #include "server/accept_rate.h"
 #include "server/address_limit.h"
 #include "server/admission.h"
+#include "server/claims.h"
 #include "server/http_reply.h"
 #include "server/stats.h"
+#include "server/conn_walk.h"
 #include "session/directory.h"
 
 /* What a listener offers, and by which rules: shared by its workers. Read-only but
@@ -88,6 +90,7 @@ struct worker {
 	struct list_node walks;   /* struct conn_walk under way */
 	struct list_node uplinks; /* also those whose connection has ended */
 	struct fleet_home home;
+	struct claims claims;
 	struct random_source random;
 	struct http_head head;  /* for requests that arrive whole */
 	uint64_t calls;         /* struct http_later in use; for others to read, as stats */
@@ -120,17 +123,6 @@ void worker_destroy(struct worker **worker);
 
 /* For connections: takes one out of conn_list. */
 void worker_conn_remove(struct worker *worker, struct list_node *conn);
-
-/* Goes through the worker's connections over several turns: those that come meanwhile are
- * found, those that go are left out. In the worker's thread. */
-struct conn_walk {
-	struct list_node node; /* in worker->walks */
-	struct list_node *next;
-	struct worker *worker;
-};
-void conn_walk_start(struct conn_walk *walk, struct worker *worker);
-struct conn *conn_walk_next(struct conn_walk *walk); /* NULL: that was all */
-void conn_walk_stop(struct conn_walk *walk);
 
 /* For connections and uplinks: one has gone; the last one of a draining worker ends it. */
 void worker_conn_gone(struct worker *worker);

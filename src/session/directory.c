@@ -208,7 +208,7 @@ static void insert(struct directory *directory, struct shard *shard, uint64_t ha
 	while (*link != NULL && (*link)->connection_id > presence->connection_id &&
 	       hash_of_presence(directory, *link) == hash)
 		link = &(*link)->next;
-	presence->generation = older == NULL ? 1 : older->generation + 1;
+	presence->generation = MAX(presence->generation, older == NULL ? 1 : older->generation + 1);
 	presence->next = *link;
 	*link = presence_ref(presence);
 	count_change(directory, shard, 1);

@@ -33,8 +33,8 @@ void directory_destroy(struct directory **directory);
  * then: written to presence->connection_id by the caller. */
 uint64_t directory_reserve_id(struct directory *directory);
 
-/* Gives the presence its connection_id, unless it has one, and its generation, and enters it,
- * atomically.
+/* Gives the presence its connection_id, unless it has one, and its generation, unless that is
+ * higher, and enters it, atomically.
  * NEWEST: true; *out_older is the head of a list of those it replaced, or NULL: take each
  * off with directory_pop, and presence_evict it.
  * OLDEST: true, or false with *out_older the one that is there, referenced.

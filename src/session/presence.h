@@ -29,8 +29,8 @@ struct presence {
 	struct net_ip remote;          /* the client, or whom a trusted proxy speaks for */
 	uint64_t connected_at_ms : 48; /* since the epoch */
 	uint64_t remote_port : 16;     /* 0: the proxy did not say */
-	/* One more than of the connection of this client that it found in the directory,
-	 * or 1: so of those that overlap the newest has the highest. */
+	/* One more than of the connection of this client that it found, in the directory or
+	 * on another node, or 1: so of those that overlap the newest has the highest. */
 	uint32_t generation;
 
 	uint32_t references;     /* atomic */

@@ -324,12 +324,12 @@ static const struct {
 	unsigned status; /* 0: it is good */
 	const char *reason;
 } messages[] = {
-	{"empty", {true, {NULL, 0}}, 0, NULL},
-	{"text", {true, SLICE_LITERAL("caf\xc3\xa9")}, 0, NULL},
-	{"binary", {false, SLICE_LITERAL("\xff\x00")}, 0, NULL},
-	{"text that is none", {true, SLICE_LITERAL("\xff")}, 400, "not_utf8"},
-	{"half a character", {true, SLICE_LITERAL("caf\xc3")}, 400, "not_utf8"},
-	{"a surrogate", {true, SLICE_LITERAL("\xed\xa0\x80")}, 400, "not_utf8"},
+	{"empty", {.is_text = true, .bytes = {NULL, 0}}, 0, NULL},
+	{"text", {.is_text = true, .bytes = SLICE_LITERAL("caf\xc3\xa9")}, 0, NULL},
+	{"binary", {.is_text = false, .bytes = SLICE_LITERAL("\xff\x00")}, 0, NULL},
+	{"text that is none", {.is_text = true, .bytes = SLICE_LITERAL("\xff")}, 400, "not_utf8"},
+	{"half a character", {.is_text = true, .bytes = SLICE_LITERAL("caf\xc3")}, 400, "not_utf8"},
+	{"a surrogate", {.is_text = true, .bytes = SLICE_LITERAL("\xed\xa0\x80")}, 400, "not_utf8"},
 };
 
 static void test_messages_are_checked(void **state)
