@@ -12,6 +12,9 @@
 
 #define PREFIX "/api/v1/"
 
+/* "{name}" in one path. */
+#define NAMES_MAX 3
+
 static const struct endpoint {
 	const char *method;
 	const char *path; /* behind the prefix */
@@ -24,6 +27,10 @@ static const struct endpoint {
 	{"POST", "clients/{route}/{client_id}/messages", api_client_send},
 	{"POST", "clients/{route}/{client_id}/close", api_client_close},
 	{"POST", "clients/{route}/{client_id}/call", api_client_call},
+	{"GET", "groups", api_groups_list},
+	{"POST", "groups/{group}/messages", api_group_send},
+	{"PUT", "groups/{group}/members/{route}/{client_id}", api_group_join},
+	{"DELETE", "groups/{group}/members/{route}/{client_id}", api_group_leave},
 	{"POST", "broadcast", api_broadcast},
 };
 
@@ -155,9 +162,9 @@ static bool check_access(const struct api *api, const struct http_request *reque
 /* --- which endpoint --- */
 
 static bool serves(const struct endpoint *endpoint, const struct http_request *request,
-		   struct slice path, struct slice raw[2])
+		   struct slice path, struct slice raw[NAMES_MAX])
 {
-	return api_path_matches(slice_from_text(endpoint->path), path, raw, 2) &&
+	return api_path_matches(slice_from_text(endpoint->path), path, raw, NAMES_MAX) &&
 	       (slice_equals(request->method, slice_from_text(endpoint->method)) ||
 		(strcmp(endpoint->method, "GET") == 0 && http_request_is_read(request)));
 }
@@ -171,12 +178,12 @@ static struct slice path_behind_prefix(const struct http_request *request)
 	return slice_of(request->path.data + skip, request->path.len - skip);
 }
 
-static const struct endpoint *endpoint_find(const struct http_request *request, struct slice raw[2])
+static const struct endpoint *endpoint_find(const struct http_request *request,
+					    struct slice raw[NAMES_MAX])
 {
 	struct slice path = path_behind_prefix(request);
 
 	for (size_t i = 0; i < ARRAY_LEN(endpoints); i++) {
-		raw[0] = raw[1] = (struct slice){0};
 		if (serves(&endpoints[i], request, path, raw))
 			return &endpoints[i];
 	}
@@ -187,13 +194,13 @@ static const struct endpoint *endpoint_find(const struct http_request *request, 
 static void refuse(const struct http_request *request, struct http_reply *reply)
 {
 	struct slice path = path_behind_prefix(request);
-	struct slice raw[2];
+	struct slice raw[NAMES_MAX];
 	char allow[64] = "";
 
 	for (size_t i = 0; i < ARRAY_LEN(endpoints); i++) {
 		size_t used = strlen(allow);
 
-		if (api_path_matches(slice_from_text(endpoints[i].path), path, raw, 2))
+		if (api_path_matches(slice_from_text(endpoints[i].path), path, raw, NAMES_MAX))
 			snprintf(allow + used, sizeof(allow) - used, "%s%s%s",
 				 used == 0 ? "" : ", ", endpoints[i].method,
 				 strcmp(endpoints[i].method, "GET") == 0 ? ", HEAD" : "");
@@ -225,15 +232,19 @@ bool api_route_find(struct api_call *call, struct slice name, const struct confi
 	return false;
 }
 
-/* False: the reply says what is wrong. */
-static bool take_names(struct api_call *call, struct slice raw_route, struct slice raw_id)
+static bool take_group(struct api_call *call, struct slice raw)
+{
+	if (api_value_decode(raw, API_IN_PATH, &call->group) == NULL &&
+	    group_name_is_good(slice_of(call->group.text, call->group.len)))
+		return true;
+	api_problem(call->reply, 400, "group", "The path has no good name of a group.", raw,
+		    GROUP_NAME_ALLOWED);
+	return false;
+}
+
+static bool take_client_id(struct api_call *call, struct slice raw_id)
 {
 	char detail[128];
-
-	if (raw_route.data == NULL)
-		return true;
-	if (!api_route_find(call, raw_route, &call->route))
-		return false;
 	const char *wrong = api_value_decode(raw_id, API_IN_PATH, &call->client_id);
 
 	if (wrong == NULL)
@@ -242,6 +253,17 @@ static bool take_names(struct api_call *call, struct slice raw_route, struct sli
 	api_problem(call->reply, 400, "client_id", detail, raw_id,
 		    "1..255 bytes of UTF-8 without control characters, percent-encoded");
 	return false;
+}
+
+/* False: the reply says what is wrong. */
+static bool take_names(struct api_call *call, const struct endpoint *endpoint,
+		       const struct slice *raw)
+{
+	if (strstr(endpoint->path, "{group}") != NULL && !take_group(call, *raw++))
+		return false;
+	if (strstr(endpoint->path, "{route}") == NULL)
+		return true;
+	return api_route_find(call, raw[0], &call->route) && take_client_id(call, raw[1]);
 }
 
 bool api_query(struct api_call *call, struct api_param *params, size_t count)
@@ -267,7 +289,7 @@ bool api_has_path(struct slice path)
 bool api_wants_body(const struct api *api, const struct http_request *request)
 {
 	struct http_reply reply = {0};
-	struct slice raw[2];
+	struct slice raw[NAMES_MAX];
 	const struct endpoint *endpoint = endpoint_find(request, raw);
 	bool wants = endpoint != NULL && strcmp(endpoint->method, "POST") == 0 &&
 		     check_access(api, request, &reply);
@@ -279,7 +301,7 @@ bool api_wants_body(const struct api *api, const struct http_request *request)
 void api_answer(const struct api *api, const struct http_request *request, struct http_reply *reply)
 {
 	struct api_call call = {.api = api, .request = request, .reply = reply};
-	struct slice raw[2] = {{0}, {0}};
+	struct slice raw[NAMES_MAX];
 
 	if (!check_access(api, request, reply))
 		return;
@@ -287,6 +309,6 @@ void api_answer(const struct api *api, const struct http_request *request, struc
 
 	if (endpoint == NULL)
 		refuse(request, reply);
-	else if (take_names(&call, raw[0], raw[1]))
+	else if (take_names(&call, endpoint, raw))
 		endpoint->answer(&call);
 }

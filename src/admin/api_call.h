@@ -13,6 +13,7 @@ struct api_call {
 	struct http_reply *reply;
 	const struct config_route *route; /* if the path has {route} */
 	struct api_value client_id;       /* if the path has {client_id} */
+	struct api_value group;           /* if the path has {group} */
 };
 
 /* Each fills call->reply, or takes the request with http_later_take. */
@@ -21,6 +22,10 @@ void api_client_inspect(struct api_call *call);
 void api_client_send(struct api_call *call);
 void api_client_close(struct api_call *call);
 void api_client_call(struct api_call *call);
+void api_groups_list(struct api_call *call);
+void api_group_send(struct api_call *call);
+void api_group_join(struct api_call *call);
+void api_group_leave(struct api_call *call);
 void api_broadcast(struct api_call *call);
 void api_node(struct api_call *call);
 void api_cluster(struct api_call *call);
@@ -39,6 +44,11 @@ void api_reply_json(struct http_reply *reply, unsigned status, json_t *body);
 
 /* False: the reply says what is wrong with the query. */
 bool api_query(struct api_call *call, struct api_param *params, size_t count);
+
+/* A page's length; `param` is the parameter `limit`. At most API_PAGE_MAX. False: the reply
+ * says what is wrong. */
+#define API_PAGE_MAX 1000
+bool api_limit_read(struct api_call *call, const struct api_param *param, uint64_t *out_limit);
 
 /* False: no route has this name; the reply says so. */
 bool api_route_find(struct api_call *call, struct slice name,

@@ -9,17 +9,16 @@
 #include "session/directory.h"
 
 #define LIMIT_DEFAULT 100
-#define LIMIT_MAX     1000
 
 enum { ROUTE, PREFIX, LIMIT, CURSOR, PARAM_COUNT };
 
-static bool limit_read(struct api_call *call, const struct api_param *param, uint64_t *out_limit)
+bool api_limit_read(struct api_call *call, const struct api_param *param, uint64_t *out_limit)
 {
 	struct slice text = slice_from_text(param->value.text);
 	uint64_t limit = LIMIT_DEFAULT;
 
 	if (param->is_given &&
-	    (units_parse_count(text, &limit) != UNITS_OK || limit == 0 || limit > LIMIT_MAX)) {
+	    (units_parse_count(text, &limit) != UNITS_OK || limit == 0 || limit > API_PAGE_MAX)) {
 		api_problem(call->reply, 400, "query",
 			    "The parameter 'limit' is not a number in its range.", text, "1..1000");
 		return false;
@@ -88,11 +87,12 @@ void api_clients_list(struct api_call *call)
 	struct directory_filter filter = {0};
 	const struct config_route *route;
 	struct directory_cursor cursor;
-	struct presence *page[LIMIT_MAX];
+	struct presence *page[API_PAGE_MAX];
 	uint64_t limit;
 	bool is_end;
 
-	if (!api_query(call, params, PARAM_COUNT) || !limit_read(call, &params[LIMIT], &limit) ||
+	if (!api_query(call, params, PARAM_COUNT) ||
+	    !api_limit_read(call, &params[LIMIT], &limit) ||
 	    !cursor_read(call, &params[CURSOR], &cursor))
 		return;
 	if (params[ROUTE].is_given) {

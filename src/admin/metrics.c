@@ -40,6 +40,14 @@
 	X(gatehouse_messages_received_total, counter, messages_received,                       \
 	  "Whole messages from clients.")                                                      \
 	X(gatehouse_messages_sent_total, counter, messages_sent, "Whole messages to clients.") \
+	X(gatehouse_fan_out_delivered_total, counter, fan_out_delivered,                       \
+	  "Of these, messages to many (broadcasts and groups), once for each client.")         \
+	X(gatehouse_fan_out_cut_total, counter, fan_out_cut,                                   \
+	  "Clients closed as slow readers because a message to many did not fit into their "   \
+	  "queue.")                                                                            \
+	X(gatehouse_fan_out_refused_total, counter, fan_out_refused,                           \
+	  "Messages to many that came by the bus and are none: too large, text that is not "   \
+	  "UTF-8, an unknown Gatehouse-Type; or memory was out. The log names which.")         \
 	X(gatehouse_received_bytes_total, counter, received_bytes,                             \
 	  "Bytes from WebSocket clients, frame heads included.")                               \
 	X(gatehouse_sent_bytes_total, counter, sent_bytes,                                     \
@@ -66,6 +74,12 @@
 	X(gatehouse_clients, gauge,                                                            \
 	  "Connections in the directory, by which clients are found: those that are open and " \
 	  "not taken over.")                                                                   \
+	X(gatehouse_groups, gauge,                                                             \
+	  "Groups with members on this node; at most server.max_groups.")                      \
+	X(gatehouse_group_members, gauge,                                                      \
+	  "Members of all of them; a client counts once for each of its groups.")              \
+	X(gatehouse_groups_refused_total, counter,                                             \
+	  "Joins refused because server.max_groups groups have members.")                      \
 	X(gatehouse_api_calls, gauge,                                                          \
 	  "Requests to the API whose body is being read or whose answer is awaited; at most "  \
 	  "admin.max_calls.")                                                                  \
@@ -213,6 +227,19 @@ static void claims(struct buf *out, const struct server *server)
 	count(out, "gatehouse_claims_lost_total", __atomic_load_n(&stats->lost, __ATOMIC_RELAXED));
 }
 
+static void groups(struct buf *out, const struct server *server)
+{
+	struct group_totals totals;
+
+	group_registry_totals(server_fleet(server)->groups, &totals);
+	text(out, head_gatehouse_groups);
+	count(out, "gatehouse_groups", totals.groups);
+	text(out, head_gatehouse_group_members);
+	count(out, "gatehouse_group_members", totals.members);
+	text(out, head_gatehouse_groups_refused_total);
+	count(out, "gatehouse_groups_refused_total", totals.refused);
+}
+
 static void build(struct buf *out, const struct server *server)
 {
 	text(out, head_gatehouse_build_info);
@@ -259,6 +286,7 @@ void metrics_answer(const struct admin *admin, struct http_reply *reply)
 	handshakes(out, &stats);
 	limit_values(out, admin);
 	api_calls(out, server);
+	groups(out, server);
 	metrics_backends_write(server, out);
 	metrics_fleet_write(server, out);
 	metrics_calls_write(server, out);

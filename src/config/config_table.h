@@ -97,6 +97,11 @@
 	  "How long the closing handshake may take before the connection is cut.")             \
 	X(server, drain_timeout, DURATION, "10s", 0, CONFIG_HOUR, "ms", LIVE,                  \
 	  "From SIGTERM to the exit at the latest; every connection is closed with 1001.")     \
+	X(server, max_groups, COUNT, "10000", 1, 1000000, "groups", RESTART,                   \
+	  "Groups that may have members on this node at the same time; whoever would be the "  \
+	  "first member of one more is refused.")                                              \
+	X(server, max_groups_per_client, COUNT, "16", 0, 1000, "groups", LIVE,                 \
+	  "Groups that a client may be in at the same time. 0 = none.")                        \
 	X(server, workers, AUTO_COUNT, "auto", 1, 1024, "workers", RESTART,                    \
 	  "Threads that serve connections. auto = from the cores and max_connections.")        \
 	X(server, engine, ENGINE, "auto", 0, 0, "", RESTART,                                   \

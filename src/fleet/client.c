@@ -13,7 +13,13 @@ void fleet_home_init(struct fleet_home *home, struct fleet *fleet, struct loop *
 
 bool fleet_home_is_idle(const struct fleet_home *home)
 {
-	return home->clients == 0 && home->questions == 0 && list_is_empty(&home->asks);
+	return home->clients == 0 && home->questions == 0 && home->groups.interests == 0 &&
+	       list_is_empty(&home->asks);
+}
+
+void fleet_home_finish(struct fleet_home *home)
+{
+	groups_home_finish(home);
 }
 
 /* --- one client --- */
@@ -29,6 +35,7 @@ struct client *client_of(struct fleet_home *home, struct session *session)
 	client->home = home;
 	client->session = session;
 	client->holders = 1;
+	groups_client_init(client);
 	session->client = client;
 	home->clients++;
 	return client;
@@ -57,6 +64,8 @@ int fleet_client_enter(struct fleet_home *home, struct session *session)
 	struct client *client = client_of(home, session);
 	int r = client == NULL ? -ENOMEM : link_open(client);
 
+	if (r == 0)
+		r = groups_client_enter(client);
 	if (r < 0)
 		fleet_client_leave(session);
 	else
@@ -72,6 +81,7 @@ void fleet_client_leave(struct session *session)
 		return;
 	takeover_leave(client);
 	link_close(client);
+	groups_client_leave(client);
 	session->client = NULL;
 	rpc_destroy(&client->rpc);
 	client->session = NULL;

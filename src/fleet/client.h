@@ -7,6 +7,7 @@
 
 #include "base/random.h"
 #include "fleet/fleet.h"
+#include "fleet/groups.h"
 #include "fleet/link.h"
 #include "fleet/rpc.h"
 #include "fleet/takeover.h"
@@ -21,12 +22,16 @@ struct fleet_home {
 	uint64_t clients;             /* not freed yet; some outlive their connection for a while */
 	uint64_t questions;           /* of takeover.h, that wait for their answer */
 	struct list_node asks;        /* of struct ask: what this worker asks of clients */
+	struct group_home groups;
 	void (*on_gone)(struct fleet_home *home); /* one less of any */
 };
 
 void fleet_home_init(struct fleet_home *home, struct fleet *fleet, struct loop *loop,
 		     void (*on_gone)(struct fleet_home *home));
 bool fleet_home_is_idle(const struct fleet_home *home);
+
+/* Once it is idle. */
+void fleet_home_finish(struct fleet_home *home);
 
 /* Waits for no other node any more: what it asks ends soon. */
 void fleet_home_abort(struct fleet_home *home);
@@ -36,6 +41,7 @@ struct client {
 	struct session *session; /* NULL: the connection has begun to end */
 	struct link link;
 	struct takeover takeover;
+	struct client_groups groups;
 	uint32_t holders; /* whoever needs this memory: its session, subscriptions */
 	struct rpc *rpc;  /* NULL: it was never called */
 };

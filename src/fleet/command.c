@@ -10,8 +10,8 @@
 const struct command_kind command_unknown = {.name = "unknown"};
 
 static const struct command_kind *const kinds[] = {
-	&command_unknown, &command_send,   &command_inspect, &command_close,
-	&command_call,    &command_holder, &command_claim,
+	&command_unknown, &command_send, &command_inspect, &command_close, &command_join,
+	&command_leave,   &command_call, &command_holder,  &command_claim,
 };
 
 _Static_assert(ARRAY_LEN(kinds) <= COMMAND_KINDS_MAX, "raise it");

@@ -89,6 +89,8 @@ extern const struct command_kind command_inspect, command_send, command_close;
 extern const struct command_kind command_call;
 /* Between nodes: who has it; that this one does. */
 extern const struct command_kind command_holder, command_claim;
+/* It joins or leaves a group. */
+extern const struct command_kind command_join, command_leave;
 
 /* What is not understood: ends when it is read. */
 extern const struct command_kind command_unknown;

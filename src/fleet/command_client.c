@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/net_ip.h"
 #include "base/units.h"
+#include "fleet/client.h"
 #include "fleet/command.h"
 #include "fleet/fleet.h"
 #include "fleet/message.h"
@@ -46,6 +47,7 @@ static void inspect_run(struct command *command, struct session *session)
 				    json_integer((json_int_t)(since_ms / 1000)));
 		json_object_set_new(body, "queued_bytes",
 				    json_integer((json_int_t)session_queued(session)));
+		json_object_set_new(body, "groups", groups_of_session(session));
 	}
 	command_done(command, 200, body);
 }

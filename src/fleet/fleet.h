@@ -10,6 +10,7 @@
 #include "bus/bus.h"
 #include "config/config.h"
 #include "fleet/command_stats.h"
+#include "fleet/group_registry.h"
 #include "fleet/rpc_stats.h"
 #include "session/directory.h"
 
@@ -29,6 +30,8 @@ struct fleet {
 	struct rpc_stats *rpc;          /* likewise */
 	uint64_t connects;              /* atomic: how often the bus found a broker */
 	struct takeover_stats takeovers;
+	struct group_registry *groups; /* outlives the clients */
+	char origin[33];               /* a random name of this process */
 };
 
 /* What could not be done, in the user's words. */

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "config/config_secret.h"
 #include "fleet/fleet.h"
 
@@ -78,6 +80,17 @@ static int nats_open(struct fleet *fleet, struct bus_options options, struct bus
 	return bus_create_nats(&options, out_bus);
 }
 
+/* By which this process knows its own messages, also from one of the same node's name. */
+static void origin_make(struct fleet *fleet)
+{
+	struct random_source random = {0};
+	uint64_t words[2];
+
+	random_fill(&random, words, sizeof(words));
+	snprintf(fleet->origin, sizeof(fleet->origin), "%016" PRIx64 "%016" PRIx64, words[0],
+		 words[1]);
+}
+
 int fleet_bus_open(struct fleet *fleet, struct fleet_error *out_error)
 {
 	const struct config_bus *config = &fleet->config->bus;
@@ -89,6 +102,7 @@ int fleet_bus_open(struct fleet *fleet, struct fleet_error *out_error)
 	struct bus *bus = NULL;
 
 	out_error->text[0] = 0;
+	origin_make(fleet);
 	fleet->is_clustered = config->type == CONFIG_BUS_NATS;
 	int r = fleet->is_clustered ? nats_open(fleet, options, &bus, out_error)
 				    : bus_create_embedded(&options, &bus);

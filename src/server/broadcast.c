@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/shared_bytes.h"
+#include "fleet/message.h"
 #include "server/conn.h"
 
 /* What one turn of a worker's loop does for one broadcast. */
@@ -18,12 +19,19 @@ struct share {
 	struct loop_task task;
 	struct broadcast *broadcast;
 	struct worker *worker;
-	struct conn_walk walk;
+	union {
+		struct conn_walk all;
+		struct group_walk group;
+	} walk;
 	struct broadcast_result result;
 };
 
 struct broadcast {
-	struct broadcast_order order;
+	struct loop *home;
+	void (*on_done)(void *arg, const struct broadcast_result *result); /* or NULL */
+	void *arg;
+	const char *route;              /* NULL: all */
+	char group[GROUP_NAME_MAX + 1]; /* "": none */
 	struct shared_bytes *frame;
 	uint64_t open_shares; /* atomic */
 	struct loop_task done_task;
@@ -49,7 +57,8 @@ static void run_done(struct loop_task *task)
 		sum.cut += broadcast->shares[i].result.cut;
 		sum.failed += broadcast->shares[i].result.failed;
 	}
-	broadcast->order.on_done(broadcast->order.arg, &sum);
+	if (broadcast->on_done != NULL)
+		broadcast->on_done(broadcast->arg, &sum);
 	broadcast_free(broadcast);
 }
 
@@ -57,14 +66,45 @@ static void run_done(struct loop_task *task)
 static void close_share(struct broadcast *broadcast)
 {
 	if (__atomic_sub_fetch(&broadcast->open_shares, 1, __ATOMIC_ACQ_REL) == 0)
-		loop_post(broadcast->order.home, &broadcast->done_task);
+		loop_post(broadcast->home, &broadcast->done_task);
 }
 
 /* --- in a worker's thread --- */
 
+static bool is_for_group(const struct broadcast *broadcast)
+{
+	return broadcast->group[0] != 0;
+}
+
+static bool walk_start(struct share *share)
+{
+	if (is_for_group(share->broadcast))
+		return group_walk_start(&share->walk.group, &share->worker->home,
+					share->broadcast->group);
+	conn_walk_start(&share->walk.all, share->worker);
+	return true;
+}
+
+static struct conn *walk_next(struct share *share)
+{
+	if (!is_for_group(share->broadcast))
+		return conn_walk_next(&share->walk.all);
+	struct session *session = group_walk_next(&share->walk.group);
+
+	return session == NULL ? NULL : CONTAINER_OF(session, struct conn, session);
+}
+
+static void walk_stop(struct share *share)
+{
+	if (is_for_group(share->broadcast))
+		group_walk_stop(&share->walk.group);
+	else
+		conn_walk_stop(&share->walk.all);
+}
+
 static bool is_meant(const struct broadcast *broadcast, const struct conn *conn)
 {
-	const char *route = broadcast->order.route;
+	const char *route = broadcast->route;
 
 	return conn->state == CONN_OPEN &&
 	       (route == NULL || strcmp(route, conn->session.presence->route) == 0);
@@ -74,15 +114,18 @@ static bool is_meant(const struct broadcast *broadcast, const struct conn *conn)
 static size_t deliver(struct share *share, struct conn *conn)
 {
 	struct shared_bytes *frame = share->broadcast->frame;
+	struct stats *stats = &share->worker->stats;
 
 	if (!is_meant(share->broadcast, conn))
 		return 0;
 	switch (conn_push_frame(conn, frame)) {
 	case 0:
 		share->result.delivered++;
+		stat_add(&stats->fan_out_delivered, 1);
 		return frame->len;
 	case -ENOBUFS:
 		share->result.cut++;
+		stat_add(&stats->fan_out_cut, 1);
 		return 0;
 	case -ENOMEM:
 		share->result.failed++;
@@ -99,7 +142,7 @@ static void run_turn(struct loop_task *task)
 	size_t bytes = 0;
 
 	for (size_t i = 0; i < TURN_VISITS_MAX && bytes < TURN_BYTES_MAX; i++) {
-		conn = conn_walk_next(&share->walk);
+		conn = walk_next(share);
 		if (conn == NULL)
 			break;
 		bytes += deliver(share, conn);
@@ -108,7 +151,7 @@ static void run_turn(struct loop_task *task)
 		loop_post(share->worker->loop, task);
 		return;
 	}
-	conn_walk_stop(&share->walk);
+	walk_stop(share);
 	close_share(share->broadcast);
 }
 
@@ -116,7 +159,10 @@ static void run_first(struct loop_task *task)
 {
 	struct share *share = CONTAINER_OF(task, struct share, task);
 
-	conn_walk_start(&share->walk, share->worker);
+	if (!walk_start(share)) {
+		close_share(share->broadcast);
+		return;
+	}
 	task->run = run_turn;
 	run_turn(task);
 }
@@ -138,32 +184,86 @@ static struct shared_bytes *make_frame(const struct message *message)
 	return frame;
 }
 
+/* NULL: memory is out. */
+static struct broadcast *broadcast_create(const struct broadcast_order *order, size_t share_count)
+{
+	const struct fan_out *what = &order->what;
+	struct broadcast *broadcast = calloc(1, sizeof(*broadcast) +
+							share_count * sizeof(struct share));
+
+	if (broadcast == NULL)
+		return NULL;
+	broadcast->frame = make_frame(&what->message);
+	if (broadcast->frame == NULL) {
+		broadcast_free(broadcast);
+		return NULL;
+	}
+	broadcast->home = order->home;
+	broadcast->on_done = order->on_done;
+	broadcast->arg = order->arg;
+	broadcast->route = what->route;
+	if (what->group != NULL)
+		memcpy(broadcast->group, what->group, strlen(what->group) + 1);
+	broadcast->share_count = share_count;
+	broadcast->open_shares = share_count + 1; /* one for who starts it */
+	broadcast->done_task.run = run_done;
+	for (size_t i = 0; i < share_count; i++)
+		broadcast->shares[i] = (struct share){.broadcast = broadcast,
+						      .task = {.run = run_first}};
+	return broadcast;
+}
+
 int broadcast_start(struct server *server, const struct broadcast_order *order)
 {
-	size_t count = server_worker_count(server);
-	struct broadcast *broadcast = calloc(1, sizeof(*broadcast) + count * sizeof(struct share));
+	struct broadcast *broadcast = broadcast_create(order, server_worker_count(server));
 
 	if (broadcast == NULL)
 		return -ENOMEM;
-	broadcast->frame = make_frame(&order->message);
-	if (broadcast->frame == NULL) {
-		broadcast_free(broadcast);
-		return -ENOMEM;
-	}
-	broadcast->order = *order;
-	broadcast->share_count = count;
-	broadcast->open_shares = count + 1; /* one for this function */
-	broadcast->done_task.run = run_done;
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < broadcast->share_count; i++) {
 		struct share *share = &broadcast->shares[i];
 
-		share->broadcast = broadcast;
 		share->worker = server_worker(server, i);
-		share->task.run = run_first;
 		/* One that has not started, or has ended, has no clients. */
 		if (share->worker == NULL || !mailbox_post(&share->worker->mailbox, &share->task))
 			close_share(broadcast);
 	}
 	close_share(broadcast);
 	return 0;
+}
+
+/* --- from others --- */
+
+void broadcast_refused(struct fleet_home *home, const struct fan_out *what, const char *why)
+{
+	struct worker *worker = CONTAINER_OF(home, struct worker, home);
+	uint64_t suppressed;
+
+	stat_add(&worker->stats.fan_out_refused, 1);
+	if (log_gate_pass(&worker->service->fan_out_gate, loop_now(worker->loop), &suppressed))
+		log_warn("a message for many is refused", F_TEXT("error", why),
+			 F_TEXT(what->group != NULL ? "group" : "route",
+				what->group != NULL ? what->group : what->route),
+			 F_UINT("bytes", what->message.bytes.len),
+			 F_UINT("suppressed", suppressed));
+}
+
+void broadcast_arrived(struct fleet_home *home, const struct fan_out *what)
+{
+	struct worker *worker = CONTAINER_OF(home, struct worker, home);
+	struct message_fault fault;
+
+	if (!message_check(home->fleet->config, &what->message, &fault)) {
+		broadcast_refused(home, what, fault.problem.detail);
+		return;
+	}
+	struct broadcast *broadcast = broadcast_create(
+		&(struct broadcast_order){.what = *what, .home = worker->loop}, 1);
+
+	if (broadcast == NULL) {
+		broadcast_refused(home, what, "memory is out");
+		return;
+	}
+	broadcast->shares[0].worker = worker;
+	loop_post(worker->loop, &broadcast->shares[0].task);
+	close_share(broadcast);
 }

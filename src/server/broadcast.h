@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
- * broadcast.h - one message to every client of a route, or of all.
+ * broadcast.h - one message to every client of a route, of a group, or of all.
  *
- * Layer: server. The frame is made once and shared by the workers. Each goes through its
- * own clients over several turns of its loop, so that a broadcast delays the other traffic
- * of a turn by a bounded amount only. Who connects meanwhile gets it too; who cannot take
- * it is closed as a slow reader and holds nobody back. */
+ * Layer: server. The frame is made once and shared by the workers and by the queues of the
+ * clients. Each worker goes through its own clients over several turns of its loop, so that
+ * a broadcast delays the other traffic of a turn by a bounded amount only. Who connects
+ * meanwhile gets it too, who joins the group meanwhile does not; who cannot take it is
+ * closed as a slow reader and holds nobody back. */
 #pragma once
 
-#include "session/session.h"
+#include "fleet/fan_out.h"
 #include "server/server.h"
 
 struct broadcast_result {
@@ -17,13 +18,16 @@ struct broadcast_result {
 };
 
 struct broadcast_order {
-	const char *route;      /* a route's name, NULL: all; lives until on_done */
-	struct message message; /* lent for the length of the call */
+	struct fan_out what; /* lent for the length of the call, but for the route's name */
 	struct loop *home;
 	/* Once, in the thread of `home`; never from inside the call. */
 	void (*on_done)(void *arg, const struct broadcast_result *result);
 	void *arg;
 };
 
-/* 0 or -ENOMEM: then on_done does not come. */
+/* To the clients of this node. 0 or -ENOMEM: then on_done does not come. */
 int broadcast_start(struct server *server, const struct broadcast_order *order);
+
+/* What others have published, to the clients of this worker, in its thread. */
+void broadcast_arrived(struct fleet_home *home, const struct fan_out *what);
+void broadcast_refused(struct fleet_home *home, const struct fan_out *what, const char *why);

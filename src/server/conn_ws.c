@@ -72,8 +72,8 @@ static const struct session_ops session_ops = {
 	.push = conn_push_message,
 	.close = close_session,
 	.queued = conn_queued,
-	.taken_over = close_taken_over,
 	.home = home_of,
+	.taken_over = close_taken_over,
 };
 
 /* Out of memory here leaves the connection without a close frame; it ends all the

@@ -156,11 +156,17 @@ struct server *server_create(const struct server_options *options)
 	server->public_service.admission = &server->admission;
 	server->public_service.address_limit = server->address_limit;
 	server->public_service.directory = server->directory;
-	server->fleet = (struct fleet){.config = options->config,
-				       .node = server->public_service.node,
-				       .commands = &server->command_stats,
-				       .rpc = &server->rpc_stats,
-				       .directory = server->directory};
+	server->fleet = (struct fleet){
+		.config = options->config,
+		.node = server->public_service.node,
+		.commands = &server->command_stats,
+		.rpc = &server->rpc_stats,
+		.directory = server->directory,
+		.groups = group_registry_create(options->config->server.max_groups)};
+	if (server->fleet.groups == NULL) {
+		server_destroy(&server);
+		return NULL;
+	}
 	server->public_service.fleet = &server->fleet;
 	server->nodes.server = server;
 	accept_rate_init(&server->public_service.accept_rate, options->config->server.accept_rate,
@@ -383,6 +389,7 @@ void server_destroy(struct server **server)
 	backends_destroy(&self->backends);
 	fleet_bus_close(&self->fleet);
 	address_limit_destroy(&self->address_limit);
+	group_registry_destroy(&self->fleet.groups);
 	directory_destroy(&self->directory);
 	if (self->ended_fd >= 0)
 		close(self->ended_fd);

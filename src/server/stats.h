@@ -38,6 +38,9 @@ struct stats {
 	uint64_t conflicts; /* refused because their client is connected; among the rejected */
 	uint64_t messages_received;
 	uint64_t messages_sent;
+	uint64_t fan_out_delivered; /* of the messages sent: to each of many */
+	uint64_t fan_out_cut;
+	uint64_t fan_out_refused; /* of the bus, and no good ones */
 	uint64_t received_bytes; /* on WebSocket connections, frame heads included */
 	uint64_t sent_bytes;
 	uint64_t pings_sent;

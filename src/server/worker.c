@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "server/broadcast.h"
 #include "server/conn.h"
 
 static struct worker *worker_of(struct listener *listener)
@@ -174,6 +175,8 @@ static int run(struct worker *worker)
 	worker->home.random = &worker->random;
 	if (worker->home.fleet != NULL && worker->home.fleet->is_clustered)
 		claims_start(worker);
+	worker->home.groups.on_fan_out = broadcast_arrived;
+	worker->home.groups.on_refused = broadcast_refused;
 	r = open_listener(worker);
 	if (r == 0) {
 		mailbox_open(&worker->mailbox, worker->loop);
@@ -247,6 +250,7 @@ void worker_destroy(struct worker **worker)
 	if (*worker == NULL)
 		return;
 	free_pools(*worker);
+	fleet_home_finish(&(*worker)->home);
 	if ((*worker)->options.listen_fd >= 0)
 		close((*worker)->options.listen_fd);
 	mailbox_finish(&(*worker)->mailbox);

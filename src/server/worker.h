@@ -52,6 +52,7 @@ struct service {
 	struct log_gate conflict_gate;
 	struct log_gate accept_gate;
 	struct log_gate backend_gate;
+	struct log_gate fan_out_gate;
 };
 
 struct conn;

@@ -38,6 +38,7 @@ struct message {
 };
 
 struct client;
+struct fleet_home;
 struct session;
 struct fleet_home;
 
@@ -54,10 +55,10 @@ struct session_ops {
 	int (*close)(struct session *session, uint16_t code, const char *reason);
 	/* [bytes] that wait for the client in the gateway. */
 	size_t (*queued)(const struct session *session);
-	/* A newer connection of the same client is there: closes this one. */
-	void (*taken_over)(struct session *session);
 	/* The fleet's part of its worker. */
 	struct fleet_home *(*home)(struct session *session);
+	/* A newer connection of the same client is there: closes this one. */
+	void (*taken_over)(struct session *session);
 };
 
 struct session {

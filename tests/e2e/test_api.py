@@ -316,7 +316,7 @@ def test_broadcast_reaches_all_of_a_route_or_of_all(served):
     others = [charger(running, f"b-{n}") for n in range(10)]
     told = asked.post("/broadcast?route=chargers", b"to some", type="text/plain")
     assert told == {"result": "delivered", "delivered": 10, "closed_slow_readers": 0,
-                    "out_of_memory": 0}
+                    "out_of_memory": 0, "published": False}
     assert asked.post("/broadcast", b"to all", type="text/plain")["delivered"] == 30
     for client in others:
         assert client.read_message() == (wsraw.TEXT, b"to some")
@@ -646,7 +646,7 @@ def test_the_public_listener_has_no_api(served):
 def test_everything_described_is_there(served, method, path):
     running, asked = served()
     with running.open("/ws/a"):
-        target = path.replace("{route}", "ws").replace("{client_id}", "a")
+        target = path.format(route="ws", client_id="a", group="g")
         assert asked.ask(method, target, b"{}" if method == "POST" else None,
                          headers={"Content-Type": "application/json"}).status == 200
 

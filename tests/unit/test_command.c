@@ -11,7 +11,10 @@
 #include "fleet/message.h"
 
 static struct command_stats stats;
+static struct config_route routes[] = {{.name = (char *)"ws"}};
 static struct config config = {
+	.routes = routes,
+	.route_count = ARRAY_LEN(routes),
 	.server = {.max_message_size = 64, .send_queue_max = 128},
 };
 static const struct fleet fleet = {.config = &config, .node = "gate-1", .commands = &stats};

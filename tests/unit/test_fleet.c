@@ -11,7 +11,10 @@ struct node {
 	struct fleet fleet;
 	struct mailbox mailbox;
 	struct fleet_home home;
+	struct random_source random;
 };
+
+static struct config_route routes[] = {{.name = (char *)"ws"}};
 
 struct fixture {
 	struct bus_fixture *bus;
@@ -182,11 +185,14 @@ static void node_init(struct node *node, const char *name)
 		.bus = fixture->bus->bus,
 		.is_clustered = true,
 		.commands = &node->stats,
+		.groups = group_registry_create(10),
 	};
+	assert_non_null(node->fleet.groups);
 	assert_non_null(node->fleet.directory);
 	mailbox_init(&node->mailbox);
 	mailbox_open(&node->mailbox, fixture->bus->io.loop);
 	fleet_home_init(&node->home, &node->fleet, fixture->bus->io.loop, nothing);
+	node->home.random = &node->random;
 }
 
 static int setup(void **state)
@@ -194,6 +200,8 @@ static int setup(void **state)
 	fixture = calloc(1, sizeof(*fixture));
 	assert_int_equal(bus_setup(state), 0);
 	fixture->bus = *state;
+	fixture->config.routes = routes;
+	fixture->config.route_count = ARRAY_LEN(routes);
 	fixture->config.server.max_message_size = 4 << 20;
 	node_init(&fixture->nodes[0], "gate-0");
 	node_init(&fixture->nodes[1], "gate-1");
@@ -207,9 +215,11 @@ static int teardown(void **state)
 	for (size_t i = 0; i < 2; i++) {
 		struct node *node = &fixture->nodes[i];
 
-		assert_true(fleet_home_is_idle(&node->home));
+		SPIN_UNTIL(&fixture->bus->io, fleet_home_is_idle(&node->home));
 		mailbox_close(&node->mailbox);
 		mailbox_finish(&node->mailbox);
+		fleet_home_finish(&node->home);
+		group_registry_destroy(&node->fleet.groups);
 		directory_destroy(&node->fleet.directory);
 	}
 	free(fixture);
