@@ -5,7 +5,11 @@
 // Usage: npm start [BROKER]        (default nats://127.0.0.1:4222)
 import { connect } from "nats";
 
-const nats = await connect({ servers: process.argv[2] ?? "nats://127.0.0.1:4222" });
+const nats = await connect({
+  servers: process.argv[2] ?? "nats://127.0.0.1:4222",
+  waitOnFirstConnect: true, // it may start before the broker
+  maxReconnectAttempts: -1,
+});
 const events = nats.subscribe("gatehouse.up.*.*");
 await nats.flush(); // from here on the broker has the subscription
 console.log(`listening at ${nats.getServer()}`);
