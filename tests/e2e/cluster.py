@@ -25,6 +25,7 @@ from conftest import Gateway, base_config
 TESTER, ROUTER = "192.0.2.1", "192.0.2.254"
 BROKERS = ("192.0.2.11", "192.0.2.12", "192.0.2.13")
 GATEWAYS = ("192.0.2.21", "192.0.2.22", "192.0.2.23")
+NAMES = {address: f"node-{number}" for number, address in enumerate(GATEWAYS, 1)}
 
 TOKEN = "a-token-that-only-tests-know-0123456789"
 USER, PASSWORD = "gatehouse", "in-tests-only"
@@ -251,6 +252,10 @@ class Node(Gateway):
     def is_running(self) -> bool:
         return self.process.poll() is None
 
+    def nodes(self) -> set[str]:
+        """Those that it knows of."""
+        return {node["node"] for node in self.api.get("/cluster")["nodes"]}
+
     def wait_health(self, status: str, what: str = "") -> dict:
         """A health with this status, and with this text in its reasons."""
         def look():
@@ -274,7 +279,8 @@ class Cluster:
 
     def config(self, address: str, *, bus: dict | None = None, **sections) -> dict:
         config = base_config(self.engines[address])
-        config["server"] |= {"listen": f"{address}:8080", "close_timeout": "500ms"} | sections.pop("server", {})
+        config["server"] |= {"listen": f"{address}:8080", "node": NAMES[address],
+                             "close_timeout": "500ms"} | sections.pop("server", {})
         config["admin"] |= {"listen": f"{address}:8081"}
         config["bus"] = {"type": "nats", "urls": self.brokers.urls(), "user": USER,
                          "ping_interval": "300ms", "connect_timeout": "500ms",

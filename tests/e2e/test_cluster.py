@@ -8,14 +8,14 @@ import shutil
 import pytest
 
 import wsraw
-from cluster import (BROKERS, GATEWAYS, SECONDS, Cluster, Node, brokers_on_a_network, wait_until)
+from cluster import (BROKERS, GATEWAYS, NAMES, SECONDS, Cluster, Node, brokers_on_a_network, wait_until)
 from conftest import ENGINES, FAULTS
-from natsraw import Client
+from natsraw import Client, Message, NoResponders
 
-TAKEN_OVER = (4001, b"another connection of this client took over")
 ROUTE = {"path": "/ws/{client_id}"}
 STREAM = "EVENTS"
-DURABLE = {"name": "events", "type": "nats", "durable": "true", "stream": STREAM}
+DURABLE = {"name": "events", "type": "nats", "durable": "true", "stream": STREAM,
+           "timeout": "1s", "retry_min": "20ms", "retry_max": "300ms"}
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,8 @@ def cluster(brokers, engine, usable_engines, tmp_path):
 
 @pytest.fixture
 def bus(brokers):
-    """bus(n) is a NATS client at the n-th broker."""
+    """bus(n) is a NATS client at the n-th broker. It answers pings only while it reads, so
+    the broker drops one that rests for two seconds."""
     opened = []
 
     def connect(number: int) -> Client:
@@ -77,46 +78,406 @@ def stream(brokers):
         client.jetstream(f"STREAM.DELETE.{STREAM}")
 
 
+# --- what is said over the bus ---
+
+
+def status_of(answer: Message) -> int:
+    return int(answer.headers["Gatehouse-Status"])
+
+
+def control(client: Client, client_id: str, command: str, **more) -> tuple[int, dict]:
+    answer = client.request(f"gatehouse.ctl.ws.{client_id}", json.dumps({"command": command} | more))
+    return status_of(answer), answer.json
+
+
+def send(client: Client, client_id: str, text: str) -> int:
+    return status_of(client.request(f"gatehouse.to.ws.{client_id}", text))
+
+
+def is_there(client: Client, client_id: str) -> bool:
+    try:
+        return control(client, client_id, "inspect")[0] == 200
+    except (NoResponders, TimeoutError):
+        return False
+
+
+def wait_there(client: Client, *client_ids: str) -> None:
+    """Until whoever is at the same broker can reach them."""
+    for client_id in client_ids:
+        wait_until(lambda: is_there(client, client_id), f"{client_id} on the bus")
+
+
+def wait_gone(client: Client, client_id: str) -> None:
+    """Nobody is subscribed for it: this is answered at once, not by a time-out."""
+    def look():
+        try:
+            client.request(f"gatehouse.to.ws.{client_id}", "to nobody", timeout=0.5)
+        except NoResponders:
+            return True
+        except TimeoutError:
+            pass
+        return False
+    wait_until(look, f"no responders for {client_id}")
+
+
+def device(number: int) -> str:
+    return f"dev-{number}"
+
+
+def connect_each(nodes: list[Node]) -> list[wsraw.Client]:
+    """dev-0 at the first node, dev-1 at the second, ..."""
+    return [node.open(f"/ws/{device(number)}") for number, node in enumerate(nodes)]
+
+
+def close(clients: list[wsraw.Client]) -> None:
+    for client in clients:
+        client.close()
+
+
+def read_text(client: wsraw.Client) -> str:
+    opcode, payload = client.read_message()
+    assert opcode == wsraw.TEXT
+    return payload.decode()
+
+
+# --- whole ---
+
+
+def test_messages_reach_a_client_from_every_broker_and_every_node(cluster, bus):
+    nodes = cluster.start()
+    clients = connect_each(nodes)
+    for number in range(3):
+        sender = bus(number)
+        wait_there(sender, *map(device, range(3)))
+        for target in range(3):
+            assert send(sender, device(target), f"broker {number}") == 200
+            nodes[number].api.send(device(target), f"node {number}")
+    for client in clients:
+        got = [read_text(client) for _ in range(6)]
+        assert got == [text for number in range(3)
+                       for text in (f"broker {number}", f"node {number}")]
+    close(clients)
+
+
+def test_nobody_is_reached_where_nobody_is(cluster, bus):
+    nodes = cluster.start()
+    with pytest.raises(NoResponders):
+        bus(0).request("gatehouse.to.ws.nobody", "x")
+    for node in nodes:
+        assert node.api.send("nobody", "x", 404)["reason"] == "not_connected"
+
+
+def test_a_client_is_inspected_and_closed_from_another_node(cluster, bus):
+    nodes = cluster.start()
+    clients = connect_each(nodes)
+    wait_there(bus(2), device(0))
+    wait_there(bus(0), device(0))
+    facts = nodes[0].api.inspect(device(0))
+    assert nodes[1].api.inspect(device(0)) == facts
+    assert control(bus(2), device(0), "inspect") == (200, facts)
+    nodes[2].api.close(device(0), {"code": 4321, "reason": "moved"})
+    assert clients[0].read_close() == (4321, b"moved")
+    close(clients)
+    wait_gone(bus(1), device(0))
+    nodes[1].api.inspect(device(0), 404)
+
+
+def test_events_of_all_nodes_reach_a_subscriber_at_any_broker(cluster, bus):
+    listener = bus(1).subscribe("gatehouse.up.ws.*")
+    nodes = cluster.start(backends=[{"name": "events", "type": "nats"}],
+                          routes=[ROUTE | {"backend": "events"}])
+    clients = connect_each(nodes)
+    for number in range(20):
+        for client in clients:
+            client.send_frame(wsraw.TEXT, str(number).encode())
+    close(clients)
+    bodies: dict[str, list[str]] = {device(number): [] for number in range(3)}
+    ended = set()
+    while ended != set(bodies):
+        event = listener.next_message(SECONDS)
+        client_id, kind = event.headers["ce-clientid"], event.headers["ce-type"]
+        assert event.subject == f"gatehouse.up.ws.{client_id}"
+        if kind == "gatehouse.client.message":
+            bodies[client_id].append(event.body.decode())
+        elif kind == "gatehouse.client.disconnected":
+            ended.add(client_id)
+    assert bodies == {client_id: list(map(str, range(20))) for client_id in bodies}
+
+
+# --- a gateway dies ---
+
+
+def test_a_killed_gateway_leaves_no_entry_and_its_clients_come_back_elsewhere(cluster, bus):
+    nodes = cluster.start()
+    clients = connect_each(nodes)
+    sender = bus(0)
+    wait_there(sender, *map(device, range(3)))
+    wait_until(lambda: nodes[1].nodes() == set(NAMES.values()), "three nodes")
+    nodes[0].kill()
+    assert clients[0].is_closed()
+    wait_gone(sender, device(0))
+    for node in nodes[1:]:
+        assert node.api.send(device(0), "to nobody", 404)["reason"] == "not_connected"
+    # The others never noticed.
+    assert send(sender, device(1), "still there") == 200
+    assert read_text(clients[1]) == "still there"
+    with nodes[1].open(f"/ws/{device(0)}") as again:
+        wait_there(sender, device(0))
+        assert send(sender, device(0), "1") == 200
+        nodes[2].api.send(device(0), "2")
+        assert [read_text(again) for _ in range(2)] == ["1", "2"]
+    wait_until(lambda: nodes[1].nodes() == {NAMES[node.host] for node in nodes[1:]},
+               "the dead node to be forgotten")
+    close(clients)
+
+
+def test_a_killed_gateway_is_whole_after_its_restart(cluster, bus):
+    nodes = cluster.start()
+    sender = bus(0)
+    with nodes[0].open(f"/ws/{device(0)}"):
+        wait_there(sender, device(0))
+        nodes[0].kill()
+    wait_gone(sender, device(0))
+    again = cluster.restart(nodes[0])
+    with again.open(f"/ws/{device(0)}") as client:
+        wait_there(sender, device(0))
+        nodes[1].api.send(device(0), "back")
+        assert read_text(client) == "back"
+
+
 # --- a broker dies ---
 
 
-def test_a_gateway_whose_broker_dies_goes_to_another(cluster):
-    """And serves its clients meanwhile."""
+def test_after_the_death_of_a_broker_all_subscriptions_are_at_another(cluster, bus):
     nodes = cluster.start()
+    clients = connect_each(nodes)
     lost = cluster.brokers.of(nodes[0].host)
-    with nodes[0].open("/ws/client") as client:
-        lost.kill()
-        wait_until(lambda: nodes[0].logged("the bus is not connected"), "the loss in the log")
-        client.echo(b"still served")
-        nodes[0].wait_health("ready")
-        assert cluster.brokers.of(nodes[0].host) not in (lost, None)
+    away = [node for node in nodes if cluster.brokers.of(node.host) is lost]
+    before = {node.host: wanted(lost.subjects_of(node.host)) for node in away}
+    assert f"gatehouse.to.ws.{device(0)}" in before[nodes[0].host]
+    lost.kill()
+    for node in away:
+        wait_until(lambda: node.metric("bus_reconnects_total") > 0, f"{node.host} to reconnect")
+        node.wait_health("ready")
+        broker = cluster.brokers.of(node.host)
+        assert broker is not lost
+        wait_until(lambda: wanted(broker.subjects_of(node.host)) == before[node.host],
+                   f"all subscriptions of {node.host} at {broker.name}")
+        assert node.logged("the bus is not connected") and node.logged("the bus is connected")
+    sender = bus(next(number for number, one in enumerate(cluster.brokers.all) if one is not lost))
+    wait_there(sender, *map(device, range(3)))
+    for number, client in enumerate(clients):
+        assert send(sender, device(number), f"to {number}") == 200
+        assert read_text(client) == f"to {number}"
+        client.echo(b"never interrupted")
+    close(clients)
 
 
-def test_without_any_broker_health_says_so_and_clients_stay(cluster):
+def wanted(subjects: set[str]) -> set[str]:
+    """Without the inbox, whose name a connection chooses."""
+    return {subject for subject in subjects if not subject.startswith("_INBOX.")}
+
+
+def test_brokers_restart_one_after_the_other_and_nobody_is_lost(cluster, bus):
     nodes = cluster.start()
-    clients = [node.open("/ws/client") for node in nodes]
+    clients = connect_each(nodes)
+    for broker in cluster.brokers.all:
+        broker.kill()
+        cluster.brokers.start()
+        for node in nodes:
+            wait_connected(node)
+        sender = bus(0)
+        wait_there(sender, *map(device, range(3)))
+        for number, client in enumerate(clients):
+            assert send(sender, device(number), broker.name) == 200
+            assert read_text(client) == broker.name
+        sender.close()
+    close(clients)
+
+
+def wait_connected(node: Node) -> None:
+    """With the loss of a broker behind it, if there was one: a broker tells, and no cable is
+    cut."""
+    wait_until(lambda: node.metric("bus_connected") == 1 and node.metric("bus_requests_in_flight") == 0,
+               f"a broker for {node.host}")
+
+
+def test_what_was_answered_with_delivered_is_there_once_though_a_broker_dies(cluster):
+    """Sequence numbers from another node, without a pause, while its broker dies."""
+    nodes = cluster.start()
+    with nodes[0].open(f"/ws/{device(0)}") as client:
+        wait_until(lambda: api_send(nodes[1], device(0), "first") == 200, "it on the bus")
+        first = read_text(client)
+        answers: list[int] = []
+        while len(answers) < 40 or answers[-20:] != [200] * 20:
+            if len(answers) == 20:
+                cluster.brokers.of(nodes[1].host).kill()
+            answers.append(api_send(nodes[1], device(0), str(len(answers))))
+            assert len(answers) < 5000
+        last = len(answers) - 1
+        got = []
+        while not got or got[-1] != last:
+            got.append(int(read_text(client)))
+        assert first == "first" and got == sorted(set(got)), "twice, or out of order"
+        assert {number for number, status in enumerate(answers) if status == 200} <= set(got)
+        assert set(answers) <= {200, 404, 503, 504}, set(answers)
+
+
+def api_send(node: Node, client_id: str, text: str) -> int:
+    return node.api.ask("POST", f"/clients/ws/{client_id}/messages", text.encode(),
+                        headers={"Content-Type": "text/plain; charset=utf-8"}).status
+
+
+def test_without_any_broker_health_says_so_and_clients_stay(cluster, bus):
+    nodes = cluster.start()
+    clients = connect_each(nodes)
     cluster.brokers.kill()
     for node, client in zip(nodes, clients):
-        node.wait_health("degraded", "the bus is not connected: ")
+        assert node.wait_health("degraded", "bus")
         client.echo(b"still served")
     cluster.brokers.start()
-    for node, client in zip(nodes, clients):
+    for node in nodes:
         node.wait_health("ready")
-        client.echo(b"still served")
-        client.close()
+    sender = bus(2)
+    wait_there(sender, *map(device, range(3)))
+    for number, client in enumerate(clients):
+        assert send(sender, device(number), "again") == 200
+        assert read_text(client) == "again"
+    close(clients)
 
 
 # --- a cable breaks ---
 
 
-def test_a_gateway_that_is_cut_off_says_so_and_comes_back(cluster):
+def test_a_gateway_that_is_cut_off_from_its_broker_goes_to_another(cluster, bus):
+    """The old broker knows nothing of it for a while: nothing is delivered twice."""
     nodes = cluster.start()
-    cluster.isolate(nodes[0])
-    nodes[0].wait_health("degraded", "the bus is not connected: ")
-    for node in nodes[1:]:
-        assert node.health()["status"] == "ready"
-    cluster.network.heal()
-    nodes[0].wait_health("ready")
+    with nodes[0].open(f"/ws/{device(0)}") as client:
+        lost = cluster.brokers.of(nodes[0].host)
+        cluster.network.cut(nodes[0].host, lost.address)
+        wait_until(lambda: cluster.brokers.of(nodes[0].host) not in (lost, None)
+                   or nodes[0].metric("bus_reconnects_total") == 1, "another broker")
+        nodes[0].wait_health("ready")
+        number = next(number for number, one in enumerate(cluster.brokers.all)
+                      if one is not lost and one.subjects_of(nodes[0].host) is not None)
+        sender = bus(number)
+        wait_there(sender, device(0))
+        for text in map(str, range(10)):
+            assert send(sender, device(0), text) == 200
+        cluster.network.heal()
+        wait_until(lambda: lost.subjects_of(nodes[0].host) is None, f"{lost.name} to forget it")
+        assert send(bus(number), device(0), "10") == 200
+        assert [read_text(client) for _ in range(11)] == list(map(str, range(11)))
+        client.echo(b"nothing behind it")
+
+
+def test_what_changed_during_a_cut_holds_after_it(cluster, bus):
+    nodes = cluster.start()
+    sender = bus(0)
+    with nodes[0].open("/ws/stays") as stays, nodes[0].open("/ws/leaves") as leaves:
+        wait_there(sender, "stays", "leaves")
+        broker = cluster.brokers.of(nodes[0].host)
+        cluster.isolate(nodes[0])
+        nodes[0].wait_health("degraded", "the bus is not connected")
+        # nats-server takes what it sends itself for a sign of life, so nothing is asked yet.
+        wait_until(lambda: broker.subjects_of(nodes[0].host) is None,
+                   f"{broker.name} to miss {nodes[0].host}")
+        sender = bus(0)
+        with pytest.raises(NoResponders):
+            sender.request("gatehouse.to.ws.stays", "not reached")
+        leaves.close()
+        nodes[0].wait_metric("clients", 1)
+        with nodes[0].open("/ws/comes") as comes:
+            cluster.network.heal()
+            nodes[0].wait_health("ready")
+            sender = bus(0)
+            wait_there(sender, "stays", "comes")
+            for client_id, client in (("stays", stays), ("comes", comes)):
+                assert send(sender, client_id, client_id) == 200
+                assert read_text(client) == client_id
+            with pytest.raises(NoResponders):
+                sender.request("gatehouse.to.ws.leaves", "to nobody")
+
+
+# --- acknowledged events ---
+
+
+def bodies_of(client: Client, client_id: str) -> list[int]:
+    """What a client sent, as the stream has it."""
+    return [int(message.body) for message in client.stream_messages(STREAM)
+            if message.subject == f"gatehouse.up.ws.{client_id}"
+            and message.headers["ce-type"] == "gatehouse.client.message"]
+
+
+def stored(client: Client) -> int:
+    """Messages of the stream; 0 while nobody leads it."""
+    try:
+        return client.jetstream(f"STREAM.INFO.{STREAM}")["state"]["messages"]
+    except (NoResponders, TimeoutError, AssertionError):
+        return 0
+
+
+def send_numbers(clients: list[wsraw.Client], first: int, end: int) -> None:
+    for number in range(first, end):
+        for client in clients:
+            client.send_frame(wsraw.TEXT, str(number).encode())
+
+
+def test_every_event_is_stored_once_and_in_order_though_the_leader_dies(cluster, bus, stream):
+    nodes = cluster.start(backends=[DURABLE], routes=[ROUTE | {"backend": DURABLE["name"]}])
+    clients = connect_each(nodes)
+    send_numbers(clients, 0, 50)
+    leader = cluster.brokers.leader(STREAM)
+    witness = bus(next(number for number, one in enumerate(cluster.brokers.all)
+                       if one is not leader))
+    wait_until(lambda: stored(witness) > 60, "some of them stored")
+    before = failures(nodes)
+    leader.kill()
+    send_numbers(clients, 50, 100)
+    for client in clients:
+        client.send(wsraw.close_frame(1000))
+    # connected and disconnected are events too
+    wait_until(lambda: stored(witness) >= 3 * (100 + 2), "all of them stored")
+    for number in range(3):
+        assert bodies_of(witness, device(number)) == list(range(100))
+    assert failures(nodes) > before, "nothing had to be sent again"
+    for node in nodes:
+        node.wait_metric("backend_events_total", 102, outcome="delivered")
+    close(clients)
+
+
+def failures(nodes: list[Node]) -> float:
+    """Durable messages that had no acknowledgement."""
+    return sum(node.metric(f"bus_{cause}_total") for node in nodes
+               for cause in ("no_responders", "timeouts", "disconnects"))
+
+
+def test_what_clients_send_during_a_cut_is_stored_once_and_in_order(cluster, bus, stream):
+    nodes = cluster.start(backends=[DURABLE], routes=[ROUTE | {"backend": DURABLE["name"]}])
+    with nodes[0].open(f"/ws/{device(0)}") as client:
+        send_numbers([client], 0, 50)
+        witness = bus(0)
+        wait_until(lambda: stored(witness) > 10, "some of them stored")
+        cluster.isolate(nodes[0])
+        send_numbers([client], 50, 100)
+        nodes[0].wait_health("degraded", "the bus is not connected")
+        send_numbers([client], 100, 150)
+        cluster.network.heal()
+        client.send(wsraw.close_frame(1000))
+        wait_until(lambda: stored(witness) >= 150 + 2, "all of them stored")
+        assert bodies_of(witness, device(0)) == list(range(150))
+
+
+def test_a_killed_gateway_leaves_no_gap_in_what_is_stored(cluster, bus, stream):
+    nodes = cluster.start(backends=[DURABLE], routes=[ROUTE | {"backend": DURABLE["name"]}])
+    with nodes[0].open(f"/ws/{device(0)}") as client:
+        witness = bus(0)
+        send_numbers([client], 0, 2000)
+        wait_until(lambda: stored(witness) > 100, "some of them stored")
+        nodes[0].kill()
+    numbers = bodies_of(witness, device(0))
+    assert len(numbers) >= 100
+    assert numbers == list(range(len(numbers)))
 
 
 # --- bad credentials ---
