@@ -38,6 +38,12 @@ struct uplink_end {
 	uint16_t code;      /* of the close frame; 0: none */
 };
 
+/* Lent. */
+struct uplink_acceptance {
+	struct slice subprotocol; /* the back end's choice; data NULL: it made none */
+	struct slice groups;      /* to put the client in, with commas between; may be empty */
+};
+
 struct uplink_refusal {
 	uint32_t status;           /* 4xx or 5xx, of the back end */
 	struct slice content_type; /* may be empty; lent */
@@ -51,9 +57,8 @@ enum uplink_failure { UPLINK_DOWN, UPLINK_BROKEN, UPLINK_LATE };
  * the owner forgets it and does not close it. None but on_trouble and on_gone comes
  * after close. */
 struct uplink_handler {
-	/* The client may come in. `subprotocol` is the back end's choice; data NULL: it made
-	 * none. The owner answers the client, then calls connected or close. */
-	void (*on_accepted)(struct uplink *uplink, struct slice subprotocol);
+	/* The client may come in. The owner answers the client, then calls connected or close. */
+	void (*on_accepted)(struct uplink *uplink, const struct uplink_acceptance *accepted);
 	/* (end) It may not. */
 	void (*on_refused)(struct uplink *uplink, const struct uplink_refusal *refusal);
 	/* (end) Nobody decided; `detail` says why. */

@@ -13,6 +13,7 @@
 #define CONTENT_TYPE "Content-Type"
 #define STATUS       "Gatehouse-Status"
 #define SUBPROTOCOL  "Gatehouse-Subprotocol"
+#define GROUPS       "Gatehouse-Groups"
 
 struct nats_flight {
 	struct event_flight base;
@@ -72,7 +73,8 @@ static void answer_judge(const struct bus_message *answer, struct carry_verdict 
 
 	if (status >= 200 && status < 300) {
 		verdict->result = CARRY_TAKEN;
-		verdict->subprotocol = bus_message_header(answer, SUBPROTOCOL);
+		verdict->accepted.subprotocol = bus_message_header(answer, SUBPROTOCOL);
+		verdict->accepted.groups = bus_message_header(answer, GROUPS);
 	} else if (status >= 400 && status < 600) {
 		verdict->result = CARRY_REFUSED;
 		verdict->refusal = (struct uplink_refusal){

@@ -5,7 +5,7 @@
 #include "base/check.h"
 #include "route/backend_webhook.h"
 
-enum { WANTED_SUBPROTOCOL, WANTED_CONTENT_TYPE, WANTED_COUNT };
+enum { WANTED_SUBPROTOCOL, WANTED_GROUPS, WANTED_CONTENT_TYPE, WANTED_COUNT };
 
 struct webhook_flight {
 	struct event_flight base;
@@ -100,7 +100,8 @@ static void on_done(struct webhook_call *call)
 		.result = type == EVENT_CONNECT ? decision_of(call) : result_of(call),
 		.detail = call->error,
 		.wait_ns = call->retry_after_ns,
-		.subprotocol = flight->wanted[WANTED_SUBPROTOCOL].value,
+		.accepted = {.subprotocol = flight->wanted[WANTED_SUBPROTOCOL].value,
+			     .groups = flight->wanted[WANTED_GROUPS].value},
 		.failure = failure_of(call),
 	};
 
@@ -134,6 +135,7 @@ static void prepare(struct event_flight *base)
 	const struct event *event = base->event;
 
 	flight->wanted[WANTED_SUBPROTOCOL].name = SLICE_LITERAL("Gatehouse-Subprotocol");
+	flight->wanted[WANTED_GROUPS].name = SLICE_LITERAL("Gatehouse-Groups");
 	flight->wanted[WANTED_CONTENT_TYPE].name = SLICE_LITERAL("Content-Type");
 	flight->call = (struct webhook_call){
 		.loop = base->uplink->loop,

@@ -254,11 +254,11 @@ static void pass_answer(struct event_uplink *uplink, const struct carry_verdict 
 		uplink->base.handler->on_message(&uplink->base, &verdict->answer);
 }
 
-static void accept_client(struct event_uplink *uplink, struct slice subprotocol)
+static void accept_client(struct event_uplink *uplink, const struct uplink_acceptance *accepted)
 {
 	uplink->is_accepted = true;
 	if (uplink->base.owner != NULL)
-		uplink->base.handler->on_accepted(&uplink->base, subprotocol);
+		uplink->base.handler->on_accepted(&uplink->base, accepted);
 	else if (event_backend_of(uplink)->is_asked) /* gone, but it is taken for connected */
 		append(uplink, EVENT_DISCONNECTED, NULL);
 }
@@ -279,7 +279,7 @@ static void refuse_client(struct event_uplink *uplink, const struct carry_verdic
 static void decide(struct event_uplink *uplink, const struct carry_verdict *verdict)
 {
 	if (verdict->result == CARRY_TAKEN)
-		accept_client(uplink, verdict->subprotocol);
+		accept_client(uplink, &verdict->accepted);
 	else
 		refuse_client(uplink, verdict);
 }

@@ -65,8 +65,8 @@ struct carry_verdict {
 	uint64_t wait_ns;         /* FAILED and BUSY: sooner is pointless; 0: not known */
 	struct message answer;    /* to a message, for the client; empty: none */
 	/* Of a connect event. */
-	struct slice subprotocol;      /* TAKEN: the back end's choice; data NULL: none */
-	struct uplink_refusal refusal; /* else; status 0: it is none, but a failure */
+	struct uplink_acceptance accepted; /* TAKEN */
+	struct uplink_refusal refusal;     /* else; status 0: it is none, but a failure */
 	enum uplink_failure failure;
 };
 

@@ -59,6 +59,7 @@ struct upgrade_wait {
 	const char *subprotocol; /* by the route's rules, unless the back end chooses */
 	struct buf offered;      /* the client's list */
 	struct buf held;
+	struct buf groups; /* that the back end puts the client in */
 	struct conn_claim claim;
 	/* To the other nodes; NULL: not asked yet, or answered. */
 	struct takeover_question *question;
@@ -216,6 +217,14 @@ void conn_asking_cancel(struct conn *conn, enum close_reason reason);
 void conn_asking_timeout(struct conn *conn);
 void conn_asking_drain(struct conn *conn);
 void conn_asking_release(struct conn *conn);
+
+/* conn_groups.c: `list` has the names of groups, with commas between. False: it is no good
+ * one, and `out_problem` says why. */
+bool conn_groups_check(const struct conn *conn, struct slice list, char *out_problem, size_t size);
+
+/* After conn_enter; the list is a good one. False: there is no room for one of them, and the
+ * client is answered. */
+bool conn_groups_join(struct conn *conn, struct slice list);
 
 /* conn_uplink.c: the road to an asynchronous back end. Asks it whether the client may come
  * in; false: memory is out. */

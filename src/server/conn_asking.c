@@ -20,6 +20,7 @@ static void wait_free(struct upgrade_wait *wait)
 	takeover_ask_cancel(&wait->question);
 	buf_finish(&wait->offered);
 	buf_finish(&wait->held);
+	buf_finish(&wait->groups);
 	free(wait);
 }
 
@@ -111,7 +112,7 @@ static void let_in(struct conn *conn, const struct client_claim *holder)
 
 	if (is_for_other_nodes(conn, &wait->claim))
 		takeover_stamp(conn->session.presence, holder);
-	if (conn_enter(conn, &wait->claim) &&
+	if (conn_enter(conn, &wait->claim) && conn_groups_join(conn, buf_slice(&wait->groups)) &&
 	    conn_upgrade_finish(conn, slice_of(wait->key, WS_KEY_LEN), wait->subprotocol)) {
 		conn_uplink_connected(conn);
 		tcp_read_start(&conn->tcp);

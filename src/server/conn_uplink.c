@@ -137,22 +137,54 @@ static const char *subprotocol_adopt(struct conn *conn, struct slice choice)
 	return presence->subprotocol;
 }
 
-static void on_accepted(struct uplink *uplink, struct slice subprotocol)
+static void on_trouble(const struct uplink *uplink, const char *what, const char *detail)
 {
-	struct conn *conn = conn_of(uplink);
-	struct upgrade_wait *wait = conn->wait;
-	char detail[256];
+	struct worker *worker = uplink->worker;
+	uint64_t suppressed;
 
-	if (subprotocol.data != NULL && !is_offered(buf_slice(&wait->offered), subprotocol)) {
+	if (log_gate_pass(&worker->service->backend_gate, loop_now(worker->loop), &suppressed))
+		log_warn(what, F_TEXT("backend", uplink->backend->name), F_TEXT("error", detail),
+			 F_UINT("suppressed", suppressed));
+}
+
+/* False: the client is answered. */
+static bool is_good(struct conn *conn, const struct uplink_acceptance *accepted)
+{
+	const struct uplink *uplink = conn->uplink;
+	char detail[256], problem[256];
+
+	if (accepted->subprotocol.data != NULL &&
+	    !is_offered(buf_slice(&conn->wait->offered), accepted->subprotocol)) {
 		snprintf(detail, sizeof(detail),
 			 "The back end '%s' chose a subprotocol that the client did not offer.",
 			 uplink->backend->name);
-		conn_asking_reject(conn, 502, detail);
-		return;
+	} else if (!conn_groups_check(conn, accepted->groups, problem, sizeof(problem))) {
+		on_trouble(uplink, "a back end named no good groups", problem);
+		snprintf(detail, sizeof(detail),
+			 "The back end '%s' put the client in groups that cannot be.",
+			 uplink->backend->name);
+	} else {
+		return true;
 	}
-	if (subprotocol.data != NULL)
-		wait->subprotocol = subprotocol_adopt(conn, subprotocol);
-	if (subprotocol.data != NULL && wait->subprotocol == NULL)
+	conn_asking_reject(conn, 502, detail);
+	return false;
+}
+
+static void on_accepted(struct uplink *uplink, const struct uplink_acceptance *accepted)
+{
+	struct conn *conn = conn_of(uplink);
+	struct upgrade_wait *wait = conn->wait;
+
+	if (!is_good(conn, accepted))
+		return;
+	if (accepted->subprotocol.data != NULL)
+		wait->subprotocol = subprotocol_adopt(conn, accepted->subprotocol);
+	bool is_out = accepted->subprotocol.data != NULL && wait->subprotocol == NULL;
+
+	if (accepted->groups.len > 0 && buf_append(&wait->groups, accepted->groups.data,
+						   accepted->groups.len, HTTP_BODY_MAX) < 0)
+		is_out = true;
+	if (is_out)
 		conn_asking_no_memory(conn);
 	else
 		conn_asking_decided(conn);
@@ -184,16 +216,6 @@ static void on_refused(struct uplink *uplink, const struct uplink_refusal *refus
 	    buf_append(&reply.body, refusal->body.data, refusal->body.len, HTTP_BODY_MAX) == 0)
 		reply.content_type = content_type;
 	conn_answer(conn, &reply, true);
-}
-
-static void on_trouble(const struct uplink *uplink, const char *what, const char *detail)
-{
-	struct worker *worker = uplink->worker;
-	uint64_t suppressed;
-
-	if (log_gate_pass(&worker->service->backend_gate, loop_now(worker->loop), &suppressed))
-		log_warn(what, F_TEXT("backend", uplink->backend->name), F_TEXT("error", detail),
-			 F_UINT("suppressed", suppressed));
 }
 
 /* The details, which may tell addresses of ours, are for the log. */

@@ -11,6 +11,7 @@ import urllib.parse
 import pytest
 
 import api
+import backends
 import wsraw
 
 TYPE = "Gatehouse-Type"
@@ -199,6 +200,64 @@ def test_bad_requests_are_refused(served):
                              ("GET", "/groups/g/messages"), ("GET", member("g", "a"))):
             assert asked.ask(method, path, b"").status == 405
         assert running.metric("groups") == 0
+
+
+# --- put in by the back end ---
+
+@pytest.fixture
+def decided(gateway):
+    """decided(Gatehouse-Groups, server options) runs a gateway whose back end lets everybody
+    in with this header."""
+    hooks, running = [], []
+
+    def run(groups: str, **server):
+        hooks.append(backends.Webhook(
+            lambda event: backends.Answer(headers={"Gatehouse-Groups": groups})
+            if event.type == "connect" else None))
+        running.append(gateway(server=server,
+                               routes=[{"path": "/ws/{client_id}", "backend": "hook"}],
+                               backends=[{"name": "hook", "type": "webhook",
+                                          "url": hooks[-1].url, "retries": 0}]))
+        return running[-1], api.Api(running[-1].admin), hooks[-1]
+
+    yield run
+    for one in running:
+        one.stop()
+    for hook in hooks:
+        hook.close()
+
+
+@pytest.mark.parametrize("groups,want", [
+    ("a, b", ["a", "b"]), ("one", ["one"]), (" x.1 ,,x_2,\tx-3 , ", ["x.1", "x_2", "x-3"]),
+    ("twice,twice", ["twice"]), ("", []), (" , ", [])])
+def test_the_back_end_puts_a_client_in_groups(decided, groups, want):
+    running, asked, hook = decided(groups)
+    with running.open("/ws/a") as client:
+        assert asked.inspect("a")["groups"] == want
+        for group in want:
+            assert told(asked, group, group)["delivered"] == 1
+            assert client.read_message() == (wsraw.TEXT, group.encode())
+    running.wait_metric("groups", 0)
+
+
+@pytest.mark.parametrize("groups", ["a b", "a/b", "*", "x" * 65, "a, b, c, d", "good, \xe4"])
+def test_groups_that_cannot_be_are_an_answer_that_is_wrong(decided, groups):
+    running, asked, hook = decided(groups, max_groups_per_client=3)
+    response = running.connect().handshake("/ws/a")
+    assert response.status == 502 and b"'hook'" in response.body
+    assert hook.wait("disconnected")[0].headers["ce-reason"] == "refused"
+    assert "Gatehouse-Groups" in running.wait_log("a back end named no good groups")["error"]
+    assert running.metric("connections") == running.metric("clients") == 0
+    assert running.metric("groups") == 0
+
+
+def test_a_client_for_whose_group_there_is_no_room_stays_out(decided):
+    running, asked, hook = decided("a, b", max_groups=1)
+    response = running.connect().handshake("/ws/a")
+    assert response.status == 503 and b"max_groups" in response.body
+    assert hook.wait("disconnected")[0].headers["ce-reason"] == "refused"
+    assert running.metric("connections") == running.metric("clients") == 0
+    assert running.metric("groups") == running.metric("group_members") == 0
 
 
 # --- many ---

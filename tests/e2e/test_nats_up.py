@@ -4,6 +4,7 @@ the broker is away."""
 
 import collections
 import re
+import select
 import threading
 import urllib.parse
 
@@ -236,11 +237,26 @@ def test_a_service_lets_a_client_in_and_chooses_its_subprotocol(serve, broker, d
     assert int(connected.headers["ce-sequence"]) == 2
 
 
+def test_a_service_puts_a_client_in_groups(serve, broker, decider):
+    nats = broker()
+    decider(nats, lambda question: (b"", {"Gatehouse-Groups": "day, night"}))
+    gateway = serve(nats, connect="ask")
+    with gateway.open("/ws/x") as client, nats.connect() as sender:
+        assert gateway.metric("group_members") == 2
+
+        def is_told() -> bool:
+            sender.publish("gatehouse.group.night", "sleep")
+            return client.sock in select.select([client.sock], [], [], 0.1)[0]
+        wsraw.wait_until(is_told, "what is for the group")
+        assert client.read_message() == (wsraw.TEXT, b"sleep")
+
+
 @pytest.mark.parametrize("headers,status", [
     ({"Gatehouse-Status": "403", "Content-Type": "text/plain"}, 403),
     ({"Gatehouse-Status": "503", "Content-Type": "text/plain"}, 503),
     ({"Gatehouse-Status": "302"}, 502), ({"Gatehouse-Status": "no"}, 502),
-    ({"Gatehouse-Status": "1000"}, 502), ({"Gatehouse-Subprotocol": "not offered"}, 502)])
+    ({"Gatehouse-Status": "1000"}, 502), ({"Gatehouse-Subprotocol": "not offered"}, 502),
+    ({"Gatehouse-Groups": "no name"}, 502)])
 def test_a_service_refuses(serve, broker, decider, headers, status):
     nats = broker()
     decider(nats, lambda question: (b"because", headers))
