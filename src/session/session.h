@@ -40,7 +40,6 @@ struct message {
 struct client;
 struct fleet_home;
 struct session;
-struct fleet_home;
 
 struct session_ops {
 	/* Queues a message to the client. 0; -ENOMEM; -EPIPE if the connection is

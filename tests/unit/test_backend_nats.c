@@ -48,12 +48,12 @@ static void keep(struct client *client, struct slice text)
 	snprintf(client->text, sizeof(client->text), "%.*s", SLICE_ARG(text));
 }
 
-static void on_accepted(struct uplink *uplink, struct slice subprotocol)
+static void on_accepted(struct uplink *uplink, const struct uplink_acceptance *accepted)
 {
 	struct client *client = client_of(uplink);
 
 	client->accepted++;
-	keep(client, subprotocol);
+	keep(client, accepted->subprotocol);
 }
 
 static void on_refused(struct uplink *uplink, const struct uplink_refusal *refusal)

@@ -14,7 +14,7 @@ struct node {
 	struct random_source random;
 };
 
-static struct config_route routes[] = {{.name = (char *)"ws"}};
+static struct config_route routes[] = {{.name = (char *)"ws", .takeover = CONFIG_TAKEOVER_MANY}};
 
 struct fixture {
 	struct bus_fixture *bus;

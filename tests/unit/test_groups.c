@@ -135,6 +135,7 @@ static struct world *world_open(struct io_fixture *f, bool is_clustered)
 	world->f = f;
 	world->routes[0].name = (char *)"ws";
 	world->routes[1].name = (char *)"other";
+	world->routes[0].takeover = world->routes[1].takeover = CONFIG_TAKEOVER_MANY;
 	world->config.routes = world->routes;
 	world->config.route_count = 2;
 	world->config.server.max_groups_per_client = 3;
