@@ -410,7 +410,7 @@ def test_plain_messages_wait_for_their_broker_and_hold_up_their_clients(serve, s
     gateway = serve(stream, queue_max="64KiB", bus={"pending_max": "256KiB"},
                     server={"max_message_size": "32KiB"})
     idle = gateway.open("/ws/idle")
-    wait_delivered(gateway, 1)
+    wsraw.wait_until(lambda: count_stored(stream) == 1, "its event stored")
     stream.kill()
     wait_health(gateway, "degraded")
     senders = senders_start(gateway, size=30000, messages=LARGE)
@@ -429,6 +429,32 @@ def test_plain_messages_wait_for_their_broker_and_hold_up_their_clients(serve, s
     wait_delivered(gateway, total)
     check_all_there(stream, senders)
     assert gateway.metric("backend_events_total", backend="up", outcome="dropped") == 0
+
+
+def test_plain_messages_on_their_way_may_be_lost_and_none_comes_twice(serve, stream):
+    """The broker is killed in the middle: what comes is in order, and the last of it is there."""
+    gateway = serve(stream)
+    senders = senders_start(gateway, messages=2000)
+    wsraw.wait_until(lambda: delivered(gateway) > CLIENTS * 200, "the first of them")
+    stream.kill()
+    wait_health(gateway, "degraded")
+    stream.start()
+    for sender in senders:
+        sender.join(30)
+    wait_health(gateway, "ready")
+    last = [gateway.open(f"/ws/last-{number}") for number in range(3)]
+    wait_delivered(gateway, CLIENTS * 2001 + len(last))
+    with stream.connect() as client:
+        for number in range(len(last)):
+            wsraw.wait_until(lambda n=number: client.jetstream(
+                f"STREAM.INFO.{STREAM}", {"subjects_filter": f"gatehouse.up.ws.last-{n}"}
+            )["state"].get("subjects"), "the last events")
+    sequences = collections.defaultdict(list)
+    for message in stored(stream):
+        sequences[message.headers["ce-connectionid"]].append(int(message.headers["ce-sequence"]))
+    assert len(sequences) == CLIENTS + len(last)
+    for seen in sequences.values():
+        assert all(before < after for before, after in zip(seen, seen[1:]))
 
 
 def test_plain_messages_close_where_they_must_not_wait(serve, stream):
