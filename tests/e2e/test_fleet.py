@@ -3,6 +3,7 @@
 API does is in test_api.py; here it does the same from the node that has not got the client."""
 
 import json
+import signal
 import socket
 
 import pytest
@@ -56,6 +57,18 @@ def nodes(gateway, broker):
 
 def wait_connected(node: Node) -> None:
     node.running.wait_metric("bus_connected", 1)
+
+
+def ends_without_responders(nats: natsraw.Client, subject: str) -> bool:
+    def ask() -> bool:
+        try:
+            nats.request(subject, '{"command": "inspect"}', timeout=0.2)
+            return False
+        except natsraw.NoResponders:
+            return True
+        except TimeoutError:
+            return False
+    return wsraw.wait_until(ask, f"nobody at {subject}")
 
 
 def wait_reachable(nats: natsraw.Client, client_id: str, route: str = "ws") -> None:
@@ -265,18 +278,6 @@ def test_commands_by_nats(nodes):
         assert ends_without_responders(nats, ctl("a"))
 
 
-def ends_without_responders(nats: natsraw.Client, subject: str) -> bool:
-    def ask() -> bool:
-        try:
-            nats.request(subject, '{"command": "inspect"}', timeout=0.2)
-            return False
-        except natsraw.NoResponders:
-            return True
-        except TimeoutError:
-            return False
-    return wsraw.wait_until(ask, f"nobody at {subject}")
-
-
 @pytest.mark.parametrize("body,reason", [
     (b"", "json"), (b"{", "json"), (b"[]", "json"), (b"null", "json"), (b'"close"', "json"),
     (b"\xff", "json"), (b'{"command": "close"', "json"), (b'{"command":"inspect"} x', "json"),
@@ -347,31 +348,44 @@ def test_ids_with_wildcards_match_only_themselves(nodes):
         assert here.running.metric("clients") == 2
 
 
-# --- clients that come and go ---
+# --- clients and nodes that come and go ---
 
-def test_both_connections_of_one_id_get_messages(nodes):
-    """takeover: many. One answer comes, from whichever was first."""
-    hub, (here, there) = nodes(routes=[{"path": "/ws/{client_id}", "takeover": "many"}])
-    with here.running.open("/ws/a") as one, there.running.open("/ws/a") as other, hub.connect() as nats:
-        wsraw.wait_until(lambda: sum(node.running.metric("bus_subscriptions") for node in (here, there))
-                         >= 4, "both subscribed")
+def test_a_node_that_dies_while_it_is_asked(start, nodes):
+    """Its clients are not connected any more: told at once, and soon after the first question."""
+    hub, (there, ) = nodes(1)
+    dying = start(server={"node": "gate-9"}, bus={"type": "nats", "urls": [hub.url]}).wait_ready()
+    with dying.open("/ws/a"), hub.connect() as nats:
         wait_reachable(nats, "a")
-        nats.flush()
+        dying.process.send_signal(signal.SIGSTOP)
+        with wsraw.Client(there.running.admin) as asking:
+            asking.send(f"GET {api.PREFIX}/clients/ws/a HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+            there.running.wait_metric("bus_requests_in_flight", 1)
+            dying.process.kill()
+            dying.process.wait()
+            answer = asking.read_response()
+        assert answer.status == 404 and "any more" in json.loads(answer.body)["detail"]
+        assert there.api.inspect("a", 404)["reason"] == "not_connected"
 
-        def both_have() -> bool:
-            nats.publish(to("a"), "x")
-            return True
-        both_have()
-        assert answered(nats.request(to("a"), "both"))[0] == 200
+
+def test_all_connections_of_one_id_get_messages(nodes):
+    """takeover: many. One answer comes, from whichever was first."""
+    hub, both = nodes(routes=[{"path": "/ws/{client_id}", "takeover": "many"}])
+    with both[0].running.open("/ws/a") as one, both[1].running.open("/ws/a") as other, \
+            hub.connect() as nats:
+        def have_both() -> bool:
+            nats.publish(to("a"), "first")
+            return all(node.running.metric("messages_sent_total") > 0 for node in both)
+        wsraw.wait_until(have_both, "the broker to know of both")
+        assert answered(nats.request(to("a"), "last"))[0] == 200
         for client in (one, other):
-            assert wsraw.wait_until(lambda: client.read_message()[1] == b"both", "the message")
+            assert wsraw.wait_until(lambda: client.read_message()[1] == b"last", "the message")
 
 
 def test_a_client_that_goes_in_the_middle(nodes):
-    """Questions meet the end of the connection: each gets one of three answers, none hangs."""
+    """Questions meet the end of the connection: each is answered, and soon."""
     hub, (here, there) = nodes()
     with hub.connect() as nats:
-        for _ in range(30):
+        for _ in range(10):
             client = here.running.open("/ws/a")
             wait_reachable(nats, "a")
             client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
