@@ -320,14 +320,18 @@ def test_a_client_that_leaves_in_the_middle(serve, end):
 
 
 def test_a_gateway_that_stops_ends_calls(serve):
+    """The other client keeps it from ending before the answer has left."""
     gateway, caller, _ = serve()
-    client = gateway.open("/ocpp/CP1")
+    client, other = gateway.open("/ocpp/CP1"), gateway.open("/ocpp/CP2")
     asked = caller.reset("CP1")
     read_call(client)
     gateway.signal(signal.SIGTERM)
     client.expect_close(1001, answer=True)
     status, body = asked.result(wsraw.SECONDS)
     assert (status, body["reason"]) == (502, "connection_lost")
+    other.expect_close(1001, answer=True)
+    assert gateway.wait_exit() == 0
+    gateway.has_stopped = True
 
 
 # --- requests that err ---
