@@ -11,6 +11,7 @@ import http.server
 import json
 import pathlib
 import sys
+import threading
 import urllib.parse
 import urllib.request
 
@@ -18,6 +19,7 @@ PAGE = pathlib.Path(__file__).with_name("index.html")
 PORT = int(sys.argv[1]) if len(sys.argv) > 1 else 9100
 API = sys.argv[2] if len(sys.argv) > 2 else "http://127.0.0.1:8081/api/v1"
 NAME_MAX = 40
+one_at_a_time = threading.Lock()
 
 
 def ask(path: str, body: dict | None = None) -> dict:
@@ -33,8 +35,9 @@ def tell_all(message: dict) -> None:
 
 
 def tell_who_is_here() -> None:
-    here = ask("clients?route=chat&limit=1000")["clients"]
-    tell_all({"people": sorted(client["client_id"] for client in here)})
+    with one_at_a_time:  # else an older list could be told after a newer one
+        here = ask("clients?route=chat&limit=1000")["clients"]
+        tell_all({"people": sorted(client["client_id"] for client in here)})
 
 
 class Handler(http.server.BaseHTTPRequestHandler):

@@ -231,8 +231,6 @@ def test_ocpp_other_subprotocols_are_refused(charging):
     assert running.connect().handshake("/ocpp/CP-2").status == 400
 
 
-@pytest.mark.skipif("/clients/{route}/{client_id}/call" not in api.SPEC["paths"],
-                    reason="the API has no calls yet")
 def test_ocpp_a_service_calls_a_charger(charging):
     running, _ = charging
     charger = open_charger(running)
