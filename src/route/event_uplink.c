@@ -4,8 +4,6 @@
  * only; so what a launch says at once, if it is not simply taken, waits for a timer. */
 #include "route/event_uplink.h"
 
-#include <errno.h>
-
 #include "base/check.h"
 #include "base/clock.h"
 #include "webhook/webhook_backoff.h"
@@ -42,16 +40,6 @@ static void tell_trouble(const struct event_uplink *uplink, const char *what, co
 
 /* --- the flight --- */
 
-static void flight_free(struct event_flight *flight)
-{
-	const struct event_carrier *carrier = event_backend_of(flight->uplink)->carrier;
-
-	if (carrier->release != NULL)
-		carrier->release(flight);
-	event_head_finish(&flight->head);
-	free(flight);
-}
-
 /* Ends the event under way; the flight, which may hold an answer, is the caller's. */
 static struct event_flight *land(struct event_uplink *uplink, enum event_outcome outcome)
 {
@@ -64,50 +52,7 @@ static struct event_flight *land(struct event_uplink *uplink, enum event_outcome
 	return flight;
 }
 
-static int head_write(struct event_flight *flight)
-{
-	const struct event_uplink *uplink = flight->uplink;
-	const struct event *event = flight->event;
-
-	return event_head_write(
-		&flight->head,
-		&(struct event_facts){
-			.source = event_backend_of(uplink)->source,
-			.presence = uplink->presence,
-			.traceparent = slice_of(uplink->trace, uplink->traceparent_len),
-			.tracestate = slice_of(uplink->trace + uplink->traceparent_len,
-					       uplink->tracestate_len),
-			.type = event->type,
-			.sequence = event->sequence,
-			.time_ns = event->time_ns,
-			.is_text = event->is_text,
-			.mark = event->mark,
-			.reason = uplink->end.reason,
-			.code = uplink->end.code,
-		});
-}
-
 static void on_timer(struct timer *timer);
-
-/* Of the first event, or of none. NULL: memory is out. */
-static struct event_flight *flight_create(struct event_uplink *uplink, struct event *event)
-{
-	const struct event_carrier *carrier = event_backend_of(uplink)->carrier;
-	struct event_flight *flight = calloc(1, carrier->flight_size);
-
-	if (flight == NULL)
-		return NULL;
-	flight->uplink = uplink;
-	flight->event = event;
-	loop_timer_init(&flight->timer, on_timer);
-	if (event != NULL && head_write(flight) < 0) {
-		free(flight);
-		return NULL;
-	}
-	if (event != NULL && carrier->prepare != NULL)
-		carrier->prepare(flight);
-	return flight;
-}
 
 /* True: the event is there already. */
 static bool launch(struct event_flight *flight)
@@ -135,7 +80,7 @@ static void drop(struct event_uplink *uplink, const char *detail)
 		event_queue_end(&uplink->queue, event_queue_first(&uplink->queue), EVENT_DROPPED);
 	tell_trouble(uplink, "an event was dropped", detail);
 	if (landed != NULL)
-		flight_free(landed);
+		event_flight_free(landed);
 	event_queue_drop_messages(&uplink->queue);
 	if (uplink->base.owner != NULL)
 		uplink->base.handler->on_down(&uplink->base);
@@ -156,11 +101,12 @@ static bool may_begin(const struct event_uplink *uplink)
 static void deliver(struct event_uplink *uplink)
 {
 	while (may_begin(uplink)) {
-		uplink->flight = flight_create(uplink, event_queue_first(&uplink->queue));
+		uplink->flight = event_flight_create(uplink, event_queue_first(&uplink->queue),
+						     on_timer);
 		if (uplink->flight == NULL)
 			drop(uplink, "the gateway is out of memory");
 		else if (launch(uplink->flight))
-			flight_free(land(uplink, EVENT_DELIVERED));
+			event_flight_free(land(uplink, EVENT_DELIVERED));
 	}
 }
 
@@ -305,7 +251,7 @@ void event_flight_done(struct event_flight *flight, const struct carry_verdict *
 		decide(uplink, verdict);
 	else if (!uplink->is_aborted)
 		pass_answer(uplink, verdict);
-	flight_free(flight);
+	event_flight_free(flight);
 	go_on(uplink);
 }
 
@@ -323,7 +269,7 @@ static void on_timer(struct timer *timer)
 	if (verdict.result != CARRY_UNDER_WAY) {
 		event_flight_done(flight, &verdict);
 	} else if (launch(flight)) {
-		flight_free(land(uplink, EVENT_DELIVERED));
+		event_flight_free(land(uplink, EVENT_DELIVERED));
 		go_on(uplink);
 	}
 }
@@ -358,7 +304,7 @@ static struct event_uplink *uplink_create(const struct backend *backend,
 /* Nobody is asked: the client may come in as soon as the owner can be told so. */
 static struct event_flight *flight_of_none(struct event_uplink *uplink)
 {
-	struct event_flight *flight = flight_create(uplink, NULL);
+	struct event_flight *flight = event_flight_create(uplink, NULL, on_timer);
 
 	if (flight == NULL)
 		return NULL;
@@ -371,7 +317,8 @@ static struct event_flight *flight_of_connect(struct event_uplink *uplink, struc
 {
 	if (event_queue_append(&uplink->queue, EVENT_CONNECT, &(struct message){.bytes = head}) < 0)
 		return NULL;
-	struct event_flight *flight = flight_create(uplink, event_queue_first(&uplink->queue));
+	struct event_flight *flight = event_flight_create(uplink, event_queue_first(&uplink->queue),
+							  on_timer);
 
 	if (flight != NULL)
 		CHECK(!launch(flight)); /* nobody decides at once */
@@ -446,7 +393,7 @@ static void uplink_abort(struct uplink *base)
 	}
 	if (flight != NULL) {
 		loop_timer_stop(uplink->loop, &flight->timer);
-		flight_free(land(uplink, EVENT_DROPPED));
+		event_flight_free(land(uplink, EVENT_DROPPED));
 	}
 	next(uplink);
 }

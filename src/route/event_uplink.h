@@ -105,6 +105,11 @@ static inline struct event_backend *event_backend_of(const struct event_uplink *
 	return CONTAINER_OF(uplink->base.backend, struct event_backend, base);
 }
 
+/* Of the first event, or of none. NULL: memory is out. */
+struct event_flight *event_flight_create(struct event_uplink *uplink, struct event *event,
+					 void (*on_timer)(struct timer *timer));
+void event_flight_free(struct event_flight *flight);
+
 /* Once after each launch that said CARRY_UNDER_WAY, from the loop. What the verdict points
  * to is lent. The flight may be freed. */
 void event_flight_done(struct event_flight *flight, const struct carry_verdict *verdict);
