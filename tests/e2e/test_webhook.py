@@ -568,13 +568,20 @@ def test_a_refused_message_is_not_sent_again(serve, webhook):
 
 def test_a_slow_reader_does_not_pile_up_answers(serve, webhook):
     """Answers that a client does not take stop the questions."""
-    hook = webhook(lambda event: Answer(body=bytes(500000)))
+    all_sent = threading.Event()
+
+    def answer(event):
+        assert event.type != "message" or all_sent.wait(wsraw.SECONDS)
+        return Answer(body=bytes(500000))
+
+    hook = webhook(answer)
     gateway = serve(hook.url, queue_max="1MiB",
                     server={"send_queue_max": "64KiB", "ping_interval": 0})
     client = gateway.connect(receive_buffer=4096).open()
     for _ in range(100):
         client.send_frame(wsraw.TEXT, b"more")
     gateway.wait_metric("messages_received_total", 100)
+    all_sent.set()
     hook.wait("message")
     gateway.wait_metric("backend_in_flight", 0)
     assert len(hook.of("message")) < 60
