@@ -3,6 +3,7 @@
 API does is in test_api.py; here it does the same from the node that has not got the client."""
 
 import json
+import os
 import signal
 import socket
 
@@ -357,6 +358,7 @@ def test_a_node_that_dies_while_it_is_asked(start, nodes):
     with dying.open("/ws/a"), hub.connect() as nats:
         wait_reachable(nats, "a")
         dying.process.send_signal(signal.SIGSTOP)
+        os.waitpid(dying.process.pid, os.WUNTRACED)  # all of its threads stand still
         with wsraw.Client(there.running.admin) as asking:
             asking.send(f"GET {api.PREFIX}/clients/ws/a HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
             there.running.wait_metric("bus_requests_in_flight", 1)
@@ -399,7 +401,7 @@ def test_many_clients_leave_no_subscription_behind(nodes):
     hub, (here, there) = nodes()
     before = here.running.metric("bus_subscriptions")
     clients = [here.running.open(f"/ws/{number}") for number in range(200)]
-    here.running.wait_metric("bus_subscriptions", before + 400)
+    wsraw.wait_until(lambda: here.running.metric("bus_subscriptions") >= before + 400, "all subscribed")
     for client in clients:
         client.close()
     here.running.wait_metric("bus_subscriptions", before)
