@@ -2,6 +2,7 @@
 """Calls to clients, in both framings: what services get, what clients and back ends see."""
 
 import concurrent.futures
+import contextlib
 import json
 import re
 import signal
@@ -9,6 +10,7 @@ import socket
 
 import api
 import backends
+import natsraw
 import pytest
 import wsraw
 
@@ -379,6 +381,81 @@ def test_calls_that_cannot_be_made(serve):
         assert (status, problem["reason"]) == want, problem
     for client in (plain, rpc, ocpp):
         ping(client)
+
+
+# --- other nodes ---
+
+@pytest.fixture
+def nodes(gateway, broker):
+    """(broker, two gateways that share it)"""
+    hub = broker()
+    found = [gateway(server={"node": f"gate-{number}"}, bus={"type": "nats", "urls": [hub.url]},
+                     admin={"call_timeout": "2s"}, routes=[OCPP]) for number in range(2)]
+    for one in found:
+        one.wait_metric("bus_connected", 1)
+    return hub, found
+
+
+@contextlib.contextmanager
+def reachable(gateway, hub, client_id: str):
+    """A client, once the broker has heard of it."""
+    def is_known() -> bool:
+        with contextlib.suppress(natsraw.NoResponders):
+            service.request(f"gatehouse.ctl.ocpp.{client_id}", '{"command": "inspect"}')
+            return True
+        return False
+
+    with gateway.open(f"/ocpp/{client_id}") as client, hub.connect() as service:
+        wsraw.wait_until(is_known, f"{client_id} on the bus")
+        yield client, service
+
+
+@pytest.mark.tsan
+def test_any_node_calls_a_client(nodes):
+    hub, (here, there) = nodes
+    with reachable(here, hub, "CP%201") as (client, _):
+        check_calls_from(there, here, client)
+
+
+def check_calls_from(there, here, client: wsraw.Client) -> None:
+    caller = Caller(there)
+    asked = caller.reset("CP 1")
+    answer(client, read_call(client)[1], {"status": "Accepted"})
+    status, body = asked.result(wsraw.SECONDS)
+    assert (status, body["payload"]) == (200, {"status": "Accepted"})
+    assert here.metric("calls_total", outcome="answered") == 1
+    assert there.metric("calls_total") == 0
+    asked = caller.reset("CP 1")
+    read_call(client)
+    status, body = asked.result(wsraw.SECONDS)
+    assert (status, body["reason"], body["was_sent"]) == (504, "timed_out", True)
+    asked = caller.reset("CP 1")
+    read_call(client)
+    client.close()
+    status, body = asked.result(wsraw.SECONDS)
+    assert (status, body["reason"], body["was_sent"]) == (502, "connection_lost", True)
+
+
+def test_calls_over_the_bus(nodes):
+    hub, (here, _) = nodes
+    subject = "gatehouse.ctl.ocpp.CP1"
+    with reachable(here, hub, "CP1") as (client, service):
+        def ask(body: dict) -> tuple[str, dict]:
+            inbox = service.request(subject, json.dumps({"command": "call"} | body))
+            return inbox.headers["Gatehouse-Status"], inbox.json
+
+        status, body = ask({"action": "A", "timeout": "50ms"})
+        assert (status, body["reason"], body["was_sent"]) == ("504", "timed_out", True)
+        read_call(client)
+        status, body = ask({"method": "m"})
+        assert (status, body["reason"]) == ("400", "framing")
+        # A call that is sent as a message is refused here too.
+        told = service.request("gatehouse.to.ocpp.CP1", '[2,"1","Reset",{}]')
+        assert (told.headers["Gatehouse-Status"], told.json["reason"]) == ("409", "use_call")
+        service.publish("gatehouse.to.ocpp.CP1", '[2,"1","Reset",{}]')
+        here.wait_metric("commands_total", 2, command="send", outcome="refused")
+        service.publish("gatehouse.to.ocpp.CP1", '[3,"1",{}]')
+        assert client.read_message() == (wsraw.TEXT, b'[3,"1",{}]')
 
 
 # --- what services send ---

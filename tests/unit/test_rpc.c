@@ -99,7 +99,6 @@ static void test_framing_follows_the_subprotocol(void **state)
 struct fake {
 	struct io_fixture *f;
 	struct session session;
-	struct presence presence;
 	struct config_route route;
 	struct rpc *rpc;
 	struct rpc_stats stats;
@@ -109,6 +108,8 @@ struct fake {
 	bool cuts; /* a push that fails ends the connection at once */
 	unsigned closes;
 };
+
+static struct mailbox mailbox;
 
 static struct fake *fake_of(struct session *session)
 {
@@ -148,9 +149,12 @@ static void fake_open(struct fake *fake, struct io_fixture *f, enum config_rpc r
 {
 	*fake = (struct fake){
 		.f = f,
-		.session = {.ops = &fake_ops, .presence = &fake->presence},
+		.session = {.ops = &fake_ops,
+			    .presence = presence_create(&(struct presence_facts){
+				    .route = "ocpp", .client_id = "CP1", .mailbox = &mailbox})},
 		.route = {.rpc = rpc, .call_queue_max = queue_max},
 	};
+	assert_non_null(fake->session.presence);
 	fake->rpc = rpc_create(&(struct rpc_options){
 		.route = &fake->route,
 		.session = &fake->session,
@@ -165,6 +169,7 @@ static void fake_finish(struct fake *fake)
 	rpc_destroy(&fake->rpc);
 	assert_null(fake->rpc);
 	assert_int_equal(fake->stats.waiting, 0);
+	presence_unref(&fake->session.presence);
 	for (size_t i = 0; i < fake->sent_count; i++)
 		free(fake->sent[i]);
 }
@@ -326,12 +331,13 @@ static void test_a_json_rpc_call_is_sent_and_answered(void **state)
 static void test_one_call_at_a_time_and_the_others_in_order(void **state)
 {
 	struct fake fake;
+	static const char *const names[] = {"A", "B", "C", "D"};
 	struct probe probes[4];
 	char id[64];
 
 	fake_open(&fake, *state, CONFIG_RPC_OCPP_J, 2);
 	for (size_t i = 0; i < ARRAY_LEN(probes); i++) {
-		probes[i] = probe_of(&fake, (char[]){(char)('A' + i), 0}, "{}");
+		probes[i] = probe_of(&fake, names[i], "{}");
 		assert_int_equal(start(&probes[i]), i < 3 ? CALL_WAITS : CALL_QUEUE_FULL);
 	}
 	assert_int_equal(fake.stats.ended[CALL_QUEUE_FULL], 1);
