@@ -135,6 +135,16 @@ void rpc_frame_read(const struct rpc_framing *framing, struct slice text,
 		read_json_rpc(text, out_frame);
 }
 
+bool rpc_frame_is_call(enum config_rpc framing, const struct message *message)
+{
+	struct rpc_frame frame;
+
+	if (framing == CONFIG_RPC_NONE || !message->is_text)
+		return false;
+	rpc_frame_read(&(struct rpc_framing){.kind = framing}, message->bytes, &frame);
+	return frame.kind == RPC_CALL;
+}
+
 int rpc_frame_write_call(const struct rpc_framing *framing, struct buf *out, struct slice id,
 			 struct slice method, struct slice params)
 {

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "config/config.h"
 #include "session/call_table.h"
+#include "session/session.h"
 
 struct rpc_framing {
 	enum config_rpc kind; /* not CONFIG_RPC_NONE */
@@ -38,6 +39,9 @@ struct rpc_frame {
 /* Slices into the text, which the WebSocket layer has checked to be UTF-8. */
 void rpc_frame_read(const struct rpc_framing *framing, struct slice text,
 		    struct rpc_frame *out_frame);
+
+/* Is it one that its receiver has to answer? False for CONFIG_RPC_NONE. */
+bool rpc_frame_is_call(enum config_rpc framing, const struct message *message);
 
 /* Appends a call. `method` is plain UTF-8, not empty; `params` JSON, an object (or, for
  * JSON-RPC, an array, or empty: none). 0, -ENOMEM, or -EILSEQ: the method is not UTF-8. */

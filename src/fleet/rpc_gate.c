@@ -29,13 +29,5 @@ bool rpc_gate_up(struct fleet *fleet, const struct config_route *route, struct s
 bool rpc_gate_down(const struct fleet *fleet, const struct session *session,
 		   const struct message *message)
 {
-	const struct config_route *route = rpc_gate_route(fleet, session);
-
-	if (route->rpc == CONFIG_RPC_NONE || !message->is_text)
-		return true;
-	const struct rpc_framing framing = rpc_framing_of(route, session->presence->subprotocol);
-	struct rpc_frame frame;
-
-	rpc_frame_read(&framing, message->bytes, &frame);
-	return frame.kind != RPC_CALL;
+	return !rpc_frame_is_call(rpc_gate_route(fleet, session)->rpc, message);
 }

@@ -6,6 +6,7 @@
 
 #include "base/shared_bytes.h"
 #include "fleet/message.h"
+#include "fleet/rpc_frame.h"
 #include "server/conn.h"
 
 /* What one turn of a worker's loop does for one broadcast. */
@@ -33,7 +34,8 @@ struct broadcast {
 	const char *route;              /* NULL: all */
 	char group[GROUP_NAME_MAX + 1]; /* "": none */
 	struct shared_bytes *frame;
-	uint64_t open_shares; /* atomic */
+	bool is_call[CONFIG_RPC_JSON_RPC + 1]; /* by the framing of a client's route */
+	uint64_t open_shares;                  /* atomic */
 	struct loop_task done_task;
 	size_t share_count;
 	struct share shares[];
@@ -102,11 +104,12 @@ static void walk_stop(struct share *share)
 		conn_walk_stop(&share->walk.all);
 }
 
+/* A call to a client is its own: its answer has to find back (docs/rpc.md). */
 static bool is_meant(const struct broadcast *broadcast, const struct conn *conn)
 {
 	const char *route = broadcast->route;
 
-	return conn->state == CONN_OPEN &&
+	return conn->state == CONN_OPEN && !broadcast->is_call[conn_route(conn)->config->rpc] &&
 	       (route == NULL || strcmp(route, conn->session.presence->route) == 0);
 }
 
@@ -198,6 +201,8 @@ static struct broadcast *broadcast_create(const struct broadcast_order *order, s
 		broadcast_free(broadcast);
 		return NULL;
 	}
+	for (size_t i = 0; i < ARRAY_LEN(broadcast->is_call); i++)
+		broadcast->is_call[i] = rpc_frame_is_call((enum config_rpc)i, &what->message);
 	broadcast->home = order->home;
 	broadcast->on_done = order->on_done;
 	broadcast->arg = order->arg;

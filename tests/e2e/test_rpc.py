@@ -479,6 +479,24 @@ def test_a_call_is_no_message(serve):
     assert ocpp.read_message() == (wsraw.BINARY, call.encode())
 
 
+def test_a_call_to_many_leaves_out_whom_it_would_call(serve):
+    gateway, caller, _ = serve()
+    ocpp, rpc, plain = (gateway.open(path) for path in ("/ocpp/a", "/rpc/a", "/ws/a"))
+
+    def broadcast(text: str) -> int:
+        return caller.post("/broadcast?type=text", text.encode())["delivered"]
+
+    call = '[2,"1","Reset",{}]'
+    assert broadcast(call) == 2
+    for client in (rpc, plain):
+        assert client.read_message() == (wsraw.TEXT, call.encode())
+    assert broadcast('{"jsonrpc":"2.0","id":1,"method":"m"}') == 2
+    assert broadcast("all") == 3
+    ocpp.read_message()
+    assert ocpp.read_message() == (wsraw.TEXT, b"all")
+    assert rpc.read_message() == (wsraw.TEXT, b"all")
+
+
 def test_a_call_of_a_webhook_is_dropped(serve):
     """Its answers to the client's calls go through."""
     def reply(event):
