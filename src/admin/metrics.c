@@ -88,6 +88,8 @@
 	X(gatehouse_claims_unanswered_total, counter,                                          \
 	  "Clients let in although no node said within bus.claim_timeout whether it has "      \
 	  "them. Rising: the broker is away or slow.")                                         \
+	X(gatehouse_claims_announced_total, counter,                                           \
+	  "Times that this node told the others that it has a client.")                        \
 	X(gatehouse_claims_lost_total, counter,                                                \
 	  "Connections closed because another node has their client.")                         \
 	X(gatehouse_build_info, gauge, "Always 1; the labels tell version and engine.")        \
@@ -223,6 +225,9 @@ static void claims(struct buf *out, const struct server *server)
 	text(out, head_gatehouse_claims_unanswered_total);
 	count(out, "gatehouse_claims_unanswered_total",
 	      __atomic_load_n(&stats->unanswered, __ATOMIC_RELAXED));
+	text(out, head_gatehouse_claims_announced_total);
+	count(out, "gatehouse_claims_announced_total",
+	      __atomic_load_n(&stats->announced, __ATOMIC_RELAXED));
 	text(out, head_gatehouse_claims_lost_total);
 	count(out, "gatehouse_claims_lost_total", __atomic_load_n(&stats->lost, __ATOMIC_RELAXED));
 }

@@ -20,14 +20,14 @@ static int claim_compare(const struct client_claim *a, const struct client_claim
 	return r != 0 ? r : number_compare(a->connection_id, b->connection_id);
 }
 
-enum claim_verdict claim_judge(enum config_takeover policy, const struct client_claim *own,
+enum claim_verdict claim_judge(enum directory_policy policy, const struct client_claim *own,
 			       const struct client_claim *other)
 {
 	int order = claim_compare(own, other);
 
-	if (order == 0 || policy == CONFIG_TAKEOVER_MANY)
+	if (order == 0 || policy == DIRECTORY_MANY)
 		return CLAIM_COEXISTS;
-	if (policy == CONFIG_TAKEOVER_OLDEST)
+	if (policy == DIRECTORY_OLDEST)
 		order = -order;
 	return order > 0 ? CLAIM_STAYS : CLAIM_YIELDS;
 }

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "config/config.h"
+#include "session/directory.h"
 
 /* What a connection says of itself. */
 struct client_claim {
@@ -27,7 +27,7 @@ enum claim_verdict {
 
 /* What becomes of `own` beside `other`, which is of the same client. The later one stays, or
  * the earlier if the route keeps the oldest; at the same time node and connection_id decide. */
-enum claim_verdict claim_judge(enum config_takeover policy, const struct client_claim *own,
+enum claim_verdict claim_judge(enum directory_policy policy, const struct client_claim *own,
 			       const struct client_claim *other);
 
 /* Lets `own`, which is about to begin, come behind `holder`, also if the clock of that node is

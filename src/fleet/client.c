@@ -68,8 +68,6 @@ int fleet_client_enter(struct fleet_home *home, struct session *session)
 		r = groups_client_enter(client);
 	if (r < 0)
 		fleet_client_leave(session);
-	else
-		takeover_enter(client);
 	return r;
 }
 

@@ -17,6 +17,7 @@
 /* Of takeover between nodes; atomic, all only rise. */
 struct takeover_stats {
 	uint64_t unanswered; /* clients let in though nobody could tell who has them */
+	uint64_t announced;  /* claims told to the others, replies included */
 	uint64_t lost;       /* connections closed because another node has their client */
 };
 

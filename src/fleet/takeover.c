@@ -151,6 +151,7 @@ static void announce(const struct client *client, bool is_reply)
 			    .body = slice_from_text(text),
 		    });
 	free(text);
+	count(&client->home->fleet->takeovers.announced);
 }
 
 /* In `base_ns`, and up to `spread_ns` later. */
@@ -172,23 +173,12 @@ static void on_timer(struct timer *timer)
 	timer_set(client, interval_ns / 2, interval_ns);
 }
 
-static enum config_takeover policy_of(const struct config *config, const char *route)
+void takeover_enter(struct client *client, enum directory_policy policy)
 {
-	for (size_t i = 0; i < config->route_count; i++)
-		if (strcmp(config->routes[i].name, route) == 0)
-			return config->routes[i].takeover;
-	return CONFIG_TAKEOVER_MANY;
-}
-
-void takeover_enter(struct client *client)
-{
-	struct takeover *takeover = &client->takeover;
-
-	takeover->policy = policy_of(client->home->fleet->config, client->session->presence->route);
-	takeover->is_on = takeover->policy != CONFIG_TAKEOVER_MANY;
-	if (!takeover->is_on)
+	if (policy == DIRECTORY_MANY)
 		return;
-	loop_timer_init(&takeover->timer, on_timer);
+	client->takeover = (struct takeover){.policy = policy, .is_on = true};
+	loop_timer_init(&client->takeover.timer, on_timer);
 	announce(client, false);
 	timer_set(client, SOON_NS, SOON_NS);
 }

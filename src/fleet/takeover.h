@@ -55,12 +55,15 @@ void takeover_stamp(struct presence *presence, const struct client_claim *holder
 /* In struct client. */
 struct takeover {
 	struct timer timer; /* for the next announcement */
-	enum config_takeover policy;
+	enum directory_policy policy;
 	bool is_on; /* else all of this is unused */
 };
 
-/* Its subscriptions are made; they are about to go. */
-void takeover_enter(struct client *client);
+/* It is in, by this policy of its own, and its subscriptions are made. Of many nothing is
+ * announced. */
+void takeover_enter(struct client *client, enum directory_policy policy);
+
+/* They are about to go. Harmless if it never came in. */
 void takeover_leave(struct client *client);
 
 /* Announces it again, at some time within so long and a second. */

@@ -233,15 +233,18 @@ bool conn_enter(struct conn *conn, const struct conn_claim *claim)
 	bool is_in = claim->missing == 0 ? enter(conn, claim->policy)
 					 : inherit(conn, claim->missing);
 
-	if (is_in && fleet_client_enter(&conn->worker->home, &conn->session) < 0) {
+	if (!is_in) {
+		conn_leave(conn);
+		return false;
+	}
+	if (fleet_client_enter(&conn->worker->home, &conn->session) < 0) {
 		conn_depart(conn);
 		conn_leave(conn);
 		conn_refuse(conn, REFUSAL_MEMORY, 0, 0);
 		return false;
 	}
-	if (!is_in)
-		conn_leave(conn);
-	else
-		stat_add(&conn->worker->stats.connections_accepted, 1);
-	return is_in;
+	stat_add(&conn->worker->stats.connections_accepted, 1);
+	if (conn->session.client != NULL)
+		takeover_enter(conn->session.client, claim->policy);
+	return true;
 }

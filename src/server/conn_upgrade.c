@@ -71,8 +71,11 @@ static int write_upgrade(struct conn *conn, struct slice key, const char *subpro
 	return 0;
 }
 
-static enum directory_policy policy_of(const struct config_route *route)
+/* Nobody else has an id that was made here, so nobody needs to be asked about it. */
+static enum directory_policy policy_of(const struct config_route *route, const char *client_id)
 {
+	if (client_id == NULL)
+		return DIRECTORY_MANY;
 	switch (route->takeover) {
 	case CONFIG_TAKEOVER_OLDEST:
 		return DIRECTORY_OLDEST;
@@ -147,7 +150,7 @@ static void upgrade(struct conn *conn, const struct conn_request *request,
 	/* One that is only let in to be told 1002 takes nothing over. */
 	struct conn_claim claim = {
 		.policy = choice == SUBPROTOCOL_CLOSE ? DIRECTORY_MANY
-						      : policy_of(conn->route->config),
+						      : policy_of(conn->route->config, client_id),
 	};
 
 	if (choice == SUBPROTOCOL_REJECTED || !make_presence(conn, client_id, subprotocol) ||

@@ -183,7 +183,9 @@ class Client:
         self.sock.sendall(data)
 
     def fill(self, deadline: float, what: str) -> None:
-        if not select.select([self.sock], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        poll = select.poll()  # unlike select, for descriptors of any number
+        poll.register(self.sock, select.POLLIN)
+        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
             raise TimeoutError(f"{what} did not come")
         data = self.sock.recv(262144)
         if not data:

@@ -2,12 +2,14 @@
 """One client, one connection, on three nodes with a broker each: who stays, who is told what,
 and that what a broker's absence leaves behind is settled."""
 
+import contextlib
 import json
 import signal
 import threading
 import time
 
 import api
+import backends
 import natsraw
 import pytest
 import wsraw
@@ -36,13 +38,18 @@ class Cluster:
             client.close()
 
     def ask(self, client_id: str, command: str = "inspect", at: int = 0) -> dict | None:
-        """None: it is connected nowhere."""
+        """None: it is connected nowhere. What was on its way to one that has just been closed is
+        lost, and asked again."""
+        def answer():
+            with contextlib.suppress(TimeoutError):
+                return [self.clients[at].request(subject(client_id),
+                                                 json.dumps({"command": command}), timeout=0.5)]
         try:
-            answer = self.clients[at].request(subject(client_id), json.dumps({"command": command}))
+            (found,) = wsraw.wait_until(answer, "an answer from the client's node")
         except natsraw.NoResponders:
             return None
-        assert answer.headers["Gatehouse-Status"] == "200", answer.body
-        return answer.json
+        assert found.headers["Gatehouse-Status"] == "200", found.body
+        return found.json
 
     def sum(self, metric: str, **labels: str) -> float:
         return sum(node.metric(metric, **labels) for node in self.nodes)
@@ -73,12 +80,12 @@ def hear_one_another(brokers) -> None:
 
 @pytest.fixture
 def cluster(gateway, broker):
-    """cluster(route, count=3, shared=False, **bus) runs it. `shared`: one broker for all."""
+    """cluster(route, count=3, server=, hook=, **bus) runs it."""
     running = []
 
-    def run(*routes: dict, count: int = 3, shared: bool = False, server=None, **bus) -> Cluster:
+    def run(*routes: dict, count: int = 3, server=None, hook=None, **bus) -> Cluster:
         brokers = []
-        for _ in range(1 if shared else count):
+        for _ in range(count):
             ports = [one.route_port for one in brokers]
             port = wsraw.free_port()
             arguments = ["--cluster_name", "test", "--cluster", f"nats://127.0.0.1:{port}"]
@@ -87,10 +94,12 @@ def cluster(gateway, broker):
             brokers.append(broker(arguments=tuple(arguments)))
             brokers[-1].route_port = port
         hear_one_another(brokers)
-        nodes = [gateway(server={"node": "abc"[i]} | (server or {}), routes=list(routes) or [route()],
-                         bus={"type": "nats", "urls": [brokers[i % len(brokers)].url],
-                              "reconnect_min": "20ms", "reconnect_max": "100ms"} | bus)
-                 for i in range(count)]
+        hooks = hook and [{"name": "hook", "type": "webhook", "url": hook.url}]
+        nodes = [gateway(server={"node": name} | (server or {}), backends=hooks,
+                         routes=list(routes) or [route()],
+                         bus={"type": "nats", "urls": [one.url], "reconnect_min": "20ms",
+                              "reconnect_max": "100ms"} | bus)
+                 for name, one in zip("abc", brokers)]
         for node in nodes:
             wsraw.wait_until(lambda: node.metric("bus_connected") == 1, "a bus that is connected")
         running.append(Cluster(brokers, nodes))
@@ -195,6 +204,64 @@ def test_many_are_not_asked_about(cluster):
         client.close()
 
 
+def test_ids_that_a_node_made_are_not_asked_about(cluster):
+    three = cluster({"path": "/chat"})
+    with three.nodes[0].open("/chat") as client:
+        client.echo(b"in")
+        assert three.sum("bus_requests_total") == three.sum("claims_announced_total") == 0
+
+
+def test_one_that_is_told_1002_takes_nothing_over(cluster):
+    three = cluster(route(subprotocols=["v1"], subprotocol_mismatch="close"))
+    a, b, _ = three.nodes
+    with a.connect().open("/ws/x", extra=("Sec-WebSocket-Protocol: v1",)) as first:
+        wsraw.wait_until(lambda: three.ask("x", at=1), "a broker that knows of it")
+        with b.connect() as second:
+            assert second.handshake("/ws/x", extra=("Sec-WebSocket-Protocol: v2",)).status == 101
+            second.expect_close(1002, answer=True)
+        first.echo(b"not disturbed")
+    assert three.sum("claims_lost_total") == 0
+
+
+# --- with a back end that decides ---
+
+
+@pytest.fixture
+def hook():
+    """It refuses the client `bad`."""
+    one = backends.Webhook(lambda event: backends.Answer(403) if event.client == "bad"
+                           else backends.Answer(body=event.body))
+    yield one
+    one.close()
+
+
+def test_the_back_end_decides_before_other_nodes_are_asked(hook, cluster):
+    three = cluster(route(backend="hook"), hook=hook)
+    a, b, _ = three.nodes
+    with open_known(three, 0, "x") as older:
+        with b.connect() as refused:
+            assert refused.handshake("/ws/bad").status == 403
+        assert b.metric("bus_requests_total") == 0
+        with b.open("/ws/x") as newer:
+            expect_takeover(older)
+            newer.echo(b"through the back end")
+            hook.wait("connected", 2, client="x")
+            (end,) = hook.wait("disconnected", client="x")
+            assert end.headers["ce-reason"] == "taken_over"
+            assert a.metric("clients") == 0
+
+
+def test_the_back_end_hears_of_one_that_was_kept_out(hook, cluster):
+    three = cluster(route("oldest", backend="hook"), hook=hook)
+    with open_known(three, 0, "x") as first:
+        with three.nodes[1].connect() as second:
+            assert second.handshake("/ws/x").status == 409
+        (end,) = hook.wait("disconnected", client="x")
+        assert end.headers["ce-reason"] == "refused"
+        first.echo(b"not disturbed")
+    three.wait_sum("connections", 0)
+
+
 # --- races ---
 
 
@@ -220,7 +287,8 @@ def race(three: Cluster, ids: list[str]) -> list[list[wsraw.Client]]:
 def test_a_thousand_races_on_three_nodes(cluster):
     """Of three that come at once two are closed, whichever; nothing stale is left."""
     # A question to one that has just been closed is lost between brokers: then time decides.
-    three = cluster(claim_timeout="100ms")
+    three = cluster(claim_timeout="100ms", server={"workers": 2})
+    subscriptions = three.sum("bus_subscriptions")
     ids = [f"racer-{i}" for i in range(RACES)]
     opened = race(three, ids)
     three.wait_sum("clients", RACES)
@@ -244,7 +312,7 @@ def test_a_thousand_races_on_three_nodes(cluster):
         for client in clients:
             client.close()
     three.wait_sum("clients", 0)
-    three.wait_sum("bus_subscriptions", three.sum("workers"))
+    three.wait_sum("bus_subscriptions", subscriptions)
     for i, client_id in enumerate(ids):
         assert three.ask(client_id, at=i % 3) is None
 
@@ -318,6 +386,27 @@ def test_let_in_without_a_broker_and_settled_later(cluster, takeover, survivor):
             (at_a if survivor == "a" else at_b).echo(b"stays")
             two.wait_sum("clients", 1)
             assert two.ask("x", at=1)["node"] == survivor
+
+
+@pytest.mark.parametrize("count", [3, 1500])
+def test_all_are_announced_again_when_a_broker_is_back(cluster, count):
+    """Also more than are visited in one turn of the loop."""
+    one = cluster(count=1, announce_interval="24h")
+    node, nats = one.nodes[0], one.brokers[0]
+    clients = [node.open(f"/ws/{i}") for i in range(count)]
+    node.wait_metric("claims_announced_total", 2 * count)
+    nats.kill()
+    node.wait_metric("bus_connected", 0)
+    nats.start()
+    with nats.connect() as client:
+        heard = client.subscribe(subject("*"))
+        claims = [heard.next_message() for _ in range(count)]
+        assert {claim.subject for claim in claims} == {subject(str(i)) for i in range(count)}
+        assert all(claim.json["command"] == "claim" and not claim.json["is_reply"]
+                   for claim in claims)
+    assert node.metric("claims_announced_total") == 3 * count
+    for client in clients:
+        client.close()
 
 
 def test_slow_announcements_settle_what_nothing_else_has(cluster):

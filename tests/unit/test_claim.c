@@ -40,17 +40,15 @@ static void test_both_sides_come_to_the_same_end(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		const struct client_claim *other = &cases[i].other;
 
-		ASSERT_ROW(claim_judge(CONFIG_TAKEOVER_NEWEST, &base, other) == cases[i].newest,
+		ASSERT_ROW(claim_judge(DIRECTORY_NEWEST, &base, other) == cases[i].newest,
 			   cases[i].name);
-		ASSERT_ROW(claim_judge(CONFIG_TAKEOVER_NEWEST, other, &base) ==
-				   opposite(cases[i].newest),
+		ASSERT_ROW(claim_judge(DIRECTORY_NEWEST, other, &base) == opposite(cases[i].newest),
 			   cases[i].name);
-		ASSERT_ROW(claim_judge(CONFIG_TAKEOVER_OLDEST, &base, other) == cases[i].oldest,
+		ASSERT_ROW(claim_judge(DIRECTORY_OLDEST, &base, other) == cases[i].oldest,
 			   cases[i].name);
-		ASSERT_ROW(claim_judge(CONFIG_TAKEOVER_OLDEST, other, &base) ==
-				   opposite(cases[i].oldest),
+		ASSERT_ROW(claim_judge(DIRECTORY_OLDEST, other, &base) == opposite(cases[i].oldest),
 			   cases[i].name);
-		ASSERT_ROW(claim_judge(CONFIG_TAKEOVER_MANY, &base, other) == CLAIM_COEXISTS,
+		ASSERT_ROW(claim_judge(DIRECTORY_MANY, &base, other) == CLAIM_COEXISTS,
 			   cases[i].name);
 	}
 }
@@ -58,8 +56,7 @@ static void test_both_sides_come_to_the_same_end(void **state)
 /* Whoever hears whom, and in whatever order: among any number exactly one yields to nobody. */
 static void test_one_of_all_stays(void **state)
 {
-	static const enum config_takeover policies[] = {CONFIG_TAKEOVER_NEWEST,
-							CONFIG_TAKEOVER_OLDEST};
+	static const enum directory_policy policies[] = {DIRECTORY_NEWEST, DIRECTORY_OLDEST};
 	(void)state;
 	for (size_t p = 0; p < ARRAY_LEN(policies); p++) {
 		unsigned staying = 0;
