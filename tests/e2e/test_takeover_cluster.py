@@ -319,7 +319,7 @@ def test_a_thousand_races_on_three_nodes(cluster):
 
 def test_one_client_races_for_many_rounds(cluster):
     """It comes back before the last round is settled."""
-    three = cluster(claim_timeout="100ms")
+    three = cluster(claim_timeout="100ms", server={"workers": 2})
     opened = race(three, ["x"] * 100)
     three.wait_sum("clients", 1)
     last = [client for clients in opened for client in clients]
