@@ -91,7 +91,6 @@ bool conn_must_ask(const struct conn *conn, const struct conn_claim *claim)
 void conn_ask(struct conn *conn, const struct conn_asking *asking)
 {
 	struct upgrade_wait *wait = wait_create(asking);
-
 	bool is_decided = conn->route->backend->ops == NULL;
 
 	if (wait == NULL || (!is_decided && !conn_uplink_open(conn, asking->request))) {
