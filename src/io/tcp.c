@@ -23,7 +23,10 @@
 #define UNSENT_MAX 16384
 
 /* [bytes] Shared bytes are copied behind others up to here: cheaper than one more send. */
-#define COPY_MAX 4096
+#define COPY_MAX 16384
+/* The same while the kernel has not taken what is before them: they may wait for long, in the
+ * queues of many, and are worth more than the struct that refers to them. */
+#define COPY_MAX_STUCK 512
 
 /* While starved: how often to look whether descriptors are to be had again. */
 #define STARVED_RETRY_NS (100 * NS_PER_MS)
@@ -200,7 +203,9 @@ int tcp_write(struct tcp *tcp, const void *data, size_t len)
 
 int tcp_write_shared(struct tcp *tcp, struct shared_bytes *bytes)
 {
-	if (bytes->len == 0 || (tcp->pending != NULL && bytes->len <= COPY_MAX))
+	size_t copy_max = tcp->sending == NULL ? COPY_MAX : COPY_MAX_STUCK;
+
+	if (bytes->len == 0 || (tcp->pending != NULL && bytes->len <= copy_max))
 		return tcp_write(tcp, bytes->data, bytes->len);
 	check_writable(tcp);
 	struct outbuf *outbuf = outbuf_get_shared(&tcp->loop->outbufs, bytes);

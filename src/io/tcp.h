@@ -103,9 +103,9 @@ int tcp_write(struct tcp *tcp, const void *data, size_t len);
 
 /* Appends bytes that many streams hold at once, without copying them: the queue keeps a
  * reference. So a large message to many is in memory once, however many of them are slow,
- * and one of any size costs less (docs/benchmarks.md has what was measured). Behind other
- * bytes a short run, of up to 4 KiB, is copied all the same: it leaves with them in one
- * send, which is cheaper than a second one. 0 or -ENOMEM. */
+ * and one of any size costs less. A short run behind other bytes is copied all the same, so
+ * that they leave in one send: up to 16 KiB if the kernel has taken all that was before them,
+ * else up to 512 bytes. docs/benchmarks.md has what was measured. 0 or -ENOMEM. */
 int tcp_write_shared(struct tcp *tcp, struct shared_bytes *bytes);
 
 /* Bytes that wait in the program: not yet taken by the kernel. */

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * fan_out_speed.c - what one message to many costs on the loop: copied or shared.
  *
- * Usage: fan_out_speed [MEMBERS [ROUNDS]]
+ * Usage: fan_out_speed [MEMBERS [ROUNDS [PASSES]]]
  *
  * The members are sockets of a process of their own, which discards what comes. Each round
  * queues one message for every member, spread over turns as the gateway does, and waits until
  * the kernel has taken all of it. CPU is that of this process, user and kernel, for each
- * message delivered. */
+ * message delivered: the median of the passes, which take turns. "Behind": a short message of
+ * the member's own is queued first in the same turn. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,7 @@
 
 #define TURN_VISITS_MAX 1024
 #define TURN_BYTES_MAX  1048576
+#define PASSES_MAX      99
 
 struct bench {
 	struct loop *loop;
@@ -38,6 +40,7 @@ struct bench {
 	unsigned rounds;
 	struct shared_bytes *message;
 	bool is_shared;
+	bool is_behind;
 	struct loop_task turn;
 };
 
@@ -81,6 +84,17 @@ static pid_t members_start(const struct net_addr *addr, size_t count)
 
 /* --- rounds --- */
 
+static void deliver(struct tcp *tcp)
+{
+	static const uint8_t own[64];
+	const struct shared_bytes *message = bench->message;
+
+	if (bench->is_behind)
+		CHECK(tcp_write(tcp, own, sizeof(own)) == 0);
+	CHECK((bench->is_shared ? tcp_write_shared(tcp, bench->message)
+				: tcp_write(tcp, message->data, message->len)) == 0);
+}
+
 static void run_turn(struct loop_task *task)
 {
 	size_t bytes = 0;
@@ -88,12 +102,7 @@ static void run_turn(struct loop_task *task)
 	for (size_t i = 0; i < TURN_VISITS_MAX && bytes < TURN_BYTES_MAX; i++) {
 		if (bench->next == bench->count)
 			return;
-		struct tcp *tcp = &bench->members[bench->next++];
-		int r = bench->is_shared
-				? tcp_write_shared(tcp, bench->message)
-				: tcp_write(tcp, bench->message->data, bench->message->len);
-
-		CHECK(r == 0);
+		deliver(&bench->members[bench->next++]);
 		bytes += bench->message->len;
 	}
 	loop_post(bench->loop, task);
@@ -176,28 +185,53 @@ static double cpu_us(void)
 	return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
 }
 
-static void row(const char *engine, size_t len, bool is_shared, unsigned rounds)
+static void rounds_run(unsigned rounds)
 {
+	bench->rounds = rounds;
+	round_start();
+	loop_run(bench->loop);
+}
+
+/* [us] for each message delivered. */
+static double pass(unsigned rounds)
+{
+	rounds_run(1); /* buffers and windows grow */
+	double before = cpu_us();
+
+	rounds_run(rounds);
+	return (cpu_us() - before) / ((double)rounds * (double)bench->count);
+}
+
+static int compare(const void *a, const void *b)
+{
+	double first = *(const double *)a, second = *(const double *)b;
+
+	return (first > second) - (first < second);
+}
+
+static void row(const char *engine, size_t len, bool is_behind, unsigned rounds, unsigned passes)
+{
+	double us[2][PASSES_MAX];
+
 	bench->message = shared_bytes_create(len);
 	memset(bench->message->data, 'x', len);
-	bench->is_shared = is_shared;
-	bench->rounds = 2; /* buffers and windows grow */
-	round_start();
-	loop_run(bench->loop);
-	bench->rounds = rounds;
-	double cpu_before = cpu_us();
-
-	round_start();
-	loop_run(bench->loop);
-	printf("%-9s %8zu B  %-7s %8.2f us\n", engine, len, is_shared ? "shared" : "copied",
-	       (cpu_us() - cpu_before) / ((double)rounds * (double)bench->count));
+	bench->is_behind = is_behind;
+	for (unsigned i = 0; i < passes; i++)
+		for (int is_shared = 0; is_shared < 2; is_shared++) {
+			bench->is_shared = is_shared;
+			us[is_shared][i] = pass(rounds);
+		}
+	for (int is_shared = 0; is_shared < 2; is_shared++)
+		qsort(us[is_shared], passes, sizeof(double), compare);
+	printf("%-9s %8zu B %-7s copied %6.2f us  shared %6.2f us\n", engine, len,
+	       is_behind ? "behind" : "", us[0][passes / 2], us[1][passes / 2]);
 	fflush(stdout);
 	shared_bytes_unref(&bench->message);
 }
 
-static void run_engine(enum loop_engine engine, size_t count, unsigned rounds)
+static void run_engine(enum loop_engine engine, size_t count, unsigned rounds, unsigned passes)
 {
-	static const size_t sizes[] = {64, 1024, 4096, 16384, 65536};
+	static const size_t sizes[] = {64, 1024, 4096, 8192, 16384};
 	struct net_addr addr;
 	struct loop_options options = {.engine = engine, .max_sockets = (uint32_t)count + 16};
 
@@ -216,8 +250,8 @@ static void run_engine(enum loop_engine engine, size_t count, unsigned rounds)
 	CHECK(listener_open(&bench->listener, bench->loop, fd) == 0);
 	loop_run(bench->loop);
 	for (size_t i = 0; i < ARRAY_LEN(sizes); i++)
-		for (int is_shared = 0; is_shared < 2; is_shared++)
-			row(loop_engine_name(engine), sizes[i], is_shared, rounds);
+		for (int is_behind = 0; is_behind < 2; is_behind++)
+			row(loop_engine_name(engine), sizes[i], is_behind, rounds, passes);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	loop_run(bench->loop);
@@ -231,9 +265,15 @@ static void run_engine(enum loop_engine engine, size_t count, unsigned rounds)
 int main(int argc, char **argv)
 {
 	size_t count = argc > 1 ? strtoul(argv[1], NULL, 10) : 10000;
-	unsigned rounds = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 20;
+	unsigned rounds = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 5;
+	unsigned passes = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : 5;
 
-	run_engine(LOOP_ENGINE_EPOLL, count, rounds);
-	run_engine(LOOP_ENGINE_IO_URING, count, rounds);
+	if (count == 0 || rounds == 0 || passes == 0 || passes > PASSES_MAX) {
+		fprintf(stderr, "usage: fan_out_speed [MEMBERS [ROUNDS [PASSES, 1..%d]]]\n",
+			PASSES_MAX);
+		return 2;
+	}
+	run_engine(LOOP_ENGINE_EPOLL, count, rounds, passes);
+	run_engine(LOOP_ENGINE_IO_URING, count, rounds, passes);
 	return 0;
 }

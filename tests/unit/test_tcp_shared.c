@@ -64,6 +64,27 @@ static void test_bytes_are_shared_but_short_ones_copied_behind_others(void **sta
 	shared_bytes_unref(&small);
 }
 
+/* Many slow ones cost little, whatever the size of the message. */
+static void test_what_waits_for_a_slow_reader_is_not_copied(void **state)
+{
+	struct io_fixture *f = *state;
+	struct seen seen;
+	int peer;
+	struct stream *stream = stream_pair(f, LOOPBACK, &seen, &peer);
+	struct shared_bytes *first = bytes_new(4 * 1048576, 1), *next = bytes_new(1000, 2);
+
+	assert_int_equal(tcp_write_shared(&stream->tcp, first), 0);
+	io_run_for(f, 10 * NS_PER_MS); /* nobody reads */
+	for (unsigned i = 0; i < 100; i++)
+		assert_int_equal(tcp_write_shared(&stream->tcp, next), 0);
+	assert_int_equal(next->references, 101);
+	stream_close_and_wait(f, stream);
+	assert_int_equal(first->references + next->references, 2);
+	close(peer);
+	shared_bytes_unref(&first);
+	shared_bytes_unref(&next);
+}
+
 /* --- order --- */
 
 struct model {
@@ -206,6 +227,7 @@ int main(void)
 	struct CMUnitTest tests[] = {
 		ON_EPOLL(test_the_last_reference_frees),
 		ON_BOTH(test_bytes_are_shared_but_short_ones_copied_behind_others),
+		ON_BOTH(test_what_waits_for_a_slow_reader_is_not_copied),
 		ON_BOTH(test_order_is_kept_with_a_slow_reader),
 		ON_BOTH(test_close_gives_back_what_is_queued),
 		ON_BOTH(test_shutdown_waits_for_shared_bytes),
