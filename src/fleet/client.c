@@ -14,7 +14,7 @@ void fleet_home_init(struct fleet_home *home, struct fleet *fleet, struct loop *
 bool fleet_home_is_idle(const struct fleet_home *home)
 {
 	return home->clients == 0 && home->questions == 0 && home->groups.interests == 0 &&
-	       list_is_empty(&home->asks);
+	       home->groups.fan_outs == 0 && list_is_empty(&home->asks);
 }
 
 void fleet_home_finish(struct fleet_home *home)

@@ -29,7 +29,7 @@ struct share {
 
 struct broadcast {
 	struct loop *home;
-	void (*on_done)(void *arg, const struct broadcast_result *result); /* or NULL */
+	void (*on_done)(void *arg, const struct broadcast_result *result);
 	void *arg;
 	const char *route;              /* NULL: all */
 	char group[GROUP_NAME_MAX + 1]; /* "": none */
@@ -59,8 +59,7 @@ static void run_done(struct loop_task *task)
 		sum.cut += broadcast->shares[i].result.cut;
 		sum.failed += broadcast->shares[i].result.failed;
 	}
-	if (broadcast->on_done != NULL)
-		broadcast->on_done(broadcast->arg, &sum);
+	broadcast->on_done(broadcast->arg, &sum);
 	broadcast_free(broadcast);
 }
 
@@ -252,6 +251,16 @@ void broadcast_refused(struct fleet_home *home, const struct fan_out *what, cons
 			 F_UINT("suppressed", suppressed));
 }
 
+/* Until then the worker's loop must not end. */
+static void on_arrived_done(void *arg, const struct broadcast_result *result)
+{
+	struct fleet_home *home = arg;
+
+	(void)result; /* counted in the worker's stats */
+	home->groups.fan_outs--;
+	home->on_gone(home);
+}
+
 void broadcast_arrived(struct fleet_home *home, const struct fan_out *what)
 {
 	struct worker *worker = CONTAINER_OF(home, struct worker, home);
@@ -262,12 +271,17 @@ void broadcast_arrived(struct fleet_home *home, const struct fan_out *what)
 		return;
 	}
 	struct broadcast *broadcast = broadcast_create(
-		&(struct broadcast_order){.what = *what, .home = worker->loop}, 1);
+		&(struct broadcast_order){.what = *what,
+					  .home = worker->loop,
+					  .on_done = on_arrived_done,
+					  .arg = home},
+		1);
 
 	if (broadcast == NULL) {
 		broadcast_refused(home, what, "memory is out");
 		return;
 	}
+	home->groups.fan_outs++;
 	broadcast->shares[0].worker = worker;
 	loop_post(worker->loop, &broadcast->shares[0].task);
 	close_share(broadcast);

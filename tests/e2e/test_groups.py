@@ -5,6 +5,7 @@ import concurrent.futures
 import http.client
 import json
 import select
+import signal
 import time
 import urllib.parse
 
@@ -483,6 +484,24 @@ def test_a_node_is_subscribed_only_while_it_has_members(nodes):
         here.wait_metric("bus_subscriptions", connected)
         joined(asked, "g", "a")
     here.wait_metric("bus_subscriptions", idle)
+
+
+def test_messages_from_the_bus_do_not_disturb_the_end(nodes):
+    """They come until the last client is gone; the gateway must exit 0 all the same."""
+    hub, [(here, asked), _] = nodes(server={"close_timeout": "100ms"})
+    clients = [here.open(f"/ws/c-{n}") for n in range(50)]
+    with hub.connect() as nats:
+        for n in range(50):
+            joined(asked, "g", f"c-{n}")
+        wait_for(clients[0], lambda: nats.publish("gatehouse.group.g", "warm"),
+                 (wsraw.TEXT, b"warm"))
+        here.signal(signal.SIGTERM)
+        while here.process.poll() is None:
+            for subject in ("gatehouse.group.g", "gatehouse.all.ws"):
+                nats.publish(subject, b"x" * 1000)
+    here.stop()
+    for client in clients:
+        client.close()
 
 
 def test_join_and_leave_work_from_any_node_and_over_the_bus(nodes):
