@@ -4,6 +4,7 @@ is left when a gateway, a broker or a cable dies."""
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -12,6 +13,7 @@ from cluster import (BROKERS, GATEWAYS, NAMES, SECONDS, Cluster, Node, brokers_o
 from conftest import ENGINES, FAULTS
 from natsraw import Client, Message, NoResponders
 
+TAKEN_OVER = (4001, b"another connection of this client took over")
 ROUTE = {"path": "/ws/{client_id}"}
 STREAM = "EVENTS"
 DURABLE = {"name": "events", "type": "nats", "durable": "true", "stream": STREAM,
@@ -85,8 +87,10 @@ def status_of(answer: Message) -> int:
     return int(answer.headers["Gatehouse-Status"])
 
 
-def control(client: Client, client_id: str, command: str, **more) -> tuple[int, dict]:
-    answer = client.request(f"gatehouse.ctl.ws.{client_id}", json.dumps({"command": command} | more))
+def control(client: Client, client_id: str, command: str, *, within: float = SECONDS,
+            **more) -> tuple[int, dict]:
+    answer = client.request(f"gatehouse.ctl.ws.{client_id}", json.dumps({"command": command} | more),
+                            timeout=within)
     return status_of(answer), answer.json
 
 
@@ -96,7 +100,7 @@ def send(client: Client, client_id: str, text: str) -> int:
 
 def is_there(client: Client, client_id: str) -> bool:
     try:
-        return control(client, client_id, "inspect")[0] == 200
+        return control(client, client_id, "inspect", within=0.5)[0] == 200
     except (NoResponders, TimeoutError):
         return False
 
@@ -202,6 +206,75 @@ def test_events_of_all_nodes_reach_a_subscriber_at_any_broker(cluster, bus):
         elif kind == "gatehouse.client.disconnected":
             ended.add(client_id)
     assert bodies == {client_id: list(map(str, range(20))) for client_id in bodies}
+
+
+def test_a_call_crosses_nodes_and_brings_the_client_s_answer_back(cluster, bus):
+    nodes = cluster.start(routes=[ROUTE | {"rpc": "json-rpc"}])
+    with nodes[0].open(f"/ws/{device(0)}") as client, ThreadPoolExecutor() as threads:
+        wait_there(bus(1), device(0))
+        call = {"method": "reboot", "params": {"hard": True}}
+        by_api = threads.submit(nodes[2].api.post, f"/clients/ws/{device(0)}/call",
+                                json.dumps(call).encode(), type="application/json")
+        answer_call(client, call, {"by": "node"})
+        assert by_api.result()["payload"] == {"by": "node"}
+        by_bus = threads.submit(control, bus(2), device(0), "call", **call)
+        answer_call(client, call, {"by": "broker"})
+        status, body = by_bus.result()
+        assert status == 200 and body["payload"] == {"by": "broker"}
+
+
+def answer_call(client: wsraw.Client, call: dict, result: dict) -> None:
+    question = json.loads(read_text(client))
+    assert call.items() <= question.items()
+    client.send_frame(wsraw.TEXT, json.dumps(
+        {"jsonrpc": "2.0", "id": question["id"], "result": result}).encode())
+
+
+def test_groups_and_broadcasts_reach_members_on_every_node_once(cluster, bus):
+    nodes = cluster.start()
+    clients = connect_each(nodes)
+    sender = bus(0)
+    wait_there(sender, *map(device, range(3)))
+    for number in (0, 1):  # by a node where the member is not
+        nodes[2].api.ask("PUT", f"/groups/tills/members/ws/{device(number)}")
+    wait_until(lambda: sum("gatehouse.group.tills" in subjects(cluster, node) for node in nodes) == 2,
+               "two nodes with members")
+    for text in ("1", "2"):
+        sender.publish("gatehouse.group.tills", text)
+    sender.publish("gatehouse.all.ws", "all")
+    # What one broker got from one client stays in its order.
+    assert [read_text(clients[number]) for number in (0, 1, 0, 1, 0, 1)] == \
+        ["1", "1", "2", "2", "all", "all"]
+    assert read_text(clients[2]) == "all"
+    nodes[1].api.ask("DELETE", f"/groups/tills/members/ws/{device(0)}")
+    wait_until(lambda: "gatehouse.group.tills" not in subjects(cluster, nodes[0]), "no members")
+    nodes[0].api.post("/groups/tills/messages", b"to one", type="text/plain; charset=utf-8")
+    assert read_text(clients[1]) == "to one"
+    for client in clients:
+        client.echo(b"nothing behind it")
+    close(clients)
+
+
+def subjects(cluster: Cluster, node: Node) -> set[str]:
+    broker = cluster.brokers.of(node.host)
+    return (broker and broker.subjects_of(node.host)) or set()
+
+
+def test_the_newest_connection_takes_over_on_whatever_node(cluster, bus):
+    nodes = cluster.start()
+    older = nodes[0].open("/ws/one")
+    for node in (nodes[1], nodes[2], nodes[0], nodes[0], nodes[1]):
+        newer = node.open("/ws/one")
+        assert older.read_close() == TAKEN_OVER
+        older.close()
+        older = newer
+    wait_there(bus(0), "one")
+    for text in ("1", "2", "3"):
+        assert send(bus(0), "one", text) == 200
+        assert read_text(older) == text
+    for node in nodes:
+        node.wait_metric("clients", 1 if node is nodes[1] else 0)
+    older.close()
 
 
 # --- a gateway dies ---
@@ -369,6 +442,33 @@ def test_a_gateway_that_is_cut_off_from_its_broker_goes_to_another(cluster, bus)
         assert send(bus(number), device(0), "10") == 200
         assert [read_text(client) for _ in range(11)] == list(map(str, range(11)))
         client.echo(b"nothing behind it")
+
+
+def test_of_a_client_on_both_sides_of_a_cut_exactly_one_is_left(cluster, bus):
+    nodes = cluster.start()
+    sender = bus(0)
+    with nodes[0].open("/ws/both") as cut_off, nodes[0].open("/ws/alone") as alone:
+        wait_there(sender, "both", "alone")
+        cluster.isolate(nodes[0])
+        nodes[0].wait_health("degraded", "bus")
+        with nodes[1].open("/ws/both") as newer:
+            cut_off.echo(b"knows nothing of it")
+            sender = bus(0)
+            wait_there(sender, "both")
+            assert send(sender, "both", "to the newer one") == 200
+            assert read_text(newer) == "to the newer one"
+            cluster.network.heal()
+            assert cut_off.read_close() == TAKEN_OVER
+            nodes[0].wait_health("ready")
+            sender = bus(0)
+            wait_there(sender, "both", "alone")
+            for node in nodes:
+                node.api.send("both", node.host)
+            assert [read_text(newer) for _ in nodes] == [node.host for node in nodes]
+            newer.echo(b"still there")
+        alone.echo(b"still there")
+        assert send(sender, "alone", "back") == 200
+        assert read_text(alone) == "back"
 
 
 def test_what_changed_during_a_cut_holds_after_it(cluster, bus):
