@@ -15,13 +15,13 @@
 #define LINE_MAX_BYTES 4096
 
 /* How long a thread waits for another one that is writing its line. */
-#define PATIENCE_NS 2000000
+#define PATIENCE_NS (10 * NS_PER_MS)
 
 static enum log_level lowest_level = LOG_LEVEL_INFO;
 static enum log_format line_format = LOG_FORMAT_LOGFMT;
 
 static pthread_mutex_t write_lock = PTHREAD_MUTEX_INITIALIZER;
-static uint64_t dropped_lines; /* under write_lock: lost since the last line that got out */
+static uint64_t dropped_lines; /* atomic: lost since the last line that got out */
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 
@@ -138,6 +138,7 @@ static void line_add_field(struct line *line, const struct log_field *field)
 static void line_compose(struct line *line, enum log_level level, const char *message,
 			 const struct log_field *fields, size_t count)
 {
+	uint64_t dropped = __atomic_exchange_n(&dropped_lines, 0, __ATOMIC_RELAXED);
 	char when[CLOCK_TEXT_MAX];
 
 	clock_wall_format(clock_wall_ns(), when);
@@ -146,8 +147,8 @@ static void line_compose(struct line *line, enum log_level level, const char *me
 	line_add_field(line, &F_TEXT("time", when));
 	line_add_field(line, &F_TEXT("level", level_names[level]));
 	line_add_field(line, &F_TEXT("msg", message));
-	if (dropped_lines > 0)
-		line_add_field(line, &F_UINT("dropped_lines", dropped_lines));
+	if (dropped > 0)
+		line_add_field(line, &F_UINT("dropped_lines", dropped));
 	for (size_t i = 0; i < count && !line->is_cut; i++) {
 		size_t before = line->len;
 
@@ -186,15 +187,16 @@ void log_write(enum log_level level, const char *message, const struct log_field
 	deadline.tv_nsec %= (long)NS_PER_S;
 	/* Another process that shares the pipe may fill it between poll and write; then one
 	 * of our threads is stuck, and the others go on without. */
-	if (pthread_mutex_timedlock(&write_lock, &deadline) != 0)
+	if (pthread_mutex_timedlock(&write_lock, &deadline) != 0) {
+		__atomic_fetch_add(&dropped_lines, 1, __ATOMIC_RELAXED);
 		return;
+	}
 	if (can_write()) {
 		line_compose(&line, level, message, fields, count);
-		dropped_lines = 0;
 		while (write(STDERR_FILENO, line.text, line.len) < 0 && errno == EINTR)
 			;
 	} else {
-		dropped_lines++;
+		__atomic_fetch_add(&dropped_lines, 1, __ATOMIC_RELAXED);
 	}
 	pthread_mutex_unlock(&write_lock);
 }

@@ -29,6 +29,7 @@ struct fleet {
 	bool is_clustered;              /* the bus leads to other nodes and programs */
 	struct command_stats *commands; /* the server's */
 	struct rpc_stats *rpc;          /* likewise */
+	bool has_change;                /* atomic: of the bus, that nobody has heeded */
 	uint64_t connects;              /* atomic: how often the bus found a broker */
 	struct takeover_stats takeovers;
 	struct group_registry *groups; /* outlives the clients */

@@ -44,14 +44,23 @@ static void heed_status(struct fleet *fleet, struct bus *bus)
 	}
 }
 
-/* In a thread of the bus, perhaps before its maker has it. */
+/* A change is heeded once, by whoever finds both it and the bus: its first ones may come
+ * before its maker has it. */
+static void heed_change(struct fleet *fleet)
+{
+	struct bus *bus = __atomic_load_n(&fleet->bus, __ATOMIC_SEQ_CST);
+
+	if (bus != NULL && __atomic_exchange_n(&fleet->has_change, false, __ATOMIC_SEQ_CST))
+		heed_status(fleet, bus);
+}
+
+/* In a thread of the bus. */
 static void on_status(void *arg)
 {
 	struct fleet *fleet = arg;
-	struct bus *bus = __atomic_load_n(&fleet->bus, __ATOMIC_ACQUIRE);
 
-	if (bus != NULL)
-		heed_status(fleet, bus);
+	__atomic_store_n(&fleet->has_change, true, __ATOMIC_SEQ_CST);
+	heed_change(fleet);
 }
 
 static int nats_open(struct fleet *fleet, struct bus_options options, struct bus **out_bus,
@@ -112,7 +121,8 @@ int fleet_bus_open(struct fleet *fleet, struct fleet_error *out_error)
 			 "the bus could not be made: %s; check bus.urls and the other options of "
 			 "bus, and the limits on memory and threads",
 			 strerror(-r));
-	__atomic_store_n(&fleet->bus, bus, __ATOMIC_RELEASE);
+	__atomic_store_n(&fleet->bus, bus, __ATOMIC_SEQ_CST);
+	heed_change(fleet);
 	return r;
 }
 
