@@ -215,8 +215,12 @@ int groups_client_enter(struct client *client)
 
 void groups_client_leave(struct client *client)
 {
-	while (!list_is_empty(&client->groups.seats))
-		seat_leave(CONTAINER_OF(client->groups.seats.next, struct seat, in_client));
+	struct list_node *seats = &client->groups.seats;
+
+	for (struct list_node *node = seats->next, *after; node != seats; node = after) {
+		after = node->next;
+		seat_leave(CONTAINER_OF(node, struct seat, in_client));
+	}
 	if (!client->groups.has_route)
 		return;
 	struct route_interest *route = route_of(client);

@@ -32,7 +32,7 @@ int name_table_insert(struct name_table *table, size_t index, struct named *item
 {
 	if (table->count == table->cap) {
 		size_t cap = MAX(2 * table->cap, (size_t)16);
-		struct named **items = reallocarray(table->items, cap, sizeof(*items));
+		struct named **items = reallocarray(table->items, cap, sizeof(void *));
 
 		if (items == NULL)
 			return -ENOMEM;
@@ -40,7 +40,7 @@ int name_table_insert(struct name_table *table, size_t index, struct named *item
 		table->cap = cap;
 	}
 	memmove(&table->items[index + 1], &table->items[index],
-		(table->count - index) * sizeof(*table->items));
+		(table->count - index) * sizeof(void *));
 	table->items[index] = item;
 	table->count++;
 	return 0;
@@ -54,7 +54,7 @@ void name_table_remove(struct name_table *table, const struct named *item)
 	CHECK(is_there && table->items[index] == item);
 	table->count--;
 	memmove(&table->items[index], &table->items[index + 1],
-		(table->count - index) * sizeof(*table->items));
+		(table->count - index) * sizeof(void *));
 }
 
 void name_table_finish(struct name_table *table)

@@ -225,8 +225,10 @@ void nodes_close(struct nodes **nodes)
 		json_object_set_new(facts, "status", json_string("left"));
 	publish(self, facts);
 	loop_timer_stop(self->options.loop, &self->timer);
-	while (!list_is_empty(&self->others))
-		forget(self, CONTAINER_OF(self->others.next, struct node, node));
+	for (struct list_node *at = self->others.next, *next; at != &self->others; at = next) {
+		next = at->next;
+		forget(self, CONTAINER_OF(at, struct node, node));
+	}
 	bus_unsubscribe(&self->subscription, on_closed);
 }
 

@@ -29,8 +29,7 @@ int backends_create(const struct config *config, const char *node, struct bus *b
 		    struct backends **out_backends, struct backend_error *out_error)
 {
 	size_t count = config->backend_count;
-	struct backends *backends = calloc(1,
-					   sizeof(*backends) + count * sizeof(backends->items[0]));
+	struct backends *backends = calloc(1, sizeof(*backends) + count * sizeof(void *));
 	int r = 0;
 
 	if (backends == NULL) {

@@ -32,8 +32,11 @@ void event_queue_init(struct event_queue *queue, struct backend_stats *stats)
 
 void event_queue_finish(struct event_queue *queue)
 {
-	while (!list_is_empty(&queue->events))
-		event_queue_end(queue, event_queue_first(queue), EVENT_DROPPED);
+	for (struct list_node *node = queue->events.next, *after; node != &queue->events;
+	     node = after) {
+		after = node->next;
+		event_queue_end(queue, CONTAINER_OF(node, struct event, node), EVENT_DROPPED);
+	}
 }
 
 int event_queue_append(struct event_queue *queue, enum event_type type,

@@ -41,7 +41,7 @@ struct stats {
 	uint64_t fan_out_delivered; /* of the messages sent: to each of many */
 	uint64_t fan_out_cut;
 	uint64_t fan_out_refused; /* of the bus, and no good ones */
-	uint64_t received_bytes; /* on WebSocket connections, frame heads included */
+	uint64_t received_bytes;  /* on WebSocket connections, frame heads included */
 	uint64_t sent_bytes;
 	uint64_t pings_sent;
 	uint64_t stalls;

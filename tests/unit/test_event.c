@@ -298,7 +298,8 @@ static void test_secret_files(void **state)
 		ASSERT_ROW((r == 0) == (rows[i].count > 0), rows[i].text);
 		ASSERT_ROW(secrets.count == rows[i].count, rows[i].text);
 		if (r < 0)
-			ASSERT_ROW(strstr(error, rows[i].wrong) != NULL, error);
+			ASSERT_ROW(rows[i].wrong != NULL && strstr(error, rows[i].wrong) != NULL,
+				   error);
 		secrets_finish(&secrets);
 	}
 	char error[256];

@@ -243,10 +243,10 @@ static void test_problem_tells_reason_seen_and_allowed(void **state)
 	struct http_reply reply = {0};
 
 	http_reply_problem_about(&reply, &(struct problem){.status = 400,
-								.detail = "No.",
-								.reason = "query",
-								.seen = SLICE_LITERAL("0"),
-								.allowed = "1..1000"});
+							   .detail = "No.",
+							   .reason = "query",
+							   .seen = SLICE_LITERAL("0"),
+							   .allowed = "1..1000"});
 	json_t *body = body_of(&reply);
 
 	assert_int_equal(reply.status, 400);
