@@ -114,14 +114,14 @@ def unit(build: str) -> Count:
     return count
 
 
-def e2e(build: str, expression: str | None, marker: str | None = None) -> Count:
+def e2e(build: str, expression: str | None, *options: str) -> Count:
     """End-to-end tests against the binary of one build directory."""
     results = LOGS / f"e2e-{build}.xml"
     results.unlink(missing_ok=True)
     command = ["/usr/bin/python3", "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider",
                "-n", "4", f"--junit-xml={results}", "tests/e2e"]
     command += ["-k", expression] if expression else []
-    command += ["-m", marker] if marker else []
+    command += options
     env = {"GATEHOUSE_BIN": str(ROOT / "build" / build / "gatehouse"), "PATH": str(tools_path())}
     code, text = run(f"e2e-{build}", without_aslr(build) + command, 900, SANITIZERS | env)
     if code == 5 and expression:
@@ -167,9 +167,9 @@ def plan(options: argparse.Namespace) -> list[tuple[str, str | None, object]]:
         ("tsan", "unit tests, thread sanitizer", "tsan", lambda: unit("tsan")),
         ("e2e", "end-to-end tests", "release", lambda: e2e("release", expression)),
         ("asan", "end-to-end tests, address and undefined sanitizers", "asan",
-         lambda: e2e("asan", expression)),
+         lambda: e2e("asan", expression, "--one-engine")),
         ("tsan", "end-to-end tests, thread sanitizer", "tsan",
-         lambda: e2e("tsan", expression, "tsan")),
+         lambda: e2e("tsan", expression, "-m", "tsan")),
         ("fuzz", f"fuzzers, {FUZZ_SECONDS} s each", "fuzz", fuzz),
     ]
     return [step[1:] for step in steps if step[0] in wanted

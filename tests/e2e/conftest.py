@@ -12,6 +12,7 @@ import pathlib
 import re
 import signal
 import subprocess
+import zlib
 
 import pytest
 
@@ -25,6 +26,25 @@ FAULTS = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime err
 SAMPLE = re.compile(r'^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)$')
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 LOG_FIELD = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\S+)')
+
+
+def pytest_addoption(parser):
+    parser.addoption("--one-engine", action="store_true",
+                     help="each test on one of the engines, by its name: about half on each")
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--one-engine"):
+        return
+    kept, left_out = [], []
+    for item in items:
+        params = getattr(item, "callspec", None) and item.callspec.params
+        engine = params.get("engine") if params else None
+        name = item.nodeid.replace(str(engine), "")
+        chosen = ENGINES[zlib.crc32(name.encode()) % len(ENGINES)]
+        (kept if engine in (None, chosen) else left_out).append(item)
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = kept
 
 
 def pytest_configure(config):

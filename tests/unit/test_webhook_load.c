@@ -87,6 +87,7 @@ static void test_thousand_calls_in_flight_at_once(void **state)
 	(void)state;
 	hook_init(&hook);
 	hook.options.max_in_flight = COUNT;
+	hook.options.timeout_ms = 60000; /* a thousand threads answer */
 	hook_open(&hook, gated, 1);
 	struct hook_call *calls = calls_create(&hook, COUNT);
 
