@@ -315,31 +315,3 @@ uint64_t call_table_deadline_ns(const struct call_table *table)
 		earliest = MIN(earliest, call_of(node)->deadline_ns);
 	return earliest;
 }
-
-/* The other direction. */
-
-/* FNV-1a; never 0. */
-static uint64_t id_hash(struct slice id)
-{
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-	for (size_t i = 0; i < id.len; i++)
-		hash = (hash ^ id.data[i]) * UINT64_C(0x100000001b3);
-	return hash != 0 ? hash : 1;
-}
-
-bool peer_call_begin(struct peer_call *peer, struct slice id)
-{
-	if (peer->id_hash != 0)
-		return false;
-	peer->id_hash = id_hash(id);
-	return true;
-}
-
-bool peer_call_end(struct peer_call *peer, struct slice id)
-{
-	if (peer->id_hash == 0 || peer->id_hash != id_hash(id))
-		return false;
-	peer->id_hash = 0;
-	return true;
-}

@@ -121,18 +121,3 @@ uint64_t call_table_deadline_ns(const struct call_table *table);
 
 /* The connection is gone: tells every call; from now on calls are refused. */
 void call_table_lose(struct call_table *table);
-
-/* --- The other direction --- */
-
-/* The call of the client to the back end that is open. Zero-initialise. The id is kept as
- * a hash: two ids that share one are the doing of a client that harms only itself. */
-struct peer_call {
-	uint64_t id_hash; /* 0: none is open */
-};
-
-/* The client calls under this id (unescaped). False if a call of it is open already: a
- * breach of OCPP, and what to do about it is the caller's; the first one stays open. */
-bool peer_call_begin(struct peer_call *peer, struct slice id);
-
-/* An answer goes to the client. True if it was that of the open call, which it ends. */
-bool peer_call_end(struct peer_call *peer, struct slice id);

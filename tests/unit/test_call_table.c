@@ -312,22 +312,6 @@ static void test_on_done_may_cancel_those_behind_it_and_add_others(void **state)
 	table_end(table);
 }
 
-static void test_peer_calls(void **state)
-{
-	(void)state;
-	struct peer_call peer = {0};
-
-	assert_false(peer_call_end(&peer, SLICE_LITERAL("a")));
-	assert_true(peer_call_begin(&peer, SLICE_LITERAL("a")));
-	assert_false(peer_call_begin(&peer, SLICE_LITERAL("b")));
-	assert_false(peer_call_begin(&peer, SLICE_LITERAL("a")));
-	assert_false(peer_call_end(&peer, SLICE_LITERAL("b")));
-	assert_true(peer_call_end(&peer, SLICE_LITERAL("a")));
-	assert_false(peer_call_end(&peer, SLICE_LITERAL("a")));
-	assert_true(peer_call_begin(&peer, SLICE_LITERAL("")));
-	assert_true(peer_call_end(&peer, (struct slice){0}));
-}
-
 /* --- A naive model: what was sent and what waits, in plain arrays --- */
 
 #define CALLS     12
@@ -566,7 +550,6 @@ int main(void)
 		cmocka_unit_test(test_a_cancelled_call_keeps_its_turn_until_its_deadline),
 		cmocka_unit_test(test_a_lost_connection_refuses),
 		cmocka_unit_test(test_on_done_may_cancel_those_behind_it_and_add_others),
-		cmocka_unit_test(test_peer_calls),
 		cmocka_unit_test(test_random_operations_do_as_a_naive_model),
 	};
 

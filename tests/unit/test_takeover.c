@@ -1,25 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * test_takeover.c - questions and claims about clients between two nodes, on both kinds of
  * bus. Two nodes are two directories with one bus. */
-#include "bus_unit.h"
-
-#include "fleet/client.h"
-
-struct node {
-	struct command_stats stats;
-	struct fleet fleet;
-	struct mailbox mailbox;
-	struct fleet_home home;
-	struct random_source random;
-};
-
-struct fixture {
-	struct bus_fixture *bus;
-	struct config config;
-	struct node nodes[2];
-};
-
-static struct fixture *fixture; /* of the test that runs, for session_ops */
+#include "fleet_unit.h"
 
 /* --- a client --- */
 
@@ -72,13 +54,7 @@ static void device_enter(struct device *device, struct node *node, uint64_t sinc
 /* Harmless the second time. */
 static void device_leave(struct device *device)
 {
-	struct presence *presence = device->session.presence;
-
-	if (presence_session(presence) == NULL)
-		return;
-	fleet_client_leave(&device->session);
-	presence_detach(presence);
-	directory_leave(device->node->fleet.directory, presence);
+	session_leave(&device->session, device->node);
 }
 
 static void device_finish(struct device *device)
@@ -130,66 +106,6 @@ static enum takeover_answer answer_to(struct asker *asker, struct node *node)
 	question_start(asker, node);
 	SPIN_UNTIL(&fixture->bus->io, asker->answers == 1);
 	return asker->answer;
-}
-
-/* --- both nodes, each in the test's loop --- */
-
-static void nothing(struct fleet_home *home)
-{
-	(void)home;
-}
-
-static void node_init(struct node *node, const char *name)
-{
-	node->fleet = (struct fleet){
-		.config = &fixture->config,
-		.node = name,
-		.directory = directory_create(),
-		.bus = fixture->bus->bus,
-		.is_clustered = true,
-		.commands = &node->stats,
-		.groups = group_registry_create(10),
-	};
-	assert_non_null(node->fleet.groups);
-	assert_non_null(node->fleet.directory);
-	mailbox_init(&node->mailbox);
-	mailbox_open(&node->mailbox, fixture->bus->io.loop);
-	fleet_home_init(&node->home, &node->fleet, fixture->bus->io.loop, nothing);
-	node->home.random = &node->random;
-}
-
-static int setup(void **state)
-{
-	static struct config_route routes[] = {{.name = (char *)"ws"}};
-
-	fixture = calloc(1, sizeof(*fixture));
-	assert_int_equal(bus_setup(state), 0);
-	fixture->bus = *state;
-	fixture->config.routes = routes;
-	fixture->config.route_count = ARRAY_LEN(routes);
-	fixture->config.bus.claim_timeout = 5000;
-	fixture->config.bus.announce_interval = 3600000;
-	node_init(&fixture->nodes[0], "gate-0");
-	node_init(&fixture->nodes[1], "gate-1");
-	*state = fixture;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	*state = fixture->bus;
-	for (size_t i = 0; i < 2; i++) {
-		struct node *node = &fixture->nodes[i];
-
-		SPIN_UNTIL(&fixture->bus->io, fleet_home_is_idle(&node->home));
-		mailbox_close(&node->mailbox);
-		mailbox_finish(&node->mailbox);
-		fleet_home_finish(&node->home);
-		group_registry_destroy(&node->fleet.groups);
-		directory_destroy(&node->fleet.directory);
-	}
-	free(fixture);
-	return bus_teardown(state);
 }
 
 /* --- questions --- */
