@@ -119,6 +119,7 @@ static void keep(struct nodes *nodes, json_t *facts)
 		if (node != NULL) {
 			list_append(&nodes->others, &node->node);
 			nodes->count++;
+			publish(nodes, own_facts(nodes)); /* it does not know of us yet */
 		}
 	}
 	if (node == NULL) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * nodes.h - which nodes there are, by what each says of itself every two seconds.
+ * nodes.h - which nodes there are, by what each says of itself every two seconds,
+ * and at once to one that is new.
  *
  * Layer: fleet. Belongs to one loop's thread; the embedded bus has this node alone. A node
  * that was not heard for six seconds is forgotten. Nothing is decided by this list: who is
