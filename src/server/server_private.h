@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * server_private.h - what a server consists of, for server.c and server_questions.c. */
+#pragma once
+
+#include <pthread.h>
+
+#include "server/server_nodes.h"
+#include "server/worker.h"
+
+/* One worker and what the server knows of it; guarded by server->mutex. */
+struct slot {
+	struct server *server;
+	struct worker *worker;
+	int error;
+	bool is_listening;
+	bool has_ended;
+};
+
+struct server {
+	struct server_options options;
+	struct backends *backends;
+	struct route_table *routes;
+	struct admission admission;
+	struct address_limit *address_limit; /* NULL: none */
+	struct directory *directory;
+	struct fleet fleet;
+	struct command_stats command_stats; /* the fleet's */
+	struct rpc_stats rpc_stats;         /* likewise */
+	struct server_nodes nodes;
+	struct service public_service;
+	struct service admin_service;
+	struct slot *slots; /* the workers', and behind them the admin's */
+	size_t worker_count;
+	uint64_t started_ns;
+	uint64_t listening; /* atomic; workers, without the admin's */
+	bool is_draining;   /* atomic */
+	int ended_fd;
+	pthread_mutex_t mutex;
+	pthread_cond_t changed;
+};

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * server_questions.c - what any thread may ask of a server. */
+#include "fleet/nodes.h"
+#include "server/server_private.h"
+
+enum server_status server_status(const struct server *server)
+{
+	if (__atomic_load_n(&server->is_draining, __ATOMIC_RELAXED))
+		return SERVER_DRAINING;
+	return server_workers_listening(server) == server->worker_count ? SERVER_READY
+									: SERVER_STARTING;
+}
+
+void server_stats(const struct server *server, struct stats *out_sum)
+{
+	struct stats sum = {0};
+
+	pthread_mutex_t *mutex = (pthread_mutex_t *)&server->mutex;
+
+	pthread_mutex_lock(mutex);
+	for (size_t i = 0; i < server->worker_count; i++)
+		if (server->slots[i].worker != NULL)
+			stats_merge(&sum, &server->slots[i].worker->stats);
+	pthread_mutex_unlock(mutex);
+	*out_sum = sum;
+}
+
+uint64_t server_fullest_worker(const struct server *server)
+{
+	pthread_mutex_t *mutex = (pthread_mutex_t *)&server->mutex;
+	uint64_t most = 0;
+
+	pthread_mutex_lock(mutex);
+	for (size_t i = 0; i < server->worker_count; i++)
+		if (server->slots[i].worker != NULL)
+			most = MAX(most, __atomic_load_n(&server->slots[i].worker->stats.sockets,
+							 __ATOMIC_RELAXED));
+	pthread_mutex_unlock(mutex);
+	return most;
+}
+
+uint64_t server_fullest_address(const struct server *server)
+{
+	return server->address_limit == NULL ? 0 : address_limit_fullest(server->address_limit);
+}
+
+uint64_t server_connections(const struct server *server)
+{
+	return admission_current(&server->admission);
+}
+
+uint64_t server_clients(const struct server *server)
+{
+	return directory_count(server->directory);
+}
+
+const struct backends *server_backends(const struct server *server)
+{
+	return server->backends;
+}
+
+json_t *server_nodes_json(const struct server *server)
+{
+	return server->nodes.nodes == NULL ? NULL : nodes_json(server->nodes.nodes);
+}
+
+struct fleet *server_fleet(const struct server *server)
+{
+	return (struct fleet *)&server->fleet;
+}
+
+struct directory *server_directory(const struct server *server)
+{
+	return server->directory;
+}
+
+void server_admin_calls(const struct server *server, uint64_t *out_calls, uint64_t *out_refused)
+{
+	pthread_mutex_t *mutex = (pthread_mutex_t *)&server->mutex;
+
+	pthread_mutex_lock(mutex);
+	const struct worker *admin = server->slots[server->worker_count].worker;
+	pthread_mutex_unlock(mutex);
+	/* Its thread may answer before the one that started it knows of it. */
+	*out_calls = admin == NULL ? 0 : __atomic_load_n(&admin->calls, __ATOMIC_RELAXED);
+	*out_refused = admin == NULL ? 0 : __atomic_load_n(&admin->calls_refused, __ATOMIC_RELAXED);
+}
+
+uint64_t server_workers_listening(const struct server *server)
+{
+	return __atomic_load_n(&server->listening, __ATOMIC_RELAXED);
+}
+
+const struct server_options *server_options(const struct server *server)
+{
+	return &server->options;
+}
+
+const char *server_binding_limit(const struct server *server)
+{
+	return refusal_table[server->public_service.full].label;
+}
+
+uint64_t server_started_ns(const struct server *server)
+{
+	return server->started_ns;
+}
+
+const char *server_node(const struct server *server)
+{
+	return server->admin_service.node;
+}
+
+size_t server_worker_count(const struct server *server)
+{
+	return server->worker_count;
+}
+
+struct worker *server_worker(struct server *server, size_t index)
+{
+	pthread_mutex_lock(&server->mutex);
+	struct worker *worker = server->slots[index].worker;
+	pthread_mutex_unlock(&server->mutex);
+	return worker;
+}
