@@ -74,7 +74,15 @@ static void flush_soon(struct bus_nats *nats)
 	nats->is_flush_posted = true;
 }
 
-/* False: the connection is gone, and the parcel is still the caller's. */
+/* Does it say that this one message cannot be sent? Anything else is about the connection. */
+static bool is_about_message(natsStatus s)
+{
+	return s == NATS_MAX_PAYLOAD || s == NATS_INVALID_ARG || s == NATS_INVALID_SUBJECT ||
+	       s == NATS_NO_SERVER_SUPPORT || s == NATS_NO_MEMORY;
+}
+
+/* False: the connection is gone, and the parcel is still the caller's. What was written of it
+ * is no whole message. */
 static bool parcel_send(struct bus_nats *nats, struct bus_parcel *parcel)
 {
 	uint64_t token = parcel->token;
@@ -84,8 +92,10 @@ static bool parcel_send(struct bus_nats *nats, struct bus_parcel *parcel)
 		natsStatus s = nats_link_send(&nats->link, &parcel->message);
 
 		flush_soon(nats);
-		if (s == NATS_CONNECTION_CLOSED)
+		if (s != NATS_OK && !is_about_message(s)) {
+			natsConnection_Close(nats->link.connection);
 			return false;
+		}
 		if (s != NATS_OK && token != 0)
 			requests_complete(&nats->bus, token, BUS_REFUSED);
 		else if (s != NATS_OK)

@@ -22,6 +22,7 @@ struct group_home {
 	struct route_interest *routes; /* by their number in the configuration; NULL: none yet */
 	uint64_t interests;            /* not closed yet */
 	uint64_t fan_outs;             /* under way, of what came by the bus; the owner counts */
+	uint64_t fan_out_bytes;        /* of their frames; at most bus.pending_max and one */
 	uint64_t seats;                /* that were ever taken */
 	/* A message for clients of this worker, from others; lent. */
 	void (*on_fan_out)(struct fleet_home *home, const struct fan_out *what);

@@ -59,6 +59,7 @@ static void run_done(struct loop_task *task)
 		sum.cut += broadcast->shares[i].result.cut;
 		sum.failed += broadcast->shares[i].result.failed;
 	}
+	sum.bytes = broadcast->frame->len;
 	broadcast->on_done(broadcast->arg, &sum);
 	broadcast_free(broadcast);
 }
@@ -256,8 +257,8 @@ static void on_arrived_done(void *arg, const struct broadcast_result *result)
 {
 	struct fleet_home *home = arg;
 
-	(void)result; /* counted in the worker's stats */
 	home->groups.fan_outs--;
+	home->groups.fan_out_bytes -= result->bytes;
 	home->on_gone(home);
 }
 
@@ -268,6 +269,10 @@ void broadcast_arrived(struct fleet_home *home, const struct fan_out *what)
 
 	if (!message_check(home->fleet->config, &what->message, &fault)) {
 		broadcast_refused(home, what, fault.problem.detail);
+		return;
+	}
+	if (home->groups.fan_out_bytes >= home->fleet->config->bus.pending_max) {
+		broadcast_refused(home, what, "bus.pending_max bytes of such messages wait");
 		return;
 	}
 	struct broadcast *broadcast = broadcast_create(
@@ -282,6 +287,7 @@ void broadcast_arrived(struct fleet_home *home, const struct fan_out *what)
 		return;
 	}
 	home->groups.fan_outs++;
+	home->groups.fan_out_bytes += broadcast->frame->len;
 	broadcast->shares[0].worker = worker;
 	loop_post(worker->loop, &broadcast->shares[0].task);
 	close_share(broadcast);

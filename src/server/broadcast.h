@@ -15,6 +15,7 @@ struct broadcast_result {
 	uint64_t delivered; /* queued to the client's socket */
 	uint64_t cut;       /* slow readers, closed for it */
 	uint64_t failed;    /* memory was out */
+	uint64_t bytes;     /* of the frame that they shared */
 };
 
 struct broadcast_order {

@@ -335,7 +335,9 @@ static void on_message(struct conn *conn, const struct ws_event_data *event)
 	bool is_for_backend = rpc_gate_up(conn->worker->service->fleet, conn_route(conn)->config,
 					  &conn->session, &message);
 
-	if (!is_for_backend || conn->state != CONN_OPEN)
+	/* The next call, sent in the stead of this one, may have found its queue full: then the
+	 * connection is cut, and its uplink gone. */
+	if (!is_for_backend || conn->state != CONN_OPEN || tcp_is_closing(&conn->tcp))
 		return;
 	int r = pass_up(conn, &message);
 
