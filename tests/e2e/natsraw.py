@@ -297,6 +297,9 @@ class Broker:
     def pause(self) -> None:
         """It holds its connections and answers nothing."""
         self.process.send_signal(signal.SIGSTOP)
+        tasks = pathlib.Path(f"/proc/{self.process.pid}/task")
+        wsraw.wait_until(lambda: all(") T " in (task / "stat").read_text()
+                                     for task in tasks.iterdir()), "all its threads to stop")
 
     def resume(self) -> None:
         self.process.send_signal(signal.SIGCONT)
