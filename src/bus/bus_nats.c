@@ -64,7 +64,7 @@ static void on_flush(struct loop_task *task)
 
 	nats->is_flush_posted = false;
 	if (nats->link.connection != NULL)
-		natsConnection_FlushTimeout(nats->link.connection, FLUSH_MS);
+		nats_link_flush(&nats->link, FLUSH_MS);
 }
 
 static void flush_soon(struct bus_nats *nats)
@@ -196,9 +196,9 @@ static void topic_subscribe(struct bus_nats *nats, struct nats_topic *upstream)
 		natsConnection_Close(nats->link.connection);
 }
 
-static void topic_unsubscribe(struct nats_topic *upstream)
+static void topic_unsubscribe(struct bus_nats *nats, struct nats_topic *upstream)
 {
-	natsSubscription_Destroy(upstream->subscription);
+	nats_link_unsubscribe(&nats->link, upstream->subscription);
 	upstream->subscription = NULL;
 	list_remove(&upstream->node);
 }
@@ -220,7 +220,7 @@ static void on_topic_changed(struct loop_task *task)
 		topic_subscribe(nats_of(topic->bus), upstream);
 		return;
 	}
-	topic_unsubscribe(upstream);
+	topic_unsubscribe(nats_of(topic->bus), upstream);
 	pthread_mutex_lock(&shard->mutex);
 	bool is_unused = topic->sub_count == 0 && !upstream->is_queued;
 
@@ -355,7 +355,7 @@ static void on_stop(struct loop_task *task)
 
 	loop_timer_stop(nats->loop, &nats->retry);
 	if (nats->link.connection != NULL) {
-		natsConnection_FlushTimeout(nats->link.connection, FLUSH_MS);
+		nats_link_flush(&nats->link, FLUSH_MS);
 		disconnect(nats);
 	}
 	while (nats->queue != NULL) {

@@ -10,6 +10,8 @@
 
 #include "bus/bus_private.h"
 
+#define NATS_ENDED_MAX 1024
+
 /* One connection, until it is lost: it does not connect again by itself, so that first
  * and later connections are one thing, whatever the reason of the loss. */
 struct nats_link {
@@ -18,6 +20,10 @@ struct nats_link {
 	natsConnection *connection; /* NULL: none */
 	natsSubscription *inbox;
 	uint64_t serial; /* what callbacks of libnats know it by */
+
+	/* The broker has been told; libnats may still be reading a message for them. */
+	natsSubscription *ended[NATS_ENDED_MAX];
+	size_t ended_count;
 };
 
 /* A topic, as the broker sees it. All but is_queued belongs to the bus's thread. */
@@ -75,6 +81,14 @@ void nats_link_url(const struct nats_link *link, char *out, size_t size);
 
 natsStatus nats_link_subscribe(struct nats_link *link, const char *subject,
 			       natsSubscription **out_subscription);
+
+/* Takes the subscription; NULL: nothing to do. With NATS_ENDED_MAX of them it waits for the
+ * broker, and a broker that says nothing is as good as lost. */
+void nats_link_unsubscribe(struct nats_link *link, natsSubscription *subscription);
+
+/* Waits until the broker has answered to all that was sent. */
+natsStatus nats_link_flush(struct nats_link *link, unsigned timeout_ms);
+
 natsStatus nats_link_send(struct nats_link *link, const struct bus_message *message);
 
 /* Whether this connection, and not one before it, was lost. In the bus's thread. */

@@ -304,10 +304,17 @@ bool nats_link_open(struct nats_link *link, struct bus_nats *nats, char *out_rea
 	return false;
 }
 
+static void ended_free(struct nats_link *link)
+{
+	while (link->ended_count > 0)
+		natsSubscription_Destroy(link->ended[--link->ended_count]);
+}
+
 void nats_link_close(struct nats_link *link)
 {
 	link_remove(link);
 	natsConnection_Close(link->connection);
+	ended_free(link);
 	natsSubscription_Destroy(link->inbox);
 	natsConnection_Destroy(link->connection);
 	link->inbox = NULL;
@@ -333,6 +340,32 @@ natsStatus nats_link_subscribe(struct nats_link *link, const char *subject,
 {
 	return natsConnection_Subscribe(out_subscription, link->connection, subject,
 					on_topic_message, link_closure(link));
+}
+
+/* The thread of libnats that reads finds the subscription of a message and uses it without
+ * holding it (3.4 does): what is freed at once may be in its hands. It reads in order, so
+ * after the answer to a later ping it has done with it. */
+void nats_link_unsubscribe(struct nats_link *link, natsSubscription *subscription)
+{
+	if (subscription == NULL)
+		return;
+	natsSubscription_Unsubscribe(subscription);
+	link->ended[link->ended_count++] = subscription;
+	if (link->ended_count < NATS_ENDED_MAX)
+		return;
+	if (nats_link_flush(link, WRITE_DEADLINE_MS) != NATS_OK) {
+		natsConnection_Close(link->connection);
+		ended_free(link);
+	}
+}
+
+natsStatus nats_link_flush(struct nats_link *link, unsigned timeout_ms)
+{
+	natsStatus s = natsConnection_FlushTimeout(link->connection, timeout_ms);
+
+	if (s == NATS_OK)
+		ended_free(link);
+	return s;
 }
 
 /* The texts of a parcel end with a NUL. */

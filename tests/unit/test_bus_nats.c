@@ -3,6 +3,7 @@
 #include "bus_unit.h"
 
 #include <arpa/inet.h>
+#include <malloc.h>
 
 /* --- a broker that goes --- */
 
@@ -78,7 +79,7 @@ static bool detail_has(struct bus *bus, const char *part)
 	return strstr(status.detail, part) != NULL;
 }
 
-#define RESTORED 1000
+#define RESTORED 3000
 
 static void test_subscriptions_are_restored(void **state)
 {
@@ -181,6 +182,31 @@ static void test_what_waits_for_the_broker_is_bounded(void **state)
 	assert_true(subscriber.received > 0);
 	assert_int_equal(bus_pending(o->f.bus), 0);
 	subscriber_close(&o->f, &subscriber);
+}
+
+/* Subscriptions that ended are kept until the broker has answered: not for ever. */
+static void test_a_broker_that_answers_nothing_is_left(void **state)
+{
+	struct outage *o = *state;
+	struct subscriber *subscribers = calloc(RESTORED, sizeof(*subscribers));
+	struct question question;
+	char subject[32];
+
+	for (unsigned i = 0; i < RESTORED; i++) {
+		snprintf(subject, sizeof(subject), "client.%u", i);
+		subscriber_open(&subscribers[i], o->f.bus, o->f.io.loop, subject);
+	}
+	settle(&o->f);
+	kill(o->server.pid, SIGSTOP);
+	for (unsigned i = 0; i < RESTORED; i++)
+		bus_unsubscribe(&subscribers[i].sub, subscriber_on_closed);
+	for (unsigned i = 0; i < RESTORED; i++)
+		SPIN_UNTIL(&o->f.io, subscribers[i].closed == 1);
+	SPIN_UNTIL(&o->f.io, !bus_is_connected(o->f.bus));
+	kill(o->server.pid, SIGCONT);
+	SPIN_UNTIL(&o->f.io, bus_is_connected(o->f.bus));
+	assert_int_equal(ask(&o->f, &question, "client.0", "?"), BUS_NO_RESPONDERS);
+	free(subscribers);
 }
 
 /* --- brokers that do not let us in --- */
@@ -330,6 +356,57 @@ static void test_a_node_s_end_is_known_at_once(void **state)
 	assert_int_equal(there.received, 0);
 }
 
+/* --- subscriptions that end while messages for them come --- */
+
+#define ENDS 500
+
+static struct {
+	struct bus *bus;
+	bool is_over; /* atomic */
+} flood;
+
+/* Large: libnats copies a body between finding its subscription and using it. */
+static void *flood_run(void *arg)
+{
+	static uint8_t body[60000];
+	struct bus_message message = {.subject = SLICE_LITERAL("churn"),
+				      .body = slice_of(body, sizeof(body))};
+
+	(void)arg;
+	while (!__atomic_load_n(&flood.is_over, __ATOMIC_RELAXED)) {
+		int r = bus_publish(flood.bus, &message);
+
+		CHECK(r == 0 || r == -ENOBUFS);
+		if (r < 0)
+			sched_yield();
+	}
+	return NULL;
+}
+
+/* libnats 3.4 uses a subscription that it has found without holding it, so one that was
+ * freed at once when it ended broke the heap. Freed memory is filled, so that its use
+ * cannot pass unseen. */
+static void test_a_subscription_outlives_what_libnats_reads_for_it(void **state)
+{
+	struct bus_fixture *f = *state;
+	struct subscriber subscriber = {0};
+	pthread_t thread;
+
+	mallopt(M_PERTURB, 0x5a);
+	flood.bus = bus_to(bus_server.url, (struct bus_options){.pending_max = 1 << 20});
+	SPIN_UNTIL(&f->io, bus_is_connected(flood.bus));
+	pthread_create(&thread, NULL, flood_run, NULL);
+	for (unsigned i = 0; i < ENDS; i++) {
+		subscriber_open(&subscriber, f->bus, f->io.loop, "churn");
+		SPIN_UNTIL(&f->io, subscriber.received > 0);
+		subscriber_close(f, &subscriber);
+	}
+	__atomic_store_n(&flood.is_over, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	bus_destroy(&flood.bus);
+	mallopt(M_PERTURB, 0);
+}
+
 /* --- streams --- */
 
 static void test_same_id_is_stored_once_and_refusals_are_told(void **state)
@@ -382,12 +459,14 @@ int main(void)
 		ON_OUTAGE(test_what_changes_during_an_outage_holds_after_it),
 		ON_OUTAGE(test_requests_fail_at_once_when_the_broker_is_lost),
 		ON_OUTAGE(test_what_waits_for_the_broker_is_bounded),
+		ON_OUTAGE(test_a_broker_that_answers_nothing_is_left),
 		ON_NATS(test_wrong_credentials_are_told),
 		ON_NATS(test_what_the_broker_forbids_is_told),
 		ON_NATS(test_what_is_not_a_broker_is_told),
 		cmocka_unit_test(test_options_that_cannot_work_are_refused),
 		ON_NATS(test_messages_cross_nodes),
 		ON_NATS(test_a_node_s_end_is_known_at_once),
+		ON_NATS(test_a_subscription_outlives_what_libnats_reads_for_it),
 		ON_NATS(test_same_id_is_stored_once_and_refusals_are_told),
 		ON_NATS(test_only_a_stream_s_answer_counts_as_stored),
 	};
