@@ -9,7 +9,7 @@
 #include "fleet/rpc_frame.h"
 #include "server/conn.h"
 
-/* What one turn of a worker's loop does for one broadcast. */
+/* What one turn of a worker's loop does for broadcasts. */
 #define TURN_VISITS_MAX 1024
 #define TURN_BYTES_MAX  1048576
 
@@ -18,6 +18,8 @@ struct broadcast;
 /* One worker's share; in its thread once it is posted. */
 struct share {
 	struct loop_task task;
+	struct list_node node; /* in worker->shares */
+	bool is_walking;
 	struct broadcast *broadcast;
 	struct worker *worker;
 	union {
@@ -138,36 +140,68 @@ static size_t deliver(struct share *share, struct conn *conn)
 	}
 }
 
-static void run_turn(struct loop_task *task)
-{
-	struct share *share = CONTAINER_OF(task, struct share, task);
-	struct conn *conn = NULL;
-	size_t bytes = 0;
+/* What is left of a turn. */
+struct turn {
+	size_t visits, bytes;
+};
 
-	for (size_t i = 0; i < TURN_VISITS_MAX && bytes < TURN_BYTES_MAX; i++) {
-		conn = walk_next(share);
-		if (conn == NULL)
-			break;
-		bytes += deliver(share, conn);
-	}
-	if (conn != NULL) {
-		loop_post(share->worker->loop, task);
-		return;
-	}
-	walk_stop(share);
-	close_share(share->broadcast);
+static bool turn_is_over(const struct turn *turn)
+{
+	return turn->visits >= TURN_VISITS_MAX || turn->bytes >= TURN_BYTES_MAX;
 }
 
-static void run_first(struct loop_task *task)
+/* True: all have got it. */
+static bool share_go_on(struct share *share, struct turn *turn)
 {
-	struct share *share = CONTAINER_OF(task, struct share, task);
+	turn->visits++; /* one whose group is empty here is not free either */
+	if (!share->is_walking && !walk_start(share))
+		return true;
+	share->is_walking = true;
+	for (; !turn_is_over(turn); turn->visits++) {
+		struct conn *conn = walk_next(share);
 
-	if (!walk_start(share)) {
-		close_share(share->broadcast);
-		return;
+		if (conn == NULL) {
+			walk_stop(share);
+			return true;
+		}
+		turn->bytes += deliver(share, conn);
 	}
-	task->run = run_turn;
-	run_turn(task);
+	return false;
+}
+
+/* One after the other, so that each client gets them in the order in which they came. */
+static void run_turn(struct loop_task *task)
+{
+	struct worker *worker = CONTAINER_OF(task, struct worker, shares_task);
+	struct turn turn = {0};
+
+	while (!list_is_empty(&worker->shares) && !turn_is_over(&turn)) {
+		struct share *share = CONTAINER_OF(worker->shares.next, struct share, node);
+
+		if (share_go_on(share, &turn)) {
+			list_remove(&share->node);
+			close_share(share->broadcast);
+		}
+	}
+	if (!list_is_empty(&worker->shares))
+		loop_post(worker->loop, task);
+	else
+		worker_conn_gone(worker);
+}
+
+static void share_queue(struct share *share)
+{
+	struct worker *worker = share->worker;
+	bool is_first = list_is_empty(&worker->shares);
+
+	list_append(&worker->shares, &share->node);
+	if (is_first)
+		loop_post(worker->loop, &worker->shares_task);
+}
+
+static void run_share(struct loop_task *task)
+{
+	share_queue(CONTAINER_OF(task, struct share, task));
 }
 
 /* --- start --- */
@@ -214,7 +248,7 @@ static struct broadcast *broadcast_create(const struct broadcast_order *order, s
 	broadcast->done_task.run = run_done;
 	for (size_t i = 0; i < share_count; i++)
 		broadcast->shares[i] = (struct share){.broadcast = broadcast,
-						      .task = {.run = run_first}};
+						      .task = {.run = run_share}};
 	return broadcast;
 }
 
@@ -238,7 +272,7 @@ int broadcast_start(struct server *server, const struct broadcast_order *order)
 
 /* --- from others --- */
 
-void broadcast_refused(struct fleet_home *home, const struct fan_out *what, const char *why)
+static void broadcast_refused(struct fleet_home *home, const struct fan_out *what, const char *why)
 {
 	struct worker *worker = CONTAINER_OF(home, struct worker, home);
 	uint64_t suppressed;
@@ -262,7 +296,7 @@ static void on_arrived_done(void *arg, const struct broadcast_result *result)
 	home->on_gone(home);
 }
 
-void broadcast_arrived(struct fleet_home *home, const struct fan_out *what)
+static void broadcast_arrived(struct fleet_home *home, const struct fan_out *what)
 {
 	struct worker *worker = CONTAINER_OF(home, struct worker, home);
 	struct message_fault fault;
@@ -289,6 +323,14 @@ void broadcast_arrived(struct fleet_home *home, const struct fan_out *what)
 	home->groups.fan_outs++;
 	home->groups.fan_out_bytes += broadcast->frame->len;
 	broadcast->shares[0].worker = worker;
-	loop_post(worker->loop, &broadcast->shares[0].task);
+	share_queue(&broadcast->shares[0]);
 	close_share(broadcast);
+}
+
+void broadcast_worker_init(struct worker *worker)
+{
+	list_init(&worker->shares);
+	worker->shares_task.run = run_turn;
+	worker->home.groups.on_fan_out = broadcast_arrived;
+	worker->home.groups.on_refused = broadcast_refused;
 }

@@ -3,9 +3,10 @@
  *
  * Layer: server. The frame is made once and shared by the workers and by the queues of the
  * clients. Each worker goes through its own clients over several turns of its loop, so that
- * a broadcast delays the other traffic of a turn by a bounded amount only. Who connects
- * meanwhile gets it too, who joins the group meanwhile does not; who cannot take it is
- * closed as a slow reader and holds nobody back. */
+ * broadcasts delay the other traffic of a turn by a bounded amount only, and it takes one
+ * broadcast after the other, so that none overtakes another. Who connects meanwhile gets
+ * it too, who joins the group meanwhile does not; who cannot take it is closed as a slow
+ * reader and holds nobody back. */
 #pragma once
 
 #include "fleet/fan_out.h"
@@ -29,6 +30,5 @@ struct broadcast_order {
 /* To the clients of this node. 0 or -ENOMEM: then on_done does not come. */
 int broadcast_start(struct server *server, const struct broadcast_order *order);
 
-/* What others have published, to the clients of this worker, in its thread. */
-void broadcast_arrived(struct fleet_home *home, const struct fan_out *what);
-void broadcast_refused(struct fleet_home *home, const struct fan_out *what, const char *why);
+/* For a worker that begins: also what others have published reaches its clients. */
+void broadcast_worker_init(struct worker *worker);

@@ -42,7 +42,8 @@ static void on_accept_error(struct listener *listener, int error)
 static void end_if_empty(struct worker *worker)
 {
 	if (worker->is_ending && !worker->has_listener && list_is_empty(&worker->conn_list) &&
-	    list_is_empty(&worker->uplinks) && fleet_home_is_idle(&worker->home))
+	    list_is_empty(&worker->uplinks) && list_is_empty(&worker->shares) &&
+	    fleet_home_is_idle(&worker->home))
 		loop_stop(worker->loop);
 }
 
@@ -175,8 +176,7 @@ static int run(struct worker *worker)
 	worker->home.random = &worker->random;
 	if (worker->home.fleet != NULL && worker->home.fleet->is_clustered)
 		claims_start(worker);
-	worker->home.groups.on_fan_out = broadcast_arrived;
-	worker->home.groups.on_refused = broadcast_refused;
+	broadcast_worker_init(worker);
 	r = open_listener(worker);
 	if (r == 0) {
 		mailbox_open(&worker->mailbox, worker->loop);

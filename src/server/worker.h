@@ -90,6 +90,8 @@ struct worker {
 	struct list_node conn_list;
 	struct list_node walks;   /* struct conn_walk under way */
 	struct list_node uplinks; /* also those whose connection has ended */
+	struct list_node shares;  /* of broadcasts, in the order in which they came */
+	struct loop_task shares_task;
 	struct fleet_home home;
 	struct claims claims;
 	struct random_source random;

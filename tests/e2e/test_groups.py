@@ -458,6 +458,30 @@ def test_a_program_on_the_bus_reaches_groups_and_routes(nodes):
             assert nothing_waits(client)
 
 
+@pytest.mark.parametrize("worker", ["one", "two"])
+def test_messages_for_many_do_not_overtake_each_other(gateway, broker, worker):
+    """A large one takes several turns of a worker's loop, small ones that follow a part of one."""
+    hub, count, large = broker(), 30, b"x" * 300_000
+    running = gateway(routes=ROUTES, bus={"type": "nats", "urls": [hub.url]},
+                      server={"workers": 1 if worker == "one" else 2})
+    running.wait_metric("bus_connected", 1)
+    clients = open_many(running, count)
+    join_many(running, "g", count)
+    with hub.connect() as nats:
+        wait_for(clients[-1], lambda: nats.publish("gatehouse.group.g", "warm"),
+                 (wsraw.TEXT, b"warm"))
+        sent = [large, b"1", b"2", large, b"3"]
+        for body in sent:
+            nats.publish("gatehouse.group.g", body, {TYPE: "binary"})
+        for client in clients:
+            found = [client.read_message() for _ in range(len(sent))]
+            while found[0] == (wsraw.TEXT, b"warm"):
+                found = found[1:] + [client.read_message()]
+            assert [body for _, body in found] == sent
+            client.close()
+    running.wait_metric("group_members", 0)
+
+
 def test_what_is_no_message_on_the_bus_is_refused_and_counted(nodes):
     hub, [(here, asked), _] = nodes(server={"max_message_size": "1000B"})
     with here.open("/ws/a") as a, hub.connect() as nats:
