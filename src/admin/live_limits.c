@@ -1,6 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/live_limits.h"
 
+static void backends_read(const struct backends *backends, struct limits_input *input)
+{
+	double fullest = -1;
+
+	for (size_t i = 0; i < backends_count(backends); i++) {
+		const struct event_backend *backend = backends_at(backends, i);
+		struct backend_pending pending = backend->base.ops->pending(&backend->base);
+		double share = (double)pending.bytes / (double)pending.max;
+
+		if (share <= fullest)
+			continue;
+		fullest = share;
+		input->fullest_backend = backend->config;
+		input->backend_pending = pending.bytes;
+	}
+}
+
 void live_limits_read(const struct admin *admin, struct live_limits *out_live)
 {
 	const struct server *server = admin->server;
@@ -16,6 +33,7 @@ void live_limits_read(const struct admin *admin, struct live_limits *out_live)
 	input->fullest_ring = server_fullest_worker(server);
 	input->fullest_ip = server_fullest_address(server);
 	input->accept_rate_now = __atomic_load_n(&admin->accept_rate, __ATOMIC_RELAXED);
+	backends_read(server_backends(server), input);
 	input->cost = limit_cost_measure(plan->input.os, &out_live->os, input->connections);
 	limits_build(input, &out_live->limits);
 }

@@ -242,6 +242,9 @@
 	X(backends, queue_max, SIZE, "64KiB", 4 * CONFIG_KIB, CONFIG_GIB, "bytes", LIVE,       \
 	  "Per connection. While this much waits for the back end, nothing more is read from " \
 	  "the client.")                                                                       \
+	X(backends, pending_max, SIZE, "256MiB", 64 * CONFIG_KIB, 1024 * CONFIG_GIB, "bytes", LIVE,        \
+	  "While events of this size in all wait for it, of connected clients and of those "   \
+	  "that have gone, no further clients are let in.")                                    \
 	X(backends, answer_max, SIZE, "1MiB", 1, CONFIG_GIB, "bytes", RESTART,                 \
 	  "Webhook only. A longer answer is cut off and not passed on.")                                     \
 	X(backends, on_failure, ON_FAILURE, "wait", 0, 0, "", LIVE,                            \

@@ -284,6 +284,7 @@ static void remedy_by_doubling(struct request *request)
 		{LIMIT_ID_MAX_CONNECTIONS_PER_IP, "configuration",
 		 "server.max_connections_per_ip: "},
 		{LIMIT_ID_ACCEPT_RATE, "configuration", "server.accept_rate: "},
+		{LIMIT_ID_BACKEND_PENDING, "configuration", "backends[].pending_max: "},
 		{LIMIT_ID_NR_OPEN, "sysctl", "sysctl -w fs.nr_open="},
 		{LIMIT_ID_SOMAXCONN, "sysctl", "sysctl -w net.core.somaxconn="},
 		{LIMIT_ID_SYN_BACKLOG, "sysctl", "sysctl -w net.ipv4.tcp_max_syn_backlog="},

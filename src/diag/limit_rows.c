@@ -109,6 +109,28 @@ static void build_accept_rate(const struct limits_input *input, struct limit *ro
 		 config->server.accept_burst != 0 ? config->server.accept_burst : row->value);
 }
 
+static void build_backend_pending(const struct limits_input *input, struct limit *row)
+{
+	const struct config *config = input->config;
+	const struct config_backend *backend = input->fullest_backend;
+
+	snprintf(row->source, sizeof(row->source), "backends[].pending_max");
+	if (config == NULL) {
+		row_off(row, "no Gatehouse: look into its own configuration");
+		return;
+	}
+	if (backend == NULL && config->backend_count > 0)
+		backend = &config->backends[0];
+	if (backend == NULL) {
+		row_off(row, "no back ends: nothing waits for one");
+		return;
+	}
+	row->value = backend->pending_max;
+	row_use(row, input->backend_pending);
+	note_add(row, "of the back end '%s', the fullest; it does not cap the total",
+		 backend->name);
+}
+
 /* After the others: what is `auto` is taken from them. */
 static void build_max_connections(const struct limits_input *input, struct limits *limits)
 {
@@ -413,6 +435,7 @@ void limits_build(const struct limits_input *input, struct limits *out_limits)
 						      struct limit *) = {
 		[LIMIT_ID_MAX_CONNECTIONS_PER_IP] = build_per_ip,
 		[LIMIT_ID_ACCEPT_RATE] = build_accept_rate,
+		[LIMIT_ID_BACKEND_PENDING] = build_backend_pending,
 		[LIMIT_ID_NOFILE] = build_nofile,
 		[LIMIT_ID_NOFILE_HARD] = build_nofile_hard,
 		[LIMIT_ID_FILE_MAX] = build_file_max,

@@ -25,6 +25,7 @@ enum limit_kind {
 	X(MAX_CONNECTIONS, "max_connections", GATEWAY, CAPS, "connections")                 \
 	X(MAX_CONNECTIONS_PER_IP, "max_connections_per_ip", GATEWAY, PACES, "connections")  \
 	X(ACCEPT_RATE, "accept_rate", GATEWAY, PACES, "connections/s")                      \
+	X(BACKEND_PENDING, "backends.pending_max", GATEWAY, PACES, "bytes")                 \
 	X(NOFILE, "nofile", PROCESS, CAPS, "descriptors")                                   \
 	X(NOFILE_HARD, "nofile.hard", PROCESS, STATES, "descriptors")                       \
 	X(NR_OPEN, "fs.nr_open", MACHINE, STATES, "descriptors")                            \

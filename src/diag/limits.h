@@ -79,6 +79,9 @@ struct limits_input {
 	uint64_t fullest_ring;       /* io_uring: sockets in the fullest worker now */
 	uint64_t accept_rate_now;    /* connections in the last second */
 	uint64_t fullest_ip;         /* connections of the address that has most */
+	/* The back end for which most waits, of its pending_max; NULL: none is running. */
+	const struct config_backend *fullest_backend;
+	uint64_t backend_pending; /* [bytes] for it */
 	struct limit_cost cost;
 };
 

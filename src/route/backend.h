@@ -79,6 +79,13 @@ struct uplink_handler {
 	void (*on_gone)(struct uplink *uplink);
 };
 
+/* What waits for a back end, of all its clients, and how much may before no more come in.
+ * Both in bytes. */
+struct backend_pending {
+	uint64_t bytes;
+	uint64_t max;
+};
+
 /* The part that all kinds have. */
 struct uplink {
 	const struct backend *backend;
@@ -103,6 +110,8 @@ struct uplink_ops {
 	void (*close)(struct uplink *uplink, const struct uplink_end *end);
 	/* After close: drops what waits. */
 	void (*abort)(struct uplink *uplink);
+	/* From any thread. */
+	struct backend_pending (*pending)(const struct backend *backend);
 };
 
 struct backend {

@@ -24,6 +24,15 @@ static size_t cost_of(const struct event *event)
 	return event->type == EVENT_MESSAGE ? sizeof(*event) + event->len : 0;
 }
 
+/* [bytes] about: behind a client that has gone its uplink and presence stay until its last
+ * event is delivered. */
+#define END_COST 1024
+
+static size_t pending_of(const struct event *event)
+{
+	return sizeof(*event) + event->len + (event->type == EVENT_DISCONNECTED ? END_COST : 0);
+}
+
 void event_queue_init(struct event_queue *queue, struct backend_stats *stats)
 {
 	*queue = (struct event_queue){.stats = stats};
@@ -61,6 +70,7 @@ int event_queue_append(struct event_queue *queue, enum event_type type,
 	list_append(&queue->events, &event->node);
 	queue->bytes += cost_of(event);
 	count(&queue->stats->waiting, 1);
+	count(&queue->stats->pending_bytes, pending_of(event));
 	return 0;
 }
 
@@ -74,6 +84,7 @@ void event_queue_end(struct event_queue *queue, struct event *event, enum event_
 {
 	count(&queue->stats->events[event->type][outcome], 1);
 	count(&queue->stats->waiting, (uint64_t)-1);
+	count(&queue->stats->pending_bytes, -(uint64_t)pending_of(event));
 	queue->bytes -= cost_of(event);
 	list_remove(&event->node);
 	free(event);

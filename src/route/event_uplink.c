@@ -398,6 +398,16 @@ static void uplink_abort(struct uplink *base)
 	next(uplink);
 }
 
+static struct backend_pending backend_pending(const struct backend *base)
+{
+	const struct event_backend *backend = CONTAINER_OF(base, struct event_backend, base);
+
+	return (struct backend_pending){
+		.bytes = __atomic_load_n(&backend->stats.pending_bytes, __ATOMIC_RELAXED),
+		.max = backend->config->pending_max,
+	};
+}
+
 static const struct uplink_ops event_uplink_ops = {
 	.open = uplink_open,
 	.connected = uplink_connected,
@@ -405,6 +415,7 @@ static const struct uplink_ops event_uplink_ops = {
 	.resume = uplink_resume,
 	.close = uplink_close,
 	.abort = uplink_abort,
+	.pending = backend_pending,
 };
 
 void event_backend_init(struct event_backend *backend, const struct config_backend *config,

@@ -36,6 +36,22 @@ static bool is_open_for_all(struct conn *conn)
 	return false;
 }
 
+/* Behind every client that goes, what its back end does not have yet stays; so no more come
+ * than can leave something. */
+static bool has_backend_room(struct conn *conn)
+{
+	const struct backend *backend = conn->route->backend;
+
+	if (backend->ops == NULL)
+		return true;
+	struct backend_pending pending = backend->ops->pending(backend);
+
+	if (pending.bytes < pending.max)
+		return true;
+	conn_refuse(conn, REFUSAL_BACKEND_PENDING, pending.bytes, pending.max);
+	return false;
+}
+
 /* False: memory is out. Else *out_missing has those that it did not get. */
 static bool take_places(struct conn *conn, uint8_t *out_missing)
 {
@@ -216,7 +232,7 @@ static bool take_limits(struct conn *conn, struct conn_claim *claim)
 
 bool conn_reserve(struct conn *conn, struct conn_claim *claim)
 {
-	if (!is_open_for_all(conn))
+	if (!is_open_for_all(conn) || !has_backend_room(conn))
 		return false;
 	if (!take_limits(conn, claim)) {
 		conn_leave(conn);

@@ -18,6 +18,8 @@
 	  "server.trusted_proxies")                                                            \
 	X(ACCEPT_RATE, "accept_rate", 429, "Too many connections at once",                     \
 	  "raise server.accept_rate or server.accept_burst")                                   \
+	X(BACKEND_PENDING, "backends.pending_max", 503, "Too much waits for the back end",     \
+	  "bring it back (see the log) or raise backends[].pending_max")                       \
 	X(NOFILE, "nofile", 503, "The gateway is out of descriptors",                          \
 	  "raise the descriptor limit (ulimit -n, LimitNOFILE=) or server.workers")            \
 	X(FILE_MAX, "fs.file-max", 503, "The machine is out of files",                         \

@@ -3,6 +3,7 @@
 the broker is away."""
 
 import collections
+import json
 import re
 import select
 import threading
@@ -345,6 +346,42 @@ def test_close_instead_of_waiting(serve, broker):
                                             outcome="dropped") == 2, "both events dropped")
     client.close()
     gateway.wait_metric("connections_closed_total", 1, reason="backend_down")
+
+
+def test_clients_that_leave_events_behind_are_kept_out_at_pending_max(serve, broker):
+    """They come, send and go while nothing takes their events: what they leave is bounded."""
+    nats = broker(jetstream=True)
+    gateway = serve(nats, durable="true", pending_max="64KiB", queue_max="1MiB")
+    stays, count, body = gateway.open("/ws/stays"), 0, b"x" * 2000
+    refused = None
+    while refused is None:
+        client = gateway.connect()
+        response = client.handshake(f"/ws/goes-{count}")
+        if response.status != 101:
+            refused = response
+        else:
+            client.send_frame(wsraw.BINARY, body)
+            client.send(wsraw.close_frame(1000))
+            assert client.read_close()[0] == 1000
+            count += 1
+        client.close()
+    assert refused.status == 503
+    problem = json.loads(refused.body)
+    assert problem["limit"] == "backends.pending_max" and problem["max"] == 65536
+    assert 65536 <= problem["current"] < 65536 + 4000 and 15 <= count <= 33
+    assert "raise backends[].pending_max" in problem["detail"]
+    assert gateway.metric("connections_refused_total", limit="backends.pending_max") == 1
+    assert gateway.metric("backend_pending_bytes", backend="up") == problem["current"]
+    assert gateway.metric("limit_used", limit="backends.pending_max") == problem["current"]
+    stays.send_frame(wsraw.BINARY, b"who is in stays in")
+    with nats.connect() as client:
+        client.stream_create(STREAM, ["gatehouse.up.>"])
+    wait_delivered(gateway, 2 + 3 * count)
+    assert gateway.metric("backend_pending_bytes", backend="up") == 0
+    gateway.open("/ws/later").close()
+    bodies = check_streams(stored(nats))
+    assert bodies["stays"] == [b"who is in stays in"]
+    assert all(bodies[f"goes-{number}"] == [body] for number in range(count))
 
 
 CLIENTS, MESSAGES, LARGE = 8, 150, 200

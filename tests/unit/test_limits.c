@@ -229,7 +229,7 @@ static void test_foreign_program(void **state)
 			       "less 30 descriptors that are no sockets"));
 	static const enum limit_id ours[] = {LIMIT_ID_MAX_CONNECTIONS,
 					     LIMIT_ID_MAX_CONNECTIONS_PER_IP, LIMIT_ID_ACCEPT_RATE,
-					     LIMIT_ID_IO_URING};
+					     LIMIT_ID_BACKEND_PENDING, LIMIT_ID_IO_URING};
 
 	for (size_t i = 0; i < ARRAY_LEN(ours); i++) {
 		assert_int_equal(world.limits.rows[ours[i]].state, LIMIT_OFF);
