@@ -23,7 +23,7 @@ const char *event_outcome_label(enum event_outcome outcome);
 /* Of one back end; relaxed atomics. */
 struct backend_stats {
 	uint64_t events[EVENT_TYPE_COUNT][EVENT_OUTCOME_COUNT];
-	uint64_t waiting; /* gauge: events not yet delivered, those under way included */
+	uint64_t waiting;       /* gauge: events not yet delivered, those under way included */
 	uint64_t pending_bytes; /* gauge: what they cost, and with an end what the client leaves */
 };
 

@@ -4,6 +4,7 @@
 import concurrent.futures
 import contextlib
 import json
+import pathlib
 import re
 import signal
 import socket
@@ -59,13 +60,13 @@ class Events:
 
 @pytest.fixture
 def serve(gateway):
-    """serve(answer, admin={...}, **keys of the OCPP route): (gateway, caller, events)."""
+    """serve(answer, admin={...}, server={...}, **keys of the OCPP route): (gateway, caller, events)."""
     running = []
 
-    def run(answer=None, *, admin=None, **keys):
+    def run(answer=None, *, admin=None, server=None, **keys):
         events = Events(answer)
         one = gateway(
-            server={"drain_timeout": "3s"}, admin=admin,
+            server={"drain_timeout": "3s"} | (server or {}), admin=admin,
             routes=[route | {"backend": "hook"} for route in (OCPP | keys, JSON_RPC, PLAIN)],
             backends=[{"name": "hook", "type": "webhook", "url": events.hook.url}])
         running.append((one, events))
@@ -274,6 +275,31 @@ def test_answers_that_cannot_be_read(serve):
     events.hook.wait("message", len(sent) + 1)
     assert "ce-rpc" not in events.hook.of("message")[-1].headers
     ping(client)
+
+
+def test_a_message_of_a_client_that_the_next_call_cuts_off(serve):
+    """A malformed answer frees the turn for a call that no longer fits, so the client is cut as a
+    slow reader in the middle of its own message: it once brought the gateway down."""
+    mib = 1 << 20
+    kernel = int(pathlib.Path("/proc/sys/net/ipv4/tcp_wmem").read_text().split()[2])
+    pushes = kernel // mib + 2
+    gateway, caller, events = serve(
+        server={"max_message_size": f"{pushes + 4}MiB", "send_queue_max": f"{pushes + 1}MiB"},
+        admin={"max_body": f"{pushes + 4}MiB"})
+    client = gateway.open("/ocpp/CP1", receive_buffer=4096)
+    first = caller.reset("CP1")
+    id = read_call(client)[1]
+    for _ in range(pushes):
+        caller.send("CP1", b"x" * mib, route="ocpp")
+    large = {"action": "DataTransfer", "payload": {"data": "x" * ((pushes + 2) * mib)}}
+    second = caller.call("CP1", large)
+    gateway.wait_metric("calls_waiting", 2)
+    say(client, f'[3,"{id}"]')
+    assert first.result(wsraw.SECONDS)[1]["reason"] == "malformed_answer"
+    status, body = second.result(wsraw.SECONDS)
+    assert (status, body["reason"]) == (502, "connection_lost")
+    assert events.hook.wait("disconnected")[0].headers["ce-reason"] == "slow_reader"
+    gateway.open("/ocpp/CP1").close()
 
 
 def test_types_5_and_6_are_of_ocpp_2_1(serve):
