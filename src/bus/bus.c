@@ -82,6 +82,14 @@ int bus_publish(struct bus *bus, const struct bus_message *message)
 	return r;
 }
 
+int bus_publish_now(struct bus *bus, const struct bus_message *message)
+{
+	struct bus_status status;
+
+	bus_status(bus, &status);
+	return status.is_connected ? bus_publish(bus, message) : -ENOTCONN;
+}
+
 int bus_reply(struct bus *bus, const struct bus_message *question, const struct bus_message *answer)
 {
 	struct bus_message message = *answer;

@@ -118,9 +118,8 @@ static int remaining_ms(uint64_t deadline_ns)
 }
 
 /* True: every worker ended. False: a second signal asks to end at once. */
-static bool drain(struct server *server, const struct config *config, int signals)
+static bool drain_workers(struct server *server, uint64_t deadline, int signals)
 {
-	uint64_t deadline = clock_now_ns() + config->server.drain_timeout * NS_PER_MS;
 	int ended = server_ended_fd(server);
 	bool is_cut = false;
 
@@ -139,6 +138,34 @@ static bool drain(struct server *server, const struct config *config, int signal
 			is_cut = true;
 		}
 	}
+}
+
+/* What the clients sent last may still wait for a broker. */
+static bool drain_bus(struct server *server, uint64_t deadline, int signals)
+{
+	uint64_t bytes;
+
+	while ((bytes = server_undelivered_bytes(server)) > 0) {
+		int wait_ms = MIN(remaining_ms(deadline), 10);
+
+		if (wait_ms == 0) {
+			log_warn("drain_timeout has passed: what waits for the broker is lost",
+				 F_UINT("bytes", bytes));
+			return true;
+		}
+		int what = await(signals, -1, wait_ms);
+
+		if (what == SIGTERM || what == SIGINT)
+			return false;
+	}
+	return true;
+}
+
+static bool drain(struct server *server, const struct config *config, int signals)
+{
+	uint64_t deadline = clock_now_ns() + config->server.drain_timeout * NS_PER_MS;
+
+	return drain_workers(server, deadline, signals) && drain_bus(server, deadline, signals);
 }
 
 /* Watches the limits until a signal ends the service, or the server itself; the signal's

@@ -50,9 +50,9 @@ static void publish(const struct nodes *nodes, json_t *facts)
 
 	json_decref(facts);
 	if (text != NULL)
-		bus_publish(nodes->options.fleet->bus,
-			    &(struct bus_message){.subject = SLICE_LITERAL(SUBJECT),
-						  .body = slice_from_text(text)});
+		bus_publish_now(nodes->options.fleet->bus,
+				&(struct bus_message){.subject = SLICE_LITERAL(SUBJECT),
+						      .body = slice_from_text(text)});
 	free(text); /* if it was not published: the next one comes soon */
 }
 

@@ -145,13 +145,15 @@ static void announce(const struct client *client, bool is_reply)
 	json_decref(json);
 	if (text == NULL)
 		return;
-	bus_publish(client->home->fleet->bus,
-		    &(struct bus_message){
-			    .subject = control_subject(client->session->presence, &subject),
-			    .body = slice_from_text(text),
-		    });
+	int r = bus_publish_now(
+		client->home->fleet->bus,
+		&(struct bus_message){
+			.subject = control_subject(client->session->presence, &subject),
+			.body = slice_from_text(text),
+		});
 	free(text);
-	count(&client->home->fleet->takeovers.announced);
+	if (r == 0)
+		count(&client->home->fleet->takeovers.announced);
 }
 
 /* In `base_ns`, and up to `spread_ns` later. */

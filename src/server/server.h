@@ -60,10 +60,12 @@ struct worker *server_worker(struct server *server, size_t index);
 
 /* --- questions, from any thread --- */
 
-/* For look-ups and lists; lives as long as the server. */
 /* After server_start. */
 const struct backends *server_backends(const struct server *server);
 struct fleet *server_fleet(const struct server *server);
+uint64_t server_undelivered_bytes(const struct server *server); /* that wait for the broker */
+
+/* For look-ups and lists; lives as long as the server. */
 struct directory *server_directory(const struct server *server);
 
 enum server_status server_status(const struct server *server);

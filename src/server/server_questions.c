@@ -69,6 +69,14 @@ struct fleet *server_fleet(const struct server *server)
 	return (struct fleet *)&server->fleet;
 }
 
+uint64_t server_undelivered_bytes(const struct server *server)
+{
+	struct bus_stats stats;
+
+	bus_stats(server->fleet.bus, &stats);
+	return stats.broker_pending_bytes;
+}
+
 struct directory *server_directory(const struct server *server)
 {
 	return server->directory;

@@ -442,6 +442,51 @@ def test_durable_messages_outlive_their_broker(serve, stream, how):
 
 # --- plain ---
 
+def stop_while_away(serve, broker, **server):
+    """A gateway that is told to end with messages for a broker that is away."""
+    gateway = serve(broker, server=server)
+    client = gateway.open("/ws/dev")
+    wait_delivered(gateway, 1)
+    broker.kill()
+    wait_health(gateway, "degraded")
+    for number in range(10):
+        client.send_frame(wsraw.BINARY, b"%d" % number)
+    wait_delivered(gateway, 11)
+    gateway.signal(15)
+    assert client.read_close()[0] == 1001
+    client.close()
+    return gateway
+
+
+def test_at_the_end_what_the_bus_has_waits_for_its_broker(serve, stream):
+    gateway = stop_while_away(serve, stream, drain_timeout="1m")
+    gateway.wait_metric("connections", 0)
+    assert gateway.process.poll() is None
+    stream.start()
+    assert gateway.wait_exit() == 0
+    gateway.has_stopped = True
+    assert check_streams(stored(stream))["dev"] == [b"%d" % number for number in range(10)]
+    assert [kind(message) for message in stored(stream)][-1] == "disconnected"
+
+
+def test_the_end_does_not_wait_for_a_broker_for_ever(serve, stream):
+    gateway = stop_while_away(serve, stream, drain_timeout="500ms")
+    assert gateway.wait_exit() == 0
+    gateway.has_stopped = True
+    (line,) = gateway.logged("drain_timeout has passed: what waits for the broker is lost")
+    assert int(line["bytes"]) > 1000
+
+
+def test_a_broker_that_is_away_holds_up_no_end_without_messages(serve, broker):
+    nats = broker()
+    gateway = serve(nats, server={"drain_timeout": "1h"})
+    nats.kill()
+    wait_health(gateway, "degraded")
+    gateway.signal(15)
+    assert gateway.wait_exit() == 0
+    gateway.has_stopped = True
+
+
 def test_plain_messages_wait_for_their_broker_and_hold_up_their_clients(serve, stream):
     """What is published while the broker is away is bounded, and all of it comes."""
     gateway = serve(stream, queue_max="64KiB", bus={"pending_max": "256KiB"},
