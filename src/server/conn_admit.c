@@ -243,11 +243,31 @@ bool conn_reserve(struct conn *conn, struct conn_claim *claim)
 	return true;
 }
 
+/* While the back end decided, places may have become free, also that of the older one. */
+static uint8_t take_missing(struct conn *conn, uint8_t missing)
+{
+	struct worker *worker = conn->worker;
+
+	if ((missing & PLACE_ADDRESS) &&
+	    address_limit_enter(worker->service->address_limit, conn_client(conn)) == 0) {
+		conn->has_address_place = true;
+		missing &= (uint8_t)~PLACE_ADDRESS;
+	}
+	if ((missing & PLACE_GATEWAY) && admission_enter(worker->service->admission)) {
+		conn->has_place = true;
+		missing &= (uint8_t)~PLACE_GATEWAY;
+	}
+	/* It counts there itself by now. */
+	if (worker->stats.connections <= worker->service->worker_connections)
+		missing &= (uint8_t)~PLACE_WORKER;
+	return missing;
+}
+
 /* The directory comes behind all: whoever is in it is in. */
 bool conn_enter(struct conn *conn, const struct conn_claim *claim)
 {
-	bool is_in = claim->missing == 0 ? enter(conn, claim->policy)
-					 : inherit(conn, claim->missing);
+	uint8_t missing = claim->missing == 0 ? 0 : take_missing(conn, claim->missing);
+	bool is_in = missing == 0 ? enter(conn, claim->policy) : inherit(conn, missing);
 
 	if (!is_in) {
 		conn_leave(conn);

@@ -374,6 +374,34 @@ def test_a_client_that_goes_away_cancels_the_question(serve, webhook, how):
     assert gateway.metric("connections_accepted_total") == 1
 
 
+@pytest.mark.parametrize("limit", ["max_connections", "max_connections_per_ip"])
+def test_a_place_that_becomes_free_during_the_decision_is_taken(serve, webhook, limit):
+    """It asked while its older connection had the only place; when the answer comes that one is
+    gone, so there is nothing to inherit, but a free place."""
+    go_on = threading.Event()
+
+    def answer(event):
+        if event.type == "connect" and len(hook.of("connect")) == 2:
+            go_on.wait(20)
+        return Answer(body=event.body) if event.type == "message" else None
+
+    hook = webhook(answer)
+    gateway = serve(hook.url, server={limit: 1}, timeout="10s")
+    older, newer = gateway.open("/ws/dev"), gateway.connect()
+    newer.send(wsraw.request("/ws/dev"))
+    hook.wait("connect", 2)
+    older.send(wsraw.close_frame(1000))
+    assert older.read_close()[0] == 1000
+    older.close()
+    gateway.wait_metric("connections_closed_total", 1)
+    go_on.set()
+    assert newer.read_response().status == 101
+    newer.echo(b"in")
+    assert gateway.metric("connections") == 1
+    refused = gateway.connect().handshake("/ws/other")
+    assert refused.headers["gatehouse-limit"] == f"{limit}; current=1; max=1"
+
+
 def test_what_a_client_sends_early_is_kept(serve, webhook):
     go_on = threading.Event()
     hook = webhook(lambda event: go_on.wait(20) and Answer(body=event.body))

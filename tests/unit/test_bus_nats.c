@@ -184,6 +184,22 @@ static void test_what_waits_for_the_broker_is_bounded(void **state)
 	subscriber_close(&o->f, &subscriber);
 }
 
+static void test_what_cannot_wait_is_not_kept_for_a_broker(void **state)
+{
+	struct outage *o = *state;
+	struct subscriber subscriber = {0};
+	struct bus_message message = text_message("news", "of now");
+
+	subscriber_open(&subscriber, o->f.bus, o->f.io.loop, "news");
+	broker_kill(o);
+	assert_int_equal(bus_publish_now(o->f.bus, &message), -ENOTCONN);
+	assert_int_equal(bus_pending(o->f.bus), 0);
+	broker_return(o);
+	assert_int_equal(bus_publish_now(o->f.bus, &message), 0);
+	SPIN_UNTIL(&o->f.io, subscriber.received == 1);
+	subscriber_close(&o->f, &subscriber);
+}
+
 /* Subscriptions that ended are kept until the broker has answered: not for ever. */
 static void test_a_broker_that_answers_nothing_is_left(void **state)
 {
@@ -459,6 +475,7 @@ int main(void)
 		ON_OUTAGE(test_what_changes_during_an_outage_holds_after_it),
 		ON_OUTAGE(test_requests_fail_at_once_when_the_broker_is_lost),
 		ON_OUTAGE(test_what_waits_for_the_broker_is_bounded),
+		ON_OUTAGE(test_what_cannot_wait_is_not_kept_for_a_broker),
 		ON_OUTAGE(test_a_broker_that_answers_nothing_is_left),
 		ON_NATS(test_wrong_credentials_are_told),
 		ON_NATS(test_what_the_broker_forbids_is_told),
