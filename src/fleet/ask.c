@@ -140,6 +140,21 @@ static void end_by_outcome(struct command *command, const struct bus_outcome *ou
 	}
 }
 
+static void end_lost(struct command *command)
+{
+	if (command->kind->lose != NULL)
+		command->kind->lose(command);
+	else
+		command_problem(command,
+				&(struct problem){
+					.status = 404,
+					.reason = "not_connected",
+					.detail = "This client is not connected any more. What "
+						  "was asked for may have happened before.",
+					.seen = slice_from_text(command->ask.client_id),
+				});
+}
+
 static void on_outcome(struct bus_request *request, const struct bus_outcome *outcome)
 {
 	struct ask *ask = CONTAINER_OF(request, struct ask, request);
@@ -148,14 +163,7 @@ static void on_outcome(struct bus_request *request, const struct bus_outcome *ou
 	ask->is_on_bus = false;
 	loop_timer_stop(ask->home->loop, &ask->watch);
 	if (ask->is_gone && outcome->result == BUS_CANCELLED)
-		command_problem(command,
-				&(struct problem){
-					.status = 404,
-					.reason = "not_connected",
-					.detail = "This client is not connected any more. What "
-						  "was asked for may have happened before.",
-					.seen = slice_from_text(ask->client_id),
-				});
+		end_lost(command);
 	else
 		end_by_outcome(command, outcome);
 	if (ask->is_probing)

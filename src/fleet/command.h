@@ -37,6 +37,10 @@ struct command_kind {
 	 * after the client has left. */
 	void (*run)(struct command *command, struct session *session);
 
+	/* For who asks: the client or its node went while another node's answer was awaited.
+	 * Ends the command. NULL: with 404. */
+	void (*lose)(struct command *command);
+
 	/* Frees what the arguments own; NULL: nothing. */
 	void (*finish)(struct command *command);
 };

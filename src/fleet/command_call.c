@@ -180,13 +180,13 @@ static void end_client_error(struct call_args *args, const struct call_result *r
 }
 
 /* No answer: whether the client has got the call says if it is safe to try again. */
-static void end_unanswered(struct call_args *args, const struct problem *problem, bool was_sent)
+static void end_unanswered(struct command *command, const struct problem *problem, bool was_sent)
 {
 	json_t *body = problem_json(problem);
 
 	if (body != NULL)
 		json_object_set_new(body, "was_sent", json_boolean(was_sent));
-	command_done(args->command, problem->status, body);
+	command_done(command, problem->status, body);
 }
 
 static void on_done(struct rpc_call *call, const struct call_result *result)
@@ -226,7 +226,7 @@ static void on_done(struct rpc_call *call, const struct call_result *result)
 				: "The connection ended before the call was sent.";
 		break;
 	}
-	end_unanswered(args, &problem, result->was_sent);
+	end_unanswered(args->command, &problem, result->was_sent);
 }
 
 /* --- the call --- */
@@ -367,6 +367,19 @@ static void call_run(struct command *command, struct session *session)
 	start(command, rpc, args, route->call_queue_max);
 }
 
+static void call_lose(struct command *command)
+{
+	end_unanswered(
+		command,
+		&(struct problem){
+			.status = 502,
+			.reason = call_outcome_label(CALL_CONNECTION_LOST),
+			.detail = "The connection, or the node that had it, ended before the "
+				  "client answered; it may have carried out the call.",
+		},
+		true);
+}
+
 static void call_finish(struct command *command)
 {
 	struct call_args *args = command_args(command);
@@ -383,5 +396,6 @@ const struct command_kind command_call = {
 	.args_size = sizeof(struct call_args),
 	.parse = call_parse,
 	.run = call_run,
+	.lose = call_lose,
 	.finish = call_finish,
 };

@@ -354,11 +354,11 @@ def test_a_call_to_a_client_whose_gateway_dies_ends_with_a_reason(cluster, bus):
         wait_there(bus(1), device(0))
         call = json.dumps({"method": "reboot"}).encode()
         path = f"/clients/ws/{device(0)}/call"
-        answer = threads.submit(nodes[1].api.post, path, call, 404, type="application/json")
+        answer = threads.submit(nodes[1].api.post, path, call, 502, type="application/json")
         assert json.loads(read_text(client))["method"] == "reboot"
         nodes[0].kill()
         problem = answer.result()  # much sooner than admin.call_timeout
-        assert problem["reason"] == "not_connected" and "may have happened" in problem["detail"]
+        assert (problem["reason"], problem["was_sent"]) == ("connection_lost", True)
 
 
 # --- a broker dies ---
