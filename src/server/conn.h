@@ -264,14 +264,20 @@ void conn_later_timeout(struct conn *conn);
 void conn_later_release(struct conn *conn);
 
 /* conn_ws.c: the upgrade is answered; bytes in CONN_OPEN and CONN_CLOSING; the output
- * is with the kernel; the timer; the end of the client's stream. */
+ * is with the kernel; the end of the client's stream. */
 void conn_ws_start(struct conn *conn);
 void conn_ws_recv(struct conn *conn, uint8_t *data, size_t len);
 void conn_ws_drained(struct conn *conn);
 /* The back end takes messages again. */
 void conn_ws_resume(struct conn *conn);
-void conn_ws_timeout(struct conn *conn);
 void conn_ws_release(struct conn *conn);
+int conn_ws_ping(struct conn *conn); /* 0 or -ENOMEM */
+
+/* conn_ws_timers.c: the timer has fired; what it waits for may have changed. */
+void conn_ws_timeout(struct conn *conn);
+void conn_ws_schedule(struct conn *conn);
+/* From now on the client is waited for: it must take something, or answer. */
+void conn_ws_start_waiting(struct conn *conn);
 
 /* conn_push.c: session_push, the same with the frame of a whole message, of which the queue
  * keeps a reference, and session_queued. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * conn_ws.c - the WebSocket: messages, pings, back pressure, the closing handshake. */
+ * conn_ws.c - the WebSocket: messages, back pressure, the closing handshake. */
 #include <errno.h>
 #include <stdio.h>
 
@@ -75,6 +75,15 @@ static const struct session_ops session_ops = {
 	.home = home_of,
 	.taken_over = close_taken_over,
 };
+
+int conn_ws_ping(struct conn *conn)
+{
+	int r = send_frame(conn, WS_PING, (struct slice){0});
+
+	if (r == 0)
+		stat_add(&stats_of(conn)->pings_sent, 1);
+	return r;
+}
 
 /* Out of memory here leaves the connection without a close frame; it ends all the
  * same. */
@@ -212,99 +221,7 @@ static void on_close_frame(struct conn *conn, const struct ws_event_data *event)
 	conn_flush_and_close(conn);
 }
 
-/* --- timers --- */
-
-/* [ms] until `limit` has passed since then; 0: it has. */
-static uint64_t time_left(const struct conn *conn, uint32_t since_ms, uint64_t limit_ms)
-{
-	uint32_t passed = conn_now_ms(conn) - since_ms;
-
-	return limit_ms > passed ? limit_ms - passed : 0;
-}
-
-/* The timer is not moved with every message: it fires, looks what is due, and is set
- * to the nearest thing that may become due. While the back end holds up the client, which
- * is not read, its silence says nothing. */
-static void schedule(struct conn *conn)
-{
-	const struct config_server *limits = limits_of(conn);
-	uint64_t next = UINT64_MAX;
-
-	if (conn_is_held_up(conn)) {
-		loop_timer_stop(conn->worker->loop, &conn->timer);
-		return;
-	}
-	if (conn->is_stalled)
-		next = time_left(conn, conn->waiting_ms, limits->send_timeout);
-	else if (conn->is_pinged)
-		next = time_left(conn, conn->waiting_ms, limits->pong_timeout);
-	else if (limits->ping_interval > 0)
-		next = time_left(conn, conn->heard_ms, limits->ping_interval);
-	if (limits->idle_timeout > 0)
-		next = MIN(next, time_left(conn, conn->message_ms, limits->idle_timeout));
-	if (next == UINT64_MAX)
-		loop_timer_stop(conn->worker->loop, &conn->timer);
-	else
-		conn_timer_start(conn, MAX(next, UINT64_C(1)));
-}
-
-/* From now on the client is waited for: it must take something, or answer. */
-static void start_waiting(struct conn *conn)
-{
-	conn->progress = conn->tcp.progress;
-	conn->waiting_ms = conn_now_ms(conn);
-}
-
-/* A slow client that takes something now and then may stay. */
-static bool takes_output(struct conn *conn)
-{
-	if (tcp_queued(&conn->tcp) == 0 || conn->progress == conn->tcp.progress)
-		return false;
-	start_waiting(conn);
-	return true;
-}
-
-static void send_ping(struct conn *conn)
-{
-	if (send_frame(conn, WS_PING, (struct slice){0}) < 0) {
-		conn->heard_ms = conn_now_ms(conn); /* tries again after the next silence */
-		return;
-	}
-	stat_add(&stats_of(conn)->pings_sent, 1);
-	conn->is_pinged = true;
-	start_waiting(conn);
-}
-
-void conn_ws_timeout(struct conn *conn)
-{
-	const struct config_server *limits = limits_of(conn);
-
-	if (conn_is_held_up(conn))
-		return;
-	if (limits->idle_timeout > 0 &&
-	    time_left(conn, conn->message_ms, limits->idle_timeout) == 0) {
-		conn_ws_close(conn, CLOSE_IDLE);
-		return;
-	}
-	if (conn->is_stalled) {
-		if (time_left(conn, conn->waiting_ms, limits->send_timeout) == 0 &&
-		    !takes_output(conn)) {
-			conn_cut(conn, CLOSE_SLOW_READER);
-			return;
-		}
-	} else if (conn->is_pinged) {
-		/* The ping may wait behind what a slow client is still taking. */
-		if (time_left(conn, conn->waiting_ms, limits->pong_timeout) == 0 &&
-		    !takes_output(conn)) {
-			conn_ws_fail(conn, CLOSE_PONG_TIMEOUT);
-			return;
-		}
-	} else if (limits->ping_interval > 0 &&
-		   time_left(conn, conn->heard_ms, limits->ping_interval) == 0) {
-		send_ping(conn);
-	}
-	schedule(conn);
-}
+/* --- start --- */
 
 void conn_ws_start(struct conn *conn)
 {
@@ -312,7 +229,7 @@ void conn_ws_start(struct conn *conn)
 	conn->session.ops = &session_ops;
 	conn->heard_ms = conn_now_ms(conn);
 	conn->message_ms = conn->heard_ms;
-	schedule(conn);
+	conn_ws_schedule(conn);
 }
 
 /* --- input --- */
@@ -405,9 +322,9 @@ static void stall(struct conn *conn, const uint8_t *rest, size_t len)
 	stat_add(&stats_of(conn)->stalls, 1);
 	tcp_read_stop(&conn->tcp);
 	conn->is_pinged = false;
-	start_waiting(conn);
+	conn_ws_start_waiting(conn);
 	hold(conn, rest, len);
-	schedule(conn);
+	conn_ws_schedule(conn);
 }
 
 static bool is_output_stuck(const struct conn *conn)
@@ -470,8 +387,8 @@ void conn_ws_resume(struct conn *conn)
 	if (!conn->is_stalled || conn_is_held_up(conn))
 		return;
 	if (is_output_stuck(conn)) {
-		start_waiting(conn);
-		schedule(conn);
+		conn_ws_start_waiting(conn);
+		conn_ws_schedule(conn);
 		return;
 	}
 	struct buf held = conn->frames->held;
@@ -488,5 +405,5 @@ void conn_ws_resume(struct conn *conn)
 		return;
 	}
 	tcp_read_start(&conn->tcp);
-	schedule(conn);
+	conn_ws_schedule(conn);
 }
