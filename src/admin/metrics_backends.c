@@ -32,6 +32,8 @@
 	  "Events not yet done with, those under way included.")                               \
 	X(gatehouse_backend_pending_bytes, gauge,                                              \
 	  "What these cost. At backends[].pending_max no further clients are let in.")          \
+	X(gatehouse_backend_calls_unanswered_total, counter,                                   \
+	  "Calls of clients (rpc: ocpp-j) that had no answer within routes[].answer_timeout.") \
 	X(gatehouse_backend_failures_total, counter,                                           \
 	  "Attempts, and events without one, that did not end with 2xx, by cause.")            \
 	X(gatehouse_backend_request_duration_seconds, histogram,                               \
@@ -103,6 +105,13 @@ static void pending(struct buf *out, const struct row *row)
 	      __atomic_load_n(&row->backend->stats.pending_bytes, __ATOMIC_RELAXED));
 }
 
+static void unanswered(struct buf *out, const struct row *row)
+{
+	PRINT(out, "gatehouse_backend_calls_unanswered_total{backend=\"%s\"} %" PRIu64 "\n",
+	      row->name,
+	      __atomic_load_n(&row->backend->stats.unanswered, __ATOMIC_RELAXED));
+}
+
 static void failures(struct buf *out, const struct row *row)
 {
 	if (!row->is_webhook)
@@ -141,8 +150,8 @@ static void family(struct buf *out, const struct rows *rows,
 		write(out, &rows->items[i]);
 }
 
-static void (*const writers[])(struct buf *out, const struct row *row) = {events, waiting, pending,
-									  failures, durations};
+static void (*const writers[])(struct buf *out, const struct row *row) = {
+	events, waiting, pending, unanswered, failures, durations};
 
 void metrics_backends_write(const struct server *server, struct buf *out)
 {

@@ -195,6 +195,9 @@
 	X(routes, call_queue_max, COUNT, "16", 0, 10000, "calls", RESTART,                     \
 	  "Per client. A client is sent one call at a time; so many more may wait for their "  \
 	  "turn, those beyond are refused.")                                                   \
+	X(routes, answer_timeout, DURATION, "30s", 1, CONFIG_HOUR, "ms", RESTART,              \
+	  "With rpc: ocpp-j a client may have one call open. Its next goes to the back end "   \
+	  "when the one before is answered, or after this.")                                   \
 	X(routes, backend, NAME, "echo", 1, 64, "bytes", LIVE,                                 \
 	  "Where messages go: the name of an entry of the list backends. echo = back to the "  \
 	  "client.")

@@ -120,11 +120,7 @@ static void send_run(struct command *command, struct session *session)
 	const struct presence *presence = session->presence;
 	size_t queued = session_queued(session);
 
-	if (!rpc_gate_down(command->fleet, session, message)) {
-		send_refuse(command);
-		return;
-	}
-	switch (session_push(session, message)) {
+	switch (rpc_gate_down(command->fleet, session, message, session_push)) {
 	case 0:
 		command_done(command, 200, sent_json(presence, message));
 		break;
@@ -133,6 +129,9 @@ static void send_run(struct command *command, struct session *session)
 		break;
 	case -ENOBUFS:
 		send_slow(command, queued);
+		break;
+	case -EPERM:
+		send_refuse(command);
 		break;
 	default:
 		command_done(command, 503, NULL);

@@ -75,14 +75,13 @@ static unsigned push(struct client *client, const struct message *message)
 
 	if (!message_check(client->home->fleet->config, message, &fault))
 		return fault.problem.status;
-	if (!rpc_gate_down(client->home->fleet, client->session, message))
-		return 409;
-	switch (session_push(client->session, message)) {
+	switch (rpc_gate_down(client->home->fleet, client->session, message, session_push)) {
 	case 0:
 		return 200;
 	case -EPIPE:
 		return 404;
 	case -ENOBUFS:
+	case -EPERM:
 		return 409;
 	default:
 		return 503;

@@ -211,6 +211,8 @@ bool rpc_receive(struct rpc *rpc, const struct rpc_framing *framing, struct rpc_
 	struct rpc_frame frame;
 
 	rpc_frame_read(framing, message->bytes, &frame);
+	if (frame.kind == RPC_CALL)
+		message->call = rpc_frame_number(framing, &frame);
 	if (frame.kind == RPC_CALL || frame.kind == RPC_NOTICE)
 		return false;
 	if (rpc != NULL)

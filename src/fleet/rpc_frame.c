@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "base/siphash.h"
 #include "proto/json_rpc.h"
 #include "proto/json_text.h"
 #include "proto/ocpp_j.h"
@@ -75,8 +76,10 @@ static void read_ocpp_j(const struct rpc_framing *framing, struct slice text,
 		malformed(frame, is_answer ? message.id : (struct slice){0}, fault.reason);
 	else if (is_answer)
 		answer_of_ocpp_j(&message, frame);
+	else if (message.kind == OCPP_J_CALL)
+		*frame = (struct rpc_frame){.kind = RPC_CALL, .id = message.id};
 	else
-		frame->kind = message.kind == OCPP_J_CALL ? RPC_CALL : RPC_NOTICE;
+		frame->kind = RPC_NOTICE;
 }
 
 /* --- JSON-RPC --- */
@@ -133,6 +136,19 @@ void rpc_frame_read(const struct rpc_framing *framing, struct slice text,
 		read_ocpp_j(framing, text, out_frame);
 	else
 		read_json_rpc(text, out_frame);
+}
+
+/* A client that makes two of its ids the same harms itself only, so there is no secret key. */
+uint64_t rpc_frame_number(const struct rpc_framing *framing, const struct rpc_frame *frame)
+{
+	static const struct siphash_key key;
+	uint8_t room[4 * OCPP_J_ID_CHARS];
+
+	if (framing->kind != CONFIG_RPC_OCPP_J)
+		return 0;
+	if (json_text_chars(frame->id) > OCPP_J_ID_CHARS)
+		return 1;
+	return siphash(&key, json_text_unescape(frame->id, room)) | 1;
 }
 
 bool rpc_frame_is_call(enum config_rpc framing, const struct message *message)

@@ -26,8 +26,9 @@ enum rpc_kind {
 
 struct rpc_frame {
 	enum rpc_kind kind;
-	/* Of an answer, and of what is malformed if it may be one: as written in a JSON
-	 * string; empty: not readable, or none that we give. */
+	/* Of a call or an answer of OCPP-J, of an answer of JSON-RPC, and of what is malformed
+	 * if it may be an answer: as written in a JSON string; empty: not readable, or none
+	 * that we give. */
 	struct slice id;
 	/* Of an answer: the outcome, and JSON: `payload` any value; of an error `code` a string
 	 * or a number, `description` a string, `payload` the details, perhaps empty. Of what
@@ -39,6 +40,10 @@ struct rpc_frame {
 /* Slices into the text, which the WebSocket layer has checked to be UTF-8. */
 void rpc_frame_read(const struct rpc_framing *framing, struct slice text,
 		    struct rpc_frame *out_frame);
+
+/* OCPP-J, of which one call at a time may be open: stands for the id of a call or an answer,
+ * however it is written. 0 for JSON-RPC. */
+uint64_t rpc_frame_number(const struct rpc_framing *framing, const struct rpc_frame *frame);
 
 /* Is it one that its receiver has to answer? False for CONFIG_RPC_NONE. */
 bool rpc_frame_is_call(enum config_rpc framing, const struct message *message);

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fleet/rpc_gate.h"
 
+#include <errno.h>
+
 #include "base/check.h"
 #include "fleet/client.h"
+#include "fleet/rpc_frame.h"
 
 const struct config_route *rpc_gate_route(const struct fleet *fleet, const struct session *session)
 {
@@ -26,8 +29,24 @@ bool rpc_gate_up(struct fleet *fleet, const struct config_route *route, struct s
 	return !rpc_receive(rpc, &framing, fleet->rpc, message);
 }
 
-bool rpc_gate_down(const struct fleet *fleet, const struct session *session,
-		   const struct message *message)
+int rpc_gate_down(const struct fleet *fleet, struct session *session, const struct message *message,
+		  int (*send)(struct session *session, const struct message *message))
 {
-	return !rpc_frame_is_call(rpc_gate_route(fleet, session)->rpc, message);
+	const struct config_route *route = rpc_gate_route(fleet, session);
+	struct rpc_frame frame;
+
+	if (route->rpc == CONFIG_RPC_NONE || !message->is_text)
+		return send(session, message);
+	const struct rpc_framing framing = rpc_framing_of(route, session->presence->subprotocol);
+
+	rpc_frame_read(&framing, message->bytes, &frame);
+	if (frame.kind == RPC_CALL)
+		return -EPERM;
+	int r = send(session, message);
+	/* Also what is no good answer is all that the client gets. */
+	uint64_t call = frame.kind == RPC_NOTICE ? 0 : rpc_frame_number(&framing, &frame);
+
+	if (r == 0 && call != 0)
+		session->ops->answered(session, call);
+	return r;
 }

@@ -106,6 +106,9 @@ struct uplink_ops {
 	/* Takes one message, also if is_full. 0 or -ENOMEM. */
 	int (*message)(struct uplink *uplink, const struct message *message);
 	void (*resume)(struct uplink *uplink);
+	/* The client has been sent the answer to this call (struct message), and may make the
+	 * next. is_full may become false. */
+	void (*answered)(struct uplink *uplink, uint64_t call);
 	/* The connection begins to end. What waits is still delivered, and then the end. */
 	void (*close)(struct uplink *uplink, const struct uplink_end *end);
 	/* After close: drops what waits. */

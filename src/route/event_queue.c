@@ -64,6 +64,7 @@ int event_queue_append(struct event_queue *queue, enum event_type type,
 		.mark = message == NULL ? MESSAGE_PLAIN : message->mark,
 		.is_text = message != NULL && message->is_text,
 		.len = len,
+		.call = message == NULL ? 0 : message->call,
 	};
 	if (len > 0)
 		memcpy(event->body, message->bytes.data, len);

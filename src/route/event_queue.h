@@ -24,6 +24,7 @@ const char *event_outcome_label(enum event_outcome outcome);
 struct backend_stats {
 	uint64_t events[EVENT_TYPE_COUNT][EVENT_OUTCOME_COUNT];
 	uint64_t waiting;       /* gauge: events not yet delivered, those under way included */
+	uint64_t unanswered;    /* calls of clients, given up */
 	uint64_t pending_bytes; /* gauge: what they cost, and with an end what the client leaves */
 };
 
@@ -35,6 +36,7 @@ struct event {
 	enum message_mark mark;
 	bool is_text;
 	size_t len;
+	uint64_t call; /* of struct message */
 	uint8_t body[];
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Whatever changes ends in go_on (from the loop) or next (from the owner), which begin the
- * next events, and free the uplink after the last. The owner is told of things by the former
+ * Whatever changes ends in event_uplink_go_on (from the loop) or next (from the owner), which begin
+ * the next events, and free the uplink after the last. The owner is told of things by the former
  * only; so what a launch says at once, if it is not simply taken, waits for a timer. */
 #include "route/event_uplink.h"
 
@@ -46,6 +46,8 @@ static struct event_flight *land(struct event_uplink *uplink, enum event_outcome
 	struct event_flight *flight = uplink->flight;
 
 	uplink->flight = NULL;
+	if (flight->event != NULL && flight->event->call != 0 && outcome != EVENT_DELIVERED)
+		event_call_end(uplink);
 	if (flight->event != NULL)
 		event_queue_end(&uplink->queue, flight->event, outcome);
 	flight->event = NULL;
@@ -93,6 +95,8 @@ static bool may_begin(const struct event_uplink *uplink)
 		return false;
 	if (uplink->base.owner == NULL)
 		return !uplink->is_aborted;
+	if (uplink->call != NULL && event_queue_first(&uplink->queue)->call != 0)
+		return false;
 	return !event_backend_of(uplink)->has_answer ||
 	       uplink->base.handler->may_send(&uplink->base);
 }
@@ -103,9 +107,12 @@ static void deliver(struct event_uplink *uplink)
 	while (may_begin(uplink)) {
 		uplink->flight = event_flight_create(uplink, event_queue_first(&uplink->queue),
 						     on_timer);
-		if (uplink->flight == NULL)
+		if (uplink->flight == NULL) {
 			drop(uplink, "the gateway is out of memory");
-		else if (launch(uplink->flight))
+			continue;
+		}
+		event_call_begin(uplink, uplink->flight->event);
+		if (launch(uplink->flight))
 			event_flight_free(land(uplink, EVENT_DELIVERED));
 	}
 }
@@ -134,7 +141,7 @@ static void next(struct event_uplink *uplink)
 }
 
 /* From the loop, after the owner has been told of what has happened. */
-static void go_on(struct event_uplink *uplink)
+void event_uplink_go_on(struct event_uplink *uplink)
 {
 	uplink->is_telling = false;
 	deliver(uplink);
@@ -168,7 +175,7 @@ static void fail(struct event_flight *flight, const struct carry_verdict *verdic
 	if (++flight->failures > backend->retries) {
 		if (backend->config->on_failure == CONFIG_ON_FAILURE_CLOSE) {
 			drop(uplink, verdict->detail);
-			go_on(uplink);
+			event_uplink_go_on(uplink);
 			return;
 		}
 		tell_trouble(uplink, "an event waits for its back end", verdict->detail);
@@ -252,7 +259,7 @@ void event_flight_done(struct event_flight *flight, const struct carry_verdict *
 	else if (!uplink->is_aborted)
 		pass_answer(uplink, verdict);
 	event_flight_free(flight);
-	go_on(uplink);
+	event_uplink_go_on(uplink);
 }
 
 static void on_timer(struct timer *timer)
@@ -270,7 +277,7 @@ static void on_timer(struct timer *timer)
 		event_flight_done(flight, &verdict);
 	} else if (launch(flight)) {
 		event_flight_free(land(uplink, EVENT_DELIVERED));
-		go_on(uplink);
+		event_uplink_go_on(uplink);
 	}
 }
 
@@ -368,12 +375,21 @@ static void uplink_resume(struct uplink *base)
 	next(uplink_of(base));
 }
 
+static void uplink_answered(struct uplink *base, uint64_t call)
+{
+	struct event_uplink *uplink = uplink_of(base);
+
+	if (event_call_answer(uplink, call))
+		next(uplink);
+}
+
 static void uplink_close(struct uplink *base, const struct uplink_end *end)
 {
 	struct event_uplink *uplink = uplink_of(base);
 
 	uplink->end = *end;
 	base->owner = NULL;
+	event_call_end(uplink);
 	if (uplink->is_accepted)
 		append(uplink, EVENT_DISCONNECTED, NULL);
 	else if (uplink->flight != NULL && uplink->flight->is_under_way)
@@ -413,6 +429,7 @@ static const struct uplink_ops event_uplink_ops = {
 	.connected = uplink_connected,
 	.message = uplink_message,
 	.resume = uplink_resume,
+	.answered = uplink_answered,
 	.close = uplink_close,
 	.abort = uplink_abort,
 	.pending = backend_pending,

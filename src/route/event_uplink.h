@@ -83,6 +83,22 @@ struct event_carrier {
 	void (*release)(struct event_flight *flight);
 };
 
+/* --- event_call.c: of some clients one call at a time may be open (OCPP-J) ---
+ *
+ * So the next goes to the back end once the answer to the one before has gone to the client,
+ * or has been waited for long enough. It waits in the queue, and what is behind it too. */
+
+struct event_call;
+
+/* The event is about to go to the back end. */
+void event_call_begin(struct event_uplink *uplink, const struct event *event);
+
+/* False: another call was answered, or none is open. */
+bool event_call_answer(struct event_uplink *uplink, uint64_t number);
+
+/* There will be no answer. NULL is fine. */
+void event_call_end(struct event_uplink *uplink);
+
 struct event_uplink {
 	struct uplink base;
 	struct presence *presence;
@@ -90,6 +106,7 @@ struct event_uplink {
 	struct random_source *random;
 	struct event_queue queue;
 	struct event_flight *flight; /* of the first event, if there is one */
+	struct event_call *call;     /* that is open; NULL: none */
 	uint64_t deadline_ns;        /* of the connect event, of clock_now_ns */
 	struct uplink_end end;       /* once closed */
 	uint16_t traceparent_len;
@@ -109,6 +126,9 @@ static inline struct event_backend *event_backend_of(const struct event_uplink *
 struct event_flight *event_flight_create(struct event_uplink *uplink, struct event *event,
 					 void (*on_timer)(struct timer *timer));
 void event_flight_free(struct event_flight *flight);
+
+/* From the loop, if something has changed: begins what can begin. The uplink may be freed. */
+void event_uplink_go_on(struct event_uplink *uplink);
 
 /* Once after each launch that said CARRY_UNDER_WAY, from the loop. What the verdict points
  * to is lent. The flight may be freed. */

@@ -248,12 +248,12 @@ static void on_message(struct uplink *uplink, const struct message *message)
 
 	checked.is_text = message->is_text &&
 			  utf8_is_valid(message->bytes.data, message->bytes.len);
-	if (!rpc_gate_down(conn->worker->service->fleet, &conn->session, &checked)) {
+	int r = rpc_gate_down(conn->worker->service->fleet, &conn->session, &checked, session_send);
+
+	if (r == -EPERM)
 		on_trouble(uplink, "a back end's call was not sent",
 			   "on a route with rpc clients are called by the API");
-		return;
-	}
-	if (session_send(&conn->session, &checked) == -ENOMEM)
+	else if (r == -ENOMEM)
 		conn_ws_fail(conn, CLOSE_NO_MEMORY);
 }
 
@@ -291,6 +291,16 @@ static const struct uplink_handler handler = {
 	.on_trouble = on_trouble,
 	.on_gone = on_gone,
 };
+
+void conn_uplink_answered(struct session *session, uint64_t call)
+{
+	struct conn *conn = CONTAINER_OF(session, struct conn, session);
+
+	if (!conn->has_uplink)
+		return;
+	conn->uplink->backend->ops->answered(conn->uplink, call);
+	conn_ws_resume(conn);
+}
 
 /* A reason without a code is one without a close frame of ours. */
 static uint16_t code_of(const struct conn *conn)

@@ -73,6 +73,7 @@ static const struct session_ops session_ops = {
 	.close = close_session,
 	.queued = conn_queued,
 	.home = home_of,
+	.answered = conn_uplink_answered,
 	.taken_over = close_taken_over,
 };
 

@@ -34,7 +34,10 @@ static inline const char *message_mark_label(enum message_mark mark)
 struct message {
 	bool is_text;
 	enum message_mark mark; /* from a client */
-	struct slice bytes;     /* lent for the length of the call */
+	/* From a client that may have one call open only (OCPP-J): stands for the id of its
+	 * call. 0: it is none. */
+	uint64_t call;
+	struct slice bytes; /* lent for the length of the call */
 };
 
 struct client;
@@ -56,6 +59,8 @@ struct session_ops {
 	size_t (*queued)(const struct session *session);
 	/* The fleet's part of its worker. */
 	struct fleet_home *(*home)(struct session *session);
+	/* The client has been sent the answer to this call of its own. */
+	void (*answered)(struct session *session, uint64_t call);
 	/* A newer connection of the same client is there: closes this one. */
 	void (*taken_over)(struct session *session);
 };

@@ -533,10 +533,102 @@ def test_a_call_of_a_webhook_is_dropped(serve):
         return backends.Answer(200, json.dumps(frame).encode(),
                                {"Content-Type": "application/json"})
 
-    gateway, _, _ = serve(reply)
+    gateway, _, _ = serve(reply, answer_timeout="100ms")
     client = gateway.open("/ocpp/a")
     for id in ("1", "drop", "2"):
         say(client, json.dumps([2, id, "Heartbeat", {}]))
     for id in ("1", "2"):
         assert json.loads(client.read_message()[1]) == [3, id, {}]
     assert gateway.wait_log("a back end's call was not sent")["backend"] == "hook"
+
+
+# --- calls of the client ---
+
+def heartbeat(client: wsraw.Client, id: str) -> str:
+    return say(client, f'[2,"{id}","Heartbeat",{{}}]')
+
+
+def wait_open(gateway, delivered: int, waiting: int) -> None:
+    """So many messages are with the back end, so many wait behind an open call."""
+    wsraw.wait_until(lambda: gateway.metric("backend_events_total", type="message",
+                                            outcome="delivered") == delivered, "the first")
+    gateway.wait_metric("backend_events_waiting", waiting, backend="hook")
+
+
+@pytest.mark.tsan
+@pytest.mark.parametrize("kind", ["[3,%s,{}]", '[4,%s,"InternalError","",{}]', "[3,%s]"])
+def test_a_second_call_of_a_client_waits_for_the_answer_to_the_first(serve, kind):
+    gateway, caller, events = serve()
+    client = gateway.open("/ocpp/CP1")
+    sent = [heartbeat(client, "\\u0041"), heartbeat(client, "2")]
+    client.send_frame(wsraw.BINARY, b"behind it")
+    wait_open(gateway, 1, 2)
+    asked = caller.reset("CP1")  # what the gateway itself has asked is not held up
+    answer(client, read_call(client)[1], {"status": "Accepted"})
+    assert asked.result(wsraw.SECONDS)[0] == 200
+    caller.send("CP1", kind % '"2"', route="ocpp")  # not this one
+    wait_open(gateway, 1, 2)
+    caller.send("CP1", kind % '"A"', route="ocpp")
+    assert [body for body, _ in events.wait(3)] == sent + ["behind it"]
+    assert len(events.messages) == 3
+    assert [client.read_message()[1].decode() for _ in range(2)] == [kind % '"2"', kind % '"A"']
+
+
+def test_the_answer_of_a_webhook_opens_the_way_for_the_next_call(serve):
+    gateway, _, events = serve(
+        lambda event: backends.Answer(200, b'[3,"%s",{}]' % json.loads(event.body)[1].encode(),
+                                      {"Content-Type": "application/json"})
+        if event.type == "message" else None)
+    client = gateway.open("/ocpp/CP1")
+    sent = [heartbeat(client, str(number)) for number in range(20)]
+    assert [client.read_message()[1].decode() for _ in sent] == [
+        f'[3,"{number}",{{}}]' for number in range(20)]
+    assert [body for body, _ in events.wait(20)] == sent
+    assert gateway.metric("backend_calls_unanswered_total") == 0
+
+
+def test_a_call_without_an_answer_holds_up_the_next_for_answer_timeout_only(serve):
+    gateway, _, events = serve(answer_timeout="200ms")
+    client = gateway.open("/ocpp/CP1")
+    sent = [heartbeat(client, str(number)) for number in range(3)]
+    assert [body for body, _ in events.wait(3)] == sent
+    gateway.wait_metric("backend_calls_unanswered_total", 3, backend="hook")
+    assert gateway.logged("a client's call was not answered")[0]["backend"] == "hook"
+
+
+def test_a_call_that_the_back_end_refuses_holds_up_nothing(serve):
+    gateway, _, events = serve(
+        lambda event: backends.Answer(400) if event.type == "message" else None)
+    client = gateway.open("/ocpp/CP1")
+    sent = [heartbeat(client, str(number)) for number in range(3)]
+    assert [body for body, _ in events.wait(3)] == sent
+
+
+def test_calls_that_wait_go_up_when_their_client_leaves(serve):
+    gateway, _, events = serve()
+    client = gateway.open("/ocpp/CP1")
+    sent = [heartbeat(client, str(number)) for number in range(3)]
+    wait_open(gateway, 1, 2)
+    client.close()
+    events.hook.wait("disconnected")
+    assert [body for body, _ in events.messages] == sent
+
+
+def test_a_client_that_calls_on_and_on_is_held_up(serve):
+    gateway, caller, events = serve()
+    client = gateway.open("/ocpp/CP1")
+    sent = [heartbeat(client, str(number).zfill(8)) for number in range(2000)]
+    gateway.wait_metric("stalled_connections", 1)
+    assert gateway.metric("backend_events_waiting", backend="hook") < 1000, "64 KiB of them"
+    for number in range(len(sent)):
+        events.wait(number + 1)
+        caller.send("CP1", f'[3,"{str(number).zfill(8)}",{{}}]', route="ocpp")
+    assert [body for body, _ in events.messages] == sent
+    gateway.wait_metric("stalled_connections", 0)
+
+
+def test_json_rpc_knows_no_such_rule(serve):
+    gateway, _, events = serve()
+    client = gateway.open("/rpc/one")
+    sent = [say(client, '{"jsonrpc":"2.0","id":%d,"method":"m"}' % number) for number in range(3)]
+    assert [body for body, _ in events.wait(3)] == sent

@@ -20,7 +20,7 @@ static const struct frame_case {
 	const char *code;
 	const char *description;
 } frames[] = {
-	{"[2,\"7\",\"Heartbeat\",{}]", &ocpp, RPC_CALL, "", CALL_WAITS, "", "", ""},
+	{"[2,\"7\",\"Heartbeat\",{}]", &ocpp, RPC_CALL, "7", CALL_WAITS, "", "", ""},
 	{"[3,\"7\",{\"a\": 1.10}]", &ocpp, RPC_ANSWER, "7", CALL_ANSWERED, "{\"a\": 1.10}", "", ""},
 	{"[3,\"7\",null]", &ocpp, RPC_ANSWER, "7", CALL_ANSWERED, "null", "", ""},
 	{"[4,\"7\",\"NotSupported\",\"no \\u00e4\",{\"x\":[]}]", &ocpp, RPC_ANSWER, "7",
@@ -79,6 +79,33 @@ static void test_frames(void **state)
 		ASSERT_ROW(is_text(frame.result.code, row->code), row->text);
 		ASSERT_ROW(is_text(frame.result.description, row->description), row->text);
 	}
+}
+
+static uint64_t number_of(const struct rpc_framing *framing, const char *text)
+{
+	struct rpc_frame frame;
+
+	rpc_frame_read(framing, slice_from_text(text), &frame);
+	return rpc_frame_number(framing, &frame);
+}
+
+static void test_a_call_and_its_answer_have_the_same_number(void **state)
+{
+	uint64_t call = number_of(&ocpp, "[2,\"a7\",\"Heartbeat\",{}]");
+
+	(void)state;
+	assert_true(call != 0);
+	assert_true(number_of(&ocpp, "[3,\"a7\",{}]") == call);
+	assert_true(number_of(&ocpp, "[4,\"\\u00617\",\"\",\"\",{}]") == call);
+	assert_true(number_of(&ocpp, "[3,\"a8\",{}]") != call);
+	assert_true(number_of(&ocpp, "[3,\"\",{}]") != call);
+	/* 36 characters of four bytes, each written with two escapes of six. */
+	char text[36 * 12 + 16] = "[2,\"";
+
+	for (unsigned i = 0; i < 36; i++)
+		strcat(text, "\\ud83d\\ude00");
+	assert_true(number_of(&ocpp, strcat(text, "\",\"A\",{}]")) != call);
+	assert_true(number_of(&json_rpc, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}") == 0);
 }
 
 static void test_framing_follows_the_subprotocol(void **state)
@@ -538,6 +565,7 @@ int main(void)
 {
 	struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_frames),
+		cmocka_unit_test(test_a_call_and_its_answer_have_the_same_number),
 		cmocka_unit_test(test_framing_follows_the_subprotocol),
 		ON_EPOLL(test_a_call_is_sent_and_answered),
 		ON_EPOLL(test_a_json_rpc_call_is_sent_and_answered),
