@@ -59,15 +59,20 @@ struct bus_options {
 	uint32_t requests_max; /* in flight at once; 0: 65,536 */
 
 	/* NATS only. The texts are copied. */
-	const char *const *urls; /* "nats://host:port"; the brokers of one cluster */
+	const char *const *urls; /* "nats://host:port" or "tls://host:port"; the brokers of one
+				  * cluster. With tls:// it is TLS or nothing */
 	size_t url_count;
 	const char *name; /* shown by the broker's monitoring; NULL: "gatehouse" */
 	const char *user, *password, *token; /* NULL: none */
 	const char *credentials_file;        /* JWT and seed, as `nsc` writes it; NULL: none */
-	uint64_t connect_timeout_ns;         /* 0: 2 s */
-	uint64_t reconnect_min_ns;           /* the first wait; doubles up to the next; 0: 100 ms */
-	uint64_t reconnect_max_ns;           /* 0: 5 s. Half of each wait is drawn at random */
-	uint64_t ping_interval_ns;           /* two without answer: the broker is lost; 0: 10 s */
+	/* PEM, for tls:// only; read again for each connection. */
+	const char *ca_file; /* whose certificates may have signed the broker's, besides those
+			      * that the system trusts; NULL: only these */
+	const char *cert_file, *key_file; /* shown to the broker; NULL, both or neither: none */
+	uint64_t connect_timeout_ns;      /* 0: 2 s */
+	uint64_t reconnect_min_ns;        /* the first wait; doubles up to the next; 0: 100 ms */
+	uint64_t reconnect_max_ns;        /* 0: 5 s. Half of each wait is drawn at random */
+	uint64_t ping_interval_ns;        /* two without answer: the broker is lost; 0: 10 s */
 
 	/* Called in a thread of the bus when bus_status has changed; may be NULL. It may
 	 * read the status, log and post. The embedded bus never calls it. */
@@ -77,6 +82,10 @@ struct bus_options {
 
 /* Returns 0 or -ENOMEM. */
 int bus_create_embedded(const struct bus_options *options, struct bus **out_bus);
+
+/* Whether the files for TLS can be used. False: `error` names the field, the file, and what to
+ * do; it has nothing of their content. */
+bool bus_tls_check(const struct bus_options *options, char *error, size_t error_size);
 
 /* Connects in the background, for ever again; bus_status tells how it goes. Returns 0,
  * -ENOMEM, -EINVAL (no URL, or an option that the library refuses), or what

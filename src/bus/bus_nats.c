@@ -10,9 +10,7 @@
 #include "base/random.h"
 #include "bus/bus_nats.h"
 
-#define RECONNECT_MIN_NS (100 * NS_PER_MS)
-#define RECONNECT_MAX_NS (5 * NS_PER_S)
-#define FLUSH_MS         1000
+#define FLUSH_MS 1000
 
 static struct bus_nats *nats_of(struct bus *bus)
 {
@@ -32,8 +30,8 @@ static void status_set(struct bus_nats *nats, bool is_connected, const char *det
 
 	nats->status = status;
 	pthread_mutex_unlock(&nats->status_mutex);
-	if (!is_same && nats->on_status != NULL)
-		nats->on_status(nats->arg);
+	if (!is_same && nats->options.on_status != NULL)
+		nats->options.on_status(nats->options.arg);
 }
 
 void bus_nats_complain(struct bus_nats *nats, const char *text)
@@ -257,9 +255,9 @@ static void topics_forget(struct bus_nats *nats)
 static uint64_t retry_wait_ns(const struct bus_nats *nats)
 {
 	struct random_source random = {0};
-	uint64_t wait_ns = nats->reconnect_min_ns << MIN(nats->failures, 20U);
+	uint64_t wait_ns = nats->options.reconnect_min_ns << MIN(nats->failures, 20U);
 
-	wait_ns = MIN(wait_ns, nats->reconnect_max_ns);
+	wait_ns = MIN(wait_ns, nats->options.reconnect_max_ns);
 	return wait_ns / 2 + wait_ns / 2 * (random_u32(&random) % 1024) / 1024;
 }
 
@@ -286,20 +284,21 @@ static void connected(struct bus_nats *nats)
 	topics_restore(nats);
 	queue_send(nats);
 	__atomic_store_n(&nats->is_connected, true, __ATOMIC_RELEASE);
-	snprintf(detail, sizeof(detail), "connected to %s", nats->url);
+	snprintf(detail, sizeof(detail), "connected to %s%s", nats->url,
+		 nats->link.is_tls ? " over TLS" : "");
 	status_set(nats, true, detail);
 }
 
 static void on_retry(struct timer *timer)
 {
 	struct bus_nats *nats = CONTAINER_OF(timer, struct bus_nats, retry);
-	char reason[200];
+	struct nats_failure failure;
 
-	if (nats_link_open(&nats->link, nats, reason, sizeof(reason))) {
+	if (nats_link_open(&nats->link, nats, &failure)) {
 		connected(nats);
 		return;
 	}
-	status_set(nats, false, reason);
+	status_set(nats, false, failure.reason);
 	retry_later(nats);
 }
 
@@ -369,7 +368,7 @@ static void on_stop(struct loop_task *task)
 
 static void nats_free(struct bus_nats *nats)
 {
-	natsOptions_Destroy(nats->options);
+	nats_options_finish(&nats->options);
 	pthread_mutex_destroy(&nats->status_mutex);
 	bus_finish(&nats->bus);
 	free(nats);
@@ -396,12 +395,6 @@ static void nats_init(struct bus_nats *nats, const struct bus_options *options)
 {
 	memset(nats, 0, sizeof(*nats));
 	bus_init(&nats->bus, &nats_transport, options);
-	nats->reconnect_min_ns = options->reconnect_min_ns > 0 ? options->reconnect_min_ns
-							       : RECONNECT_MIN_NS;
-	nats->reconnect_max_ns = options->reconnect_max_ns > 0 ? options->reconnect_max_ns
-							       : RECONNECT_MAX_NS;
-	nats->on_status = options->on_status;
-	nats->arg = options->arg;
 	list_init(&nats->topics);
 	loop_timer_init(&nats->retry, on_retry);
 	nats->queue_end = &nats->queue;
@@ -437,7 +430,7 @@ int bus_create_nats(const struct bus_options *options, struct bus **out_bus)
 	if (nats == NULL)
 		return -ENOMEM;
 	nats_init(nats, options);
-	int r = nats_options_create(options, &nats->options);
+	int r = nats_options_copy(options, &nats->options);
 
 	if (r == 0)
 		r = thread_start(nats);

@@ -10,7 +10,8 @@
 
 #include "bus/bus_private.h"
 
-#define NATS_ENDED_MAX 1024
+#define NATS_ENDED_MAX         1024
+#define NATS_WRITE_DEADLINE_MS 5000
 
 /* One connection, until it is lost: it does not connect again by itself, so that first
  * and later connections are one thing, whatever the reason of the loss. */
@@ -20,6 +21,7 @@ struct nats_link {
 	natsConnection *connection; /* NULL: none */
 	natsSubscription *inbox;
 	uint64_t serial; /* what callbacks of libnats know it by */
+	bool is_tls;
 
 	/* The broker has been told; libnats may still be reading a message for them. */
 	natsSubscription *ended[NATS_ENDED_MAX];
@@ -37,12 +39,9 @@ struct nats_topic {
 
 struct bus_nats {
 	struct bus bus;
-	natsOptions *options;
+	struct bus_options options; /* a copy; its URLs in any order */
 	pthread_t thread;
 	struct loop *loop;
-	uint64_t reconnect_min_ns, reconnect_max_ns;
-	void (*on_status)(void *arg);
-	void *arg;
 
 	/* The thread's own. */
 	struct nats_link link;
@@ -64,14 +63,34 @@ struct bus_nats {
 	struct bus_status status;
 };
 
+/* --- bus_nats_options.c --- */
+
+/* All texts, and the times with their defaults. Returns 0, -EINVAL (no URL, or what libnats
+ * does not take) or -ENOMEM. */
+int nats_options_copy(const struct bus_options *from, struct bus_options *out_copy);
+void nats_options_finish(struct bus_options *copy);
+
+/* So that the nodes of a fleet spread over the brokers. */
+void nats_urls_shuffle(struct bus_options *copy);
+
+bool nats_url_is_tls(const char *url);
+
+/* For a connection to this broker; reads the files for TLS. Returns 0, or -EINVAL or -ENOMEM
+ * and `reason`. */
+int nats_options_create(const struct bus_options *options, const char *url,
+			natsOptions **out_options, char *reason, size_t reason_size);
+
 /* --- bus_nats_connection.c --- */
 
-/* Returns 0, -EINVAL or -ENOMEM. */
-int nats_options_create(const struct bus_options *options, natsOptions **out_options);
+struct nats_failure {
+	bool was_reached; /* false: nothing answers there */
+	char reason[200];
+};
 
-/* Blocks for at most the connect timeout per broker. False: out_reason says why. */
-bool nats_link_open(struct nats_link *link, struct bus_nats *nats, char *out_reason,
-		    size_t reason_size);
+/* To any of the brokers. Blocks for at most the connect timeout for each, and for as long as
+ * names are looked up. */
+bool nats_link_open(struct nats_link *link, struct bus_nats *nats,
+		    struct nats_failure *out_failure);
 
 /* After it no callback reaches the bus. Subscriptions are to be destroyed after this. */
 void nats_link_close(struct nats_link *link);

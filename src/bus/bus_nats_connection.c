@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "bus/bus_nats.h"
+#include "bus/deadline.h"
 
 static struct {
 	pthread_mutex_t mutex;
@@ -194,87 +195,65 @@ bool nats_link_is_lost(struct bus_nats *nats)
 
 /* --- opening and closing --- */
 
-#define WRITE_DEADLINE_MS 5000
+#define HANDSHAKE "SSL handshake error: "
 
-static int64_t ms_of(uint64_t ns, uint64_t default_ns)
+/* What libnats ends in time itself is ended by it, which tells more. */
+#define GRACE_NS (100 * NS_PER_MS)
+
+/* Of "(conn.c:733): SSL handshake error: 10:certificate has expired:depth=0" the end. */
+static const char *detail_of(natsStatus s)
 {
-	return (int64_t)((ns > 0 ? ns : default_ns) / NS_PER_MS);
+	const char *text = nats_GetLastError(NULL);
+	const char *behind_place = text != NULL ? strstr(text, "): ") : NULL;
+
+	if (behind_place != NULL && text[0] == '(')
+		text = behind_place + 3;
+	if (s == NATS_SSL_ERROR && text != NULL && strncmp(text, HANDSHAKE, strlen(HANDSHAKE)) == 0)
+		text += strlen(HANDSHAKE);
+	return text != NULL ? text : natsStatus_GetText(s);
 }
 
-static natsStatus options_fill(natsOptions *nats, const struct bus_options *options)
+static bool has(const char *text, const char *part)
 {
-	natsStatus s = natsOptions_SetServers(nats, (const char **)(uintptr_t)options->urls,
-					      (int)options->url_count);
-
-	if (s == NATS_OK)
-		s = natsOptions_SetName(nats, options->name != NULL ? options->name : "gatehouse");
-	if (s == NATS_OK && options->user != NULL)
-		s = natsOptions_SetUserInfo(nats, options->user,
-					    options->password != NULL ? options->password : "");
-	if (s == NATS_OK && options->token != NULL)
-		s = natsOptions_SetToken(nats, options->token);
-	if (s == NATS_OK && options->credentials_file != NULL)
-		s = natsOptions_SetUserCredentialsFromFiles(nats, options->credentials_file, NULL);
-	if (s == NATS_OK)
-		s = natsOptions_SetTimeout(nats, ms_of(options->connect_timeout_ns, 2 * NS_PER_S));
-	if (s == NATS_OK)
-		s = natsOptions_SetPingInterval(nats,
-						ms_of(options->ping_interval_ns, 10 * NS_PER_S));
-	if (s == NATS_OK)
-		s = natsOptions_SetMaxPingsOut(nats, 2);
-	if (s == NATS_OK)
-		s = natsOptions_SetAllowReconnect(nats, false);
-	if (s == NATS_OK)
-		s = natsOptions_UseGlobalMessageDelivery(nats, true);
-	if (s == NATS_OK)
-		s = natsOptions_SetSendAsap(nats, false); /* see on_flush */
-	if (s == NATS_OK)
-		s = natsOptions_SetWriteDeadline(nats, WRITE_DEADLINE_MS);
-	return s;
+	return strstr(text, part) != NULL;
 }
 
-int nats_options_create(const struct bus_options *options, natsOptions **out_options)
+static const char *failure_name(natsStatus s, const char *detail)
 {
-	natsOptions *nats;
-
-	if (options->url_count == 0)
-		return -EINVAL;
-	/* No spinning on its locks: the processors are the workers'. An error would say that
-	 * libnats is open already. */
-	nats_Open(0);
-	if (natsOptions_Create(&nats) != NATS_OK)
-		return -ENOMEM;
-	if (options_fill(nats, options) != NATS_OK) {
-		natsOptions_Destroy(nats);
-		return -EINVAL;
+	switch (s) {
+	case NATS_NO_SERVER:
+		return "no broker can be reached";
+	case NATS_CONNECTION_AUTH_FAILED:
+		return "the broker refuses the credentials";
+	case NATS_SECURE_CONNECTION_WANTED:
+		return "the broker has no TLS, but its URL is tls://";
+	case NATS_SSL_ERROR:
+		return has(detail, ":depth=") || has(detail, ":expected=")
+			       ? "the broker's certificate is refused"
+			       : "the TLS handshake with the broker failed";
+	case NATS_PROTOCOL_ERROR:
+		/* With TLS 1.3 this is all that one learns. */
+		return has(detail, "'PONG', got ''")
+			       ? "the broker hung up: it may want a client certificate, or another"
+			       : "what answers is not a NATS broker";
+	default:
+		return "the connection to the broker failed";
 	}
-	*out_options = nats;
-	return 0;
 }
 
-/* libnats says "(conn.c:1905): Authorization Violation". */
-static const char *without_place(const char *text)
+static void failure_explain(natsStatus s, bool is_late, struct nats_failure *out_failure)
 {
-	const char *end = text != NULL ? strstr(text, "): ") : NULL;
+	const char *detail = detail_of(s);
 
-	return end != NULL && text[0] == '(' ? end + 3 : text;
+	out_failure->was_reached = s != NATS_NO_SERVER;
+	if (s == NATS_SSL_ERROR && is_late)
+		detail = "no end of it in time";
+	snprintf(out_failure->reason, sizeof(out_failure->reason), "%s (%s)",
+		 failure_name(s, detail), detail);
 }
 
-static void failure_explain(natsStatus s, char *out_reason, size_t reason_size)
+static natsStatus link_connect(struct nats_link *link, natsOptions *options)
 {
-	const char *detail = without_place(nats_GetLastError(NULL));
-	const char *what = s == NATS_NO_SERVER                ? "no broker can be reached"
-			   : s == NATS_CONNECTION_AUTH_FAILED ? "the broker refuses the credentials"
-			   : s == NATS_PROTOCOL_ERROR         ? "what answers is not a NATS broker"
-						      : "the connection to the broker failed";
-
-	snprintf(out_reason, reason_size, "%s (%s)", what,
-		 detail != NULL ? detail : natsStatus_GetText(s));
-}
-
-static natsStatus link_connect(struct nats_link *link)
-{
-	natsOptions *options = link->nats->options;
 	void *closure = link_closure(link);
 	char inbox[INBOX_LEN + 1];
 	natsStatus s = natsOptions_SetClosedCB(options, on_closed, closure);
@@ -290,17 +269,62 @@ static natsStatus link_connect(struct nats_link *link)
 	return s;
 }
 
-bool nats_link_open(struct nats_link *link, struct bus_nats *nats, char *out_reason,
-		    size_t reason_size)
+/* As link_connect, but it ends in time whatever the broker does. */
+static bool link_connect_in_time(struct nats_link *link, natsOptions *options,
+				 struct nats_failure *out_failure)
 {
-	*link = (struct nats_link){.nats = nats};
-	link_add(link);
-	natsStatus s = link_connect(link);
+	uint64_t start_ns = clock_now_ns();
+	uint64_t timeout_ns = link->nats->options.connect_timeout_ns;
+	struct deadline deadline;
+	int r = deadline_start(&deadline, timeout_ns + GRACE_NS);
 
-	if (s == NATS_OK)
-		return true;
-	failure_explain(s, out_reason, reason_size);
-	nats_link_close(link);
+	if (r < 0) {
+		snprintf(out_failure->reason, sizeof(out_failure->reason), "no timer: %s",
+			 strerror(-r));
+		return false;
+	}
+	natsStatus s = link_connect(link, options);
+
+	deadline_stop(&deadline);
+	if (s != NATS_OK)
+		failure_explain(s, clock_now_ns() - start_ns >= timeout_ns, out_failure);
+	return s == NATS_OK;
+}
+
+static bool link_open(struct nats_link *link, struct bus_nats *nats, const char *url,
+		      struct nats_failure *out_failure)
+{
+	*out_failure = (struct nats_failure){.was_reached = true};
+	natsOptions *options;
+
+	if (nats_options_create(&nats->options, url, &options, out_failure->reason,
+				sizeof(out_failure->reason)) < 0)
+		return false;
+	*link = (struct nats_link){.nats = nats, .is_tls = nats_url_is_tls(url)};
+	link_add(link);
+	bool is_open = link_connect_in_time(link, options, out_failure);
+
+	natsOptions_Destroy(options);
+	if (!is_open)
+		nats_link_close(link);
+	return is_open;
+}
+
+/* What a broker that answers has against us says more than that others are away. */
+bool nats_link_open(struct nats_link *link, struct bus_nats *nats, struct nats_failure *out_failure)
+{
+	const struct bus_options *options = &nats->options;
+
+	*out_failure = (struct nats_failure){0};
+	nats_urls_shuffle(&nats->options);
+	for (size_t i = 0; i < options->url_count; i++) {
+		struct nats_failure failure;
+
+		if (link_open(link, nats, options->urls[i], &failure))
+			return true;
+		if (!out_failure->was_reached)
+			*out_failure = failure;
+	}
 	return false;
 }
 
@@ -353,7 +377,7 @@ void nats_link_unsubscribe(struct nats_link *link, natsSubscription *subscriptio
 	link->ended[link->ended_count++] = subscription;
 	if (link->ended_count < NATS_ENDED_MAX)
 		return;
-	if (nats_link_flush(link, WRITE_DEADLINE_MS) != NATS_OK) {
+	if (nats_link_flush(link, NATS_WRITE_DEADLINE_MS) != NATS_OK) {
 		natsConnection_Close(link->connection);
 		ended_free(link);
 	}
