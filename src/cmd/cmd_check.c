@@ -7,6 +7,7 @@
 #include "cmd/config_args.h"
 #include "cmd/plan.h"
 #include "diag/plan.h"
+#include "fleet/fleet.h"
 #include "io/os_limits.h"
 #include "route/secret_file.h"
 
@@ -79,6 +80,14 @@ static void secrets_warn(const struct config *config)
 	}
 }
 
+static void bus_warn(const struct config *config)
+{
+	struct fleet_error error;
+
+	if (!fleet_bus_check(config, &error))
+		printf("warning: %s\n", error.text);
+}
+
 int cmd_check(int argc, char **argv)
 {
 	struct config config;
@@ -92,6 +101,7 @@ int cmd_check(int argc, char **argv)
 	       config.route_count == 1 ? "" : "s");
 	unused_warn(&config);
 	secrets_warn(&config);
+	bus_warn(&config);
 	capacity_warn(&config);
 	config_finish(&config);
 	return EXIT_GOOD;

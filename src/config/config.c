@@ -251,24 +251,6 @@ static void file_apply(struct config *config, const char *file, const struct sli
 		config_report_add(report, "%s: out of memory", file);
 }
 
-/* "FILE:LINE:COLUMN: " of a value from the file, its variable or flag, or what its
- * default is called. */
-static void origin_print(const struct config *config, const struct config_option *option, char *out,
-			 size_t size)
-{
-	const struct config_origin *origin = &config->origins[option - config_options];
-	char name[CONFIG_NAME_MAX];
-
-	if (origin->kind == CONFIG_FROM_FILE)
-		snprintf(out, size, "%s:%u:%u: ", config->file, origin->line, origin->column);
-	else if (origin->kind == CONFIG_FROM_ENVIRONMENT)
-		snprintf(out, size, "%s: ", config_option_variable(option, name));
-	else if (origin->kind == CONFIG_FROM_FLAG)
-		snprintf(out, size, "%s: ", config_option_flag(option, name));
-	else
-		snprintf(out, size, "default: ");
-}
-
 /* [::] takes IPv4 too. */
 static bool covers(const struct net_addr *wide, const struct net_addr *other)
 {
@@ -290,33 +272,26 @@ static bool addresses_clash(const struct net_addr *a, const struct net_addr *b)
 		       : a->in.sin_addr.s_addr == b->in.sin_addr.s_addr;
 }
 
-static bool is_only_from_flags(const struct config *config, enum config_option_number number)
-{
-	enum config_origin_kind kind = config->origins[number].kind;
-
-	return kind == CONFIG_FROM_DEFAULT || kind == CONFIG_FROM_FLAG;
-}
-
 static void cross_check(const struct config *config, struct config_report *report)
 {
-	const struct config_option *admin = &config_options[CONFIG_OPTION_admin_listen];
-	const struct config_option *server = &config_options[CONFIG_OPTION_server_listen];
-	char place[512], admin_text[NET_ADDR_TEXT_MAX], server_text[NET_ADDR_TEXT_MAX];
+	char place[CONFIG_PLACE_MAX], admin_text[NET_ADDR_TEXT_MAX], server_text[NET_ADDR_TEXT_MAX];
 
 	if (!addresses_clash(&config->admin.listen, &config->server.listen))
 		return;
 	/* Point at the one that somebody wrote. */
 	bool is_default = config->origins[CONFIG_OPTION_admin_listen].kind == CONFIG_FROM_DEFAULT;
 
-	origin_print(config, is_default ? server : admin, place, sizeof(place));
+	config_origin_format(config,
+			     is_default ? CONFIG_OPTION_server_listen : CONFIG_OPTION_admin_listen,
+			     place);
 	config_report_add(
 		report,
 		"%sadmin.listen: %s clashes with server.listen %s; give one of them "
 		"another port",
 		place, net_addr_format(&config->admin.listen, admin_text, sizeof(admin_text)),
 		net_addr_format(&config->server.listen, server_text, sizeof(server_text)));
-	report->of_flags += is_only_from_flags(config, CONFIG_OPTION_admin_listen) &&
-			    is_only_from_flags(config, CONFIG_OPTION_server_listen);
+	report->of_flags += config_is_only_from_flags(config, CONFIG_OPTION_admin_listen) &&
+			    config_is_only_from_flags(config, CONFIG_OPTION_server_listen);
 }
 
 int config_load(const struct config_sources *sources, struct config_report *report,
@@ -331,8 +306,10 @@ int config_load(const struct config_sources *sources, struct config_report *repo
 	if (sources->environment != NULL)
 		environment_apply(&config, sources->environment, report);
 	flags_apply(&config, sources->flags, sources->flag_count, report);
-	if (report->count == before)
+	if (report->count == before) {
+		config_bus_check(&config, report);
 		config_backends_check(&config, report);
+	}
 	if (config.route_count == 0 && report->count == before)
 		default_route_add(&config, report);
 	cross_check(&config, report);

@@ -83,11 +83,12 @@ const char *config_url_problem(struct slice url)
 
 const char *config_broker_problem(struct slice url)
 {
-	const char *const schemes[] = {"nats://"};
+	const char *const schemes[] = {"nats://", "tls://"};
 	struct slice rest = behind_scheme(url, schemes, ARRAY_LEN(schemes));
 
 	if (rest.len == url.len)
-		return "does not start with nats://; write a URL such as nats://10.0.0.1:4222";
+		return "does not start with nats:// or tls://; write a URL such as "
+		       "nats://10.0.0.1:4222";
 	if (rest.len == 0 || rest.data[0] == ':')
 		return "has no host; write a URL such as nats://10.0.0.1:4222";
 	if (has_byte(rest, '@'))
@@ -95,7 +96,8 @@ const char *config_broker_problem(struct slice url)
 	if (url.len >= CONFIG_TEXT_MAX)
 		return "is too long; write at most 511 bytes";
 	return has_bad_byte(rest) || has_byte(rest, '/') || has_byte(rest, ',')
-		       ? "has a character that has no place there; write nats://HOST:PORT"
+		       ? "has a character that has no place there; write nats://HOST:PORT or "
+			 "tls://HOST:PORT"
 		       : NULL;
 }
 

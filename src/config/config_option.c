@@ -105,3 +105,30 @@ const struct config_option *config_option_by_variable(struct slice name)
 			return &config_options[i];
 	return NULL;
 }
+
+const char *config_origin_format(const struct config *config, enum config_option_number option,
+				 char out[CONFIG_PLACE_MAX])
+{
+	const struct config_origin *origin = &config->origins[option];
+	char name[CONFIG_NAME_MAX];
+
+	if (origin->kind == CONFIG_FROM_FILE)
+		snprintf(out, CONFIG_PLACE_MAX, "%s:%u:%u: ", config->file, origin->line,
+			 origin->column);
+	else if (origin->kind == CONFIG_FROM_ENVIRONMENT)
+		snprintf(out, CONFIG_PLACE_MAX,
+			 "%s: ", config_option_variable(&config_options[option], name));
+	else if (origin->kind == CONFIG_FROM_FLAG)
+		snprintf(out, CONFIG_PLACE_MAX,
+			 "%s: ", config_option_flag(&config_options[option], name));
+	else
+		snprintf(out, CONFIG_PLACE_MAX, "default: ");
+	return out;
+}
+
+bool config_is_only_from_flags(const struct config *config, enum config_option_number option)
+{
+	enum config_origin_kind kind = config->origins[option].kind;
+
+	return kind == CONFIG_FROM_DEFAULT || kind == CONFIG_FROM_FLAG;
+}

@@ -161,7 +161,7 @@ bool config_is_token(struct slice text);
 /* NULL, or what is wrong with the url of a back end (static text). */
 const char *config_url_problem(struct slice url);
 
-/* Likewise of a broker: nats://HOST[:PORT]. */
+/* Likewise of a broker: nats://HOST[:PORT] or tls://HOST[:PORT]. */
 const char *config_broker_problem(struct slice url);
 
 /* The defaults of one table into `base`. */
@@ -169,6 +169,18 @@ void config_defaults_apply(const struct config_option *options, size_t count, vo
 
 /* Is the option one of the back end's type? */
 bool config_backend_has(const struct config_backend *backend, size_t option);
+
+/* "FILE:LINE:COLUMN: " of a value from the file, its variable or flag, or what its default
+ * is called. */
+#define CONFIG_PLACE_MAX 512
+const char *config_origin_format(const struct config *config, enum config_option_number option,
+				 char out[CONFIG_PLACE_MAX]);
+
+/* Can only a flag be to blame for its value? */
+bool config_is_only_from_flags(const struct config *config, enum config_option_number option);
+
+/* What must hold between the options of the bus. */
+void config_bus_check(const struct config *config, struct config_report *report);
 
 /* What must hold between back ends, and between them and routes. */
 void config_backends_check(const struct config *config, struct config_report *report);

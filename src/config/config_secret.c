@@ -13,7 +13,7 @@
 #include "config/config_option.h"
 
 struct error {
-	const struct config_option *option;
+	const char *name; /* of the option that names the file */
 	char *text;
 	size_t size;
 };
@@ -23,8 +23,7 @@ static bool fail(const struct error *error, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 static bool fail(const struct error *error, const char *format, ...)
 {
-	int used = snprintf(error->text, error->size, "%s.%s_file", error->option->section,
-			    error->option->key);
+	int used = snprintf(error->text, error->size, "%s", error->name);
 	va_list args;
 
 	va_start(args, format);
@@ -66,23 +65,51 @@ static struct slice without_newline(struct slice text)
 	return text;
 }
 
-static bool file_load(const char *path, struct config_text *out_text, const struct error *error)
+/* Of a file that only this process's user and group should read; or -1. */
+static int file_open(const char *path, const struct error *error)
 {
-	struct config_text content = {0};
 	/* A pipe without a writer would keep the start waiting. */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
+	if (fd < 0) {
+		fail(error,
+		     ": %s cannot be opened: %s; let the user of this "
+		     "process read it, or name another file",
+		     path, strerror(errno));
+	} else if (!file_check(path, fd, error)) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+bool config_secret_check(enum config_option_number option, const struct config_text *file,
+			 char *error, size_t error_size)
+{
+	char name[CONFIG_NAME_MAX];
+	struct error to = {.name = name, .text = error, .size = error_size};
+
+	if (file->text[0] == 0)
+		return true;
+	snprintf(name, sizeof(name), "%s.%s", config_options[option].section,
+		 config_options[option].key);
+	int fd = file_open(file->text, &to);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+static bool file_load(const char *path, struct config_text *out_text, const struct error *error)
+{
+	struct config_text content = {0};
+	int fd = file_open(path, error);
+
 	if (fd < 0)
-		return fail(error,
-			    ": %s cannot be opened: %s; let the user of this "
-			    "process read it, or name another file",
-			    path, strerror(errno));
-	bool is_good = file_check(path, fd, error);
-	ssize_t len = is_good ? read(fd, content.text, sizeof(content.text)) : 0;
+		return false;
+	ssize_t len = read(fd, content.text, sizeof(content.text));
 
 	close(fd);
-	if (!is_good)
-		return false;
 	struct slice secret = without_newline(slice_of(content.text, len < 0 ? 0 : (size_t)len));
 
 	if (len < 0 || len == sizeof(content.text) || !is_visible(secret))
@@ -100,9 +127,11 @@ bool config_secret_load(enum config_option_number option, const struct config_te
 			const struct config_text *direct, struct config_text *out_secret,
 			char *error, size_t error_size)
 {
-	struct error to = {.option = &config_options[option], .text = error, .size = error_size};
-	char variable[CONFIG_NAME_MAX];
+	const struct config_option *secret = &config_options[option];
+	char variable[CONFIG_NAME_MAX], name[CONFIG_NAME_MAX];
+	struct error to = {.name = name, .text = error, .size = error_size};
 
+	snprintf(name, sizeof(name), "%s.%s_file", secret->section, secret->key);
 	if (file->text[0] == 0) {
 		*out_secret = *direct;
 		return true;
@@ -110,5 +139,5 @@ bool config_secret_load(enum config_option_number option, const struct config_te
 	if (direct->text[0] == 0)
 		return file_load(file->text, out_secret, &to);
 	return fail(&to, " and %s are both set; remove one of them",
-		    config_option_variable(to.option, variable));
+		    config_option_variable(secret, variable));
 }

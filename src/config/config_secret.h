@@ -15,3 +15,8 @@
 bool config_secret_load(enum config_option_number option, const struct config_text *file,
 			const struct config_text *direct, struct config_text *out_secret,
 			char *error, size_t error_size);
+
+/* Whether a secret file that others read can be opened, and by whom else. `option` is that of
+ * the file; "" is fine. */
+bool config_secret_check(enum config_option_number option, const struct config_text *file,
+			 char *error, size_t error_size);

@@ -133,7 +133,18 @@
 	  "embedded = within this process; nats = with the other nodes and with services, "    \
 	  "through a NATS broker.")                                                            \
 	X(bus, urls, URLS, "nats://127.0.0.1:4222", 1, CONFIG_URLS_MAX, "URLs", RESTART,       \
-	  "Brokers of one cluster; one of them is taken, another when that is lost.")          \
+	  "Brokers of one cluster, as nats://HOST:PORT or, all of them, as tls://HOST:PORT; "   \
+	  "one is taken, another when that is lost. With tls:// nothing is sent in clear, and the " \
+	  "certificate must bear the HOST.")                                                   \
+	X(bus, ca_file, FILE, "", 0, CONFIG_TEXT_MAX - 1, "bytes", RESTART,                    \
+	  "For tls:// URLs. Certificates (PEM) that may have signed that of the broker, "       \
+	  "besides the system's. Left out: the system's.")                                     \
+	X(bus, cert_file, FILE, "", 0, CONFIG_TEXT_MAX - 1, "bytes", RESTART,                  \
+	  "For tls:// URLs. Certificate (PEM) that is shown to the broker, and those of its "   \
+	  "issuers behind it; with key_file.")                                                 \
+	X(bus, key_file, FILE, "", 0, CONFIG_TEXT_MAX - 1, "bytes", RESTART,                   \
+	  "Private key (PEM, without a password) of cert_file; readable by its owner (and "    \
+	  "group) alone. These three files are read again for each connection.")               \
 	X(bus, user, WORD, "", 0, 255, "bytes", RESTART, "Shown to the broker.")               \
 	X(bus, password_file, FILE, "", 0, CONFIG_TEXT_MAX - 1, "bytes", RESTART,              \
 	  "File with the password for the broker on its only line; readable by its owner (and " \

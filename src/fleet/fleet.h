@@ -41,6 +41,9 @@ struct fleet_error {
 	char text[512];
 };
 
+/* Whether the files that config->bus names can be used here; false with *out_error. */
+bool fleet_bus_check(const struct config *config, struct fleet_error *out_error);
+
 /* Sets fleet->bus as fleet->config wants it; reads the files with its secrets, and does not
  * wait for a broker. Tells the log when that comes and goes. The fleet stays where it is.
  * Returns 0, or a negative errno with *out_error. */

@@ -63,6 +63,32 @@ static void on_status(void *arg)
 	heed_change(fleet);
 }
 
+static bool tls_check(const struct config_bus *config, const struct bus_options *options,
+		      struct fleet_error *out_error)
+{
+	static const char section[] = "bus.";
+	char *text = out_error->text + strlen(section);
+	size_t size = sizeof(out_error->text) - strlen(section);
+
+	if (!config_secret_check(CONFIG_OPTION_bus_key_file, &config->key_file, out_error->text,
+				 sizeof(out_error->text)))
+		return false;
+	memcpy(out_error->text, section, strlen(section));
+	if (!bus_tls_check(options, text, size))
+		return false;
+	out_error->text[0] = 0;
+	return true;
+}
+
+/* What the bus reads itself. */
+static void files_fill(const struct config_bus *config, struct bus_options *options)
+{
+	options->credentials_file = text_or_null(&config->credentials_file);
+	options->ca_file = text_or_null(&config->ca_file);
+	options->cert_file = text_or_null(&config->cert_file);
+	options->key_file = text_or_null(&config->key_file);
+}
+
 static int nats_open(struct fleet *fleet, struct bus_options options, struct bus **out_bus,
 		     struct fleet_error *out_error)
 {
@@ -70,7 +96,8 @@ static int nats_open(struct fleet *fleet, struct bus_options options, struct bus
 	const char *items[CONFIG_URLS_MAX];
 	struct secrets secrets;
 
-	if (!secrets_load(config, &secrets, out_error))
+	files_fill(config, &options);
+	if (!secrets_load(config, &secrets, out_error) || !tls_check(config, &options, out_error))
 		return -EINVAL;
 	for (size_t i = 0; i < config->urls.count; i++)
 		items[i] = config->urls.items[i].text;
@@ -79,7 +106,6 @@ static int nats_open(struct fleet *fleet, struct bus_options options, struct bus
 	options.user = text_or_null(&config->user);
 	options.password = text_or_null(&secrets.password);
 	options.token = text_or_null(&secrets.token);
-	options.credentials_file = text_or_null(&config->credentials_file);
 	options.connect_timeout_ns = config->connect_timeout * NS_PER_MS;
 	options.reconnect_min_ns = config->reconnect_min * NS_PER_MS;
 	options.reconnect_max_ns = config->reconnect_max * NS_PER_MS;
@@ -87,6 +113,18 @@ static int nats_open(struct fleet *fleet, struct bus_options options, struct bus
 	options.on_status = on_status;
 	options.arg = fleet;
 	return bus_create_nats(&options, out_bus);
+}
+
+bool fleet_bus_check(const struct config *config, struct fleet_error *out_error)
+{
+	struct bus_options options = {0};
+	struct secrets secrets;
+
+	if (config->bus.type != CONFIG_BUS_NATS)
+		return true;
+	files_fill(&config->bus, &options);
+	return secrets_load(&config->bus, &secrets, out_error) &&
+	       tls_check(&config->bus, &options, out_error);
 }
 
 /* By which this process knows its own messages, also from one of the same node's name. */

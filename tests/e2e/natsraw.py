@@ -14,6 +14,7 @@ import re
 import select
 import signal
 import socket
+import ssl
 import subprocess
 import time
 
@@ -81,7 +82,7 @@ class Subscription:
 class Client:
     """One connection to a broker. Every wait ends in time, with an error."""
 
-    def __init__(self, address: tuple[str, int], **options):
+    def __init__(self, address: tuple[str, int], *, tls: ssl.SSLContext | None = None, **options):
         """`options` go into CONNECT: user=, password= (sent as pass), auth_token=, name=."""
         self.sock = socket.create_connection(address, wsraw.SECONDS)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -93,6 +94,8 @@ class Client:
         verb, _, text = self.read_line(deadline, "INFO").partition(" ")
         assert verb == "INFO", verb
         self.info = json.loads(text)
+        if tls is not None:
+            self.sock = tls.wrap_socket(self.sock, server_hostname="localhost")
         if "password" in options:
             options["pass"] = options.pop("password")
         hello = {"verbose": False, "pedantic": False, "headers": True, "no_responders": True,
@@ -198,7 +201,8 @@ class Client:
     def fill(self, deadline: float, what: str) -> None:
         poll = select.poll()  # unlike select, for descriptors of any number
         poll.register(self.sock, select.POLLIN)
-        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+        has_some = isinstance(self.sock, ssl.SSLSocket) and self.sock.pending() > 0
+        if not has_some and not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
             raise TimeoutError(f"{what} did not come")
         data = self.sock.recv(262144)
         if not data:

@@ -418,13 +418,27 @@ static const struct {
 	 "its own and name that in bus.password_file, or set GATEHOUSE_BUS_PASSWORD\n"},
 	{"bus: {urls: [http://a, 'nats://', 'nats://me:secret@a', 'nats://a/b', "
 	 "'nats://a:4222']}\n",
-	 "f:1:14: bus.urls: http://a does not start with nats://; write a URL such as "
+	 "f:1:14: bus.urls: http://a does not start with nats:// or tls://; write a URL such as "
 	 "nats://10.0.0.1:4222\n"
 	 "f:1:24: bus.urls: nats:// has no host; write a URL such as nats://10.0.0.1:4222\n"
 	 "f:1:35: bus.urls: what is given has a user in it; write bus.user and "
 	 "bus.password_file instead\n"
 	 "f:1:57: bus.urls: nats://a/b has a character that has no place there; write "
-	 "nats://HOST:PORT\n"},
+	 "nats://HOST:PORT or tls://HOST:PORT\n"},
+	{"bus: {urls: [tls://a, 'tls://b', nats://c:4222, nats://d]}\n",
+	 "f:1:13: bus.urls: of tls://a and nats://c:4222 one goes in clear; write tls:// in all "
+	 "URLs, or nats:// in all\n"},
+	{"bus: {ca_file: /a/ca.pem, cert_file: /a/c.pem, key_file: /a/k.pem}\n",
+	 "f:1:16: bus.ca_file: is of no use with nats://127.0.0.1:4222 in bus.urls; write tls:// "
+	 "there, or remove this\n"
+	 "f:1:38: bus.cert_file: is of no use with nats://127.0.0.1:4222 in bus.urls; write "
+	 "tls:// there, or remove this\n"
+	 "f:1:58: bus.key_file: is of no use with nats://127.0.0.1:4222 in bus.urls; write tls:// "
+	 "there, or remove this\n"},
+	{"bus: {urls: [tls://a], cert_file: /a/c.pem}\n",
+	 "f:1:35: bus.cert_file: needs bus.key_file too; set both or neither\n"},
+	{"bus: {urls: [tls://a], key_file: /a/k.pem}\n",
+	 "f:1:34: bus.key_file: needs bus.cert_file too; set both or neither\n"},
 	{"routes:\n  - path: /a\n    subprotocols: [a, 'b c', a]\n",
 	 "f:3:23: routes[0].subprotocols: \"b c\" is no subprotocol name; write letters, digits or "
 	 "!#$%&'*+-.^_`|~\n"
@@ -912,7 +926,8 @@ static void test_output_loads_to_the_same_configuration(void **state)
 		"true, on_failure: close, secret_file: '/run/a b'}\n"
 		"  - {name: c, type: nats, durable: true, stream: UP, connect: ask}\n"
 		"  - {name: d, type: nats}\n"
-		"bus: {type: nats, urls: ['nats://a:1', 'nats://b:2']}\n",
+		"bus: {type: nats, urls: ['tls://a:1', 'tls://[::1]:2'], ca_file: /a/ca, "
+		"cert_file: /a/c, key_file: /a/k}\n",
 		&config);
 
 	assert_string_equal(report, "");
