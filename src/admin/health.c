@@ -4,6 +4,7 @@
 
 #include "admin/admin.h"
 #include "base/clock.h"
+#include "base/counter.h"
 
 /* Others than webhooks are as well as the bus is. */
 static bool is_down(const struct event_backend *backend)
@@ -35,8 +36,7 @@ static void backends_judge(const struct server *server, json_t *reasons)
 			continue;
 		snprintf(text, sizeof(text),
 			 "the back end %s does not answer; %" PRIu64 " events wait for it",
-			 backend->base.name,
-			 __atomic_load_n(&backend->stats.waiting, __ATOMIC_RELAXED));
+			 backend->base.name, counter_read(&backend->stats.waiting));
 		json_array_append_new(reasons, json_string(text));
 	}
 }

@@ -5,6 +5,7 @@
 
 #include "admin/live_limits.h"
 #include "base/clock.h"
+#include "base/counter.h"
 #include "base/log.h"
 
 static uint64_t accepted_now(const struct admin *admin)
@@ -31,9 +32,8 @@ static void rate_update(struct limits_monitor *monitor)
 
 	if (seconds <= 0)
 		return;
-	__atomic_store_n(&monitor->admin->accept_rate,
-			 (uint64_t)((double)(accepted - monitor->accepted) / seconds),
-			 __ATOMIC_RELAXED);
+	counter_set(&monitor->admin->accept_rate,
+		    (uint64_t)((double)(accepted - monitor->accepted) / seconds));
 	monitor->accepted = accepted;
 	monitor->ticked_ns = now_ns;
 }

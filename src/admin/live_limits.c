@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/live_limits.h"
 
+#include "base/counter.h"
+
 static void backends_read(const struct backends *backends, struct limits_input *input)
 {
 	double fullest = -1;
@@ -32,7 +34,7 @@ void live_limits_read(const struct admin *admin, struct live_limits *out_live)
 	input->connections = server_connections(server);
 	input->fullest_ring = server_fullest_worker(server);
 	input->fullest_ip = server_fullest_address(server);
-	input->accept_rate_now = __atomic_load_n(&admin->accept_rate, __ATOMIC_RELAXED);
+	input->accept_rate_now = counter_read(&admin->accept_rate);
 	backends_read(server_backends(server), input);
 	input->cost = limit_cost_measure(plan->input.os, &out_live->os, input->connections);
 	limits_build(input, &out_live->limits);

@@ -5,6 +5,7 @@
 #include "admin/live_limits.h"
 #include "admin/process_stats.h"
 #include "base/check.h"
+#include "base/counter.h"
 
 /* clang-format off */
 
@@ -223,13 +224,11 @@ static void claims(struct buf *out, const struct server *server)
 	const struct takeover_stats *stats = &server_fleet(server)->takeovers;
 
 	text(out, head_gatehouse_claims_unanswered_total);
-	count(out, "gatehouse_claims_unanswered_total",
-	      __atomic_load_n(&stats->unanswered, __ATOMIC_RELAXED));
+	count(out, "gatehouse_claims_unanswered_total", counter_read(&stats->unanswered));
 	text(out, head_gatehouse_claims_announced_total);
-	count(out, "gatehouse_claims_announced_total",
-	      __atomic_load_n(&stats->announced, __ATOMIC_RELAXED));
+	count(out, "gatehouse_claims_announced_total", counter_read(&stats->announced));
 	text(out, head_gatehouse_claims_lost_total);
-	count(out, "gatehouse_claims_lost_total", __atomic_load_n(&stats->lost, __ATOMIC_RELAXED));
+	count(out, "gatehouse_claims_lost_total", counter_read(&stats->lost));
 }
 
 static void groups(struct buf *out, const struct server *server)

@@ -5,6 +5,7 @@
 
 #include "admin/admin.h"
 #include "base/check.h"
+#include "base/counter.h"
 
 /* clang-format off */
 
@@ -90,26 +91,25 @@ static void events(struct buf *out, const struct row *row)
 			      "gatehouse_backend_events_total{backend=\"%s\",type=\"%s\","
 			      "outcome=\"%s\"} %" PRIu64 "\n",
 			      row->name, event_type_label(type), event_outcome_label(outcome),
-			      __atomic_load_n(&stats->events[type][outcome], __ATOMIC_RELAXED));
+			      counter_read(&stats->events[type][outcome]));
 }
 
 static void waiting(struct buf *out, const struct row *row)
 {
 	PRINT(out, "gatehouse_backend_events_waiting{backend=\"%s\"} %" PRIu64 "\n", row->name,
-	      __atomic_load_n(&row->backend->stats.waiting, __ATOMIC_RELAXED));
+	      counter_read(&row->backend->stats.waiting));
 }
 
 static void pending(struct buf *out, const struct row *row)
 {
 	PRINT(out, "gatehouse_backend_pending_bytes{backend=\"%s\"} %" PRIu64 "\n", row->name,
-	      __atomic_load_n(&row->backend->stats.pending_bytes, __ATOMIC_RELAXED));
+	      counter_read(&row->backend->stats.pending_bytes));
 }
 
 static void unanswered(struct buf *out, const struct row *row)
 {
 	PRINT(out, "gatehouse_backend_calls_unanswered_total{backend=\"%s\"} %" PRIu64 "\n",
-	      row->name,
-	      __atomic_load_n(&row->backend->stats.unanswered, __ATOMIC_RELAXED));
+	      row->name, counter_read(&row->backend->stats.unanswered));
 }
 
 static void failures(struct buf *out, const struct row *row)

@@ -5,6 +5,7 @@
 
 #include "admin/admin.h"
 #include "base/check.h"
+#include "base/counter.h"
 
 /* X(name, type, help) */
 #define CALL_METRICS(X)                                                                          \
@@ -23,21 +24,16 @@
 
 #define PRINT(out, ...) buf_printf(out, HTTP_BODY_MAX, __VA_ARGS__)
 
-static uint64_t value_of(const uint64_t *counter)
-{
-	return __atomic_load_n(counter, __ATOMIC_RELAXED);
-}
-
 static void ended(struct buf *out, const struct rpc_stats *stats)
 {
 	for (unsigned outcome = CALL_WAITS + 1; outcome < CALL_OUTCOME_COUNT; outcome++)
 		PRINT(out, "gatehouse_calls_total{outcome=\"%s\"} %" PRIu64 "\n",
-		      call_outcome_label(outcome), value_of(&stats->ended[outcome]));
+		      call_outcome_label(outcome), counter_read(&stats->ended[outcome]));
 }
 
 static void waiting(struct buf *out, const struct rpc_stats *stats)
 {
-	PRINT(out, "gatehouse_calls_waiting %" PRIu64 "\n", value_of(&stats->waiting));
+	PRINT(out, "gatehouse_calls_waiting %" PRIu64 "\n", counter_read(&stats->waiting));
 }
 
 static void durations(struct buf *out, const struct rpc_stats *stats)
@@ -47,14 +43,14 @@ static void durations(struct buf *out, const struct rpc_stats *stats)
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < RPC_DURATION_BUCKETS; i++) {
-		sum += value_of(&stats->duration_count[i]);
+		sum += counter_read(&stats->duration_count[i]);
 		PRINT(out, "%s_bucket{le=\"", name);
 		if (i < ARRAY_LEN(edges_ms))
 			PRINT(out, "%g\"} %" PRIu64 "\n", (double)edges_ms[i] / 1e3, sum);
 		else
 			PRINT(out, "+Inf\"} %" PRIu64 "\n", sum);
 	}
-	PRINT(out, "%s_sum %.6f\n", name, (double)value_of(&stats->duration_sum_us) / 1e6);
+	PRINT(out, "%s_sum %.6f\n", name, (double)counter_read(&stats->duration_sum_us) / 1e6);
 	PRINT(out, "%s_count %" PRIu64 "\n", name, sum);
 }
 
@@ -62,7 +58,7 @@ static void marked(struct buf *out, const struct rpc_stats *stats)
 {
 	for (unsigned mark = MESSAGE_PLAIN + 1; mark < MESSAGE_MARK_COUNT; mark++)
 		PRINT(out, "gatehouse_rpc_marked_total{mark=\"%s\"} %" PRIu64 "\n",
-		      message_mark_label(mark), value_of(&stats->marked[mark]));
+		      message_mark_label(mark), counter_read(&stats->marked[mark]));
 }
 
 static void (*const writers[])(struct buf *out,

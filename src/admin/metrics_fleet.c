@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "admin/admin.h"
+#include "base/counter.h"
 #include "fleet/command.h"
 
 #define NAME "gatehouse_commands_total"
@@ -23,7 +24,7 @@ void metrics_fleet_write(const struct server *server, struct buf *out)
 			buf_printf(out, HTTP_BODY_MAX,
 				   NAME "{command=\"%s\",outcome=\"%s\"} %" PRIu64 "\n", kind->name,
 				   command_outcome_label(outcome),
-				   __atomic_load_n(&stats->ended[i][outcome], __ATOMIC_RELAXED));
+				   counter_read(&stats->ended[i][outcome]));
 }
 
 void metrics_fleet_print_reference(FILE *to)

@@ -109,7 +109,7 @@ void bus_status(struct bus *bus, struct bus_status *out_status)
 
 void bus_stats(struct bus *bus, struct bus_stats *out_stats)
 {
-#define STAT_LOAD(name, help) .name = __atomic_load_n(&bus->stats.name, __ATOMIC_RELAXED),
+#define STAT_LOAD(name, help) .name = counter_read(&bus->stats.name),
 	struct bus_stats stats = {BUS_COUNTERS(STAT_LOAD) BUS_GAUGES(STAT_LOAD)};
 
 	pthread_mutex_lock(&bus->requests.mutex);

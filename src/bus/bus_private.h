@@ -8,6 +8,7 @@
 #include <pthread.h>
 
 #include "base/check.h"
+#include "base/counter.h"
 #include "bus/bus.h"
 #include "bus/bus_subject.h"
 
@@ -136,7 +137,7 @@ struct bus {
 	struct bus_stats stats __attribute__((aligned(64))); /* each atomic */
 };
 
-#define BUS_COUNT(bus, field) ((void)__atomic_fetch_add(&(bus)->stats.field, 1, __ATOMIC_RELAXED))
+#define BUS_COUNT(bus, field) counter_add(&(bus)->stats.field, 1)
 
 void bus_init(struct bus *bus, const struct bus_transport *transport,
 	      const struct bus_options *options);

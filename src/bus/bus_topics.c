@@ -191,7 +191,7 @@ void bus_unsubscribe(struct bus_subscription *sub, void (*on_closed)(struct bus_
 	pthread_mutex_lock(&shard->mutex);
 	topic_leave(sub->topic, sub);
 	pthread_mutex_unlock(&shard->mutex);
-	__atomic_fetch_sub(&bus->stats.subscriptions, 1, __ATOMIC_RELAXED);
+	counter_sub(&bus->stats.subscriptions, 1);
 	sub->topic = NULL;
 	sub->is_closing = true;
 	sub->on_closed = on_closed;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "base/counter.h"
 #include "fleet/fleet.h"
 
 const struct command_kind command_unknown = {.name = "unknown"};
@@ -56,7 +57,7 @@ void command_count(const struct fleet *fleet, const struct command_kind *kind, u
 
 	while (kinds[index] != kind)
 		index++;
-	__atomic_fetch_add(&fleet->commands->ended[index][outcome_of(status)], 1, __ATOMIC_RELAXED);
+	counter_add(&fleet->commands->ended[index][outcome_of(status)], 1);
 }
 
 static void end(struct command *command, const struct command_result *result)

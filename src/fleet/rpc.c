@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/counter.h"
 #include "base/random.h"
 #include "proto/json_text.h"
 #include "proto/ws_close.h"
@@ -146,8 +147,8 @@ static void on_done(struct call *base, const struct call_result *result)
 	struct rpc *rpc = call->rpc;
 	bool has_answer = result->outcome == CALL_ANSWERED || result->outcome == CALL_CLIENT_ERROR;
 
-	rpc_count(&rpc->stats->ended[result->outcome], 1);
-	rpc_count(&rpc->stats->waiting, (uint64_t)-1);
+	counter_add(&rpc->stats->ended[result->outcome], 1);
+	counter_sub(&rpc->stats->waiting, 1);
 	if (has_answer)
 		rpc_stats_record(rpc->stats, loop_now(rpc->loop) - call->sent_ns);
 	call->on_done(call, result);
@@ -163,10 +164,10 @@ enum call_outcome rpc_start(struct rpc *rpc, struct rpc_call *call, uint64_t tim
 	enum call_outcome outcome = call_table_add(rpc->table, &call->base);
 
 	if (outcome != CALL_WAITS) {
-		rpc_count(&rpc->stats->ended[outcome], 1);
+		counter_add(&rpc->stats->ended[outcome], 1);
 		return outcome;
 	}
-	rpc_count(&rpc->stats->waiting, 1);
+	counter_add(&rpc->stats->waiting, 1);
 	enter(rpc);
 	go_on(rpc);
 	leave(rpc);
@@ -226,7 +227,7 @@ bool rpc_receive(struct rpc *rpc, const struct rpc_framing *framing, struct rpc_
 	if (matched == CALL_MATCH_OK && frame.kind == RPC_ANSWER)
 		return true;
 	message->mark = mark_of(&frame, matched);
-	rpc_count(&stats->marked[message->mark], 1);
+	counter_add(&stats->marked[message->mark], 1);
 	return false;
 }
 
@@ -240,6 +241,6 @@ void rpc_stats_record(struct rpc_stats *stats, uint64_t duration_ns)
 	_Static_assert(ARRAY_LEN(edges_ms) == RPC_DURATION_BUCKETS - 1, "one over the last edge");
 	while (bucket < ARRAY_LEN(edges_ms) && duration_ns > edges_ms[bucket] * NS_PER_MS)
 		bucket++;
-	rpc_count(&stats->duration_count[bucket], 1);
-	rpc_count(&stats->duration_sum_us, duration_ns / NS_PER_US);
+	counter_add(&stats->duration_count[bucket], 1);
+	counter_add(&stats->duration_sum_us, duration_ns / NS_PER_US);
 }

@@ -25,9 +25,4 @@ struct rpc_stats {
 	uint64_t duration_sum_us;
 };
 
-static inline void rpc_count(uint64_t *counter, uint64_t count)
-{
-	__atomic_fetch_add(counter, count, __ATOMIC_RELAXED);
-}
-
 void rpc_stats_record(struct rpc_stats *stats, uint64_t duration_ns);

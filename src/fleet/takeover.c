@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/counter.h"
 #include "bus/bus_subject.h"
 #include "fleet/client.h"
 
@@ -21,11 +22,6 @@ static struct slice control_subject(const struct presence *presence, struct bus_
 
 	CHECK(r == 0); /* both are bounded */
 	return bus_subject_slice(subject);
-}
-
-static void count(uint64_t *counter)
-{
-	__atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
 }
 
 /* --- the question --- */
@@ -49,7 +45,7 @@ static void tell_answer(struct takeover_question *question, const struct bus_out
 	else if (outcome->result == BUS_NO_RESPONDERS || outcome->result == BUS_ANSWERED)
 		answer = TAKEOVER_FREE;
 	else
-		count(&question->home->fleet->takeovers.unanswered);
+		counter_add(&question->home->fleet->takeovers.unanswered, 1);
 	question->on_answer(question->owner, answer, answer == TAKEOVER_HELD ? &holder : NULL);
 	json_decref(json);
 }
@@ -83,7 +79,7 @@ struct takeover_question *takeover_ask(struct fleet_home *home, const struct pre
 	if (question == NULL || bus_request(home->fleet->bus, &question->request, home->loop,
 					    &message, timeout_ns, on_done) < 0) {
 		free(question);
-		count(&home->fleet->takeovers.unanswered);
+		counter_add(&home->fleet->takeovers.unanswered, 1);
 		return NULL;
 	}
 	question->home = home;
@@ -153,7 +149,7 @@ static void announce(const struct client *client, bool is_reply)
 		});
 	free(text);
 	if (r == 0)
-		count(&client->home->fleet->takeovers.announced);
+		counter_add(&client->home->fleet->takeovers.announced, 1);
 }
 
 /* In `base_ns`, and up to `spread_ns` later. */
@@ -215,6 +211,6 @@ bool takeover_told(struct client *client, const struct client_claim *other, bool
 	case CLAIM_YIELDS:
 		break;
 	}
-	count(&client->home->fleet->takeovers.lost);
+	counter_add(&client->home->fleet->takeovers.lost, 1);
 	return true;
 }

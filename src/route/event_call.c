@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
+#include "base/counter.h"
 #include "route/event_uplink.h"
 #include "route/route.h"
 
@@ -13,7 +14,7 @@ static void on_late(struct timer *timer)
 {
 	struct event_uplink *uplink = CONTAINER_OF(timer, struct event_call, timer)->uplink;
 
-	__atomic_fetch_add(&event_backend_of(uplink)->stats.unanswered, 1, __ATOMIC_RELAXED);
+	counter_add(&event_backend_of(uplink)->stats.unanswered, 1);
 	event_call_end(uplink);
 	uplink->base.handler->on_trouble(&uplink->base, "a client's call was not answered",
 					 "nothing came within routes[].answer_timeout");

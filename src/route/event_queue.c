@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/counter.h"
 
 #define OUTCOME_LABEL(NAME, label) label,
 static const char *const labels[] = {EVENT_OUTCOME_TABLE(OUTCOME_LABEL)};
@@ -12,11 +13,6 @@ static const char *const labels[] = {EVENT_OUTCOME_TABLE(OUTCOME_LABEL)};
 const char *event_outcome_label(enum event_outcome outcome)
 {
 	return labels[outcome];
-}
-
-static void count(uint64_t *number, uint64_t change)
-{
-	__atomic_fetch_add(number, change, __ATOMIC_RELAXED);
 }
 
 static size_t cost_of(const struct event *event)
@@ -70,8 +66,8 @@ int event_queue_append(struct event_queue *queue, enum event_type type,
 		memcpy(event->body, message->bytes.data, len);
 	list_append(&queue->events, &event->node);
 	queue->bytes += cost_of(event);
-	count(&queue->stats->waiting, 1);
-	count(&queue->stats->pending_bytes, pending_of(event));
+	counter_add(&queue->stats->waiting, 1);
+	counter_add(&queue->stats->pending_bytes, pending_of(event));
 	return 0;
 }
 
@@ -83,9 +79,9 @@ struct event *event_queue_first(const struct event_queue *queue)
 
 void event_queue_end(struct event_queue *queue, struct event *event, enum event_outcome outcome)
 {
-	count(&queue->stats->events[event->type][outcome], 1);
-	count(&queue->stats->waiting, (uint64_t)-1);
-	count(&queue->stats->pending_bytes, -(uint64_t)pending_of(event));
+	counter_add(&queue->stats->events[event->type][outcome], 1);
+	counter_sub(&queue->stats->waiting, 1);
+	counter_sub(&queue->stats->pending_bytes, pending_of(event));
 	queue->bytes -= cost_of(event);
 	list_remove(&event->node);
 	free(event);

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/counter.h"
 #include "webhook/webhook_backoff.h"
 
 static struct event_uplink *uplink_of(struct uplink *base)
@@ -419,7 +420,7 @@ static struct backend_pending backend_pending(const struct backend *base)
 	const struct event_backend *backend = CONTAINER_OF(base, struct event_backend, base);
 
 	return (struct backend_pending){
-		.bytes = __atomic_load_n(&backend->stats.pending_bytes, __ATOMIC_RELAXED),
+		.bytes = counter_read(&backend->stats.pending_bytes),
 		.max = backend->config->pending_max,
 	};
 }

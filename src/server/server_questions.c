@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * server_questions.c - what any thread may ask of a server. */
+#include "base/counter.h"
 #include "fleet/nodes.h"
 #include "server/server_private.h"
 
@@ -33,8 +34,7 @@ uint64_t server_fullest_worker(const struct server *server)
 	pthread_mutex_lock(mutex);
 	for (size_t i = 0; i < server->worker_count; i++)
 		if (server->slots[i].worker != NULL)
-			most = MAX(most, __atomic_load_n(&server->slots[i].worker->stats.sockets,
-							 __ATOMIC_RELAXED));
+			most = MAX(most, counter_read(&server->slots[i].worker->stats.sockets));
 	pthread_mutex_unlock(mutex);
 	return most;
 }
@@ -90,8 +90,8 @@ void server_admin_calls(const struct server *server, uint64_t *out_calls, uint64
 	const struct worker *admin = server->slots[server->worker_count].worker;
 	pthread_mutex_unlock(mutex);
 	/* Its thread may answer before the one that started it knows of it. */
-	*out_calls = admin == NULL ? 0 : __atomic_load_n(&admin->calls, __ATOMIC_RELAXED);
-	*out_refused = admin == NULL ? 0 : __atomic_load_n(&admin->calls_refused, __ATOMIC_RELAXED);
+	*out_calls = admin == NULL ? 0 : counter_read(&admin->calls);
+	*out_refused = admin == NULL ? 0 : counter_read(&admin->calls_refused);
 }
 
 uint64_t server_workers_listening(const struct server *server)

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/counter.h"
 
 static const uint64_t edges_us[] = STATS_HANDSHAKE_EDGES_US;
 
@@ -29,5 +30,5 @@ void stats_merge(struct stats *into, const struct stats *from)
 	const uint64_t *values = (const uint64_t *)(const void *)from;
 
 	for (size_t i = 0; i < sizeof(struct stats) / sizeof(uint64_t); i++)
-		to[i] += __atomic_load_n(&values[i], __ATOMIC_RELAXED);
+		to[i] += counter_read(&values[i]);
 }

@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "base/counter.h"
 #include "server/close_table.h"
 #include "server/refusal_table.h"
 
@@ -52,8 +53,7 @@ struct stats {
 /* For the owning thread: no lock prefix, since nobody else writes. */
 static inline void stat_add(uint64_t *counter, uint64_t count)
 {
-	__atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + count,
-			 __ATOMIC_RELAXED);
+	counter_set(counter, counter_read(counter) + count);
 }
 
 static inline void stat_sub(uint64_t *gauge, uint64_t count)

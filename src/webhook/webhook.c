@@ -282,7 +282,7 @@ int webhook_start(struct webhook *webhook, struct webhook_call *call)
 		return r;
 	r = admit(webhook);
 	if (r == -EAGAIN)
-		webhook_count(&webhook->stats.calls_rejected, 1);
+		counter_add(&webhook->stats.calls_rejected, 1);
 	if (r < 0)
 		return r;
 	call->own = (struct webhook_call_private){.webhook = webhook};
@@ -290,7 +290,7 @@ int webhook_start(struct webhook *webhook, struct webhook_call *call)
 	call->own.task.run = webhook_call_arrive;
 	call->own.cancel_task.run = webhook_call_cancel;
 	__atomic_store_n(&call->own.refs, 1, __ATOMIC_RELEASE);
-	webhook_count(&webhook->stats.calls_started, 1);
+	counter_add(&webhook->stats.calls_started, 1);
 	loop_post(webhook->loop, &call->own.task);
 	return 0;
 }

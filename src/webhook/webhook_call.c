@@ -37,7 +37,7 @@ static void call_end(struct webhook_call *call, enum webhook_outcome outcome)
 	loop_timer_stop(call->own.webhook->loop, &call->own.timer);
 	call->own.state = WEBHOOK_CALL_ENDED;
 	call->outcome = outcome;
-	webhook_count(&call->own.webhook->stats.calls_done[outcome], 1);
+	counter_add(&call->own.webhook->stats.calls_done[outcome], 1);
 	call_unref(call);
 }
 
@@ -46,7 +46,7 @@ static void call_end_for(struct webhook_call *call, enum webhook_outcome outcome
 			 enum webhook_cause cause)
 {
 	call->cause = cause;
-	webhook_count(&call->own.webhook->stats.failures[cause], 1);
+	counter_add(&call->own.webhook->stats.failures[cause], 1);
 	call_end(call, outcome);
 }
 
@@ -110,8 +110,8 @@ static void call_queue(struct webhook_call *call)
 
 static void note_breaker(struct webhook *webhook)
 {
-	webhook_gauge_set(&webhook->stats.breaker_state, webhook->breaker.state);
-	webhook_gauge_set(&webhook->stats.breaker_opens, webhook->breaker.opens);
+	counter_set(&webhook->stats.breaker_state, webhook->breaker.state);
+	counter_set(&webhook->stats.breaker_opens, webhook->breaker.opens);
 }
 
 static void call_fly(struct webhook_call *call)
@@ -121,12 +121,12 @@ static void call_fly(struct webhook_call *call)
 	if (call->attempts == 0)
 		retry_budget_deposit(&webhook->budget);
 	else
-		webhook_count(&webhook->stats.retries, 1);
+		counter_add(&webhook->stats.retries, 1);
 	call->attempts++;
 	call->own.state = WEBHOOK_CALL_FLYING;
 	list_append(&webhook->flying, &call->own.node);
-	webhook_count(&webhook->stats.attempts, 1);
-	webhook_gauge_set(&webhook->stats.in_flight, ++webhook->in_flight);
+	counter_add(&webhook->stats.attempts, 1);
+	counter_set(&webhook->stats.in_flight, ++webhook->in_flight);
 }
 
 static void attempt(struct webhook_call *call)
@@ -178,7 +178,7 @@ static void call_landed(struct webhook_call *call, uint32_t ticket, enum webhook
 	struct webhook *webhook = call->own.webhook;
 
 	list_remove(&call->own.node);
-	webhook_gauge_set(&webhook->stats.in_flight, --webhook->in_flight);
+	counter_set(&webhook->stats.in_flight, --webhook->in_flight);
 	webhook_breaker_report(&webhook->breaker, clock_now_ns(), ticket, health);
 	note_breaker(webhook);
 }
@@ -213,7 +213,7 @@ static bool may_try_again(struct webhook_call *call, const struct verdict *verdi
 		return false;
 	}
 	if (!retry_budget_withdraw(&webhook->budget)) {
-		webhook_count(&webhook->stats.retries_denied, 1);
+		counter_add(&webhook->stats.retries_denied, 1);
 		error_append(call,
 			     "; not tried again, because retries are limited to %u %% of calls",
 			     options->retry_budget_percent);
@@ -230,9 +230,9 @@ void webhook_call_attempt_ended(struct webhook *webhook, struct webhook_call *ca
 
 	call_landed(call, ticket, verdict->health);
 	if (call->status >= 100 && call->status < 600)
-		webhook_count(&webhook->stats.answers[call->status / 100], 1);
+		counter_add(&webhook->stats.answers[call->status / 100], 1);
 	if (verdict->outcome != WEBHOOK_OK)
-		webhook_count(&webhook->stats.failures[verdict->cause], 1);
+		counter_add(&webhook->stats.failures[verdict->cause], 1);
 	call->outcome = verdict->outcome;
 	call->cause = verdict->cause;
 	call->retry_after_ns = verdict->retry_after_ns;

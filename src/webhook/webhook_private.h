@@ -13,6 +13,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/counter.h"
 #include "base/random.h"
 #include "webhook/webhook.h"
 #include "webhook/webhook_backoff.h"

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/counter.h"
 
 static const uint64_t edges_us[] = WEBHOOK_DURATION_EDGES_US;
 
@@ -34,8 +35,8 @@ void webhook_stats_record_attempt(struct webhook_stats *stats, uint64_t duration
 
 	while (bucket < ARRAY_LEN(edges_us) && us > edges_us[bucket])
 		bucket++;
-	webhook_count(&stats->duration_count[bucket], 1);
-	webhook_count(&stats->duration_sum_us, us);
+	counter_add(&stats->duration_count[bucket], 1);
+	counter_add(&stats->duration_sum_us, us);
 }
 
 void webhook_stats_copy(struct webhook_stats *out, const struct webhook_stats *stats)
@@ -46,5 +47,5 @@ void webhook_stats_copy(struct webhook_stats *out, const struct webhook_stats *s
 	const uint64_t *values = (const uint64_t *)(const void *)stats;
 
 	for (size_t i = 0; i < sizeof(struct webhook_stats) / sizeof(uint64_t); i++)
-		to[i] = __atomic_load_n(&values[i], __ATOMIC_RELAXED);
+		to[i] = counter_read(&values[i]);
 }

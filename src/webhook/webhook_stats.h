@@ -74,16 +74,6 @@ struct webhook_stats {
 const char *webhook_outcome_label(enum webhook_outcome outcome);
 const char *webhook_cause_label(enum webhook_cause cause);
 
-static inline void webhook_count(uint64_t *counter, uint64_t count)
-{
-	__atomic_fetch_add(counter, count, __ATOMIC_RELAXED);
-}
-
-static inline void webhook_gauge_set(uint64_t *gauge, uint64_t value)
-{
-	__atomic_store_n(gauge, value, __ATOMIC_RELAXED);
-}
-
 void webhook_stats_record_attempt(struct webhook_stats *stats, uint64_t duration_ns);
 
 /* `out` is the caller's own. */

@@ -329,7 +329,7 @@ static void transfer_ended(struct webhook_transfer *transfer, CURLcode result)
 	struct verdict verdict = webhook_judge(transfer, result);
 
 	curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &connects);
-	webhook_count(&webhook->stats.connections_opened, (uint64_t)connects);
+	counter_add(&webhook->stats.connections_opened, (uint64_t)connects);
 	webhook_stats_record_attempt(&webhook->stats, clock_now_ns() - transfer->started_at_ns);
 	if (result != CURLE_OK) /* part of an answer is none */
 		forget_answer(call);
