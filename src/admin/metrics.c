@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <inttypes.h>
 #include <stdio.h>
 
 #include "admin/live_limits.h"
+#include "admin/metrics_page.h"
 #include "admin/process_stats.h"
 #include "base/check.h"
 #include "base/counter.h"
@@ -119,18 +119,18 @@ static void text(struct buf *out, const char *words)
 /* One sample; `series` is the name with its labels. */
 static void count(struct buf *out, const char *series, uint64_t value)
 {
-	buf_printf(out, HTTP_BODY_MAX, "%s " PLAIN, series, value);
+	PRINT(out, "%s " PLAIN, series, value);
 }
 
 static void real(struct buf *out, const char *series, double value)
 {
-	buf_printf(out, HTTP_BODY_MAX, "%s %.6f\n", series, value);
+	PRINT(out, "%s %.6f\n", series, value);
 }
 
 static void labelled(struct buf *out, const char *name, const char *label, const char *label_value,
 		     uint64_t value)
 {
-	buf_printf(out, HTTP_BODY_MAX, "%s{%s=\"%s\"} " PLAIN, name, label, label_value, value);
+	PRINT(out, "%s{%s=\"%s\"} " PLAIN, name, label, label_value, value);
 }
 
 static void endings(struct buf *out, const struct stats *stats)
@@ -147,22 +147,9 @@ static void endings(struct buf *out, const struct stats *stats)
 
 static void handshakes(struct buf *out, const struct stats *stats)
 {
-	static const uint64_t edges_us[] = STATS_HANDSHAKE_EDGES_US;
-	uint64_t sum = 0;
-	char edge[32];
-
 	text(out, head_gatehouse_handshake_duration_seconds);
-	for (unsigned i = 0; i < STATS_HANDSHAKE_BUCKETS; i++) {
-		sum += stats->handshake_count[i];
-		if (i < ARRAY_LEN(edges_us))
-			snprintf(edge, sizeof(edge), "%g", (double)edges_us[i] / 1e6);
-		else
-			snprintf(edge, sizeof(edge), "+Inf");
-		labelled(out, "gatehouse_handshake_duration_seconds_bucket", "le", edge, sum);
-	}
-	real(out, "gatehouse_handshake_duration_seconds_sum",
-	     (double)stats->handshake_sum_us / 1e6);
-	count(out, "gatehouse_handshake_duration_seconds_count", sum);
+	metrics_print_durations(out, "gatehouse_handshake_duration_seconds", "", &stats->handshakes,
+				durations_short_us);
 }
 
 /* All rows under one head, as the format asks. */
@@ -247,9 +234,8 @@ static void groups(struct buf *out, const struct server *server)
 static void build(struct buf *out, const struct server *server)
 {
 	text(out, head_gatehouse_build_info);
-	buf_printf(out, HTTP_BODY_MAX,
-		   "gatehouse_build_info{version=\"" GATEHOUSE_VERSION "\",engine=\"%s\"} 1\n",
-		   loop_engine_name(server_options(server)->plan->input.engine));
+	PRINT(out, "gatehouse_build_info{version=\"" GATEHOUSE_VERSION "\",engine=\"%s\"} 1\n",
+	      loop_engine_name(server_options(server)->plan->input.engine));
 	text(out, head_gatehouse_workers);
 	count(out, "gatehouse_workers", server_workers_listening(server));
 	text(out, head_gatehouse_clients);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * metrics_backends.c - numbers of each back end; the label is its name in the configuration. */
-#include <inttypes.h>
 #include <stdio.h>
 
 #include "admin/admin.h"
+#include "admin/metrics_page.h"
 #include "base/check.h"
 #include "base/counter.h"
 
@@ -77,7 +77,6 @@ static struct rows *rows_read(const struct server *server)
 	return rows;
 }
 
-#define PRINT(out, ...) buf_printf(out, HTTP_BODY_MAX, __VA_ARGS__)
 #define HEAD(out, name, type, help) \
 	PRINT(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type)
 
@@ -124,23 +123,13 @@ static void failures(struct buf *out, const struct row *row)
 
 static void durations(struct buf *out, const struct row *row)
 {
-	static const uint64_t edges_us[] = WEBHOOK_DURATION_EDGES_US;
-	static const char name[] = "gatehouse_backend_request_duration_seconds";
-	uint64_t sum = 0;
+	char labels[CONFIG_TEXT_MAX + 16];
 
 	if (!row->is_webhook)
 		return;
-	for (size_t i = 0; i < WEBHOOK_DURATION_BUCKETS; i++) {
-		sum += row->stats.duration_count[i];
-		PRINT(out, "%s_bucket{backend=\"%s\",le=\"", name, row->name);
-		if (i < ARRAY_LEN(edges_us))
-			PRINT(out, "%g\"} %" PRIu64 "\n", (double)edges_us[i] / 1e6, sum);
-		else
-			PRINT(out, "+Inf\"} %" PRIu64 "\n", sum);
-	}
-	PRINT(out, "%s_sum{backend=\"%s\"} %.6f\n", name, row->name,
-	      (double)row->stats.duration_sum_us / 1e6);
-	PRINT(out, "%s_count{backend=\"%s\"} %" PRIu64 "\n", name, row->name, sum);
+	snprintf(labels, sizeof(labels), "backend=\"%s\"", row->name);
+	metrics_print_durations(out, "gatehouse_backend_request_duration_seconds", labels,
+				&row->stats.durations, durations_short_us);
 }
 
 static void family(struct buf *out, const struct rows *rows,

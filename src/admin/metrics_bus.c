@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * metrics_bus.c - numbers of the bus, from the tables of bus.h. */
-#include <inttypes.h>
 #include <stdio.h>
 
 #include "admin/admin.h"
+#include "admin/metrics_page.h"
 
 struct row {
 	const char *name;
@@ -28,8 +28,8 @@ static void rows_each(const struct bus_stats *stats, bool is_connected,
 
 static void write_row(const struct row *row, void *arg)
 {
-	buf_printf(arg, HTTP_BODY_MAX, "# HELP %s %s.\n# TYPE %s %s\n%s %" PRIu64 "\n", row->name,
-		   row->help, row->name, row->type, row->name, row->value);
+	PRINT(arg, "# HELP %s %s.\n# TYPE %s %s\n%s %" PRIu64 "\n", row->name, row->help, row->name,
+	      row->type, row->name, row->value);
 }
 
 static void print_row(const struct row *row, void *arg)

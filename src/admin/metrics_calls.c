@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * metrics_calls.c - numbers of calls to clients. */
-#include <inttypes.h>
 #include <stdio.h>
 
 #include "admin/admin.h"
+#include "admin/metrics_page.h"
 #include "base/check.h"
 #include "base/counter.h"
 
@@ -22,8 +22,6 @@
 	  "call that had timed out); unknown (an answer to no call); malformed (not of the "     \
 	  "route's framing).")
 
-#define PRINT(out, ...) buf_printf(out, HTTP_BODY_MAX, __VA_ARGS__)
-
 static void ended(struct buf *out, const struct rpc_stats *stats)
 {
 	for (unsigned outcome = CALL_WAITS + 1; outcome < CALL_OUTCOME_COUNT; outcome++)
@@ -38,20 +36,8 @@ static void waiting(struct buf *out, const struct rpc_stats *stats)
 
 static void durations(struct buf *out, const struct rpc_stats *stats)
 {
-	static const uint64_t edges_ms[] = RPC_DURATION_EDGES_MS;
-	static const char name[] = "gatehouse_call_duration_seconds";
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < RPC_DURATION_BUCKETS; i++) {
-		sum += counter_read(&stats->duration_count[i]);
-		PRINT(out, "%s_bucket{le=\"", name);
-		if (i < ARRAY_LEN(edges_ms))
-			PRINT(out, "%g\"} %" PRIu64 "\n", (double)edges_ms[i] / 1e3, sum);
-		else
-			PRINT(out, "+Inf\"} %" PRIu64 "\n", sum);
-	}
-	PRINT(out, "%s_sum %.6f\n", name, (double)counter_read(&stats->duration_sum_us) / 1e6);
-	PRINT(out, "%s_count %" PRIu64 "\n", name, sum);
+	metrics_print_durations(out, "gatehouse_call_duration_seconds", "", &stats->durations,
+				durations_long_us);
 }
 
 static void marked(struct buf *out, const struct rpc_stats *stats)

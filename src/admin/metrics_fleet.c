@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * metrics_fleet.c - what was asked of clients. */
-#include <inttypes.h>
-
 #include "admin/admin.h"
+#include "admin/metrics_page.h"
 #include "base/counter.h"
 #include "fleet/command.h"
 
@@ -18,13 +17,12 @@ void metrics_fleet_write(const struct server *server, struct buf *out)
 	struct command_stats *stats = server_fleet(server)->commands;
 	const struct command_kind *kind;
 
-	buf_printf(out, HTTP_BODY_MAX, "# HELP %s %s\n# TYPE %s counter\n", NAME, HELP, NAME);
+	PRINT(out, "# HELP %s %s\n# TYPE %s counter\n", NAME, HELP, NAME);
 	for (size_t i = 0; (kind = command_kind_at(i)) != NULL; i++)
 		for (unsigned outcome = 0; outcome < COMMAND_OUTCOME_COUNT; outcome++)
-			buf_printf(out, HTTP_BODY_MAX,
-				   NAME "{command=\"%s\",outcome=\"%s\"} %" PRIu64 "\n", kind->name,
-				   command_outcome_label(outcome),
-				   counter_read(&stats->ended[i][outcome]));
+			PRINT(out, NAME "{command=\"%s\",outcome=\"%s\"} %" PRIu64 "\n", kind->name,
+			      command_outcome_label(outcome),
+			      counter_read(&stats->ended[i][outcome]));
 }
 
 void metrics_fleet_print_reference(FILE *to)

@@ -4,7 +4,6 @@
 #include <errno.h>
 
 #include "base/check.h"
-#include "base/clock.h"
 #include "base/counter.h"
 #include "base/random.h"
 #include "proto/json_text.h"
@@ -150,7 +149,8 @@ static void on_done(struct call *base, const struct call_result *result)
 	counter_add(&rpc->stats->ended[result->outcome], 1);
 	counter_sub(&rpc->stats->waiting, 1);
 	if (has_answer)
-		rpc_stats_record(rpc->stats, loop_now(rpc->loop) - call->sent_ns);
+		durations_record(&rpc->stats->durations, durations_long_us,
+				 loop_now(rpc->loop) - call->sent_ns);
 	call->on_done(call, result);
 }
 
@@ -229,18 +229,4 @@ bool rpc_receive(struct rpc *rpc, const struct rpc_framing *framing, struct rpc_
 	message->mark = mark_of(&frame, matched);
 	counter_add(&stats->marked[message->mark], 1);
 	return false;
-}
-
-/* --- numbers --- */
-
-void rpc_stats_record(struct rpc_stats *stats, uint64_t duration_ns)
-{
-	static const uint64_t edges_ms[] = RPC_DURATION_EDGES_MS;
-	size_t bucket = 0;
-
-	_Static_assert(ARRAY_LEN(edges_ms) == RPC_DURATION_BUCKETS - 1, "one over the last edge");
-	while (bucket < ARRAY_LEN(edges_ms) && duration_ns > edges_ms[bucket] * NS_PER_MS)
-		bucket++;
-	counter_add(&stats->duration_count[bucket], 1);
-	counter_add(&stats->duration_sum_us, duration_ns / NS_PER_US);
 }

@@ -134,8 +134,8 @@ bool conn_upgrade_finish(struct conn *conn, struct slice key, const char *subpro
 	}
 	uint32_t now_us = (uint32_t)(loop_now(conn->worker->loop) / NS_PER_US);
 
-	stats_record_handshake(&conn->worker->stats,
-			       (uint64_t)(uint32_t)(now_us - conn->message_ms) * NS_PER_US);
+	durations_record(&conn->worker->stats.handshakes, durations_short_us,
+			 (uint64_t)(uint32_t)(now_us - conn->message_ms) * NS_PER_US);
 	conn_ws_start(conn);
 	return true;
 }

@@ -3,24 +3,7 @@
 
 #include <stddef.h>
 
-#include "base/check.h"
-#include "base/clock.h"
 #include "base/counter.h"
-
-static const uint64_t edges_us[] = STATS_HANDSHAKE_EDGES_US;
-
-_Static_assert(ARRAY_LEN(edges_us) == STATS_HANDSHAKE_BUCKETS - 1, "one bucket over the last edge");
-
-void stats_record_handshake(struct stats *stats, uint64_t duration_ns)
-{
-	uint64_t us = duration_ns / NS_PER_US;
-	size_t bucket = 0;
-
-	while (bucket < ARRAY_LEN(edges_us) && us > edges_us[bucket])
-		bucket++;
-	stat_add(&stats->handshake_count[bucket], 1);
-	stat_add(&stats->handshake_sum_us, us);
-}
 
 void stats_merge(struct stats *into, const struct stats *from)
 {

@@ -9,16 +9,9 @@
 #include <stdint.h>
 
 #include "base/counter.h"
+#include "base/durations.h"
 #include "server/close_table.h"
 #include "server/refusal_table.h"
-
-/* Upper edges in microseconds; the last bucket has none. */
-#define STATS_HANDSHAKE_EDGES_US                                                              \
-	{                                                                                     \
-		100, 250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 500000, \
-			1000000, 2500000, 5000000, 10000000                                   \
-	}
-#define STATS_HANDSHAKE_BUCKETS 17
 
 struct stats {
 	/* gauges */
@@ -46,8 +39,7 @@ struct stats {
 	uint64_t sent_bytes;
 	uint64_t pings_sent;
 	uint64_t stalls;
-	uint64_t handshake_count[STATS_HANDSHAKE_BUCKETS];
-	uint64_t handshake_sum_us;
+	struct durations handshakes; /* in buckets of durations_short_us */
 };
 
 /* For the owning thread: no lock prefix, since nobody else writes. */
@@ -60,9 +52,6 @@ static inline void stat_sub(uint64_t *gauge, uint64_t count)
 {
 	stat_add(gauge, -count);
 }
-
-/* One accepted handshake that took this long. */
-void stats_record_handshake(struct stats *stats, uint64_t duration_ns);
 
 /* Adds every field of `from` to `into`, which is the caller's own. */
 void stats_merge(struct stats *into, const struct stats *from);

@@ -4,13 +4,7 @@
 #include <stddef.h>
 
 #include "base/check.h"
-#include "base/clock.h"
 #include "base/counter.h"
-
-static const uint64_t edges_us[] = WEBHOOK_DURATION_EDGES_US;
-
-_Static_assert(ARRAY_LEN(edges_us) == WEBHOOK_DURATION_BUCKETS - 1,
-	       "one bucket over the last edge");
 
 #define LABEL(name, label) label,
 static const char *const outcome_labels[] = {WEBHOOK_OUTCOME_TABLE(LABEL)};
@@ -26,17 +20,6 @@ const char *webhook_cause_label(enum webhook_cause cause)
 {
 	CHECK((size_t)cause < ARRAY_LEN(cause_labels));
 	return cause_labels[cause];
-}
-
-void webhook_stats_record_attempt(struct webhook_stats *stats, uint64_t duration_ns)
-{
-	uint64_t us = duration_ns / NS_PER_US;
-	size_t bucket = 0;
-
-	while (bucket < ARRAY_LEN(edges_us) && us > edges_us[bucket])
-		bucket++;
-	counter_add(&stats->duration_count[bucket], 1);
-	counter_add(&stats->duration_sum_us, us);
 }
 
 void webhook_stats_copy(struct webhook_stats *out, const struct webhook_stats *stats)

@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+#include "base/durations.h"
 #include "webhook/webhook_breaker.h"
 
 /* How a call ends. X(NAME, label) */
@@ -42,14 +43,6 @@ enum webhook_outcome { WEBHOOK_OUTCOME_TABLE(WEBHOOK_OUTCOME_ENUM) WEBHOOK_OUTCO
 #define WEBHOOK_CAUSE_ENUM(name, label) WEBHOOK_CAUSE_##name,
 enum webhook_cause { WEBHOOK_CAUSE_TABLE(WEBHOOK_CAUSE_ENUM) WEBHOOK_CAUSE_COUNT };
 
-/* Upper edges in microseconds; the last bucket has none. */
-#define WEBHOOK_DURATION_EDGES_US                                                             \
-	{                                                                                     \
-		100, 250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 500000, \
-			1000000, 2500000, 5000000, 10000000                                   \
-	}
-#define WEBHOOK_DURATION_BUCKETS 17
-
 struct webhook_stats {
 	/* gauges */
 	uint64_t in_flight;     /* attempts under way */
@@ -66,15 +59,13 @@ struct webhook_stats {
 	uint64_t failures[WEBHOOK_CAUSE_COUNT]; /* attempts, and calls that ended without one */
 	uint64_t breaker_opens;
 	uint64_t connections_opened;
-	/* of attempts: from handing it to the wire to the end of the answer */
-	uint64_t duration_count[WEBHOOK_DURATION_BUCKETS];
-	uint64_t duration_sum_us;
+	/* of attempts: from handing it to the wire to the end of the answer;
+	 * in buckets of durations_short_us */
+	struct durations durations;
 };
 
 const char *webhook_outcome_label(enum webhook_outcome outcome);
 const char *webhook_cause_label(enum webhook_cause cause);
-
-void webhook_stats_record_attempt(struct webhook_stats *stats, uint64_t duration_ns);
 
 /* `out` is the caller's own. */
 void webhook_stats_copy(struct webhook_stats *out, const struct webhook_stats *stats);

@@ -330,7 +330,8 @@ static void transfer_ended(struct webhook_transfer *transfer, CURLcode result)
 
 	curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &connects);
 	counter_add(&webhook->stats.connections_opened, (uint64_t)connects);
-	webhook_stats_record_attempt(&webhook->stats, clock_now_ns() - transfer->started_at_ns);
+	durations_record(&webhook->stats.durations, durations_short_us,
+			 clock_now_ns() - transfer->started_at_ns);
 	if (result != CURLE_OK) /* part of an answer is none */
 		forget_answer(call);
 	curl_multi_remove_handle(webhook->multi, transfer->easy);

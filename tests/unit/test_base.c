@@ -5,6 +5,8 @@
 
 #include "base/buf.h"
 #include "base/bytes.h"
+#include "base/clock.h"
+#include "base/durations.h"
 #include "base/hist.h"
 #include "base/list.h"
 #include "base/log.h"
@@ -102,6 +104,45 @@ static void test_hist_percentiles(void **state)
 	assert_memory_equal(other, hist, sizeof(*hist));
 	free(other);
 	free(hist);
+}
+
+/* The bucket of one duration, and nothing else is counted. */
+static size_t bucket_of(const uint64_t *edges_us, uint64_t duration_ns)
+{
+	struct durations durations = {0};
+	size_t found = DURATIONS_BUCKETS;
+
+	durations_record(&durations, edges_us, duration_ns);
+	assert_int_equal(durations.sum_us, duration_ns / NS_PER_US);
+	for (size_t i = 0; i < DURATIONS_BUCKETS; i++) {
+		if (durations.count[i] == 0)
+			continue;
+		assert_int_equal(durations.count[i], 1);
+		assert_int_equal(found, DURATIONS_BUCKETS);
+		found = i;
+	}
+	return found;
+}
+
+/* Prometheus: a bucket counts what is at most its edge. */
+static void test_a_duration_at_the_edge_belongs_to_its_bucket(void **state)
+{
+	(void)state;
+	static const uint64_t *const scales[] = {durations_short_us, durations_long_us};
+
+	for (size_t scale = 0; scale < ARRAY_LEN(scales); scale++) {
+		const uint64_t *edges_us = scales[scale];
+
+		assert_int_equal(bucket_of(edges_us, 0), 0);
+		for (size_t i = 0; i < DURATIONS_EDGES; i++) {
+			uint64_t edge_ns = edges_us[i] * NS_PER_US;
+
+			assert_int_equal(bucket_of(edges_us, edge_ns - 1), i);
+			assert_int_equal(bucket_of(edges_us, edge_ns), i);
+			assert_int_equal(bucket_of(edges_us, edge_ns + 1), i + 1);
+		}
+		assert_int_equal(bucket_of(edges_us, UINT64_MAX), DURATIONS_BUCKETS - 1);
+	}
 }
 
 static void test_pool_reuses_and_counts(void **state)
@@ -263,6 +304,7 @@ int main(void)
 		cmocka_unit_test(test_size_table),
 		cmocka_unit_test(test_units_format_exact),
 		cmocka_unit_test(test_hist_percentiles),
+		cmocka_unit_test(test_a_duration_at_the_edge_belongs_to_its_bucket),
 		cmocka_unit_test(test_pool_reuses_and_counts),
 		cmocka_unit_test(test_buf_cap_is_hard),
 		cmocka_unit_test(test_list_order_and_double_remove),

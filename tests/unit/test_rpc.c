@@ -317,8 +317,8 @@ static void test_a_call_is_sent_and_answered(void **state)
 	assert_int_equal(fake.stats.waiting, 0);
 	uint64_t durations = 0;
 
-	for (size_t i = 0; i < RPC_DURATION_BUCKETS; i++)
-		durations += fake.stats.duration_count[i];
+	for (size_t i = 0; i < DURATIONS_BUCKETS; i++)
+		durations += fake.stats.durations.count[i];
 	assert_int_equal(durations, 1);
 	fake_finish(&fake);
 }

@@ -69,8 +69,8 @@ static void test_thousand_calls_share_a_few_connections(void **state)
 	struct webhook_stats stats = hook_stats(&hook);
 	uint64_t measured = 0;
 
-	for (size_t i = 0; i < WEBHOOK_DURATION_BUCKETS; i++)
-		measured += stats.duration_count[i];
+	for (size_t i = 0; i < DURATIONS_BUCKETS; i++)
+		measured += stats.durations.count[i];
 	assert_int_equal(measured, COUNT);
 	assert_int_equal(stats.calls_started, COUNT);
 	assert_int_equal(stats.answers[2], COUNT);

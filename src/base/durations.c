@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/durations.h"
+
+#include <stddef.h>
+
+#include "base/clock.h"
+#include "base/counter.h"
+
+const uint64_t durations_short_us[DURATIONS_EDGES] = {
+	100,   250,    500,    1000,   2500,    5000,    10000,   25000,
+	50000, 100000, 250000, 500000, 1000000, 2500000, 5000000, 10000000,
+};
+
+const uint64_t durations_long_us[DURATIONS_EDGES] = {
+	1000,   2000,    5000,    10000,   25000,    50000,    100000,   250000,
+	500000, 1000000, 2500000, 5000000, 10000000, 30000000, 60000000, 300000000,
+};
+
+void durations_record(struct durations *durations, const uint64_t *edges_us, uint64_t duration_ns)
+{
+	size_t bucket = 0;
+
+	while (bucket < DURATIONS_EDGES && duration_ns > edges_us[bucket] * NS_PER_US)
+		bucket++;
+	counter_add(&durations->count[bucket], 1);
+	counter_add(&durations->sum_us, duration_ns / NS_PER_US);
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * durations.h - how long things took, in buckets as Prometheus wants them.
+ *
+ * Layer: base. Any thread may record and read: each number is a counter (counter.h). For
+ * percentiles there is hist.h. */
+#pragma once
+
+#include <stdint.h>
+
+#define DURATIONS_EDGES   16
+#define DURATIONS_BUCKETS (DURATIONS_EDGES + 1)
+
+struct durations {
+	/* By upper edge, without what is in the buckets before; the last has none. */
+	uint64_t count[DURATIONS_BUCKETS];
+	uint64_t sum_us;
+};
+
+/* Edges [us] to choose from. */
+extern const uint64_t durations_short_us[DURATIONS_EDGES]; /* 100 us to 10 s */
+extern const uint64_t durations_long_us[DURATIONS_EDGES];  /* 1 ms to 5 min */
+
+/* `edges_us` is one of these, and always the same for the same `durations`. */
+void durations_record(struct durations *durations, const uint64_t *edges_us, uint64_t duration_ns);
