@@ -17,7 +17,7 @@ struct fleet_home;
 struct http_later;
 struct loop;
 
-/* [bytes] of a body; /metrics of the largest gateway is far below. */
+/* [bytes] of a body; /metrics with the most back ends is below, and a test sees to it. */
 #define HTTP_BODY_MAX 1048576
 
 struct http_reply {

@@ -10,7 +10,10 @@ import time
 
 import pytest
 
+import conftest
 import wsraw
+
+HTTP_BODY_MAX = 1 << 20  # of the server's http_reply.h
 
 REQUIRED = {
     # metric: type
@@ -95,6 +98,26 @@ def test_metrics_pass_promtool(gateway):
     check = subprocess.run([promtool, "check", "metrics"], input=response.body, capture_output=True,
                            check=False)
     assert check.returncode == 0 and not check.stderr, check.stderr.decode()
+
+
+def test_metrics_of_the_most_back_ends_are_whole(gateway, start):
+    """As many as the configuration allows, with the longest names: the page has room for them,
+    whatever their numbers grow to."""
+    backends = [{"name": f"{i:a<64}", "type": "webhook", "url": "http://127.0.0.1:9/"}
+                for i in range(101)]
+    refused = start(backends=backends)
+    assert refused.wait_exit() == 78
+    assert "backends: has 101 entries; write at most 100" in refused.log
+    page = gateway(backends=backends[:100]).get("/metrics").body
+    lines = page.decode().splitlines()
+    samples = [line for line in lines if not line.startswith("#")]
+    for line in lines:
+        assert conftest.SAMPLE.match(line) or re.match(r"# (HELP|TYPE) \w+ \S", line), line
+    assert page.endswith(b"\n") and lines[-1].startswith("process_max_fds ")
+    for backend in backends[:100]:
+        family = f'gatehouse_backend_request_duration_seconds_count{{backend="{backend["name"]}"}} 0'
+        assert family in samples
+    assert len(page) + len(samples) * len(str(2**64)) < HTTP_BODY_MAX
 
 
 def test_metrics_have_what_is_promised(gateway):
