@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "admin/api_call.h"
+#include "base/hex.h"
 #include "base/units.h"
 #include "fleet/command.h"
 #include "session/directory.h"
@@ -27,30 +28,15 @@ bool api_limit_read(struct api_call *call, const struct api_param *param, uint64
 	return true;
 }
 
-static bool hex_read(const char *text, uint64_t *out)
-{
-	uint64_t value = 0;
-
-	for (size_t i = 0; i < 16; i++) {
-		const char *digits = "0123456789abcdef";
-		const char *digit = text[i] == 0 ? NULL : strchr(digits, text[i]);
-
-		if (digit == NULL)
-			return false;
-		value = value << 4 | (uint64_t)(digit - digits);
-	}
-	*out = value;
-	return true;
-}
-
 static bool cursor_read(struct api_call *call, const struct api_param *param,
 			struct directory_cursor *out_cursor)
 {
 	struct directory_cursor cursor = DIRECTORY_START;
 	const struct api_value *value = &param->value;
 
-	if (param->is_given && (value->len != 32 || !hex_read(value->text, &cursor.hash) ||
-				!hex_read(value->text + 16, &cursor.connection_id))) {
+	if (param->is_given &&
+	    (value->len != 32 || !hex_read(slice_of(value->text, 16), &cursor.hash) ||
+	     !hex_read(slice_of(value->text + 16, 16), &cursor.connection_id))) {
 		api_problem(call->reply, 400, "query", "The parameter 'cursor' is none of ours.",
 			    slice_from_text(value->text), "next_cursor of the page before");
 		return false;

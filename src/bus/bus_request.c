@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 
+#include "base/hex.h"
 #include "bus/bus_private.h"
 
 #define NO_SLOT UINT32_MAX
@@ -242,15 +243,10 @@ uint64_t requests_token(const struct bus *bus, struct slice subject)
 
 	if (subject.len != INBOX_LEN || memcmp(subject.data, bus->inbox, INBOX_PREFIX_LEN) != 0)
 		return 0;
-	for (size_t i = INBOX_PREFIX_LEN; i < INBOX_LEN; i++) {
-		static const char hex[] = "0123456789abcdef";
-		const char *digit = memchr(hex, subject.data[i], sizeof(hex) - 1);
+	struct slice digits = slice_of(subject.data + INBOX_PREFIX_LEN,
+				       INBOX_LEN - INBOX_PREFIX_LEN);
 
-		if (digit == NULL)
-			return 0;
-		token = token << 4 | (uint64_t)(digit - hex);
-	}
-	return token;
+	return hex_read(digits, &token) ? token : 0;
 }
 
 /* --- asking --- */

@@ -3,9 +3,8 @@
 
 #include <errno.h>
 
-#include "base/check.h"
-
-static const char hex[] = "0123456789ABCDEF";
+#include "base/hex.h"
+#include "base/percent.h"
 
 static bool is_plain(uint8_t byte)
 {
@@ -26,19 +25,10 @@ size_t bus_token_encode(struct slice name, char *out)
 			out[len++] = (char)byte;
 			continue;
 		}
-		out[len++] = '%';
-		out[len++] = hex[byte >> 4];
-		out[len++] = hex[byte & 15];
+		percent_write(byte, (uint8_t *)out + len);
+		len += 3;
 	}
 	return len;
-}
-
-/* -1: not a capital hexadecimal digit. */
-static int hex_digit(uint8_t byte)
-{
-	if (byte >= '0' && byte <= '9')
-		return byte - '0';
-	return byte >= 'A' && byte <= 'F' ? byte - 'A' + 10 : -1;
 }
 
 /* One byte of the name, from the start of `in`; -1 if encoding never writes this. */
@@ -49,7 +39,7 @@ static int decode_one(struct slice in, size_t *out_used)
 		return in.data[0];
 	if (in.data[0] != '%' || in.len < 3)
 		return -1;
-	int high = hex_digit(in.data[1]), low = hex_digit(in.data[2]);
+	int high = hex_value_upper(in.data[1]), low = hex_value_upper(in.data[2]);
 
 	if (high < 0 || low < 0 || is_plain((uint8_t)(high << 4 | low)))
 		return -1;

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "base/check.h"
+#include "base/hex.h"
 #include "proto/utf8.h"
 
 /* Reading. */
@@ -42,14 +43,6 @@ size_t json_text_run(const uint8_t *data, size_t len)
 	return at;
 }
 
-static int hex_digit(uint8_t byte)
-{
-	if (byte >= '0' && byte <= '9')
-		return byte - '0';
-	byte |= 0x20;
-	return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
-}
-
 /* The UTF-16 unit that "\uXXXX" stands for, or -1 if there is none at `data`. */
 static int32_t unit_read(const uint8_t *data, size_t len)
 {
@@ -58,7 +51,7 @@ static int32_t unit_read(const uint8_t *data, size_t len)
 	if (len < 6 || data[0] != '\\' || data[1] != 'u')
 		return -1;
 	for (size_t i = 2; i < 6; i++) {
-		int digit = hex_digit(data[i]);
+		int digit = hex_value(data[i]);
 
 		if (digit < 0)
 			return -1;

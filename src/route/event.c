@@ -9,6 +9,8 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/hex.h"
+#include "base/percent.h"
 #include "base/random.h"
 
 #define TRACESTATE_MAX 512
@@ -41,11 +43,11 @@ static bool is_hex(struct slice text)
 	bool has_digit_other_than_zero = false;
 
 	for (size_t i = 0; i < text.len; i++) {
-		uint8_t c = text.data[i];
+		int digit = hex_value_lower(text.data[i]);
 
-		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
+		if (digit < 0)
 			return false;
-		has_digit_other_than_zero |= c != '0';
+		has_digit_other_than_zero |= digit > 0;
 	}
 	return has_digit_other_than_zero;
 }
@@ -113,7 +115,6 @@ static bool needs_encoding(uint8_t byte)
 /* As the HTTP binding of CloudEvents asks, 3.1.3.2. */
 static void add_encoded(struct event_head *head, struct slice name, const char *value)
 {
-	static const char hex[] = "0123456789ABCDEF";
 	size_t start = head->text.len;
 	uint8_t *to = head->text.data;
 
@@ -122,9 +123,8 @@ static void add_encoded(struct event_head *head, struct slice name, const char *
 			to[head->text.len++] = *from;
 			continue;
 		}
-		to[head->text.len++] = '%';
-		to[head->text.len++] = (uint8_t)hex[*from >> 4];
-		to[head->text.len++] = (uint8_t)hex[*from & 15];
+		percent_write(*from, to + head->text.len);
+		head->text.len += 3;
 	}
 	CHECK(head->text.len <= head->text.cap);
 	add(head, name, start);

@@ -2,6 +2,7 @@
 #include "session/call_table.h"
 
 #include "base/check.h"
+#include "base/hex.h"
 
 #define CALL_OUTCOME_LABEL(NAME, label) label,
 static const char *const outcome_labels[] = {CALL_OUTCOME_TABLE(CALL_OUTCOME_LABEL)};
@@ -155,15 +156,7 @@ struct slice call_id_write(const struct call_table *table, const struct call *ca
 	return id_write(table, call->number, room);
 }
 
-/* The value of a lower-case hexadecimal digit, or -1: ids are compared as written. */
-static int hex_value(uint8_t byte)
-{
-	if (byte >= '0' && byte <= '9')
-		return byte - '0';
-	return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
-}
-
-/* The number in an id that this table may have given, else 0. */
+/* The number in an id that this table may have given, else 0: ids are compared as written. */
 static uint64_t id_read(const struct call_table *table, struct slice id)
 {
 	char prefix[PREFIX_DIGITS];
@@ -174,14 +167,9 @@ static uint64_t id_read(const struct call_table *table, struct slice id)
 	    memcmp(id.data, prefix, PREFIX_DIGITS) != 0 || id.data[PREFIX_DIGITS] != '-' ||
 	    id.data[PREFIX_DIGITS + 1] == '0')
 		return 0;
-	for (size_t i = PREFIX_DIGITS + 1; i < id.len; i++) {
-		int digit = hex_value(id.data[i]);
+	struct slice digits = slice_of(id.data + PREFIX_DIGITS + 1, id.len - PREFIX_DIGITS - 1);
 
-		if (digit < 0)
-			return 0;
-		number = number << 4 | (uint64_t)digit;
-	}
-	return number;
+	return hex_read(digits, &number) ? number : 0;
 }
 
 /* Calls that were given up. */

@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/durations.h"
+#include "base/hex.h"
 #include "base/hist.h"
 #include "base/list.h"
 #include "base/log.h"
@@ -76,6 +77,38 @@ static void test_units_format_exact(void **state)
 	assert_string_equal(units_format_size(1048576, text, sizeof(text)), "1MiB");
 	assert_string_equal(units_format_size(1000, text, sizeof(text)), "1kB");
 	assert_string_equal(units_format_size(1001, text, sizeof(text)), "1001B");
+}
+
+static void test_hex_digits_have_their_case(void **state)
+{
+	(void)state;
+	static const char lower[] = "0123456789abcdef", upper[] = "0123456789ABCDEF";
+
+	for (int c = 0; c < 256; c++) {
+		const char *small = c == 0 ? NULL : strchr(lower, c);
+		const char *large = c == 0 ? NULL : strchr(upper, c);
+		int lower_value = small == NULL ? -1 : (int)(small - lower);
+		int upper_value = large == NULL ? -1 : (int)(large - upper);
+
+		assert_int_equal(hex_value_lower((uint8_t)c), lower_value);
+		assert_int_equal(hex_value_upper((uint8_t)c), upper_value);
+		assert_int_equal(hex_value((uint8_t)c), MAX(lower_value, upper_value));
+	}
+}
+
+static void test_hex_numbers_have_up_to_16_digits(void **state)
+{
+	(void)state;
+	static const char *const bad[] = {"0123456789abcdef0", "g", "A", " 1", "-1", "1x"};
+	uint64_t number;
+
+	assert_true(hex_read(SLICE_LITERAL("fedcba9876543210"), &number));
+	assert_int_equal(number, UINT64_C(0xfedcba9876543210));
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		number = 7;
+		assert_false(hex_read(slice_from_text(bad[i]), &number));
+		assert_int_equal(number, 7);
+	}
 }
 
 static void test_hist_percentiles(void **state)
@@ -303,6 +336,8 @@ int main(void)
 		cmocka_unit_test(test_duration_table),
 		cmocka_unit_test(test_size_table),
 		cmocka_unit_test(test_units_format_exact),
+		cmocka_unit_test(test_hex_digits_have_their_case),
+		cmocka_unit_test(test_hex_numbers_have_up_to_16_digits),
 		cmocka_unit_test(test_hist_percentiles),
 		cmocka_unit_test(test_a_duration_at_the_edge_belongs_to_its_bucket),
 		cmocka_unit_test(test_pool_reuses_and_counts),
