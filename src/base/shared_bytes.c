@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "base/check.h"
+#include "base/reference.h"
 
 struct shared_bytes *shared_bytes_create(size_t len)
 {
@@ -19,7 +19,7 @@ struct shared_bytes *shared_bytes_create(size_t len)
 
 struct shared_bytes *shared_bytes_ref(struct shared_bytes *bytes)
 {
-	__atomic_fetch_add(&bytes->references, 1, __ATOMIC_RELAXED);
+	reference_take(&bytes->references);
 	return bytes;
 }
 
@@ -28,11 +28,6 @@ void shared_bytes_unref(struct shared_bytes **bytes)
 	struct shared_bytes *self = *bytes;
 
 	*bytes = NULL;
-	if (self == NULL)
-		return;
-	uint32_t before = __atomic_fetch_sub(&self->references, 1, __ATOMIC_ACQ_REL);
-
-	CHECK(before > 0);
-	if (before == 1)
+	if (self != NULL && reference_drop(&self->references))
 		free(self);
 }

@@ -80,7 +80,7 @@ void parcel_fill(struct bus_parcel *parcel, const struct bus_message *message,
 
 void parcel_unref(struct bus_parcel *parcel)
 {
-	if (parcel == NULL || __atomic_sub_fetch(&parcel->holders, 1, __ATOMIC_ACQ_REL) > 0)
+	if (parcel == NULL || !reference_drop(&parcel->holders))
 		return;
 	struct bus *bus = parcel->bus;
 	uint64_t token = parcel->token;

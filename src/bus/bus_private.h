@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/counter.h"
+#include "base/reference.h"
 #include "bus/bus.h"
 #include "bus/bus_subject.h"
 

@@ -173,7 +173,7 @@ int bus_subscribe(struct bus *bus, struct bus_subscription *sub, struct loop *lo
 /* In the loop's thread, from loop_run. */
 static void holder_leaves(struct bus_subscription *sub)
 {
-	if (__atomic_sub_fetch(&sub->holders, 1, __ATOMIC_ACQ_REL) == 0)
+	if (reference_drop(&sub->holders))
 		sub->on_closed(sub);
 }
 
@@ -232,7 +232,7 @@ static int deliveries_make(struct bus *bus, const struct bus_topic *topic,
 	for (struct list_node *node = topic->subs.next; node != &topic->subs; node = node->next) {
 		struct bus_subscription *sub = CONTAINER_OF(node, struct bus_subscription, node);
 
-		__atomic_fetch_add(&sub->holders, 1, __ATOMIC_RELAXED);
+		reference_take(&sub->holders);
 		*delivery++ = (struct bus_delivery){{.run = on_delivery}, sub, parcel};
 	}
 	parcel->holders = topic->sub_count;

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/reference.h"
 #include "session/session.h"
 
 struct presence *presence_create(const struct presence_facts *facts)
@@ -44,7 +45,7 @@ struct presence *presence_create(const struct presence_facts *facts)
 
 struct presence *presence_ref(struct presence *presence)
 {
-	__atomic_fetch_add(&presence->references, 1, __ATOMIC_RELAXED);
+	reference_take(&presence->references);
 	return presence;
 }
 
@@ -53,12 +54,7 @@ void presence_unref(struct presence **presence)
 	struct presence *self = *presence;
 
 	*presence = NULL;
-	if (self == NULL)
-		return;
-	uint32_t before = __atomic_fetch_sub(&self->references, 1, __ATOMIC_ACQ_REL);
-
-	CHECK(before > 0);
-	if (before == 1)
+	if (self != NULL && reference_drop(&self->references))
 		free(self);
 }
 

@@ -22,7 +22,7 @@ static void call_unref(struct webhook_call *call)
 {
 	struct webhook *webhook = call->own.webhook;
 
-	if (__atomic_sub_fetch(&call->own.refs, 1, __ATOMIC_ACQ_REL) > 0)
+	if (!reference_drop(&call->own.refs))
 		return;
 	/* Its place is free before on_done runs, which may want it for the next call. */
 	if (__atomic_sub_fetch(&webhook->admitted, 1, __ATOMIC_ACQ_REL) == ADMISSION_CLOSED)

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/counter.h"
 #include "base/random.h"
+#include "base/reference.h"
 #include "webhook/webhook.h"
 #include "webhook/webhook_backoff.h"
 #include "webhook/webhook_sign.h"
