@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/random.h"
 #include "bus/bus_nats.h"
@@ -251,23 +252,16 @@ static void topics_forget(struct bus_nats *nats)
 
 /* --- the connection --- */
 
-/* Doubles with each failure; half of it is drawn, so that a fleet does not come at once. */
-static uint64_t retry_wait_ns(const struct bus_nats *nats)
-{
-	struct random_source random = {0};
-	uint64_t wait_ns = nats->options.reconnect_min_ns << MIN(nats->failures, 20U);
-
-	wait_ns = MIN(wait_ns, nats->options.reconnect_max_ns);
-	return wait_ns / 2 + wait_ns / 2 * (random_u32(&random) % 1024) / 1024;
-}
-
 static void retry_later(struct bus_nats *nats)
 {
 	/* Connecting has blocked: the loop's clock is behind. */
 	uint64_t late_ns = clock_now_ns() - loop_now(nats->loop);
+	struct random_source random = {0};
+	uint64_t wait_ns = backoff_half_ns(nats->options.reconnect_min_ns,
+					   nats->options.reconnect_max_ns, ++nats->failures,
+					   random_u32(&random));
 
-	loop_timer_start(nats->loop, &nats->retry, late_ns + retry_wait_ns(nats));
-	nats->failures++;
+	loop_timer_start(nats->loop, &nats->retry, late_ns + wait_ns);
 }
 
 static void connected(struct bus_nats *nats)

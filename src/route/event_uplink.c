@@ -4,10 +4,10 @@
  * only; so what a launch says at once, if it is not simply taken, waits for a timer. */
 #include "route/event_uplink.h"
 
+#include "base/backoff.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/counter.h"
-#include "webhook/webhook_backoff.h"
 
 static struct event_uplink *uplink_of(struct uplink *base)
 {
@@ -161,9 +161,8 @@ static void try_later(struct event_flight *flight, uint64_t wait_ns)
 {
 	struct event_uplink *uplink = flight->uplink;
 	const struct config_backend *config = event_backend_of(uplink)->config;
-	uint64_t delay_ns = webhook_backoff_ns(config->retry_min * NS_PER_MS,
-					       config->retry_max * NS_PER_MS, ++flight->rounds,
-					       random_u32(uplink->random));
+	uint64_t delay_ns = backoff_ns(config->retry_min * NS_PER_MS, config->retry_max * NS_PER_MS,
+				       ++flight->rounds, random_u32(uplink->random));
 
 	loop_timer_start(uplink->loop, &flight->timer, MAX(delay_ns, MAX(wait_ns, NS_PER_MS)));
 }

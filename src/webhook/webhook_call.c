@@ -202,9 +202,9 @@ static bool may_try_again(struct webhook_call *call, const struct verdict *verdi
 			     options->retries + 1);
 		return false;
 	}
-	uint64_t delay_ns = webhook_backoff_ns(options->retry_min_ms * NS_PER_MS,
-					       options->retry_max_ms * NS_PER_MS, call->attempts,
-					       random_u32(&webhook->random));
+	uint64_t delay_ns = backoff_ns(options->retry_min_ms * NS_PER_MS,
+				       options->retry_max_ms * NS_PER_MS, call->attempts,
+				       random_u32(&webhook->random));
 
 	delay_ns = MAX(delay_ns, asked_ns);
 	if (call->deadline_ns != 0 && clock_now_ns() + delay_ns >= call->deadline_ns) {

@@ -11,13 +11,14 @@
 
 #include <curl/curl.h>
 
+#include "base/backoff.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/counter.h"
 #include "base/random.h"
 #include "base/reference.h"
 #include "webhook/webhook.h"
-#include "webhook/webhook_backoff.h"
+#include "webhook/webhook_retry_budget.h"
 #include "webhook/webhook_sign.h"
 
 /* Everything that the thread has, it alone touches, but what is marked. */

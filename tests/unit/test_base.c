@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "base/backoff.h"
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/clock.h"
@@ -77,6 +78,30 @@ static void test_units_format_exact(void **state)
 	assert_string_equal(units_format_size(1048576, text, sizeof(text)), "1MiB");
 	assert_string_equal(units_format_size(1000, text, sizeof(text)), "1kB");
 	assert_string_equal(units_format_size(1001, text, sizeof(text)), "1001B");
+}
+
+static void test_backoff_doubles_up_to_its_maximum(void **state)
+{
+	static const struct {
+		uint32_t retry;
+		uint64_t ceiling;
+	} rows[] = {{1, 100},  {2, 200},  {3, 400},           {4, 800},
+		    {5, 1000}, {6, 1000}, {4000000000u, 1000}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		assert_int_equal(backoff_ns(100, 1000, rows[i].retry, 0), 0);
+		assert_int_equal(backoff_ns(100, 1000, rows[i].retry, UINT32_MAX),
+				 rows[i].ceiling - 1);
+		assert_int_equal(backoff_ns(100, 1000, rows[i].retry, 1u << 31),
+				 rows[i].ceiling / 2);
+		assert_int_equal(backoff_half_ns(100, 1000, rows[i].retry, 0), rows[i].ceiling / 2);
+		assert_int_equal(backoff_half_ns(100, 1000, rows[i].retry, UINT32_MAX),
+				 rows[i].ceiling - 1);
+	}
+	assert_int_equal(backoff_ns(0, 0, 3, UINT32_MAX), 0);
+	assert_int_equal(backoff_ns(0, 1000, 4000000000u, UINT32_MAX), 0);
+	assert_true(backoff_ns(UINT64_MAX / 2, UINT64_MAX, 2, UINT32_MAX) > UINT64_MAX / 4 * 3);
 }
 
 static void test_hex_digits_have_their_case(void **state)
@@ -336,6 +361,7 @@ int main(void)
 		cmocka_unit_test(test_duration_table),
 		cmocka_unit_test(test_size_table),
 		cmocka_unit_test(test_units_format_exact),
+		cmocka_unit_test(test_backoff_doubles_up_to_its_maximum),
 		cmocka_unit_test(test_hex_digits_have_their_case),
 		cmocka_unit_test(test_hex_numbers_have_up_to_16_digits),
 		cmocka_unit_test(test_hist_percentiles),

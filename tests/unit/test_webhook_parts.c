@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The parts of a webhook that need neither socket nor clock: signatures, backoff and
- * retry budget, breaker. */
+ * The parts of a webhook that need neither socket nor clock: signatures, retry
+ * budget, breaker. */
 #include "unit.h"
 
 #include <errno.h>
 
 #include "base/clock.h"
-#include "webhook/webhook_backoff.h"
 #include "webhook/webhook_breaker.h"
+#include "webhook/webhook_retry_budget.h"
 #include "webhook/webhook_sign.h"
 
 /* --- signatures --- */
@@ -134,29 +134,7 @@ static void test_bad_secret_is_refused_without_showing_it(void **state)
 	}
 }
 
-/* --- backoff and budget --- */
-
-static void test_backoff_doubles_up_to_its_maximum(void **state)
-{
-	static const struct {
-		uint32_t retry;
-		uint64_t ceiling;
-	} rows[] = {{1, 100},  {2, 200},  {3, 400},           {4, 800},
-		    {5, 1000}, {6, 1000}, {4000000000u, 1000}};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		assert_int_equal(webhook_backoff_ns(100, 1000, rows[i].retry, 0), 0);
-		assert_int_equal(webhook_backoff_ns(100, 1000, rows[i].retry, UINT32_MAX),
-				 rows[i].ceiling - 1);
-		assert_int_equal(webhook_backoff_ns(100, 1000, rows[i].retry, 1u << 31),
-				 rows[i].ceiling / 2);
-	}
-	assert_int_equal(webhook_backoff_ns(0, 0, 3, UINT32_MAX), 0);
-	assert_int_equal(webhook_backoff_ns(0, 1000, 4000000000u, UINT32_MAX), 0);
-	assert_true(webhook_backoff_ns(UINT64_MAX / 2, UINT64_MAX, 2, UINT32_MAX) >
-		    UINT64_MAX / 4 * 3);
-}
+/* --- budget --- */
 
 static void test_retries_stay_a_share_of_the_calls(void **state)
 {
@@ -323,7 +301,6 @@ int main(void)
 		cmocka_unit_test(test_signatures_are_those_of_the_standard),
 		cmocka_unit_test(test_signature_that_has_no_room_leaves_nothing),
 		cmocka_unit_test(test_bad_secret_is_refused_without_showing_it),
-		cmocka_unit_test(test_backoff_doubles_up_to_its_maximum),
 		cmocka_unit_test(test_retries_stay_a_share_of_the_calls),
 		cmocka_unit_test(test_budget_of_nothing_allows_no_retry),
 		cmocka_unit_test(test_breaker_opens_after_failures_in_a_row),
