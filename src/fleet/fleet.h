@@ -33,7 +33,7 @@ struct fleet {
 	uint64_t connects;              /* atomic: how often the bus found a broker */
 	struct takeover_stats takeovers;
 	struct group_registry *groups; /* outlives the clients */
-	char origin[33];               /* a random name of this process */
+	char origin[33];               /* a random name of this process: nodes may have one name */
 };
 
 /* What could not be done, in the user's words. */

@@ -2,14 +2,11 @@
 #include "fleet/nodes.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/random.h"
 
 #define SUBJECT     "gatehouse.nodes"
 #define INTERVAL_NS (2 * NS_PER_S)
@@ -28,7 +25,6 @@ struct nodes {
 	struct timer timer;
 	struct list_node others;
 	size_t count;
-	char run[17]; /* tells this process from another one with its name */
 	struct log_gate name_gate;
 	bool has_namesake;
 };
@@ -39,9 +35,10 @@ static json_t *own_facts(const struct nodes *nodes)
 
 	nodes->options.describe(nodes->options.arg, &facts);
 	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "node", nodes->options.fleet->node,
-			 "run", nodes->run, "version", GATEHOUSE_VERSION, "status", facts.status,
-			 "connections", (json_int_t)facts.connections, "max_connections",
-			 (json_int_t)facts.max_connections, "clients", (json_int_t)facts.clients);
+			 "run", nodes->options.fleet->origin, "version", GATEHOUSE_VERSION,
+			 "status", facts.status, "connections", (json_int_t)facts.connections,
+			 "max_connections", (json_int_t)facts.max_connections, "clients",
+			 (json_int_t)facts.clients);
 }
 
 static void publish(const struct nodes *nodes, json_t *facts)
@@ -149,7 +146,7 @@ static void take(struct nodes *nodes, json_t *facts)
 {
 	const char *run = text_of(facts, "run");
 
-	if (strcmp(run, nodes->run) == 0) {
+	if (strcmp(run, nodes->options.fleet->origin) == 0) {
 		json_decref(facts);
 		return;
 	}
@@ -186,13 +183,10 @@ static void on_message(struct bus_subscription *subscription, const struct bus_m
 int nodes_open(const struct nodes_options *options, struct nodes **out_nodes)
 {
 	struct nodes *nodes = calloc(1, sizeof(*nodes));
-	struct random_source random = {0};
 
 	if (nodes == NULL)
 		return -ENOMEM;
 	nodes->options = *options;
-	snprintf(nodes->run, sizeof(nodes->run), "%08" PRIx32 "%08" PRIx32, random_u32(&random),
-		 random_u32(&random));
 	list_init(&nodes->others);
 	loop_timer_init(&nodes->timer, on_timer);
 	int r = bus_subscribe(options->fleet->bus, &nodes->subscription, options->loop,
