@@ -9,6 +9,7 @@
 #include "base/units.h"
 #include "bus/bus_subject.h"
 #include "fleet/link.h"
+#include "fleet/message.h"
 
 static struct command *command_of(struct ask *ask)
 {
@@ -253,9 +254,7 @@ static int request(struct command *command, const char *prefix, const struct sli
 static int request_message(struct command *command, const struct slice names[2])
 {
 	const struct message *message = command_args(command);
-	struct bus_header type = {SLICE_LITERAL(LINK_TYPE), message->is_text
-								    ? SLICE_LITERAL("text")
-								    : SLICE_LITERAL("binary")};
+	struct bus_header type = message_type_header(message);
 
 	return request(
 		command, LINK_TO, names,

@@ -7,10 +7,10 @@
 #include "base/check.h"
 #include "bus/bus_subject.h"
 #include "fleet/client.h"
+#include "fleet/message.h"
 
 #define SUBJECT_GROUP "gatehouse.group"
 #define SUBJECT_ALL   "gatehouse.all"
-#define HEADER_TYPE   "Gatehouse-Type"
 #define HEADER_ORIGIN "Gatehouse-Origin"
 
 static int subject_make(const char *route, const char *group, struct bus_subject *out_subject)
@@ -26,8 +26,7 @@ static int publish_one(const struct fleet *fleet, const char *route, const char 
 		       const struct message *message)
 {
 	const struct bus_header headers[] = {
-		{SLICE_LITERAL(HEADER_TYPE),
-		 message->is_text ? SLICE_LITERAL("text") : SLICE_LITERAL("binary")},
+		message_type_header(message),
 		{SLICE_LITERAL(HEADER_ORIGIN), slice_from_text(fleet->origin)},
 	};
 	struct bus_subject subject;
@@ -71,19 +70,17 @@ static void on_message(struct bus_subscription *sub, const struct bus_message *m
 	struct interest *interest = CONTAINER_OF(sub, struct interest, sub);
 	struct fleet_home *home = interest->home;
 	struct slice origin = bus_message_header(message, HEADER_ORIGIN);
-	struct slice type = bus_message_header(message, HEADER_TYPE);
-	bool is_binary = slice_equals(type, SLICE_LITERAL("binary"));
 	struct fan_out what = {
 		.route = interest->route,
 		.group = interest->group,
-		.message = {.is_text = !is_binary, .bytes = message->body},
+		.message = {.bytes = message->body},
 	};
 
 	if (slice_equals(origin, slice_from_text(home->fleet->origin)))
 		return;
-	if (type.data != NULL && !is_binary && !slice_equals(type, SLICE_LITERAL("text")))
+	if (!message_type_read(message, &what.message.is_text))
 		home->groups.on_refused(home, &what,
-					"the header " HEADER_TYPE " is neither text nor binary");
+					"the header " MESSAGE_TYPE " is neither text nor binary");
 	else
 		home->groups.on_fan_out(home, &what);
 }

@@ -59,16 +59,6 @@ static void run(struct client *client, struct command *command, const struct bus
 
 /* --- messages --- */
 
-/* False: the header has neither of its two values. */
-static bool type_read(const struct bus_message *message, bool *out_is_text)
-{
-	struct slice type = bus_message_header(message, LINK_TYPE);
-	bool is_binary = slice_equals(type, SLICE_LITERAL("binary"));
-
-	*out_is_text = !is_binary;
-	return type.data == NULL || is_binary || slice_equals(type, SLICE_LITERAL("text"));
-}
-
 static unsigned push(struct client *client, const struct message *message)
 {
 	struct message_fault fault;
@@ -102,9 +92,9 @@ static void run_send(struct client *client, const struct bus_message *question,
 				&(struct problem){
 					.status = 400,
 					.reason = "type",
-					.detail = "The header " LINK_TYPE " has neither of its "
+					.detail = "The header " MESSAGE_TYPE " has neither of its "
 						  "two values.",
-					.seen = bus_message_header(question, LINK_TYPE),
+					.seen = bus_message_header(question, MESSAGE_TYPE),
 					.allowed = "text (as without the header), binary",
 				});
 	run(client, command, question);
@@ -115,7 +105,7 @@ static void on_to(struct bus_subscription *sub, const struct bus_message *questi
 	struct client *client = CONTAINER_OF(sub, struct client, link.to);
 	const struct fleet *fleet = client->home->fleet;
 	struct message message = {.bytes = question->body};
-	bool is_good = type_read(question, &message.is_text);
+	bool is_good = message_type_read(question, &message.is_text);
 
 	if (question->reply.len > 0)
 		run_send(client, question, &message, is_good);

@@ -13,8 +13,7 @@
 #define LINK_TO  "gatehouse.to"
 #define LINK_CTL "gatehouse.ctl"
 
-/* Headers. */
-#define LINK_TYPE   "Gatehouse-Type"
+/* The header of answers. */
 #define LINK_STATUS "Gatehouse-Status"
 
 struct link {

@@ -40,3 +40,24 @@ bool message_check(const struct config *config, const struct message *message,
 	};
 	return false;
 }
+
+static struct slice type_name(bool is_text)
+{
+	return is_text ? SLICE_LITERAL("text") : SLICE_LITERAL("binary");
+}
+
+struct bus_header message_type_header(const struct message *message)
+{
+	return (struct bus_header){SLICE_LITERAL(MESSAGE_TYPE), type_name(message->is_text)};
+}
+
+bool message_type_read(const struct bus_message *from, bool *out_is_text)
+{
+	struct slice type = bus_message_header(from, MESSAGE_TYPE);
+	bool is_text = type.data == NULL || slice_equals(type, type_name(true));
+
+	if (!is_text && !slice_equals(type, type_name(false)))
+		return false;
+	*out_is_text = is_text;
+	return true;
+}
