@@ -87,6 +87,14 @@ int bus_subject_make(const char *prefix, const struct slice *names, size_t count
 	return 0;
 }
 
+int bus_subject_of_client(const char *prefix, const char *route, const char *client_id,
+			  struct bus_subject *out_subject)
+{
+	const struct slice names[] = {slice_from_text(route), slice_from_text(client_id)};
+
+	return bus_subject_make(prefix, names, ARRAY_LEN(names), out_subject);
+}
+
 bool bus_subject_is_valid(struct slice subject)
 {
 	uint8_t before = '.';

@@ -37,6 +37,10 @@ size_t bus_token_decode(struct slice token, uint8_t *out);
 int bus_subject_make(const char *prefix, const struct slice *names, size_t count,
 		     struct bus_subject *out_subject);
 
+/* "prefix.route.client_id": one client's own subject. As bus_subject_make. */
+int bus_subject_of_client(const char *prefix, const char *route, const char *client_id,
+			  struct bus_subject *out_subject);
+
 static inline struct slice bus_subject_slice(const struct bus_subject *subject)
 {
 	return slice_of(subject->text, subject->len);

@@ -201,8 +201,7 @@ static void on_watch(struct timer *timer)
 {
 	struct ask *ask = CONTAINER_OF(timer, struct ask, watch);
 	struct bus_subject subject;
-	const struct slice names[] = {slice_from_text(ask->route), slice_from_text(ask->client_id)};
-	int r = bus_subject_make(LINK_CTL, names, ARRAY_LEN(names), &subject);
+	int r = bus_subject_of_client(LINK_CTL, ask->route, ask->client_id, &subject);
 
 	if (r == 0)
 		r = bus_request(command_of(ask)->fleet->bus, &ask->probe, ask->home->loop,
@@ -234,12 +233,11 @@ static void problem_send(struct command *command, int error)
 }
 
 /* Returns 0, or a negative errno as bus_request. */
-static int request(struct command *command, const char *prefix, const struct slice names[2],
-		   struct bus_message message)
+static int request(struct command *command, const char *prefix, struct bus_message message)
 {
 	struct ask *ask = &command->ask;
 	struct bus_subject subject;
-	int r = bus_subject_make(prefix, names, 2, &subject);
+	int r = bus_subject_of_client(prefix, ask->route, ask->client_id, &subject);
 
 	message.subject = bus_subject_slice(&subject);
 	if (r == 0)
@@ -251,21 +249,21 @@ static int request(struct command *command, const char *prefix, const struct sli
 	return r;
 }
 
-static int request_message(struct command *command, const struct slice names[2])
+static int request_message(struct command *command)
 {
 	const struct message *message = command_args(command);
 	struct bus_header type = message_type_header(message);
 
 	return request(
-		command, LINK_TO, names,
+		command, LINK_TO,
 		(struct bus_message){.headers = &type, .header_count = 1, .body = message->bytes});
 }
 
-static int request_command(struct command *command, const struct slice names[2])
+static int request_command(struct command *command)
 {
 	char *text = command_format(command);
 	int r = text == NULL ? -ENOMEM
-			     : request(command, LINK_CTL, names,
+			     : request(command, LINK_CTL,
 				       (struct bus_message){.body = slice_from_text(text)});
 
 	free(text);
@@ -274,10 +272,8 @@ static int request_command(struct command *command, const struct slice names[2])
 
 static void ask_bus(struct command *command)
 {
-	const struct slice names[] = {slice_from_text(command->ask.route),
-				      slice_from_text(command->ask.client_id)};
-	int r = command->kind == &command_send ? request_message(command, names)
-					       : request_command(command, names);
+	int r = command->kind == &command_send ? request_message(command)
+					       : request_command(command);
 
 	if (r == 0)
 		return;

@@ -141,10 +141,8 @@ static int subscribe(struct client *client, struct bus_subscription *sub, const 
 					const struct bus_message *message))
 {
 	const struct presence *presence = client->session->presence;
-	const struct slice names[] = {slice_from_text(presence->route),
-				      slice_from_text(presence->client_id)};
 	struct bus_subject subject;
-	int r = bus_subject_make(prefix, names, 2, &subject);
+	int r = bus_subject_of_client(prefix, presence->route, presence->client_id, &subject);
 
 	if (r == 0)
 		r = bus_subscribe(client->home->fleet->bus, sub, client->home->loop,

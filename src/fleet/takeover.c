@@ -16,9 +16,7 @@
 
 static struct slice control_subject(const struct presence *presence, struct bus_subject *subject)
 {
-	const struct slice names[] = {slice_from_text(presence->route),
-				      slice_from_text(presence->client_id)};
-	int r = bus_subject_make(LINK_CTL, names, ARRAY_LEN(names), subject);
+	int r = bus_subject_of_client(LINK_CTL, presence->route, presence->client_id, subject);
 
 	CHECK(r == 0); /* both are bounded */
 	return bus_subject_slice(subject);

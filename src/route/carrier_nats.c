@@ -118,11 +118,9 @@ static size_t headers_fill(const struct event_head *head, struct bus_header *hea
 static int subject_fill(const struct event_flight *flight, struct bus_subject *out_subject)
 {
 	const struct presence *presence = flight->uplink->presence;
-	const struct slice names[] = {slice_from_text(presence->route),
-				      slice_from_text(presence->client_id)};
+	const char *prefix = flight->event->type == EVENT_CONNECT ? SUBJECT_CONNECT : SUBJECT_UP;
 
-	return bus_subject_make(flight->event->type == EVENT_CONNECT ? SUBJECT_CONNECT : SUBJECT_UP,
-				names, ARRAY_LEN(names), out_subject);
+	return bus_subject_of_client(prefix, presence->route, presence->client_id, out_subject);
 }
 
 static int ask(struct event_flight *flight, const struct bus_message *message)

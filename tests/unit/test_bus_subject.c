@@ -105,6 +105,9 @@ static void test_subject_is_made_of_a_prefix_and_names(void **state)
 	assert_true(bus_subject_is_valid(bus_subject_slice(&subject)));
 	assert_int_equal(bus_subject_make("alone", parts, 0, &subject), 0);
 	assert_true(slice_equals(bus_subject_slice(&subject), SLICE_LITERAL("alone")));
+	assert_int_equal(bus_subject_of_client("gatehouse.ctl", "ocpp", "a.b *", &subject), 0);
+	assert_true(slice_equals(bus_subject_slice(&subject),
+				 SLICE_LITERAL("gatehouse.ctl.ocpp.a%2Eb%20%2A")));
 }
 
 static void test_subject_that_cannot_be_made_is_left_alone(void **state)
