@@ -28,9 +28,6 @@ bool admin_wants_body(void *arg, const struct http_request *request);
  * process because it drains or is starting would be wrong. */
 void health_answer(const struct server *server, bool is_about_readiness, struct http_reply *reply);
 
-/* "ready" */
-const char *health_status_name(enum server_status status);
-
 /* metrics.c: the Prometheus text format, version 0.0.4. */
 void metrics_answer(const struct admin *admin, struct http_reply *reply);
 

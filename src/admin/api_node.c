@@ -31,7 +31,7 @@ void api_node(struct api_call *call)
 		call->reply, 200,
 		json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
 			  "name", server_node(server), "version", GATEHOUSE_VERSION, "status",
-			  health_status_name(server_status(server)), "started_at", started_at,
+			  server_status_name(server_status(server)), "started_at", started_at,
 			  "uptime_seconds", (json_int_t)(uptime_ns / NS_PER_S), "workers",
 			  (json_int_t)server_workers_listening(server), "engine",
 			  loop_engine_name(plan->input.engine), "connections",

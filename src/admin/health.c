@@ -54,19 +54,6 @@ static void bus_judge(const struct server *server, json_t *reasons)
 	json_array_append_new(reasons, json_string(text));
 }
 
-const char *health_status_name(enum server_status status)
-{
-	switch (status) {
-	case SERVER_STARTING:
-		return "starting";
-	case SERVER_READY:
-		return "ready";
-	case SERVER_DRAINING:
-		return "draining";
-	}
-	return "unknown";
-}
-
 /* Why it is not ready, a sentence each. NULL without memory. */
 static json_t *reasons(const struct server *server, enum server_status status)
 {
@@ -96,7 +83,7 @@ void health_answer(const struct server *server, bool is_about_readiness, struct 
 	bool is_degraded = status == SERVER_READY && json_array_size(why) > 0;
 	json_t *body = json_pack(
 		"{s:s, s:o, s:I, s:I, s:I, s:s}", "status",
-		is_degraded ? "degraded" : health_status_name(status), "reasons", why,
+		is_degraded ? "degraded" : server_status_name(status), "reasons", why,
 		"connections", (json_int_t)server_connections(server), "max_connections",
 		(json_int_t)server_options(server)->plan->max_connections, "uptime_seconds",
 		(json_int_t)(uptime_ns / NS_PER_S), "version", GATEHOUSE_VERSION);

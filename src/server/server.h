@@ -69,6 +69,7 @@ uint64_t server_undelivered_bytes(const struct server *server); /* that wait for
 struct directory *server_directory(const struct server *server);
 
 enum server_status server_status(const struct server *server);
+const char *server_status_name(enum server_status status); /* "ready"; static text */
 void server_stats(const struct server *server, struct stats *out_sum);
 uint64_t server_connections(const struct server *server);
 uint64_t server_clients(const struct server *server); /* in the directory */

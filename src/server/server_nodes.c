@@ -5,23 +5,12 @@
 #include "fleet/nodes.h"
 #include "server/worker.h"
 
-static const char *status_name(enum server_status status)
-{
-	static const char *const names[] = {
-		[SERVER_STARTING] = "starting",
-		[SERVER_READY] = "ready",
-		[SERVER_DRAINING] = "draining",
-	};
-
-	return names[status];
-}
-
 static void describe(void *arg, struct node_facts *out_facts)
 {
 	const struct server_nodes *self = arg;
 
 	*out_facts = (struct node_facts){
-		.status = status_name(server_status(self->server)),
+		.status = server_status_name(server_status(self->server)),
 		.connections = server_connections(self->server),
 		.max_connections = server_options(self->server)->plan->max_connections,
 		.clients = server_clients(self->server),

@@ -12,6 +12,19 @@ enum server_status server_status(const struct server *server)
 									: SERVER_STARTING;
 }
 
+const char *server_status_name(enum server_status status)
+{
+	switch (status) {
+	case SERVER_STARTING:
+		return "starting";
+	case SERVER_READY:
+		return "ready";
+	case SERVER_DRAINING:
+		return "draining";
+	}
+	return "unknown";
+}
+
 void server_stats(const struct server *server, struct stats *out_sum)
 {
 	struct stats sum = {0};
