@@ -216,15 +216,16 @@ static void refuse(const struct http_request *request, struct http_reply *reply)
 bool api_route_find(struct api_call *call, struct slice name, const struct config_route **out_route)
 {
 	const struct config *config = call->api->config;
+	const struct config_route *route = config_route_find(config, name);
 	char names[256] = "";
 
+	if (route != NULL) {
+		*out_route = route;
+		return true;
+	}
 	for (size_t i = 0; i < config->route_count; i++) {
 		size_t used = strlen(names);
 
-		if (slice_equals(name, slice_from_text(config->routes[i].name))) {
-			*out_route = &config->routes[i];
-			return true;
-		}
 		snprintf(names + used, sizeof(names) - used, "%s%s", used == 0 ? "" : ", ",
 			 config->routes[i].name);
 	}

@@ -165,6 +165,9 @@ void config_finish(struct config *config);
  * for '-'. */
 bool config_has_flag(struct slice name);
 
+/* NULL: there is none of that name. */
+const struct config_route *config_route_find(const struct config *config, struct slice name);
+
 /* NULL: there is none of that name, which `echo` never is. */
 const struct config_backend *config_backend_find(const struct config *config, const char *name);
 

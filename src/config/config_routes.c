@@ -1,11 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
- * config_routes.c - what must hold between routes: each has its own path and name. */
+ * config_routes.c - routes by name, and what must hold between them: each has its own path
+ * and name. */
 #include "config/config_walk.h"
 
 #include <inttypes.h>
 #include <string.h>
 
 #include "config/config_option.h"
+
+const struct config_route *config_route_find(const struct config *config, struct slice name)
+{
+	for (size_t i = 0; i < config->route_count; i++)
+		if (slice_equals(name, slice_from_text(config->routes[i].name)))
+			return &config->routes[i];
+	return NULL;
+}
 
 /* Compares with all routes before it; one without a path had a mistake. */
 static bool route_repeat_check(const struct config_walk *walk, size_t index)

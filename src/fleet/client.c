@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/check.h"
+
 void fleet_home_init(struct fleet_home *home, struct fleet *fleet, struct loop *loop,
 		     void (*on_gone)(struct fleet_home *home))
 {
@@ -55,6 +57,15 @@ void client_release(struct client *client)
 	free(client);
 	home->clients--;
 	home->on_gone(home);
+}
+
+const struct config_route *fleet_route_of(const struct fleet *fleet, const struct session *session)
+{
+	struct slice name = slice_from_text(session->presence->route);
+	const struct config_route *route = config_route_find(fleet->config, name);
+
+	CHECK(route != NULL);
+	return route;
 }
 
 int fleet_client_enter(struct fleet_home *home, struct session *session)

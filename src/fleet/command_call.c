@@ -10,7 +10,6 @@
 #include "fleet/client.h"
 #include "fleet/command.h"
 #include "fleet/message.h"
-#include "fleet/rpc_gate.h"
 #include "proto/json_text.h"
 
 /* A call ends so long before who asked for it stops waiting, so that its outcome gets there. */
@@ -349,7 +348,7 @@ static void start(struct command *command, struct rpc *rpc, struct call_args *ar
 static void call_run(struct command *command, struct session *session)
 {
 	struct call_args *args = command_args(command);
-	const struct config_route *route = rpc_gate_route(command->fleet, session);
+	const struct config_route *route = fleet_route_of(command->fleet, session);
 
 	if (!check_route(command, route, args) || !params_take(command, args))
 		return;

@@ -179,13 +179,9 @@ json_t *groups_of_session(const struct session *session)
 static struct route_interest *route_of(const struct client *client)
 {
 	const struct fleet_home *home = client->home;
-	const struct config *config = home->fleet->config;
+	const struct config_route *route = fleet_route_of(home->fleet, client->session);
 
-	for (size_t i = 0; i < config->route_count; i++)
-		if (client->session->presence->route == config->routes[i].name)
-			return &home->groups.routes[i];
-	CHECK(!"a route that is configured");
-	return NULL;
+	return &home->groups.routes[route - home->fleet->config->routes];
 }
 
 void groups_client_init(struct client *client)

@@ -3,20 +3,8 @@
 
 #include <errno.h>
 
-#include "base/check.h"
 #include "fleet/client.h"
 #include "fleet/rpc_frame.h"
-
-const struct config_route *rpc_gate_route(const struct fleet *fleet, const struct session *session)
-{
-	const struct config *config = fleet->config;
-
-	for (size_t i = 0; i < config->route_count; i++)
-		if (strcmp(config->routes[i].name, session->presence->route) == 0)
-			return &config->routes[i];
-	CHECK(!"a client without a route");
-	return NULL;
-}
 
 bool rpc_gate_up(struct fleet *fleet, const struct config_route *route, struct session *session,
 		 struct message *message)
@@ -32,7 +20,7 @@ bool rpc_gate_up(struct fleet *fleet, const struct config_route *route, struct s
 int rpc_gate_down(const struct fleet *fleet, struct session *session, const struct message *message,
 		  int (*send)(struct session *session, const struct message *message))
 {
-	const struct config_route *route = rpc_gate_route(fleet, session);
+	const struct config_route *route = fleet_route_of(fleet, session);
 	struct rpc_frame frame;
 
 	if (route->rpc == CONFIG_RPC_NONE || !message->is_text)

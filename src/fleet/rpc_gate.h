@@ -7,9 +7,6 @@
 #include "fleet/fleet.h"
 #include "session/session.h"
 
-/* The route of a client. */
-const struct config_route *rpc_gate_route(const struct fleet *fleet, const struct session *session);
-
 /* A message of the client. True: it is for the back end, perhaps with a mark, or, as a call, with
  * its number. False: a call has waited for it. Afterwards the session may be closing. */
 bool rpc_gate_up(struct fleet *fleet, const struct config_route *route, struct session *session,
