@@ -35,27 +35,14 @@ const char *api_value_decode(struct slice raw, enum api_place place, struct api_
 	return NULL;
 }
 
-/* Takes what is before the next `mark` off *rest; false at the end. */
-static bool part_next(struct slice *rest, char mark, struct slice *out_part)
-{
-	if (rest->data == NULL)
-		return false;
-	const uint8_t *end = rest->len == 0 ? NULL : memchr(rest->data, mark, rest->len);
-	size_t len = end == NULL ? rest->len : (size_t)(end - rest->data);
-
-	*out_part = slice_of(rest->data, len);
-	*rest = end == NULL ? (struct slice){0} : slice_of(end + 1, rest->len - len - 1);
-	return true;
-}
-
 bool api_path_matches(struct slice pattern, struct slice path, struct slice *out_raw,
 		      size_t raw_count)
 {
 	struct slice want, have;
 	size_t found = 0;
 
-	while (part_next(&pattern, '/', &want)) {
-		if (!part_next(&path, '/', &have))
+	while (slice_next(&pattern, '/', &want)) {
+		if (!slice_next(&path, '/', &have))
 			return false;
 		if (want.data[0] != '{') {
 			if (!slice_equals(want, have))
@@ -96,12 +83,12 @@ bool api_query_parse(struct slice query, struct api_param *params, size_t count,
 
 	if (query.len == 0)
 		return true;
-	while (part_next(&query, '&', &pair)) {
+	while (slice_next(&query, '&', &pair)) {
 		struct slice value = pair;
 		const char *wrong;
 
 		out_problem->seen = pair;
-		part_next(&value, '=', &name);
+		slice_next(&value, '=', &name);
 		struct api_param *param = param_find(params, count, name);
 
 		if (param == NULL) {

@@ -54,6 +54,21 @@ static inline struct slice slice_trim(struct slice text)
 	return text;
 }
 
+/* Takes what stands before the next `mark` off *rest, and the mark; without one, all of it.
+ * False at the end, where the `data` of *rest is NULL. So "a," is "a" and an empty part;
+ * whoever wants no such part stops when *rest is empty. */
+static inline bool slice_next(struct slice *rest, char mark, struct slice *out_part)
+{
+	if (rest->data == NULL)
+		return false;
+	const uint8_t *end = rest->len == 0 ? NULL : memchr(rest->data, mark, rest->len);
+	size_t len = end == NULL ? rest->len : (size_t)(end - rest->data);
+
+	*out_part = slice_of(rest->data, len);
+	*rest = end == NULL ? (struct slice){0} : slice_of(end + 1, rest->len - len - 1);
+	return true;
+}
+
 /* A copy as NUL-terminated text, the caller's to free; NULL if memory is out. */
 static inline char *slice_to_text(struct slice slice)
 {

@@ -392,6 +392,8 @@ bool config_item_add(const struct config_option *option, void *list, struct slic
 static bool items_parse(const struct config_option *option, struct slice text, void *out_list,
 			struct config_problem *out_problem)
 {
+	struct slice item;
+
 	if (slice_equals(text, SLICE_LITERAL("[]")))
 		text.len = 0;
 	if (text.len == 0 && option->min > 0) {
@@ -399,16 +401,9 @@ static bool items_parse(const struct config_option *option, struct slice text, v
 		return false;
 	}
 	config_items_clear(option, out_list);
-	while (text.len > 0) {
-		const uint8_t *comma = memchr(text.data, ',', text.len);
-		size_t len = comma == NULL ? text.len : (size_t)(comma - text.data);
-
-		if (!config_item_add(option, out_list, slice_trim(slice_of(text.data, len)),
-				     out_problem))
+	while (text.len > 0 && slice_next(&text, ',', &item))
+		if (!config_item_add(option, out_list, slice_trim(item), out_problem))
 			return false;
-		len += comma != NULL;
-		text = slice_of(text.data + len, text.len - len);
-	}
 	return true;
 }
 

@@ -19,18 +19,10 @@ bool http_is_token(struct slice text)
 
 bool http_list_next(struct slice *rest, struct slice *out_item)
 {
-	if (rest->data == NULL)
+	struct slice item;
+
+	if (!slice_next(rest, ',', &item))
 		return false;
-	const uint8_t *comma = rest->len > 0 ? memchr(rest->data, ',', rest->len) : NULL;
-
-	if (comma == NULL) {
-		*out_item = slice_trim(*rest);
-		*rest = (struct slice){0};
-		return true;
-	}
-	size_t len = (size_t)(comma - rest->data);
-
-	*out_item = slice_trim(slice_of(rest->data, len));
-	*rest = slice_of(comma + 1, rest->len - len - 1);
+	*out_item = slice_trim(item);
 	return true;
 }

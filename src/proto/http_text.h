@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * http_text.h - tokens and lists of HTTP fields (RFC 9110, 5.6).
  *
- * Layer: proto, for its own files. Pure functions. */
+ * Layer: proto. Pure functions. */
 #pragma once
 
 #include <stdbool.h>

@@ -58,16 +58,11 @@ static int line_take(struct slice text, const char *file, size_t line, struct se
 static int lines_take(struct slice text, const char *file, struct secrets *secrets, char *error,
 		      size_t error_size)
 {
+	struct slice part;
 	int r = 0;
 
-	for (size_t line = 1; text.len > 0 && r == 0; line++) {
-		const uint8_t *end = memchr(text.data, '\n', text.len);
-		size_t len = end == NULL ? text.len : (size_t)(end - text.data);
-
-		r = line_take(slice_of(text.data, len), file, line, secrets, error, error_size);
-		len += end != NULL;
-		text = slice_of(text.data + len, text.len - len);
-	}
+	for (size_t line = 1; r == 0 && slice_next(&text, '\n', &part); line++)
+		r = line_take(part, file, line, secrets, error, error_size);
 	if (r == 0 && secrets->count == 0)
 		return REJECT("%s: has no secret; write one in a line, whsec_ and the base64 of "
 			      "24 to 64 bytes",

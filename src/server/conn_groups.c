@@ -3,21 +3,19 @@
 #include <stdio.h>
 
 #include "fleet/client.h"
+#include "proto/http_text.h"
 #include "server/conn.h"
 
 /* Takes the next name off a list with commas; false at its end. Empty ones are left out. */
 static bool name_next(struct slice *list, struct slice *out_name)
 {
-	while (list->len > 0) {
-		const uint8_t *comma = memchr(list->data, ',', list->len);
-		size_t len = comma == NULL ? list->len : (size_t)(comma - list->data);
+	struct slice item;
 
-		*out_name = slice_trim(slice_of(list->data, len));
-		len += comma != NULL;
-		*list = slice_of(list->data + len, list->len - len);
-		if (out_name->len > 0)
+	while (http_list_next(list, &item))
+		if (item.len > 0) {
+			*out_name = item;
 			return true;
-	}
+		}
 	return false;
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "fleet/rpc_gate.h"
+#include "proto/http_text.h"
 #include "proto/utf8.h"
 #include "proto/ws_close.h"
 #include "server/conn.h"
@@ -84,15 +85,11 @@ void conn_uplink_connected(struct conn *conn)
 
 static bool is_offered(struct slice list, struct slice name)
 {
-	while (list.len > 0) {
-		const uint8_t *comma = memchr(list.data, ',', list.len);
-		size_t len = comma == NULL ? list.len : (size_t)(comma - list.data);
+	struct slice item;
 
-		if (slice_equals(slice_trim(slice_of(list.data, len)), name))
+	while (http_list_next(&list, &item))
+		if (slice_equals(item, name))
 			return name.len > 0;
-		len += comma != NULL;
-		list = slice_of(list.data + len, list.len - len);
-	}
 	return false;
 }
 

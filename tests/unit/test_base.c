@@ -355,9 +355,44 @@ static void test_net_addr_table(void **state)
 	assert_false(net_addr_is_loopback(&addr));
 }
 
+static void test_slice_next_takes_what_is_between_marks(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t count;
+		const char *parts[3];
+	} rows[] = {
+		{"a", 1, {"a"}},
+		{"a,b", 2, {"a", "b"}},
+		{"", 1, {""}},
+		{",", 2, {"", ""}},
+		{"a,", 2, {"a", ""}},
+		{",a", 2, {"", "a"}},
+		{"a,,b", 3, {"a", "", "b"}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct slice rest = slice_from_text(rows[i].text), part;
+		size_t count = 0;
+
+		for (; slice_next(&rest, ',', &part); count++) {
+			ASSERT_ROW(count < rows[i].count, rows[i].text);
+			ASSERT_ROW(slice_equals(part, slice_from_text(rows[i].parts[count])),
+				   rows[i].text);
+		}
+		ASSERT_ROW(count == rows[i].count && rest.data == NULL, rows[i].text);
+	}
+	struct slice nothing = {0}, part = SLICE_LITERAL("x");
+
+	assert_false(slice_next(&nothing, ',', &part));
+	assert_true(slice_equals(part, SLICE_LITERAL("x")));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_slice_next_takes_what_is_between_marks),
 		cmocka_unit_test(test_duration_table),
 		cmocka_unit_test(test_size_table),
 		cmocka_unit_test(test_units_format_exact),
