@@ -54,13 +54,12 @@ void api_ask(struct api_call *call, struct command *command)
 
 static bool is_json(const struct http_request *request)
 {
+	static const char json[] = "application/json";
+	size_t len = strlen(json);
 	struct slice type = {0};
-	const struct slice wanted = SLICE_LITERAL("application/json");
 
 	http_field_find(request->head, request->data, "Content-Type", &type);
-	return type.len >= wanted.len &&
-	       slice_equals_nocase(slice_of(type.data, wanted.len), wanted) &&
-	       (type.len == wanted.len || type.data[wanted.len] == ';');
+	return slice_starts_nocase(type, json) && (type.len == len || type.data[len] == ';');
 }
 
 void api_ask_kind(struct api_call *call, const struct command_kind *kind)

@@ -4,20 +4,13 @@
 #include "fleet/message.h"
 #include "proto/http_head.h"
 
-static bool starts_nocase(struct slice text, const char *start)
-{
-	size_t len = strlen(start);
-
-	return text.len >= len &&
-	       slice_equals_nocase(slice_of(text.data, len), slice_from_text(start));
-}
-
 /* "text/plain; charset=utf-8": what stands before the ';', trimmed. */
 static struct slice media_type(struct slice field)
 {
-	const uint8_t *end = field.len == 0 ? NULL : memchr(field.data, ';', field.len);
+	struct slice type = {0};
 
-	return slice_trim(end == NULL ? field : slice_of(field.data, (size_t)(end - field.data)));
+	slice_next(&field, ';', &type);
+	return slice_trim(type);
 }
 
 /* What is sent on as text without being read must be UTF-8 by its own word too. */
@@ -28,12 +21,13 @@ static bool has_other_charset(struct slice field)
 	for (size_t i = 0; i + strlen(name) <= field.len; i++) {
 		struct slice rest = slice_of(field.data + i, field.len - i);
 
-		if (!starts_nocase(rest, name))
+		if (!slice_starts_nocase(rest, name))
 			continue;
 		rest = slice_of(rest.data + strlen(name), rest.len - strlen(name));
 		if (rest.len > 0 && rest.data[0] == '"')
 			rest = slice_of(rest.data + 1, rest.len - 1);
-		return !starts_nocase(rest, "utf-8") && !starts_nocase(rest, "us-ascii");
+		return !slice_starts_nocase(rest, "utf-8") &&
+		       !slice_starts_nocase(rest, "us-ascii");
 	}
 	return false;
 }
@@ -42,7 +36,7 @@ static bool is_text_type(struct slice field)
 {
 	struct slice type = media_type(field);
 
-	return starts_nocase(type, "text/") ||
+	return slice_starts_nocase(type, "text/") ||
 	       slice_equals_nocase(type, SLICE_LITERAL("application/json"));
 }
 

@@ -26,8 +26,7 @@ enum api_token_result api_token_check(const struct api_token *token, struct slic
 	const size_t scheme_len = strlen(scheme);
 	struct config_text given = {0};
 
-	if (field.len < scheme_len ||
-	    !slice_equals_nocase(slice_of(field.data, scheme_len), slice_from_text(scheme)))
+	if (!slice_starts_nocase(field, scheme))
 		return API_TOKEN_MISSING;
 	struct slice text = slice_trim(slice_of(field.data + scheme_len, field.len - scheme_len));
 

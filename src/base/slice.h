@@ -42,6 +42,14 @@ static inline bool slice_equals_nocase(struct slice a, struct slice b)
 	       (a.len == 0 || strncasecmp((const char *)a.data, (const char *)b.data, a.len) == 0);
 }
 
+/* ASCII only. */
+static inline bool slice_starts_nocase(struct slice text, const char *start)
+{
+	size_t len = strlen(start);
+
+	return text.len >= len && strncasecmp((const char *)text.data, start, len) == 0;
+}
+
 /* Without spaces and tabs at both ends. */
 static inline struct slice slice_trim(struct slice text)
 {

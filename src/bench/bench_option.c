@@ -185,7 +185,7 @@ static bool is_our_header(struct slice name)
 	for (size_t i = 0; i < ARRAY_LEN(ours); i++)
 		if (slice_equals_nocase(name, slice_from_text(ours[i])))
 			return true;
-	return name.len >= 14 && strncasecmp((const char *)name.data, "Sec-WebSocket-", 14) == 0;
+	return slice_starts_nocase(name, "Sec-WebSocket-");
 }
 
 static int header_add(struct bench_parse *parse, const struct bench_option *option,

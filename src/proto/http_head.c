@@ -97,18 +97,13 @@ static enum http_result version_parse(struct slice text, uint8_t *out_minor,
 	return HTTP_OK;
 }
 
-static bool has_prefix(struct slice text, const char *prefix)
-{
-	size_t len = strlen(prefix);
-
-	return text.len >= len && strncasecmp((const char *)text.data, prefix, len) == 0;
-}
-
 /* "http://authority", then the end, a path or a query (RFC 9112, 3.2.2). A name and
  * password in it are refused (RFC 9110, 4.2.4). */
 static bool is_absolute_form(struct slice target)
 {
-	size_t at = has_prefix(target, "http://") ? 7 : has_prefix(target, "https://") ? 8 : 0;
+	size_t at = slice_starts_nocase(target, "http://")    ? 7
+		    : slice_starts_nocase(target, "https://") ? 8
+							      : 0;
 	size_t authority_at = at;
 
 	while (at > 0 && at < target.len && target.data[at] != '/' && target.data[at] != '?') {

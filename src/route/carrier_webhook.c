@@ -27,21 +27,14 @@ static struct webhook *webhook_of(const struct webhook_flight *flight)
 
 /* --- how it ends --- */
 
-static bool starts_with(struct slice text, const char *start)
-{
-	size_t len = strlen(start);
-
-	return text.len >= len && strncasecmp((const char *)text.data, start, len) == 0;
-}
-
 static bool is_text_type(struct slice content_type)
 {
 	static const char json[] = "application/json";
 	size_t len = strlen(json);
 
-	if (starts_with(content_type, "text/"))
+	if (slice_starts_nocase(content_type, "text/"))
 		return true;
-	return starts_with(content_type, json) &&
+	return slice_starts_nocase(content_type, json) &&
 	       (content_type.len == len || strchr("; \t", content_type.data[len]) != NULL);
 }
 
