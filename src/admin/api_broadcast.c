@@ -7,28 +7,27 @@
 
 enum { ROUTE, TYPE, PARAM_COUNT };
 
-static json_t *counts(const struct broadcast_result *result, bool is_clustered)
+static void reply_counts(struct http_later *later, const struct broadcast_result *result,
+			 bool is_clustered)
 {
-	return json_pack("{s:s, s:I, s:I, s:I, s:b}", "result", "delivered", "delivered",
-			 (json_int_t)result->delivered, "closed_slow_readers",
-			 (json_int_t)result->cut, "out_of_memory", (json_int_t)result->failed,
-			 "published", is_clustered);
+	struct http_reply reply = {0};
+	json_t *counts = json_pack("{s:s, s:I, s:I, s:I, s:b}", "result", "delivered", "delivered",
+				   (json_int_t)result->delivered, "closed_slow_readers",
+				   (json_int_t)result->cut, "out_of_memory",
+				   (json_int_t)result->failed, "published", is_clustered);
+
+	api_reply_json(&reply, 200, counts);
+	http_later_reply(later, &reply);
 }
 
 static void on_done(void *arg, const struct broadcast_result *result)
 {
-	struct http_reply reply = {0};
-
-	api_reply_json(&reply, 200, counts(result, false));
-	http_later_reply(arg, &reply);
+	reply_counts(arg, result, false);
 }
 
 static void on_done_clustered(void *arg, const struct broadcast_result *result)
 {
-	struct http_reply reply = {0};
-
-	api_reply_json(&reply, 200, counts(result, true));
-	http_later_reply(arg, &reply);
+	reply_counts(arg, result, true);
 }
 
 static void problem(struct http_reply *reply, int error)

@@ -98,7 +98,7 @@ void api_client_call(struct api_call *call)
 void api_client_send(struct api_call *call)
 {
 	struct api_param type = {.name = "type"};
-	struct message message;
+	struct message message = {0};
 
 	if (!api_query(call, &type, 1) || !api_message_check(call, &type, &message.is_text))
 		return;

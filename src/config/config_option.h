@@ -120,8 +120,8 @@ bool config_value_parse(const struct config_option *option, struct slice text, v
 bool config_value_apply(const struct config_option *option, struct slice text, void *base,
 			struct config_problem *out_problem);
 
-/* Empties a list of PREFIXES or URLS. False: the option is no such list. */
-bool config_items_clear(const struct config_option *option, void *list);
+/* Empties a list of PREFIXES or URLS. */
+void config_items_clear(const struct config_option *option, void *list);
 
 /* One more item of such a list; false: *out_problem says why not. */
 bool config_item_add(const struct config_option *option, void *list, struct slice text,

@@ -27,32 +27,34 @@ static int scalar_print(const char *text, FILE *to)
 	return fprintf(to, is_plain_yaml(text) ? "%s" : "\"%s\"", text);
 }
 
-static int tokens_print(const struct config_tokens *tokens, FILE *to)
+/* NULL: the list has no more items. */
+static const char *item_text(const struct config_option *option, const void *list, size_t index,
+			     char room[NET_PREFIX_TEXT_MAX])
 {
-	int used = fprintf(to, "[");
+	const struct config_prefixes *prefixes = list;
+	const struct config_tokens *tokens = list;
+	const struct config_urls *urls = list;
 
-	for (size_t i = 0; i < tokens->count; i++)
-		used += fprintf(to, "%s\"%s\"", i == 0 ? "" : ", ", tokens->items[i]);
-	return used + fprintf(to, "]");
+	switch (option->kind) {
+	case CONFIG_PREFIXES:
+		return index == prefixes->count ? NULL
+						: net_prefix_format(&prefixes->items[index], room,
+								    NET_PREFIX_TEXT_MAX);
+	case CONFIG_TOKENS:
+		return index == tokens->count ? NULL : tokens->items[index];
+	default:
+		return index == urls->count ? NULL : urls->items[index].text;
+	}
 }
 
-static int prefixes_print(const struct config_prefixes *prefixes, FILE *to)
+static int items_print(const struct config_option *option, const void *list, FILE *to)
 {
 	int used = fprintf(to, "[");
-	char text[NET_PREFIX_TEXT_MAX];
+	char room[NET_PREFIX_TEXT_MAX];
+	const char *text;
 
-	for (size_t i = 0; i < prefixes->count; i++)
-		used += fprintf(to, "%s\"%s\"", i == 0 ? "" : ", ",
-				net_prefix_format(&prefixes->items[i], text, sizeof(text)));
-	return used + fprintf(to, "]");
-}
-
-static int urls_print(const struct config_urls *urls, FILE *to)
-{
-	int used = fprintf(to, "[");
-
-	for (size_t i = 0; i < urls->count; i++)
-		used += fprintf(to, "%s\"%s\"", i == 0 ? "" : ", ", urls->items[i].text);
+	for (size_t i = 0; (text = item_text(option, list, i, room)) != NULL; i++)
+		used += fprintf(to, "%s\"%s\"", i == 0 ? "" : ", ", text);
 	return used + fprintf(to, "]");
 }
 
@@ -61,12 +63,9 @@ static int value_print(const struct config_option *option, const void *base, FIL
 	const void *field = (const char *)base + option->offset;
 	char text[CONFIG_VALUE_MAX];
 
-	if (option->kind == CONFIG_TOKENS)
-		return tokens_print(field, to);
-	if (option->kind == CONFIG_PREFIXES)
-		return prefixes_print(field, to);
-	if (option->kind == CONFIG_URLS)
-		return urls_print(field, to);
+	if (option->kind == CONFIG_TOKENS || option->kind == CONFIG_PREFIXES ||
+	    option->kind == CONFIG_URLS)
+		return items_print(option, field, to);
 	if (option->kind == CONFIG_FILE || option->kind == CONFIG_WORD)
 		return scalar_print(((const struct config_text *)field)->text, to);
 	if (config_kind_is_text(option->kind))

@@ -370,15 +370,12 @@ static bool url_add(struct config_urls *urls, struct slice text, struct config_p
 	return true;
 }
 
-bool config_items_clear(const struct config_option *option, void *list)
+void config_items_clear(const struct config_option *option, void *list)
 {
 	if (option->kind == CONFIG_PREFIXES)
 		((struct config_prefixes *)list)->count = 0;
-	else if (option->kind == CONFIG_URLS)
-		((struct config_urls *)list)->count = 0;
 	else
-		return false;
-	return true;
+		((struct config_urls *)list)->count = 0;
 }
 
 bool config_item_add(const struct config_option *option, void *list, struct slice text,
