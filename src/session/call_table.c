@@ -12,13 +12,6 @@ const char *call_outcome_label(enum call_outcome outcome)
 	return outcome_labels[outcome];
 }
 
-/* A call that was sent and is not answered. */
-struct turn {
-	uint64_t number;
-	struct call *call; /* NULL: cancelled, but the client still has to answer */
-	uint64_t deadline_ns;
-};
-
 struct call_table {
 	struct call_limits limits;
 	uint64_t prefix;
@@ -28,22 +21,22 @@ struct call_table {
 	size_t turn_count;
 	size_t late_next; /* index of the oldest */
 	bool is_lost;
-	uint64_t *late;      /* [late_max] numbers of calls given up; 0: none */
-	struct turn turns[]; /* [sent_max] in the order of sending, then late */
+	struct call **turns; /* [sent_max] sent and not answered, in the order of sending */
+	uint64_t late[];     /* [late_max] numbers of calls given up; 0: none. Then turns */
 };
 
 struct call_table *call_table_create(const struct call_limits *limits, uint64_t prefix)
 {
 	CHECK(limits->sent_max > 0);
-	size_t turns_size = limits->sent_max * sizeof(struct turn);
-	struct call_table *table = calloc(1, sizeof(*table) + turns_size +
-						     limits->late_max * sizeof(uint64_t));
+	size_t late_size = limits->late_max * sizeof(uint64_t);
+	struct call_table *table = calloc(1, sizeof(*table) + late_size +
+						     limits->sent_max * sizeof(struct call *));
 
 	if (table == NULL)
 		return NULL;
 	table->limits = *limits;
 	table->prefix = prefix;
-	table->late = (uint64_t *)(void *)&table->turns[limits->sent_max];
+	table->turns = (struct call **)(void *)&table->late[limits->late_max];
 	list_init(&table->queue);
 	return table;
 }
@@ -52,9 +45,7 @@ void call_table_destroy(struct call_table **table)
 {
 	if (*table == NULL)
 		return;
-	CHECK(list_is_empty(&(*table)->queue));
-	for (size_t i = 0; i < (*table)->turn_count; i++)
-		CHECK((*table)->turns[i].call == NULL);
+	CHECK(list_is_empty(&(*table)->queue) && (*table)->turn_count == 0);
 	free(*table);
 	*table = NULL;
 }
@@ -64,20 +55,24 @@ static struct call *call_of(struct list_node *node)
 	return CONTAINER_OF(node, struct call, node);
 }
 
-/* NULL if no call with this number has a turn. */
-static struct turn *turn_find(struct call_table *table, uint64_t number)
+/* turn_count if no call with this number has a turn. */
+static size_t turn_find(const struct call_table *table, uint64_t number)
 {
-	for (size_t i = 0; i < table->turn_count; i++)
-		if (table->turns[i].number == number)
-			return &table->turns[i];
-	return NULL;
+	size_t i = 0;
+
+	while (i < table->turn_count && table->turns[i]->number != number)
+		i++;
+	return i;
 }
 
-static void turn_remove(struct call_table *table, struct turn *turn)
+/* Returns the call whose turn it was. */
+static struct call *turn_remove(struct call_table *table, size_t index)
 {
-	struct turn *end = &table->turns[table->turn_count--];
+	struct call **turn = &table->turns[index], *call = *turn;
 
-	memmove(turn, turn + 1, (size_t)(end - (turn + 1)) * sizeof(*turn));
+	table->turn_count--;
+	memmove(turn, turn + 1, (table->turn_count - index) * sizeof(*turn));
+	return call;
 }
 
 /* Calls that have a turn, or get one with the next take, do not count. */
@@ -88,12 +83,12 @@ static size_t queue_room(const struct call_table *table)
 
 enum call_outcome call_table_add(struct call_table *table, struct call *call)
 {
-	CHECK(call->state == CALL_IDLE && call->on_done != NULL);
+	CHECK(!call->is_in && call->on_done != NULL);
 	if (table->is_lost)
 		return CALL_NOT_CONNECTED;
 	if (table->queue_count >= queue_room(table))
 		return CALL_QUEUE_FULL;
-	call->state = CALL_QUEUED;
+	call->is_in = true;
 	call->number = 0;
 	list_append(&table->queue, &call->node);
 	table->queue_count++;
@@ -113,9 +108,8 @@ struct call *call_table_take(struct call_table *table)
 	struct call *call = call_of(table->queue.next);
 
 	dequeue(table, call);
-	call->state = CALL_SENT;
 	call->number = ++table->last_number;
-	table->turns[table->turn_count++] = (struct turn){call->number, call, call->deadline_ns};
+	table->turns[table->turn_count++] = call;
 	return call;
 }
 
@@ -198,7 +192,7 @@ static bool late_forget(struct call_table *table, uint64_t number)
 static void tell(struct call *call, struct call_result result)
 {
 	result.was_sent = call->number != 0;
-	call->state = CALL_IDLE;
+	call->is_in = false;
 	call->on_done(call, &result);
 }
 
@@ -211,36 +205,12 @@ enum call_match call_table_answer(struct call_table *table, struct slice id,
 
 	if (number == 0)
 		return CALL_MATCH_UNKNOWN;
-	struct turn *turn = turn_find(table, number);
+	size_t index = turn_find(table, number);
 
-	if (turn == NULL)
+	if (index == table->turn_count)
 		return late_forget(table, number) ? CALL_MATCH_LATE : CALL_MATCH_UNKNOWN;
-	struct call *call = turn->call;
-
-	turn_remove(table, turn);
-	if (call == NULL)
-		return CALL_MATCH_LATE;
-	tell(call, *result);
+	tell(turn_remove(table, index), *result);
 	return CALL_MATCH_OK;
-}
-
-void call_table_cancel(struct call_table *table, struct call *call)
-{
-	if (call->state == CALL_QUEUED)
-		dequeue(table, call);
-	else if (call->state == CALL_SENT)
-		turn_find(table, call->number)->call = NULL;
-	else if (call->state == CALL_ENDING)
-		list_remove(&call->node);
-	call->state = CALL_IDLE;
-}
-
-/* Ended calls wait in a list until the table is in order, and stay in it until they are
- * told, so that an on_done can cancel those behind it. */
-static void end_later(struct list_node *ended, struct call *call)
-{
-	call->state = CALL_ENDING;
-	list_append(ended, &call->node);
 }
 
 static void tell_all(struct list_node *ended, enum call_outcome outcome)
@@ -253,23 +223,22 @@ static void tell_all(struct list_node *ended, enum call_outcome outcome)
 	}
 }
 
-/* Ends what has its deadline at or before `until_ns`. */
+/* Ends what has its deadline at or before `until_ns`. Nobody is told before the table is in
+ * order: an on_done may add calls. */
 static void end_until(struct call_table *table, uint64_t until_ns, enum call_outcome outcome)
 {
 	struct list_node ended;
 
 	list_init(&ended);
 	for (size_t i = 0; i < table->turn_count;) {
-		struct turn *turn = &table->turns[i];
-
-		if (turn->deadline_ns > until_ns) {
+		if (table->turns[i]->deadline_ns > until_ns) {
 			i++;
 			continue;
 		}
-		if (turn->call != NULL)
-			end_later(&ended, turn->call);
-		late_remember(table, turn->number);
-		turn_remove(table, turn);
+		struct call *call = turn_remove(table, i);
+
+		late_remember(table, call->number);
+		list_append(&ended, &call->node);
 	}
 	for (struct list_node *node = table->queue.next, *next; node != &table->queue;
 	     node = next) {
@@ -277,7 +246,7 @@ static void end_until(struct call_table *table, uint64_t until_ns, enum call_out
 		if (call_of(node)->deadline_ns > until_ns)
 			continue;
 		dequeue(table, call_of(node));
-		end_later(&ended, call_of(node));
+		list_append(&ended, node);
 	}
 	tell_all(&ended, outcome);
 }
@@ -298,7 +267,7 @@ uint64_t call_table_deadline_ns(const struct call_table *table)
 	uint64_t earliest = UINT64_MAX;
 
 	for (size_t i = 0; i < table->turn_count; i++)
-		earliest = MIN(earliest, table->turns[i].deadline_ns);
+		earliest = MIN(earliest, table->turns[i]->deadline_ns);
 	for (struct list_node *node = table->queue.next; node != &table->queue; node = node->next)
 		earliest = MIN(earliest, call_of(node)->deadline_ns);
 	return earliest;

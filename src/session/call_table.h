@@ -5,11 +5,11 @@
  * the caller's clock. One table belongs to one connection and is used in its worker's
  * thread. It allocates once, when it is made; a call lies in its caller's memory.
  *
- * A call ends exactly once, in one of three ways: call_table_add refuses it, its
- * on_done is called, or its owner cancels it. From then on its memory is the owner's.
+ * A call ends exactly once, in one of two ways: call_table_add refuses it, or its on_done
+ * is called. From then on its memory is the owner's.
  *
  * Only so many calls are sent at a time (one, says OCPP), the others queue. After each
- * add, answer, expire and cancel the caller sends what has its turn:
+ * add, answer and expire the caller sends what has its turn:
  *
  *	while ((call = call_table_take(table)) != NULL)
  *		send(call, call_id_write(table, call, id)); */
@@ -54,10 +54,8 @@ struct call_result {
 
 struct call;
 
-/* May free the call, add calls and cancel others, but not destroy the table. */
+/* May free the call and add calls, but not destroy the table. */
 typedef void call_done_fn(struct call *call, const struct call_result *result);
-
-enum call_state { CALL_IDLE, CALL_QUEUED, CALL_SENT, CALL_ENDING };
 
 /* Zero-initialise, then set the first two. */
 struct call {
@@ -66,7 +64,7 @@ struct call {
 	/* The table's. */
 	struct list_node node;
 	uint64_t number; /* 0: not sent */
-	enum call_state state;
+	bool is_in;      /* added, and not told yet */
 };
 
 struct call_limits {
@@ -84,8 +82,8 @@ struct call_table *call_table_create(const struct call_limits *limits, uint64_t 
 /* NULL is fine; the pointer is cleared. No call may wait in it (call_table_lose first). */
 void call_table_destroy(struct call_table **table);
 
-/* CALL_WAITS: on_done will be called, but not from here, if it is not cancelled. Else the
- * call is refused (CALL_NOT_CONNECTED, CALL_QUEUE_FULL) and was not touched. */
+/* CALL_WAITS: on_done will be called, but not from here. Else the call is refused
+ * (CALL_NOT_CONNECTED, CALL_QUEUE_FULL) and was not touched. */
 enum call_outcome call_table_add(struct call_table *table, struct call *call);
 
 /* The next call whose turn it is, to be sent now under the id that call_id_write gives;
@@ -98,7 +96,7 @@ struct slice call_id_write(const struct call_table *table, const struct call *ca
 
 enum call_match {
 	CALL_MATCH_OK,      /* a waiting call was told */
-	CALL_MATCH_LATE,    /* of a call that timed out or was cancelled: nobody was told */
+	CALL_MATCH_LATE,    /* of a call that timed out: nobody was told */
 	CALL_MATCH_UNKNOWN, /* not ours, answered already, or given up too long ago */
 };
 
@@ -106,11 +104,6 @@ enum call_match {
  * `result` is CALL_ANSWERED, CALL_CLIENT_ERROR or CALL_BAD_ANSWER; was_sent is set here. */
 enum call_match call_table_answer(struct call_table *table, struct slice id,
 				  const struct call_result *result);
-
-/* The waiting side has lost interest: on_done will not be called. The client still has to
- * answer a call that was sent, so that it keeps its turn until then or until its deadline.
- * Does nothing to a call that is over. */
-void call_table_cancel(struct call_table *table, struct call *call);
 
 /* Gives up what has its deadline at or before `now_ns`: what was sent in the order of
  * sending, then what was queued. */

@@ -12,7 +12,6 @@ struct probe {
 	int told; /* times */
 	struct call_result result;
 	struct call_table *table; /* for on_done; NULL: it does nothing more */
-	struct call *cancels;
 	struct call *adds;
 };
 
@@ -22,8 +21,6 @@ static void probe_done(struct call *call, const struct call_result *result)
 
 	probe->told++;
 	probe->result = *result;
-	if (probe->cancels != NULL)
-		call_table_cancel(probe->table, probe->cancels);
 	if (probe->adds != NULL)
 		call_table_add(probe->table, probe->adds);
 }
@@ -227,45 +224,6 @@ static void test_only_so_many_late_calls_are_known(void **state)
 	table_end(table);
 }
 
-static void test_a_cancelled_call_keeps_its_turn_until_it_is_answered(void **state)
-{
-	(void)state;
-	struct call_table *table = table_make(1, 2, 2);
-	struct probe a = probe_make(NEVER), b = probe_make(NEVER), c = probe_make(NEVER);
-
-	call_table_add(table, &a.call);
-	call_table_take(table);
-	call_table_add(table, &b.call);
-	call_table_add(table, &c.call);
-	call_table_cancel(table, &a.call);
-	call_table_cancel(table, &a.call);
-	call_table_cancel(table, &b.call);
-	assert_null(call_table_take(table));
-	assert_int_equal(answer(table, "0123456789abcdef-1"), CALL_MATCH_LATE);
-	assert_ptr_equal(call_table_take(table), &c.call);
-	table_end(table);
-	assert_int_equal(a.told + b.told, 0);
-	told_check(&c, CALL_CONNECTION_LOST, true);
-}
-
-static void test_a_cancelled_call_keeps_its_turn_until_its_deadline(void **state)
-{
-	(void)state;
-	struct call_table *table = table_make(1, 2, 2);
-	struct probe a = probe_make(50), b = probe_make(NEVER);
-
-	call_table_add(table, &a.call);
-	call_table_take(table);
-	call_table_add(table, &b.call);
-	call_table_cancel(table, &a.call);
-	assert_int_equal(call_table_deadline_ns(table), 50);
-	call_table_expire(table, 50);
-	assert_ptr_equal(call_table_take(table), &b.call);
-	assert_int_equal(answer(table, "0123456789abcdef-1"), CALL_MATCH_LATE);
-	assert_int_equal(a.told, 0);
-	table_end(table);
-}
-
 static void test_a_lost_connection_refuses(void **state)
 {
 	(void)state;
@@ -280,14 +238,13 @@ static void test_a_lost_connection_refuses(void **state)
 	table_end(table);
 }
 
-static void test_on_done_may_cancel_those_behind_it_and_add_others(void **state)
+static void test_on_done_may_add_calls(void **state)
 {
 	(void)state;
 	struct call_table *table = table_make(1, 4, 4);
 	struct probe a = probe_make(10), b = probe_make(10), c = probe_make(10), d = probe_make(20);
 
 	a.table = table;
-	a.cancels = &b.call;
 	a.adds = &d.call;
 	call_table_add(table, &a.call);
 	call_table_take(table);
@@ -295,8 +252,8 @@ static void test_on_done_may_cancel_those_behind_it_and_add_others(void **state)
 	call_table_add(table, &c.call);
 	call_table_expire(table, 10);
 	told_check(&a, CALL_TIMED_OUT, true);
+	told_check(&b, CALL_TIMED_OUT, false);
 	told_check(&c, CALL_TIMED_OUT, false);
-	assert_int_equal(b.told, 0);
 	assert_ptr_equal(call_table_take(table), &d.call);
 	/* A call may be used again, also by its own on_done; but not on a lost connection. */
 	c.table = table;
@@ -305,10 +262,10 @@ static void test_on_done_may_cancel_those_behind_it_and_add_others(void **state)
 	assert_int_equal(call_table_add(table, &c.call), CALL_WAITS);
 	call_table_expire(table, 30);
 	assert_int_equal(c.told, 2);
-	assert_int_equal(c.call.state, CALL_QUEUED);
+	assert_true(c.call.is_in);
 	call_table_lose(table);
 	assert_int_equal(c.told, 3);
-	assert_int_equal(c.call.state, CALL_IDLE);
+	assert_false(c.call.is_in);
 	table_end(table);
 }
 
@@ -322,14 +279,14 @@ static void test_on_done_may_cancel_those_behind_it_and_add_others(void **state)
 
 struct model_call {
 	struct call call;
-	bool is_in; /* added, and neither told nor cancelled */
+	bool is_in; /* added, and not told */
 	bool was_sent;
 	enum call_outcome expected; /* what it may be told now; CALL_WAITS: nothing */
 };
 
 /* What the client has to answer. */
 struct model_turn {
-	struct model_call *call; /* NULL: cancelled */
+	struct model_call *call;
 	uint64_t deadline_ns;
 	char id[CALL_ID_MAX + 1];
 };
@@ -432,11 +389,9 @@ static void step_answer(struct model *model)
 
 	turn_remove(model, i);
 	memcpy(model->stale, turn.id, sizeof(turn.id));
-	if (turn.call != NULL)
-		turn.call->expected = CALL_ANSWERED;
-	assert_int_equal(answer(model->table, turn.id),
-			 turn.call != NULL ? CALL_MATCH_OK : CALL_MATCH_LATE);
-	assert_true(turn.call == NULL || !turn.call->is_in);
+	turn.call->expected = CALL_ANSWERED;
+	assert_int_equal(answer(model->table, turn.id), CALL_MATCH_OK);
+	assert_false(turn.call->is_in);
 }
 
 static void step_answer_late(struct model *model)
@@ -451,30 +406,13 @@ static void step_answer_late(struct model *model)
 	id[0] = 0;
 }
 
-static void step_cancel(struct model *model)
-{
-	struct model_call *own = &model->calls[roll(model, CALLS)];
-
-	call_table_cancel(model->table, &own->call);
-	own->is_in = false;
-	for (size_t i = 0; i < model->queue_count; i++)
-		if (model->queue[i] == own)
-			queue_remove(model, i--);
-	for (size_t i = 0; i < model->turn_count; i++)
-		if (model->turns[i].call == own)
-			model->turns[i].call = NULL;
-	/* The memory is the owner's again. */
-	memset(&own->call, 0, sizeof(own->call));
-}
-
 static void step_expire(struct model *model)
 {
 	model->now_ns += 1 + roll(model, 20);
 	for (size_t i = 0; i < model->turn_count; i++)
 		if (model->turns[i].deadline_ns <= model->now_ns) {
 			late_add(model, model->turns[i].id);
-			if (model->turns[i].call != NULL)
-				model->turns[i].call->expected = CALL_TIMED_OUT;
+			model->turns[i].call->expected = CALL_TIMED_OUT;
 			turn_remove(model, i--);
 		}
 	for (size_t i = 0; i < model->queue_count; i++)
@@ -522,8 +460,8 @@ static void test_random_operations_do_as_a_naive_model(void **state)
 	model.table = table_make(SENT_MAX, QUEUE_MAX, LATE_MAX);
 	for (int step = 0; step < STEPS; step++) {
 		static void (*const steps[])(struct model *) = {
-			step_add,    step_add,         step_add,    step_take,   step_take,
-			step_answer, step_answer_late, step_cancel, step_expire,
+			step_add,  step_add,    step_add,         step_take,
+			step_take, step_answer, step_answer_late, step_expire,
 		};
 
 		if (roll(&model, 1000) == 0)
@@ -546,10 +484,8 @@ int main(void)
 		cmocka_unit_test(test_ids_that_are_not_ours_are_unknown),
 		cmocka_unit_test(test_deadlines),
 		cmocka_unit_test(test_only_so_many_late_calls_are_known),
-		cmocka_unit_test(test_a_cancelled_call_keeps_its_turn_until_it_is_answered),
-		cmocka_unit_test(test_a_cancelled_call_keeps_its_turn_until_its_deadline),
 		cmocka_unit_test(test_a_lost_connection_refuses),
-		cmocka_unit_test(test_on_done_may_cancel_those_behind_it_and_add_others),
+		cmocka_unit_test(test_on_done_may_add_calls),
 		cmocka_unit_test(test_random_operations_do_as_a_naive_model),
 	};
 
