@@ -109,6 +109,9 @@ struct config_problem {
 	char text[1024];
 };
 
+void config_problem_set(struct config_problem *problem, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
 /* The text into the C type of the option's kind, which *out_value must have; memory
  * in it belongs to the caller. False: *out_problem says why. Not for TOKENS. A list of
  * PREFIXES or URLS has commas between its items. */
@@ -126,6 +129,10 @@ void config_items_clear(const struct config_option *option, void *list);
 /* One more item of such a list; false: *out_problem says why not. */
 bool config_item_add(const struct config_option *option, void *list, struct slice text,
 		     struct config_problem *out_problem);
+
+/* Such a list as a flag or a variable has it: "10.0.0.0/8, ::1"; "" and "[]" are none. */
+bool config_items_parse(const struct config_option *option, struct slice text, void *out_list,
+			struct config_problem *out_problem);
 
 /* Is its C type char *? */
 bool config_kind_is_text(enum config_kind kind);

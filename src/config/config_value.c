@@ -159,9 +159,7 @@ char *config_value_allowed(const struct config_option *option, char out[CONFIG_A
 	return out;
 }
 
-static void problem_set(struct config_problem *problem, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-static void problem_set(struct config_problem *problem, const char *format, ...)
+void config_problem_set(struct config_problem *problem, const char *format, ...)
 {
 	va_list args;
 
@@ -184,8 +182,9 @@ static bool number_parse(const struct config_option *option, struct slice text, 
 	enum units_result r = kind->parse(text, &value);
 
 	if (r != UNITS_OK) {
-		problem_set(out_problem, "%s %s; allowed: %s", config_quote(text, seen),
-			    units_explain(r, kind->noun), config_value_allowed(option, allowed));
+		config_problem_set(out_problem, "%s %s; allowed: %s", config_quote(text, seen),
+				   units_explain(r, kind->noun),
+				   config_value_allowed(option, allowed));
 		return false;
 	}
 	bool is_off = option->kind == CONFIG_OFF_DURATION && value == 0; /* also as "0s" */
@@ -195,11 +194,11 @@ static bool number_parse(const struct config_option *option, struct slice text, 
 		return true;
 	}
 	range_print(option, allowed, sizeof(allowed));
-	problem_set(out_problem, "%s is not in %s; write a %s in that range%s%s%s",
-		    config_quote(text, seen), allowed,
-		    strcmp(kind->noun, "count") == 0 ? "number" : kind->noun,
-		    kind->zero == NULL ? "" : " or \"", kind->zero == NULL ? "" : kind->zero,
-		    kind->zero == NULL ? "" : "\"");
+	config_problem_set(out_problem, "%s is not in %s; write a %s in that range%s%s%s",
+			   config_quote(text, seen), allowed,
+			   strcmp(kind->noun, "count") == 0 ? "number" : kind->noun,
+			   kind->zero == NULL ? "" : " or \"", kind->zero == NULL ? "" : kind->zero,
+			   kind->zero == NULL ? "" : "\"");
 	return false;
 }
 
@@ -217,8 +216,8 @@ static bool word_parse(const char *const *words, struct slice text, unsigned int
 		suggest_offer(&suggest, words[i]);
 	}
 	words_print(words, allowed, sizeof(allowed));
-	problem_set(out_problem, "%s is unknown; known: %s%s", config_quote(text, seen), allowed,
-		    suggest_hint(&suggest, hint));
+	config_problem_set(out_problem, "%s is unknown; known: %s%s", config_quote(text, seen),
+			   allowed, suggest_hint(&suggest, hint));
 	return false;
 }
 
@@ -229,7 +228,7 @@ static bool address_parse(struct slice text, struct net_addr *out_value,
 	const char *wrong = net_addr_parse(text, out_value);
 
 	if (wrong != NULL)
-		problem_set(out_problem, "%s %s", config_quote(text, seen), wrong);
+		config_problem_set(out_problem, "%s %s", config_quote(text, seen), wrong);
 	return wrong == NULL;
 }
 
@@ -276,18 +275,18 @@ static bool text_parse(const struct config_option *option, struct slice text, ch
 	const char *wrong = text_problem(option->kind, text);
 
 	if (wrong != NULL) {
-		problem_set(out_problem, "%s %s", config_quote(text, seen), wrong);
+		config_problem_set(out_problem, "%s %s", config_quote(text, seen), wrong);
 		return false;
 	}
 	if (text.len > option->max) {
-		problem_set(out_problem, "%s has %zu bytes; write at most %" PRIu64,
-			    config_quote(text, seen), text.len, option->max);
+		config_problem_set(out_problem, "%s has %zu bytes; write at most %" PRIu64,
+				   config_quote(text, seen), text.len, option->max);
 		return false;
 	}
 	char *copy = slice_to_text(text);
 
 	if (copy == NULL) {
-		problem_set(out_problem, "cannot be kept: out of memory");
+		config_problem_set(out_problem, "cannot be kept: out of memory");
 		return false;
 	}
 	free(*out_value); /* the default */
@@ -314,93 +313,15 @@ static bool string_parse(const struct config_option *option, struct slice text,
 	for (size_t i = 0; i < text.len && is_good; i++)
 		is_good = is_good_byte(option->kind, text.data[i]);
 	if (!is_good) {
-		problem_set(out_problem, "%s is not allowed; write %s",
-			    option->kind == CONFIG_SECRET ? "what is given"
-							  : config_quote(text, seen),
-			    config_value_allowed(option, allowed));
+		config_problem_set(out_problem, "%s is not allowed; write %s",
+				   option->kind == CONFIG_SECRET ? "what is given"
+								 : config_quote(text, seen),
+				   config_value_allowed(option, allowed));
 		return false;
 	}
 	*out_value = (struct config_text){0};
 	if (text.len > 0)
 		memcpy(out_value->text, text.data, text.len);
-	return true;
-}
-
-static bool prefix_add(struct config_prefixes *prefixes, struct slice text,
-		       struct config_problem *out_problem)
-{
-	char seen[CONFIG_QUOTE_MAX];
-	struct net_prefix prefix;
-	const char *wrong = net_prefix_parse(text, &prefix);
-
-	if (wrong != NULL) {
-		problem_set(out_problem, "%s %s", config_quote(text, seen), wrong);
-		return false;
-	}
-	if (prefixes->count == CONFIG_PREFIXES_MAX) {
-		problem_set(out_problem, "has more than %d addresses; write wider networks",
-			    CONFIG_PREFIXES_MAX);
-		return false;
-	}
-	prefixes->items[prefixes->count++] = prefix;
-	return true;
-}
-
-static bool url_add(struct config_urls *urls, struct slice text, struct config_problem *out_problem)
-{
-	char seen[CONFIG_QUOTE_MAX];
-	const char *wrong = config_broker_problem(text);
-
-	if (wrong != NULL) { /* a password in it is not repeated */
-		problem_set(out_problem, "%s %s",
-			    memchr(text.data, '@', text.len) != NULL ? "what is given"
-								     : config_quote(text, seen),
-			    wrong);
-		return false;
-	}
-	if (urls->count == CONFIG_URLS_MAX) {
-		problem_set(out_problem, "has more than %d URLS; a few of a cluster are enough",
-			    CONFIG_URLS_MAX);
-		return false;
-	}
-	struct config_text *item = &urls->items[urls->count++];
-
-	*item = (struct config_text){0};
-	memcpy(item->text, text.data, text.len);
-	return true;
-}
-
-void config_items_clear(const struct config_option *option, void *list)
-{
-	if (option->kind == CONFIG_PREFIXES)
-		((struct config_prefixes *)list)->count = 0;
-	else
-		((struct config_urls *)list)->count = 0;
-}
-
-bool config_item_add(const struct config_option *option, void *list, struct slice text,
-		     struct config_problem *out_problem)
-{
-	return option->kind == CONFIG_PREFIXES ? prefix_add(list, text, out_problem)
-					       : url_add(list, text, out_problem);
-}
-
-/* As a flag or a variable has it: "10.0.0.0/8, ::1"; "" and "[]" are none. */
-static bool items_parse(const struct config_option *option, struct slice text, void *out_list,
-			struct config_problem *out_problem)
-{
-	struct slice item;
-
-	if (slice_equals(text, SLICE_LITERAL("[]")))
-		text.len = 0;
-	if (text.len == 0 && option->min > 0) {
-		problem_set(out_problem, "has no items; write at least %" PRIu64, option->min);
-		return false;
-	}
-	config_items_clear(option, out_list);
-	while (text.len > 0 && slice_next(&text, ',', &item))
-		if (!config_item_add(option, out_list, slice_trim(item), out_problem))
-			return false;
 	return true;
 }
 
@@ -418,7 +339,7 @@ bool config_value_parse(const struct config_option *option, struct slice text, v
 	    option->kind == CONFIG_WORD)
 		return string_parse(option, text, out_value, out_problem);
 	if (option->kind == CONFIG_PREFIXES || option->kind == CONFIG_URLS)
-		return items_parse(option, text, out_value, out_problem);
+		return config_items_parse(option, text, out_value, out_problem);
 	if (kind->words != NULL)
 		return word_parse(kind->words, text, out_value, out_problem);
 	return number_parse(option, text, out_value, out_problem);
