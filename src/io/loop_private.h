@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * loop_private.h - what loop.c, tcp.c and the two engines share.
+ * loop_private.h - what loop.c, tcp.c, listener.c and the two engines share.
  *
  * Layer: io; only files of io/ include it. An engine fills in a struct engine and
  * embeds struct loop at the head of its own state. */

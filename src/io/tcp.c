@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * tcp.c - what streams and listeners do the same way on both engines. */
+ * tcp.c - what streams do the same way on both engines. */
 #include "io/tcp.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/shared_bytes.h"
 #include "io/loop_private.h"
 
@@ -18,18 +15,11 @@
 #define IP_BIND_ADDRESS_NO_PORT 24
 #endif
 
-/* [bytes] that the kernel takes from us and has not sent. Without this it takes
- * megabytes, and tells of a slow reader's progress only when a third of them is gone. */
-#define UNSENT_MAX 16384
-
 /* [bytes] Shared bytes are copied behind others up to here: cheaper than one more send. */
 #define COPY_MAX 16384
 /* The same while the kernel has not taken what is before them: they may wait for long, in the
  * queues of many, and are worth more than the struct that refers to them. */
 #define COPY_MAX_STUCK 512
-
-/* While starved: how often to look whether descriptors are to be had again. */
-#define STARVED_RETRY_NS (100 * NS_PER_MS)
 
 static void tcp_init(struct tcp *tcp, struct loop *loop, int fd, const struct tcp_handler *handler)
 {
@@ -317,142 +307,4 @@ void tcp_close(struct tcp *tcp)
 bool tcp_is_closing(const struct tcp *tcp)
 {
 	return (tcp->flags & STREAM_CLOSING) != 0;
-}
-
-/* --- listeners --- */
-
-/* SO_REUSEPORT would let us share the port with another process of the same user
- * unseen: a bind without it fails if anybody listens there. */
-static int check_port_is_free(const struct net_addr *addr)
-{
-	int fd = socket(addr->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int one = 1;
-
-	if (fd < 0)
-		return -errno;
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	int r = bind(fd, &addr->sa, net_addr_len(addr)) < 0 ? -errno : 0;
-
-	close(fd);
-	return r;
-}
-
-static int bind_and_listen(int fd, struct net_addr *addr)
-{
-	static const int one = 1;
-	static const int unsent = UNSENT_MAX;
-	socklen_t len = sizeof(*addr);
-
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
-	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) < 0 ||
-	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) < 0 ||
-	    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent)) < 0 ||
-	    bind(fd, &addr->sa, net_addr_len(addr)) < 0 || listen(fd, INT_MAX) < 0 ||
-	    getsockname(fd, &addr->sa, &len) < 0)
-		return -errno;
-	return fd;
-}
-
-int listener_bind(struct net_addr *addr, bool is_first)
-{
-	int r = is_first && net_addr_port(addr) != 0 ? check_port_is_free(addr) : 0;
-
-	if (r < 0)
-		return r;
-	int fd = socket(addr->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return -errno;
-	r = bind_and_listen(fd, addr);
-	if (r < 0)
-		close(fd);
-	return r;
-}
-
-/* Lets a starved listener try again, if the reserve is there to fall back on. */
-static void listener_feed(struct listener *listener)
-{
-	struct loop *loop = listener->loop;
-
-	if (loop->starved == listener)
-		loop->starved = NULL;
-	listener->flags &= ~(uint32_t)LISTENER_STARVED;
-	loop_timer_stop(loop, &listener->retry);
-	loop->engine->listener_update(listener);
-}
-
-void loop_reserve_refill(struct loop *loop)
-{
-	if (loop->reserve_fd < 0)
-		loop->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	if (loop->reserve_fd >= 0 && loop->starved != NULL)
-		listener_feed(loop->starved);
-}
-
-void listener_refuse(struct listener *listener, const struct tcp_accepted *accepted)
-{
-	struct loop *loop = listener->loop;
-
-	loop->engine->accepted_close(loop, accepted->fd);
-	if (accepted->is_reserve)
-		loop_reserve_refill(loop);
-}
-
-static void on_retry(struct timer *timer)
-{
-	struct listener *listener = CONTAINER_OF(timer, struct listener, retry);
-
-	if (listener->flags & LISTENER_CLOSING) {
-		listener->loop->engine->listener_close(listener);
-		return;
-	}
-	loop_reserve_refill(listener->loop);
-	if (!(listener->flags & LISTENER_STARVED))
-		return;
-	if (listener->loop->reserve_fd >= 0)
-		listener_feed(listener);
-	else
-		loop_timer_start(listener->loop, &listener->retry, STARVED_RETRY_NS);
-}
-
-int listener_open(struct listener *listener, struct loop *loop, int fd)
-{
-	listener->loop = loop;
-	listener->fd = fd;
-	listener->flags = 0;
-	listener->slots = NULL;
-	listener->accepting = 0;
-	list_init(&listener->waiting);
-	loop_timer_init(&listener->retry, on_retry);
-	int r = loop->engine->listener_open(listener);
-
-	if (r < 0)
-		close(fd);
-	return r;
-}
-
-bool listener_is_starvation(int error)
-{
-	return error == -EMFILE || error == -ENFILE || error == -ENOMEM || error == -ENOBUFS;
-}
-
-void listener_starve(struct listener *listener, int error)
-{
-	listener->flags |= LISTENER_STARVED;
-	listener->loop->starved = listener;
-	loop_timer_start(listener->loop, &listener->retry, STARVED_RETRY_NS);
-	if (error != 0)
-		listener->on_accept_error(listener, error);
-	listener->loop->engine->listener_update(listener);
-}
-
-void listener_close(struct listener *listener)
-{
-	if (listener->flags & LISTENER_CLOSING)
-		return;
-	listener->flags |= LISTENER_CLOSING;
-	loop_timer_stop(listener->loop, &listener->retry);
-	if (listener->loop->starved == listener)
-		listener->loop->starved = NULL;
-	listener->loop->engine->listener_close(listener);
 }

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * listener.c - what listeners do the same way on both engines. */
+#include "io/tcp.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <netinet/tcp.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "io/loop_private.h"
+
+/* [bytes] that the kernel takes from us and has not sent. Without this it takes
+ * megabytes, and tells of a slow reader's progress only when a third of them is gone. */
+#define UNSENT_MAX 16384
+
+/* While starved: how often to look whether descriptors are to be had again. */
+#define STARVED_RETRY_NS (100 * NS_PER_MS)
+
+/* SO_REUSEPORT would let us share the port with another process of the same user
+ * unseen: a bind without it fails if anybody listens there. */
+static int check_port_is_free(const struct net_addr *addr)
+{
+	int fd = socket(addr->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int one = 1;
+
+	if (fd < 0)
+		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	int r = bind(fd, &addr->sa, net_addr_len(addr)) < 0 ? -errno : 0;
+
+	close(fd);
+	return r;
+}
+
+static int bind_and_listen(int fd, struct net_addr *addr)
+{
+	static const int one = 1;
+	static const int unsent = UNSENT_MAX;
+	socklen_t len = sizeof(*addr);
+
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) < 0 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) < 0 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent)) < 0 ||
+	    bind(fd, &addr->sa, net_addr_len(addr)) < 0 || listen(fd, INT_MAX) < 0 ||
+	    getsockname(fd, &addr->sa, &len) < 0)
+		return -errno;
+	return fd;
+}
+
+int listener_bind(struct net_addr *addr, bool is_first)
+{
+	int r = is_first && net_addr_port(addr) != 0 ? check_port_is_free(addr) : 0;
+
+	if (r < 0)
+		return r;
+	int fd = socket(addr->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	r = bind_and_listen(fd, addr);
+	if (r < 0)
+		close(fd);
+	return r;
+}
+
+/* Lets a starved listener try again, if the reserve is there to fall back on. */
+static void listener_feed(struct listener *listener)
+{
+	struct loop *loop = listener->loop;
+
+	if (loop->starved == listener)
+		loop->starved = NULL;
+	listener->flags &= ~(uint32_t)LISTENER_STARVED;
+	loop_timer_stop(loop, &listener->retry);
+	loop->engine->listener_update(listener);
+}
+
+void loop_reserve_refill(struct loop *loop)
+{
+	if (loop->reserve_fd < 0)
+		loop->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (loop->reserve_fd >= 0 && loop->starved != NULL)
+		listener_feed(loop->starved);
+}
+
+void listener_refuse(struct listener *listener, const struct tcp_accepted *accepted)
+{
+	struct loop *loop = listener->loop;
+
+	loop->engine->accepted_close(loop, accepted->fd);
+	if (accepted->is_reserve)
+		loop_reserve_refill(loop);
+}
+
+static void on_retry(struct timer *timer)
+{
+	struct listener *listener = CONTAINER_OF(timer, struct listener, retry);
+
+	if (listener->flags & LISTENER_CLOSING) {
+		listener->loop->engine->listener_close(listener);
+		return;
+	}
+	loop_reserve_refill(listener->loop);
+	if (!(listener->flags & LISTENER_STARVED))
+		return;
+	if (listener->loop->reserve_fd >= 0)
+		listener_feed(listener);
+	else
+		loop_timer_start(listener->loop, &listener->retry, STARVED_RETRY_NS);
+}
+
+int listener_open(struct listener *listener, struct loop *loop, int fd)
+{
+	listener->loop = loop;
+	listener->fd = fd;
+	listener->flags = 0;
+	listener->slots = NULL;
+	listener->accepting = 0;
+	list_init(&listener->waiting);
+	loop_timer_init(&listener->retry, on_retry);
+	int r = loop->engine->listener_open(listener);
+
+	if (r < 0)
+		close(fd);
+	return r;
+}
+
+bool listener_is_starvation(int error)
+{
+	return error == -EMFILE || error == -ENFILE || error == -ENOMEM || error == -ENOBUFS;
+}
+
+void listener_starve(struct listener *listener, int error)
+{
+	listener->flags |= LISTENER_STARVED;
+	listener->loop->starved = listener;
+	loop_timer_start(listener->loop, &listener->retry, STARVED_RETRY_NS);
+	if (error != 0)
+		listener->on_accept_error(listener, error);
+	listener->loop->engine->listener_update(listener);
+}
+
+void listener_close(struct listener *listener)
+{
+	if (listener->flags & LISTENER_CLOSING)
+		return;
+	listener->flags |= LISTENER_CLOSING;
+	loop_timer_stop(listener->loop, &listener->retry);
+	if (listener->loop->starved == listener)
+		listener->loop->starved = NULL;
+	listener->loop->engine->listener_close(listener);
+}
