@@ -69,12 +69,12 @@ int bus_message_check(const struct bus *bus, const struct bus_message *message)
 
 /* --- publishing --- */
 
-int bus_publish(struct bus *bus, const struct bus_message *message)
+static int publish(struct bus *bus, const struct bus_message *message, bool may_wait)
 {
 	int r = bus_message_check(bus, message);
 
 	if (r == 0)
-		r = bus->transport->publish(bus, message, 0);
+		r = bus->transport->publish(bus, message, 0, may_wait);
 	if (r == 0)
 		BUS_COUNT(bus, published);
 	else if (r == -ENOBUFS)
@@ -82,12 +82,14 @@ int bus_publish(struct bus *bus, const struct bus_message *message)
 	return r;
 }
 
+int bus_publish(struct bus *bus, const struct bus_message *message)
+{
+	return publish(bus, message, true);
+}
+
 int bus_publish_now(struct bus *bus, const struct bus_message *message)
 {
-	struct bus_status status;
-
-	bus_status(bus, &status);
-	return status.is_connected ? bus_publish(bus, message) : -ENOTCONN;
+	return publish(bus, message, false);
 }
 
 int bus_reply(struct bus *bus, const struct bus_message *question, const struct bus_message *answer)

@@ -6,10 +6,12 @@
 
 #include "bus/bus_private.h"
 
-static int embedded_publish(struct bus *bus, const struct bus_message *message, uint64_t token)
+static int embedded_publish(struct bus *bus, const struct bus_message *message, uint64_t token,
+			    bool may_wait)
 {
 	uint64_t answered = requests_token(bus, message->subject);
 
+	(void)may_wait;
 	if (answered != 0) {
 		requests_answer(bus, answered, message);
 		return 0;

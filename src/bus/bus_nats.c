@@ -126,17 +126,23 @@ static void on_parcel(struct loop_task *task)
 
 	if (nats->link.connection != NULL && nats->queue == NULL && parcel_send(nats, parcel))
 		return;
+	if (!parcel->may_wait) { /* a request fails with the connection */
+		parcel->token = 0;
+		parcel_unref(parcel);
+		return;
+	}
 	parcel->next = NULL;
 	*nats->queue_end = parcel;
 	nats->queue_end = &parcel->next;
 }
 
-static int nats_publish(struct bus *bus, const struct bus_message *message, uint64_t token)
+static int nats_publish(struct bus *bus, const struct bus_message *message, uint64_t token,
+			bool may_wait)
 {
 	struct bus_nats *nats = nats_of(bus);
 	struct bus_parcel *parcel;
 
-	if (token != 0 && !__atomic_load_n(&nats->is_connected, __ATOMIC_ACQUIRE))
+	if (!may_wait && !__atomic_load_n(&nats->is_connected, __ATOMIC_ACQUIRE))
 		return -ENOTCONN;
 	int r = parcel_create(bus, &bus->stats.broker_pending_bytes, message, 0, &parcel);
 
@@ -144,6 +150,7 @@ static int nats_publish(struct bus *bus, const struct bus_message *message, uint
 		return r;
 	parcel_fill(parcel, message, 0);
 	parcel->token = token;
+	parcel->may_wait = may_wait;
 	parcel->task.run = on_parcel;
 	loop_post(nats->loop, &parcel->task);
 	return 0;

@@ -33,6 +33,7 @@ struct bus_parcel {
 	uint64_t token;          /* of the request that waits for its outcome; 0: none */
 	uint32_t holders;        /* atomic */
 	bool is_delivered;       /* atomic: some on_message had it */
+	bool may_wait;           /* NATS: for a connection */
 	struct loop_task task;   /* NATS: on its way to the broker's thread */
 	struct bus_parcel *next; /* NATS: waits there */
 	struct bus_delivery deliveries[];
@@ -112,9 +113,10 @@ uint64_t requests_token(const struct bus *bus, struct slice subject);
 /* --- the bus --- */
 
 struct bus_transport {
-	/* token: of the request that this message is, or 0. Beside what bus_publish
-	 * returns: -ENOTCONN for a request that cannot be sent now. */
-	int (*publish)(struct bus *bus, const struct bus_message *message, uint64_t token);
+	/* token: of the request that this message is, or 0. may_wait: for a broker; else
+	 * -ENOTCONN, or it is dropped if the broker is lost in this moment. */
+	int (*publish)(struct bus *bus, const struct bus_message *message, uint64_t token,
+		       bool may_wait);
 	/* The first subscriber comes, the last has gone; the shard's lock is held. NULL:
 	 * the topic goes at once. Returns 0 or -ENOMEM. */
 	int (*topic_wanted)(struct bus_topic *topic);

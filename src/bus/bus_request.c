@@ -261,7 +261,7 @@ static int request_send(struct bus_request *request, const struct bus_message *m
 
 	snprintf(inbox, sizeof(inbox), "%s%016" PRIx64, bus->inbox, request->token);
 	with_reply.reply = slice_of(inbox, INBOX_LEN);
-	int r = bus->transport->publish(bus, &with_reply, request->token);
+	int r = bus->transport->publish(bus, &with_reply, request->token, false);
 
 	if (r == 0)
 		return 0;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "base/check.h"
 #include "base/hex.h"
 #include "base/percent.h"
 
