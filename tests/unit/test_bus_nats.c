@@ -193,9 +193,10 @@ static void test_what_cannot_wait_is_not_kept_for_a_broker(void **state)
 	subscriber_open(&subscriber, o->f.bus, o->f.io.loop, "news");
 	nats_server_kill(&o->server);
 	/* Nor is what was taken in the moment of the loss. */
-	for (int r = 0; r == 0;)
+	for (int r = 0; r != -ENOTCONN;) {
 		r = bus_publish_now(o->f.bus, &message);
-	assert_int_equal(bus_publish_now(o->f.bus, &message), -ENOTCONN);
+		assert_true(r == 0 || r == -ENOBUFS || r == -ENOTCONN);
+	}
 	SPIN_UNTIL(&o->f.io, bus_pending(o->f.bus) == 0);
 	broker_return(o);
 	assert_int_equal(bus_publish_now(o->f.bus, &message), 0);
