@@ -68,10 +68,11 @@ static size_t turn_find(const struct call_table *table, uint64_t number)
 /* Returns the call whose turn it was. */
 static struct call *turn_remove(struct call_table *table, size_t index)
 {
-	struct call **turn = &table->turns[index], *call = *turn;
+	struct call *call = table->turns[index];
 
 	table->turn_count--;
-	memmove(turn, turn + 1, (table->turn_count - index) * sizeof(*turn));
+	for (size_t i = index; i < table->turn_count; i++)
+		table->turns[i] = table->turns[i + 1];
 	return call;
 }
 

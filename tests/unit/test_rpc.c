@@ -100,11 +100,12 @@ static void test_a_call_and_its_answer_have_the_same_number(void **state)
 	assert_true(number_of(&ocpp, "[3,\"a8\",{}]") != call);
 	assert_true(number_of(&ocpp, "[3,\"\",{}]") != call);
 	/* 36 characters of four bytes, each written with two escapes of six. */
-	char text[36 * 12 + 16] = "[2,\"";
+	char id[36 * 12 + 1], text[sizeof(id) + 16];
 
-	for (unsigned i = 0; i < 36; i++)
-		strcat(text, "\\ud83d\\ude00");
-	assert_true(number_of(&ocpp, strcat(text, "\",\"A\",{}]")) != call);
+	for (size_t at = 0; at + 12 < sizeof(id); at += 12)
+		snprintf(id + at, sizeof(id) - at, "\\ud83d\\ude00");
+	snprintf(text, sizeof(text), "[2,\"%s\",\"A\",{}]", id);
+	assert_true(number_of(&ocpp, text) != call);
 	assert_true(number_of(&json_rpc, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}") == 0);
 }
 
