@@ -373,6 +373,7 @@ static void nats_free(struct bus_nats *nats)
 	pthread_mutex_destroy(&nats->status_mutex);
 	bus_finish(&nats->bus);
 	free(nats);
+	nats_library_leave();
 }
 
 static void nats_destroy(struct bus *bus)
@@ -430,6 +431,7 @@ int bus_create_nats(const struct bus_options *options, struct bus **out_bus)
 
 	if (nats == NULL)
 		return -ENOMEM;
+	nats_library_enter();
 	nats_init(nats, options);
 	int r = nats_options_copy(options, &nats->options);
 

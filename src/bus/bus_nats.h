@@ -82,6 +82,11 @@ int nats_options_create(const struct bus_options *options, const char *url,
 
 /* --- bus_nats_connection.c --- */
 
+/* For each bus, around everything else. The last one that leaves waits until the threads of
+ * libnats have ended. */
+void nats_library_enter(void);
+void nats_library_leave(void);
+
 struct nats_failure {
 	bool was_reached; /* false: nothing answers there */
 	char reason[200];

@@ -12,6 +12,36 @@
 #include "bus/bus_nats.h"
 #include "bus/deadline.h"
 
+/* --- the library --- */
+
+#define LEAVE_MS 2000
+
+static struct {
+	pthread_mutex_t mutex;
+	unsigned users;
+} library = {PTHREAD_MUTEX_INITIALIZER, 0};
+
+void nats_library_enter(void)
+{
+	pthread_mutex_lock(&library.mutex);
+	/* No spinning on its locks: the processors are the workers'. */
+	if (library.users++ == 0)
+		nats_Open(0);
+	pthread_mutex_unlock(&library.mutex);
+}
+
+/* Its threads free what they had of a connection later than natsConnection_Destroy returns.
+ * If the process ended meanwhile, OpenSSL would be gone under their hands. */
+void nats_library_leave(void)
+{
+	pthread_mutex_lock(&library.mutex);
+	if (--library.users == 0)
+		nats_CloseAndWait(LEAVE_MS);
+	pthread_mutex_unlock(&library.mutex);
+}
+
+/* --- connections that callbacks may find --- */
+
 static struct {
 	pthread_mutex_t mutex;
 	struct list_node links;
