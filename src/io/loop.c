@@ -169,7 +169,9 @@ void loop_destroy(struct loop **loop)
 {
 	if (*loop == NULL)
 		return;
-	run_posted(*loop);
+	/* A task may post the next. */
+	while (__atomic_load_n(&(*loop)->posted, __ATOMIC_RELAXED) != NULL)
+		run_posted(*loop);
 	watch_close(&(*loop)->wake);
 	while (!(*loop)->is_woken_closed)
 		turn(*loop);

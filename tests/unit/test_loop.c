@@ -476,6 +476,21 @@ static void test_choose_says_why(void **state)
 			    f->engine == LOOP_ENGINE_EPOLL ? "epoll" : "io_uring");
 }
 
+/* A worker's last task posted one more, and the gateway aborted in its shutdown. */
+static void test_destroy_runs_what_posted_tasks_post(void **state)
+{
+	struct io_fixture *f = *state;
+	struct loop_options options = {.engine = f->engine, .max_sockets = 8};
+	struct chain chain = {.task.run = chain_run, .left = 3};
+	struct loop *loop = NULL;
+
+	assert_int_equal(loop_create(&options, &loop), 0);
+	chain.loop = loop;
+	loop_post(loop, &chain.task);
+	loop_destroy(&loop);
+	assert_int_equal(chain.left, 0);
+}
+
 static void test_destroy_gives_every_descriptor_back(void **state)
 {
 	struct io_fixture *f = *state;
@@ -529,6 +544,7 @@ int main(void)
 		ON_BOTH(test_watch_closed_from_inside_on_ready),
 		ON_BOTH(test_watch_memory_is_used_again_at_once),
 		ON_BOTH(test_choose_says_why),
+		ON_BOTH(test_destroy_runs_what_posted_tasks_post),
 		ON_BOTH(test_destroy_gives_every_descriptor_back),
 		ON_URING(test_table_over_nofile_is_refused),
 	};
