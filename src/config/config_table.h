@@ -208,7 +208,8 @@
 	  "turn, those beyond are refused.")                                                   \
 	X(routes, answer_timeout, DURATION, "30s", 1, CONFIG_HOUR, "ms", RESTART,              \
 	  "With rpc: ocpp-j a client may have one call open. Its next goes to the back end "   \
-	  "when the one before is answered, or after this.")                                   \
+	  "when the one before is answered, or after this. Not longer than the clients wait "  \
+	  "themselves.")                                                                       \
 	X(routes, backend, NAME, "echo", 1, 64, "bytes", LIVE,                                 \
 	  "Where messages go: the name of an entry of the list backends. echo = back to the "  \
 	  "client.")

@@ -47,7 +47,7 @@ struct rpc_call {
 enum call_outcome rpc_start(struct rpc *rpc, struct rpc_call *call, uint64_t timeout_ns);
 
 /* Reads a text message of the client. True: it was the answer that a call has waited for, and
- * is not for the back end. Else its mark is set. `rpc` is NULL for a client that was never
- * called; it may be gone afterwards, and the session closing. */
+ * is not for the back end. Else its mark is set, or the number of its call. `rpc` is NULL
+ * for a client that was never called; it may be gone afterwards, and the session closing. */
 bool rpc_receive(struct rpc *rpc, const struct rpc_framing *framing, struct rpc_stats *stats,
 		 struct message *message);

@@ -21,7 +21,8 @@ static void on_late(struct timer *timer)
 	event_uplink_go_on(uplink);
 }
 
-/* Without memory for it the next call does not wait. */
+/* Without memory for it the next call does not wait. No time is limited yet: the back end may be
+ * away. */
 void event_call_begin(struct event_uplink *uplink, const struct event *event)
 {
 	if (event == NULL || event->call == 0 || uplink->base.owner == NULL)
@@ -33,9 +34,14 @@ void event_call_begin(struct event_uplink *uplink, const struct event *event)
 		return;
 	*call = (struct event_call){.uplink = uplink, .number = event->call};
 	loop_timer_init(&call->timer, on_late);
-	loop_timer_start(uplink->loop, &call->timer,
-			 uplink->base.route->config->answer_timeout * NS_PER_MS);
 	uplink->call = call;
+}
+
+void event_call_delivered(struct event_uplink *uplink)
+{
+	if (uplink->call != NULL)
+		loop_timer_start(uplink->loop, &uplink->call->timer,
+				 uplink->base.route->config->answer_timeout * NS_PER_MS);
 }
 
 bool event_call_answer(struct event_uplink *uplink, uint64_t number)

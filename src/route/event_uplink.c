@@ -47,8 +47,12 @@ static struct event_flight *land(struct event_uplink *uplink, enum event_outcome
 	struct event_flight *flight = uplink->flight;
 
 	uplink->flight = NULL;
-	if (flight->event != NULL && flight->event->call != 0 && outcome != EVENT_DELIVERED)
-		event_call_end(uplink);
+	if (flight->event != NULL && flight->event->call != 0) {
+		if (outcome == EVENT_DELIVERED)
+			event_call_delivered(uplink);
+		else
+			event_call_end(uplink);
+	}
 	if (flight->event != NULL)
 		event_queue_end(&uplink->queue, flight->event, outcome);
 	flight->event = NULL;

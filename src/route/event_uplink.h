@@ -96,7 +96,11 @@ void event_call_begin(struct event_uplink *uplink, const struct event *event);
 /* False: another call was answered, or none is open. */
 bool event_call_answer(struct event_uplink *uplink, uint64_t number);
 
-/* There will be no answer. NULL is fine. */
+/* The back end has it: from now on it may answer for routes[].answer_timeout. Harmless if it has
+ * answered already. */
+void event_call_delivered(struct event_uplink *uplink);
+
+/* There will be no answer. Harmless if none is open. */
 void event_call_end(struct event_uplink *uplink);
 
 struct event_uplink {

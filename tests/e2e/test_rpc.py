@@ -8,6 +8,8 @@ import pathlib
 import re
 import signal
 import socket
+import threading
+import time
 
 import api
 import backends
@@ -60,15 +62,15 @@ class Events:
 
 @pytest.fixture
 def serve(gateway):
-    """serve(answer, admin={...}, server={...}, **keys of the OCPP route): (gateway, caller, events)."""
+    """serve(answer, admin={...}, server={...}, backend={...}, **keys of the OCPP route): (gateway, caller, events)."""
     running = []
 
-    def run(answer=None, *, admin=None, server=None, **keys):
+    def run(answer=None, *, admin=None, server=None, backend=None, **keys):
         events = Events(answer)
         one = gateway(
             server={"drain_timeout": "3s"} | (server or {}), admin=admin,
             routes=[route | {"backend": "hook"} for route in (OCPP | keys, JSON_RPC, PLAIN)],
-            backends=[{"name": "hook", "type": "webhook", "url": events.hook.url}])
+            backends=[{"name": "hook", "type": "webhook", "url": events.hook.url} | (backend or {})])
         running.append((one, events))
         return one, Caller(one), events
 
@@ -594,6 +596,40 @@ def test_a_call_without_an_answer_holds_up_the_next_for_answer_timeout_only(serv
     assert [body for body, _ in events.wait(3)] == sent
     gateway.wait_metric("backend_calls_unanswered_total", 3, backend="hook")
     assert gateway.logged("a client's call was not answered")[0]["backend"] == "hook"
+
+
+def test_a_call_waits_for_its_answer_only_once_the_back_end_has_it(serve):
+    """While the back end is away its time does not run, and when that is back the next waits."""
+    back = threading.Event()
+    gateway, caller, events = serve(
+        lambda event: None if back.is_set() else backends.Answer(500)
+        if event.type == "message" else None, answer_timeout="20s",
+        backend={"retries": 0, "retry_min": "10ms", "retry_max": "50ms", "breaker_failures": 0})
+    client = gateway.open("/ocpp/CP1")
+    first, second = heartbeat(client, "1"), heartbeat(client, "2")
+    events.wait(5)
+    assert {body for body, _ in events.messages} == {first}
+    back.set()
+    wait_open(gateway, 1, 1)
+    assert {body for body, _ in events.messages} == {first}
+    caller.send("CP1", '[3,"1",{}]', route="ocpp")
+    wsraw.wait_until(lambda: events.messages[-1][0] == second, "the second call")
+    assert gateway.metric("backend_calls_unanswered_total") == 0
+
+
+def test_a_call_that_was_late_at_the_back_end_is_not_unanswered(serve):
+    back = threading.Event()
+    gateway, caller, events = serve(
+        lambda event: None if back.is_set() else backends.Answer(500)
+        if event.type == "message" else None, answer_timeout="100ms",
+        backend={"retries": 0, "retry_min": "10ms", "retry_max": "50ms", "breaker_failures": 0})
+    client = gateway.open("/ocpp/CP1")
+    sent = time.monotonic()
+    heartbeat(client, "1")
+    wsraw.wait_until(lambda: time.monotonic() > sent + 0.5, "five times the time-out")
+    assert gateway.metric("backend_calls_unanswered_total") == 0
+    back.set()
+    gateway.wait_metric("backend_calls_unanswered_total", 1)
 
 
 def test_a_call_that_the_back_end_refuses_holds_up_nothing(serve):
