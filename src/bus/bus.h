@@ -139,8 +139,8 @@ void bus_stats(struct bus *bus, struct bus_stats *out_stats);
  * other). -ENOBUFS: pending_max is reached; try again later. -ENOMEM. */
 int bus_publish(struct bus *bus, const struct bus_message *message);
 
-/* For what a later message makes up for: it waits for no broker. -ENOTCONN: there is none;
- * else as bus_publish. */
+/* For what a later message makes up for: it waits for no broker, and is dropped if that is lost
+ * in this moment. -ENOTCONN: there is none; else as bus_publish. */
 int bus_publish_now(struct bus *bus, const struct bus_message *message);
 
 /* Publishes `answer` to where `question` wants it; answer->subject is ignored. -EDESTADDRREQ

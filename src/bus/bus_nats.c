@@ -127,6 +127,8 @@ static void on_parcel(struct loop_task *task)
 	if (nats->link.connection != NULL && nats->queue == NULL && parcel_send(nats, parcel))
 		return;
 	if (!parcel->may_wait) { /* a request fails with the connection */
+		if (parcel->token == 0)
+			BUS_COUNT(&nats->bus, dropped);
 		parcel->token = 0;
 		parcel_unref(parcel);
 		return;
@@ -373,7 +375,6 @@ static void nats_free(struct bus_nats *nats)
 	pthread_mutex_destroy(&nats->status_mutex);
 	bus_finish(&nats->bus);
 	free(nats);
-	nats_library_leave();
 }
 
 static void nats_destroy(struct bus *bus)
@@ -431,7 +432,6 @@ int bus_create_nats(const struct bus_options *options, struct bus **out_bus)
 
 	if (nats == NULL)
 		return -ENOMEM;
-	nats_library_enter();
 	nats_init(nats, options);
 	int r = nats_options_copy(options, &nats->options);
 

@@ -22,6 +22,7 @@ struct nats_link {
 	natsSubscription *inbox;
 	uint64_t serial; /* what callbacks of libnats know it by */
 	bool is_tls;
+	bool is_closed; /* under the lock of the links: libnats reads and calls no more */
 
 	/* The broker has been told; libnats may still be reading a message for them. */
 	natsSubscription *ended[NATS_ENDED_MAX];
@@ -80,17 +81,17 @@ bool nats_url_is_tls(const char *url);
 int nats_options_create(const struct bus_options *options, const char *url,
 			natsOptions **out_options, char *reason, size_t reason_size);
 
-/* --- bus_nats_connection.c --- */
-
-/* For each bus, around everything else. The last one that leaves waits until the threads of
- * libnats have ended. */
-void nats_library_enter(void);
-void nats_library_leave(void);
+/* --- bus_nats_failure.c --- */
 
 struct nats_failure {
 	bool was_reached; /* false: nothing answers there */
 	char reason[200];
 };
+
+/* In the thread that got `s`, before it calls libnats again. `is_late`: its time was over. */
+void nats_failure_explain(natsStatus s, bool is_late, struct nats_failure *out_failure);
+
+/* --- bus_nats_connection.c --- */
 
 /* To any of the brokers. Blocks for at most the connect timeout for each, and for as long as
  * names are looked up. */

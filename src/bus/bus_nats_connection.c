@@ -12,41 +12,12 @@
 #include "bus/bus_nats.h"
 #include "bus/deadline.h"
 
-/* --- the library --- */
-
-#define LEAVE_MS 2000
-
 static struct {
 	pthread_mutex_t mutex;
-	unsigned users;
-} library = {PTHREAD_MUTEX_INITIALIZER, 0};
-
-void nats_library_enter(void)
-{
-	pthread_mutex_lock(&library.mutex);
-	/* No spinning on its locks: the processors are the workers'. */
-	if (library.users++ == 0)
-		nats_Open(0);
-	pthread_mutex_unlock(&library.mutex);
-}
-
-/* Its threads free what they had of a connection later than natsConnection_Destroy returns.
- * If the process ended meanwhile, OpenSSL would be gone under their hands. */
-void nats_library_leave(void)
-{
-	pthread_mutex_lock(&library.mutex);
-	if (--library.users == 0)
-		nats_CloseAndWait(LEAVE_MS);
-	pthread_mutex_unlock(&library.mutex);
-}
-
-/* --- connections that callbacks may find --- */
-
-static struct {
-	pthread_mutex_t mutex;
+	pthread_cond_t closed;
 	struct list_node links;
 	uint64_t last_serial;
-} live = {PTHREAD_MUTEX_INITIALIZER, {&live.links, &live.links}, 0};
+} live = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, {&live.links, &live.links}, 0};
 
 /* With the lock held. NULL: closed. */
 static struct nats_link *link_find(const void *closure)
@@ -186,6 +157,8 @@ static void on_closed(natsConnection *connection, void *closure)
 	struct nats_link *link = link_find(closure);
 
 	if (link != NULL) {
+		link->is_closed = true;
+		pthread_cond_broadcast(&live.closed);
 		link->nats->lost_serial = link->serial;
 		if (!link->nats->is_lost_posted)
 			loop_post(link->nats->loop, &link->nats->lost);
@@ -225,62 +198,8 @@ bool nats_link_is_lost(struct bus_nats *nats)
 
 /* --- opening and closing --- */
 
-#define HANDSHAKE "SSL handshake error: "
-
 /* What libnats ends in time itself is ended by it, which tells more. */
 #define GRACE_NS (100 * NS_PER_MS)
-
-/* Of "(conn.c:733): SSL handshake error: 10:certificate has expired:depth=0" the end. */
-static const char *detail_of(natsStatus s)
-{
-	const char *text = nats_GetLastError(NULL);
-	const char *behind_place = text != NULL ? strstr(text, "): ") : NULL;
-
-	if (behind_place != NULL && text[0] == '(')
-		text = behind_place + 3;
-	if (s == NATS_SSL_ERROR && text != NULL && strncmp(text, HANDSHAKE, strlen(HANDSHAKE)) == 0)
-		text += strlen(HANDSHAKE);
-	return text != NULL ? text : natsStatus_GetText(s);
-}
-
-static bool has(const char *text, const char *part)
-{
-	return strstr(text, part) != NULL;
-}
-
-static const char *failure_name(natsStatus s, const char *detail)
-{
-	switch (s) {
-	case NATS_NO_SERVER:
-		return "no broker can be reached";
-	case NATS_CONNECTION_AUTH_FAILED:
-		return "the broker refuses the credentials";
-	case NATS_SECURE_CONNECTION_WANTED:
-		return "the broker has no TLS, but its URL is tls://";
-	case NATS_SSL_ERROR:
-		return has(detail, ":depth=") || has(detail, ":expected=")
-			       ? "the broker's certificate is refused"
-			       : "the TLS handshake with the broker failed";
-	case NATS_PROTOCOL_ERROR:
-		/* With TLS 1.3 this is all that one learns. */
-		return has(detail, "'PONG', got ''")
-			       ? "the broker hung up: it may want a client certificate, or another"
-			       : "what answers is not a NATS broker";
-	default:
-		return "the connection to the broker failed";
-	}
-}
-
-static void failure_explain(natsStatus s, bool is_late, struct nats_failure *out_failure)
-{
-	const char *detail = detail_of(s);
-
-	out_failure->was_reached = s != NATS_NO_SERVER;
-	if (s == NATS_SSL_ERROR && is_late)
-		detail = "no end of it in time";
-	snprintf(out_failure->reason, sizeof(out_failure->reason), "%s (%s)",
-		 failure_name(s, detail), detail);
-}
 
 static natsStatus link_connect(struct nats_link *link, natsOptions *options)
 {
@@ -317,7 +236,7 @@ static bool link_connect_in_time(struct nats_link *link, natsOptions *options,
 
 	deadline_stop(&deadline);
 	if (s != NATS_OK)
-		failure_explain(s, clock_now_ns() - start_ns >= timeout_ns, out_failure);
+		nats_failure_explain(s, clock_now_ns() - start_ns >= timeout_ns, out_failure);
 	return s == NATS_OK;
 }
 
@@ -340,7 +259,15 @@ static bool link_open(struct nats_link *link, struct bus_nats *nats, const char 
 	return is_open;
 }
 
-/* What a broker that answers has against us says more than that others are away. */
+/* What a broker that answers has against us says more than that others are away. Of several the
+ * same is told each time, whatever their order. */
+static bool tells_more(const struct nats_failure *failure, const struct nats_failure *than)
+{
+	if (failure->was_reached != than->was_reached)
+		return failure->was_reached;
+	return than->reason[0] == 0 || strcmp(failure->reason, than->reason) < 0;
+}
+
 bool nats_link_open(struct nats_link *link, struct bus_nats *nats, struct nats_failure *out_failure)
 {
 	const struct bus_options *options = &nats->options;
@@ -352,7 +279,7 @@ bool nats_link_open(struct nats_link *link, struct bus_nats *nats, struct nats_f
 
 		if (link_open(link, nats, options->urls[i], &failure))
 			return true;
-		if (!out_failure->was_reached)
+		if (tells_more(&failure, out_failure))
 			*out_failure = failure;
 	}
 	return false;
@@ -364,10 +291,29 @@ static void ended_free(struct nats_link *link)
 		natsSubscription_Destroy(link->ended[--link->ended_count]);
 }
 
+#define CLOSE_S 2
+
+/* natsConnection_Close returns at once if another thread of libnats closes already, and that one
+ * may still wait for the one that reads. The callback comes behind it. */
+static void close_and_wait(struct nats_link *link)
+{
+	struct timespec until;
+
+	if (link->connection == NULL)
+		return;
+	natsConnection_Close(link->connection);
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += CLOSE_S;
+	pthread_mutex_lock(&live.mutex);
+	while (!link->is_closed && pthread_cond_timedwait(&live.closed, &live.mutex, &until) == 0)
+		;
+	pthread_mutex_unlock(&live.mutex);
+}
+
 void nats_link_close(struct nats_link *link)
 {
+	close_and_wait(link);
 	link_remove(link);
-	natsConnection_Close(link->connection);
 	ended_free(link);
 	natsSubscription_Destroy(link->inbox);
 	natsConnection_Destroy(link->connection);
@@ -408,7 +354,7 @@ void nats_link_unsubscribe(struct nats_link *link, natsSubscription *subscriptio
 	if (link->ended_count < NATS_ENDED_MAX)
 		return;
 	if (nats_link_flush(link, NATS_WRITE_DEADLINE_MS) != NATS_OK) {
-		natsConnection_Close(link->connection);
+		close_and_wait(link);
 		ended_free(link);
 	}
 }

@@ -115,6 +115,9 @@ int nats_options_create(const struct bus_options *options, const char *url,
 
 	if (nats_url_is_tls(url) && !bus_tls_check(options, reason, reason_size))
 		return -EINVAL;
+	/* No spinning on its locks: the processors are the workers'. An error would say that
+	 * libnats is open already. */
+	nats_Open(0);
 	snprintf(reason, reason_size, "out of memory");
 	if (natsOptions_Create(&nats) != NATS_OK)
 		return -ENOMEM;

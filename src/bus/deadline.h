@@ -13,8 +13,8 @@ struct deadline {
 	timer_t timer;
 };
 
-/* For the calling thread. SIGURG is this module's in the whole process. Returns 0, or what
- * timer_create returns. */
+/* For the calling thread. SIGURG is this module's in the whole process. Returns 0 or a
+ * negative errno. */
 int deadline_start(struct deadline *deadline, uint64_t after_ns);
 
 /* In the same thread. Nothing is interrupted any more. */

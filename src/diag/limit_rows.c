@@ -127,8 +127,8 @@ static void build_backend_pending(const struct limits_input *input, struct limit
 	}
 	row->value = backend->pending_max;
 	row_use(row, input->backend_pending);
-	note_add(row, "of the back end '%s', the fullest; it does not cap the total",
-		 backend->name);
+	note_add(row, "of the back end '%s'%s; it does not cap the total", backend->name,
+		 input->fullest_backend != NULL ? ", the fullest" : "");
 }
 
 /* After the others: what is `auto` is taken from them. */

@@ -13,5 +13,5 @@ bool http_is_token(struct slice text);
 
 /* Takes the next item off a comma-separated list, trimmed and perhaps empty. Returns
  * false at the end. A list of no characters has one empty item. Begin with the whole
- * list in *rest; its `data` must not be NULL, and becomes NULL at the end. */
+ * list in *rest; its `data` becomes NULL at the end, and NULL is a list of no items. */
 bool http_list_next(struct slice *rest, struct slice *out_item);

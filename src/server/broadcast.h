@@ -5,8 +5,8 @@
  * clients. Each worker goes through its own clients over several turns of its loop, so that
  * broadcasts delay the other traffic of a turn by a bounded amount only, and it takes one
  * broadcast after the other, so that none overtakes another. Who connects meanwhile gets
- * it too, who joins the group meanwhile does not; who cannot take it is closed as a slow
- * reader and holds nobody back. */
+ * it too, who joins the group once its turn has begun does not; who cannot take it is
+ * closed as a slow reader and holds nobody back. */
 #pragma once
 
 #include "fleet/fan_out.h"

@@ -233,9 +233,10 @@ bool conn_uplink_open(struct conn *conn, const struct conn_request *request);
 /* The client is in. Nothing happens if its back end is a synchronous one. */
 void conn_uplink_connected(struct conn *conn);
 
-/* The connection begins to end, for its reason; `code` of a close frame, 0: the reason's. */
 /* session_ops.answered */
 void conn_uplink_answered(struct session *session, uint64_t call);
+
+/* The connection begins to end, for its reason; `code` of a close frame, 0: the reason's. */
 void conn_uplink_close(struct conn *conn, uint16_t code);
 
 /* Does the back end take nothing more for now? */

@@ -5,8 +5,9 @@
  * A client that comes again while its older connection still holds a place - a fleet
  * behind a router that was restarted, whose dead sockets fill the gateway - must not be
  * kept out by itself. So if a place is missing, it inherits that of the connection which
- * it replaces. That happens in one step under the directory's lock, with the replacement;
- * the older one no longer gives back what it has lost, and no count is ever exceeded. */
+ * it replaces, unless one has become free meanwhile. That happens in one step under the directory's
+ * lock, with the replacement; the older one no longer gives back what it has lost, and no count is
+ * ever exceeded. */
 #include <errno.h>
 
 #include "server/conn.h"

@@ -64,6 +64,7 @@ struct worker *server_worker(struct server *server, size_t index);
 const struct backends *server_backends(const struct server *server);
 struct fleet *server_fleet(const struct server *server);
 uint64_t server_undelivered_bytes(const struct server *server); /* that wait for the broker */
+bool server_is_bus_connected(const struct server *server);
 
 /* For look-ups and lists; lives as long as the server. */
 struct directory *server_directory(const struct server *server);

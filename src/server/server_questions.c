@@ -90,6 +90,14 @@ uint64_t server_undelivered_bytes(const struct server *server)
 	return stats.broker_pending_bytes;
 }
 
+bool server_is_bus_connected(const struct server *server)
+{
+	struct bus_status status;
+
+	bus_status(server->fleet.bus, &status);
+	return status.is_connected;
+}
+
 struct directory *server_directory(const struct server *server)
 {
 	return server->directory;
