@@ -240,9 +240,24 @@ def engine(request, usable_engines) -> str:
 
 
 @pytest.fixture
-def start(engine, tmp_path):
+def broker(tmp_path):
+    """broker(jetstream=, arguments=, config=) starts a nats-server."""
+    started = []
+
+    def run(**options) -> natsraw.Broker:
+        started.append(natsraw.Broker(tmp_path / f"broker-{len(started)}", **options))
+        return started[-1]
+
+    yield run
+    for one in started:
+        one.kill()
+
+
+@pytest.fixture
+def start(engine, tmp_path, broker):
     """start(server={...}, admin={...}, bus={...}, routes=[...], backends=[...], env=, arguments=, prepare=)
-    runs the binary and waits for nothing. At the end every one must have exited."""
+    runs the binary and waits for nothing. At the end every one must have exited. Brokers outlive them: what
+    a gateway has for one that is gone makes its end wait."""
     started = []
 
     def run(*, server=None, admin=None, bus=None, routes=None, backends=None, **options) -> Gateway:
@@ -283,17 +298,3 @@ def gateway(start):
     for one in running:
         if not one.has_stopped:
             one.stop()
-
-
-@pytest.fixture
-def broker(tmp_path):
-    """broker(jetstream=, arguments=, config=) starts a nats-server."""
-    started = []
-
-    def run(**options) -> natsraw.Broker:
-        started.append(natsraw.Broker(tmp_path / f"broker-{len(started)}", **options))
-        return started[-1]
-
-    yield run
-    for one in started:
-        one.kill()
