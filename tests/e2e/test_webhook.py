@@ -334,7 +334,7 @@ def test_a_subprotocol_that_was_not_offered_is_no_choice(serve, webhook):
 def test_nobody_decides_in_time(serve, webhook):
     never = threading.Event()
     hook = webhook(lambda event: never.wait(20) and None)
-    gateway = serve(hook.url, server={"handshake_timeout": "300ms"}, timeout="10s")
+    gateway = serve(hook.url, server={"handshake_timeout": "1s"}, timeout="10s")
     response = gateway.connect().handshake()
     assert response.status == 504
     assert response.headers["content-type"] == "application/problem+json"
@@ -529,7 +529,7 @@ def test_a_slow_back_end_holds_up_its_client(serve, webhook):
 def test_a_back_end_that_never_answers_a_message(serve, webhook):
     never = threading.Event()
     hook = webhook(lambda event: event.type == "message" and never.wait(20) and None)
-    gateway = serve(hook.url, timeout="200ms", on_failure="close")
+    gateway = serve(hook.url, timeout="1s", on_failure="close")
     client = gateway.open()
     client.send_frame(wsraw.TEXT, b"?")
     assert client.read_close()[0] == 1013
