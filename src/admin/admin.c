@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "admin/api.h"
+#include "admin/api/api.h"
 #include "base/check.h"
 
 void admin_reply_json(struct http_reply *reply, unsigned status, json_t *body, size_t flags)

@@ -8,7 +8,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
-#include "admin/api.h"
+#include "admin/api/api.h"
 #include "server/server.h"
 
 struct admin {

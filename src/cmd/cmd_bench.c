@@ -3,8 +3,8 @@
 
 #include <stdio.h>
 
-#include "bench/bench_options.h"
-#include "bench/bench_run.h"
+#include "bench/load/bench_options.h"
+#include "bench/load/bench_run.h"
 
 int cmd_bench(int argc, char **argv)
 {

@@ -8,7 +8,7 @@
 #include "cmd/plan.h"
 #include "diag/plan.h"
 #include "fleet/fleet.h"
-#include "io/os_limits.h"
+#include "os/os_limits.h"
 #include "route/secret_file.h"
 
 static const struct config_args args = {

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/units.h"
-#include "bench/bench_ready.h"
+#include "bench/load/bench_ready.h"
 
 #define TIMEOUT_FLAG   "--timeout"
 #define DEFAULT_MS     2000

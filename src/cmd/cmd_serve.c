@@ -17,7 +17,7 @@
 #include "cmd/config_args.h"
 #include "cmd/plan.h"
 #include "diag/plan.h"
-#include "io/os_limits.h"
+#include "os/os_limits.h"
 #include "server/server.h"
 
 static const char intro[] =

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * limits.h - the limits table: what caps connections, by how much, and how to raise it.
  *
- * Layer: diag. Pure functions over facts that the caller has read (io/os_limits.h),
+ * Layer: diag. Pure functions over facts that the caller has read (os/os_limits.h),
  * so that a table can be made of any process, of a made-up machine, and again and
  * again while the gateway runs. Thread-safe. */
 #pragma once
@@ -13,7 +13,7 @@
 #include "config/config.h"
 #include "diag/limit_table.h"
 #include "io/loop.h"
-#include "io/os_limits.h"
+#include "os/os_limits.h"
 
 /* Where the range of server.max_connections ends. */
 #define CONFIG_CONNECTIONS_MAX UINT64_C(16000000)

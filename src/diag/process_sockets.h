@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "io/sock_diag.h"
+#include "os/sock_diag.h"
 
 struct listener_entry {
 	struct sock_listener listener;

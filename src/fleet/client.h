@@ -7,10 +7,10 @@
 
 #include "base/random.h"
 #include "fleet/fleet.h"
-#include "fleet/groups.h"
+#include "fleet/group/groups.h"
 #include "fleet/link.h"
-#include "fleet/rpc.h"
-#include "fleet/takeover.h"
+#include "fleet/rpc/rpc.h"
+#include "fleet/takeover/takeover.h"
 #include "session/session.h"
 
 /* One worker's part of the fleet, in its memory and thread. It must not end its loop before

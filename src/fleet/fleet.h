@@ -9,9 +9,9 @@
 
 #include "bus/bus.h"
 #include "config/config.h"
-#include "fleet/command_stats.h"
-#include "fleet/group_registry.h"
-#include "fleet/rpc_stats.h"
+#include "fleet/command/command_stats.h"
+#include "fleet/group/group_registry.h"
+#include "fleet/rpc/rpc_stats.h"
 #include "session/directory.h"
 
 /* Of takeover between nodes; atomic, all only rise. */

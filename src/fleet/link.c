@@ -7,9 +7,9 @@
 #include "base/check.h"
 #include "bus/bus_subject.h"
 #include "fleet/client.h"
-#include "fleet/command.h"
+#include "fleet/command/command.h"
 #include "fleet/message.h"
-#include "fleet/rpc_gate.h"
+#include "fleet/rpc/rpc_gate.h"
 
 /* --- answers --- */
 

@@ -9,7 +9,7 @@
 
 #include "bus/bus.h"
 #include "config/config.h"
-#include "fleet/problem.h"
+#include "http/problem.h"
 #include "session/session.h"
 
 /* What is wrong with a message; `problem` points into the rest. */

@@ -6,8 +6,8 @@
 
 #include "base/shared_bytes.h"
 #include "fleet/message.h"
-#include "fleet/rpc_frame.h"
-#include "server/conn.h"
+#include "fleet/rpc/rpc_frame.h"
+#include "conn/conn.h"
 
 /* What one turn of a worker's loop does for broadcasts. */
 #define TURN_VISITS_MAX 1024

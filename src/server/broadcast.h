@@ -9,7 +9,7 @@
  * closed as a slow reader and holds nobody back. */
 #pragma once
 
-#include "fleet/fan_out.h"
+#include "fleet/group/fan_out.h"
 #include "server/server.h"
 
 struct broadcast_result {

@@ -12,8 +12,8 @@
 #include "diag/plan.h"
 #include "fleet/fleet.h"
 #include "route/backends.h"
-#include "server/http_reply.h"
-#include "server/stats.h"
+#include "http/http_reply.h"
+#include "conn/stats.h"
 
 struct directory;
 struct server;

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "server/broadcast.h"
-#include "server/conn.h"
+#include "conn/conn.h"
 
 static struct worker *worker_of(struct listener *listener)
 {

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "admin/api_url.h"
+#include "admin/api/api_url.h"
 #include "proto/utf8.h"
 
 /* What was taken is what it may be, and comes back from its escaped form. */

@@ -3,7 +3,7 @@
  * is read and can be checked; no spaces or more of them make another threshold. */
 #include "fuzz.h"
 
-#include "bench/bench_expect.h"
+#include "bench/judge/bench_expect.h"
 
 static struct bench_result result; /* large, and only read */
 

@@ -3,7 +3,7 @@
  * JSON, and a message that it makes a call is none of ours. */
 #include "fuzz.h"
 
-#include "fleet/rpc_frame.h"
+#include "fleet/rpc/rpc_frame.h"
 #include "proto/json_scan.h"
 #include "proto/utf8.h"
 

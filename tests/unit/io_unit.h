@@ -18,7 +18,7 @@
 #include "base/clock.h"
 #include "base/net_addr.h"
 #include "io/loop.h"
-#include "io/os_limits.h"
+#include "os/os_limits.h"
 #include "io/tcp.h"
 
 #ifndef GIVE_UP_NS

@@ -5,7 +5,7 @@
 #include <pthread.h>
 
 #include "base/clock.h"
-#include "server/accept_rate.h"
+#include "conn/accept_rate.h"
 
 #define START_NS (1000 * NS_PER_S)
 

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <pthread.h>
 
-#include "server/address_limit.h"
+#include "conn/address_limit.h"
 
 static struct net_ip ip_of(const char *text)
 {

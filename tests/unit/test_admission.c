@@ -4,7 +4,7 @@
 
 #include <pthread.h>
 
-#include "server/admission.h"
+#include "conn/admission.h"
 
 #define THREADS 8
 #define ROUNDS  20000

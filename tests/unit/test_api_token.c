@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "admin/api_token.h"
+#include "admin/api/api_token.h"
 
 static struct config_text text_of(const char *text)
 {

@@ -2,7 +2,7 @@
  * test_api_url.c - paths and queries of the API: decoded, matched, refused by name. */
 #include "unit.h"
 
-#include "admin/api_url.h"
+#include "admin/api/api_url.h"
 
 static const struct {
 	const char *name;

@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "bench/bench_expect.h"
+#include "bench/judge/bench_expect.h"
 
 /* 10,000 asked for, 9,990 connected and held, 10 refused; 200 messages, 199 echoes. */
 static void fill(struct bench_result *result)

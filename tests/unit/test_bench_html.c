@@ -6,9 +6,9 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "bench/bench_html.h"
-#include "bench/bench_html_text.h"
-#include "bench/bench_svg.h"
+#include "bench/report/bench_html.h"
+#include "bench/report/bench_html_text.h"
+#include "bench/report/bench_svg.h"
 
 static const struct slice nothing;
 

@@ -3,8 +3,8 @@
 
 #include <errno.h>
 
-#include "bench/bench_options.h"
-#include "bench/bench_url.h"
+#include "bench/load/bench_options.h"
+#include "bench/load/bench_url.h"
 
 /* --- URL --- */
 

@@ -4,8 +4,8 @@
 #include <arpa/inet.h>
 
 #include "base/clock.h"
-#include "bench/bench_payload.h"
-#include "bench/bench_plan.h"
+#include "bench/client/bench_payload.h"
+#include "bench/load/bench_plan.h"
 #include "proto/ws_mask.h"
 
 /* --- source addresses --- */

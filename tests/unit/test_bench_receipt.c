@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit.h"
 
-#include "bench/bench_receipt.h"
+#include "bench/client/bench_receipt.h"
 
 /* A copy of exactly its size, so that a sanitizer sees any read past the end. */
 static bool read_copy(const char *text, struct bench_stamp *out_stamp)

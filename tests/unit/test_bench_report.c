@@ -5,12 +5,12 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "bench/bench_cause.h"
-#include "bench/bench_handshake.h"
-#include "bench/bench_progress.h"
-#include "bench/bench_report.h"
-#include "bench/bench_stats.h"
-#include "bench/bench_verdict.h"
+#include "bench/client/bench_cause.h"
+#include "bench/client/bench_handshake.h"
+#include "bench/load/bench_progress.h"
+#include "bench/report/bench_report.h"
+#include "bench/judge/bench_stats.h"
+#include "bench/judge/bench_verdict.h"
 
 static const struct slice nothing;
 static const struct bench_plateau no_plateau;

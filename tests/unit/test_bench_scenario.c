@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "bench/bench_scenario.h"
+#include "bench/load/bench_scenario.h"
 
 /* Reads the text as the file "s.yaml", over `options` as they are. */
 static int read_text(struct bench_options *options, const char *text, size_t len, char error[512])

@@ -2,7 +2,7 @@
 #include "unit.h"
 
 #include "base/clock.h"
-#include "bench/bench_series.h"
+#include "bench/judge/bench_series.h"
 
 /* --- latencies --- */
 

@@ -7,11 +7,11 @@
 #include <unistd.h>
 
 #include "base/units.h"
-#include "bench/bench_http.h"
-#include "bench/bench_plan.h"
-#include "bench/bench_preflight.h"
-#include "bench/bench_target.h"
-#include "bench/bench_verdict.h"
+#include "bench/load/bench_http.h"
+#include "bench/load/bench_plan.h"
+#include "bench/load/bench_preflight.h"
+#include "bench/load/bench_target.h"
+#include "bench/judge/bench_verdict.h"
 
 /* --- whose a failure is --- */
 

@@ -2,7 +2,7 @@
  * test_claim.c - which of several connections of one client stays, as every node sees it. */
 #include "unit.h"
 
-#include "fleet/claim.h"
+#include "fleet/takeover/claim.h"
 
 /* The time decides, then the node's name, then the connection. */
 static const struct client_claim base = {"b", 1000, 50, 3};

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "fleet/command.h"
+#include "fleet/command/command.h"
 #include "fleet/fleet.h"
 #include "fleet/message.h"
 

@@ -3,7 +3,7 @@
  * kinds of bus. Two nodes are two directories with one bus. */
 #include "fleet_unit.h"
 
-#include "fleet/ask.h"
+#include "fleet/command/ask.h"
 
 /* --- a client --- */
 

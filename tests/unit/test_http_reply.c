@@ -6,8 +6,8 @@
 #include <stdio.h>
 
 #include "proto/http_status.h"
-#include "server/http_reply.h"
-#include "server/refusal_table.h"
+#include "http/http_reply.h"
+#include "conn/refusal_table.h"
 
 static const struct limit_refusal full = {
 	.limit = "max_connections",

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "io/os_limits.h"
+#include "os/os_limits.h"
 
 #define PID 42
 

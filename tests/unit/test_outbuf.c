@@ -5,8 +5,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "io/net_resolve.h"
-#include "io/os_limits.h"
+#include "os/net_resolve.h"
+#include "os/os_limits.h"
 #include "io/outbuf.h"
 
 static void fill(struct outbuf *outbuf, size_t len)

@@ -3,7 +3,7 @@
 #include "unit.h"
 
 #include "diag/limits.h"
-#include "server/refusal_table.h"
+#include "conn/refusal_table.h"
 
 static bool is_refusal(const char *label)
 {

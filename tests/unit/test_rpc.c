@@ -2,7 +2,7 @@
  * test_rpc.c - calls to a client, in both framings. */
 #include "io_unit.h"
 
-#include "fleet/rpc.h"
+#include "fleet/rpc/rpc.h"
 
 static const struct rpc_framing ocpp = {.kind = CONFIG_RPC_OCPP_J};
 static const struct rpc_framing ocpp_2_1 = {.kind = CONFIG_RPC_OCPP_J, .has_ocpp_2_1 = true};

@@ -8,7 +8,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
-#include "io/sock_diag.h"
+#include "os/sock_diag.h"
 
 struct search {
 	uint32_t inode;

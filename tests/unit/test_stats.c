@@ -2,7 +2,7 @@
  * test_stats.c - counters of a worker. */
 #include "unit.h"
 
-#include "server/stats.h"
+#include "conn/stats.h"
 
 #define FIELDS (sizeof(struct stats) / sizeof(uint64_t))
 

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "admin/api/api_call.h"
+
+#include <stdio.h>
+
+#include "admin/admin.h"
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/net_ip.h"
+#include "proto/http_head.h"
+
+#define PREFIX "/api/v1/"
+
+/* "{name}" in one path. */
+#define NAMES_MAX 3
+
+static const struct endpoint {
+	const char *method;
+	const char *path; /* behind the prefix */
+	void (*answer)(struct api_call *call);
+} endpoints[] = {
+	{"GET", "node", api_node},
+	{"GET", "cluster", api_cluster},
+	{"GET", "clients", api_clients_list},
+	{"GET", "clients/{route}/{client_id}", api_client_inspect},
+	{"POST", "clients/{route}/{client_id}/messages", api_client_send},
+	{"POST", "clients/{route}/{client_id}/close", api_client_close},
+	{"POST", "clients/{route}/{client_id}/call", api_client_call},
+	{"GET", "groups", api_groups_list},
+	{"POST", "groups/{group}/messages", api_group_send},
+	{"PUT", "groups/{group}/members/{route}/{client_id}", api_group_join},
+	{"DELETE", "groups/{group}/members/{route}/{client_id}", api_group_leave},
+	{"POST", "broadcast", api_broadcast},
+};
+
+/* --- answers --- */
+
+void api_problem(struct http_reply *reply, unsigned status, const char *reason, const char *detail,
+		 struct slice seen, const char *allowed)
+{
+	http_reply_problem_about(reply, &(struct problem){
+						.status = status,
+						.reason = reason,
+						.detail = detail,
+						.seen = seen,
+						.allowed = allowed,
+					});
+}
+
+void api_problem_no_memory(struct http_reply *reply)
+{
+	api_problem(reply, 503, "no_memory", "The gateway is out of memory.", (struct slice){0},
+		    NULL);
+}
+
+void api_reply_json(struct http_reply *reply, unsigned status, json_t *body)
+{
+	admin_reply_json(reply, status, body, JSON_COMPACT);
+}
+
+struct http_later *api_take(struct api_call *call)
+{
+	const struct config *config = call->api->config;
+	struct http_later *later = http_later_take(call->request, config->admin.call_timeout);
+	char allowed[32];
+
+	if (later != NULL)
+		return later;
+	snprintf(allowed, sizeof(allowed), "%llu", (unsigned long long)config->admin.max_calls);
+	http_reply_header(call->reply, "Retry-After: 1");
+	api_problem(call->reply, 503, "max_calls",
+		    "As many requests are under way as admin.max_calls allows. Send fewer at a "
+		    "time, or raise it.",
+		    (struct slice){0}, allowed);
+	return NULL;
+}
+
+/* --- who may ask --- */
+
+static bool is_host_local(struct slice host)
+{
+	struct net_ip ip;
+
+	if (host.len > 0 && host.data[0] == '[')
+		return true; /* an IPv6 address: no name that somebody else could point at us */
+	for (size_t i = 0; i < host.len; i++)
+		if (host.data[i] == ':')
+			host.len = i;
+	return slice_equals_nocase(host, SLICE_LITERAL("localhost")) || net_ip_parse(host, &ip);
+}
+
+/* A page from elsewhere, in a browser on this machine, comes from loopback too: it names
+ * itself in Origin, or has a name of its own point here. */
+static bool is_foreign_page(const struct http_request *request)
+{
+	struct slice host = {0}, origin;
+	const size_t skip = strlen("http://");
+
+	http_field_find(request->head, request->data, "Host", &host);
+	if (host.len > 0 && !is_host_local(host))
+		return true;
+	if (http_field_find(request->head, request->data, "Origin", &origin) == 0)
+		return false;
+	return origin.len <= skip ||
+	       !slice_equals_nocase(slice_of(origin.data + skip, origin.len - skip), host);
+}
+
+/* False: the reply says why not. */
+static bool check_peer(const struct http_request *request, struct http_reply *reply)
+{
+	if (request->is_local && !is_foreign_page(request))
+		return true;
+	api_problem(reply, 403, "no_token",
+		    "Without a token the API answers only programs on this machine. Set "
+		    "admin.token_file or GATEHOUSE_ADMIN_TOKEN, restart, and send the token as "
+		    "'Authorization: Bearer TOKEN'.",
+		    (struct slice){0}, "a request from loopback, by no proxy and no web page");
+	return false;
+}
+
+/* Somebody may be trying many. */
+static void log_wrong_token(const struct http_request *request)
+{
+	static struct log_gate gate;
+	uint64_t suppressed;
+	char path[96 + 1];
+
+	if (!log_gate_pass(&gate, clock_now_ns(), &suppressed))
+		return;
+	snprintf(path, sizeof(path), "%.*s", SLICE_ARG(request->path));
+	log_warn("API request with a wrong token", F_TEXT("path", path),
+		 F_UINT("suppressed", suppressed));
+}
+
+static bool check_access(const struct api *api, const struct http_request *request,
+			 struct http_reply *reply)
+{
+	struct slice field = {0};
+
+	if (!api_token_is_set(&api->token))
+		return check_peer(request, reply);
+	http_field_find(request->head, request->data, "Authorization", &field);
+	switch (api_token_check(&api->token, field)) {
+	case API_TOKEN_GOOD:
+		return true;
+	case API_TOKEN_MISSING:
+		http_reply_header(reply, "WWW-Authenticate: Bearer realm=\"gatehouse\"");
+		break;
+	case API_TOKEN_WRONG:
+		log_wrong_token(request);
+		http_reply_header(
+			reply,
+			"WWW-Authenticate: Bearer realm=\"gatehouse\", error=\"invalid_token\"");
+		break;
+	}
+	api_problem(reply, 401, "token", "The API wants its token.", (struct slice){0},
+		    "Authorization: Bearer TOKEN");
+	return false;
+}
+
+/* --- which endpoint --- */
+
+static bool serves(const struct endpoint *endpoint, const struct http_request *request,
+		   struct slice path, struct slice raw[NAMES_MAX])
+{
+	return api_path_matches(slice_from_text(endpoint->path), path, raw, NAMES_MAX) &&
+	       (slice_equals(request->method, slice_from_text(endpoint->method)) ||
+		(strcmp(endpoint->method, "GET") == 0 && http_request_is_read(request)));
+}
+
+static struct slice path_behind_prefix(const struct http_request *request)
+{
+	const size_t skip = strlen(PREFIX);
+
+	if (request->path.len <= skip || memcmp(request->path.data, PREFIX, skip) != 0)
+		return SLICE_LITERAL("");
+	return slice_of(request->path.data + skip, request->path.len - skip);
+}
+
+static const struct endpoint *endpoint_find(const struct http_request *request,
+					    struct slice raw[NAMES_MAX])
+{
+	struct slice path = path_behind_prefix(request);
+
+	for (size_t i = 0; i < ARRAY_LEN(endpoints); i++) {
+		if (serves(&endpoints[i], request, path, raw))
+			return &endpoints[i];
+	}
+	return NULL;
+}
+
+/* The path is wrong, or only the method. */
+static void refuse(const struct http_request *request, struct http_reply *reply)
+{
+	struct slice path = path_behind_prefix(request);
+	struct slice raw[NAMES_MAX];
+	char allow[64] = "";
+
+	for (size_t i = 0; i < ARRAY_LEN(endpoints); i++) {
+		size_t used = strlen(allow);
+
+		if (api_path_matches(slice_from_text(endpoints[i].path), path, raw, NAMES_MAX))
+			snprintf(allow + used, sizeof(allow) - used, "%s%s%s",
+				 used == 0 ? "" : ", ", endpoints[i].method,
+				 strcmp(endpoints[i].method, "GET") == 0 ? ", HEAD" : "");
+	}
+	if (allow[0] != 0)
+		http_reply_method(reply, request->method, allow);
+	else
+		api_problem(reply, 404, "no_such_path",
+			    "The API has nothing at this path; docs/api.md lists what it has.",
+			    request->path, NULL);
+}
+
+bool api_route_find(struct api_call *call, struct slice name, const struct config_route **out_route)
+{
+	const struct config *config = call->api->config;
+	const struct config_route *route = config_route_find(config, name);
+	char names[256] = "";
+
+	if (route != NULL) {
+		*out_route = route;
+		return true;
+	}
+	for (size_t i = 0; i < config->route_count; i++) {
+		size_t used = strlen(names);
+
+		snprintf(names + used, sizeof(names) - used, "%s%s", used == 0 ? "" : ", ",
+			 config->routes[i].name);
+	}
+	api_problem(call->reply, 404, "no_such_route", "No route has this name.", name, names);
+	return false;
+}
+
+static bool take_group(struct api_call *call, struct slice raw)
+{
+	if (api_value_decode(raw, API_IN_PATH, &call->group) == NULL &&
+	    group_name_is_good(slice_of(call->group.text, call->group.len)))
+		return true;
+	api_problem(call->reply, 400, "group", "The path has no good name of a group.", raw,
+		    GROUP_NAME_ALLOWED);
+	return false;
+}
+
+static bool take_client_id(struct api_call *call, struct slice raw_id)
+{
+	char detail[128];
+	const char *wrong = api_value_decode(raw_id, API_IN_PATH, &call->client_id);
+
+	if (wrong == NULL)
+		return true;
+	snprintf(detail, sizeof(detail), "The client id %s.", wrong);
+	api_problem(call->reply, 400, "client_id", detail, raw_id,
+		    "1..255 bytes of UTF-8 without control characters, percent-encoded");
+	return false;
+}
+
+/* False: the reply says what is wrong. */
+static bool take_names(struct api_call *call, const struct endpoint *endpoint,
+		       const struct slice *raw)
+{
+	if (strstr(endpoint->path, "{group}") != NULL && !take_group(call, *raw++))
+		return false;
+	if (strstr(endpoint->path, "{route}") == NULL)
+		return true;
+	return api_route_find(call, raw[0], &call->route) && take_client_id(call, raw[1]);
+}
+
+bool api_query(struct api_call *call, struct api_param *params, size_t count)
+{
+	struct api_query_problem problem;
+
+	if (api_query_parse(call->request->query, params, count, &problem))
+		return true;
+	api_problem(call->reply, 400, "query", problem.detail, problem.seen, NULL);
+	return false;
+}
+
+/* --- from the admin listener --- */
+
+bool api_has_path(struct slice path)
+{
+	static const struct slice root = {(const uint8_t *)"/api", 4};
+
+	return path.len >= root.len && slice_equals(slice_of(path.data, root.len), root) &&
+	       (path.len == root.len || path.data[root.len] == '/');
+}
+
+bool api_wants_body(const struct api *api, const struct http_request *request)
+{
+	struct http_reply reply = {0};
+	struct slice raw[NAMES_MAX];
+	const struct endpoint *endpoint = endpoint_find(request, raw);
+	bool wants = endpoint != NULL && strcmp(endpoint->method, "POST") == 0 &&
+		     check_access(api, request, &reply);
+
+	buf_finish(&reply.body);
+	return wants;
+}
+
+void api_answer(const struct api *api, const struct http_request *request, struct http_reply *reply)
+{
+	struct api_call call = {.api = api, .request = request, .reply = reply};
+	struct slice raw[NAMES_MAX];
+
+	if (!check_access(api, request, reply))
+		return;
+	const struct endpoint *endpoint = endpoint_find(request, raw);
+
+	if (endpoint == NULL)
+		refuse(request, reply);
+	else if (take_names(&call, endpoint, raw))
+		endpoint->answer(&call);
+}

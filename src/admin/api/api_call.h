@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * api_call.h - one request to the API, and the endpoints that answer it.
+ *
+ * Layer: admin, for api_*.c only. */
+#pragma once
+
+#include "admin/api/api.h"
+#include "admin/api/api_url.h"
+
+struct api_call {
+	const struct api *api;
+	const struct http_request *request;
+	struct http_reply *reply;
+	const struct config_route *route; /* if the path has {route} */
+	struct api_value client_id;       /* if the path has {client_id} */
+	struct api_value group;           /* if the path has {group} */
+};
+
+/* Each fills call->reply, or takes the request with http_later_take. */
+void api_clients_list(struct api_call *call);
+void api_client_inspect(struct api_call *call);
+void api_client_send(struct api_call *call);
+void api_client_close(struct api_call *call);
+void api_client_call(struct api_call *call);
+void api_groups_list(struct api_call *call);
+void api_group_send(struct api_call *call);
+void api_group_join(struct api_call *call);
+void api_group_leave(struct api_call *call);
+void api_broadcast(struct api_call *call);
+void api_node(struct api_call *call);
+void api_cluster(struct api_call *call);
+
+/* --- for them --- */
+
+/* The reply becomes a problem document. `seen` is shortened if it is long, and left out
+ * if it is not UTF-8. */
+void api_problem(struct http_reply *reply, unsigned status, const char *reason, const char *detail,
+		 struct slice seen, const char *allowed);
+
+void api_problem_no_memory(struct http_reply *reply);
+
+/* admin_reply_json, without indentation. */
+void api_reply_json(struct http_reply *reply, unsigned status, json_t *body);
+
+/* False: the reply says what is wrong with the query. */
+bool api_query(struct api_call *call, struct api_param *params, size_t count);
+
+/* A page's length; `param` is the parameter `limit`. At most API_PAGE_MAX. False: the reply
+ * says what is wrong. */
+#define API_PAGE_MAX 1000
+bool api_limit_read(struct api_call *call, const struct api_param *param, uint64_t *out_limit);
+
+/* False: no route has this name; the reply says so. */
+bool api_route_find(struct api_call *call, struct slice name,
+		    const struct config_route **out_route);
+
+/* Of the request's body as a message. False: the reply says what is wrong. `type` is the
+ * parameter of that name. */
+bool api_message_check(struct api_call *call, const struct api_param *type, bool *out_is_text);
+
+struct command;
+struct command_kind;
+
+/* Brings the command to the client that the path names, and its result to who asked. Takes
+ * over the command; NULL: memory is out. One that has ended is answered at once. */
+void api_ask(struct api_call *call, struct command *command);
+
+/* The same with one whose arguments are the body. */
+void api_ask_kind(struct api_call *call, const struct command_kind *kind);
+
+/* NULL: as many wait as may, and the reply says so. */
+struct http_later *api_take(struct api_call *call);

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * api_node.c - what this node is and does. */
+#include "admin/api/api_call.h"
+#include "admin/admin.h"
+#include "base/clock.h"
+#include "io/loop.h"
+
+static json_t *routes(const struct config *config)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < config->route_count; i++)
+		json_array_append_new(list, json_pack("{s:s, s:s}", "name", config->routes[i].name,
+						      "path", config->routes[i].path));
+	return list;
+}
+
+void api_node(struct api_call *call)
+{
+	struct server *server = call->api->server;
+	const struct plan *plan = server_options(server)->plan;
+	uint64_t uptime_ns = clock_now_ns() - server_started_ns(server);
+	struct stats stats;
+	char started_at[CLOCK_TEXT_MAX];
+
+	if (!api_query(call, NULL, 0))
+		return;
+	server_stats(server, &stats);
+	clock_wall_format(clock_wall_ns() - uptime_ns, started_at);
+	api_reply_json(
+		call->reply, 200,
+		json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
+			  "name", server_node(server), "version", GATEHOUSE_VERSION, "status",
+			  server_status_name(server_status(server)), "started_at", started_at,
+			  "uptime_seconds", (json_int_t)(uptime_ns / NS_PER_S), "workers",
+			  (json_int_t)server_workers_listening(server), "engine",
+			  loop_engine_name(plan->input.engine), "connections",
+			  (json_int_t)server_connections(server), "max_connections",
+			  (json_int_t)plan->max_connections, "messages_received",
+			  (json_int_t)stats.messages_received, "messages_sent",
+			  (json_int_t)stats.messages_sent, "received_bytes",
+			  (json_int_t)stats.received_bytes, "sent_bytes",
+			  (json_int_t)stats.sent_bytes, "routes", routes(call->api->config)));
+}

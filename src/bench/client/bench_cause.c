@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bench/client/bench_cause.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+
+static const char *const kind_names[] = {
+	[BENCH_CAUSE_CONNECT] = "connect",
+	[BENCH_CAUSE_CONNECT_TIMEOUT] = "connect_timeout",
+	[BENCH_CAUSE_HANDSHAKE_TIMEOUT] = "handshake_timeout",
+	[BENCH_CAUSE_HANDSHAKE_LOST] = "handshake_lost",
+	[BENCH_CAUSE_HTTP] = "http",
+	[BENCH_CAUSE_BAD_HANDSHAKE] = "bad_handshake",
+	[BENCH_CAUSE_CLOSED] = "closed",
+	[BENCH_CAUSE_LOST] = "lost",
+	[BENCH_CAUSE_BAD_FRAME] = "bad_frame",
+	[BENCH_CAUSE_WRONG_ECHO] = "wrong_echo",
+	[BENCH_CAUSE_ECHO_TIMEOUT] = "echo_timeout",
+	[BENCH_CAUSE_TESTER] = "tester",
+	[BENCH_CAUSE_OTHER] = "other",
+};
+
+const char *bench_cause_kind_name(enum bench_cause_kind kind)
+{
+	return kind_names[kind];
+}
+
+/* What a peer sent ends on a terminal and in JSON: nothing but printable ASCII. */
+static void printable_copy(struct slice from, char *out, size_t size)
+{
+	size_t len = MIN(from.len, size - 1);
+
+	for (size_t i = 0; i < len; i++)
+		out[i] = from.data[i] >= ' ' && from.data[i] < 0x7f ? (char)from.data[i] : '?';
+	out[len] = 0;
+}
+
+static bool is_same(const struct bench_cause *a, const struct bench_cause *b)
+{
+	if (a->kind != b->kind || a->code != b->code)
+		return false;
+	if (a->kind != BENCH_CAUSE_HTTP)
+		return strcmp(a->label, b->label) == 0;
+	size_t name_len = strcspn(a->label, ";");
+
+	return name_len == strcspn(b->label, ";") && memcmp(a->label, b->label, name_len) == 0;
+}
+
+/* The row for a cause like `wanted`, new ones with a count of 0. The last row is
+ * kept for what no longer fits. */
+static struct bench_cause *row_for(struct bench_causes *causes, const struct bench_cause *wanted)
+{
+	for (unsigned i = 0; i < causes->count; i++)
+		if (is_same(&causes->rows[i], wanted))
+			return &causes->rows[i];
+	if (causes->count == BENCH_CAUSES_MAX)
+		return &causes->rows[BENCH_CAUSES_MAX - 1];
+	struct bench_cause *row = &causes->rows[causes->count++];
+
+	*row = *wanted;
+	row->count = 0;
+	if (causes->count == BENCH_CAUSES_MAX)
+		*row = (struct bench_cause){.kind = BENCH_CAUSE_OTHER,
+					    .first_number = wanted->first_number,
+					    .first_s = wanted->first_s,
+					    .last_s = wanted->last_s};
+	return row;
+}
+
+static void cause_add(struct bench_causes *causes, const struct bench_cause *cause)
+{
+	struct bench_cause *row = row_for(causes, cause);
+
+	row->count += cause->count;
+	row->first_s = MIN(row->first_s, cause->first_s);
+	row->last_s = MAX(row->last_s, cause->last_s);
+}
+
+void bench_causes_add(struct bench_causes *causes, enum bench_cause_kind kind, int code,
+		      struct slice label, struct slice example, uint64_t number, double at_s)
+{
+	struct bench_cause cause = {
+		.kind = kind,
+		.code = code,
+		.count = 1,
+		.first_number = number,
+		.first_s = at_s,
+		.last_s = at_s,
+	};
+
+	printable_copy(label, cause.label, sizeof(cause.label));
+	printable_copy(example, cause.example, sizeof(cause.example));
+	cause_add(causes, &cause);
+}
+
+void bench_causes_merge(struct bench_causes *into, const struct bench_causes *from)
+{
+	for (unsigned i = 0; i < from->count; i++)
+		cause_add(into, &from->rows[i]);
+}
+
+static int by_count(const void *left, const void *right)
+{
+	const struct bench_cause *a = left, *b = right;
+
+	return a->count < b->count ? 1 : a->count > b->count ? -1 : 0;
+}
+
+void bench_causes_sort(struct bench_causes *causes)
+{
+	qsort(causes->rows, causes->count, sizeof(causes->rows[0]), by_count);
+}
+
+bool bench_cause_is_early(const struct bench_cause *cause)
+{
+	return cause->kind <= BENCH_CAUSE_BAD_HANDSHAKE || cause->kind == BENCH_CAUSE_TESTER;
+}
+
+/* Whose an errno of connect, or of the tester itself, is: the tester's means
+ * ran out, the other side said no, or nobody answered. */
+static enum bench_side errno_side(int code)
+{
+	switch (code) {
+	case ETIMEDOUT:
+	case ENETUNREACH:
+	case EHOSTUNREACH:
+	case ENETDOWN:
+	case EHOSTDOWN:
+		return BENCH_BETWEEN;
+	case ECONNREFUSED:
+	case ECONNRESET:
+	case EPIPE:
+		return BENCH_YOURS;
+	default:
+		return BENCH_MINE;
+	}
+}
+
+enum bench_side bench_cause_side(const struct bench_cause *cause)
+{
+	switch (cause->kind) {
+	case BENCH_CAUSE_CONNECT:
+		return errno_side(cause->code);
+	case BENCH_CAUSE_CONNECT_TIMEOUT:
+	case BENCH_CAUSE_HANDSHAKE_TIMEOUT:
+	case BENCH_CAUSE_ECHO_TIMEOUT:
+		return BENCH_BETWEEN;
+	case BENCH_CAUSE_HANDSHAKE_LOST:
+	case BENCH_CAUSE_LOST:
+		/* 0 is the peer's end of stream. */
+		return cause->code == 0 ? BENCH_YOURS : errno_side(cause->code);
+	case BENCH_CAUSE_TESTER:
+		return BENCH_MINE;
+	case BENCH_CAUSE_HTTP:
+	case BENCH_CAUSE_BAD_HANDSHAKE:
+	case BENCH_CAUSE_CLOSED:
+	case BENCH_CAUSE_BAD_FRAME:
+	case BENCH_CAUSE_WRONG_ECHO:
+	case BENCH_CAUSE_OTHER: /* only a peer can think up so many */
+		return BENCH_YOURS;
+	}
+	return BENCH_YOURS;
+}
+
+const char *bench_side_name(enum bench_side side)
+{
+	static const char *const names[] = {
+		[BENCH_MINE] = "mine", [BENCH_YOURS] = "yours", [BENCH_BETWEEN] = "between"};
+
+	return names[side];
+}
+
+uint64_t bench_causes_not_listening(const struct bench_causes *causes)
+{
+	uint64_t refused = 0, own = 0;
+
+	for (unsigned i = 0; i < causes->count; i++) {
+		const struct bench_cause *cause = &causes->rows[i];
+
+		if (cause->kind == BENCH_CAUSE_CONNECT && cause->code == ECONNREFUSED)
+			refused += cause->count;
+		if (cause->kind == BENCH_CAUSE_BAD_HANDSHAKE &&
+		    strcmp(cause->label, BENCH_OWN_REQUEST) == 0)
+			own += cause->count;
+	}
+	return refused > 0 ? refused + own : 0;
+}
+
+/* "ECONNREFUSED (Connection refused)" */
+static char *errno_text(int code, char *out, size_t size)
+{
+	const char *name = strerrorname_np(code);
+
+	snprintf(out, size, "%s (%s)", name == NULL ? "errno" : name, strerrordesc_np(code));
+	return out;
+}
+
+static char *lost_text(const struct bench_cause *cause, const char *when, char *out, size_t size)
+{
+	char error[128];
+
+	if (cause->code == 0)
+		snprintf(out, size, "closed by the other side %s", when);
+	else
+		snprintf(out, size, "%s %s", errno_text(cause->code, error, sizeof(error)), when);
+	return out;
+}
+
+static char *http_text(const struct bench_cause *cause, char *out, size_t size)
+{
+	if (cause->label[0] == 0)
+		snprintf(out, size, "HTTP %d", cause->code);
+	else
+		snprintf(out, size, "HTTP %d (Gatehouse-Limit: %s)", cause->code, cause->label);
+	return out;
+}
+
+char *bench_cause_text(const struct bench_cause *cause, char *out, size_t size)
+{
+	char error[128];
+
+	switch (cause->kind) {
+	case BENCH_CAUSE_CONNECT:
+		snprintf(out, size, "connect: %s", errno_text(cause->code, error, sizeof(error)));
+		break;
+	case BENCH_CAUSE_CONNECT_TIMEOUT:
+		snprintf(out, size, "connect: time out, TCP was not answered");
+		break;
+	case BENCH_CAUSE_HANDSHAKE_TIMEOUT:
+		snprintf(out, size, "handshake: time out, connected but no answer");
+		break;
+	case BENCH_CAUSE_HANDSHAKE_LOST:
+		return lost_text(cause, "before it answered the handshake", out, size);
+	case BENCH_CAUSE_HTTP:
+		return http_text(cause, out, size);
+	case BENCH_CAUSE_BAD_HANDSHAKE:
+		snprintf(out, size, "bad handshake: %s", cause->label);
+		break;
+	case BENCH_CAUSE_CLOSED:
+		snprintf(out, size, "closed with %d%s%s%s", cause->code,
+			 cause->label[0] == 0 ? "" : " \"", cause->label,
+			 cause->label[0] == 0 ? "" : "\"");
+		break;
+	case BENCH_CAUSE_LOST:
+		return lost_text(cause, "while open, without a close frame", out, size);
+	case BENCH_CAUSE_BAD_FRAME:
+		snprintf(out, size, "bad frame (%d): %s", cause->code, cause->label);
+		break;
+	case BENCH_CAUSE_WRONG_ECHO:
+		snprintf(out, size, "wrong echo: %s", cause->label);
+		break;
+	case BENCH_CAUSE_ECHO_TIMEOUT:
+		snprintf(out, size, "echo: time out, a message was not answered");
+		break;
+	case BENCH_CAUSE_TESTER:
+		snprintf(out, size, "the tester itself: %s",
+			 errno_text(cause->code, error, sizeof(error)));
+		break;
+	case BENCH_CAUSE_OTHER:
+		snprintf(out, size, "other causes, more kinds than are told apart");
+		break;
+	}
+	return out;
+}
+
+static const char *errno_advice(int code)
+{
+	static const struct {
+		int code;
+		const char *advice;
+	} rows[] = {
+		{ECONNREFUSED, "nothing listens there: is the gateway up, is this its port? "
+			       "(--wait-ready waits)"},
+		{EADDRNOTAVAIL, "the tester's source ports are used up: widen "
+				"net.ipv4.ip_local_port_range, or use an IPv4 loopback target, "
+				"which is spread over 127.0.0.0/8"},
+		{EMFILE, "the tester's descriptor limit: raise 'ulimit -Hn', or use "
+			 "--engine io_uring"},
+		{ENFILE, "with io_uring the ring's table is full: raise 'ulimit -Hn' or leave "
+			 "--workers out; else the machine's files are: raise fs.file-max"},
+		{ENOBUFS, "the kernel has no memory for sockets: see net.ipv4.tcp_mem"},
+		{ENOMEM, "memory is out: fewer connections, or a larger machine"},
+		{ETIMEDOUT, "TCP was not answered: a full listen backlog (net.core.somaxconn), a "
+			    "packet filter or a wrong address"},
+		{ENETUNREACH, "no route to that address"},
+		{EHOSTUNREACH, "no route to that address"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (rows[i].code == code)
+			return rows[i].advice;
+	return NULL;
+}
+
+static const char *http_advice(int status)
+{
+	switch (status) {
+	case 200:
+	case 404:
+	case 426:
+		return "an HTTP server answered, but not as a WebSocket: check port and path";
+	case 401:
+	case 403:
+		return "credentials are wanted: --header 'Authorization: ...'";
+	case 429:
+	case 503:
+		return "the other side is at a limit: raise the one it names, or open slower with "
+		       "--rate";
+	default:
+		return NULL;
+	}
+}
+
+const char *bench_cause_advice(const struct bench_cause *cause)
+{
+	switch (cause->kind) {
+	case BENCH_CAUSE_CONNECT:
+	case BENCH_CAUSE_TESTER:
+		return errno_advice(cause->code);
+	case BENCH_CAUSE_CONNECT_TIMEOUT:
+		return errno_advice(ETIMEDOUT);
+	case BENCH_CAUSE_HTTP:
+		return http_advice(cause->code);
+	case BENCH_CAUSE_HANDSHAKE_TIMEOUT:
+		return "it may be out of descriptors or overloaded; --handshake-timeout waits "
+		       "longer";
+	case BENCH_CAUSE_ECHO_TIMEOUT:
+		return "is it an echo? --echo-timeout waits longer";
+	default:
+		return NULL;
+	}
+}

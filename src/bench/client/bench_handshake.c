@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bench/client/bench_handshake.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "base/check.h"
+#include "base/units.h"
+#include "bench/client/bench_cause.h"
+
+/* A refusal's body is kept up to here: enough for an example of what it says. */
+#define BODY_MAX 4096
+
+static const char *text_or_null(const struct buf *buf)
+{
+	return buf->len == 0 ? NULL : (const char *)buf->data;
+}
+
+size_t bench_handshake_begin(struct bench_handshake *handshake, const struct bench_options *options,
+			     uint64_t number, struct random_source *random,
+			     char out[BENCH_REQUEST_MAX])
+{
+	char target[BENCH_TARGET_MAX];
+	uint8_t nonce[16];
+	const struct ws_request request = {
+		.host = options->url.authority,
+		.target = target,
+		.subprotocols = text_or_null(&options->subprotocols),
+		.headers = text_or_null(&options->headers),
+	};
+
+	bench_url_target(&options->url, number, target);
+	random_fill(random, nonce, sizeof(nonce));
+	handshake->bytes.len = 0;
+	handshake->head_len = 0;
+	http_head_init(&handshake->head, HTTP_RESPONSE);
+	size_t len = ws_request_write(out, BENCH_REQUEST_MAX, &request, nonce, handshake->key);
+
+	CHECK(len > 0);
+	return len;
+}
+
+static struct slice body_of(const struct bench_handshake *handshake)
+{
+	return slice_of(handshake->bytes.data + handshake->head_len,
+			handshake->bytes.len - handshake->head_len);
+}
+
+/* [bytes] of body worth waiting for. */
+static uint64_t body_wanted(const struct bench_handshake *handshake)
+{
+	struct slice text;
+	uint64_t len = BODY_MAX; /* until the end of the stream */
+
+	if (http_field_find(&handshake->head, handshake->bytes.data, "Content-Length", &text) == 1)
+		(void)units_parse_count(text, &len);
+	return MIN(len, BODY_MAX);
+}
+
+static enum bench_answer refused(struct bench_handshake *handshake, struct bench_answer_data *out)
+{
+	*out = (struct bench_answer_data){.status = handshake->head.status,
+					  .body = body_of(handshake)};
+	(void)http_field_find(&handshake->head, handshake->bytes.data, "Gatehouse-Limit",
+			      &out->limit);
+	return BENCH_ANSWER_REFUSED;
+}
+
+/* Where nobody listens on a port that the kernel also gives to clients, one of many
+ * connections may get that port as its own, and meets itself. */
+static bool is_own_request(const struct bench_handshake *handshake)
+{
+	const struct buf *bytes = &handshake->bytes;
+
+	return bytes->len > 4 && memcmp(bytes->data, "GET ", 4) == 0 &&
+	       memmem(bytes->data, bytes->len, handshake->key, WS_KEY_LEN) != NULL;
+}
+
+static enum bench_answer bad(struct bench_handshake *handshake, const char *problem,
+			     struct bench_answer_data *out)
+{
+	if (is_own_request(handshake))
+		problem = BENCH_OWN_REQUEST;
+	*out = (struct bench_answer_data){.problem = problem,
+					  .start = buf_slice(&handshake->bytes)};
+	return BENCH_ANSWER_BAD;
+}
+
+/* The head is complete. */
+static enum bench_answer answer_judge(struct bench_handshake *handshake,
+				      const struct bench_options *options,
+				      struct bench_answer_data *out)
+{
+	if (handshake->head.status != 101) {
+		bool is_complete = body_of(handshake).len >= body_wanted(handshake);
+
+		return is_complete ? refused(handshake, out) : BENCH_ANSWER_MORE;
+	}
+	const char *problem = ws_response_check(&handshake->head, handshake->bytes.data,
+						handshake->key,
+						text_or_null(&options->subprotocols));
+
+	if (problem != NULL)
+		return bad(handshake, problem, out);
+	*out = (struct bench_answer_data){.rest = body_of(handshake)};
+	return BENCH_ANSWER_OPEN;
+}
+
+enum bench_answer bench_handshake_take(struct bench_handshake *handshake,
+				       const struct bench_options *options, const uint8_t *data,
+				       size_t len, struct bench_answer_data *out)
+{
+	struct buf *bytes = &handshake->bytes;
+	struct http_error error;
+
+	/* Of a refusal's body only the beginning matters. */
+	if (handshake->head_len > 0)
+		len = MIN(len, BODY_MAX);
+	if (buf_append(bytes, data, len, SIZE_MAX) < 0)
+		return BENCH_ANSWER_NO_MEMORY;
+	if (handshake->head_len > 0)
+		return answer_judge(handshake, options, out);
+	switch (http_head_parse(&handshake->head, &http_limits_default, bytes->data, bytes->len,
+				&handshake->head_len, &error)) {
+	case HTTP_OK:
+		return answer_judge(handshake, options, out);
+	case HTTP_BAD:
+		return bad(handshake, error.detail, out);
+	case HTTP_MORE:
+		break;
+	}
+	return BENCH_ANSWER_MORE;
+}
+
+enum bench_answer bench_handshake_end(struct bench_handshake *handshake,
+				      struct bench_answer_data *out)
+{
+	if (handshake->head_len == 0 || handshake->head.status == 101)
+		return BENCH_ANSWER_MORE;
+	return refused(handshake, out);
+}
+
+char *bench_refusal_detail(struct slice body, char *out, size_t size)
+{
+	json_error_t ignored;
+	json_t *root = json_loadb((const char *)body.data, body.len, 0, &ignored);
+	const char *detail = json_string_value(json_object_get(root, "detail"));
+
+	if (detail != NULL)
+		snprintf(out, size, "%s", detail);
+	else
+		snprintf(out, size, "%.*s", (int)MIN(body.len, size - 1),
+			 body.len == 0 ? "" : (const char *)body.data);
+	json_decref(root);
+	return out;
+}

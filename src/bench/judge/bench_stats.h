@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * bench_stats.h - what a load test counts.
+ *
+ * Layer: bench. A worker alone writes its struct bench_counters; the main thread
+ * may read it at any time (relaxed atomics: each figure is true by itself, several
+ * need not fit each other to the last one). Everything else is read after the
+ * worker's end. */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/hist.h"
+#include "bench/client/bench_cause.h"
+#include "bench/judge/bench_latency.h"
+
+/* X(name): the live counters, of connections unless said otherwise. */
+#define BENCH_COUNTERS(X)                                                  \
+	X(started)        /* first connect begun */                        \
+	X(connected)      /* upgraded to a WebSocket */                    \
+	X(failed)         /* never became open, for a cause */             \
+	X(dropped)        /* open, then lost before the end */             \
+	X(held)           /* open until the end */                         \
+	X(closed_cleanly) /* held, and closing answered by the peer */     \
+	X(retired)        /* closed by us in the hold, to be reopened */   \
+	X(reopened)       /* upgraded in the place of a retired one */     \
+	X(slow_closed)    /* slow readers that the peer closed or cut */   \
+	X(sent)           /* messages; those of slow readers aside */      \
+	X(received)       /* messages: right echoes; with --receive all */ \
+	X(unstamped)      /* --receive: messages without a usable stamp */ \
+	X(missing)        /* --receive: numbers skipped, and not late */   \
+	X(late)           /* --receive: came behind a higher number */     \
+	X(repeated)       /* --receive: came a second time, or far too late */
+
+struct bench_counters {
+#define BENCH_COUNTER_FIELD(name) _Atomic uint64_t name;
+	BENCH_COUNTERS(BENCH_COUNTER_FIELD)
+};
+
+struct bench_totals {
+#define BENCH_TOTAL_FIELD(name) uint64_t name;
+	BENCH_COUNTERS(BENCH_TOTAL_FIELD)
+};
+
+void bench_totals_add(struct bench_totals *totals, const struct bench_counters *counters);
+
+/* Open at that time. */
+static inline uint64_t bench_totals_open(const struct bench_totals *totals)
+{
+	uint64_t up = totals->connected + totals->reopened;
+	uint64_t gone = totals->retired + totals->dropped + totals->slow_closed;
+
+	return up > gone ? up - gone : 0; /* while it runs they need not fit each other */
+}
+
+struct bench_point {
+	double at_s; /* since connecting began */
+	struct bench_totals totals;
+	/* Of the interval since the point before. */
+	struct bench_quantiles echo, handshake;
+	double cpu; /* of the tester: CPUs in use, e.g. 0.7 */
+};
+
+#define BENCH_SERIES_MAX 1024
+
+/* At equal distance but for the last; when it is full every two points become one. */
+struct bench_series {
+	double interval_s; /* as planned; a busy machine makes it longer */
+	unsigned count;
+	struct bench_point points[BENCH_SERIES_MAX];
+};
+
+/* The outcome, for report and verdict. */
+struct bench_result {
+	uint64_t wanted; /* connections asked for */
+	struct bench_totals totals;
+	struct bench_causes causes;
+	struct bench_causes slow_ends; /* of slow readers, by the peer: expected, no failures */
+	struct hist handshake;         /* [ns] from connect to the 101 */
+	struct hist echo;              /* [ns] of echoes, or from the stamp of what was pushed */
+	struct bench_series series;
+	uint64_t held_late; /* held, of higher number than one of the worker that failed */
+	uint64_t ramp_open; /* open when the last was up or had failed */
+	double connect_s;   /* until the last connection was up or had failed */
+	double hold_s;      /* as it was, not as it was asked */
+	double traffic_s;   /* part of the hold in which messages were sent */
+	double receive_s;   /* from the first to the last message received */
+	double total_s;
+	double started_s;                /* CLOCK_MONOTONIC when connecting began */
+	double cpu_user_s, cpu_system_s; /* of the tester, over all */
+	double connect_cpu_s;            /* of the tester, until connect_s */
+	double hold_cpu_s;               /* of the tester's workers, in the hold */
+	unsigned workers, cores;
+	bool has_traffic;
+	bool is_receiver; /* --receive: messages are sent by services, not by us */
+	bool was_interrupted;
+};
+
+/* What the latencies in `echo` are of: "Echo" or "Push". */
+static inline const char *bench_latency_name(const struct bench_result *result)
+{
+	return result->is_receiver ? "Push" : "Echo";
+}

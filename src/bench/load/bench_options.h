@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * bench_options.h - what a load test is asked to do, from the command line.
+ *
+ * Layer: bench. One table in bench_options.c holds every option: name, kind, range
+ * and help. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/buf.h"
+#include "bench/judge/bench_expect.h"
+#include "bench/load/bench_url.h"
+#include "io/loop.h"
+
+/* More would need a ninth digit in {n}; and 127.0.0.0/8 has as many addresses. */
+#define BENCH_CONNECTIONS_MAX 16000000
+#define BENCH_HEADERS_MAX     8192
+#define BENCH_SUBPROTOCOL_MAX 1024
+
+struct bench_scenario;
+
+struct bench_options {
+	const char *url_text;
+	struct bench_url url;
+	uint64_t connections;
+	double connect_rate; /* [connections/s]; 0: as fast as the other side answers */
+	uint64_t in_flight;  /* handshakes in all; 0: a worker's default for each */
+	uint64_t batch;      /* connections; 0: no batches */
+	uint64_t batch_pause_ms;
+	uint64_t hold_ms;
+	uint64_t lifetime_ms;        /* mean, of a connection in the hold; 0: no churn */
+	double slow_readers_percent; /* of the connections */
+	double message_rate;         /* [messages/s] per connection; 0: none */
+	uint64_t depth;              /* messages in flight per connection; 0: no closed loop */
+	uint64_t size;               /* [bytes] of a message's payload */
+	uint64_t duration_ms;        /* of the messages; 0: the whole hold */
+	uint64_t workers;            /* 0: as many as it takes */
+	enum loop_engine engine;
+	struct buf subprotocols;         /* "a, b" and a NUL; empty: none */
+	struct buf headers;              /* lines with CRLF, and a NUL; empty: none */
+	const char *scenario_path;       /* NULL: none */
+	struct bench_scenario *scenario; /* NULL: none; owns texts of the others */
+	const char *ready_text;          /* NULL: do not wait */
+	struct bench_url ready_url;
+	uint64_t ready_timeout_ms;
+	uint64_t connect_timeout_ms;
+	uint64_t handshake_timeout_ms;
+	uint64_t echo_timeout_ms;
+	const char *json_path;   /* NULL: none */
+	const char *html_path;   /* NULL: none */
+	const char *limits_text; /* NULL: the server's limits are not asked for */
+	struct bench_url limits_url;
+	size_t expect_count; /* 0: the test's own rule decides */
+	struct bench_expect expects[BENCH_EXPECTS_MAX];
+	bool is_forced; /* goes on although the preflight says that it cannot work */
+	bool is_binary;
+	bool is_receiver; /* sends nothing: services push */
+	bool is_raw_echo; /* echoes come masked, as they were sent */
+	bool is_quiet;
+	bool wants_help;
+};
+
+/* Reads the arguments (argv[0] is the command's name) and the scenario's file that they
+ * name; what they give goes before the file's. The texts stay the caller's. Returns 0, or -EINVAL
+ * with one sentence in `error`. With wants_help nothing else need be there. bench_options_finish in
+ * either case. */
+int bench_options_parse(struct bench_options *options, int argc, char **argv, char *error,
+			size_t error_size);
+void bench_options_finish(struct bench_options *options);
+
+void bench_options_help(FILE *to);
+
+/* How long messages flow, and how long the connections are held in all. */
+uint64_t bench_options_traffic_ms(const struct bench_options *options);
+uint64_t bench_options_hold_ms(const struct bench_options *options);
+
+/* True if the connections exchange messages at all. */
+static inline bool bench_options_has_traffic(const struct bench_options *options)
+{
+	return options->depth > 0 || options->message_rate > 0;
+}

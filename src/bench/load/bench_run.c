@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bench/load/bench_run.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "bench/load/bench_collect.h"
+#include "bench/report/bench_files.h"
+#include "bench/load/bench_preflight.h"
+#include "bench/load/bench_batch.h"
+#include "bench/load/bench_progress.h"
+#include "bench/load/bench_ready.h"
+#include "bench/report/bench_report.h"
+#include "bench/load/bench_target.h"
+#include "bench/judge/bench_series.h"
+#include "bench/judge/bench_verdict.h"
+#include "bench/load/bench_worker.h"
+#include "diag/limits_json.h"
+#include "os/net_resolve.h"
+
+/* How often the main thread looks at the workers. */
+#define TICK_NS (10 * NS_PER_MS)
+
+/* Between the last connection and the first message: all workers begin together. */
+#define HOLD_AFTER_NS (5 * NS_PER_MS)
+
+struct run {
+	const struct bench_options *options;
+	struct bench_setup setup;
+	struct bench_worker **workers;
+	struct bench_preflight_facts facts;
+	struct bench_preflight preflight;
+	struct bench_target target;
+	struct bench_files files;
+	struct bench_progress progress;
+	uint64_t start_ns;
+	uint64_t next_sample_ns;
+	struct bench_recorder *recorder;
+	struct bench_result result;
+};
+
+/* Handlers run in the main thread: workers block these signals. */
+static volatile sig_atomic_t interrupts;
+
+static void on_signal(int number)
+{
+	if (interrupts++ > 0)
+		_exit(128 + number);
+}
+
+__attribute__((format(printf, 1, 2))) static bool complain(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	fputs("gatehouse bench: ", stderr);
+	vfprintf(stderr, format, args);
+	fputc('\n', stderr);
+	va_end(args);
+	return false;
+}
+
+static void signals_set(void)
+{
+	struct sigaction on = {.sa_handler = on_signal};
+
+	sigaction(SIGINT, &on, NULL);
+	sigaction(SIGTERM, &on, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/* --- before --- */
+
+static bool target_resolve(const struct bench_url *url, const char *text, struct net_addr *out)
+{
+	const char *problem = net_resolve(url->host, url->port, out);
+
+	if (problem != NULL)
+		return complain("the host '%s' of '%s' has no address: %s", url->host, text,
+				problem);
+	return true;
+}
+
+static bool wait_ready(const struct bench_options *options)
+{
+	char error[3072];
+
+	if (options->ready_text == NULL)
+		return true;
+	int r = bench_ready_wait(&options->ready_url, options->ready_timeout_ms,
+				 options->is_quiet ? NULL : stderr, &interrupts, error,
+				 sizeof(error));
+
+	if (r == -EINTR)
+		return complain("interrupted while waiting for the service");
+	return r == 0 ||
+	       complain("%s. Is the service up? --wait-ready-timeout waits longer", error);
+}
+
+/* The name of a service, such as a container's, may be there only once it is up. */
+static bool wait_for_name(const struct bench_options *options)
+{
+	struct net_addr ignored;
+
+	return options->ready_text == NULL ||
+	       net_resolve(options->url.host, options->url.port, &ignored) == NULL ||
+	       wait_ready(options);
+}
+
+/* Whether this machine can run the test, said before anything is asked of the other. */
+static bool preflight_pass(struct run *run)
+{
+	const struct bench_options *options = run->options;
+	struct bench_preflight_facts *facts = &run->facts;
+	struct bench_preflight *preflight = &run->preflight;
+	char text[BENCH_PREFLIGHT_EXPLAIN_MAX];
+	int r = bench_preflight_facts_read(options, &run->setup.remote, facts);
+
+	if (r < 0)
+		return complain("--engine %s cannot run here: %s; use --engine epoll or auto",
+				loop_engine_name(options->engine), strerror(-r));
+	bench_preflight_make(facts, preflight);
+	if (!preflight->fits && !options->is_forced)
+		return complain("%s", bench_preflight_explain(preflight, text));
+	if (!preflight->fits)
+		complain("warning: %s; going on anyway (--force)",
+			 bench_preflight_line(preflight, text, sizeof(text)));
+	run->result.cores = facts->cores;
+	run->setup.engine = facts->engine;
+	run->setup.workers = preflight->workers;
+	run->setup.in_flight_max = preflight->in_flight_max;
+	run->setup.sockets_max = os_limits_nofile().soft;
+	return true;
+}
+
+static bool files_open(struct run *run)
+{
+	char error[512];
+
+	return bench_files_open(&run->files, run->options, error, sizeof(error)) == 0 ||
+	       complain("%s", error);
+}
+
+static bool prepare(struct run *run)
+{
+	struct bench_setup *setup = &run->setup;
+	const struct bench_options *options = run->options;
+
+	setup->options = options;
+	if (!files_open(run) || !wait_for_name(options) ||
+	    !target_resolve(&options->url, options->url_text, &setup->remote) ||
+	    !preflight_pass(run) || !wait_ready(options))
+		return false;
+	bench_target_begin(&run->target, options, &setup->remote, &run->preflight);
+	setup->sources = bench_sources_plan(&setup->remote, options->connections,
+					    bench_preflight_ports(&run->facts));
+	run->workers = calloc(setup->workers, sizeof(struct bench_worker *));
+	run->recorder = calloc(1, sizeof(*run->recorder));
+	int r = bench_payload_init(&setup->payload, options->size, options->is_binary);
+
+	return (run->workers != NULL && run->recorder != NULL && r == 0) ||
+	       complain("memory is out before the start");
+}
+
+/* --- during --- */
+
+static struct bench_totals totals_now(const struct run *run)
+{
+	struct bench_totals totals = {0};
+
+	for (unsigned i = 0; i < run->setup.workers; i++)
+		bench_totals_add(&totals, &run->workers[i]->counters);
+	return totals;
+}
+
+static double seconds_since(uint64_t start_ns, uint64_t now_ns)
+{
+	return (double)(now_ns - start_ns) / (double)NS_PER_S;
+}
+
+static double process_cpu_seconds(void)
+{
+	struct timespec used;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+	return (double)used.tv_sec + (double)used.tv_nsec / (double)NS_PER_S;
+}
+
+static void sample_take(struct run *run, const struct bench_totals *totals, uint64_t now_ns,
+			void (*add)(struct bench_recorder *, const struct bench_sample *))
+{
+	struct bench_sample sample = {
+		.at_s = seconds_since(run->start_ns, now_ns),
+		.cpu_s = process_cpu_seconds(),
+		.totals = *totals,
+	};
+
+	for (unsigned i = 0; i < run->setup.workers; i++) {
+		bench_latency_add(&sample.echo, &run->workers[i]->live_echo);
+		bench_latency_add(&sample.handshake, &run->workers[i]->live_handshake);
+	}
+	add(run->recorder, &sample);
+}
+
+/* Sleeps a tick and reports; returns the totals. */
+static struct bench_totals tick(struct run *run, const char *phase)
+{
+	struct timespec pause = {.tv_nsec = TICK_NS};
+
+	nanosleep(&pause, NULL);
+	struct bench_totals totals = totals_now(run);
+	uint64_t now_ns = clock_now_ns();
+
+	if (now_ns >= run->next_sample_ns)
+		sample_take(run, &totals, now_ns, bench_recorder_add);
+	while (now_ns >= run->next_sample_ns)
+		run->next_sample_ns += NS_PER_S;
+	bench_progress_update(&run->progress, phase, &totals, now_ns);
+	return totals;
+}
+
+static bool have_all_ended(const struct run *run)
+{
+	for (unsigned i = 0; i < run->setup.workers; i++)
+		if (!bench_worker_has_ended(run->workers[i]))
+			return false;
+	return true;
+}
+
+static void phase_end(struct run *run, const char *phase)
+{
+	struct bench_totals totals = totals_now(run);
+
+	bench_progress_phase_end(&run->progress, phase, &totals, clock_now_ns());
+}
+
+static void for_all(struct run *run, void (*call)(struct bench_worker *worker))
+{
+	for (unsigned i = 0; i < run->setup.workers; i++)
+		call(run->workers[i]);
+}
+
+/* Until every connection is up or has failed. */
+static void connect_phase(struct run *run)
+{
+	struct bench_result *result = &run->result;
+	double cpu_s = process_cpu_seconds();
+	struct bench_batches batches;
+	struct bench_totals totals;
+
+	bench_batches_init(&batches, run->workers);
+	for_all(run, bench_worker_begin);
+	do {
+		totals = tick(run, "connecting");
+		bench_batches_step(&batches, &totals, clock_now_ns());
+	} while (totals.connected + totals.failed < run->options->connections && interrupts == 0);
+	result->connect_s = seconds_since(run->start_ns, clock_now_ns());
+	result->connect_cpu_s = process_cpu_seconds() - cpu_s;
+	result->ramp_open = bench_totals_open(&totals);
+	phase_end(run, "connected");
+}
+
+/* With no connection left there is nothing to hold. One that is being replaced is not
+ * open at the moment, but none of these either. */
+static bool is_worth_holding(const struct run *run)
+{
+	struct bench_totals totals = totals_now(run);
+
+	return interrupts == 0 &&
+	       totals.failed + totals.dropped + totals.slow_closed < run->options->connections;
+}
+
+static void hold_phase(struct run *run)
+{
+	uint64_t start_ns = clock_now_ns() + HOLD_AFTER_NS;
+
+	for (unsigned i = 0; i < run->setup.workers; i++)
+		bench_worker_hold(run->workers[i], start_ns);
+	do
+		tick(run, "holding");
+	while (!have_all_ended(run) && is_worth_holding(run));
+	phase_end(run, "held");
+}
+
+static bool workers_start(struct run *run)
+{
+	sigset_t all, before;
+	int r = 0;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	unsigned i = 0;
+
+	for (; i < run->setup.workers && r == 0; i++)
+		r = bench_worker_create(&run->setup, i, &run->workers[i]);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (r == 0)
+		return true;
+	/* Those that are up have nothing to close. */
+	for (unsigned k = 0; k + 1 < i; k++)
+		bench_worker_stop(run->workers[k]);
+	for (unsigned k = 0; k + 1 < i; k++) {
+		while (!bench_worker_has_ended(run->workers[k]))
+			sched_yield();
+		bench_worker_join(run->workers[k]);
+	}
+	return complain(
+		"worker %u of %u cannot start its %s loop: %s; use fewer -c or --workers, or "
+		"another --engine",
+		i, run->setup.workers, loop_engine_name(run->setup.engine), strerror(-r));
+}
+
+/* --- after --- */
+
+static bool files_write(struct run *run, const struct bench_report *what)
+{
+	char error[512];
+
+	return bench_files_write(&run->files, what, error, sizeof(error)) == 0 ||
+	       complain("%s", error);
+}
+
+static bool report(struct run *run)
+{
+	const struct bench_options *options = run->options;
+	const struct bench_preflight *preflight = &run->preflight;
+	struct bench_check checks[BENCH_EXPECTS_MAX];
+	struct bench_plateau plateau;
+	char verdict[2048];
+
+	for (size_t i = 0; i < options->expect_count; i++)
+		bench_expect_check(&options->expects[i], &run->result, &checks[i]);
+	bench_plateau_find(&run->result, &run->target.evidence, &plateau);
+	json_t *tester_limits = limits_json(&preflight->input, &preflight->limits,
+					    options->connections);
+	const struct bench_report what = {
+		.setup = &run->setup,
+		.result = &run->result,
+		.engine_reason = run->facts.engine_reason,
+		.verdict = verdict,
+		.is_passed = bench_verdict(&run->result, &plateau, checks, options->expect_count,
+					   verdict, sizeof(verdict)),
+		.plateau = &plateau,
+		.checks = checks,
+		.check_count = options->expect_count,
+		.preflight = preflight,
+		.evidence = &run->target.evidence,
+		.tester_limits = tester_limits,
+		.server_limits = run->target.limits,
+		.server_note = run->target.note,
+	};
+
+	bench_report_print(&what, stdout);
+	fflush(stdout);
+	bool is_written = files_write(run, &what);
+
+	json_decref(tester_limits);
+	return is_written && what.is_passed;
+}
+
+/* While the connections are held: later the server has let go of them. */
+static void target_look(struct run *run)
+{
+	struct bench_totals totals = totals_now(run);
+	bool is_gateway = false;
+
+	for (unsigned i = 0; i < run->setup.workers; i++)
+		is_gateway |= atomic_load_explicit(&run->workers[i]->has_named_limit,
+						   memory_order_relaxed);
+	bench_target_look(&run->target, totals.failed > 0 || totals.dropped > 0, is_gateway);
+}
+
+static bool test(struct run *run)
+{
+	run->start_ns = run->setup.start_ns = clock_now_ns();
+	run->next_sample_ns = run->start_ns + NS_PER_S;
+	bench_recorder_init(run->recorder, &run->result.series, 1);
+	bench_progress_init(&run->progress, run->options->is_quiet ? NULL : stderr,
+			    run->options->connections, run->start_ns);
+	connect_phase(run);
+	if (interrupts == 0)
+		target_look(run);
+	if (is_worth_holding(run))
+		hold_phase(run);
+	run->result.was_interrupted = interrupts > 0 && !have_all_ended(run);
+	if (!have_all_ended(run))
+		for_all(run, bench_worker_stop);
+	while (!have_all_ended(run))
+		tick(run, "closing");
+	for_all(run, bench_worker_join);
+	const struct bench_totals totals = totals_now(run);
+
+	sample_take(run, &totals, clock_now_ns(), bench_recorder_end);
+	bench_collect(&run->setup, run->workers, &run->result);
+	bench_target_end(&run->target, &run->result);
+	return report(run);
+}
+
+bool bench_run(const struct bench_options *options)
+{
+	struct run *run = calloc(1, sizeof(*run)); /* holds histograms and a series */
+
+	if (run == NULL)
+		return complain("memory is out before the start");
+	run->options = options;
+	signals_set();
+	bool is_passed = prepare(run) && workers_start(run) && test(run);
+
+	for (unsigned i = 0; run->workers != NULL && i < run->setup.workers; i++)
+		bench_worker_destroy(&run->workers[i]);
+	bench_files_close(&run->files);
+	bench_target_finish(&run->target);
+	bench_payload_finish(&run->setup.payload);
+	free(run->recorder);
+	free(run->workers);
+	free(run);
+	return is_passed;
+}

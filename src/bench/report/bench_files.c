@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bench/report/bench_files.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "bench/report/bench_html.h"
+
+struct message {
+	char *error;
+	size_t size;
+};
+
+static int open_one(const char *option, const char *path, FILE **file, struct message message)
+{
+	if (path == NULL)
+		return 0;
+	*file = fopen(path, "we");
+	if (*file != NULL)
+		return 0;
+	int r = -errno;
+
+	snprintf(message.error, message.size, "--%s: cannot write '%s': %s; nothing was tested",
+		 option, path, strerror(-r));
+	return r;
+}
+
+int bench_files_open(struct bench_files *files, const struct bench_options *options, char *error,
+		     size_t error_size)
+{
+	struct message message = {error, error_size};
+	int r = open_one("json", options->json_path, &files->json, message);
+
+	return r < 0 ? r : open_one("html", options->html_path, &files->html, message);
+}
+
+/* Some file systems tell only at the end that there is no room. */
+static int close_one(FILE **file)
+{
+	int r = *file != NULL && fclose(*file) == EOF ? -errno : 0;
+
+	*file = NULL;
+	return r;
+}
+
+static int write_one(const char *option, const char *path, FILE **file,
+		     int (*write)(const struct bench_report *report, FILE *to),
+		     const struct bench_report *report, struct message message)
+{
+	if (*file == NULL)
+		return 0;
+	int r = write(report, *file);
+	int closed = close_one(file);
+
+	if (r == 0)
+		r = closed;
+	if (r < 0)
+		snprintf(message.error, message.size, "--%s: writing '%s' failed: %s", option, path,
+			 strerror(-r));
+	return r;
+}
+
+int bench_files_write(struct bench_files *files, const struct bench_report *report, char *error,
+		      size_t error_size)
+{
+	const struct bench_options *options = report->setup->options;
+	struct message message = {error, error_size};
+	int json = write_one("json", options->json_path, &files->json, bench_report_write_json,
+			     report, message);
+	int html = write_one("html", options->html_path, &files->html, bench_report_write_html,
+			     report, message);
+
+	return html < 0 ? html : json;
+}
+
+void bench_files_close(struct bench_files *files)
+{
+	close_one(&files->json);
+	close_one(&files->html);
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * claims.h - has a worker's clients announced again when the bus has found a broker.
+ *
+ * Layer: conn. In the worker's thread. While the broker was away, others may have let in
+ * the same clients. */
+#pragma once
+
+#include "io/loop.h"
+#include "conn/conn_walk.h"
+
+struct claims {
+	struct timer timer;
+	struct loop_task task;
+	struct conn_walk walk;
+	uint64_t connects;  /* of the bus, when last looked at */
+	uint64_t within_ns; /* for all that this walk visits */
+	bool is_walking;
+};
+
+/* Goes on until the worker's loop ends. */
+void claims_start(struct worker *worker);

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * conn_admit.c - whether a client may come in: the limits, and who else is there under
+ * its name.
+ *
+ * A client that comes again while its older connection still holds a place - a fleet
+ * behind a router that was restarted, whose dead sockets fill the gateway - must not be
+ * kept out by itself. So if a place is missing, it inherits that of the connection which
+ * it replaces, unless one has become free meanwhile. That happens in one step under the directory's
+ * lock, with the replacement; the older one no longer gives back what it has lost, and no count is
+ * ever exceeded. */
+#include <errno.h>
+
+#include "conn/conn.h"
+
+/* What a connection takes of limits, and another can take over from it. */
+enum {
+	PLACE_ADDRESS = 1, /* of max_connections_per_ip: only from the same address */
+	PLACE_GATEWAY = 2, /* of max_connections */
+	PLACE_WORKER = 4,  /* of its worker: only within that */
+};
+
+/* --- the limits --- */
+
+static bool is_open_for_all(struct conn *conn)
+{
+	struct service *service = conn->worker->service;
+	uint64_t total = admission_current(service->admission);
+
+	if (__atomic_load_n(&service->is_draining, __ATOMIC_RELAXED))
+		conn_refuse(conn, REFUSAL_DRAINING, total, 0);
+	else if (!__atomic_load_n(&service->is_ready, __ATOMIC_ACQUIRE))
+		conn_refuse(conn, REFUSAL_STARTING, total, 0);
+	else if (conn->is_reserve)
+		conn_refuse_for_descriptors(conn);
+	else
+		return true;
+	return false;
+}
+
+/* Behind every client that goes, what its back end does not have yet stays; so no more come
+ * than can leave something. */
+static bool has_backend_room(struct conn *conn)
+{
+	const struct backend *backend = conn->route->backend;
+
+	if (backend->ops == NULL)
+		return true;
+	struct backend_pending pending = backend->ops->pending(backend);
+
+	if (pending.bytes < pending.max)
+		return true;
+	conn_refuse(conn, REFUSAL_BACKEND_PENDING, pending.bytes, pending.max);
+	return false;
+}
+
+/* False: memory is out. Else *out_missing has those that it did not get. */
+static bool take_places(struct conn *conn, uint8_t *out_missing)
+{
+	struct worker *worker = conn->worker;
+	struct address_limit *limit = worker->service->address_limit;
+	int r = limit == NULL ? 0 : address_limit_enter(limit, conn_client(conn));
+
+	if (r == -ENOMEM)
+		return false;
+	conn->has_address_place = limit != NULL && r == 0;
+	conn->has_place = admission_enter(worker->service->admission);
+	*out_missing = r < 0 ? PLACE_ADDRESS : 0;
+	if (!conn->has_place)
+		*out_missing |= PLACE_GATEWAY;
+	if (worker->stats.connections >= worker->service->worker_connections)
+		*out_missing |= PLACE_WORKER;
+	return true;
+}
+
+static void refuse_for_places(struct conn *conn, uint8_t missing)
+{
+	struct worker *worker = conn->worker;
+	struct service *service = worker->service;
+	uint64_t max = service->admission->max;
+
+	if (missing & PLACE_ADDRESS) {
+		max = address_limit_max(service->address_limit);
+		conn_refuse(conn, REFUSAL_MAX_CONNECTIONS_PER_IP, max, max);
+	} else if (missing & PLACE_WORKER) {
+		conn_refuse(conn, REFUSAL_NOFILE, worker->stats.connections,
+			    service->worker_connections);
+	} else {
+		conn_refuse(conn, service->full, max, max);
+	}
+}
+
+static bool take_from_rate(struct conn *conn)
+{
+	struct service *service = conn->worker->service;
+	uint64_t wait_ns;
+
+	if (accept_rate_take(&service->accept_rate, loop_now(conn->worker->loop), &wait_ns))
+		return true;
+	conn_refuse(conn, REFUSAL_ACCEPT_RATE, service->limits->accept_rate,
+		    service->limits->accept_rate);
+	return false;
+}
+
+void conn_leave(struct conn *conn)
+{
+	struct worker *worker = conn->worker;
+
+	if (conn->has_address_place)
+		address_limit_leave(worker->service->address_limit, conn_client(conn));
+	if (conn->has_place)
+		admission_leave(worker->service->admission);
+	if (conn->is_counted)
+		stat_sub(&worker->stats.connections, 1);
+	conn->has_address_place = false;
+	conn->has_place = false;
+	conn->is_counted = false;
+}
+
+/* --- the directory --- */
+
+struct claim {
+	const struct conn *conn;
+	uint8_t missing;
+};
+
+static bool may_inherit(const struct presence *older, void *arg)
+{
+	const struct claim *claim = arg;
+	struct worker *worker = claim->conn->worker;
+
+	if ((claim->missing & PLACE_WORKER) && older->mailbox != &worker->mailbox)
+		return false;
+	return (claim->missing & PLACE_ADDRESS) == 0 ||
+	       address_limit_is_same(worker->service->address_limit, &older->remote,
+				     conn_client(claim->conn));
+}
+
+/* Is one connected under its name that could leave it what is missing? It may be gone when
+ * it comes to that. */
+static bool has_older(struct claim *claim)
+{
+	const struct conn *conn = claim->conn;
+	struct presence *older = directory_find(conn->worker->service->directory,
+						conn->session.presence->route,
+						conn->session.presence->client_id);
+	bool is_there = older != NULL && may_inherit(older, claim);
+
+	presence_unref(&older);
+	return is_there;
+}
+
+static void evict_all(struct conn *conn, struct presence *list)
+{
+	struct presence *older;
+
+	if (list != NULL)
+		stat_add(&conn->worker->stats.takeovers, 1);
+	while ((older = directory_pop(&list)) != NULL)
+		presence_evict(&older);
+}
+
+static bool inherit(struct conn *conn, uint8_t missing)
+{
+	struct claim claim = {.conn = conn, .missing = missing};
+	struct directory_heir heir = {.places = missing, .may_inherit = may_inherit, .arg = &claim};
+	struct presence *older;
+
+	if (!directory_inherit(conn->worker->service->directory, conn->session.presence, &heir,
+			       &older)) {
+		refuse_for_places(conn, missing);
+		return false;
+	}
+	conn->has_place = true;
+	conn->has_address_place = conn->worker->service->address_limit != NULL;
+	evict_all(conn, older);
+	return true;
+}
+
+static bool enter(struct conn *conn, enum directory_policy policy)
+{
+	struct presence *older;
+	bool is_in = directory_enter(conn->worker->service->directory, conn->session.presence,
+				     policy, &older);
+
+	if (is_in) {
+		evict_all(conn, older);
+		return true;
+	}
+	presence_unref(&older);
+	conn_conflict(conn);
+	return false;
+}
+
+void conn_depart(struct conn *conn)
+{
+	struct presence *presence = conn->has_presence ? conn->session.presence : NULL;
+
+	conn_uplink_close(conn, 0);
+	if (presence == NULL || presence_session(presence) == NULL)
+		return;
+	fleet_client_leave(&conn->session);
+	presence_detach(presence);
+	uint8_t lost = directory_leave(conn->worker->service->directory, presence);
+
+	if (lost & PLACE_ADDRESS)
+		conn->has_address_place = false;
+	if (lost & PLACE_GATEWAY)
+		conn->has_place = false;
+}
+
+/* --- all together --- */
+
+/* The rate comes last of the limits: whoever finds no place anyway takes nothing of it. */
+static bool take_limits(struct conn *conn, struct conn_claim *claim)
+{
+	struct claim older = {.conn = conn};
+
+	if (claim->policy == DIRECTORY_OLDEST && has_older(&older)) {
+		conn_conflict(conn);
+		return false;
+	}
+	if (!take_places(conn, &claim->missing)) {
+		conn_refuse(conn, REFUSAL_MEMORY, 0, 0);
+		return false;
+	}
+	older.missing = claim->missing;
+	if (claim->missing != 0 && (claim->policy != DIRECTORY_NEWEST || !has_older(&older))) {
+		refuse_for_places(conn, claim->missing);
+		return false;
+	}
+	return take_from_rate(conn);
+}
+
+bool conn_reserve(struct conn *conn, struct conn_claim *claim)
+{
+	if (!is_open_for_all(conn) || !has_backend_room(conn))
+		return false;
+	if (!take_limits(conn, claim)) {
+		conn_leave(conn);
+		return false;
+	}
+	conn->is_counted = true;
+	stat_add(&conn->worker->stats.connections, 1);
+	return true;
+}
+
+/* While the back end decided, places may have become free, also that of the older one. */
+static uint8_t take_missing(struct conn *conn, uint8_t missing)
+{
+	struct worker *worker = conn->worker;
+
+	if ((missing & PLACE_ADDRESS) &&
+	    address_limit_enter(worker->service->address_limit, conn_client(conn)) == 0) {
+		conn->has_address_place = true;
+		missing &= (uint8_t)~PLACE_ADDRESS;
+	}
+	if ((missing & PLACE_GATEWAY) && admission_enter(worker->service->admission)) {
+		conn->has_place = true;
+		missing &= (uint8_t)~PLACE_GATEWAY;
+	}
+	/* It counts there itself by now. */
+	if (worker->stats.connections <= worker->service->worker_connections)
+		missing &= (uint8_t)~PLACE_WORKER;
+	return missing;
+}
+
+/* The directory comes behind all: whoever is in it is in. */
+bool conn_enter(struct conn *conn, const struct conn_claim *claim)
+{
+	uint8_t missing = claim->missing == 0 ? 0 : take_missing(conn, claim->missing);
+	bool is_in = missing == 0 ? enter(conn, claim->policy) : inherit(conn, missing);
+
+	if (!is_in) {
+		conn_leave(conn);
+		return false;
+	}
+	if (fleet_client_enter(&conn->worker->home, &conn->session) < 0) {
+		conn_depart(conn);
+		conn_leave(conn);
+		conn_refuse(conn, REFUSAL_MEMORY, 0, 0);
+		return false;
+	}
+	stat_add(&conn->worker->stats.connections_accepted, 1);
+	if (conn->session.client != NULL)
+		takeover_enter(conn->session.client, claim->policy);
+	return true;
+}

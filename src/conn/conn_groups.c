@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * conn_groups.c - groups that the back end puts a client in as it lets it in. */
+#include <stdio.h>
+
+#include "fleet/client.h"
+#include "proto/http_text.h"
+#include "conn/conn.h"
+
+/* Takes the next name off a list with commas; false at its end. Empty ones are left out. */
+static bool name_next(struct slice *list, struct slice *out_name)
+{
+	struct slice item;
+
+	while (http_list_next(list, &item))
+		if (item.len > 0) {
+			*out_name = item;
+			return true;
+		}
+	return false;
+}
+
+bool conn_groups_check(const struct conn *conn, struct slice list, char *out_problem, size_t size)
+{
+	uint64_t max = conn->worker->service->limits->max_groups_per_client, count = 0;
+	struct slice name;
+
+	while (name_next(&list, &name)) {
+		if (!group_name_is_good(name)) {
+			snprintf(out_problem, size,
+				 "'%.*s' in Gatehouse-Groups is no name of a group; "
+				 "allowed: " GROUP_NAME_ALLOWED,
+				 (int)MIN(name.len, (size_t)GROUP_NAME_MAX), name.data);
+			return false;
+		}
+		if (++count > max) {
+			snprintf(out_problem, size,
+				 "Gatehouse-Groups names more groups than "
+				 "server.max_groups_per_client allows: %llu",
+				 (unsigned long long)max);
+			return false;
+		}
+	}
+	return true;
+}
+
+static enum group_result join_all(struct conn *conn, struct slice list)
+{
+	struct client *client = client_of(&conn->worker->home, &conn->session);
+	enum group_result result = client == NULL ? GROUP_NO_MEMORY : GROUP_JOINED;
+	char text[GROUP_NAME_MAX + 1];
+	struct slice name;
+
+	while (result <= GROUP_ALREADY && name_next(&list, &name)) {
+		memcpy(text, name.data, name.len);
+		text[name.len] = 0;
+		result = group_join(client, text);
+	}
+	return result;
+}
+
+bool conn_groups_join(struct conn *conn, struct slice list)
+{
+	enum group_result result = list.len == 0 ? GROUP_JOINED : join_all(conn, list);
+
+	if (result <= GROUP_ALREADY)
+		return true;
+	conn_depart(conn);
+	conn_leave(conn);
+	if (result == GROUP_NO_MEMORY)
+		conn_refuse(conn, REFUSAL_MEMORY, 0, 0);
+	else
+		conn_reject(conn, 503,
+			    "The gateway has as many groups as server.max_groups allows, and the "
+			    "back end put the client in one more.");
+	return false;
+}

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * conn_http.c - the request: read, answered, refused or upgraded. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "proto/forwarded.h"
+#include "proto/proxy_header.h"
+#include "conn/conn.h"
+
+/* Of a head that came in pieces, and of the frames that a client may send right behind
+ * it: the head itself has its own, smaller limit. */
+#define PIPELINED_MAX 262144
+
+/* --- ordinary requests --- */
+
+/* What a proxy on this machine passes on comes from loopback too. */
+static bool is_local(const struct conn *conn, const struct http_head *head, const uint8_t *data)
+{
+	return net_ip_is_loopback(conn_client(conn)) && !conn->is_proxied &&
+	       !http_has_field(head, data, "Forwarded") &&
+	       !http_has_field(head, data, "X-Forwarded-For") && !http_has_field(head, data, "Via");
+}
+
+struct http_request conn_http_ask(struct conn *conn, const struct http_head *head,
+				  const uint8_t *data)
+{
+	return (struct http_request){
+		.method = http_method(head, data),
+		.path = http_path(head, data),
+		.query = http_query(head, data),
+		.head = head,
+		.data = data,
+		.conn = conn,
+		.is_local = is_local(conn, head, data),
+	};
+}
+
+static bool has_body(const struct conn_request *request)
+{
+	return request->rest_len > 0 ||
+	       http_has_field(request->head, request->data, "Content-Length") ||
+	       http_has_field(request->head, request->data, "Transfer-Encoding");
+}
+
+static bool is_route_path(const struct conn *conn, struct slice path)
+{
+	struct route_match match = {0};
+
+	if (conn->worker->service->routes == NULL)
+		return false;
+	enum route_result r = route_table_match(conn->worker->service->routes, path, &match);
+
+	if (r == ROUTE_FOUND)
+		free(match.client_id);
+	return r != ROUTE_NONE;
+}
+
+/* What the gateway answers itself comes before any route: /health is health, also with
+ * a route /{client_id}. */
+static void serve_http(struct conn *conn, const struct conn_request *request)
+{
+	const struct http_handler *handler = &conn->worker->service->handler;
+	struct http_request ask = conn_http_ask(conn, request->head, request->data);
+	struct http_reply reply = {0};
+	bool is_answered = handler->answer(handler->arg, &ask, &reply);
+
+	if (conn->state != CONN_HEAD) {
+		buf_finish(&reply.body); /* taken: the answer comes later */
+		return;
+	}
+	if (is_answered) {
+		stat_add(&conn->worker->stats.http_requests, 1);
+		conn_answer(conn, &reply, has_body(request));
+		return;
+	}
+	buf_finish(&reply.body);
+	if (is_route_path(conn, ask.path))
+		conn_reject(conn, 426, "This path speaks WebSocket: ask for an upgrade.");
+	else if (conn->worker->service->routes != NULL && !http_request_is_read(&ask))
+		conn_reject(conn, 405, "Only GET and HEAD are served here.");
+	else
+		conn_reject(conn, 404, "There is nothing at this path.");
+}
+
+/* --- whom a proxy in front speaks for --- */
+
+static void client_set(struct conn *conn, const struct net_ip *ip, uint16_t port)
+{
+	if (net_ip_equals(&conn->client, ip))
+		return;
+	conn->is_proxied = true;
+	conn->client = *ip;
+	conn->client_port = port;
+}
+
+static void believe_forwarded(struct conn *conn, const struct conn_request *request)
+{
+	const struct config_prefixes *proxies = &conn->worker->service->limits->trusted_proxies;
+
+	if (!conn_client_is_trusted(conn))
+		return;
+	struct net_ip ip = forwarded_client(request->head, request->data, &conn->client,
+					    proxies->items, proxies->count);
+
+	client_set(conn, &ip, 0);
+}
+
+/* What a trusted proxy may send before the request. HTTP_OK: *out_used bytes of it, or
+ * none, and the request follows. */
+static enum http_result proxy_header_take(struct conn *conn, const uint8_t *data, size_t len,
+					  size_t *out_used)
+{
+	struct proxy_header header;
+	const char *error;
+	char detail[256];
+
+	*out_used = 0;
+	switch (proxy_header_parse(data, len, &header, out_used, &error)) {
+	case PROXY_MORE:
+		return HTTP_MORE;
+	case PROXY_BAD:
+		snprintf(detail, sizeof(detail), "The PROXY header %s.", error);
+		conn_reject(conn, 400, detail);
+		return HTTP_BAD;
+	case PROXY_OK:
+		if (header.has_source) {
+			struct net_ip ip = net_ip_of(&header.source);
+
+			client_set(conn, &ip, net_addr_port(&header.source));
+		}
+		break;
+	case PROXY_ABSENT:
+		break;
+	}
+	conn->may_have_proxy = false;
+	return HTTP_OK;
+}
+
+/* Bytes that are no request, but would be good ones from a trusted proxy. */
+static bool is_untrusted_proxy(const uint8_t *data, size_t len)
+{
+	struct proxy_header header;
+	const char *error;
+	size_t used;
+
+	return proxy_header_parse(data, len, &header, &used, &error) == PROXY_OK;
+}
+
+/* --- requests --- */
+
+static void on_request(struct conn *conn, const struct conn_request *request)
+{
+	struct ws_upgrade wanted;
+	struct http_error error;
+
+	conn->is_head = slice_equals(http_method(request->head, request->data),
+				     SLICE_LITERAL("HEAD"));
+	switch (ws_upgrade_check(request->head, request->data, &wanted, &error)) {
+	case WS_UPGRADE_ERROR:
+		conn_reject(conn, error.status, error.detail);
+		return;
+	case WS_UPGRADE_NONE:
+		if (!conn_later_begin(conn, request))
+			serve_http(conn, request);
+		return;
+	case WS_UPGRADE_OK:
+		believe_forwarded(conn, request);
+		conn_upgrade(conn, request, &wanted);
+		return;
+	}
+}
+
+/* --- bytes --- */
+
+static const struct http_limits *limits = &http_limits_default;
+
+static void take_rest_of_head(struct conn *conn, const uint8_t *data, size_t len)
+{
+	struct head_rx *rx = pool_get(&conn->worker->heads);
+
+	if (rx == NULL) {
+		tcp_close(&conn->tcp);
+		return;
+	}
+	*rx = (struct head_rx){.head = conn->worker->head};
+	stat_add(&conn->worker->stats.partial, 1);
+	conn->head = rx;
+	if (buf_append(&rx->bytes, data, len, PIPELINED_MAX) < 0)
+		tcp_close(&conn->tcp);
+}
+
+static void release_head(struct worker *worker, struct head_rx *rx)
+{
+	if (rx == NULL)
+		return;
+	stat_sub(&worker->stats.partial, 1);
+	buf_finish(&rx->bytes);
+	pool_put(&worker->heads, rx);
+}
+
+void conn_http_release(struct conn *conn)
+{
+	release_head(conn->worker, conn->head);
+	conn->head = NULL;
+}
+
+static void reject_head(struct conn *conn, const struct http_error *error, const uint8_t *data,
+			size_t len)
+{
+	if (is_untrusted_proxy(data, len))
+		conn_reject(conn, 400,
+			    "This is a PROXY protocol header, but its sender is not in "
+			    "server.trusted_proxies.");
+	else
+		conn_reject(conn, error->status, error->detail);
+}
+
+/* Parses what is there. A good request is handled while `data` lives, whoever owns it.
+ * *out_skipped bytes of a PROXY header are dealt with: the head's bytes begin behind. */
+static enum http_result parse(struct conn *conn, struct http_head *head, uint8_t *data, size_t len,
+			      size_t *out_skipped)
+{
+	size_t used;
+	struct http_error error;
+
+	*out_skipped = 0;
+	if (conn->may_have_proxy) {
+		enum http_result r = proxy_header_take(conn, data, len, out_skipped);
+
+		if (r != HTTP_OK)
+			return r;
+		data += *out_skipped;
+		len -= *out_skipped;
+	}
+	enum http_result r = http_head_parse(head, limits, data, len, &used, &error);
+
+	if (r == HTTP_BAD)
+		reject_head(conn, &error, data, len);
+	if (r == HTTP_OK)
+		on_request(conn, &(struct conn_request){head, data, data + used, len - used});
+	return r;
+}
+
+void conn_http_recv(struct conn *conn, uint8_t *data, size_t len)
+{
+	struct worker *worker = conn->worker;
+	struct head_rx *rx = conn->head;
+	size_t skipped;
+
+	if (rx == NULL) {
+		http_head_init(&worker->head, HTTP_REQUEST);
+		if (parse(conn, &worker->head, data, len, &skipped) == HTTP_MORE)
+			take_rest_of_head(conn, data + skipped, len - skipped);
+		return;
+	}
+	if (buf_append(&rx->bytes, data, len, PIPELINED_MAX) < 0) {
+		tcp_close(&conn->tcp);
+		return;
+	}
+	/* The same place holds the frames once the connection is upgraded. */
+	conn->head = NULL;
+	if (parse(conn, &rx->head, rx->bytes.data, rx->bytes.len, &skipped) == HTTP_MORE) {
+		buf_consume(&rx->bytes, skipped);
+		conn->head = rx;
+	} else {
+		release_head(worker, rx);
+	}
+}
+
+void conn_http_drain(struct conn *conn)
+{
+	conn_http_release(conn);
+	conn_refuse(conn, REFUSAL_DRAINING, conn->worker->stats.connections, 0);
+}
+
+void conn_http_timeout(struct conn *conn)
+{
+	bool has_head = conn->head != NULL;
+
+	stat_add(&conn->worker->stats.handshake_timeouts, 1);
+	conn_http_release(conn);
+	if (conn->is_reserve)
+		conn_refuse_for_descriptors(conn);
+	else if (!has_head)
+		tcp_close(&conn->tcp);
+	else
+		conn_reject(conn, 408,
+			    "The request was not complete within server.handshake_timeout.");
+}

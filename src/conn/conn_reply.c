@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * conn_reply.c - answers that are no upgrade: refusals above all. */
+#include "conn/conn.h"
+
+/* Retry-After is spread over so many seconds, so that the refused do not come back
+ * all at once. */
+#define RETRY_AFTER_MIN_S 5
+#define RETRY_AFTER_MAX_S 15
+
+/* If the client may have sent more than we have read, closing at once would send a
+ * reset that can destroy the answer on its way. */
+void conn_answer(struct conn *conn, struct http_reply *reply, bool may_have_rest)
+{
+	struct buf head = {0};
+	int r = http_reply_head(reply, &head);
+
+	if (r == 0)
+		r = tcp_write(&conn->tcp, head.data, head.len);
+	if (r == 0 && !conn->is_head && reply->body.len > 0)
+		r = tcp_write(&conn->tcp, reply->body.data, reply->body.len);
+	buf_finish(&head);
+	buf_finish(&reply->body);
+	if (r < 0)
+		tcp_close(&conn->tcp);
+	else if (may_have_rest)
+		conn_linger(conn);
+	else
+		conn_flush_and_close(conn);
+}
+
+void conn_reject(struct conn *conn, unsigned status, const char *detail)
+{
+	struct service *service = conn->worker->service;
+	struct http_reply reply = {0};
+	char client[CONN_CLIENT_TEXT_MAX];
+	uint64_t suppressed;
+
+	stat_add(&conn->worker->stats.handshakes_rejected, 1);
+	if (log_gate_pass(&service->rejection_gate, loop_now(conn->worker->loop), &suppressed))
+		log_info("request rejected", F_UINT("status", status), F_TEXT("detail", detail),
+			 F_TEXT("client", conn_client_text(conn, client)),
+			 F_UINT("suppressed", suppressed));
+	if (status == 426) {
+		/* RFC 9110, 15.5.22; RFC 6455, 4.2.2. */
+		http_reply_header(&reply, "Upgrade: websocket");
+		http_reply_header(&reply, "Sec-WebSocket-Version: 13");
+	}
+	if (status == 405)
+		http_reply_header(&reply, "Allow: GET, HEAD");
+	http_reply_problem(&reply, status, detail);
+	conn_answer(conn, &reply, true);
+}
+
+void conn_conflict(struct conn *conn)
+{
+	struct service *service = conn->worker->service;
+	const struct presence *presence = conn->session.presence;
+	struct http_reply reply = {0};
+	char client[CONN_CLIENT_TEXT_MAX];
+	uint64_t suppressed;
+
+	stat_add(&conn->worker->stats.handshakes_rejected, 1);
+	stat_add(&conn->worker->stats.conflicts, 1);
+	if (log_gate_pass(&service->conflict_gate, loop_now(conn->worker->loop), &suppressed))
+		log_info("client is connected already", F_TEXT("route", presence->route),
+			 F_TEXT("client_id", presence->client_id),
+			 F_TEXT("client", conn_client_text(conn, client)),
+			 F_UINT("suppressed", suppressed));
+	http_reply_conflict(&reply, presence->route, presence->client_id);
+	conn_answer(conn, &reply, true);
+}
+
+void conn_refuse(struct conn *conn, enum refusal refusal, uint64_t current, uint64_t max)
+{
+	struct worker *worker = conn->worker;
+	const struct refusal_entry *entry = &refusal_table[refusal];
+	struct http_reply reply = {0};
+	char client[CONN_CLIENT_TEXT_MAX];
+	uint64_t suppressed;
+
+	stat_add(&worker->stats.connections_refused[refusal], 1);
+	if (log_gate_pass(&worker->service->refusal_gates[refusal], loop_now(worker->loop),
+			  &suppressed))
+		log_warn("connection refused", F_TEXT("limit", entry->label),
+			 F_UINT("current", current), F_UINT("max", max),
+			 F_TEXT("client", conn_client_text(conn, client)),
+			 F_TEXT("remedy", entry->remedy), F_UINT("suppressed", suppressed));
+	http_reply_limit(&reply, &(struct limit_refusal){
+					 .limit = entry->label,
+					 .title = entry->title,
+					 .remedy = entry->remedy,
+					 .node = worker->service->node,
+					 .current = current,
+					 .max = max,
+					 .status = entry->status,
+					 .retry_after_s = RETRY_AFTER_MIN_S +
+							  random_u32(&worker->random) %
+								  (RETRY_AFTER_MAX_S -
+								   RETRY_AFTER_MIN_S + 1),
+				 });
+	conn_answer(conn, &reply, false);
+}
+
+/* Counted in descriptors: those that hold no connection are in handshakes. */
+void conn_refuse_for_descriptors(struct conn *conn)
+{
+	uint64_t nofile = conn->worker->service->nofile;
+
+	conn_refuse(conn, REFUSAL_NOFILE, nofile, nofile);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * stats.h - what a worker counts, and how others read it.
+ *
+ * Layer: conn. Each worker has its own struct stats, which only its thread writes;
+ * any thread may read it. All fields are relaxed atomics: a sum over workers is a
+ * moment's picture, not a transaction. */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/counter.h"
+#include "base/durations.h"
+#include "conn/close_table.h"
+#include "conn/refusal_table.h"
+
+struct stats {
+	/* gauges */
+	uint64_t connections; /* WebSocket connections: from the 101 to the end of the socket */
+	uint64_t sockets;     /* all accepted sockets, those in handshakes included */
+	uint64_t stalled;     /* connections that are not read because their queue is full */
+	uint64_t partial;     /* connections with a message or a head under way */
+	/* counters */
+	uint64_t sockets_accepted;
+	uint64_t connections_accepted;
+	uint64_t accept_errors;
+	uint64_t connections_refused[REFUSAL_COUNT];
+	uint64_t connections_closed[CLOSE_REASON_COUNT];
+	uint64_t http_requests;       /* answered without an upgrade */
+	uint64_t handshakes_rejected; /* with a status of 4xx or 5xx that is no limit's */
+	uint64_t handshake_timeouts;
+	uint64_t takeovers; /* connections that replaced an older one of their client */
+	uint64_t conflicts; /* refused because their client is connected; among the rejected */
+	uint64_t messages_received;
+	uint64_t messages_sent;
+	uint64_t fan_out_delivered; /* of the messages sent: to each of many */
+	uint64_t fan_out_cut;
+	uint64_t fan_out_refused; /* of the bus, and no good ones */
+	uint64_t received_bytes;  /* on WebSocket connections, frame heads included */
+	uint64_t sent_bytes;
+	uint64_t pings_sent;
+	uint64_t stalls;
+	struct durations handshakes; /* in buckets of durations_short_us */
+};
+
+/* For the owning thread: no lock prefix, since nobody else writes. */
+static inline void stat_add(uint64_t *counter, uint64_t count)
+{
+	counter_set(counter, counter_read(counter) + count);
+}
+
+static inline void stat_sub(uint64_t *gauge, uint64_t count)
+{
+	stat_add(gauge, -count);
+}
+
+/* Adds every field of `from` to `into`, which is the caller's own. */
+void stats_merge(struct stats *into, const struct stats *from);

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * command_client.c - inspect, send and close. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/net_ip.h"
+#include "base/units.h"
+#include "fleet/client.h"
+#include "fleet/command/command.h"
+#include "fleet/fleet.h"
+#include "fleet/message.h"
+#include "fleet/rpc/rpc_gate.h"
+#include "proto/ws_close.h"
+
+/* A close frame has room for 125 bytes, two of which are the code. */
+#define REASON_MAX 123
+
+json_t *command_client_json(const struct presence *presence)
+{
+	char at[CLOCK_TEXT_MAX], ip[NET_IP_TEXT_MAX];
+
+	clock_wall_format(presence->connected_at_ms * NS_PER_MS, at);
+	net_ip_format(&presence->remote, ip, sizeof(ip));
+	return json_pack("{s:s, s:s, s:I, s:I, s:s, s:s?, s:{s:s, s:i}}", "route", presence->route,
+			 "client_id", presence->client_id, "connection_id",
+			 (json_int_t)presence->connection_id, "generation",
+			 (json_int_t)presence->generation, "connected_at", at, "subprotocol",
+			 presence->subprotocol, "remote", "address", ip, "port",
+			 (int)presence->remote_port);
+}
+
+/* --- inspect --- */
+
+static void inspect_run(struct command *command, struct session *session)
+{
+	const struct presence *presence = session->presence;
+	uint64_t now_ms = clock_wall_ns() / NS_PER_MS;
+	uint64_t since_ms = now_ms > presence->connected_at_ms ? now_ms - presence->connected_at_ms
+							       : 0;
+	json_t *body = command_client_json(presence);
+
+	if (body != NULL) {
+		json_object_set_new(body, "node", json_string(command->fleet->node));
+		json_object_set_new(body, "connected_seconds",
+				    json_integer((json_int_t)(since_ms / 1000)));
+		json_object_set_new(body, "queued_bytes",
+				    json_integer((json_int_t)session_queued(session)));
+		json_object_set_new(body, "groups", groups_of_session(session));
+	}
+	command_done(command, 200, body);
+}
+
+const struct command_kind command_inspect = {
+	.name = "inspect",
+	.members = "",
+	.example = "{}",
+	.run = inspect_run,
+};
+
+/* --- send --- */
+
+bool command_read_message(struct command *command, const struct message *message)
+{
+	struct message *sent = command_args(command);
+	struct message_fault fault;
+
+	*sent = *message;
+	if (message_check(command->fleet->config, message, &fault))
+		return true;
+	command_problem(command, &fault.problem);
+	return false;
+}
+
+static void send_slow(struct command *command, size_t queued)
+{
+	char seen[32], allowed[32];
+
+	snprintf(seen, sizeof(seen), "%zu", queued);
+	command_problem(
+		command,
+		&(struct problem){
+			.status = 409,
+			.reason = "slow_reader",
+			.detail = "The message was not sent: with it more than "
+				  "server.send_queue_max bytes would wait for this client. As a "
+				  "slow reader it was closed.",
+			.seen = slice_from_text(seen),
+			.allowed = units_format_size(command->fleet->config->server.send_queue_max,
+						     allowed, sizeof(allowed)),
+		});
+}
+
+static json_t *sent_json(const struct presence *presence, const struct message *message)
+{
+	return json_pack("{s:s, s:s, s:s, s:I, s:s, s:I}", "result", "delivered", "route",
+			 presence->route, "client_id", presence->client_id, "connection_id",
+			 (json_int_t)presence->connection_id, "type",
+			 message->is_text ? "text" : "binary", "bytes",
+			 (json_int_t)message->bytes.len);
+}
+
+static void send_refuse(struct command *command)
+{
+	command_problem(
+		command,
+		&(struct problem){
+			.status = 409,
+			.reason = "use_call",
+			.detail = "The message is a call, and on this route the gateway makes "
+				  "those, so that their answers find back. Ask it for one.",
+			.allowed = "the command 'call'; any other message",
+		});
+}
+
+static void send_run(struct command *command, struct session *session)
+{
+	const struct message *message = command_args(command);
+	const struct presence *presence = session->presence;
+	size_t queued = session_queued(session);
+
+	switch (rpc_gate_down(command->fleet, session, message, session_push)) {
+	case 0:
+		command_done(command, 200, sent_json(presence, message));
+		break;
+	case -EPIPE:
+		command_not_connected(command, slice_from_text(presence->client_id));
+		break;
+	case -ENOBUFS:
+		send_slow(command, queued);
+		break;
+	case -EPERM:
+		send_refuse(command);
+		break;
+	default:
+		command_done(command, 503, NULL);
+		break;
+	}
+}
+
+const struct command_kind command_send = {
+	.name = "send",
+	.args_size = sizeof(struct message),
+	.run = send_run,
+};
+
+/* --- close --- */
+
+struct close_args {
+	uint16_t code;
+	const char *reason; /* in the command's JSON */
+};
+
+/* 1010 is for clients to send (RFC 6455, 7.4.1). */
+static bool may_send_code(json_int_t code)
+{
+	return code > 0 && code <= UINT16_MAX && code != WS_CLOSE_MISSING_EXTENSION &&
+	       ws_close_code_is_valid((uint16_t)code);
+}
+
+static bool code_read(struct command *command, const json_t *code, uint16_t *out_code)
+{
+	char seen[32] = "not an integer";
+
+	if (code == NULL)
+		return true;
+	if (json_is_integer(code))
+		snprintf(seen, sizeof(seen), "%" JSON_INTEGER_FORMAT, json_integer_value(code));
+	if (json_is_integer(code) && may_send_code(json_integer_value(code))) {
+		*out_code = (uint16_t)json_integer_value(code);
+		return true;
+	}
+	command_problem(command, &(struct problem){
+					 .status = 400,
+					 .reason = "close_code",
+					 .detail = "'code' is no code that a server may send.",
+					 .seen = slice_from_text(seen),
+					 .allowed = "1000..1003, 1007..1009, 1011..1014, "
+						    "3000..4999",
+				 });
+	return false;
+}
+
+static bool reason_read(struct command *command, const json_t *reason, const char **out_reason)
+{
+	const char *text = json_string_value(reason);
+
+	if (reason == NULL)
+		return true;
+	if (text != NULL && strlen(text) <= REASON_MAX) {
+		*out_reason = text;
+		return true;
+	}
+	command_problem(command,
+			&(struct problem){
+				.status = 400,
+				.reason = "close_reason",
+				.detail = "'reason' is not a string that fits into a close frame.",
+				.seen = slice_from_text(text == NULL ? "not a string" : text),
+				.allowed = "a string of at most 123 bytes",
+			});
+	return false;
+}
+
+static bool close_parse(struct command *command, const json_t *members)
+{
+	struct close_args *args = command_args(command);
+
+	*args = (struct close_args){.code = WS_CLOSE_NORMAL, .reason = ""};
+	return code_read(command, json_object_get(members, "code"), &args->code) &&
+	       reason_read(command, json_object_get(members, "reason"), &args->reason);
+}
+
+static void close_run(struct command *command, struct session *session)
+{
+	const struct close_args *args = command_args(command);
+	const struct presence *presence = session->presence;
+
+	if (session_close(session, args->code, args->reason) < 0)
+		command_not_connected(command, slice_from_text(presence->client_id));
+	else
+		command_done(command, 200,
+			     json_pack("{s:s, s:s, s:s, s:I, s:i, s:s}", "result", "closing",
+				       "route", presence->route, "client_id", presence->client_id,
+				       "connection_id", (json_int_t)presence->connection_id, "code",
+				       (int)args->code, "reason", args->reason));
+}
+
+const struct command_kind command_close = {
+	.name = "close",
+	.members = "code, reason",
+	.example = "{\"code\": 1000, \"reason\": \"text\"}, both optional",
+	.args_size = sizeof(struct close_args),
+	.parse = close_parse,
+	.run = close_run,
+};

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "http/http_reply.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "proto/http_status.h"
+
+#define HTTP_HEAD_MAX 2048
+
+bool http_request_is_read(const struct http_request *request)
+{
+	return slice_equals(request->method, SLICE_LITERAL("GET")) ||
+	       slice_equals(request->method, SLICE_LITERAL("HEAD"));
+}
+
+void http_reply_header(struct http_reply *reply, const char *format, ...)
+{
+	size_t used = strlen(reply->headers);
+	va_list args;
+
+	va_start(args, format);
+	int len = vsnprintf(reply->headers + used, sizeof(reply->headers) - used, format, args);
+	va_end(args);
+	CHECK(len >= 0 && used + (size_t)len + 2 < sizeof(reply->headers));
+	memcpy(reply->headers + used + len, "\r\n", 3);
+}
+
+/* Takes the reference of `problem`. Without memory the answer goes without a body. */
+static void set_problem(struct http_reply *reply, unsigned status, json_t *problem)
+{
+	char *text = problem == NULL ? NULL : json_dumps(problem, JSON_COMPACT);
+
+	json_decref(problem);
+	reply->status = status;
+	buf_finish(&reply->body);
+	if (text != NULL && buf_append(&reply->body, text, strlen(text), HTTP_BODY_MAX) == 0 &&
+	    buf_append(&reply->body, "\n", 1, HTTP_BODY_MAX) == 0)
+		reply->content_type = "application/problem+json";
+	free(text);
+}
+
+void http_reply_problem_about(struct http_reply *reply, const struct problem *problem)
+{
+	set_problem(reply, problem->status, problem_json(problem));
+}
+
+void http_reply_problem(struct http_reply *reply, unsigned status, const char *detail)
+{
+	http_reply_problem_about(reply, &(struct problem){.status = status, .detail = detail});
+}
+
+void http_reply_method(struct http_reply *reply, struct slice seen, const char *allow)
+{
+	http_reply_header(reply, "Allow: %s", allow);
+	http_reply_problem_about(reply, &(struct problem){
+						.status = 405,
+						.detail = "This method is not served here.",
+						.reason = "method",
+						.seen = seen,
+						.allowed = allow,
+					});
+}
+
+void http_reply_conflict(struct http_reply *reply, const char *route, const char *client_id)
+{
+	set_problem(reply, 409,
+		    json_pack("{s:s, s:s, s:i, s:s, s:s, s:s}", "type", "about:blank", "title",
+			      http_status_text(409), "status", 409, "detail",
+			      "This client is connected already, and its route keeps the oldest "
+			      "connection (takeover: oldest).",
+			      "route", route, "client_id", client_id));
+}
+
+void http_reply_limit(struct http_reply *reply, const struct limit_refusal *refusal)
+{
+	char detail[512];
+
+	snprintf(detail, sizeof(detail),
+		 "%s: the limit '%s' is %" PRIu64 ", and %" PRIu64 " are in use. Remedy: %s.",
+		 refusal->title, refusal->limit, refusal->max, refusal->current, refusal->remedy);
+	http_reply_header(reply, "Retry-After: %u", refusal->retry_after_s);
+	http_reply_header(reply, "Gatehouse-Limit: %s; current=%" PRIu64 "; max=%" PRIu64,
+			  refusal->limit, refusal->current, refusal->max);
+	set_problem(reply, refusal->status,
+		    json_pack("{s:s, s:s, s:i, s:s, s:s, s:I, s:I, s:s}", "type", "about:blank",
+			      "title", refusal->title, "status", (int)refusal->status, "detail",
+			      detail, "limit", refusal->limit, "current",
+			      (json_int_t)refusal->current, "max", (json_int_t)refusal->max, "node",
+			      refusal->node));
+}
+
+int http_reply_head(const struct http_reply *reply, struct buf *out)
+{
+	int r = buf_printf(out, HTTP_HEAD_MAX, "HTTP/1.1 %u %s\r\n", reply->status,
+			   http_status_text(reply->status));
+
+	if (r == 0 && reply->content_type != NULL)
+		r = buf_printf(out, HTTP_HEAD_MAX, "Content-Type: %s\r\n", reply->content_type);
+	if (r == 0)
+		r = buf_printf(
+			out, HTTP_HEAD_MAX,
+			"Content-Length: %zu\r\nCache-Control: no-store\r\n"
+			"Connection: %s\r\n%s\r\n",
+			reply->body.len,
+			/* Upgrade in its own header needs to be named here (RFC 9110, 7.8). */
+			reply->status == 426 ? "Upgrade, close" : "close", reply->headers);
+	return r;
+}
