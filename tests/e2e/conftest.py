@@ -1,31 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The `gateway` fixture: the real binary, with a configuration that the test writes,
-on ports that are free, with each engine of the loop.
+"""The `gateway` fixture: the real binary with each engine of the loop. What it and the tests are made of
+lies in kit/; no test file imports another."""
 
-GATEHOUSE_BIN names the binary (default: build/dev/gatehouse)."""
-
-import contextlib
-import http.client
-import json
-import os
-import pathlib
-import re
-import signal
-import subprocess
 import zlib
 
 import pytest
 
-import natsraw
-import wsraw
+pytest.register_assert_rewrite("kit")
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-BINARY = pathlib.Path(os.environ.get("GATEHOUSE_BIN", ROOT / "build" / "dev" / "gatehouse"))
-ENGINES = ("epoll", "io_uring")
-FAULTS = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|check failed:")
-SAMPLE = re.compile(r'^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)$')
-LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
-LOG_FIELD = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\S+)')
+from kit import natsraw  # noqa: E402
+from kit.gateway import ENGINES, FAULTS, Gateway, base_config, is_sanitized  # noqa: E402
+from kit.netns import hosts, names  # noqa: E402, F401  fixtures
 
 
 def pytest_addoption(parser):
@@ -51,159 +36,6 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "tsan: runs under the thread sanitizer too")
 
 
-def to_yaml(config: dict) -> str:
-    """Sections of scalars, and lists of mappings: all that our file knows."""
-    lines = []
-    for section, body in config.items():
-        lines.append(f"{section}:")
-        for item in body if isinstance(body, list) else [body]:
-            mark = "  - " if isinstance(body, list) else "  "
-            for key, value in item.items():
-                lines.append(f"{mark}{key}: {scalar(value)}")
-                mark = "    " if isinstance(body, list) else "  "
-    return "\n".join(lines) + "\n"
-
-
-def scalar(value) -> str:
-    if isinstance(value, list):
-        return "[" + ", ".join(scalar(item) for item in value) + "]"
-    return str(value)
-
-
-def log_fields(line: str) -> dict[str, str]:
-    return {name: json.loads(value) if value.startswith('"') else value
-            for name, value in LOG_FIELD.findall(line)}
-
-
-def address_of(text: str) -> tuple[str, int]:
-    host, port = text.rsplit(":", 1)
-    return host.strip("[]"), int(port)
-
-
-class Gateway:
-    """A running gateway. Made by the `gateway` fixture."""
-
-    def __init__(self, directory: pathlib.Path, config: dict, *, env: dict | None = None,
-                 arguments: tuple[str, ...] = (), prepare=None):
-        self.config_file = directory / "application.yaml"
-        self.config_file.write_text(to_yaml(config))
-        self.log_file = directory / "stderr.log"
-        with self.log_file.open("ab") as log:
-            self.process = subprocess.Popen(
-                [BINARY, "serve", "-c", self.config_file, *arguments], stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log, env=os.environ | (env or {}), preexec_fn=prepare)
-        self.address = self.admin = None
-        self.has_stopped = False
-
-    # --- its life ---
-
-    @property
-    def log(self) -> str:
-        return self.log_file.read_text(errors="replace")
-
-    def logged(self, message: str) -> list[dict[str, str]]:
-        """The fields of each whole log line with this msg."""
-        lines = (log_fields(line) for line in self.log.splitlines(keepends=True)
-                 if line.endswith("\n"))
-        return [fields for fields in lines if fields.get("msg") == message]
-
-    def wait_log(self, message: str) -> dict[str, str]:
-        def look():
-            found = self.logged(message)
-            assert found or self.process.poll() is None, \
-                f"the gateway exited with {self.process.returncode}:\n{self.log}"
-            return found
-        return wsraw.wait_until(look, f"log line '{message}' in:\n{self.log}")[-1]
-
-    def wait_ready(self) -> "Gateway":
-        self.wait_log("ready")
-        self.address = address_of(self.wait_log("listening")["address"])
-        self.admin = address_of(self.wait_log("admin listening")["address"])
-        return self
-
-    def wait_exit(self, seconds: float = wsraw.SECONDS) -> int:
-        try:
-            return self.process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            raise AssertionError(f"still running after {seconds} s:\n{self.log}") from None
-
-    def signal(self, number: int) -> None:
-        self.process.send_signal(number)
-
-    def stop(self) -> None:
-        """SIGTERM; exit code 0 in time; nothing reported on the way."""
-        if self.process.poll() is None:
-            self.signal(signal.SIGTERM)
-        code = self.wait_exit()
-        self.has_stopped = True
-        assert code == 0, f"exit code {code}:\n{self.log}"
-        assert not FAULTS.search(self.log), self.log
-
-    def kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            self.process.kill()
-        self.process.wait()
-
-    # --- its clients ---
-
-    def connect(self, **options) -> wsraw.Client:
-        """A TCP connection without a handshake."""
-        return wsraw.Client(self.address, **options)
-
-    def open(self, target: str | None = None, **options) -> wsraw.Client:
-        """A WebSocket."""
-        return self.connect(**options).open(target)
-
-    def url(self, target: str) -> str:
-        return f"ws://{self.address[0]}:{self.address[1]}{target}"
-
-    # --- what it says about itself ---
-
-    def get(self, path: str, *, admin: bool = True) -> wsraw.Response:
-        host, port = self.admin if admin else self.address
-        connection = http.client.HTTPConnection(host, port, timeout=wsraw.SECONDS)
-        try:
-            connection.request("GET", path, headers={"Connection": "close"})
-            answer = connection.getresponse()
-            headers = {name.lower(): value for name, value in answer.getheaders()}
-            return wsraw.Response(answer.status, headers, answer.read())
-        finally:
-            connection.close()
-
-    def health(self, *, admin: bool = True) -> dict:
-        return json.loads(self.get("/health", admin=admin).body)
-
-    def metric(self, name: str, **labels: str) -> float:
-        """The sum of the samples of gatehouse_`name` that carry these labels; 0 if none."""
-        total = 0.0
-        for line in self.get("/metrics").body.decode().splitlines():
-            found = SAMPLE.match(line)
-            if not found or found[1] != f"gatehouse_{name}":
-                continue
-            if labels.items() <= dict(LABEL.findall(found[2] or "")).items():
-                total += float(found[3])
-        return total
-
-    def wait_metric(self, name: str, value: float, **labels: str) -> None:
-        wsraw.wait_until(lambda: self.metric(name, **labels) == value,
-                         f"gatehouse_{name}{labels or ''} == {value}, is {self.metric(name, **labels)}")
-
-    def memory(self) -> int:
-        """Resident bytes."""
-        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) * 1024
-
-    def cpu_seconds(self) -> float:
-        """User and system time of all threads."""
-        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(") ", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def is_sanitized() -> bool:
-    """A sanitizer's shadow memory makes figures of memory and time meaningless."""
-    return re.search(rb"__(asan|tsan)_init", BINARY.read_bytes()) is not None
-
-
 @pytest.fixture(scope="session")
 def sanitized() -> bool:
     return is_sanitized()
@@ -225,11 +57,6 @@ def usable_engines(tmp_path_factory) -> dict[str, str]:
     finally:
         gateway.kill()
     return result
-
-
-def base_config(engine: str) -> dict:
-    return {"server": {"listen": "127.0.0.1:0", "workers": 1, "engine": engine},
-            "admin": {"listen": "127.0.0.1:0"}}
 
 
 @pytest.fixture(params=ENGINES)

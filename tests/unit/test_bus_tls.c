@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * TLS to a broker: files that cannot be used, and brokers that do not keep to it. Real
- * ones with TLS are in tests/e2e/test_bus_tls.py. */
+ * ones with TLS are in tests/e2e/cluster/test_bus_tls.py. */
 #include "bus_unit.h"
 
 #include <arpa/inet.h>

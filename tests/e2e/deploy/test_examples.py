@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The examples run as they stand: the programs unchanged, their configurations but for ports."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import urllib.parse
+import urllib.request
+
+import pytest
+import yaml
+
+from kit import api, wsraw
+from kit.examples import EXAMPLES
+from kit.gateway import BINARY, ROOT
+
+CONFIGS = sorted(path.relative_to(ROOT) for path in EXAMPLES.glob("*/*.yaml"))
+
+
+def config_of(example: str) -> dict:
+    return yaml.safe_load((EXAMPLES / example / "gatehouse.yaml").read_text())
+
+
+def serve(gateway, example: str, *, url: str = "", broker=None):
+    """A gateway with the example's configuration, but with ports that are free."""
+    config = config_of(example)
+    for backend in config["backends"]:
+        if url:
+            backend["url"] = url
+        if "secret_file" in backend:
+            backend["secret_file"] = ROOT / backend["secret_file"]
+    if broker is not None:
+        config["bus"]["urls"] = [broker.url]
+    running = gateway(routes=config["routes"], backends=config["backends"], bus=config.get("bus"))
+    if broker is not None:
+        running.wait_log("the bus is connected")
+    return running
+
+
+def address_in(line: str) -> str:
+    return next(word for word in line.split() if word.startswith("http://"))
+
+
+def api_of(running) -> str:
+    return f"http://{running.admin[0]}:{running.admin[1]}{api.PREFIX}"
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=str)
+def test_the_configuration_is_good(config):
+    checked = subprocess.run([BINARY, "check", "-c", config], cwd=ROOT,
+                             capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "warning: " not in checked.stdout.replace("warning: this machine", "")
+
+
+def test_the_readme_tells_how_to_run_each():
+    readme = (ROOT / "README.md").read_text()
+    for config in CONFIGS:
+        assert f"serve -c {config}" in readme
+
+
+# --- examples/webhook-backend ---
+
+
+def test_webhook_backend(program, gateway):
+    backend = program(sys.executable, EXAMPLES / "webhook-backend" / "backend.py", "0")
+    running = serve(gateway, "webhook-backend", url=address_in(backend.first))
+    client = running.open("/ws/me")
+    client.send_frame(wsraw.TEXT, "größe".encode())
+    assert client.read_message() == (wsraw.TEXT, "GRÖSSE".encode())
+    refused = running.connect().handshake("/ws/nobody")
+    assert (refused.status, refused.body) == (403, b"nobody is not let in\n")
+    client.send(wsraw.close_frame(1000))
+    assert backend.read_until("me: disconnected") == "me: disconnected client_closed"
+
+
+def test_webhook_backend_does_not_believe_another_secret(program, gateway, tmp_path):
+    backend = program(sys.executable, EXAMPLES / "webhook-backend" / "backend.py", "0")
+    secret = tmp_path / "secret"
+    secret.write_text("whsec_" + "QUJD" * 8 + "\n")
+    running = gateway(routes=[{"path": "/ws/{client_id}", "backend": "upper"}],
+                      backends=[{"name": "upper", "type": "webhook",
+                                 "url": address_in(backend.first), "secret_file": secret}])
+    assert running.connect().handshake().status == 403
+
+
+# --- examples/chat ---
+
+
+@pytest.fixture
+def chat(program, gateway):
+    """(the gateway, the page's address)"""
+    port = wsraw.free_port()
+    running = serve(gateway, "chat", url=f"http://127.0.0.1:{port}/events")
+    server = program(sys.executable, EXAMPLES / "chat" / "server.py", port, api_of(running))
+    return running, address_in(server.first)
+
+
+def read_json(client: wsraw.Client) -> dict:
+    opcode, payload = client.read_message()
+    assert opcode == wsraw.TEXT
+    return json.loads(payload)
+
+
+def read_until(client: wsraw.Client, wanted: dict) -> None:
+    """Who is here may be told more than once."""
+    while (got := read_json(client)) != wanted:
+        assert "people" in got, got
+
+
+def test_chat_tells_everybody(chat):
+    running, _ = chat
+    ann = running.open("/chat/ann")
+    read_until(ann, {"people": ["ann"]})
+    bob = running.open("/chat/J%C3%BCrgen%20B.")
+    read_until(ann, {"people": ["Jürgen B.", "ann"]})
+    bob.send_frame(wsraw.TEXT, "grüß dich <b>".encode())
+    for client in (ann, bob):
+        read_until(client, {"from": "Jürgen B.", "text": "grüß dich <b>"})
+    assert running.connect().handshake("/chat/ann").status == 409, "the name is taken"
+    bob.send(wsraw.close_frame(1000))
+    read_until(ann, {"people": ["ann"]})
+
+
+def test_chat_page_is_served_and_names_have_a_limit(chat):
+    running, page = chat
+    with urllib.request.urlopen(page, timeout=wsraw.SECONDS) as answer:
+        assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+        assert answer.read() == (EXAMPLES / "chat" / "index.html").read_bytes()
+    assert running.connect().handshake("/chat/" + "x" * 41).status == 403
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="the package chromium is not installed")
+def test_chat_page_joins_in_a_browser(chat, tmp_path):
+    running, page = chat
+    ann = running.open("/chat/ann")
+    asked = urllib.parse.urlencode({"name": "Ben", "gateway": "{}:{}".format(*running.address)})
+    browser = subprocess.Popen(
+        ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0",
+         f"--user-data-dir={tmp_path / 'profile'}", f"{page}?{asked}"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        ann.sock.settimeout(60)  # a browser takes its time to start
+        read_until(ann, {"people": ["Ben", "ann"]})
+    finally:
+        browser.kill()
+        browser.wait()
+
+
+# --- examples/ocpp ---
+
+
+def charger_call(charger: wsraw.Client, number: str, action: str, payload: dict) -> list:
+    charger.send_frame(wsraw.TEXT, json.dumps([2, number, action, payload]).encode())
+    return read_json(charger)
+
+
+@pytest.fixture
+def charging(program, gateway):
+    """(the gateway, the back end)"""
+    backend = program(sys.executable, EXAMPLES / "ocpp" / "backend.py", "0")
+    return serve(gateway, "ocpp", url=address_in(backend.first)), backend
+
+
+def open_charger(running) -> wsraw.Client:
+    charger = running.connect()
+    answer = charger.handshake("/ocpp/CP%201", extra=("Sec-WebSocket-Protocol: ocpp1.6",))
+    assert (answer.status, answer.headers["sec-websocket-protocol"]) == (101, "ocpp1.6")
+    return charger
+
+
+def test_ocpp_calls_of_a_charger_are_answered(charging):
+    running, backend = charging
+    charger = open_charger(running)
+    kind, number, boot = charger_call(charger, "a1", "BootNotification",
+                                      {"chargePointVendor": "V", "chargePointModel": "M"})
+    assert (kind, number, boot["status"], boot["interval"]) == (3, "a1", "Accepted", 300)
+    assert charger_call(charger, "a2", "Heartbeat", {})[2].keys() == {"currentTime"}
+    assert charger_call(charger, "a3", "MeterValues", {"connectorId": 1, "meterValue": []}) \
+        == [3, "a3", {}]
+    assert charger_call(charger, "a4", "Authorize", {"idTag": "DEADBEEF"}) \
+        == [3, "a4", {"idTagInfo": {"status": "Accepted"}}]
+    kind, number, code, _, details = charger_call(charger, "a5", "MakeCoffee", {})
+    assert (kind, number, code, details) == (4, "a5", "NotImplemented", {})
+    assert backend.read_until("CP 1: message").endswith('"chargePointModel": "M"}]')
+
+
+def test_ocpp_other_subprotocols_are_refused(charging):
+    running, _ = charging
+    assert running.connect().handshake("/ocpp/CP-2").status == 400
+
+
+def test_ocpp_a_service_calls_a_charger(charging):
+    running, _ = charging
+    charger = open_charger(running)
+    ask = subprocess.Popen([sys.executable, EXAMPLES / "ocpp" / "backend.py", "call", "CP 1", "Reset",
+                            '{"type": "Soft"}'], stdout=subprocess.PIPE, text=True,
+                           env=os.environ | {"GATEHOUSE_API": api_of(running)})
+    kind, number, action, payload = read_json(charger)
+    assert (kind, action, payload) == (2, "Reset", {"type": "Soft"})
+    charger.send_frame(wsraw.TEXT, json.dumps([3, number, {"status": "Accepted"}]).encode())
+    printed = ask.communicate(timeout=wsraw.SECONDS)[0]
+    assert ask.returncode == 0
+    assert json.loads(printed)["payload"] == {"status": "Accepted"}
+
+
+# --- examples/nats-node, examples/nats-c ---
+
+
+def upper_case_over_nats(gateway, broker, program, example: str, *command) -> None:
+    nats = broker()
+    backend = program(*command, nats.url)
+    assert backend.first.startswith("listening"), backend.first
+    running = serve(gateway, example, broker=nats)
+    clients = [running.open(f"/ws/{urllib.parse.quote(name)}") for name in ("me", "a.b *>", "größe")]
+    for number, client in enumerate(clients):
+        client.send_frame(wsraw.TEXT, f"hello {number}".encode())
+    for number, client in enumerate(clients):
+        assert client.read_message() == (wsraw.TEXT, f"HELLO {number}".encode())
+    assert running.metric("messages_sent_total") == len(clients)
+
+
+def test_nats_backend_in_node(program, broker, gateway, node_backend):
+    upper_case_over_nats(gateway, broker, program, "nats-node", "node", node_backend)
+
+
+def test_nats_backend_in_c(program, broker, gateway, tmp_path):
+    built = tmp_path / "backend"
+    subprocess.run(["gcc", "-Wall", "-Wextra", "-Werror", "-o", built,
+                    EXAMPLES / "nats-c" / "backend.c", "-lnats"], check=True)
+    upper_case_over_nats(gateway, broker, program, "nats-c", built)

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`gatehouse check` and `gatehouse config`: arguments, exit codes, what they print."""
+
+import os
+import subprocess
+
+import pytest
+
+from kit.gateway import BINARY, ROOT
+
+
+
+def run(*arguments, cwd, env=None):
+    return subprocess.run([BINARY.resolve(), *arguments], capture_output=True, text=True,
+                          stdin=subprocess.DEVNULL, timeout=20, check=False, cwd=cwd,
+                          env=os.environ | (env or {}))
+
+
+def test_check_without_a_file_takes_the_defaults(tmp_path):
+    done = run("check", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("built-in defaults (no file): good; 0 of ")
+
+
+def test_check_takes_the_default_file_where_it_is(tmp_path):
+    done = run("check", cwd=ROOT)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("config/application.yaml: good; ")
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "application.yaml").write_text("x: 1\n")
+    done = run("check", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == ("config/application.yaml:1:1: x: there is no such key\n"
+                           "gatehouse check: 1 mistake in the configuration\n")
+
+
+@pytest.mark.parametrize("arguments", [
+    ("--workers", "3"), ("--workers=3",), ("--server-workers=3",), ("--server.workers", "3"),
+    ("--workers", "2", "--workers", "3"),
+])
+def test_every_form_of_a_flag(tmp_path, arguments):
+    done = run("config", *arguments, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert [line.split() for line in done.stdout.splitlines() if "workers" in line] == [
+        ["workers:", "3", "#", "flag", "--workers"]]
+
+
+def test_output_of_config_is_a_file_for_check(tmp_path):
+    done = run("config", "--log-level=debug", "--listen", "[::1]:0", cwd=tmp_path,
+               env={"GATEHOUSE_SERVER_ENGINE": "epoll"})
+    (tmp_path / "again.yaml").write_text(done.stdout)
+    again = run("config", "--config=again.yaml", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    values = [[line.split(" #")[0].rstrip() for line in text.splitlines()]
+              for text in (done.stdout, again.stdout)]
+    assert values[0] == values[1]
+
+
+@pytest.mark.parametrize("arguments, said", [
+    (("--worker", "3"), "unknown option --worker; did you mean --workers?"),
+    (("--zzzzzzzz",), "unknown option --zzzzzzzz\n"),
+    (("--workers",), "--workers needs a value"),
+    (("-c",), "-c needs a value"),
+    (("file.yaml",), "unexpected argument file.yaml"),
+    (("-x",), "unknown option -x"),
+])
+@pytest.mark.parametrize("command", ["check", "config"])
+def test_wrong_usage(tmp_path, command, arguments, said):
+    done = run(command, *arguments, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+    assert f"'gatehouse {command} --help' lists the options" in done.stderr
+
+
+def test_config_with_mistakes_prints_all_and_no_value(tmp_path):
+    done = run("config", "-c", "none.yaml", "--max_connections", "0", cwd=tmp_path,
+               env={"GATEHOUSE_LOG_LEVL": "info"})
+    assert (done.returncode, done.stdout) == (78, "")
+    lines = done.stderr.splitlines()
+    assert lines[0].startswith("none.yaml: cannot be read: No such file or directory; ")
+    assert lines[1] == ("GATEHOUSE_LOG_LEVL: there is no such option; did you mean "
+                        "GATEHOUSE_LOG_LEVEL?")
+    assert lines[2].startswith("--max_connections: 0 is not in 1..16000000 connections; ")
+    assert lines[3] == "gatehouse config: 3 mistakes in the configuration"
+
+
+@pytest.mark.parametrize("flag, document", [("--reference", "options.md"),
+                                            ("--metrics", "metrics.md")])
+def test_references_are_up_to_date_and_need_no_good_configuration(tmp_path, flag, document):
+    done = run("config", flag, "-c", "none.yaml", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == (ROOT / "docs" / document).read_text()
+
+
+@pytest.mark.parametrize("command, of_file", [("serve", 78), ("config", 78), ("check", 1)])
+def test_mistakes_of_flags_alone_are_wrong_usage(tmp_path, command, of_file):
+    flags = ("--workers", "0", "--max-connections-per-ip=3")
+    clash = ("--listen", "[::]:7000", "--admin-listen", "127.0.0.1:7000")
+    assert run(command, *flags, cwd=tmp_path).returncode == 2
+    assert run(command, *clash, cwd=tmp_path).returncode == 2
+    assert run(command, *flags, cwd=tmp_path,
+               env={"GATEHOUSE_LOG_LEVEL": "loud"}).returncode == of_file
+    assert run(command, *clash[:2], cwd=tmp_path,
+               env={"GATEHOUSE_ADMIN_LISTEN": "127.0.0.1:7000"}).returncode == of_file
+    (tmp_path / "bad.yaml").write_text("x: 1\n")
+    assert run(command, *flags, "-c", "bad.yaml", cwd=tmp_path).returncode == of_file
+
+
+def test_pipe_without_a_writer_does_not_hang(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    done = run("check", "-c", "pipe", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("pipe: is a pipe or a terminal and nothing came for ")
+
+
+@pytest.mark.parametrize("script", ["config -c <(echo 'server: {workers: 3}')",
+                                    "config -c /dev/stdin < <(echo 'server: {workers: 3}')"])
+def test_process_substitution_is_a_configuration(script):
+    done = subprocess.run(["bash", "-c", f"{BINARY.resolve()} {script}"],
+                          capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "  workers: 3 " in done.stdout
+
+
+def test_empty_device_is_an_empty_file(tmp_path):
+    done = run("check", "-c", "/dev/null", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("arguments", [("version",), ("--help",), ("check",), ("config",),
+                                       ("config", "--reference"), ("bench", "--help")])
+def test_output_that_cannot_be_written_is_a_failure(tmp_path, arguments):
+    with open("/dev/full", "w", encoding="ascii") as full:
+        done = subprocess.run([BINARY.resolve(), *arguments], stdout=full, text=True,
+                              stderr=subprocess.PIPE, timeout=20, check=False, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("gatehouse: standard output cannot be written")

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`gatehouse ready`: the health check of a container, and what it says when it fails."""
+
+import contextlib
+import signal
+import socket
+import subprocess
+import threading
+
+import pytest
+
+from kit.gateway import BINARY
+
+
+def ready(*arguments, seconds: float = 30) -> subprocess.CompletedProcess:
+    return subprocess.run([BINARY, "ready", *map(str, arguments)], stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=seconds, check=False)
+
+
+@contextlib.contextmanager
+def answering(*answers: bytes):
+    """A server that gives each client the next answer, the last one for ever; None: it
+    listens, and says nothing. Yields its URL and what it was asked."""
+    asked = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        def serve():
+            with contextlib.suppress(OSError), contextlib.ExitStack() as silent:
+                while True:
+                    client, _ = listener.accept()
+                    answer = answers[min(len(asked), len(answers) - 1)]
+                    asked.append(client.recv(65536))
+                    if answer is None:
+                        silent.enter_context(client)
+                        continue
+                    with client:
+                        client.sendall(answer)
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/health", asked
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def http(status: str, body: bytes = b"") -> bytes:
+    return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+OK = http("200 OK")
+STARTING = http("503 Service Unavailable", b'{"reasons":["worker 1 does not listen"]}')
+
+
+@pytest.mark.parametrize("port", ["public", "admin"])
+def test_gateway_is_ready(gateway, port):
+    running = gateway()
+    host, number = running.admin if port == "admin" else running.address
+    url = f"http://{host}:{number}/health"
+    got = ready(url)
+    assert (got.returncode, got.stdout, got.stderr) == (0, f"{url} is ready\n", "")
+
+
+def test_draining_gateway_is_not_ready_and_says_so(gateway):
+    running = gateway(server={"close_timeout": "1m", "drain_timeout": "1m"})
+    with running.open():
+        running.signal(signal.SIGTERM)
+        running.wait_log("draining")
+        got = ready("http://{}:{}/health".format(*running.admin), "--timeout", "200ms")
+        assert got.returncode == 1
+        assert "HTTP 503, not ready" in got.stderr and "draining" in got.stderr, got.stderr
+    assert running.wait_exit() == 0
+
+
+def test_waits_until_it_is_ready():
+    with answering(STARTING, STARTING, OK) as (url, asked):
+        got = ready(url, "--timeout", "20s")
+    assert got.returncode == 0, got.stderr
+    assert len(asked) == 3
+    assert asked[0].startswith(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1:")
+
+
+@pytest.mark.parametrize("answer, seen", [
+    (STARTING, "HTTP 503, not ready: {\"reasons\":[\"worker 1 does not listen\"]}"),
+    (http("404 Not Found"), "something else answers there; is this the right port and path?"),
+    (http("301 Moved", b"over there"), "HTTP 301, which is not 200"),
+    (b"SSH-2.0-OpenSSH_9.2\r\n", "not HTTP; is this the right port?"),
+    (b"", "closed without an answer"),
+    (None, "timed out"),
+])
+def test_in_vain_tells_what_was_seen(answer, seen):
+    with answering(answer) as (url, _):
+        got = ready(url, "--timeout=200ms")
+    assert (got.returncode, got.stdout) == (1, "")
+    assert got.stderr.startswith(f"gatehouse ready: {url} did not answer 200 within 0.2 s; ")
+    assert seen in got.stderr
+    assert len(got.stderr.splitlines()) == 1
+
+
+def test_port_where_nothing_listens_is_named():
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    got = ready(f"http://127.0.0.1:{port}/health", "--timeout", "200ms")
+    assert got.returncode == 1
+    assert f":{port}/health did not answer" in got.stderr
+    assert "nothing listens there (Connection refused)" in got.stderr
+
+
+def test_name_that_does_not_resolve_is_named():
+    """'..' can be no name, so no name server is asked."""
+    got = ready("http://no..name/health", "--timeout", "200ms")
+    assert got.returncode == 1
+    assert "the host 'no..name' has no address: " in got.stderr
+
+
+@pytest.mark.parametrize("arguments, message", [
+    ([], "no URL given"),
+    (["ws://127.0.0.1:1/"], "does not begin with http://"),
+    (["https://127.0.0.1:1/"], "not supported yet"),
+    (["http://127.0.0.1:0/"], "not in 1..65535"),
+    (["http://127.0.0.1:1/{n}"], "has {n}"),
+    (["http://127.0.0.1:1/", "http://127.0.0.1:2/"], "is a second URL"),
+    (["http://127.0.0.1:1/", "--timeout"], "needs a value"),
+    (["http://127.0.0.1:1/", "--timeout", "2"], "has no unit"),
+    (["http://127.0.0.1:1/", "--timeout=soon"], "'soon'"),
+    (["http://127.0.0.1:1/", "--timeout", "0"], "not in 1ms..1d"),
+    (["http://127.0.0.1:1/", "--timeout", "2d"], "not in 1ms..1d"),
+    (["http://127.0.0.1:1/", "--retries"], "'gatehouse ready --help'"),
+])
+def test_wrong_usage_is_explained(arguments, message):
+    got = ready(*arguments)
+    assert (got.returncode, got.stdout) == (2, "")
+    assert message in got.stderr
+
+
+def test_help_is_printed():
+    got = ready("--help")
+    assert got.returncode == 0 and got.stderr == ""
+    assert "--timeout TIME" in got.stdout
