@@ -47,6 +47,8 @@ static enum carry_result result_of(const struct webhook_call *call)
 		return call->cause == WEBHOOK_CAUSE_BUSY ? CARRY_FAILED : CARRY_REFUSED;
 	case WEBHOOK_TOO_BIG:
 		return CARRY_TOO_BIG;
+	case WEBHOOK_UNREADABLE:
+		return CARRY_UNREADABLE;
 	case WEBHOOK_CANCELLED:
 		return CARRY_CANCELLED;
 	default:

@@ -9,11 +9,12 @@
 #include "session/session.h"
 
 /* How an event ends. X(NAME, label) */
-#define EVENT_OUTCOME_TABLE(X)                                                     \
-	X(DELIVERED, "delivered")           /* the back end has it */              \
-	X(REFUSED, "refused")               /* it does not want it, now or ever */ \
-	X(ANSWER_TOO_BIG, "answer_too_big") /* over answer_max: not passed on */   \
-	X(DROPPED, "dropped")               /* given up: on_failure: close, or at the end */
+#define EVENT_OUTCOME_TABLE(X)                                                           \
+	X(DELIVERED, "delivered")                 /* the back end has it */              \
+	X(REFUSED, "refused")                     /* it does not want it, now or ever */ \
+	X(ANSWER_TOO_BIG, "answer_too_big")       /* over answer_max: not passed on */   \
+	X(ANSWER_UNREADABLE, "answer_unreadable") /* its encoding: not passed on */      \
+	X(DROPPED, "dropped")                     /* given up: on_failure: close, or at the end */
 
 #define EVENT_OUTCOME_ENUM(NAME, label) EVENT_##NAME,
 enum event_outcome { EVENT_OUTCOME_TABLE(EVENT_OUTCOME_ENUM) EVENT_OUTCOME_COUNT };

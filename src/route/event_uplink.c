@@ -196,6 +196,8 @@ static enum event_outcome outcome_of(const struct carry_verdict *verdict)
 		return EVENT_REFUSED;
 	case CARRY_TOO_BIG:
 		return EVENT_ANSWER_TOO_BIG;
+	case CARRY_UNREADABLE:
+		return EVENT_ANSWER_UNREADABLE;
 	default:
 		return EVENT_DROPPED;
 	}
@@ -207,6 +209,8 @@ static void pass_answer(struct event_uplink *uplink, const struct carry_verdict 
 		tell_trouble(uplink, "an event was refused", verdict->detail);
 	else if (verdict->result == CARRY_TOO_BIG)
 		tell_trouble(uplink, "an answer is too long", verdict->detail);
+	else if (verdict->result == CARRY_UNREADABLE)
+		tell_trouble(uplink, "an answer cannot be read", verdict->detail);
 	else if (verdict->answer.bytes.len > 0 && uplink->base.owner != NULL)
 		uplink->base.handler->on_message(&uplink->base, &verdict->answer);
 }

@@ -50,12 +50,13 @@ struct event_flight {
 
 /* What became of an attempt. */
 enum carry_result {
-	CARRY_UNDER_WAY, /* event_flight_done will be called */
-	CARRY_TAKEN,     /* of a connect event: the client may come in */
-	CARRY_REFUSED,   /* the back end does not want it, or can never get it */
-	CARRY_TOO_BIG,   /* taken, but the answer is too long */
-	CARRY_FAILED,    /* to be tried again, as on_failure says */
-	CARRY_BUSY,      /* to be tried again; that is nobody's fault */
+	CARRY_UNDER_WAY,  /* event_flight_done will be called */
+	CARRY_TAKEN,      /* of a connect event: the client may come in */
+	CARRY_REFUSED,    /* the back end does not want it, or can never get it */
+	CARRY_TOO_BIG,    /* taken, but the answer is too long */
+	CARRY_UNREADABLE, /* taken, but the answer's encoding cannot be undone */
+	CARRY_FAILED,     /* to be tried again, as on_failure says */
+	CARRY_BUSY,       /* to be tried again; that is nobody's fault */
 	CARRY_CANCELLED,
 };
 

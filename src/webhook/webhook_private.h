@@ -58,6 +58,10 @@ struct webhook {
 
 #define WEBHOOK_ANSWER_HEAD_MAX 65536 /* [bytes] all lines of all heads of one attempt */
 
+/* What a back end may compress an answer with; libcurl decodes it piece by piece, so that what
+ * comes out is held to max_response_bytes as what comes in is. */
+#define WEBHOOK_ACCEPT_ENCODING "gzip, deflate"
+
 /* One attempt: a libcurl easy handle with all that it points to; used again and again. */
 struct webhook_transfer {
 	struct list_node node; /* in webhook->parked */
@@ -68,7 +72,7 @@ struct webhook_transfer {
 	uint32_t ticket; /* of the breaker */
 	size_t head_bytes;
 	bool is_head_too_big;
-	bool is_head_whole; /* the last line so far was its end */
+	bool is_head_whole; /* of the last head so far its end was there */
 	bool is_body_too_big;
 	bool is_out_of_memory;
 	struct buf head;          /* the request's lines, each with a NUL */

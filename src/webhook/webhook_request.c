@@ -10,10 +10,12 @@
 #define OWN_LINES_MAX 5
 
 static const char *const own_names[] = {
-	"connection", "content-length",    "content-type",      "expect",
-	"host",       "keep-alive",        "proxy-connection",  "te",
-	"trailer",    "upgrade",           "transfer-encoding", "user-agent",
-	"webhook-id", "webhook-timestamp", "webhook-signature",
+	"accept-encoding",   "connection",       "content-length",
+	"content-type",      "expect",           "host",
+	"keep-alive",        "proxy-connection", "te",
+	"trailer",           "upgrade",          "transfer-encoding",
+	"user-agent",        "webhook-id",       "webhook-timestamp",
+	"webhook-signature",
 };
 
 static bool is_own_name(struct slice name)

@@ -11,13 +11,14 @@
 #include "webhook/webhook_breaker.h"
 
 /* How a call ends. X(NAME, label) */
-#define WEBHOOK_OUTCOME_TABLE(X)                                                         \
-	X(OK, "ok")               /* answered 2xx */                                     \
-	X(REFUSED, "refused")     /* answered 4xx: the event itself is not wanted */     \
-	X(FAILED, "failed")       /* 5xx, redirect, no connection, no answer, no HTTP */ \
-	X(OPEN, "open")           /* not tried: the breaker is open */                   \
-	X(TOO_BIG, "too_big")     /* the answer is longer than allowed */                \
-	X(CANCELLED, "cancelled") /* by webhook_cancel or webhook_destroy */
+#define WEBHOOK_OUTCOME_TABLE(X)                                                           \
+	X(OK, "ok")                 /* answered 2xx */                                     \
+	X(REFUSED, "refused")       /* answered 4xx: the event itself is not wanted */     \
+	X(FAILED, "failed")         /* 5xx, redirect, no connection, no answer, no HTTP */ \
+	X(OPEN, "open")             /* not tried: the breaker is open */                   \
+	X(TOO_BIG, "too_big")       /* the answer is longer than allowed */                \
+	X(UNREADABLE, "unreadable") /* the answer's Content-Encoding cannot be undone */   \
+	X(CANCELLED, "cancelled")   /* by webhook_cancel or webhook_destroy */
 
 #define WEBHOOK_OUTCOME_ENUM(name, label) WEBHOOK_##name,
 enum webhook_outcome { WEBHOOK_OUTCOME_TABLE(WEBHOOK_OUTCOME_ENUM) WEBHOOK_OUTCOME_COUNT };
@@ -36,6 +37,7 @@ enum webhook_outcome { WEBHOOK_OUTCOME_TABLE(WEBHOOK_OUTCOME_ENUM) WEBHOOK_OUTCO
 	X(BUSY, "busy")                 /* 408, 425, 429 */                         \
 	X(REDIRECT, "redirect")         /* 3xx */                                   \
 	X(TOO_BIG, "too_big")                                                       \
+	X(ENCODING, "encoding") /* Content-Encoding: not known, or broken */        \
 	X(BREAKER, "breaker")                                                       \
 	X(CANCELLED, "cancelled")                                                   \
 	X(INTERNAL, "internal") /* memory is out on our side */

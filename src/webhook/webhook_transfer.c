@@ -100,12 +100,22 @@ static void on_curl_timer(struct timer *timer)
 
 /* --- the answer --- */
 
+/* A line of a head: of the answer's, of one with 1xx before it, or of the trailer behind the
+ * body. libcurl takes a head that breaks off for a whole one, so it is noted here: a status line
+ * begins one, an empty line ends it, and what comes later changes nothing. */
+static void note_line(struct webhook_transfer *transfer, struct slice line)
+{
+	if (slice_starts_nocase(line, "HTTP/"))
+		transfer->is_head_whole = false;
+	else if (line.len > 0 && (line.data[0] == '\r' || line.data[0] == '\n'))
+		transfer->is_head_whole = true;
+}
+
 static size_t on_head(char *data, size_t size, size_t count, void *arg)
 {
 	struct webhook_transfer *transfer = arg;
 
-	/* libcurl takes a head that breaks off for a whole one. */
-	transfer->is_head_whole = size * count > 0 && (data[0] == '\r' || data[0] == '\n');
+	note_line(transfer, slice_of(data, size * count));
 	transfer->head_bytes += size * count;
 	transfer->is_head_too_big = transfer->head_bytes > WEBHOOK_ANSWER_HEAD_MAX;
 	return transfer->is_head_too_big ? 0 : size * count;
@@ -211,6 +221,7 @@ static void set_options(struct webhook_transfer *transfer)
 	curl_easy_setopt(easy, CURLOPT_POST, 1L);
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, options->user_agent);
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, version);
+	curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, WEBHOOK_ACCEPT_ENCODING);
 	/* Rather share a connection that is being made than make one more. */
 	curl_easy_setopt(easy, CURLOPT_PIPEWAIT,
 			 options->http2 && webhook->keeps_connections ? 1L : 0L);

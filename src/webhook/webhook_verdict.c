@@ -24,6 +24,9 @@ static const struct {
 	{CURLE_HTTP2, {WEBHOOK_FAILED, WEBHOOK_CAUSE_PROTOCOL, RETRY_IF_ALLOWED, WEBHOOK_ILL}},
 	{CURLE_FILESIZE_EXCEEDED,
 	 {WEBHOOK_TOO_BIG, WEBHOOK_CAUSE_TOO_BIG, RETRY_NEVER, WEBHOOK_HEALTHY}},
+	/* It has the event: sent again, it would come twice. */
+	{CURLE_BAD_CONTENT_ENCODING,
+	 {WEBHOOK_UNREADABLE, WEBHOOK_CAUSE_ENCODING, RETRY_NEVER, WEBHOOK_HEALTHY}},
 	{CURLE_OUT_OF_MEMORY,
 	 {WEBHOOK_FAILED, WEBHOOK_CAUSE_INTERNAL, RETRY_NEVER, WEBHOOK_UNKNOWN}},
 };
@@ -118,6 +121,21 @@ static void describe_too_big(struct webhook_transfer *transfer)
 			 call->status, transfer->webhook->options.max_response_bytes);
 }
 
+static void describe_encoding(struct webhook_transfer *transfer)
+{
+	struct webhook_call *call = transfer->call;
+	struct curl_header *encoding;
+	const char *seen = "";
+
+	if (curl_easy_header(transfer->easy, "Content-Encoding", 0, CURLH_HEADER, -1, &encoding) ==
+	    CURLHE_OK)
+		seen = encoding->value;
+	snprintf(call->error, sizeof(call->error),
+		 "the back end's answer (status %u) has Content-Encoding '%.40s', which is not "
+		 "known here, or its bytes are not that; the request allowed: %s",
+		 call->status, seen, WEBHOOK_ACCEPT_ENCODING);
+}
+
 static const char *what_happened(enum webhook_cause cause)
 {
 	switch (cause) {
@@ -146,6 +164,8 @@ static void describe(struct webhook_transfer *transfer, CURLcode result, enum we
 		describe_too_big(transfer);
 	else if (cause == WEBHOOK_CAUSE_REDIRECT)
 		describe_redirect(transfer);
+	else if (cause == WEBHOOK_CAUSE_ENCODING)
+		describe_encoding(transfer);
 	else if (result == CURLE_OK)
 		snprintf(call->error, sizeof(call->error), "the back end answered %u",
 			 call->status);

@@ -31,6 +31,7 @@ enum server_after {
 struct server_step {
 	const char *bytes;
 	enum server_after after;
+	size_t len; /* of bytes; 0: up to their NUL */
 };
 
 #define SERVER_OK         "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -187,7 +188,7 @@ static inline bool server_answer(struct server_peer *peer, const struct server_r
 		pthread_cond_wait(&server->changed, &server->mutex);
 	server->active--;
 	server_unlock(server);
-	server_send(peer->fd, step->bytes, strlen(step->bytes));
+	server_send(peer->fd, step->bytes, step->len > 0 ? step->len : strlen(step->bytes));
 	return server_after_answer(peer, step->after);
 }
 

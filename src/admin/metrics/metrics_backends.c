@@ -27,7 +27,8 @@
 #define OTHER_METRICS(X)                                                                       \
 	X(gatehouse_backend_events_total, counter,                                             \
 	  "Events that are done with, by type and outcome: delivered; refused (4xx, or "       \
-	  "larger than the broker takes); answer_too_big (over answer_max); dropped "          \
+	  "larger than the broker takes); answer_too_big (over answer_max); "                  \
+	  "answer_unreadable (its Content-Encoding cannot be undone); dropped "                \
 	  "(on_failure: close, or at the end).")                                               \
 	X(gatehouse_backend_events_waiting, gauge,                                             \
 	  "Events not yet done with, those under way included.")                               \

@@ -4,6 +4,7 @@ see when they do not work."""
 
 import concurrent.futures
 import contextlib
+import gzip
 import random
 import re
 import signal
@@ -218,6 +219,83 @@ def test_an_answer_is_text_if_it_says_so_and_is(serve, webhook, content_type, bo
     client = serve(hook.url).open()
     client.send_frame(wsraw.TEXT, b"?")
     assert client.read_message() == (opcode, body)
+
+
+# --- shapes of answers ---
+
+CHUNKED = b"Content-Type: text/plain\r\nTransfer-Encoding: chunked\r\n"
+SHAPES = {
+    "trailers": CHUNKED + b"\r\n3\r\nabc\r\n0\r\nETag: \"1\"\r\nX-Sum: 2\r\n\r\n",
+    "chunk extensions": CHUNKED + b"\r\n1;a=b\r\na\r\n2\r\nbc\r\n0;end\r\n\r\n",
+    "gzip": CHUNKED + b"Content-Encoding: gzip\r\n\r\n%x\r\n%b\r\n0\r\n\r\n"
+            % (len(gzip.compress(b"abc")), gzip.compress(b"abc")),
+}
+
+
+def raw_answers(answers: dict[str, bytes], seen: list[str]):
+    """For raw_server: what follows the request's "ce-type: gatehouse.client.", or 204."""
+    def serve_one(connection: socket.socket) -> None:
+        while True:
+            kind = re.search(rb"ce-type: gatehouse\.client\.(\w+)",
+                             backends.read_request(connection))[1].decode()
+            seen.append(kind)
+            connection.sendall(answers.get(kind, b"HTTP/1.1 204 No Content\r\n\r\n"))
+    return serve_one
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("before", [b"", b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"],
+                         ids=["alone", "after_hints"])
+def test_a_whole_answer_is_taken_once_whatever_its_shape(serve, raw_server, shape, before):
+    seen = []
+    hook = raw_server(raw_answers(
+        {"message": before + b"HTTP/1.1 200 OK\r\n" + SHAPES[shape]}, seen))
+    gateway = serve(hook.url, retries=5)
+    client = gateway.open()
+    for _ in range(3):
+        client.send_frame(wsraw.TEXT, b"?")
+        assert client.read_message() == (wsraw.TEXT, b"abc")
+    assert seen.count("message") == 3
+    gateway.wait_metric("backend_events_total", 3, type="message", outcome="delivered")
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_refusal_is_passed_on_whatever_its_shape(serve, raw_server, shape):
+    seen = []
+    hook = raw_server(raw_answers({"connect": b"HTTP/1.1 403 No\r\n" + SHAPES[shape]}, seen))
+    answer = serve(hook.url, retries=5).connect().handshake()
+    assert (answer.status, answer.body) == (403, b"abc")
+    assert seen == ["connect"]
+
+
+def test_an_answer_in_an_unknown_encoding_is_told_and_not_passed_on(serve, webhook):
+    hook = webhook(lambda event: Answer(body=b"abc", headers={"Content-Encoding": "squeeze"})
+                   if event.type == "message" and event.body == b"1" else Answer(body=b"good"))
+    gateway = serve(hook.url, retries=5)
+    client = gateway.open()
+    client.send_frame(wsraw.TEXT, b"1")
+    client.send_frame(wsraw.TEXT, b"2")
+    assert client.read_message()[1] == b"good"
+    assert [event.body for event in hook.of("message")] == [b"1", b"2"]
+    gateway.wait_log("an answer cannot be read")
+    assert "Content-Encoding 'squeeze'" in gateway.log
+    gateway.wait_metric("backend_events_total", 1, type="message",
+                        outcome="answer_unreadable")
+
+
+def test_a_compressed_answer_is_held_to_answer_max_when_decoded(serve, webhook):
+    """1,000 bytes on the wire, a million for the client."""
+    bomb = gzip.compress(b"x" * 1_000_000)
+    assert len(bomb) < 2000
+    hook = webhook(lambda event: Answer(body=bomb, headers={"Content-Encoding": "gzip"})
+                   if event.type == "message" else None)
+    gateway = serve(hook.url, answer_max="64KiB")
+    client = gateway.open()
+    client.send_frame(wsraw.TEXT, b"?")
+    gateway.wait_metric("backend_events_total", 1, type="message",
+                        outcome="answer_too_big")
+    assert len(hook.of("message")) == 1
+    client.close()
 
 
 def test_an_empty_answer_sends_nothing(serve, webhook):

@@ -73,6 +73,16 @@ def test_messages_over_http2_without_tls(gateway, nghttpd):
     running.stop()  # before the back end
 
 
+def test_trailers_over_http2(gateway, nghttpd):
+    """gRPC servers and others end each answer with a second block of headers."""
+    port = nghttpd("--trailer=etag: 1", "--trailer=x-sum: 2", before=["--no-tls"])
+    running = gateway(routes=[{"path": "/ws/{client_id}", "backend": "hook"}],
+                      backends=[BACKEND | {"url": f"http://127.0.0.1:{port}/"}])
+    assert_echoes(running)
+    running.wait_metric("backend_retries_total", 0, backend="hook")
+    running.stop()  # before the back end
+
+
 def test_messages_over_http2_and_tls(gateway, nghttpd, certificate):
     """All clients share the connections to the back end."""
     key, cert = certificate
