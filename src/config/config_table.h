@@ -192,7 +192,8 @@
 	  "'-'. Left out: the path's literal segments, joined by '-'; /ws/{client_id} is ws, " \
 	  "and / is root.")                                                                    \
 	X(routes, subprotocols, TOKENS, "[]", 0, 32, "names", LIVE,                            \
-	  "Accepted subprotocols, best first. [] = none is asked for.")                        \
+	  "Accepted subprotocols, best first: the first that a client offers is chosen. [] = "  \
+	  "none is asked for.")                                                                \
 	X(routes, subprotocol_mismatch, MISMATCH, "refuse", 0, 0, "", LIVE,                    \
 	  "If subprotocols are named and the client offers none of them: refuse = 400 "        \
 	  "before the upgrade; close = upgrade without one and close at once with 1002, as "   \

@@ -30,16 +30,11 @@ static enum subprotocol_result choose_subprotocol(struct conn *conn,
 						  const char **out_name)
 {
 	size_t index;
-	int found = ws_subprotocol_choose(request->head, request->data,
-					  (const char *const *)route->subprotocols.items,
-					  route->subprotocols.count, &index);
 
 	*out_name = NULL;
-	if (found < 0) {
-		conn_reject(conn, 400, "Sec-WebSocket-Protocol is malformed or names one twice.");
-		return SUBPROTOCOL_REJECTED;
-	}
-	if (found > 0) {
+	if (ws_subprotocol_choose(request->head, request->data,
+				  (const char *const *)route->subprotocols.items,
+				  route->subprotocols.count, &index)) {
 		*out_name = route->subprotocols.items[index];
 		return SUBPROTOCOL_GO_ON;
 	}

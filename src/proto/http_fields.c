@@ -37,20 +37,67 @@ struct slice http_query(const struct http_head *head, const uint8_t *data)
 		       : slice_of(target.data + path_len + 1, target.len - path_len - 1);
 }
 
-/* The parser lets only "/..." and "scheme://authority..." pass. */
+/* The parser lets only "/...", "*" and "scheme://authority..." pass. */
+static bool is_url(struct slice target)
+{
+	return target.data[0] != '/' && target.data[0] != '*';
+}
+
 struct slice http_path(const struct http_head *head, const uint8_t *data)
 {
 	struct slice path = before(http_target(head, data), '?');
 
-	if (path.data[0] == '/')
+	if (!is_url(path))
 		return path;
-	size_t skipped = before(path, ':').len + strlen("://");
-	struct slice rest = slice_of(path.data + skipped, path.len - skipped);
-	size_t authority_len = before(rest, '/').len;
+	struct slice authority = http_url_authority(path);
+	const uint8_t *end = authority.data + authority.len;
+	struct slice rest = slice_of(end, path.len - (size_t)(end - path.data));
 
-	if (authority_len == rest.len)
-		return SLICE_LITERAL("/");
-	return slice_of(rest.data + authority_len, rest.len - authority_len);
+	return rest.len == 0 ? SLICE_LITERAL("/") : rest;
+}
+
+struct slice http_host(const struct http_head *head, const uint8_t *data)
+{
+	struct slice target = http_target(head, data);
+	struct slice host = {0};
+
+	if (is_url(target))
+		return http_url_authority(target);
+	http_field_find(head, data, "Host", &host);
+	return host;
+}
+
+/* Decimal digits; the largest number stands for all that are too large. */
+static uint64_t length_read(struct slice text)
+{
+	uint64_t value = 0;
+
+	for (size_t i = 0; i < text.len; i++)
+		if (__builtin_mul_overflow(value, 10, &value) ||
+		    __builtin_add_overflow(value, (uint64_t)(text.data[i] - '0'), &value))
+			return UINT64_MAX;
+	return value;
+}
+
+struct http_body http_request_body(const struct http_head *head, const uint8_t *data)
+{
+	struct slice length;
+
+	if (http_has_field(head, data, "Transfer-Encoding"))
+		return (struct http_body){.kind = HTTP_BODY_CHUNKED};
+	if (http_field_find(head, data, "Content-Length", &length) == 0)
+		return (struct http_body){.kind = HTTP_BODY_NONE};
+	uint64_t len = length_read(length);
+
+	return (struct http_body){.kind = len == 0 ? HTTP_BODY_NONE : HTTP_BODY_LENGTH, .len = len};
+}
+
+bool http_is_persistent(const struct http_head *head, const uint8_t *data)
+{
+	if (http_field_has_token(head, data, "Connection", "close"))
+		return false;
+	return head->minor_version >= 1 ||
+	       http_field_has_token(head, data, "Connection", "keep-alive");
 }
 
 static struct slice field_name(const struct http_field *field, const uint8_t *data)
@@ -80,18 +127,19 @@ unsigned http_field_find(const struct http_head *head, const uint8_t *data, cons
 	return count;
 }
 
-static bool list_has_token(struct slice list, struct slice token)
+static bool list_has(struct slice list, struct slice wanted,
+		     bool (*is_same)(struct slice, struct slice))
 {
 	struct slice item;
 
 	while (http_list_next(&list, &item))
-		if (slice_equals_nocase(item, token))
+		if (is_same(item, wanted))
 			return true;
 	return false;
 }
 
-bool http_field_has_token(const struct http_head *head, const uint8_t *data, const char *name,
-			  const char *token)
+static bool field_has(const struct http_head *head, const uint8_t *data, const char *name,
+		      const char *item, bool (*is_same)(struct slice, struct slice))
 {
 	struct slice wanted = slice_from_text(name);
 
@@ -99,8 +147,20 @@ bool http_field_has_token(const struct http_head *head, const uint8_t *data, con
 		const struct http_field *field = &head->fields[i];
 
 		if (slice_equals_nocase(field_name(field, data), wanted) &&
-		    list_has_token(field_value(field, data), slice_from_text(token)))
+		    list_has(field_value(field, data), slice_from_text(item), is_same))
 			return true;
 	}
 	return false;
+}
+
+bool http_field_has_token(const struct http_head *head, const uint8_t *data, const char *name,
+			  const char *token)
+{
+	return field_has(head, data, name, token, slice_equals_nocase);
+}
+
+bool http_field_has_item(const struct http_head *head, const uint8_t *data, const char *name,
+			 const char *item)
+{
+	return field_has(head, data, name, item, slice_equals);
 }

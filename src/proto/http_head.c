@@ -97,30 +97,40 @@ static enum http_result version_parse(struct slice text, uint8_t *out_minor,
 	return HTTP_OK;
 }
 
-/* "http://authority", then the end, a path or a query (RFC 9112, 3.2.2). A name and
- * password in it are refused (RFC 9110, 4.2.4). */
-static bool is_absolute_form(struct slice target)
+static bool is_host(struct slice value)
 {
-	size_t at = slice_starts_nocase(target, "http://")    ? 7
-		    : slice_starts_nocase(target, "https://") ? 8
-							      : 0;
-	size_t authority_at = at;
-
-	while (at > 0 && at < target.len && target.data[at] != '/' && target.data[at] != '?') {
-		if (target.data[at] == '@')
+	for (size_t i = 0; i < value.len; i++)
+		if (value.data[i] <= ' ' || value.data[i] > '~' ||
+		    strchr("\"#,/<>?@\\^`{|}", value.data[i]) != NULL)
 			return false;
-		at++;
-	}
-	return at > authority_at;
+	return true;
 }
 
-/* "*" and "host:port" are for OPTIONS and CONNECT, which nothing here serves. */
-static bool is_target(struct slice target)
+/* "http://authority", then the end, a path or a query (RFC 9112, 3.2.2). Clients that were
+ * given a ws: URL may send that. A name and password in it are refused (RFC 9110, 4.2.4). */
+static bool is_absolute_form(struct slice target)
+{
+	static const char *const schemes[] = {"http://", "https://", "ws://", "wss://"};
+	struct slice authority;
+
+	for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
+		if (!slice_starts_nocase(target, schemes[i]))
+			continue;
+		authority = http_url_authority(target);
+		return authority.len > 0 && authority.data[0] != ':' && is_host(authority);
+	}
+	return false;
+}
+
+/* "host:port" is for CONNECT, which nothing here serves. */
+static bool is_target(struct slice method, struct slice target)
 {
 	for (size_t i = 0; i < target.len; i++)
 		if (target.data[i] <= ' ' || target.data[i] > '~' || target.data[i] == '#')
 			return false;
-	return (target.len > 0 && target.data[0] == '/') || is_absolute_form(target);
+	return (target.len > 0 && target.data[0] == '/') || is_absolute_form(target) ||
+	       (slice_equals(target, SLICE_LITERAL("*")) &&
+		slice_equals(method, SLICE_LITERAL("OPTIONS")));
 }
 
 static enum http_result request_line_parse(struct http_head *head, const uint8_t *data,
@@ -134,8 +144,8 @@ static enum http_result request_line_parse(struct http_head *head, const uint8_t
 		return refuse(400, "the method is not a token", out_error);
 	if (version_parse(line, &head->minor_version, out_error) != HTTP_OK)
 		return HTTP_BAD;
-	if (!is_target(target))
-		return refuse(400, "the target is neither a path nor an http URL", out_error);
+	if (!is_target(method, target))
+		return refuse(400, "the target is neither a path nor an http or ws URL", out_error);
 	head->method_at = (uint16_t)(method.data - data);
 	head->method_len = (uint16_t)method.len;
 	head->target_at = (uint16_t)(target.data - data);
@@ -193,15 +203,6 @@ static enum http_result field_parse(struct http_head *head, const struct http_li
 	return HTTP_OK;
 }
 
-static bool is_host(struct slice value)
-{
-	for (size_t i = 0; i < value.len; i++)
-		if (value.data[i] <= ' ' || value.data[i] > '~' ||
-		    strchr("\"#,/<>?@\\^`{|}", value.data[i]) != NULL)
-			return false;
-	return true;
-}
-
 static bool is_number(struct slice value)
 {
 	for (size_t i = 0; i < value.len; i++)
@@ -210,15 +211,43 @@ static bool is_number(struct slice value)
 	return value.len > 0;
 }
 
+/* Only "chunked" tells where a request's body ends, so it must be the last coding, and once
+ * is enough (RFC 9112, 6.1, 7). */
+static enum http_result coding_check(const struct http_head *head, struct slice codings,
+				     unsigned field_count, struct http_error *out_error)
+{
+	struct slice coding;
+	unsigned other_count = 0, chunked_count = 0;
+	bool is_last = false;
+
+	if (head->minor_version < 1)
+		return refuse(400, "there is a Transfer-Encoding with HTTP/1.0", out_error);
+	if (field_count > 1)
+		return refuse(400, "there is more than one Transfer-Encoding", out_error);
+	while (http_list_next(&codings, &coding)) {
+		if (coding.len == 0)
+			continue;
+		is_last = slice_equals_nocase(coding, SLICE_LITERAL("chunked"));
+		chunked_count += is_last;
+		other_count += !is_last;
+	}
+	if (!is_last || chunked_count > 1)
+		return refuse(400, "the Transfer-Encoding does not end in one 'chunked'",
+			      out_error);
+	if (other_count > 0)
+		return refuse(501, "of Transfer-Encoding only 'chunked' is known", out_error);
+	return HTTP_OK;
+}
+
 /* What no request may get wrong, else two readers disagree on where it goes or on
  * where it ends (RFC 9112, 3.2, 6.3). */
 static enum http_result request_check(const struct http_head *head, const uint8_t *data,
 				      struct http_error *out_error)
 {
-	struct slice host, length, coding;
+	struct slice host, length, codings;
 	unsigned host_count = http_field_find(head, data, "Host", &host);
 	unsigned length_count = http_field_find(head, data, "Content-Length", &length);
-	unsigned coding_count = http_field_find(head, data, "Transfer-Encoding", &coding);
+	unsigned coding_count = http_field_find(head, data, "Transfer-Encoding", &codings);
 
 	if (host_count > 1)
 		return refuse(400, "there is more than one Host", out_error);
@@ -233,7 +262,28 @@ static enum http_result request_check(const struct http_head *head, const uint8_
 	if (length_count > 0 && coding_count > 0)
 		return refuse(400, "there are both Content-Length and Transfer-Encoding",
 			      out_error);
-	return HTTP_OK;
+	return coding_count == 0 ? HTTP_OK : coding_check(head, codings, coding_count, out_error);
+}
+
+/* Moves the start of the request behind empty lines. One that is not complete is left to
+ * line_scan. */
+static enum http_result blank_lines_skip(struct http_head *head, const uint8_t *data, size_t len,
+					 struct http_error *out_error)
+{
+	for (;;) {
+		struct slice rest = slice_of(data + head->line_at, len - head->line_at);
+		uint32_t size = slice_starts_nocase(rest, "\n")     ? 1
+				: slice_starts_nocase(rest, "\r\n") ? 2
+								    : 0;
+
+		if (size == 0)
+			return HTTP_OK;
+		if (head->line_at + size > HTTP_BLANK_MAX)
+			return refuse(400, "there are too many empty lines before the request",
+				      out_error);
+		head->line_at += size;
+		head->scanned = head->line_at;
+	}
 }
 
 static enum http_result line_parse(struct http_head *head, const struct http_limits *limits,
@@ -259,6 +309,9 @@ enum http_result http_head_parse(struct http_head *head, const struct http_limit
 	struct slice line;
 	enum http_result result;
 
+	if (head->kind == HTTP_REQUEST && !head->has_start_line &&
+	    blank_lines_skip(head, data, len, out_error) != HTTP_OK)
+		return HTTP_BAD;
 	while ((result = line_scan(head, limits, data, len, &line, out_error)) == HTTP_OK) {
 		if (line.len == 0 && head->has_start_line)
 			break;

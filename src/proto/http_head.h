@@ -63,14 +63,20 @@ extern const struct http_limits http_limits_default; /* 8 KiB, 64 fields, 16 KiB
 
 void http_head_init(struct http_head *head, enum http_kind kind);
 
+/* Empty lines that a client may send before its request (RFC 9112, 2.2); some end the body
+ * of the request before with one. */
+#define HTTP_BLANK_MAX 16 /* [bytes] */
+
 /* Parses on. `data`, `len`: everything from the first byte of the head. On HTTP_OK
  * *out_used is the size of the head with its empty line; on HTTP_BAD *out_error is
- * filled; else neither is written. An empty line before a request is not
- * tolerated.
+ * filled; else neither is written. Before a request HTTP_BLANK_MAX bytes of empty lines are
+ * skipped, also such as end in LF alone; they are a part of the head's size.
  *
  * A request must have one valid Host (none is good with HTTP/1.0), at most one
- * Content-Length, and that not beside a Transfer-Encoding: all else is 400. The
- * target is a path or an http URL; "*" and "host:port" are 400. */
+ * Content-Length, and that not beside a Transfer-Encoding, which must end in "chunked",
+ * once, and needs HTTP/1.1: all else is 400, and a coding other than chunked 501. The
+ * target is a path, or a URL of http, https, ws or wss, or with OPTIONS "*"; "host:port"
+ * is 400. */
 enum http_result http_head_parse(struct http_head *head, const struct http_limits *limits,
 				 const uint8_t *data, size_t len, size_t *out_used,
 				 struct http_error *out_error);
@@ -82,7 +88,23 @@ struct slice http_target(const struct http_head *head, const uint8_t *data);
 /* Is there a field of this name? */
 bool http_has_field(const struct http_head *head, const uint8_t *data, const char *name);
 
-/* The target without the query; of an absolute URL its path ("/" if it has none). */
+/* Whom the request is for: the authority of an absolute URL, which takes precedence
+ * (RFC 9112, 3.2.2), else the Host; empty if there is neither. */
+struct slice http_host(const struct http_head *head, const uint8_t *data);
+
+/* What follows a request's head. */
+struct http_body {
+	enum { HTTP_BODY_NONE, HTTP_BODY_LENGTH, HTTP_BODY_CHUNKED } kind;
+	uint64_t len; /* HTTP_BODY_LENGTH: at least 1; too large a number is UINT64_MAX */
+};
+struct http_body http_request_body(const struct http_head *head, const uint8_t *data);
+
+/* Does the client want to go on with this connection after the answer? With HTTP/1.0 it
+ * has to ask for it (RFC 9112, 9.3). */
+bool http_is_persistent(const struct http_head *head, const uint8_t *data);
+
+/* The target without the query; of an absolute URL its path ("/" if it has none; "*" with
+ * OPTIONS). */
 struct slice http_path(const struct http_head *head, const uint8_t *data);
 
 /* What stands behind the first '?' of the target; empty if there is none. */
@@ -97,3 +119,7 @@ unsigned http_field_find(const struct http_head *head, const uint8_t *data, cons
  * without case (RFC 9110, 5.6.1). */
 bool http_field_has_token(const struct http_head *head, const uint8_t *data, const char *name,
 			  const char *token);
+
+/* The same, with case. */
+bool http_field_has_item(const struct http_head *head, const uint8_t *data, const char *name,
+			 const char *item);

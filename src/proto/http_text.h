@@ -11,6 +11,9 @@
 /* At least one character, and only such as a method or a field's name may have. */
 bool http_is_token(struct slice text);
 
+/* What stands behind "://" in a URL, up to a '/', '?' or the end. */
+struct slice http_url_authority(struct slice url);
+
 /* Takes the next item off a comma-separated list, trimmed and perhaps empty. Returns
  * false at the end. A list of no characters has one empty item. Begin with the whole
  * list in *rest; its `data` becomes NULL at the end, and NULL is a list of no items. */

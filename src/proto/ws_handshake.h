@@ -28,8 +28,8 @@ struct ws_upgrade {
 /* Checks a parsed request against RFC 6455, 4.2.1: GET, HTTP/1.1, one Host, Upgrade
  * has "websocket", Connection has "Upgrade", one Sec-WebSocket-Key that decodes to
  * 16 bytes, Sec-WebSocket-Version 13 (else status 426, to be answered with
- * "Sec-WebSocket-Version: 13"), and no Content-Length or Transfer-Encoding (status
- * 400). 405 for another method. A key without an Upgrade is an error too: a proxy on
+ * "Sec-WebSocket-Version: 13"), and no body (status 400; "Content-Length: 0" is none). 405
+ * for another method. A key without an Upgrade is an error too: a proxy on
  * the way has dropped it, and the answer says so. Fills *out_upgrade only
  * on WS_UPGRADE_OK, *out_error only on WS_UPGRADE_ERROR. */
 enum ws_upgrade_result ws_upgrade_check(const struct http_head *head, const uint8_t *data,
@@ -39,16 +39,11 @@ enum ws_upgrade_result ws_upgrade_check(const struct http_head *head, const uint
 /* Sec-WebSocket-Accept for a key, without a NUL. */
 void ws_accept_value(struct slice key, char out[WS_ACCEPT_LEN]);
 
-/* How many a client may name. */
-#define WS_SUBPROTOCOLS_MAX 32
-
-/* Finds the first of the client's subprotocols (its order is its preference) that
- * is among ours. `ours` is an array of NUL-terminated names. Returns 1 with *out_index
- * into `ours`; 0 if there is none in common or the client named none; -1 if the
- * header is malformed (an empty or repeated token, a non-token character, more than
- * WS_SUBPROTOCOLS_MAX). */
-int ws_subprotocol_choose(const struct http_head *head, const uint8_t *data,
-			  const char *const *ours, size_t ours_count, size_t *out_index);
+/* Finds the first of `ours`, an array of NUL-terminated names with the best first, that is
+ * among the client's. False: there is none in common. An item of the client's list that is
+ * empty, repeated or no token is none that we speak, and so no harm (RFC 9110, 5.6.1). */
+bool ws_subprotocol_choose(const struct http_head *head, const uint8_t *data,
+			   const char *const *ours, size_t ours_count, size_t *out_index);
 
 /* True if the client sent a Sec-WebSocket-Protocol header at all. */
 bool ws_subprotocol_is_asked(const struct http_head *head, const uint8_t *data);

@@ -57,7 +57,8 @@ static void limits_check(const struct outcome *out, const struct http_limits *li
 		break;
 	case HTTP_BAD:
 		CHECK(out->error.status == 400 || out->error.status == 414 ||
-		      out->error.status == 431 || out->error.status == 505);
+		      out->error.status == 431 || out->error.status == 501 ||
+		      out->error.status == 505);
 		CHECK(out->error.detail != NULL);
 		break;
 	}
@@ -88,11 +89,20 @@ static void request_use(const struct http_head *head, const uint8_t *data)
 	size_t index;
 	char answer[512];
 
-	CHECK(http_path(head, data).data[0] == '/');
-	CHECK(http_field_find(head, data, "host", &host) <= 1);
-	int chosen = ws_subprotocol_choose(head, data, ours, ARRAY_LEN(ours), &index);
+	struct slice path = http_path(head, data);
 
-	CHECK(chosen <= 0 || (ws_subprotocol_is_asked(head, data) && index < ARRAY_LEN(ours)));
+	CHECK(path.data[0] == '/' || slice_equals(path, SLICE_LITERAL("*")));
+	CHECK(http_field_find(head, data, "host", &host) <= 1);
+	bool is_chosen = ws_subprotocol_choose(head, data, ours, ARRAY_LEN(ours), &index);
+
+	CHECK(!is_chosen || (ws_subprotocol_is_asked(head, data) && index < ARRAY_LEN(ours)));
+	struct http_body body = http_request_body(head, data);
+
+	CHECK((body.kind == HTTP_BODY_LENGTH) == (body.len > 0));
+	CHECK(body.kind != HTTP_BODY_CHUNKED || head->minor_version == 1);
+	http_is_persistent(head, data);
+	host = http_host(head, data);
+	CHECK(host.len == 0 || host.data != NULL);
 	switch (ws_upgrade_check(head, data, &upgrade, &error)) {
 	case WS_UPGRADE_OK:
 		CHECK(upgrade.key.len == WS_KEY_LEN);

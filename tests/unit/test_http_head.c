@@ -49,14 +49,28 @@ static const struct {
 	{"query", "GET /?a=/b?c HTTP/1.1\r\n" HOST "\r\n", 0},
 	{"absolute form", "GET http://h:8/x HTTP/1.1\r\n" HOST "\r\n", 0},
 	{"absolute form without a path", "GET HTTPS://h HTTP/1.1\r\n" HOST "\r\n", 0},
+	{"ws URL", "GET ws://h/x HTTP/1.1\r\n" HOST "\r\n", 0},
+	{"wss URL in capitals", "GET WSS://h:1/x HTTP/1.1\r\n" HOST "\r\n", 0},
+	{"URL of another host", "GET http://g/x HTTP/1.1\r\n" HOST "\r\n", 0},
+	{"IPv6 URL", "GET ws://[::1]:80/ HTTP/1.1\r\n" HOST "\r\n", 0},
+	{"asterisk form", "OPTIONS * HTTP/1.1\r\n" HOST "\r\n", 0},
+	{"one empty line first", "\r\n" REQ HOST "\r\n", 0},
+	{"an empty line of LF first", "\n" REQ HOST "\r\n", 0},
+	{"empty lines of both kinds first", "\n\r\n\n" REQ HOST "\r\n", 0},
+	{"as many empty lines as are skipped", "\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n" REQ HOST "\r\n",
+	 0},
 	{"IPv6 host", REQ "Host: [::1]:8080\r\n\r\n", 0},
 	{"empty host", REQ "Host:\r\n\r\n", 0},
 
 	{"cut in the version", "GET / HTTP/1.", 1},
 	{"cut before the last LF", REQ HOST "\r", 1},
 	{"nothing", "", 1},
+	{"an empty line and nothing", "\r\n", 1},
 
-	{"empty line first", "\r\n" REQ HOST "\r\n", 400},
+	{"one empty line too many", "\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\n" REQ HOST "\r\n", 400},
+	{"CR without LF first", "\r" REQ HOST "\r\n", 400},
+	{"two CRs first", "\r\r\n" REQ HOST "\r\n", 400},
+	{"a blank first", " \r\n" REQ HOST "\r\n", 400},
 	{"bare LF after the request line", "GET / HTTP/1.1\n" HOST "\r\n", 400},
 	{"bare LF after a field", REQ "Host: h\n\r\n", 400},
 	{"bare LF at the end", REQ HOST "\n", 400},
@@ -90,12 +104,20 @@ static const struct {
 	{"HTTP/1.2", "GET / HTTP/1.2\r\n" HOST "\r\n", 505},
 	{"HTTP/0.9", "GET / HTTP/0.9\r\n" HOST "\r\n", 505},
 	{"HTTP/2 with prior knowledge", "PRI * HTTP/2.0\r\n\r\n", 505},
-	{"asterisk form", "OPTIONS * HTTP/1.1\r\n" HOST "\r\n", 400},
+	{"asterisk form without OPTIONS", "GET * HTTP/1.1\r\n" HOST "\r\n", 400},
+	{"asterisk and more", "OPTIONS *? HTTP/1.1\r\n" HOST "\r\n", 400},
 	{"authority form", "CONNECT h:80 HTTP/1.1\r\n" HOST "\r\n", 400},
 	{"relative target", "GET x HTTP/1.1\r\n" HOST "\r\n", 400},
 	{"another scheme", "GET ftp://h/ HTTP/1.1\r\n" HOST "\r\n", 400},
 	{"no authority", "GET http:///x HTTP/1.1\r\n" HOST "\r\n", 400},
+	{"no authority with ws", "GET ws:///x HTTP/1.1\r\n" HOST "\r\n", 400},
+	{"a scheme and nothing", "GET wss:// HTTP/1.1\r\n" HOST "\r\n", 400},
+	{"a scheme and a query", "GET ws://?x HTTP/1.1\r\n" HOST "\r\n", 400},
+	{"a port without a host", "GET ws://:80/ HTTP/1.1\r\n" HOST "\r\n", 400},
+	{"one slash", "GET ws:/x HTTP/1.1\r\n" HOST "\r\n", 400},
+	{"a URL of no host", "GET http://a<b/ HTTP/1.1\r\n" HOST "\r\n", 400},
 	{"name and password", "GET http://a:b@h/ HTTP/1.1\r\n" HOST "\r\n", 400},
+	{"name and password with ws", "GET wss://a:b@h/ HTTP/1.1\r\n" HOST "\r\n", 400},
 	{"fragment", "GET /#x HTTP/1.1\r\n" HOST "\r\n", 400},
 	{"target over 127", "GET /\xc3\xa4 HTTP/1.1\r\n" HOST "\r\n", 400},
 	{"no Host", REQ "\r\n", 400},
@@ -111,6 +133,22 @@ static const struct {
 	{"empty Content-Length", REQ HOST "Content-Length:\r\n\r\n", 400},
 	{"length and coding", REQ HOST "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
 	 400},
+	{"space before the colon of a length", REQ HOST "Content-Length : 1\r\n\r\n", 400},
+	{"folded length", REQ HOST "Content-Length:\r\n 1\r\n\r\n", 400},
+	{"hexadecimal Content-Length", REQ HOST "Content-Length: 0x1\r\n\r\n", 400},
+	{"chunked", REQ HOST "Transfer-Encoding: Chunked\r\n\r\n", 0},
+	{"chunked with empty items", REQ HOST "Transfer-Encoding: ,chunked,\r\n\r\n", 0},
+	{"chunked with HTTP/1.0", "GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
+	{"two codings", REQ HOST "Transfer-Encoding: gzip, chunked\r\n\r\n", 501},
+	{"chunked is not the last", REQ HOST "Transfer-Encoding: chunked, gzip\r\n\r\n", 400},
+	{"chunked twice", REQ HOST "Transfer-Encoding: chunked, chunked\r\n\r\n", 400},
+	{"chunked in two fields",
+	 "GET / HTTP/1.1\r\nHost:\r\nTransfer-Encoding: x\r\nTransfer-Encoding: chunked\r\n\r\n",
+	 400},
+	{"no chunked", REQ HOST "Transfer-Encoding: identity\r\n\r\n", 400},
+	{"nearly chunked", REQ HOST "Transfer-Encoding: xchunked\r\n\r\n", 400},
+	{"chunked with a parameter", REQ HOST "Transfer-Encoding: chunked;a=b\r\n\r\n", 400},
+	{"empty coding", REQ HOST "Transfer-Encoding:\r\n\r\n", 400},
 
 	/* The limits: lines of 40 bytes, 4 fields, 120 bytes in all. */
 	{"request line at the limit", "GET /45678901234567890123456789 HTTP/1.1\r\n" HOST "\r\n",
@@ -287,6 +325,8 @@ static void test_path_table(void **state)
 		{"http://h/", "/", ""},
 		{"HTTPS://h:80/a/b?c", "/a/b", "c"},
 		{"http://[::1]:80/a", "/a", ""},
+		{"ws://h:80//a?b", "//a", "b"},
+		{"wss://h?a:b://c", "/", "a:b://c"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		char text[200];
@@ -305,6 +345,98 @@ static void test_path_table(void **state)
 		ASSERT_ROW(slice_equals(http_query(&head, (uint8_t *)text),
 					slice_from_text(rows[i].query)),
 			   rows[i].target);
+	}
+}
+
+static void request_read(struct http_head *head, const char *text)
+{
+	struct http_error error;
+	size_t used;
+
+	http_head_init(head, HTTP_REQUEST);
+	ASSERT_ROW(http_head_parse(head, &http_limits_default, (const uint8_t *)text, strlen(text),
+				   &used, &error) == HTTP_OK,
+		   text);
+}
+
+/* The host of a URL counts more than the field (RFC 9112, 3.2.2). */
+static void test_host_table(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		const char *host;
+	} rows[] = {
+		{"GET / HTTP/1.1\r\nHost: a:1\r\n\r\n", "a:1"},
+		{"GET http://b:2/ HTTP/1.1\r\nHost: a:1\r\n\r\n", "b:2"},
+		{"GET ws://b HTTP/1.1\r\nHost: a:1\r\n\r\n", "b"},
+		{"GET wss://b?x HTTP/1.1\r\nHost: a:1\r\n\r\n", "b"},
+		{"OPTIONS * HTTP/1.1\r\nHost: a:1\r\n\r\n", "a:1"},
+		{"GET / HTTP/1.1\r\nHost:\r\n\r\n", ""},
+		{"GET / HTTP/1.0\r\n\r\n", ""},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct http_head head;
+
+		request_read(&head, rows[i].text);
+		ASSERT_ROW(slice_equals(http_host(&head, (const uint8_t *)rows[i].text),
+					slice_from_text(rows[i].host)),
+			   rows[i].text);
+	}
+}
+
+static void test_body_table(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *fields;
+		struct http_body want;
+	} rows[] = {
+		{"", {HTTP_BODY_NONE, 0}},
+		{"Content-Length: 0\r\n", {HTTP_BODY_NONE, 0}},
+		{"Content-Length: 00\r\n", {HTTP_BODY_NONE, 0}},
+		{"Content-Length: 007\r\n", {HTTP_BODY_LENGTH, 7}},
+		{"Content-Length: 18446744073709551614\r\n", {HTTP_BODY_LENGTH, UINT64_MAX - 1}},
+		{"Content-Length: 18446744073709551616\r\n", {HTTP_BODY_LENGTH, UINT64_MAX}},
+		{"Content-Length: 99999999999999999999999\r\n", {HTTP_BODY_LENGTH, UINT64_MAX}},
+		{"Transfer-Encoding: chunked\r\n", {HTTP_BODY_CHUNKED, 0}},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char text[200];
+		struct http_head head;
+
+		snprintf(text, sizeof(text), REQ HOST "%s\r\n", rows[i].fields);
+		request_read(&head, text);
+		struct http_body body = http_request_body(&head, (uint8_t *)text);
+
+		ASSERT_ROW(body.kind == rows[i].want.kind, rows[i].fields);
+		ASSERT_ROW(body.len == rows[i].want.len, rows[i].fields);
+	}
+}
+
+static void test_persistence_table(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		bool is_persistent;
+	} rows[] = {
+		{REQ HOST "\r\n", true},
+		{REQ HOST "Connection: keep-alive\r\n\r\n", true},
+		{REQ HOST "Connection: close\r\n\r\n", false},
+		{REQ HOST "Connection: x, Close\r\n\r\n", false},
+		{REQ HOST "Connection: keep-alive\r\nConnection: close\r\n\r\n", false},
+		{"GET / HTTP/1.0\r\n\r\n", false},
+		{"GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", true},
+		{"GET / HTTP/1.0\r\nConnection: keep-alive, close\r\n\r\n", false},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct http_head head;
+
+		request_read(&head, rows[i].text);
+		ASSERT_ROW(http_is_persistent(&head, (const uint8_t *)rows[i].text) ==
+				   rows[i].is_persistent,
+			   rows[i].text);
 	}
 }
 
@@ -331,6 +463,7 @@ static void test_response_table(void **state)
 		{"HTTP/2.0 200 OK\r\n\r\n", 0, ""},
 		{"ICY 200 OK\r\n\r\n", 0, ""},
 		{"\r\n\r\n", 0, ""},
+		{"\r\nHTTP/1.1 200 OK\r\n\r\n", 0, ""},
 		{"HTTP/1.1 200 OK\r\nX : y\r\n\r\n", 0, ""},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -393,6 +526,9 @@ int main(void)
 		cmocka_unit_test(test_scanned_bytes_are_not_read_again),
 		cmocka_unit_test(test_parts_of_a_request),
 		cmocka_unit_test(test_path_table),
+		cmocka_unit_test(test_host_table),
+		cmocka_unit_test(test_body_table),
+		cmocka_unit_test(test_persistence_table),
 		cmocka_unit_test(test_response_table),
 		cmocka_unit_test(test_largest_head),
 	};

@@ -226,15 +226,37 @@ static void test_answer_without_a_body_has_no_type(void **state)
 	free(head);
 }
 
-static void test_every_status_has_a_text(void **state)
+/* A back end may answer any status: one that nobody has registered is called by its class
+ * (RFC 9110, 15). */
+static void test_status_text_table(void **state)
 {
 	(void)state;
-	static const unsigned used[] = {200, 400, 404, 405, 408, 409, 414,
-					426, 429, 431, 500, 501, 503, 505};
-
-	for (size_t i = 0; i < ARRAY_LEN(used); i++)
-		assert_string_not_equal(http_status_text(used[i]), "Unknown");
-	assert_string_equal(http_status_text(299), "Unknown");
+	static const struct {
+		unsigned status;
+		const char *text;
+	} rows[] = {
+		{200, "OK"},
+		{299, "Success"},
+		{304, "Not Modified"},
+		{399, "Redirection"},
+		{404, "Not Found"},
+		{406, "Not Acceptable"},
+		{418, "Client Error"},
+		{421, "Misdirected Request"},
+		{422, "Unprocessable Content"},
+		{423, "Locked"},
+		{428, "Precondition Required"},
+		{451, "Unavailable For Legal Reasons"},
+		{499, "Client Error"},
+		{507, "Insufficient Storage"},
+		{511, "Network Authentication Required"},
+		{599, "Server Error"},
+		{99, "Unknown"},
+		{600, "Unknown"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		ASSERT_ROW(strcmp(http_status_text(rows[i].status), rows[i].text) == 0,
+			   rows[i].text);
 }
 
 static void test_problem_tells_reason_seen_and_allowed(void **state)
@@ -289,7 +311,7 @@ int main(void)
 		cmocka_unit_test(test_problem_replaces_a_body_that_was_begun),
 		cmocka_unit_test(test_head_tells_the_length_of_the_body_without_it),
 		cmocka_unit_test(test_answer_without_a_body_has_no_type),
-		cmocka_unit_test(test_every_status_has_a_text),
+		cmocka_unit_test(test_status_text_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

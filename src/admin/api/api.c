@@ -94,10 +94,9 @@ static bool is_host_local(struct slice host)
  * itself in Origin, or has a name of its own point here. */
 static bool is_foreign_page(const struct http_request *request)
 {
-	struct slice host = {0}, origin;
+	struct slice host = http_host(request->head, request->data), origin;
 	const size_t skip = strlen("http://");
 
-	http_field_find(request->head, request->data, "Host", &host);
 	if (host.len > 0 && !is_host_local(host))
 		return true;
 	if (http_field_find(request->head, request->data, "Origin", &origin) == 0)

@@ -47,6 +47,14 @@ GOOD = {
     "60 headers": wsraw.request(extra=tuple(f"X-{n}: {n}" for n in range(55))),
     "a header line of 8,000 bytes": wsraw.request(extra=("X-Long: " + "v" * 7992,)),
     "an IPv6 host": wsraw.request(host="[::1]:8080"),
+    "a length of no body": wsraw.request(extra=("Content-Length: 0",)),
+    "a key with spare bits": wsraw.request(key="dGhlIHNhbXBsZSBub25jZR=="),
+    "an empty line first": b"\r\n" + wsraw.request(),
+    "empty lines of both kinds first": b"\n\r\n\n" + wsraw.request(),
+    "a ws URL": wsraw.request("ws://gate.example:8500/ws/client-1"),
+    "a wss URL in capitals": wsraw.request("WSS://gate.example/ws/client-1?x=y"),
+    "an http URL": wsraw.request("http://gate.example/ws/client-1"),
+    "an https URL of IPv6": wsraw.request("https://[::1]/ws/client-1"),
 }
 
 
@@ -80,14 +88,19 @@ def test_frames_in_the_same_segment_as_the_handshake(gateway):
 SUBPROTOCOLS = [
     # what the client offers, what it gets
     (("Sec-WebSocket-Protocol: ocpp1.6",), "ocpp1.6"),
-    (("Sec-WebSocket-Protocol: ocpp1.6, ocpp2.0.1",), "ocpp1.6"),
+    (("Sec-WebSocket-Protocol: ocpp1.6, ocpp2.0.1",), "ocpp2.0.1"),
+    (("Sec-WebSocket-Protocol: ocpp1.6", "Sec-WebSocket-Protocol: ocpp2.0.1"), "ocpp2.0.1"),
+    (("Sec-WebSocket-Protocol: ,ocpp1.6,,",), "ocpp1.6"),
+    (("Sec-WebSocket-Protocol: ocpp1.6, ocpp1.6",), "ocpp1.6"),
+    (("Sec-WebSocket-Protocol: bearer, eyJhbGciOiJIUzI1NiJ9==, ocpp1.6",), "ocpp1.6"),
     (("Sec-WebSocket-Protocol: soap, ocpp2.0.1",), "ocpp2.0.1"),
     (("Sec-WebSocket-Protocol: soap", "Sec-WebSocket-Protocol: ocpp1.6"), "ocpp1.6"),
 ]
 
 
 @pytest.mark.parametrize("offer,want", SUBPROTOCOLS)
-def test_subprotocol_is_the_clients_first_that_we_know(gateway, offer, want):
+def test_subprotocol_is_the_routes_first_that_is_offered(gateway, offer, want):
+    """The route's list is in order of preference; what cannot be read is passed over."""
     with gateway(routes=ROUTES).connect() as client:
         response = client.handshake("/ocpp/CP-1", extra=offer)
         assert response.status == 101
@@ -120,8 +133,11 @@ BAD = {
                                                  extra=("Connection: keep-alive",)), 400, None),
     "content length": (wsraw.request(extra=("Content-Length: 5",)), 400, None),
     "transfer encoding": (wsraw.request(extra=("Transfer-Encoding: chunked",)), 400, None),
-    "subprotocol list with a hole": (wsraw.request("/ocpp/CP-1",
-                                                   extra=("Sec-WebSocket-Protocol: a,,b",)), 400, None),
+    "two codings": (wsraw.request(extra=("Transfer-Encoding: gzip, chunked",)), 501, None),
+    "too many empty lines first": (b"\r\n" * 9 + wsraw.request(), 400, None),
+    "a URL with a password": (wsraw.request("ws://a:b@gate.example/ws/a"), 400, None),
+    "a URL without a host": (wsraw.request("ws:///ws/a"), 400, None),
+    "a URL of another scheme": (wsraw.request("ftp://gate.example/ws/a"), 400, None),
     "bare line feeds": (wsraw.request().replace(b"\r\n", b"\n"), 400, None),
     "folded header": (wsraw.request(extra=("X-Fold: a", " b")), 400, None),
     "space before the colon": (wsraw.request(extra=("X-Space : a",)), 400, None),
@@ -161,10 +177,19 @@ def test_bad_handshake_is_answered_by_name(gateway, name):
     running.wait_metric("connections", 0)
 
 
-MISMATCHES = ["Sec-WebSocket-Protocol: soap", ""]
+MISMATCHES = {
+    "another": "Sec-WebSocket-Protocol: soap",
+    "none": "",
+    "an empty list": "Sec-WebSocket-Protocol:",
+    "holes": "Sec-WebSocket-Protocol: a,,b",
+    "blanks between": "Sec-WebSocket-Protocol: ocpp1.6 ocpp2.0.1",
+    "semicolons between": "Sec-WebSocket-Protocol: ocpp1.6;ocpp2.0.1",
+    "quotes": 'Sec-WebSocket-Protocol: "ocpp1.6"',
+    "a token that is none": "Sec-WebSocket-Protocol: bearer, eyJhbGciOiJIUzI1NiJ9==",
+}
 
 
-@pytest.mark.parametrize("offer", MISMATCHES, ids=["another", "none"])
+@pytest.mark.parametrize("offer", MISMATCHES.values(), ids=MISMATCHES)
 @pytest.mark.parametrize("mismatch", ["refuse", "close", "accept"])
 def test_no_common_subprotocol(gateway, mismatch, offer):
     """RFC 6455 leaves it open; OCPP-J 2.0.1, 3.2 wants `close`."""
@@ -179,6 +204,15 @@ def test_no_common_subprotocol(gateway, mismatch, offer):
             client.expect_close(1002, answer=True)
         else:
             client.echo(b"x")
+
+
+@pytest.mark.parametrize("offer", MISMATCHES.values(), ids=MISMATCHES)
+def test_route_without_subprotocols_takes_any_offer(gateway, offer):
+    with gateway(routes=ROUTES).connect() as client:
+        response = client.handshake("/ws/a", extra=(offer,) if offer else ())
+        assert response.status == 101
+        assert "sec-websocket-protocol" not in response.headers
+        client.echo(b"x")
 
 
 def test_answers_over_http_say_that_they_end_the_connection(gateway):
