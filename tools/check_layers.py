@@ -21,8 +21,7 @@ MAY_INCLUDE = {
     "webhook": {"base", "io"},
     "route": {"base", "io", "config", "session", "webhook", "bus"},
     "diag": {"base", "os", "io", "config"},
-    # "server" is to go: what a connection needs of its worker becomes a struct of conn.
-    "conn": {"base", "proto", "io", "http", "config", "session", "route", "fleet", "server"},
+    "conn": {"base", "proto", "io", "http", "config", "session", "route", "fleet"},
     "server": {"base", "proto", "io", "http", "config", "session", "route", "diag", "webhook", "bus",
                "fleet", "conn"},
     "admin": {"base", "os", "proto", "io", "http", "config", "session", "route", "conn", "server", "diag",

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/list_walk.h"
 
 /* The last descriptor answers one client after the other why it is refused. What they
  * asked waits in the socket already, as a rule; a silent one may not keep the others. */
@@ -12,12 +13,12 @@
 
 uint32_t conn_now_ms(const struct conn *conn)
 {
-	return (uint32_t)(loop_now(conn->worker->loop) / NS_PER_MS);
+	return (uint32_t)(loop_now(conn->home->loop) / NS_PER_MS);
 }
 
 void conn_timer_start(struct conn *conn, uint64_t delay_ms)
 {
-	loop_timer_start(conn->worker->loop, &conn->timer, delay_ms * NS_PER_MS);
+	loop_timer_start(conn->home->loop, &conn->timer, delay_ms * NS_PER_MS);
 }
 
 void conn_set_reason(struct conn *conn, enum close_reason reason)
@@ -38,7 +39,7 @@ void conn_cut(struct conn *conn, enum close_reason reason)
 static void start_end_timer(struct conn *conn)
 {
 	conn_timer_start(conn, conn->is_reserve ? RESERVE_PATIENCE_MS
-						: conn->worker->service->limits->close_timeout);
+						: conn->home->service->limits->close_timeout);
 }
 
 void conn_flush_and_close(struct conn *conn)
@@ -160,7 +161,7 @@ static void on_timer(struct timer *timer)
 
 static void count_end(struct conn *conn)
 {
-	struct stats *stats = &conn->worker->stats;
+	struct stats *stats = &conn->home->stats;
 	char client[CONN_CLIENT_TEXT_MAX];
 
 	stat_sub(&stats->sockets, 1);
@@ -178,7 +179,7 @@ static void count_end(struct conn *conn)
 static void on_closed(struct tcp *tcp)
 {
 	struct conn *conn = conn_of(tcp);
-	struct worker *worker = conn->worker;
+	struct conn_home *home = conn->home;
 
 	if (conn->state == CONN_HEAD)
 		conn_http_release(conn);
@@ -188,14 +189,15 @@ static void on_closed(struct tcp *tcp)
 		conn_asking_release(conn);
 	else
 		conn_ws_release(conn);
-	loop_timer_stop(worker->loop, &conn->timer);
+	loop_timer_stop(home->loop, &conn->timer);
 	conn_depart(conn);
 	count_end(conn);
-	worker_conn_remove(worker, &conn->node);
+	list_walks_pass(&home->walks, &conn->node);
+	list_remove(&conn->node);
 	if (conn->has_presence)
 		presence_unref(&conn->session.presence);
-	pool_put(&worker->conns, conn);
-	worker_conn_gone(worker);
+	pool_put(&home->conn_pool, conn);
+	home->on_gone(home);
 }
 
 static const struct tcp_handler handler = {
@@ -227,7 +229,7 @@ char *conn_client_text(const struct conn *conn, char out[CONN_CLIENT_TEXT_MAX])
 
 bool conn_client_is_trusted(const struct conn *conn)
 {
-	const struct config_prefixes *proxies = &conn->worker->service->limits->trusted_proxies;
+	const struct config_prefixes *proxies = &conn->home->service->limits->trusted_proxies;
 
 	for (size_t i = 0; i < proxies->count; i++)
 		if (net_prefix_has(&proxies->items[i], conn_client(conn)))
@@ -235,30 +237,26 @@ bool conn_client_is_trusted(const struct conn *conn)
 	return false;
 }
 
-void conn_accept(struct worker *worker, const struct tcp_accepted *accepted)
+struct conn *conn_begin(struct conn_home *home, const struct tcp_accepted *accepted)
 {
-	struct conn *conn = pool_get(&worker->conns);
+	struct conn *conn = pool_get(&home->conn_pool);
 
-	if (conn == NULL) {
-		stat_add(&worker->stats.connections_refused[REFUSAL_MEMORY], 1);
-		listener_refuse(&worker->listener, accepted);
-		return;
-	}
-	*conn = (struct conn){.worker = worker, .state = CONN_HEAD};
+	if (conn == NULL)
+		return NULL;
+	*conn = (struct conn){.home = home, .state = CONN_HEAD};
 	conn->is_reserve = accepted->is_reserve;
 	conn->client = net_ip_of(&accepted->remote);
 	conn->client_port = net_addr_port(&accepted->remote);
 	conn->may_have_proxy = conn_client_is_trusted(conn);
-	conn->message_ms = (uint32_t)(loop_now(worker->loop) / NS_PER_US);
-	list_append(&worker->conn_list, &conn->node);
+	conn->message_ms = (uint32_t)(loop_now(home->loop) / NS_PER_US);
+	list_append(&home->conns, &conn->node);
 	loop_timer_init(&conn->timer, on_timer);
 	conn_timer_start(conn, accepted->is_reserve ? RESERVE_PATIENCE_MS
-						    : worker->service->limits->handshake_timeout);
-	stat_add(&worker->stats.sockets, 1);
-	stat_add(&worker->stats.sockets_accepted, 1);
-	tcp_adopt(&conn->tcp, worker->loop, accepted, &handler);
-	if (worker->is_ending)
-		conn_drain(conn); /* it was on its way when the listener closed */
+						    : home->service->limits->handshake_timeout);
+	stat_add(&home->stats.sockets, 1);
+	stat_add(&home->stats.sockets_accepted, 1);
+	tcp_adopt(&conn->tcp, home->loop, accepted, &handler);
+	return conn;
 }
 
 void conn_drain(struct conn *conn)

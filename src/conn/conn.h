@@ -20,7 +20,10 @@
 #include "proto/http_head.h"
 #include "proto/ws_decoder.h"
 #include "proto/ws_handshake.h"
-#include "server/worker.h"
+#include "conn/conn_home.h"
+#include "io/tcp.h"
+#include "route/route.h"
+#include "session/directory.h"
 
 enum conn_state {
 	CONN_HEAD,    /* reading the request */
@@ -68,8 +71,8 @@ struct upgrade_wait {
 struct conn {
 	struct tcp tcp;
 	struct timer timer;    /* what it means depends on the state */
-	struct list_node node; /* in worker->conn_list */
-	struct worker *worker;
+	struct list_node node; /* in home->conns */
+	struct conn_home *home;
 	union {
 		const struct route *route; /* NULL until the upgrade */
 		struct uplink *uplink;     /* has_uplink */
@@ -110,7 +113,8 @@ struct conn {
 /* What an idle connection may cost (docs/benchmarks.md). */
 _Static_assert(sizeof(struct conn) <= 184, "an idle connection");
 
-void conn_accept(struct worker *worker, const struct tcp_accepted *accepted);
+/* Its first phase begins. NULL: memory is out, and what was accepted is still the caller's. */
+struct conn *conn_begin(struct conn_home *home, const struct tcp_accepted *accepted);
 
 /* The gateway is stopping: 1001 for a WebSocket, the end for anything else. */
 void conn_drain(struct conn *conn);

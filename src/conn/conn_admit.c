@@ -10,6 +10,9 @@
  * ever exceeded. */
 #include <errno.h>
 
+#include "conn/accept_rate.h"
+#include "conn/address_limit.h"
+#include "conn/admission.h"
 #include "conn/conn.h"
 
 /* What a connection takes of limits, and another can take over from it. */
@@ -23,7 +26,7 @@ enum {
 
 static bool is_open_for_all(struct conn *conn)
 {
-	struct service *service = conn->worker->service;
+	struct service *service = conn->home->service;
 	uint64_t total = admission_current(service->admission);
 
 	if (__atomic_load_n(&service->is_draining, __ATOMIC_RELAXED))
@@ -56,33 +59,33 @@ static bool has_backend_room(struct conn *conn)
 /* False: memory is out. Else *out_missing has those that it did not get. */
 static bool take_places(struct conn *conn, uint8_t *out_missing)
 {
-	struct worker *worker = conn->worker;
-	struct address_limit *limit = worker->service->address_limit;
+	struct conn_home *home = conn->home;
+	struct address_limit *limit = home->service->address_limit;
 	int r = limit == NULL ? 0 : address_limit_enter(limit, conn_client(conn));
 
 	if (r == -ENOMEM)
 		return false;
 	conn->has_address_place = limit != NULL && r == 0;
-	conn->has_place = admission_enter(worker->service->admission);
+	conn->has_place = admission_enter(home->service->admission);
 	*out_missing = r < 0 ? PLACE_ADDRESS : 0;
 	if (!conn->has_place)
 		*out_missing |= PLACE_GATEWAY;
-	if (worker->stats.connections >= worker->service->worker_connections)
+	if (home->stats.connections >= home->service->worker_connections)
 		*out_missing |= PLACE_WORKER;
 	return true;
 }
 
 static void refuse_for_places(struct conn *conn, uint8_t missing)
 {
-	struct worker *worker = conn->worker;
-	struct service *service = worker->service;
+	struct conn_home *home = conn->home;
+	struct service *service = home->service;
 	uint64_t max = service->admission->max;
 
 	if (missing & PLACE_ADDRESS) {
 		max = address_limit_max(service->address_limit);
 		conn_refuse(conn, REFUSAL_MAX_CONNECTIONS_PER_IP, max, max);
 	} else if (missing & PLACE_WORKER) {
-		conn_refuse(conn, REFUSAL_NOFILE, worker->stats.connections,
+		conn_refuse(conn, REFUSAL_NOFILE, home->stats.connections,
 			    service->worker_connections);
 	} else {
 		conn_refuse(conn, service->full, max, max);
@@ -91,10 +94,10 @@ static void refuse_for_places(struct conn *conn, uint8_t missing)
 
 static bool take_from_rate(struct conn *conn)
 {
-	struct service *service = conn->worker->service;
+	struct service *service = conn->home->service;
 	uint64_t wait_ns;
 
-	if (accept_rate_take(&service->accept_rate, loop_now(conn->worker->loop), &wait_ns))
+	if (accept_rate_take(&service->accept_rate, loop_now(conn->home->loop), &wait_ns))
 		return true;
 	conn_refuse(conn, REFUSAL_ACCEPT_RATE, service->limits->accept_rate,
 		    service->limits->accept_rate);
@@ -103,14 +106,14 @@ static bool take_from_rate(struct conn *conn)
 
 void conn_leave(struct conn *conn)
 {
-	struct worker *worker = conn->worker;
+	struct conn_home *home = conn->home;
 
 	if (conn->has_address_place)
-		address_limit_leave(worker->service->address_limit, conn_client(conn));
+		address_limit_leave(home->service->address_limit, conn_client(conn));
 	if (conn->has_place)
-		admission_leave(worker->service->admission);
+		admission_leave(home->service->admission);
 	if (conn->is_counted)
-		stat_sub(&worker->stats.connections, 1);
+		stat_sub(&home->stats.connections, 1);
 	conn->has_address_place = false;
 	conn->has_place = false;
 	conn->is_counted = false;
@@ -126,12 +129,12 @@ struct claim {
 static bool may_inherit(const struct presence *older, void *arg)
 {
 	const struct claim *claim = arg;
-	struct worker *worker = claim->conn->worker;
+	struct conn_home *home = claim->conn->home;
 
-	if ((claim->missing & PLACE_WORKER) && older->mailbox != &worker->mailbox)
+	if ((claim->missing & PLACE_WORKER) && older->mailbox != &home->mailbox)
 		return false;
 	return (claim->missing & PLACE_ADDRESS) == 0 ||
-	       address_limit_is_same(worker->service->address_limit, &older->remote,
+	       address_limit_is_same(home->service->address_limit, &older->remote,
 				     conn_client(claim->conn));
 }
 
@@ -140,7 +143,7 @@ static bool may_inherit(const struct presence *older, void *arg)
 static bool has_older(struct claim *claim)
 {
 	const struct conn *conn = claim->conn;
-	struct presence *older = directory_find(conn->worker->service->directory,
+	struct presence *older = directory_find(conn->home->service->directory,
 						conn->session.presence->route,
 						conn->session.presence->client_id);
 	bool is_there = older != NULL && may_inherit(older, claim);
@@ -154,7 +157,7 @@ static void evict_all(struct conn *conn, struct presence *list)
 	struct presence *older;
 
 	if (list != NULL)
-		stat_add(&conn->worker->stats.takeovers, 1);
+		stat_add(&conn->home->stats.takeovers, 1);
 	while ((older = directory_pop(&list)) != NULL)
 		presence_evict(&older);
 }
@@ -165,13 +168,13 @@ static bool inherit(struct conn *conn, uint8_t missing)
 	struct directory_heir heir = {.places = missing, .may_inherit = may_inherit, .arg = &claim};
 	struct presence *older;
 
-	if (!directory_inherit(conn->worker->service->directory, conn->session.presence, &heir,
+	if (!directory_inherit(conn->home->service->directory, conn->session.presence, &heir,
 			       &older)) {
 		refuse_for_places(conn, missing);
 		return false;
 	}
 	conn->has_place = true;
-	conn->has_address_place = conn->worker->service->address_limit != NULL;
+	conn->has_address_place = conn->home->service->address_limit != NULL;
 	evict_all(conn, older);
 	return true;
 }
@@ -179,8 +182,8 @@ static bool inherit(struct conn *conn, uint8_t missing)
 static bool enter(struct conn *conn, enum directory_policy policy)
 {
 	struct presence *older;
-	bool is_in = directory_enter(conn->worker->service->directory, conn->session.presence,
-				     policy, &older);
+	bool is_in = directory_enter(conn->home->service->directory, conn->session.presence, policy,
+				     &older);
 
 	if (is_in) {
 		evict_all(conn, older);
@@ -200,7 +203,7 @@ void conn_depart(struct conn *conn)
 		return;
 	fleet_client_leave(&conn->session);
 	presence_detach(presence);
-	uint8_t lost = directory_leave(conn->worker->service->directory, presence);
+	uint8_t lost = directory_leave(conn->home->service->directory, presence);
 
 	if (lost & PLACE_ADDRESS)
 		conn->has_address_place = false;
@@ -240,26 +243,26 @@ bool conn_reserve(struct conn *conn, struct conn_claim *claim)
 		return false;
 	}
 	conn->is_counted = true;
-	stat_add(&conn->worker->stats.connections, 1);
+	stat_add(&conn->home->stats.connections, 1);
 	return true;
 }
 
 /* While the back end decided, places may have become free, also that of the older one. */
 static uint8_t take_missing(struct conn *conn, uint8_t missing)
 {
-	struct worker *worker = conn->worker;
+	struct conn_home *home = conn->home;
 
 	if ((missing & PLACE_ADDRESS) &&
-	    address_limit_enter(worker->service->address_limit, conn_client(conn)) == 0) {
+	    address_limit_enter(home->service->address_limit, conn_client(conn)) == 0) {
 		conn->has_address_place = true;
 		missing &= (uint8_t)~PLACE_ADDRESS;
 	}
-	if ((missing & PLACE_GATEWAY) && admission_enter(worker->service->admission)) {
+	if ((missing & PLACE_GATEWAY) && admission_enter(home->service->admission)) {
 		conn->has_place = true;
 		missing &= (uint8_t)~PLACE_GATEWAY;
 	}
 	/* It counts there itself by now. */
-	if (worker->stats.connections <= worker->service->worker_connections)
+	if (home->stats.connections <= home->service->worker_connections)
 		missing &= (uint8_t)~PLACE_WORKER;
 	return missing;
 }
@@ -274,13 +277,13 @@ bool conn_enter(struct conn *conn, const struct conn_claim *claim)
 		conn_leave(conn);
 		return false;
 	}
-	if (fleet_client_enter(&conn->worker->home, &conn->session) < 0) {
+	if (fleet_client_enter(&conn->home->fleet, &conn->session) < 0) {
 		conn_depart(conn);
 		conn_leave(conn);
 		conn_refuse(conn, REFUSAL_MEMORY, 0, 0);
 		return false;
 	}
-	stat_add(&conn->worker->stats.connections_accepted, 1);
+	stat_add(&conn->home->stats.connections_accepted, 1);
 	if (conn->session.client != NULL)
 		takeover_enter(conn->session.client, claim->policy);
 	return true;

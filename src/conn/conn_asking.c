@@ -80,7 +80,7 @@ static struct upgrade_wait *wait_create(const struct conn_asking *asking)
 
 static bool is_for_other_nodes(const struct conn *conn, const struct conn_claim *claim)
 {
-	return claim->policy != DIRECTORY_MANY && conn->worker->service->fleet->is_clustered;
+	return claim->policy != DIRECTORY_MANY && conn->home->service->fleet->is_clustered;
 }
 
 bool conn_must_ask(const struct conn *conn, const struct conn_claim *claim)
@@ -124,7 +124,7 @@ static void let_in(struct conn *conn, const struct client_claim *holder)
 static void on_answer(void *owner, enum takeover_answer answer, const struct client_claim *holder)
 {
 	struct conn *conn = owner;
-	struct worker *worker = conn->worker;
+	struct conn_home *home = conn->home;
 
 	conn->wait->question = NULL;
 	if (answer == TAKEOVER_HELD && conn->wait->claim.policy == DIRECTORY_OLDEST) {
@@ -133,8 +133,8 @@ static void on_answer(void *owner, enum takeover_answer answer, const struct cli
 		conn_conflict(conn);
 		return;
 	}
-	if (answer == TAKEOVER_HELD && strcmp(holder->node, worker->service->node) != 0)
-		stat_add(&worker->stats.takeovers, 1);
+	if (answer == TAKEOVER_HELD && strcmp(holder->node, home->service->node) != 0)
+		stat_add(&home->stats.takeovers, 1);
 	let_in(conn, holder);
 }
 
@@ -144,8 +144,8 @@ void conn_asking_decided(struct conn *conn)
 	struct upgrade_wait *wait = conn->wait;
 
 	if (is_for_other_nodes(conn, &wait->claim))
-		wait->question = takeover_ask(&conn->worker->home, conn->session.presence,
-					      on_answer, conn);
+		wait->question = takeover_ask(&conn->home->fleet, conn->session.presence, on_answer,
+					      conn);
 	if (wait->question == NULL)
 		let_in(conn, NULL);
 }
@@ -195,7 +195,7 @@ void conn_asking_timeout(struct conn *conn)
 	snprintf(detail, sizeof(detail),
 		 "The back end '%s' did not decide within server.handshake_timeout.",
 		 conn_route(conn)->backend->name);
-	stat_add(&conn->worker->stats.handshake_timeouts, 1);
+	stat_add(&conn->home->stats.handshake_timeouts, 1);
 	conn_asking_reject(conn, 504, detail);
 }
 
@@ -203,5 +203,5 @@ void conn_asking_drain(struct conn *conn)
 {
 	conn_asking_release(conn);
 	conn_leave(conn);
-	conn_refuse(conn, REFUSAL_DRAINING, conn->worker->stats.connections, 0);
+	conn_refuse(conn, REFUSAL_DRAINING, conn->home->stats.connections, 0);
 }

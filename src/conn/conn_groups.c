@@ -21,7 +21,7 @@ static bool name_next(struct slice *list, struct slice *out_name)
 
 bool conn_groups_check(const struct conn *conn, struct slice list, char *out_problem, size_t size)
 {
-	uint64_t max = conn->worker->service->limits->max_groups_per_client, count = 0;
+	uint64_t max = conn->home->service->limits->max_groups_per_client, count = 0;
 	struct slice name;
 
 	while (name_next(&list, &name)) {
@@ -45,7 +45,7 @@ bool conn_groups_check(const struct conn *conn, struct slice list, char *out_pro
 
 static enum group_result join_all(struct conn *conn, struct slice list)
 {
-	struct client *client = client_of(&conn->worker->home, &conn->session);
+	struct client *client = client_of(&conn->home->fleet, &conn->session);
 	enum group_result result = client == NULL ? GROUP_NO_MEMORY : GROUP_JOINED;
 	char text[GROUP_NAME_MAX + 1];
 	struct slice name;

@@ -46,9 +46,9 @@ static bool is_route_path(const struct conn *conn, struct slice path)
 {
 	struct route_match match = {0};
 
-	if (conn->worker->service->routes == NULL)
+	if (conn->home->service->routes == NULL)
 		return false;
-	enum route_result r = route_table_match(conn->worker->service->routes, path, &match);
+	enum route_result r = route_table_match(conn->home->service->routes, path, &match);
 
 	if (r == ROUTE_FOUND)
 		free(match.client_id);
@@ -59,7 +59,7 @@ static bool is_route_path(const struct conn *conn, struct slice path)
  * a route /{client_id}. */
 static void serve_http(struct conn *conn, const struct conn_request *request)
 {
-	const struct http_handler *handler = &conn->worker->service->handler;
+	const struct http_handler *handler = &conn->home->service->handler;
 	struct http_request ask = conn_http_ask(conn, request->head, request->data);
 	struct http_reply reply = {0};
 	bool is_answered = handler->answer(handler->arg, &ask, &reply);
@@ -69,14 +69,14 @@ static void serve_http(struct conn *conn, const struct conn_request *request)
 		return;
 	}
 	if (is_answered) {
-		stat_add(&conn->worker->stats.http_requests, 1);
+		stat_add(&conn->home->stats.http_requests, 1);
 		conn_answer(conn, &reply, has_body(request));
 		return;
 	}
 	buf_finish(&reply.body);
 	if (is_route_path(conn, ask.path))
 		conn_reject(conn, 426, "This path speaks WebSocket: ask for an upgrade.");
-	else if (conn->worker->service->routes != NULL && !http_request_is_read(&ask))
+	else if (conn->home->service->routes != NULL && !http_request_is_read(&ask))
 		conn_reject(conn, 405, "Only GET and HEAD are served here.");
 	else
 		conn_reject(conn, 404, "There is nothing at this path.");
@@ -95,7 +95,7 @@ static void client_set(struct conn *conn, const struct net_ip *ip, uint16_t port
 
 static void believe_forwarded(struct conn *conn, const struct conn_request *request)
 {
-	const struct config_prefixes *proxies = &conn->worker->service->limits->trusted_proxies;
+	const struct config_prefixes *proxies = &conn->home->service->limits->trusted_proxies;
 
 	if (!conn_client_is_trusted(conn))
 		return;
@@ -176,31 +176,31 @@ static const struct http_limits *limits = &http_limits_default;
 
 static void take_rest_of_head(struct conn *conn, const uint8_t *data, size_t len)
 {
-	struct head_rx *rx = pool_get(&conn->worker->heads);
+	struct head_rx *rx = pool_get(&conn->home->head_pool);
 
 	if (rx == NULL) {
 		tcp_close(&conn->tcp);
 		return;
 	}
-	*rx = (struct head_rx){.head = conn->worker->head};
-	stat_add(&conn->worker->stats.partial, 1);
+	*rx = (struct head_rx){.head = conn->home->head};
+	stat_add(&conn->home->stats.partial, 1);
 	conn->head = rx;
 	if (buf_append(&rx->bytes, data, len, PIPELINED_MAX) < 0)
 		tcp_close(&conn->tcp);
 }
 
-static void release_head(struct worker *worker, struct head_rx *rx)
+static void release_head(struct conn_home *home, struct head_rx *rx)
 {
 	if (rx == NULL)
 		return;
-	stat_sub(&worker->stats.partial, 1);
+	stat_sub(&home->stats.partial, 1);
 	buf_finish(&rx->bytes);
-	pool_put(&worker->heads, rx);
+	pool_put(&home->head_pool, rx);
 }
 
 void conn_http_release(struct conn *conn)
 {
-	release_head(conn->worker, conn->head);
+	release_head(conn->home, conn->head);
 	conn->head = NULL;
 }
 
@@ -243,13 +243,13 @@ static enum http_result parse(struct conn *conn, struct http_head *head, uint8_t
 
 void conn_http_recv(struct conn *conn, uint8_t *data, size_t len)
 {
-	struct worker *worker = conn->worker;
+	struct conn_home *home = conn->home;
 	struct head_rx *rx = conn->head;
 	size_t skipped;
 
 	if (rx == NULL) {
-		http_head_init(&worker->head, HTTP_REQUEST);
-		if (parse(conn, &worker->head, data, len, &skipped) == HTTP_MORE)
+		http_head_init(&home->head, HTTP_REQUEST);
+		if (parse(conn, &home->head, data, len, &skipped) == HTTP_MORE)
 			take_rest_of_head(conn, data + skipped, len - skipped);
 		return;
 	}
@@ -263,21 +263,21 @@ void conn_http_recv(struct conn *conn, uint8_t *data, size_t len)
 		buf_consume(&rx->bytes, skipped);
 		conn->head = rx;
 	} else {
-		release_head(worker, rx);
+		release_head(home, rx);
 	}
 }
 
 void conn_http_drain(struct conn *conn)
 {
 	conn_http_release(conn);
-	conn_refuse(conn, REFUSAL_DRAINING, conn->worker->stats.connections, 0);
+	conn_refuse(conn, REFUSAL_DRAINING, conn->home->stats.connections, 0);
 }
 
 void conn_http_timeout(struct conn *conn)
 {
 	bool has_head = conn->head != NULL;
 
-	stat_add(&conn->worker->stats.handshake_timeouts, 1);
+	stat_add(&conn->home->stats.handshake_timeouts, 1);
 	conn_http_release(conn);
 	if (conn->is_reserve)
 		conn_refuse_for_descriptors(conn);

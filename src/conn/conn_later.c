@@ -11,7 +11,7 @@
  * that has taken it. */
 struct http_later {
 	struct conn *conn; /* NULL: the client has gone, or got its 504 */
-	struct worker *worker;
+	struct conn_home *home;
 	struct http_head head;
 	struct buf bytes; /* the head, and the body behind it */
 	size_t head_len;
@@ -23,11 +23,11 @@ struct http_later {
 
 /* --- its memory --- */
 
-static bool is_full(struct worker *worker)
+static bool is_full(struct conn_home *home)
 {
-	if (worker->calls < worker->service->max_calls)
+	if (home->calls < home->service->max_calls)
 		return false;
-	stat_add(&worker->calls_refused, 1);
+	stat_add(&home->calls_refused, 1);
 	return true;
 }
 
@@ -35,8 +35,8 @@ static bool is_full(struct worker *worker)
 static struct http_later *later_create(struct conn *conn, const struct http_head *head,
 				       const uint8_t *data, size_t head_len)
 {
-	struct worker *worker = conn->worker;
-	struct http_later *later = is_full(worker) ? NULL : calloc(1, sizeof(*later));
+	struct conn_home *home = conn->home;
+	struct http_later *later = is_full(home) ? NULL : calloc(1, sizeof(*later));
 
 	if (later == NULL)
 		return NULL;
@@ -45,16 +45,16 @@ static struct http_later *later_create(struct conn *conn, const struct http_head
 		return NULL;
 	}
 	later->conn = conn;
-	later->worker = worker;
+	later->home = home;
 	later->head = *head;
 	later->head_len = head_len;
-	stat_add(&worker->calls, 1);
+	stat_add(&home->calls, 1);
 	return later;
 }
 
 static void later_destroy(struct http_later *later)
 {
-	stat_sub(&later->worker->calls, 1);
+	stat_sub(&later->home->calls, 1);
 	buf_finish(&later->bytes);
 	free(later);
 }
@@ -70,15 +70,15 @@ static void make_request(struct http_later *later)
 
 static void refuse_calls(struct conn *conn)
 {
-	uint64_t max = conn->worker->service->max_calls;
+	uint64_t max = conn->home->service->max_calls;
 	struct http_reply reply = {0};
 
 	http_reply_limit(&reply, &(struct limit_refusal){
 					 .limit = "max_calls",
 					 .title = "Too many requests are under way",
 					 .remedy = "send fewer at a time, or raise admin.max_calls",
-					 .node = conn->worker->service->node,
-					 .current = conn->worker->calls,
+					 .node = conn->home->service->node,
+					 .current = conn->home->calls,
 					 .max = max,
 					 .status = 503,
 					 .retry_after_s = 1,
@@ -92,7 +92,7 @@ static void refuse_size(struct conn *conn, const char *seen)
 
 	snprintf(detail, sizeof(detail),
 		 "The body has %s bytes; admin.max_body allows %s. Send less, or raise it.", seen,
-		 units_format_size(conn->worker->service->max_body, allowed, sizeof(allowed)));
+		 units_format_size(conn->home->service->max_body, allowed, sizeof(allowed)));
 	conn_reject(conn, 413, detail);
 }
 
@@ -100,7 +100,7 @@ static void refuse_size(struct conn *conn, const char *seen)
 
 static void answer_now(struct conn *conn, struct http_later *later)
 {
-	const struct http_handler *handler = &conn->worker->service->handler;
+	const struct http_handler *handler = &conn->home->service->handler;
 	struct http_reply reply = {0};
 
 	make_request(later);
@@ -115,7 +115,7 @@ static void answer_now(struct conn *conn, struct http_later *later)
 
 	later_destroy(later);
 	conn->later = NULL;
-	stat_add(&conn->worker->stats.http_requests, 1);
+	stat_add(&conn->home->stats.http_requests, 1);
 	if (!is_answered)
 		http_reply_problem(&reply, 404, "There is nothing at this path.");
 	conn_answer(conn, &reply, has_rest);
@@ -161,7 +161,7 @@ static bool length_check(struct conn *conn, struct slice text, size_t *out_len)
 	char seen[32];
 	uint64_t len;
 
-	if (units_parse_count(text, &len) == UNITS_OK && len <= conn->worker->service->max_body) {
+	if (units_parse_count(text, &len) == UNITS_OK && len <= conn->home->service->max_body) {
 		*out_len = len;
 		return true;
 	}
@@ -196,7 +196,7 @@ static void body_start(struct conn *conn, const struct conn_request *request, st
 
 bool conn_later_begin(struct conn *conn, const struct conn_request *request)
 {
-	const struct http_handler *handler = &conn->worker->service->handler;
+	const struct http_handler *handler = &conn->home->service->handler;
 	struct http_request ask = conn_http_ask(conn, request->head, request->data);
 	struct slice value;
 
@@ -252,12 +252,12 @@ const struct http_request *http_later_request(const struct http_later *later)
 
 struct loop *http_later_loop(const struct http_later *later)
 {
-	return later->worker->loop;
+	return later->home->loop;
 }
 
 struct fleet_home *http_later_home(const struct http_later *later)
 {
-	return &later->worker->home;
+	return &later->home->fleet;
 }
 
 void http_later_reply(struct http_later *later, struct http_reply *reply)
@@ -272,7 +272,7 @@ void http_later_reply(struct http_later *later, struct http_reply *reply)
 		buf_finish(&reply->body);
 		return;
 	}
-	stat_add(&conn->worker->stats.http_requests, 1);
+	stat_add(&conn->home->stats.http_requests, 1);
 	conn_answer(conn, reply, has_rest);
 }
 
@@ -294,7 +294,7 @@ void conn_later_timeout(struct conn *conn)
 	bool is_body = conn->state == CONN_BODY;
 
 	if (is_body)
-		stat_add(&conn->worker->stats.handshake_timeouts, 1);
+		stat_add(&conn->home->stats.handshake_timeouts, 1);
 	conn_later_release(conn);
 	if (is_body)
 		conn_reject(conn, 408,

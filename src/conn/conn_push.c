@@ -22,7 +22,7 @@ static int make_room(struct conn *conn, size_t len)
 
 	if (!is_open(conn))
 		return -EPIPE;
-	if (queued == 0 || queued + len <= conn->worker->service->limits->send_queue_max)
+	if (queued == 0 || queued + len <= conn->home->service->limits->send_queue_max)
 		return 0;
 	conn_cut(conn, CLOSE_SLOW_READER);
 	return -ENOBUFS;
@@ -30,7 +30,7 @@ static int make_room(struct conn *conn, size_t len)
 
 int conn_push_frame(struct conn *conn, struct shared_bytes *frame)
 {
-	struct stats *stats = &conn->worker->stats;
+	struct stats *stats = &conn->home->stats;
 	int r = make_room(conn, frame->len);
 
 	if (r == 0)

@@ -30,13 +30,13 @@ void conn_answer(struct conn *conn, struct http_reply *reply, bool may_have_rest
 
 void conn_reject(struct conn *conn, unsigned status, const char *detail)
 {
-	struct service *service = conn->worker->service;
+	struct service *service = conn->home->service;
 	struct http_reply reply = {0};
 	char client[CONN_CLIENT_TEXT_MAX];
 	uint64_t suppressed;
 
-	stat_add(&conn->worker->stats.handshakes_rejected, 1);
-	if (log_gate_pass(&service->rejection_gate, loop_now(conn->worker->loop), &suppressed))
+	stat_add(&conn->home->stats.handshakes_rejected, 1);
+	if (log_gate_pass(&service->rejection_gate, loop_now(conn->home->loop), &suppressed))
 		log_info("request rejected", F_UINT("status", status), F_TEXT("detail", detail),
 			 F_TEXT("client", conn_client_text(conn, client)),
 			 F_UINT("suppressed", suppressed));
@@ -53,15 +53,15 @@ void conn_reject(struct conn *conn, unsigned status, const char *detail)
 
 void conn_conflict(struct conn *conn)
 {
-	struct service *service = conn->worker->service;
+	struct service *service = conn->home->service;
 	const struct presence *presence = conn->session.presence;
 	struct http_reply reply = {0};
 	char client[CONN_CLIENT_TEXT_MAX];
 	uint64_t suppressed;
 
-	stat_add(&conn->worker->stats.handshakes_rejected, 1);
-	stat_add(&conn->worker->stats.conflicts, 1);
-	if (log_gate_pass(&service->conflict_gate, loop_now(conn->worker->loop), &suppressed))
+	stat_add(&conn->home->stats.handshakes_rejected, 1);
+	stat_add(&conn->home->stats.conflicts, 1);
+	if (log_gate_pass(&service->conflict_gate, loop_now(conn->home->loop), &suppressed))
 		log_info("client is connected already", F_TEXT("route", presence->route),
 			 F_TEXT("client_id", presence->client_id),
 			 F_TEXT("client", conn_client_text(conn, client)),
@@ -72,14 +72,14 @@ void conn_conflict(struct conn *conn)
 
 void conn_refuse(struct conn *conn, enum refusal refusal, uint64_t current, uint64_t max)
 {
-	struct worker *worker = conn->worker;
+	struct conn_home *home = conn->home;
 	const struct refusal_entry *entry = &refusal_table[refusal];
 	struct http_reply reply = {0};
 	char client[CONN_CLIENT_TEXT_MAX];
 	uint64_t suppressed;
 
-	stat_add(&worker->stats.connections_refused[refusal], 1);
-	if (log_gate_pass(&worker->service->refusal_gates[refusal], loop_now(worker->loop),
+	stat_add(&home->stats.connections_refused[refusal], 1);
+	if (log_gate_pass(&home->service->refusal_gates[refusal], loop_now(home->loop),
 			  &suppressed))
 		log_warn("connection refused", F_TEXT("limit", entry->label),
 			 F_UINT("current", current), F_UINT("max", max),
@@ -89,12 +89,12 @@ void conn_refuse(struct conn *conn, enum refusal refusal, uint64_t current, uint
 					 .limit = entry->label,
 					 .title = entry->title,
 					 .remedy = entry->remedy,
-					 .node = worker->service->node,
+					 .node = home->service->node,
 					 .current = current,
 					 .max = max,
 					 .status = entry->status,
 					 .retry_after_s = RETRY_AFTER_MIN_S +
-							  random_u32(&worker->random) %
+							  random_u32(&home->random) %
 								  (RETRY_AFTER_MAX_S -
 								   RETRY_AFTER_MIN_S + 1),
 				 });
@@ -104,7 +104,7 @@ void conn_refuse(struct conn *conn, enum refusal refusal, uint64_t current, uint
 /* Counted in descriptors: those that hold no connection are in handshakes. */
 void conn_refuse_for_descriptors(struct conn *conn)
 {
-	uint64_t nofile = conn->worker->service->nofile;
+	uint64_t nofile = conn->home->service->nofile;
 
 	conn_refuse(conn, REFUSAL_NOFILE, nofile, nofile);
 }

@@ -100,7 +100,7 @@ static bool make_presence(struct conn *conn, const char *client_id, const char *
 	char generated[GENERATED_ID_LEN + 1];
 
 	if (client_id == NULL) {
-		id_generate(&conn->worker->random, generated);
+		id_generate(&conn->home->random, generated);
 		client_id = generated;
 	}
 	struct presence *presence = presence_create(&(struct presence_facts){
@@ -109,7 +109,7 @@ static bool make_presence(struct conn *conn, const char *client_id, const char *
 		.subprotocol = subprotocol,
 		.remote = conn->client,
 		.remote_port = conn->client_port,
-		.mailbox = &conn->worker->mailbox,
+		.mailbox = &conn->home->mailbox,
 		.session = &conn->session,
 	});
 	if (presence == NULL) {
@@ -127,9 +127,9 @@ bool conn_upgrade_finish(struct conn *conn, struct slice key, const char *subpro
 		conn_cut(conn, CLOSE_NO_MEMORY);
 		return false;
 	}
-	uint32_t now_us = (uint32_t)(loop_now(conn->worker->loop) / NS_PER_US);
+	uint32_t now_us = (uint32_t)(loop_now(conn->home->loop) / NS_PER_US);
 
-	durations_record(&conn->worker->stats.handshakes, durations_short_us,
+	durations_record(&conn->home->stats.handshakes, durations_short_us,
 			 (uint64_t)(uint32_t)(now_us - conn->message_ms) * NS_PER_US);
 	conn_ws_start(conn);
 	return true;
@@ -170,7 +170,7 @@ static void upgrade(struct conn *conn, const struct conn_request *request,
  * caller's to free; NULL if the route has none. */
 static bool find_route(struct conn *conn, const struct conn_request *request, char **out_client_id)
 {
-	const struct route_table *routes = conn->worker->service->routes;
+	const struct route_table *routes = conn->home->service->routes;
 	struct route_match match;
 	enum route_result r = routes == NULL
 				      ? ROUTE_NONE

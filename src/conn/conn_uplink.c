@@ -23,9 +23,9 @@ static const struct uplink_handler handler;
 
 static uint64_t deadline_ns(const struct conn *conn)
 {
-	uint32_t now_us = (uint32_t)(loop_now(conn->worker->loop) / NS_PER_US);
+	uint32_t now_us = (uint32_t)(loop_now(conn->home->loop) / NS_PER_US);
 	uint64_t passed_us = (uint32_t)(now_us - conn->message_ms);
-	uint64_t limit_us = conn->worker->service->limits->handshake_timeout * 1000;
+	uint64_t limit_us = conn->home->service->limits->handshake_timeout * 1000;
 
 	return clock_now_ns() +
 	       (limit_us > passed_us ? limit_us - passed_us : UINT64_C(1)) * NS_PER_US;
@@ -33,19 +33,19 @@ static uint64_t deadline_ns(const struct conn *conn)
 
 static struct uplink *ask(struct conn *conn, const struct conn_request *request)
 {
-	struct worker *worker = conn->worker;
+	struct conn_home *home = conn->home;
 	struct presence *presence = conn->session.presence;
 	const struct backend *backend = conn->route->backend;
 	struct uplink_request asked = {
 		.presence = presence,
 		.head = slice_of(request->data, (size_t)(request->rest - request->data)),
-		.loop = worker->loop,
-		.random = &worker->random,
+		.loop = home->loop,
+		.random = &home->random,
 		.deadline_ns = deadline_ns(conn),
 	};
 	struct slice value;
 
-	presence->connection_id = directory_reserve_id(worker->service->directory);
+	presence->connection_id = directory_reserve_id(home->service->directory);
 	if (http_field_find(request->head, request->data, "traceparent", &value) == 1 &&
 	    event_traceparent_is_good(value))
 		asked.traceparent = value;
@@ -58,16 +58,16 @@ static struct uplink *ask(struct conn *conn, const struct conn_request *request)
 
 bool conn_uplink_open(struct conn *conn, const struct conn_request *request)
 {
-	struct worker *worker = conn->worker;
+	struct conn_home *home = conn->home;
 	struct uplink *uplink = ask(conn, request);
 
 	if (uplink == NULL)
 		return false;
 	uplink->handler = &handler;
 	uplink->owner = conn;
-	uplink->worker = worker;
+	uplink->home = home;
 	uplink->route = conn->route;
-	list_append(&worker->uplinks, &uplink->node);
+	list_append(&home->uplinks, &uplink->node);
 	conn->uplink = uplink;
 	conn->has_uplink = true;
 	return true;
@@ -136,10 +136,10 @@ static const char *subprotocol_adopt(struct conn *conn, struct slice choice)
 
 static void on_trouble(const struct uplink *uplink, const char *what, const char *detail)
 {
-	struct worker *worker = uplink->worker;
+	struct conn_home *home = uplink->home;
 	uint64_t suppressed;
 
-	if (log_gate_pass(&worker->service->backend_gate, loop_now(worker->loop), &suppressed))
+	if (log_gate_pass(&home->service->backend_gate, loop_now(home->loop), &suppressed))
 		log_warn(what, F_TEXT("backend", uplink->backend->name), F_TEXT("error", detail),
 			 F_UINT("suppressed", suppressed));
 }
@@ -204,7 +204,7 @@ static void on_refused(struct uplink *uplink, const struct uplink_refusal *refus
 	forget(conn);
 	conn_asking_release(conn);
 	conn_leave(conn);
-	stat_add(&conn->worker->stats.handshakes_rejected, 1);
+	stat_add(&conn->home->stats.handshakes_rejected, 1);
 	if (is_field_value(refusal->content_type) &&
 	    refusal->content_type.len < sizeof(content_type))
 		snprintf(content_type, sizeof(content_type), "%.*s",
@@ -245,7 +245,7 @@ static void on_message(struct uplink *uplink, const struct message *message)
 
 	checked.is_text = message->is_text &&
 			  utf8_is_valid(message->bytes.data, message->bytes.len);
-	int r = rpc_gate_down(conn->worker->service->fleet, &conn->session, &checked, session_send);
+	int r = rpc_gate_down(conn->home->service->fleet, &conn->session, &checked, session_send);
 
 	if (r == -EPERM)
 		on_trouble(uplink, "a back end's call was not sent",
@@ -258,7 +258,7 @@ static bool may_send(const struct uplink *uplink)
 {
 	const struct conn *conn = conn_of(uplink);
 
-	return tcp_queued(&conn->tcp) < conn->worker->service->limits->send_queue_max;
+	return tcp_queued(&conn->tcp) < conn->home->service->limits->send_queue_max;
 }
 
 static void on_room(struct uplink *uplink)
@@ -273,8 +273,10 @@ static void on_down(struct uplink *uplink)
 
 static void on_gone(struct uplink *uplink)
 {
+	struct conn_home *home = uplink->home;
+
 	list_remove(&uplink->node);
-	worker_conn_gone(uplink->worker);
+	home->on_gone(home);
 }
 
 static const struct uplink_handler handler = {

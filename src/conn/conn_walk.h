@@ -4,17 +4,16 @@
  * Layer: conn. In the worker's thread. */
 #pragma once
 
-#include "base/list.h"
+#include "base/list_walk.h"
 
 struct conn;
-struct worker;
+struct conn_home;
 
 /* Those that come meanwhile are found, those that go are left out. */
 struct conn_walk {
-	struct list_node node; /* in worker->walks */
-	struct list_node *next;
-	struct worker *worker;
+	struct list_walk walk;
+	struct conn_home *home;
 };
-void conn_walk_start(struct conn_walk *walk, struct worker *worker);
+void conn_walk_start(struct conn_walk *walk, struct conn_home *home);
 struct conn *conn_walk_next(struct conn_walk *walk); /* NULL: that was all */
 void conn_walk_stop(struct conn_walk *walk);

@@ -14,12 +14,12 @@
 
 static struct stats *stats_of(const struct conn *conn)
 {
-	return &conn->worker->stats;
+	return &conn->home->stats;
 }
 
 static const struct config_server *limits_of(const struct conn *conn)
 {
-	return conn->worker->service->limits;
+	return conn->home->service->limits;
 }
 
 /* --- output --- */
@@ -64,7 +64,7 @@ static int close_session(struct session *session, uint16_t code, const char *rea
 
 static struct fleet_home *home_of(struct session *session)
 {
-	return &CONTAINER_OF(session, struct conn, session)->worker->home;
+	return &CONTAINER_OF(session, struct conn, session)->home->fleet;
 }
 
 static const struct session_ops session_ops = {
@@ -100,38 +100,38 @@ static void send_close(struct conn *conn, uint16_t code, const char *text)
 
 static struct frame_rx *borrow_frames(struct conn *conn)
 {
-	struct worker *worker = conn->worker;
+	struct conn_home *home = conn->home;
 	struct frame_rx *rx = conn->frames;
 
 	if (rx != NULL)
 		return rx;
-	rx = worker->spare_frames;
-	worker->spare_frames = NULL;
+	rx = home->spare_frames;
+	home->spare_frames = NULL;
 	if (rx == NULL) {
-		rx = pool_get(&worker->frames);
+		rx = pool_get(&home->frame_pool);
 		if (rx == NULL)
 			return NULL;
 		ws_decoder_init(&rx->decoder);
 		rx->held = (struct buf){0};
 	}
 	conn->frames = rx;
-	stat_add(&worker->stats.partial, 1);
+	stat_add(&home->stats.partial, 1);
 	return rx;
 }
 
 static void give_back_frames(struct conn *conn)
 {
-	struct worker *worker = conn->worker;
+	struct conn_home *home = conn->home;
 	struct frame_rx *rx = conn->frames;
 
 	conn->frames = NULL;
-	stat_sub(&worker->stats.partial, 1);
-	if (worker->spare_frames == NULL) {
-		worker->spare_frames = rx;
+	stat_sub(&home->stats.partial, 1);
+	if (home->spare_frames == NULL) {
+		home->spare_frames = rx;
 		return;
 	}
 	ws_decoder_finish(&rx->decoder);
-	pool_put(&worker->frames, rx);
+	pool_put(&home->frame_pool, rx);
 }
 
 static void set_stalled(struct conn *conn, bool is_stalled)
@@ -250,7 +250,7 @@ static void on_message(struct conn *conn, const struct ws_event_data *event)
 
 	stat_add(&stats_of(conn)->messages_received, 1);
 	conn->message_ms = conn_now_ms(conn);
-	bool is_for_backend = rpc_gate_up(conn->worker->service->fleet, conn_route(conn)->config,
+	bool is_for_backend = rpc_gate_up(conn->home->service->fleet, conn_route(conn)->config,
 					  &conn->session, &message);
 
 	/* The next call, sent in the stead of this one, may have found its queue full: then the

@@ -16,11 +16,11 @@ static uint64_t time_left(const struct conn *conn, uint32_t since_ms, uint64_t l
 
 void conn_ws_schedule(struct conn *conn)
 {
-	const struct config_server *limits = conn->worker->service->limits;
+	const struct config_server *limits = conn->home->service->limits;
 	uint64_t next = UINT64_MAX;
 
 	if (conn_is_held_up(conn)) {
-		loop_timer_stop(conn->worker->loop, &conn->timer);
+		loop_timer_stop(conn->home->loop, &conn->timer);
 		return;
 	}
 	if (conn->is_stalled)
@@ -32,7 +32,7 @@ void conn_ws_schedule(struct conn *conn)
 	if (limits->idle_timeout > 0)
 		next = MIN(next, time_left(conn, conn->message_ms, limits->idle_timeout));
 	if (next == UINT64_MAX)
-		loop_timer_stop(conn->worker->loop, &conn->timer);
+		loop_timer_stop(conn->home->loop, &conn->timer);
 	else
 		conn_timer_start(conn, MAX(next, UINT64_C(1)));
 }
@@ -64,7 +64,7 @@ static void send_ping(struct conn *conn)
 
 void conn_ws_timeout(struct conn *conn)
 {
-	const struct config_server *limits = conn->worker->service->limits;
+	const struct config_server *limits = conn->home->service->limits;
 
 	if (conn_is_held_up(conn))
 		return;

@@ -91,7 +91,7 @@ struct uplink {
 	const struct backend *backend;
 	const struct uplink_handler *handler;
 	void *owner;               /* NULL: closed */
-	void *worker;              /* the owner's; stays after close */
+	void *home;                /* the owner's; stays after close */
 	const struct route *route; /* likewise */
 	struct list_node node;     /* the worker's */
 	bool is_full;              /* queue_max bytes wait: take nothing more from the client */

@@ -8,6 +8,8 @@
 #include "fleet/message.h"
 #include "fleet/rpc/rpc_frame.h"
 #include "conn/conn.h"
+#include "conn/conn_walk.h"
+#include "server/worker.h"
 
 /* What one turn of a worker's loop does for broadcasts. */
 #define TURN_VISITS_MAX 1024
@@ -83,9 +85,9 @@ static bool is_for_group(const struct broadcast *broadcast)
 static bool walk_start(struct share *share)
 {
 	if (is_for_group(share->broadcast))
-		return group_walk_start(&share->walk.group, &share->worker->home,
+		return group_walk_start(&share->walk.group, &share->worker->home.fleet,
 					share->broadcast->group);
-	conn_walk_start(&share->walk.all, share->worker);
+	conn_walk_start(&share->walk.all, &share->worker->home);
 	return true;
 }
 
@@ -119,7 +121,7 @@ static bool is_meant(const struct broadcast *broadcast, const struct conn *conn)
 static size_t deliver(struct share *share, struct conn *conn)
 {
 	struct shared_bytes *frame = share->broadcast->frame;
-	struct stats *stats = &share->worker->stats;
+	struct stats *stats = &share->worker->home.stats;
 
 	if (!is_meant(share->broadcast, conn))
 		return 0;
@@ -186,7 +188,7 @@ static void run_turn(struct loop_task *task)
 	if (!list_is_empty(&worker->shares))
 		loop_post(worker->loop, task);
 	else
-		worker_conn_gone(worker);
+		worker_share_gone(worker);
 }
 
 static void share_queue(struct share *share)
@@ -263,7 +265,8 @@ int broadcast_start(struct server *server, const struct broadcast_order *order)
 
 		share->worker = server_worker(server, i);
 		/* One that has not started, or has ended, has no clients. */
-		if (share->worker == NULL || !mailbox_post(&share->worker->mailbox, &share->task))
+		if (share->worker == NULL ||
+		    !mailbox_post(&share->worker->home.mailbox, &share->task))
 			close_share(broadcast);
 	}
 	close_share(broadcast);
@@ -274,11 +277,11 @@ int broadcast_start(struct server *server, const struct broadcast_order *order)
 
 static void broadcast_refused(struct fleet_home *home, const struct fan_out *what, const char *why)
 {
-	struct worker *worker = CONTAINER_OF(home, struct worker, home);
+	struct worker *worker = CONTAINER_OF(home, struct worker, home.fleet);
 	uint64_t suppressed;
 
-	stat_add(&worker->stats.fan_out_refused, 1);
-	if (log_gate_pass(&worker->service->fan_out_gate, loop_now(worker->loop), &suppressed))
+	stat_add(&worker->home.stats.fan_out_refused, 1);
+	if (log_gate_pass(&worker->home.service->fan_out_gate, loop_now(worker->loop), &suppressed))
 		log_warn("a message for many is refused", F_TEXT("error", why),
 			 F_TEXT(what->group != NULL ? "group" : "route",
 				what->group != NULL ? what->group : what->route),
@@ -298,7 +301,7 @@ static void on_arrived_done(void *arg, const struct broadcast_result *result)
 
 static void broadcast_arrived(struct fleet_home *home, const struct fan_out *what)
 {
-	struct worker *worker = CONTAINER_OF(home, struct worker, home);
+	struct worker *worker = CONTAINER_OF(home, struct worker, home.fleet);
 	struct message_fault fault;
 
 	if (!message_check(home->fleet->config, &what->message, &fault)) {
@@ -331,6 +334,6 @@ void broadcast_worker_init(struct worker *worker)
 {
 	list_init(&worker->shares);
 	worker->shares_task.run = run_turn;
-	worker->home.groups.on_fan_out = broadcast_arrived;
-	worker->home.groups.on_refused = broadcast_refused;
+	worker->home.fleet.groups.on_fan_out = broadcast_arrived;
+	worker->home.fleet.groups.on_refused = broadcast_refused;
 }

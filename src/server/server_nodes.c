@@ -20,7 +20,7 @@ static void describe(void *arg, struct node_facts *out_facts)
 static void on_closed(void *arg)
 {
 	struct server_nodes *self = arg;
-	struct fleet_home *home = &self->worker->home;
+	struct fleet_home *home = &self->worker->home.fleet;
 
 	home->clients--;
 	home->on_gone(home);
@@ -37,7 +37,7 @@ void server_nodes_open(struct server_nodes *self, struct worker *worker)
 			   &self->nodes);
 
 	if (r == 0)
-		worker->home.clients++;
+		worker->home.fleet.clients++;
 	else
 		log_warn("the list of nodes stays empty: out of memory");
 }

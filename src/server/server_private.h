@@ -4,6 +4,9 @@
 
 #include <pthread.h>
 
+#include "conn/address_limit.h"
+#include "conn/admission.h"
+#include "route/route.h"
 #include "server/server_nodes.h"
 #include "server/worker.h"
 

@@ -34,7 +34,7 @@ void server_stats(const struct server *server, struct stats *out_sum)
 	pthread_mutex_lock(mutex);
 	for (size_t i = 0; i < server->worker_count; i++)
 		if (server->slots[i].worker != NULL)
-			stats_merge(&sum, &server->slots[i].worker->stats);
+			stats_merge(&sum, &server->slots[i].worker->home.stats);
 	pthread_mutex_unlock(mutex);
 	*out_sum = sum;
 }
@@ -47,7 +47,8 @@ uint64_t server_fullest_worker(const struct server *server)
 	pthread_mutex_lock(mutex);
 	for (size_t i = 0; i < server->worker_count; i++)
 		if (server->slots[i].worker != NULL)
-			most = MAX(most, counter_read(&server->slots[i].worker->stats.sockets));
+			most = MAX(most,
+				   counter_read(&server->slots[i].worker->home.stats.sockets));
 	pthread_mutex_unlock(mutex);
 	return most;
 }
@@ -111,8 +112,8 @@ void server_admin_calls(const struct server *server, uint64_t *out_calls, uint64
 	const struct worker *admin = server->slots[server->worker_count].worker;
 	pthread_mutex_unlock(mutex);
 	/* Its thread may answer before the one that started it knows of it. */
-	*out_calls = admin == NULL ? 0 : counter_read(&admin->calls);
-	*out_refused = admin == NULL ? 0 : counter_read(&admin->calls_refused);
+	*out_calls = admin == NULL ? 0 : counter_read(&admin->home.calls);
+	*out_refused = admin == NULL ? 0 : counter_read(&admin->home.calls_refused);
 }
 
 uint64_t server_workers_listening(const struct server *server)

@@ -37,7 +37,7 @@ struct client {
 
 static struct client *client_of(const struct uplink *uplink)
 {
-	struct client *client = uplink->worker;
+	struct client *client = uplink->home;
 
 	assert_false(client->is_asking_something);
 	return client;
@@ -100,7 +100,7 @@ static void on_trouble(const struct uplink *uplink, const char *what, const char
 
 static void on_gone(struct uplink *uplink)
 {
-	((struct client *)uplink->worker)->gone++;
+	((struct client *)uplink->home)->gone++;
 }
 
 static const struct uplink_handler handler = {
@@ -127,7 +127,7 @@ static void ask_to_open(struct client *client, uint64_t patience_ns)
 	assert_non_null(client->uplink);
 	client->uplink->handler = &handler;
 	client->uplink->owner = client;
-	client->uplink->worker = client;
+	client->uplink->home = client;
 	assert_int_equal(client->accepted + client->undecided, 0);
 }
 

@@ -116,12 +116,7 @@ static void seat_leave(struct seat *seat)
 	struct client *client = seat->client;
 	struct group *group = seat->group;
 
-	for (struct list_node *node = group->walks.next; node != &group->walks; node = node->next) {
-		struct group_walk *walk = CONTAINER_OF(node, struct group_walk, node);
-
-		if (walk->next == &seat->in_group)
-			walk->next = seat->in_group.next;
-	}
+	list_walks_pass(&group->walks, &seat->in_group);
 	list_remove(&seat->in_group);
 	list_remove(&seat->in_client);
 	client->groups.count--;
@@ -241,27 +236,24 @@ bool group_walk_start(struct group_walk *walk, struct fleet_home *home, const ch
 
 	if (group == NULL)
 		return false;
-	*walk = (struct group_walk){.home = home,
-				    .group = group,
-				    .next = group->seats.next,
-				    .seats = home->groups.seats};
-	list_append(&group->walks, &walk->node);
+	*walk = (struct group_walk){.home = home, .group = group, .seats = home->groups.seats};
+	list_walk_start(&walk->walk, &group->walks, &group->seats);
 	return true;
 }
 
 struct session *group_walk_next(struct group_walk *walk)
 {
-	struct list_node *node = walk->next;
+	struct list_node *node = walk->walk.next;
 	const struct seat *seat = CONTAINER_OF(node, struct seat, in_group);
 
 	if (node == &walk->group->seats || seat->number >= walk->seats)
 		return NULL;
-	walk->next = node->next;
+	walk->walk.next = node->next;
 	return seat->client->session;
 }
 
 void group_walk_stop(struct group_walk *walk)
 {
-	list_remove(&walk->node);
+	list_walk_stop(&walk->walk);
 	group_close_if_empty(walk->home, walk->group);
 }

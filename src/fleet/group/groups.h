@@ -11,6 +11,7 @@
 #include "base/list.h"
 #include "fleet/group/fan_out.h"
 #include "fleet/group/group_registry.h"
+#include "base/list_walk.h"
 #include "fleet/group/name_table.h"
 
 struct client;
@@ -74,8 +75,7 @@ void groups_home_finish(struct fleet_home *home);
 struct group_walk {
 	struct fleet_home *home;
 	struct group *group;
-	struct list_node node; /* in group->walks */
-	struct list_node *next;
+	struct list_walk walk;
 	uint64_t seats; /* of home, when it began */
 };
 

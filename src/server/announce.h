@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
- * claims.h - has a worker's clients announced again when the bus has found a broker.
+ * announce.h - has a worker's clients announced again when the bus has found a broker.
  *
- * Layer: conn. In the worker's thread. While the broker was away, others may have let in
+ * Layer: server. In the worker's thread. While the broker was away, others may have let in
  * the same clients. */
 #pragma once
 
 #include "io/loop.h"
 #include "conn/conn_walk.h"
 
-struct claims {
+struct conn_home;
+
+struct announce {
+	struct conn_home *home;
 	struct timer timer;
 	struct loop_task task;
 	struct conn_walk walk;
@@ -18,4 +21,4 @@ struct claims {
 };
 
 /* Goes on until the worker's loop ends. */
-void claims_start(struct worker *worker);
+void announce_start(struct announce *announce, struct conn_home *home);

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * conn_home.h - one worker's part of the connections: what they live in, borrow and count.
+ *
+ * Layer: conn. Lies in the worker's memory. All but the stats and the mailbox belongs to its
+ * thread. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "base/pool.h"
+#include "base/random.h"
+#include "conn/service.h"
+#include "conn/stats.h"
+#include "fleet/client.h"
+#include "io/mailbox.h"
+#include "proto/http_head.h"
+
+struct frame_rx;
+
+struct conn_home {
+	struct service *service;
+	struct loop *loop;
+	struct list_node conns;
+	struct list_node walks;   /* struct conn_walk under way */
+	struct list_node uplinks; /* also those whose connection has ended */
+	/* One connection or uplink has gone. */
+	void (*on_gone)(struct conn_home *home);
+	/* No new clients: those whose connections still come are told so. */
+	bool is_draining;
+
+	/* What a connection borrows while a request or a message is under way. */
+	struct pool conn_pool;
+	struct pool head_pool;
+	struct pool frame_pool;
+	struct frame_rx *spare_frames; /* ready for the next connection that needs one */
+	struct http_head head;         /* for requests that arrive whole */
+
+	struct fleet_home fleet;
+	struct random_source random;
+	struct mailbox mailbox; /* for tasks to its connections, through their presences */
+
+	uint64_t calls;         /* struct http_later in use; for others to read, as stats */
+	uint64_t calls_refused; /* because max_calls were */
+	struct stats stats;     /* written by this thread only; last: on cache lines of its own */
+};

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "conn/conns.h"
+
+#include "conn/conn.h"
+
+static void on_fleet_gone(struct fleet_home *fleet)
+{
+	struct conn_home *home = CONTAINER_OF(fleet, struct conn_home, fleet);
+
+	home->on_gone(home);
+}
+
+void conns_init(struct conn_home *home, struct service *service,
+		void (*on_gone)(struct conn_home *home))
+{
+	*home = (struct conn_home){.service = service, .on_gone = on_gone};
+	pool_init(&home->conn_pool, sizeof(struct conn), 128);
+	pool_init(&home->head_pool, sizeof(struct head_rx), 16);
+	pool_init(&home->frame_pool, sizeof(struct frame_rx), 16);
+	list_init(&home->conns);
+	list_init(&home->walks);
+	list_init(&home->uplinks);
+	mailbox_init(&home->mailbox);
+}
+
+void conns_start(struct conn_home *home, struct loop *loop)
+{
+	home->loop = loop;
+	fleet_home_init(&home->fleet, home->service->fleet, loop, on_fleet_gone);
+	home->fleet.random = &home->random;
+}
+
+bool conns_accept(struct conn_home *home, const struct tcp_accepted *accepted)
+{
+	struct conn *conn = conn_begin(home, accepted);
+
+	if (conn == NULL) {
+		stat_add(&home->stats.connections_refused[REFUSAL_MEMORY], 1);
+		return false;
+	}
+	if (home->is_draining)
+		conn_drain(conn); /* it was on its way when the listener closed */
+	return true;
+}
+
+/* Calls may close a connection, but its node stays in the list until the turn ends. */
+static void each_conn(struct conn_home *home, void (*call)(struct conn *conn))
+{
+	for (struct list_node *node = home->conns.next, *next; node != &home->conns; node = next) {
+		next = node->next;
+		call(CONTAINER_OF(node, struct conn, node));
+	}
+}
+
+void conns_drain(struct conn_home *home)
+{
+	home->is_draining = true;
+	each_conn(home, conn_drain);
+}
+
+void conns_abort(struct conn_home *home)
+{
+	each_conn(home, conn_abort);
+	for (struct list_node *node = home->uplinks.next, *next; node != &home->uplinks;
+	     node = next) {
+		struct uplink *uplink = CONTAINER_OF(node, struct uplink, node);
+
+		next = node->next; /* it may be freed */
+		uplink->backend->ops->abort(uplink);
+	}
+	fleet_home_abort(&home->fleet);
+}
+
+bool conns_are_gone(const struct conn_home *home)
+{
+	return list_is_empty(&home->conns) && list_is_empty(&home->uplinks) &&
+	       fleet_home_is_idle(&home->fleet);
+}
+
+void conns_finish(struct conn_home *home)
+{
+	if (home->spare_frames != NULL)
+		ws_decoder_finish(&home->spare_frames->decoder);
+	pool_put(&home->frame_pool, home->spare_frames);
+	pool_finish(&home->frame_pool);
+	pool_finish(&home->head_pool);
+	pool_finish(&home->conn_pool);
+	fleet_home_finish(&home->fleet);
+	mailbox_finish(&home->mailbox);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * conns.h - the connections of one worker, all together.
+ *
+ * Layer: conn. In the worker's thread, but for conns_init and conns_finish. */
+#pragma once
+
+#include "conn/conn_home.h"
+#include "io/tcp.h"
+
+/* Before the thread starts. `on_gone`: see struct conn_home. */
+void conns_init(struct conn_home *home, struct service *service,
+		void (*on_gone)(struct conn_home *home));
+
+/* The loop is there. */
+void conns_start(struct conn_home *home, struct loop *loop);
+
+/* False: memory is out, and what was accepted is still the caller's. */
+bool conns_accept(struct conn_home *home, const struct tcp_accepted *accepted);
+
+/* The gateway is stopping: 1001 for a WebSocket, the end for anything else. Those that still
+ * come are told the same. */
+void conns_drain(struct conn_home *home);
+
+/* Cuts every connection, and drops what waits for back ends and other nodes. */
+void conns_abort(struct conn_home *home);
+
+/* No connection is left, no uplink, and nothing of the fleet's. */
+bool conns_are_gone(const struct conn_home *home);
+
+/* Once they are gone and the loop has ended. */
+void conns_finish(struct conn_home *home);

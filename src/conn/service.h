@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * service.h - what a listener offers, and by which rules.
+ *
+ * Layer: conn. Shared by the workers of the listener; read-only but for the atomics. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "config/config.h"
+#include "conn/accept_rate.h"
+#include "conn/refusal_table.h"
+#include "http/http_reply.h"
+
+struct address_limit;
+struct admission;
+struct directory;
+struct fleet;
+struct route_table;
+
+struct service {
+	const struct config_server *limits;
+	const struct route_table *routes; /* NULL: no WebSockets here */
+	struct http_handler handler;
+	struct admission *admission;
+	struct address_limit *address_limit; /* NULL: none */
+	struct directory *directory;
+	struct fleet *fleet; /* NULL: no clients here */
+	struct accept_rate accept_rate;
+	uint64_t worker_connections; /* at most, per worker */
+	uint64_t nofile;             /* the soft limit on descriptors */
+	uint64_t max_body;           /* [bytes] of a request, if the handler wants bodies */
+	uint64_t max_calls;          /* requests with a body or a later answer, at most */
+	/* What a client is told when admission is full: max_connections if it was
+	 * configured, else the limit of the machine that it was taken from. */
+	enum refusal full;
+	char node[64];    /* this host's name */
+	bool is_draining; /* atomic */
+	bool is_ready;    /* atomic: all workers listen */
+	struct log_gate refusal_gates[REFUSAL_COUNT];
+	struct log_gate rejection_gate;
+	struct log_gate conflict_gate;
+	struct log_gate accept_gate;
+	struct log_gate backend_gate;
+	struct log_gate fan_out_gate;
+};
