@@ -11,6 +11,7 @@ import sys
 MAY_INCLUDE = {
     "base": set(),
     "proto": {"base"},
+    "tls": {"base"},
     "os": {"base"},
     "io": {"base"},
     "http": {"base", "proto", "io"},

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * tls_suite.h - the cipher suites whose records this program protects itself.
+ *
+ * Layer: tls (may include base/ only, and OpenSSL). Static tables, thread-safe. A suite that is not
+ * here stays with OpenSSL from the handshake to the end. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define TLS_KEY_MAX    32
+#define TLS_SECRET_MAX 48 /* of TLS 1.3: as long as the suite's hash */
+#define TLS_IV_LEN     12
+#define TLS_TAG_LEN    16
+
+enum tls_aead { TLS_AES_128_GCM, TLS_AES_256_GCM, TLS_CHACHA20_POLY1305, TLS_AEAD_COUNT };
+
+struct tls_suite {
+	uint16_t id; /* IANA's number */
+	uint8_t aead;
+	uint8_t key_len;    /* [bytes] */
+	uint8_t secret_len; /* [bytes] of the hash */
+	bool is_tls13;
+	/* AES-GCM in TLS 1.2: 4 bytes of the nonce are secret, and 8 travel with each record (RFC
+	 * 5288, 3). All others keep 12 and mix in the sequence number (RFC 8446, 5.3; RFC 7905, 2).
+	 */
+	bool has_explicit_nonce;
+};
+
+/* NULL: not one of ours. */
+const struct tls_suite *tls_suite_find(uint16_t id);
