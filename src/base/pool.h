@@ -1,23 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0
- * pool.h - objects of one size, allocated in chunks, reused last-in first-out.
+ * pool.h - objects of one size, in chunks that go back to the system when they are empty.
  *
- * Layer: base. Not thread-safe: one pool per worker. Chunks go back to the
- * system only in pool_finish. Under AddressSanitizer a free object is poisoned. */
+ * Layer: base. Not thread-safe: one pool per worker, or a lock around it. An object has no head
+ * and no rounding but to 8 bytes; a chunk touches no memory before it hands it out. Of the empty
+ * chunks one is kept, so that a number of objects that goes up and down by one costs nothing:
+ * after a storm its memory is the system's again, as far as no survivor lies in between. Under
+ * AddressSanitizer a free object is poisoned. */
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
+
+#include "base/list.h"
+
+/* [bytes] A power of two, at which chunks are aligned: so an object knows its chunk. */
+#define POOL_CHUNK_SIZE 65536
+
+struct pool_chunk;
 
 struct pool {
-	size_t object_size; /* [bytes] */
-	size_t per_chunk;   /* [objects] */
-	size_t live_count;  /* [objects] handed out now */
-	size_t chunk_count;
-	void *free_list;
-	void *chunks;
+	uint32_t object_size; /* [bytes] */
+	uint32_t per_chunk;   /* [objects] */
+	size_t live_count;    /* [objects] handed out now */
+	size_t chunk_count;   /* those in use, and the spare one */
+	struct list_node
+		roomy; /* chunks with a free object; the one to be used next is the first */
+	struct pool_chunk *spare; /* empty, and in `roomy` as well; NULL: there is none */
 };
 
-/* `object_size` is rounded up to a multiple of 8. */
-void pool_init(struct pool *pool, size_t object_size, size_t per_chunk);
+/* `object_size` is rounded up to a multiple of 8, and at most a quarter of a chunk. The pool
+ * must stay where it is. */
+void pool_init(struct pool *pool, size_t object_size);
 
 /* Returns uninitialised memory, aligned to 8 bytes, or NULL if memory is out. */
 void *pool_get(struct pool *pool);

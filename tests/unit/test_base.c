@@ -209,7 +209,8 @@ static void test_pool_reuses_and_counts(void **state)
 	struct pool pool;
 	void *objects[100];
 
-	pool_init(&pool, 20, 8);
+	pool_init(&pool, 20);
+	assert_int_equal(pool.object_size, 24);
 	for (size_t i = 0; i < ARRAY_LEN(objects); i++) {
 		objects[i] = pool_get(&pool);
 		assert_non_null(objects[i]);
@@ -219,13 +220,89 @@ static void test_pool_reuses_and_counts(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(objects); i++)
 		assert_int_equal(((uint8_t *)objects[i])[19], (int)i);
 	assert_int_equal(pool.live_count, 100);
-	assert_int_equal(pool.chunk_count, 13);
+	assert_int_equal(pool.chunk_count, 1);
 	void *last = objects[99];
 
 	pool_put(&pool, last);
 	assert_ptr_equal(pool_get(&pool), last);
 	for (size_t i = 0; i < ARRAY_LEN(objects); i++)
 		pool_put(&pool, objects[i]);
+	pool_put(&pool, NULL);
+	pool_finish(&pool);
+}
+
+/* Puts those of every chunk back but the first `keep` of it. */
+static void put_all_but(struct pool *pool, void **objects, size_t count, size_t keep)
+{
+	for (size_t i = 0; i < count; i++)
+		if (i % pool->per_chunk >= keep)
+			pool_put(pool, objects[i]);
+}
+
+static void test_pool_gives_empty_chunks_back(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		size_t object_size, chunks, keep, chunks_after;
+	} rows[] = {
+		{"one chunk is spare", 8, 1, 0, 1},
+		{"of many one is kept", 160, 20, 0, 1},
+		{"a survivor keeps its chunk", 160, 20, 1, 20},
+		{"the largest objects", POOL_CHUNK_SIZE / 4, 5, 0, 1},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct pool pool;
+
+		pool_init(&pool, rows[i].object_size);
+		size_t count = rows[i].chunks * pool.per_chunk;
+		void **objects = calloc(count, sizeof(*objects));
+
+		assert_non_null(objects);
+		for (size_t k = 0; k < count; k++) {
+			objects[k] = pool_get(&pool);
+			assert_non_null(objects[k]);
+		}
+		ASSERT_ROW(pool.chunk_count == rows[i].chunks, rows[i].name);
+		put_all_but(&pool, objects, count, rows[i].keep);
+		ASSERT_ROW(pool.chunk_count == rows[i].chunks_after, rows[i].name);
+		for (size_t k = 0; k < rows[i].chunks; k++)
+			for (size_t kept = 0; kept < rows[i].keep; kept++)
+				pool_put(&pool, objects[k * pool.per_chunk + kept]);
+		ASSERT_ROW(pool.chunk_count == 1, rows[i].name);
+		ASSERT_ROW(pool.live_count == 0, rows[i].name);
+		pool_finish(&pool);
+		free(objects);
+	}
+}
+
+/* New objects come into the chunks that are in use, so that those that empty stay empty. */
+static void test_pool_fills_chunks_in_use_first(void **state)
+{
+	(void)state;
+	struct pool pool;
+
+	pool_init(&pool, POOL_CHUNK_SIZE / 8);
+	void *objects[7 * 4];
+
+	assert_int_equal(pool.per_chunk, 7);
+	for (size_t i = 0; i < ARRAY_LEN(objects); i++)
+		objects[i] = pool_get(&pool);
+	/* One place in the first chunk, one in the second; the third is empty, and spare. */
+	pool_put(&pool, objects[0]);
+	for (size_t i = 14; i < 21; i++)
+		pool_put(&pool, objects[i]);
+	pool_put(&pool, objects[7]);
+	assert_int_equal(pool.chunk_count, 4);
+	assert_ptr_equal(pool_get(&pool), objects[0]);
+	assert_ptr_equal(pool_get(&pool), objects[7]);
+	assert_non_null(pool.spare);
+	objects[14] = pool_get(&pool);
+	assert_null(pool.spare);
+	for (size_t i = 0; i < ARRAY_LEN(objects); i++)
+		if (i < 15 || i >= 21)
+			pool_put(&pool, objects[i]);
 	pool_finish(&pool);
 }
 
@@ -403,6 +480,8 @@ int main(void)
 		cmocka_unit_test(test_hist_percentiles),
 		cmocka_unit_test(test_a_duration_at_the_edge_belongs_to_its_bucket),
 		cmocka_unit_test(test_pool_reuses_and_counts),
+		cmocka_unit_test(test_pool_gives_empty_chunks_back),
+		cmocka_unit_test(test_pool_fills_chunks_in_use_first),
 		cmocka_unit_test(test_buf_cap_is_hard),
 		cmocka_unit_test(test_list_order_and_double_remove),
 		cmocka_unit_test(test_bytes_round_trip),

@@ -83,7 +83,7 @@ static void worker_init(struct bench_worker *worker, const struct bench_setup *s
 	worker->index = index;
 	worker->quit_task.run = on_quit;
 	bench_phase_init(worker);
-	pool_init(&worker->decoders, sizeof(struct ws_decoder), 64);
+	pool_init(&worker->decoders, sizeof(struct ws_decoder));
 	sem_init(&worker->is_up, 0, 0);
 }
 
