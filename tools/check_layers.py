@@ -17,7 +17,7 @@ MAY_INCLUDE = {
     "http": {"base", "proto", "io"},
     "bus": {"base", "io"},
     "config": {"base"},
-    "session": {"base", "io"},
+    "session": {"base", "io", "config"},
     "fleet": {"base", "proto", "io", "http", "config", "session", "bus"},
     "webhook": {"base", "io"},
     "route": {"base", "io", "config", "session", "webhook", "bus"},

@@ -171,7 +171,7 @@ static void count_end(struct conn *conn)
 	conn_leave(conn);
 	log_debug("connection closed", F_TEXT("reason", close_table[conn->reason].label),
 		  F_TEXT("client", conn_client_text(conn, client)),
-		  F_TEXT("route", conn->session.presence->route),
+		  F_TEXT("route", presence_route_name(conn->session.presence)),
 		  F_TEXT("client_id", conn->session.presence->client_id),
 		  F_UINT("connection_id", conn->session.presence->connection_id));
 }
@@ -208,17 +208,18 @@ static const struct tcp_handler handler = {
 	.on_closed = on_closed,
 };
 
-const struct net_ip *conn_client(const struct conn *conn)
+struct net_ip conn_client(const struct conn *conn)
 {
-	return conn->has_presence ? &conn->session.presence->remote : &conn->client;
+	return conn->has_presence ? presence_remote(conn->session.presence) : conn->client;
 }
 
 char *conn_client_text(const struct conn *conn, char out[CONN_CLIENT_TEXT_MAX])
 {
 	char ip[NET_IP_TEXT_MAX];
-	bool is_v4 = net_ip_is_v4(conn_client(conn));
+	struct net_ip client = conn_client(conn);
+	bool is_v4 = net_ip_is_v4(&client);
 
-	net_ip_format(conn_client(conn), ip, sizeof(ip));
+	net_ip_format(&client, ip, sizeof(ip));
 	if (conn->client_port == 0)
 		snprintf(out, CONN_CLIENT_TEXT_MAX, "%s", ip);
 	else
@@ -230,9 +231,10 @@ char *conn_client_text(const struct conn *conn, char out[CONN_CLIENT_TEXT_MAX])
 bool conn_client_is_trusted(const struct conn *conn)
 {
 	const struct config_prefixes *proxies = &conn->home->service->limits->trusted_proxies;
+	struct net_ip client = conn_client(conn);
 
 	for (size_t i = 0; i < proxies->count; i++)
-		if (net_prefix_has(&proxies->items[i], conn_client(conn)))
+		if (net_prefix_has(&proxies->items[i], &client))
 			return true;
 	return false;
 }

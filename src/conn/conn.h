@@ -141,7 +141,7 @@ void conn_flush_and_close(struct conn *conn);
 void conn_linger(struct conn *conn);
 
 /* The peer, or whom a trusted proxy speaks for. */
-const struct net_ip *conn_client(const struct conn *conn);
+struct net_ip conn_client(const struct conn *conn);
 
 /* "192.0.2.1:1234", for the log. Returns `out`. */
 #define CONN_CLIENT_TEXT_MAX (NET_IP_TEXT_MAX + 8)

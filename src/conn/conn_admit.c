@@ -61,7 +61,8 @@ static bool take_places(struct conn *conn, uint8_t *out_missing)
 {
 	struct conn_home *home = conn->home;
 	struct address_limit *limit = home->service->address_limit;
-	int r = limit == NULL ? 0 : address_limit_enter(limit, conn_client(conn));
+	struct net_ip client = conn_client(conn);
+	int r = limit == NULL ? 0 : address_limit_enter(limit, &client);
 
 	if (r == -ENOMEM)
 		return false;
@@ -107,9 +108,10 @@ static bool take_from_rate(struct conn *conn)
 void conn_leave(struct conn *conn)
 {
 	struct conn_home *home = conn->home;
+	struct net_ip client = conn_client(conn);
 
 	if (conn->has_address_place)
-		address_limit_leave(home->service->address_limit, conn_client(conn));
+		address_limit_leave(home->service->address_limit, &client);
 	if (conn->has_place)
 		admission_leave(home->service->admission);
 	if (conn->is_counted)
@@ -130,12 +132,12 @@ static bool may_inherit(const struct presence *older, void *arg)
 {
 	const struct claim *claim = arg;
 	struct conn_home *home = claim->conn->home;
+	struct net_ip older_ip = presence_remote(older), newer_ip = conn_client(claim->conn);
 
 	if ((claim->missing & PLACE_WORKER) && older->mailbox != &home->mailbox)
 		return false;
 	return (claim->missing & PLACE_ADDRESS) == 0 ||
-	       address_limit_is_same(home->service->address_limit, &older->remote,
-				     conn_client(claim->conn));
+	       address_limit_is_same(home->service->address_limit, &older_ip, &newer_ip);
 }
 
 /* Is one connected under its name that could leave it what is missing? It may be gone when
@@ -144,7 +146,7 @@ static bool has_older(struct claim *claim)
 {
 	const struct conn *conn = claim->conn;
 	struct presence *older = directory_find(conn->home->service->directory,
-						conn->session.presence->route,
+						presence_route_name(conn->session.presence),
 						conn->session.presence->client_id);
 	bool is_there = older != NULL && may_inherit(older, claim);
 
@@ -251,9 +253,10 @@ bool conn_reserve(struct conn *conn, struct conn_claim *claim)
 static uint8_t take_missing(struct conn *conn, uint8_t missing)
 {
 	struct conn_home *home = conn->home;
+	struct net_ip client = conn_client(conn);
 
 	if ((missing & PLACE_ADDRESS) &&
-	    address_limit_enter(home->service->address_limit, conn_client(conn)) == 0) {
+	    address_limit_enter(home->service->address_limit, &client) == 0) {
 		conn->has_address_place = true;
 		missing &= (uint8_t)~PLACE_ADDRESS;
 	}

@@ -16,7 +16,9 @@
 /* What a proxy on this machine passes on comes from loopback too. */
 static bool is_local(const struct conn *conn, const struct http_head *head, const uint8_t *data)
 {
-	return net_ip_is_loopback(conn_client(conn)) && !conn->is_proxied &&
+	struct net_ip client = conn_client(conn);
+
+	return net_ip_is_loopback(&client) && !conn->is_proxied &&
 	       !http_has_field(head, data, "Forwarded") &&
 	       !http_has_field(head, data, "X-Forwarded-For") && !http_has_field(head, data, "Via");
 }

@@ -62,11 +62,12 @@ void conn_conflict(struct conn *conn)
 	stat_add(&conn->home->stats.handshakes_rejected, 1);
 	stat_add(&conn->home->stats.conflicts, 1);
 	if (log_gate_pass(&service->conflict_gate, loop_now(conn->home->loop), &suppressed))
-		log_info("client is connected already", F_TEXT("route", presence->route),
+		log_info("client is connected already",
+			 F_TEXT("route", presence_route_name(presence)),
 			 F_TEXT("client_id", presence->client_id),
 			 F_TEXT("client", conn_client_text(conn, client)),
 			 F_UINT("suppressed", suppressed));
-	http_reply_conflict(&reply, presence->route, presence->client_id);
+	http_reply_conflict(&reply, presence_route_name(presence), presence->client_id);
 	conn_answer(conn, &reply, true);
 }
 

@@ -104,9 +104,10 @@ static bool make_presence(struct conn *conn, const char *client_id, const char *
 		client_id = generated;
 	}
 	struct presence *presence = presence_create(&(struct presence_facts){
-		.route = conn->route->config->name,
+		.route = &conn->route->client,
 		.client_id = client_id,
-		.subprotocol = subprotocol,
+		.subprotocol = subprotocol == NULL ? (struct slice){0}
+						   : slice_from_text(subprotocol),
 		.remote = conn->client,
 		.remote_port = conn->client_port,
 		.mailbox = &conn->home->mailbox,

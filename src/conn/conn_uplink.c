@@ -105,23 +105,16 @@ static void forget(struct conn *conn)
 	conn->has_uplink = false;
 }
 
-/* The back end's choice is one of the route's, or becomes the presence's own. NULL: memory is
- * out. */
+/* What was made of the client says another subprotocol, or none; nobody else knows it yet. NULL:
+ * memory is out. */
 static const char *subprotocol_adopt(struct conn *conn, struct slice choice)
 {
-	const struct config_tokens *ours = &conn_route(conn)->config->subprotocols;
 	struct presence *old = conn->session.presence;
-
-	for (size_t i = 0; i < ours->count; i++)
-		if (slice_equals(choice, slice_from_text(ours->items[i]))) {
-			old->subprotocol = ours->items[i];
-			return old->subprotocol;
-		}
 	struct presence *presence = presence_create(&(struct presence_facts){
 		.route = old->route,
 		.client_id = old->client_id,
-		.own_subprotocol = choice,
-		.remote = old->remote,
+		.subprotocol = choice,
+		.remote = presence_remote(old),
 		.remote_port = (uint16_t)old->remote_port,
 		.mailbox = old->mailbox,
 		.session = &conn->session,
@@ -131,7 +124,7 @@ static const char *subprotocol_adopt(struct conn *conn, struct slice choice)
 	presence->connection_id = old->connection_id;
 	conn->session.presence = presence;
 	presence_unref(&old);
-	return presence->subprotocol;
+	return presence_subprotocol(presence);
 }
 
 static void on_trouble(const struct uplink *uplink, const char *what, const char *detail)
@@ -245,7 +238,7 @@ static void on_message(struct uplink *uplink, const struct message *message)
 
 	checked.is_text = message->is_text &&
 			  utf8_is_valid(message->bytes.data, message->bytes.len);
-	int r = rpc_gate_down(conn->home->service->fleet, &conn->session, &checked, session_send);
+	int r = rpc_gate_down(&conn->session, &checked, session_send);
 
 	if (r == -EPERM)
 		on_trouble(uplink, "a back end's call was not sent",

@@ -14,9 +14,9 @@ void conns_init(struct conn_home *home, struct service *service,
 		void (*on_gone)(struct conn_home *home))
 {
 	*home = (struct conn_home){.service = service, .on_gone = on_gone};
-	pool_init(&home->conn_pool, sizeof(struct conn), 128);
-	pool_init(&home->head_pool, sizeof(struct head_rx), 16);
-	pool_init(&home->frame_pool, sizeof(struct frame_rx), 16);
+	pool_init(&home->conn_pool, sizeof(struct conn));
+	pool_init(&home->head_pool, sizeof(struct head_rx));
+	pool_init(&home->frame_pool, sizeof(struct frame_rx));
 	list_init(&home->conns);
 	list_init(&home->walks);
 	list_init(&home->uplinks);

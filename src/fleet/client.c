@@ -59,15 +59,6 @@ void client_release(struct client *client)
 	home->on_gone(home);
 }
 
-const struct config_route *fleet_route_of(const struct fleet *fleet, const struct session *session)
-{
-	struct slice name = slice_from_text(session->presence->route);
-	const struct config_route *route = config_route_find(fleet->config, name);
-
-	CHECK(route != NULL);
-	return route;
-}
-
 int fleet_client_enter(struct fleet_home *home, struct session *session)
 {
 	if (!home->fleet->is_clustered)

@@ -53,9 +53,6 @@ int fleet_client_enter(struct fleet_home *home, struct session *session);
 /* It begins to end. Harmless if it never came in. */
 void fleet_client_leave(struct session *session);
 
-/* Of a session that is in: its route is one of the configuration's. */
-const struct config_route *fleet_route_of(const struct fleet *fleet, const struct session *session);
-
 /* That of a session that is in, made if there is none. NULL: memory is out. */
 struct client *client_of(struct fleet_home *home, struct session *session);
 

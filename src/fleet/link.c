@@ -65,7 +65,7 @@ static unsigned push(struct client *client, const struct message *message)
 
 	if (!message_check(client->home->fleet->config, message, &fault))
 		return fault.problem.status;
-	switch (rpc_gate_down(client->home->fleet, client->session, message, session_push)) {
+	switch (rpc_gate_down(client->session, message, session_push)) {
 	case 0:
 		return 200;
 	case -EPIPE:
@@ -142,7 +142,8 @@ static int subscribe(struct client *client, struct bus_subscription *sub, const 
 {
 	const struct presence *presence = client->session->presence;
 	struct bus_subject subject;
-	int r = bus_subject_of_client(prefix, presence->route, presence->client_id, &subject);
+	int r = bus_subject_of_client(prefix, presence_route_name(presence), presence->client_id,
+				      &subject);
 
 	if (r == 0)
 		r = bus_subscribe(client->home->fleet->bus, sub, client->home->loop,

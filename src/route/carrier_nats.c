@@ -120,7 +120,8 @@ static int subject_fill(const struct event_flight *flight, struct bus_subject *o
 	const struct presence *presence = flight->uplink->presence;
 	const char *prefix = flight->event->type == EVENT_CONNECT ? SUBJECT_CONNECT : SUBJECT_UP;
 
-	return bus_subject_of_client(prefix, presence->route, presence->client_id, out_subject);
+	return bus_subject_of_client(prefix, presence_route_name(presence), presence->client_id,
+				     out_subject);
 }
 
 static int ask(struct event_flight *flight, const struct bus_message *message)

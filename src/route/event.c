@@ -145,9 +145,10 @@ static void add_time(struct event_head *head, uint64_t time_ns)
 static void add_remote(struct event_head *head, const struct presence *presence)
 {
 	char ip[NET_IP_TEXT_MAX];
-	bool is_v4 = net_ip_is_v4(&presence->remote);
+	struct net_ip remote = presence_remote(presence);
+	bool is_v4 = net_ip_is_v4(&remote);
 
-	net_ip_format(&presence->remote, ip, sizeof(ip));
+	net_ip_format(&remote, ip, sizeof(ip));
 	if (presence->remote_port == 0)
 		add_plain(head, SLICE_LITERAL("ce-remoteaddress"), "%s", ip);
 	else
@@ -185,13 +186,14 @@ static void add_all(struct event_head *head, const struct event_facts *facts)
 	add_encoded(head, SLICE_LITERAL("ce-source"), facts->source->uri);
 	add_encoded(head, SLICE_LITERAL("ce-subject"), presence->client_id);
 	add_time(head, facts->time_ns);
-	add_plain(head, SLICE_LITERAL("ce-route"), "%s", presence->route);
+	add_plain(head, SLICE_LITERAL("ce-route"), "%s", presence_route_name(presence));
 	add_encoded(head, SLICE_LITERAL("ce-clientid"), presence->client_id);
 	add_plain(head, SLICE_LITERAL("ce-connectionid"), "%s-%" PRIu64, facts->source->run_id,
 		  connection_id);
 	add_plain(head, SLICE_LITERAL("ce-sequence"), "%020" PRIu64, facts->sequence);
-	if (presence->subprotocol != NULL)
-		add_plain(head, SLICE_LITERAL("ce-subprotocol"), "%s", presence->subprotocol);
+	if (presence_subprotocol(presence) != NULL)
+		add_plain(head, SLICE_LITERAL("ce-subprotocol"), "%s",
+			  presence_subprotocol(presence));
 	add_remote(head, presence);
 	if (facts->type == EVENT_MESSAGE)
 		add_plain(head, SLICE_LITERAL("ce-messagetype"), "%s",
@@ -208,10 +210,12 @@ static void add_all(struct event_head *head, const struct event_facts *facts)
 static size_t text_size(const struct event_facts *facts)
 {
 	const struct presence *presence = facts->presence;
-	size_t subprotocol = presence->subprotocol == NULL ? 0 : strlen(presence->subprotocol);
+	const char *chosen = presence_subprotocol(presence);
+	size_t subprotocol = chosen == NULL ? 0 : strlen(chosen);
 
-	return FIXED_TEXT_MAX + 6 * strlen(presence->client_id) + strlen(presence->route) +
-	       subprotocol + 2 * facts->traceparent.len + 4 * facts->tracestate.len;
+	return FIXED_TEXT_MAX + 6 * strlen(presence->client_id) +
+	       strlen(presence_route_name(presence)) + subprotocol + 2 * facts->traceparent.len +
+	       4 * facts->tracestate.len;
 }
 
 /* What the body is: of a connect event the client's request, of a message its bytes. */

@@ -59,6 +59,7 @@ struct route_table *route_table_create(const struct config *config, const struct
 		table->routes[i] = (struct route){
 			.config = &config->routes[i],
 			.backend = backends_find(backends, config->routes[i].backend),
+			.client = {.config = &config->routes[i]},
 		};
 	qsort(table->routes, table->count, sizeof(struct route), by_literals);
 	return table;

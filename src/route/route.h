@@ -16,6 +16,7 @@
 struct route {
 	const struct config_route *config;
 	const struct backend *backend;
+	struct client_route client; /* for its clients' presences */
 };
 
 struct route_table;

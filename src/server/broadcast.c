@@ -114,7 +114,7 @@ static bool is_meant(const struct broadcast *broadcast, const struct conn *conn)
 	const char *route = broadcast->route;
 
 	return conn->state == CONN_OPEN && !broadcast->is_call[conn_route(conn)->config->rpc] &&
-	       (route == NULL || strcmp(route, conn->session.presence->route) == 0);
+	       (route == NULL || strcmp(route, presence_route_name(conn->session.presence)) == 0);
 }
 
 /* [bytes] that it queued. */

@@ -48,12 +48,13 @@ static uint64_t hash_of(const struct directory *directory, const char *route, co
 
 static uint64_t hash_of_presence(const struct directory *directory, const struct presence *presence)
 {
-	return hash_of(directory, presence->route, presence->client_id);
+	return hash_of(directory, presence_route_name(presence), presence->client_id);
 }
 
 static bool has_key(const struct presence *presence, const char *route, const char *client_id)
 {
-	return strcmp(presence->client_id, client_id) == 0 && strcmp(presence->route, route) == 0;
+	return strcmp(presence->client_id, client_id) == 0 &&
+	       strcmp(presence_route_name(presence), route) == 0;
 }
 
 static struct shard *shard_of(struct directory *directory, uint64_t hash)
@@ -188,8 +189,8 @@ static struct presence *take_all(const struct directory *directory, struct shard
 {
 	struct presence *list = NULL, **end = &list, **link;
 
-	while ((link = key_find(directory, shard, hash, client->route, client->client_id)) !=
-	       NULL) {
+	while ((link = key_find(directory, shard, hash, presence_route_name(client),
+				client->client_id)) != NULL) {
 		*end = unlink_at(link);
 		end = &(*end)->next;
 		count_change(directory, shard, -1);
@@ -228,7 +229,7 @@ bool directory_enter(struct directory *directory, struct presence *presence,
 	struct shard *shard = shard_of(directory, hash);
 
 	pthread_mutex_lock(&shard->mutex);
-	struct presence **link = key_find(directory, shard, hash, presence->route,
+	struct presence **link = key_find(directory, shard, hash, presence_route_name(presence),
 					  presence->client_id);
 	struct presence *older = link == NULL ? NULL : *link;
 	bool is_refused = policy == DIRECTORY_OLDEST && older != NULL;
@@ -251,7 +252,7 @@ bool directory_inherit(struct directory *directory, struct presence *presence,
 	struct shard *shard = shard_of(directory, hash);
 
 	pthread_mutex_lock(&shard->mutex);
-	struct presence **link = key_find(directory, shard, hash, presence->route,
+	struct presence **link = key_find(directory, shard, hash, presence_route_name(presence),
 					  presence->client_id);
 	bool is_heir = link != NULL && heir->may_inherit(*link, heir->arg);
 
@@ -328,7 +329,8 @@ struct listing {
 
 static bool is_wanted(const struct directory_filter *filter, const struct presence *presence)
 {
-	return (filter->route == NULL || strcmp(filter->route, presence->route) == 0) &&
+	return (filter->route == NULL ||
+		strcmp(filter->route, presence_route_name(presence)) == 0) &&
 	       slice_equals(filter->id_prefix,
 			    slice_of(presence->client_id,
 				     strnlen(presence->client_id, filter->id_prefix.len)));

@@ -1,45 +1,129 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "session/presence.h"
 
-#include <stdlib.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/reference.h"
+#include "base/slab.h"
 #include "session/session.h"
+
+/* Of all presences of the process: any thread may be the last to let one go. */
+static struct slab memory;
+
+static void memory_init(void)
+{
+	slab_init(&memory);
+}
+
+/* --- what lies behind the client id --- */
+
+/* What subprotocol_code says: none; the last one, that it is behind the address; else which of the
+ * route's list, from 1 on. */
+#define SUBPROTOCOL_NONE 0
+#define SUBPROTOCOL_OWN  UINT8_MAX
+
+#define IP_LEN    ((size_t)NET_IP_BITS / 8)
+#define IP_V4_LEN (IP_LEN - NET_IP_V4_BITS / 8)
+
+static size_t ip_len(const struct presence *presence)
+{
+	return presence->is_v4 ? IP_V4_LEN : IP_LEN;
+}
+
+/* Where the address is. */
+static char *ip_at(struct presence *presence)
+{
+	return presence->client_id + strlen(presence->client_id) + 1;
+}
+
+static const char *const_ip_at(const struct presence *presence)
+{
+	return presence->client_id + strlen(presence->client_id) + 1;
+}
+
+/* At least that of the struct, with its padding: ids are not empty. */
+static size_t size_of(size_t id_len, bool is_v4, size_t own_len)
+{
+	return offsetof(struct presence, client_id) + id_len + 1 + (is_v4 ? IP_V4_LEN : IP_LEN) +
+	       (own_len > 0 ? own_len + 1 : 0);
+}
+
+static uint8_t subprotocol_code_of(const struct presence_facts *facts)
+{
+	const struct config_tokens *ours = &facts->route->config->subprotocols;
+
+	if (facts->subprotocol.len == 0)
+		return SUBPROTOCOL_NONE;
+	for (size_t i = 0; i < MIN(ours->count, (size_t)SUBPROTOCOL_OWN - 1); i++)
+		if (slice_equals(facts->subprotocol, slice_from_text(ours->items[i])))
+			return (uint8_t)(i + 1);
+	return SUBPROTOCOL_OWN;
+}
+
+const char *presence_subprotocol(const struct presence *presence)
+{
+	unsigned code = presence->subprotocol_code;
+
+	if (code == SUBPROTOCOL_NONE)
+		return NULL;
+	return code == SUBPROTOCOL_OWN ? const_ip_at(presence) + ip_len(presence)
+				       : presence->route->config->subprotocols.items[code - 1];
+}
+
+struct net_ip presence_remote(const struct presence *presence)
+{
+	struct net_ip ip = {.bytes[10] = 0xff, .bytes[11] = 0xff};
+	size_t len = ip_len(presence);
+
+	memcpy(ip.bytes + IP_LEN - len, const_ip_at(presence), len);
+	return ip;
+}
+
+/* --- life --- */
+
+static void texts_write(struct presence *presence, const struct presence_facts *facts)
+{
+	memcpy(presence->client_id, facts->client_id, strlen(facts->client_id) + 1);
+	size_t len = ip_len(presence);
+	char *end = ip_at(presence) + len;
+
+	memcpy(end - len, facts->remote.bytes + IP_LEN - len, len);
+	if (presence->subprotocol_code == SUBPROTOCOL_OWN) {
+		memcpy(end, facts->subprotocol.data, facts->subprotocol.len);
+		end[facts->subprotocol.len] = 0;
+	}
+}
 
 struct presence *presence_create(const struct presence_facts *facts)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	size_t id_len = strlen(facts->client_id);
-	size_t own_len = facts->own_subprotocol.len;
-	/* A short id lies in what would be padding. */
-	size_t size = offsetof(struct presence, client_id) + id_len + 1 +
-		      (own_len > 0 ? own_len + 1 : 0);
-	struct presence *presence = malloc(MAX(size, sizeof(*presence)));
+	uint8_t code = subprotocol_code_of(facts);
+	bool is_v4 = net_ip_is_v4(&facts->remote);
 
 	CHECK(id_len > 0 && id_len <= PRESENCE_CLIENT_ID_MAX &&
-	      strlen(facts->route) <= PRESENCE_ROUTE_MAX);
+	      strlen(facts->route->config->name) <= PRESENCE_ROUTE_MAX);
+	pthread_once(&once, memory_init);
+	struct presence *presence = slab_get(
+		&memory,
+		size_of(id_len, is_v4, code == SUBPROTOCOL_OWN ? facts->subprotocol.len : 0));
+
 	if (presence == NULL)
 		return NULL;
 	*presence = (struct presence){
 		.route = facts->route,
-		.subprotocol = facts->subprotocol,
-		.remote = facts->remote,
+		.subprotocol_code = code,
+		.is_v4 = is_v4,
 		.connected_at_ms = (clock_wall_ns() / NS_PER_MS) & ((UINT64_C(1) << 48) - 1),
 		.remote_port = facts->remote_port,
 		.references = 1,
 		.mailbox = facts->mailbox,
 		.session = facts->session,
 	};
-	memcpy(presence->client_id, facts->client_id, id_len + 1);
-	if (own_len > 0) {
-		char *own = presence->client_id + id_len + 1;
-
-		memcpy(own, facts->own_subprotocol.data, own_len);
-		own[own_len] = 0;
-		presence->subprotocol = own;
-	}
+	texts_write(presence, facts);
 	return presence;
 }
 
@@ -54,8 +138,13 @@ void presence_unref(struct presence **presence)
 	struct presence *self = *presence;
 
 	*presence = NULL;
-	if (self != NULL && reference_drop(&self->references))
-		free(self);
+	if (self == NULL || !reference_drop(&self->references))
+		return;
+	size_t own_len = self->subprotocol_code == SUBPROTOCOL_OWN
+				 ? strlen(presence_subprotocol(self))
+				 : 0;
+
+	slab_put(&memory, self, size_of(strlen(self->client_id), self->is_v4, own_len));
 }
 
 static void run_task(struct loop_task *loop_task)

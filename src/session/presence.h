@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * presence.h - what every thread may know of a connected client, and the road to it.
  *
- * Layer: session (may include base/ and io/ only). A connection belongs to its worker's
+ * Layer: session. A connection belongs to its worker's
  * thread, so no other thread ever holds a pointer to it. What others hold is a presence:
  * counted by reference, its facts never change, and it outlives the connection for as
  * long as somebody keeps it. A task goes through it to the connection's thread; if the
@@ -14,6 +14,7 @@
 #include "base/net_ip.h"
 #include "base/slice.h"
 #include "io/mailbox.h"
+#include "session/client_route.h"
 
 struct session;
 
@@ -21,12 +22,14 @@ struct session;
 #define PRESENCE_ROUTE_MAX     64
 #define PRESENCE_CLIENT_ID_MAX 255
 
+/* An idle client keeps one, so it is as small as its facts (docs/benchmarks.md): what has a short
+ * and a long form lies behind the client id. */
 struct presence {
 	/* Immutable once the presence is in the directory. */
-	const char *route;             /* the route's name; lives as long as the configuration */
-	const char *subprotocol;       /* likewise, or in this memory; NULL: none was agreed on */
-	uint64_t connection_id;        /* unique in this process, rising; given by the directory */
-	struct net_ip remote;          /* the client, or whom a trusted proxy speaks for */
+	const struct client_route *route;
+	uint64_t connection_id : 48;   /* unique in this process, rising; given by the directory */
+	uint64_t subprotocol_code : 8; /* presence_subprotocol */
+	uint64_t is_v4 : 8;            /* the address behind the id is of 4 bytes, else of 16 */
 	uint64_t connected_at_ms : 48; /* since the epoch */
 	uint64_t remote_port : 16;     /* 0: the proxy did not say */
 	/* One more than of the connection of this client that it found, in the directory or
@@ -41,16 +44,17 @@ struct presence {
 		struct loop_task task; /* later, for presence_evict */
 	};
 	uint8_t lost_places; /* the directory's, under its lock */
-	char client_id[];    /* percent-decoded; 1..PRESENCE_CLIENT_ID_MAX bytes and a NUL */
+	/* Percent-decoded; 1..PRESENCE_CLIENT_ID_MAX bytes and a NUL. Then the address, then a
+	 * subprotocol that is not of the route's list, and a NUL. */
+	char client_id[];
 };
 
-/* What a presence is made from; the id is copied. */
+/* What a presence is made from; the texts are copied. */
 struct presence_facts {
-	const char *route;
+	const struct client_route *route;
 	const char *client_id;
-	const char *subprotocol;      /* lives as long as the configuration */
-	struct slice own_subprotocol; /* instead of it: is copied; empty: there is none */
-	struct net_ip remote;
+	struct slice subprotocol; /* empty: there is none */
+	struct net_ip remote;     /* the client, or whom a trusted proxy speaks for */
 	uint16_t remote_port;
 	struct mailbox *mailbox;
 	struct session *session;
@@ -62,6 +66,17 @@ struct presence *presence_ref(struct presence *presence);
 
 /* From any thread. Clears the pointer; NULL in it is fine. */
 void presence_unref(struct presence **presence);
+
+/* The route's name; like the two that follow it lives as long as the presence. */
+static inline const char *presence_route_name(const struct presence *presence)
+{
+	return presence->route->config->name;
+}
+
+/* NULL: none was agreed on. */
+const char *presence_subprotocol(const struct presence *presence);
+
+struct net_ip presence_remote(const struct presence *presence);
 
 /* In the worker's thread: the session, or NULL once the connection is closing. */
 static inline struct session *presence_session(const struct presence *presence)

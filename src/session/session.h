@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * session.h - a connected client, as back ends see it.
  *
- * Layer: session (may include base/ and io/ only). A session lives inside a connection,
+ * Layer: session (may include base/, io/ and config/ only). A session lives inside a connection,
  * in its worker's thread. Other threads know its presence and reach it by that. */
 #pragma once
 
@@ -70,6 +70,11 @@ struct session {
 	struct presence *presence; /* a reference; route, client id and the other facts */
 	struct client *client;     /* the fleet's; NULL: it keeps nothing of it */
 };
+
+static inline const struct config_route *session_route(const struct session *session)
+{
+	return session->presence->route->config;
+}
 
 static inline int session_send(struct session *session, const struct message *message)
 {

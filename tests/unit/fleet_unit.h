@@ -18,6 +18,7 @@ struct fixture {
 	struct bus_fixture *bus;
 	struct config config;
 	struct config_route route;
+	struct client_route client_route;
 	struct node nodes[2];
 };
 
@@ -64,6 +65,7 @@ static inline int setup(void **state)
 	fixture->bus = *state;
 	fixture->route = (struct config_route){.name = (char *)"ws",
 					       .takeover = CONFIG_TAKEOVER_MANY};
+	fixture->client_route.config = &fixture->route;
 	fixture->config.routes = &fixture->route;
 	fixture->config.route_count = 1;
 	fixture->config.server.max_message_size = 4 << 20;

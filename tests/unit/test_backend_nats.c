@@ -2,6 +2,7 @@
  * test_backend_nats.c - uplinks of type nats over the embedded bus: what they publish, whom
  * they ask, what waits, and that the owner is told of nothing from inside its own calls. */
 #include "bus_unit.h"
+#include "presence_unit.h"
 
 #include "route/backend_nats.h"
 
@@ -230,7 +231,7 @@ static void client_start(struct client *client)
 					     &client->backend),
 			 0);
 	client->presence = presence_create(&(struct presence_facts){
-		.route = "ws", .client_id = "a.b", .mailbox = &client->mailbox});
+		.route = unit_route("ws"), .client_id = "a.b", .mailbox = &client->mailbox});
 	assert_non_null(client->presence);
 	client->is_in_order = true;
 }

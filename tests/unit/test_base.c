@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/net_addr.h"
 #include "base/pool.h"
+#include "base/slab.h"
 #include "base/random.h"
 #include "base/units.h"
 
@@ -306,6 +307,73 @@ static void test_pool_fills_chunks_in_use_first(void **state)
 	pool_finish(&pool);
 }
 
+static void test_slab_objects_of_every_size(void **state)
+{
+	(void)state;
+	struct slab *slab = malloc(sizeof(*slab));
+	uint8_t *objects[SLAB_SIZE_MAX + 9];
+
+	assert_non_null(slab);
+	slab_init(slab);
+	for (size_t size = 1; size < ARRAY_LEN(objects); size++) {
+		objects[size] = slab_get(slab, size);
+		assert_non_null(objects[size]);
+		assert_int_equal((uintptr_t)objects[size] % 8, 0);
+		memset(objects[size], (int)size, size);
+	}
+	for (size_t size = 1; size < ARRAY_LEN(objects); size++)
+		assert_true(objects[size][0] == (uint8_t)size &&
+			    objects[size][size - 1] == (uint8_t)size);
+	for (size_t size = 1; size < ARRAY_LEN(objects); size++)
+		slab_put(slab, objects[size], size);
+	slab_put(slab, NULL, 8);
+	slab_finish(slab);
+	free(slab);
+}
+
+#define SLAB_THREADS 4
+#define SLAB_ROUNDS  20000
+
+struct slab_race {
+	struct slab slab;
+	void *shelf[64]; /* atomic; what one thread puts there another one frees */
+};
+
+static void *slab_racer(void *arg)
+{
+	struct slab_race *race = arg;
+
+	for (unsigned i = 0; i < SLAB_ROUNDS; i++) {
+		size_t place = i % ARRAY_LEN(race->shelf), size = 8 * (1 + place % 3);
+		uint8_t *object = slab_get(&race->slab, size);
+
+		CHECK(object != NULL);
+		memset(object, (int)place, size);
+		object = __atomic_exchange_n(&race->shelf[place], object, __ATOMIC_ACQ_REL);
+		CHECK(object == NULL || (object[0] == place && object[size - 1] == place));
+		slab_put(&race->slab, object, size);
+	}
+	return NULL;
+}
+
+static void test_slab_objects_are_freed_by_other_threads(void **state)
+{
+	(void)state;
+	struct slab_race *race = calloc(1, sizeof(*race));
+	pthread_t threads[SLAB_THREADS];
+
+	assert_non_null(race);
+	slab_init(&race->slab);
+	for (size_t i = 0; i < SLAB_THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, slab_racer, race), 0);
+	for (size_t i = 0; i < SLAB_THREADS; i++)
+		pthread_join(threads[i], NULL);
+	for (size_t i = 0; i < ARRAY_LEN(race->shelf); i++)
+		slab_put(&race->slab, race->shelf[i], 8 * (1 + i % 3));
+	slab_finish(&race->slab);
+	free(race);
+}
+
 static void test_buf_cap_is_hard(void **state)
 {
 	(void)state;
@@ -482,6 +550,8 @@ int main(void)
 		cmocka_unit_test(test_pool_reuses_and_counts),
 		cmocka_unit_test(test_pool_gives_empty_chunks_back),
 		cmocka_unit_test(test_pool_fills_chunks_in_use_first),
+		cmocka_unit_test(test_slab_objects_of_every_size),
+		cmocka_unit_test(test_slab_objects_are_freed_by_other_threads),
 		cmocka_unit_test(test_buf_cap_is_hard),
 		cmocka_unit_test(test_list_order_and_double_remove),
 		cmocka_unit_test(test_bytes_round_trip),

@@ -12,6 +12,7 @@
 
 static struct command_stats stats;
 static struct config_route routes[] = {{.name = (char *)"ws"}};
+static const struct client_route route = {.config = &routes[0]};
 static struct config config = {
 	.routes = routes,
 	.route_count = ARRAY_LEN(routes),
@@ -60,7 +61,7 @@ static int client_setup(void **state)
 	memset(&client, 0, sizeof(client));
 	client.session.ops = &ops;
 	client.session.presence = presence_create(
-		&(struct presence_facts){.route = "ws", .client_id = "a.b"});
+		&(struct presence_facts){.route = &route, .client_id = "a.b"});
 	return client.session.presence == NULL;
 }
 

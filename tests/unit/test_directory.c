@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * test_directory.c - who is there, against a naive model, and walked page by page. */
-#include "unit.h"
+#include "presence_unit.h"
 
 #include <stdio.h>
 
@@ -11,7 +11,7 @@ static struct mailbox mailbox; /* nobody posts here */
 static struct presence *make(const char *route, const char *client_id)
 {
 	struct presence *presence = presence_create(&(struct presence_facts){
-		.route = route, .client_id = client_id, .mailbox = &mailbox});
+		.route = unit_route(route), .client_id = client_id, .mailbox = &mailbox});
 
 	assert_non_null(presence);
 	return presence;
@@ -159,23 +159,6 @@ static void test_reserved_ids_keep_a_listing_in_order(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		end(directory, all[i]);
 	directory_destroy(&directory);
-}
-
-static void test_a_presence_keeps_a_subprotocol_of_its_own(void **state)
-{
-	(void)state;
-	char chosen[] = "chat.v2";
-	struct presence *presence = presence_create(
-		&(struct presence_facts){.route = "ws",
-					 .client_id = "a",
-					 .own_subprotocol = slice_of(chosen, strlen(chosen)),
-					 .mailbox = &mailbox});
-
-	assert_non_null(presence);
-	memset(chosen, 'x', strlen(chosen));
-	assert_string_equal(presence->subprotocol, "chat.v2");
-	assert_string_equal(presence->client_id, "a");
-	presence_unref(&presence);
 }
 
 static void test_routes_and_ids_do_not_collide(void **state)
@@ -539,7 +522,6 @@ int main(void)
 		cmocka_unit_test(test_oldest_keeps_the_newer_out),
 		cmocka_unit_test(test_many_are_beside_each_other_and_the_newest_is_found),
 		cmocka_unit_test(test_reserved_ids_keep_a_listing_in_order),
-		cmocka_unit_test(test_a_presence_keeps_a_subprotocol_of_its_own),
 		cmocka_unit_test(test_routes_and_ids_do_not_collide),
 		cmocka_unit_test(test_the_longest_names_fit),
 		cmocka_unit_test(test_places_go_over_to_an_heir),

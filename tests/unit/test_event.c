@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * test_event.c - events as CloudEvents, and files of secrets. */
-#include "unit.h"
+#include "presence_unit.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -15,9 +15,10 @@ static struct presence *presence_of(const char *client_id, const char *subprotoc
 {
 	const uint8_t ip[16] = {[10] = 0xff, [11] = 0xff, [12] = 192, [13] = 0, [14] = 2, [15] = 1};
 	struct presence_facts facts = {
-		.route = "ws",
+		.route = unit_route("ws"),
 		.client_id = client_id,
-		.subprotocol = subprotocol,
+		.subprotocol = subprotocol == NULL ? (struct slice){0}
+						   : slice_from_text(subprotocol),
 		.remote_port = 1234,
 		.mailbox = &mailbox,
 	};
@@ -207,7 +208,7 @@ static void test_the_longest_head_fits(void **state)
 		.code = UINT16_MAX,
 	};
 
-	presence->connection_id = UINT64_MAX;
+	presence->connection_id = (UINT64_C(1) << 48) - 1;
 	assert_int_equal(event_head_write(&head, &facts), 0);
 	char *subject = value_of(&head, "ce-subject");
 

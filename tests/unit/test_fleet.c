@@ -56,7 +56,7 @@ static void device_enter(struct device *device, struct node *node, const char *c
 
 	*device = (struct device){.node = node, .session.ops = &ops};
 	device->session.presence = presence_create(
-		&(struct presence_facts){.route = "ws",
+		&(struct presence_facts){.route = &fixture->client_route,
 					 .client_id = client_id,
 					 .mailbox = &node->mailbox,
 					 .session = &device->session});

@@ -91,6 +91,7 @@ struct world {
 	struct io_fixture *f;
 	struct config config;
 	struct config_route routes[2];
+	struct client_route client_routes[2];
 	struct fleet fleet;
 	struct fleet_home home;
 	struct presence *presences[CLIENTS];
@@ -136,6 +137,8 @@ static struct world *world_open(struct io_fixture *f, bool is_clustered)
 	world->routes[0].name = (char *)"ws";
 	world->routes[1].name = (char *)"other";
 	world->routes[0].takeover = world->routes[1].takeover = CONFIG_TAKEOVER_MANY;
+	for (size_t i = 0; i < ARRAY_LEN(world->routes); i++)
+		world->client_routes[i].config = &world->routes[i];
 	world->config.routes = world->routes;
 	world->config.route_count = 2;
 	world->config.server.max_groups_per_client = 3;
@@ -152,7 +155,7 @@ static struct world *world_open(struct io_fixture *f, bool is_clustered)
 
 		snprintf(id, sizeof(id), "c%zu", i);
 		world->presences[i] = presence_create(&(struct presence_facts){
-			.route = world->routes[i % 2].name,
+			.route = &world->client_routes[i % 2],
 			.client_id = id,
 			.session = &world->sessions[i],
 		});

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * test_presence.c - tasks that find a connection or nobody, and connections of the same
  * clients that race on several threads. */
-#include "unit.h"
+#include "presence_unit.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -67,10 +67,12 @@ static const struct session_ops counting_ops = {.taken_over = count_eviction};
 
 static struct presence *make(struct mailbox *mailbox, struct session *session)
 {
+	static char ocpp16[] = "ocpp1.6", ocpp201[] = "ocpp2.0.1";
+	static char *names[] = {ocpp201, ocpp16};
 	struct presence_facts facts = {
-		.route = "ws",
+		.route = unit_route_with("ocpp", (struct config_tokens){names, ARRAY_LEN(names)}),
 		.client_id = "client-1",
-		.subprotocol = "ocpp1.6",
+		.subprotocol = SLICE_LITERAL("ocpp1.6"),
 		.remote_port = 4711,
 		.mailbox = mailbox,
 		.session = session,
@@ -90,12 +92,13 @@ static void test_facts_are_kept(void **state)
 
 	mailbox_init(&mailbox);
 	struct presence *presence = make(&mailbox, NULL);
+	struct net_ip remote = presence_remote(presence);
 	char ip[NET_IP_TEXT_MAX];
 
-	assert_string_equal(presence->route, "ws");
+	assert_string_equal(presence_route_name(presence), "ocpp");
 	assert_string_equal(presence->client_id, "client-1");
-	assert_string_equal(presence->subprotocol, "ocpp1.6");
-	assert_string_equal(net_ip_format(&presence->remote, ip, sizeof(ip)), "192.0.2.7");
+	assert_string_equal(presence_subprotocol(presence), "ocpp1.6");
+	assert_string_equal(net_ip_format(&remote, ip, sizeof(ip)), "192.0.2.7");
 	assert_int_equal(presence->remote_port, 4711);
 	/* Since 2020, before 2200: the wall clock, in ms. */
 	assert_in_range(presence->connected_at_ms, UINT64_C(1577836800000),
@@ -108,6 +111,74 @@ static void test_facts_are_kept(void **state)
 	presence_unref(&other);
 	presence_unref(&other);
 	mailbox_finish(&mailbox);
+}
+
+/* A presence is as long as its facts, so each must be found where the others end. */
+static void test_facts_of_every_length(void **state)
+{
+	(void)state;
+	static char first[] = "a.v1", second[] = "b.v2";
+	static char *names[] = {first, second};
+	const struct client_route *route = unit_route_with(
+		"lengths", (struct config_tokens){names, ARRAY_LEN(names)});
+	static const char *const ips[] = {"192.0.2.1", "0.0.0.0", "255.255.255.255", "2001:db8::1",
+					  "::",        "::1",     "fe80::ffff:1"};
+	char own[300];
+
+	memset(own, 'o', sizeof(own));
+	/* NULL: as many bytes of `own` as the row says. */
+	static const struct {
+		const char *name, *text;
+		size_t own_len;
+	} subprotocols[] = {
+		{"none", "", 0},          {"the route's first", "a.v1", 0},
+		{"its last", "b.v2", 0},  {"of one byte", NULL, 1},
+		{"of its own", NULL, 17}, {"longer than a slab", NULL, 299},
+	};
+
+	for (size_t id_len = 1; id_len <= PRESENCE_CLIENT_ID_MAX; id_len++) {
+		char id[PRESENCE_CLIENT_ID_MAX + 1] = {0}, text[NET_IP_TEXT_MAX];
+		size_t i = id_len % ARRAY_LEN(subprotocols), k = id_len % ARRAY_LEN(ips);
+		struct slice want = subprotocols[i].text == NULL
+					    ? slice_of(own, subprotocols[i].own_len)
+					    : slice_from_text(subprotocols[i].text);
+		struct presence_facts facts = {
+			.route = route, .client_id = id, .subprotocol = want, .remote_port = 65535};
+
+		memset(id, 'i', id_len);
+		assert_true(net_ip_parse(slice_from_text(ips[k]), &facts.remote));
+		struct presence *presence = presence_create(&facts);
+
+		assert_non_null(presence);
+		const char *subprotocol = presence_subprotocol(presence);
+		struct net_ip remote = presence_remote(presence);
+
+		ASSERT_ROW(strcmp(presence->client_id, id) == 0, subprotocols[i].name);
+		ASSERT_ROW((subprotocol == NULL) == (want.len == 0), subprotocols[i].name);
+		ASSERT_ROW(subprotocol == NULL || slice_equals(slice_from_text(subprotocol), want),
+			   subprotocols[i].name);
+		ASSERT_ROW(strcmp(net_ip_format(&remote, text, sizeof(text)), ips[k]) == 0, ips[k]);
+		assert_int_equal(presence->remote_port, 65535);
+		presence_unref(&presence);
+	}
+}
+
+/* The subprotocol and the id may lie in the caller's memory for as long as the call takes. */
+static void test_texts_are_copied(void **state)
+{
+	(void)state;
+	char id[] = "a", chosen[] = "chat.v2";
+	struct presence *presence = presence_create(
+		&(struct presence_facts){.route = unit_route("ws"),
+					 .client_id = id,
+					 .subprotocol = slice_from_text(chosen)});
+
+	assert_non_null(presence);
+	memset(id, 'x', strlen(id));
+	memset(chosen, 'x', strlen(chosen));
+	assert_string_equal(presence_subprotocol(presence), "chat.v2");
+	assert_string_equal(presence->client_id, "a");
+	presence_unref(&presence);
 }
 
 static void test_a_task_finds_the_session_or_nobody(void **state)
@@ -266,7 +337,7 @@ static void link_open(struct racer *racer, struct link *link)
 	snprintf(id, sizeof(id), "id-%u", draw(&racer->random) % IDS);
 	*link = (struct link){.session.ops = &race_ops, .worker = racer, .is_open = true};
 	link->session.presence = presence_create(
-		&(struct presence_facts){.route = "ws",
+		&(struct presence_facts){.route = unit_route("ws"),
 					 .client_id = id,
 					 .mailbox = &racer->mailbox,
 					 .session = &link->session});
@@ -401,6 +472,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_facts_are_kept),
+		cmocka_unit_test(test_facts_of_every_length),
+		cmocka_unit_test(test_texts_are_copied),
 		cmocka_unit_test(test_a_task_finds_the_session_or_nobody),
 		cmocka_unit_test(test_nothing_is_posted_to_a_worker_that_has_ended),
 		cmocka_unit_test(test_eviction_tells_the_session_once_and_only_if_it_is_there),

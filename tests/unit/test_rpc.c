@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * test_rpc.c - calls to a client, in both framings. */
 #include "io_unit.h"
+#include "presence_unit.h"
 
 #include "fleet/rpc/rpc.h"
 
@@ -178,8 +179,10 @@ static void fake_open(struct fake *fake, struct io_fixture *f, enum config_rpc r
 	*fake = (struct fake){
 		.f = f,
 		.session = {.ops = &fake_ops,
-			    .presence = presence_create(&(struct presence_facts){
-				    .route = "ocpp", .client_id = "CP1", .mailbox = &mailbox})},
+			    .presence = presence_create(
+				    &(struct presence_facts){.route = unit_route("ocpp"),
+							     .client_id = "CP1",
+							     .mailbox = &mailbox})},
 		.route = {.rpc = rpc, .call_queue_max = queue_max},
 	};
 	assert_non_null(fake->session.presence);

@@ -28,7 +28,7 @@ static void device_init(struct device *device, struct node *node, uint64_t since
 {
 	*device = (struct device){.node = node, .session.ops = &ops};
 	device->session.presence = presence_create(
-		&(struct presence_facts){.route = "ws",
+		&(struct presence_facts){.route = &fixture->client_route,
 					 .client_id = "a",
 					 .mailbox = &node->mailbox,
 					 .session = &device->session});

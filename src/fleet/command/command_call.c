@@ -131,8 +131,8 @@ static json_t *answered_json(const struct call_args *args)
 	uint64_t now_ns = clock_now_ns();
 
 	return json_pack("{s:s, s:s, s:s, s:I, s:I}", "result", "answered", "route",
-			 presence->route, "client_id", presence->client_id, "connection_id",
-			 (json_int_t)presence->connection_id, "duration_ms",
+			 presence_route_name(presence), "client_id", presence->client_id,
+			 "connection_id", (json_int_t)presence->connection_id, "duration_ms",
 			 (json_int_t)((now_ns - args->started_ns) / NS_PER_MS));
 }
 
@@ -348,7 +348,7 @@ static void start(struct command *command, struct rpc *rpc, struct call_args *ar
 static void call_run(struct command *command, struct session *session)
 {
 	struct call_args *args = command_args(command);
-	const struct config_route *route = fleet_route_of(command->fleet, session);
+	const struct config_route *route = session_route(session);
 
 	if (!check_route(command, route, args) || !params_take(command, args))
 		return;

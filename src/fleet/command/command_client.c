@@ -22,12 +22,14 @@ json_t *command_client_json(const struct presence *presence)
 	char at[CLOCK_TEXT_MAX], ip[NET_IP_TEXT_MAX];
 
 	clock_wall_format(presence->connected_at_ms * NS_PER_MS, at);
-	net_ip_format(&presence->remote, ip, sizeof(ip));
-	return json_pack("{s:s, s:s, s:I, s:I, s:s, s:s?, s:{s:s, s:i}}", "route", presence->route,
-			 "client_id", presence->client_id, "connection_id",
-			 (json_int_t)presence->connection_id, "generation",
+	struct net_ip remote = presence_remote(presence);
+
+	net_ip_format(&remote, ip, sizeof(ip));
+	return json_pack("{s:s, s:s, s:I, s:I, s:s, s:s?, s:{s:s, s:i}}", "route",
+			 presence_route_name(presence), "client_id", presence->client_id,
+			 "connection_id", (json_int_t)presence->connection_id, "generation",
 			 (json_int_t)presence->generation, "connected_at", at, "subprotocol",
-			 presence->subprotocol, "remote", "address", ip, "port",
+			 presence_subprotocol(presence), "remote", "address", ip, "port",
 			 (int)presence->remote_port);
 }
 
@@ -95,8 +97,8 @@ static void send_slow(struct command *command, size_t queued)
 static json_t *sent_json(const struct presence *presence, const struct message *message)
 {
 	return json_pack("{s:s, s:s, s:s, s:I, s:s, s:I}", "result", "delivered", "route",
-			 presence->route, "client_id", presence->client_id, "connection_id",
-			 (json_int_t)presence->connection_id, "type",
+			 presence_route_name(presence), "client_id", presence->client_id,
+			 "connection_id", (json_int_t)presence->connection_id, "type",
 			 message->is_text ? "text" : "binary", "bytes",
 			 (json_int_t)message->bytes.len);
 }
@@ -120,7 +122,7 @@ static void send_run(struct command *command, struct session *session)
 	const struct presence *presence = session->presence;
 	size_t queued = session_queued(session);
 
-	switch (rpc_gate_down(command->fleet, session, message, session_push)) {
+	switch (rpc_gate_down(session, message, session_push)) {
 	case 0:
 		command_done(command, 200, sent_json(presence, message));
 		break;
@@ -222,9 +224,10 @@ static void close_run(struct command *command, struct session *session)
 	else
 		command_done(command, 200,
 			     json_pack("{s:s, s:s, s:s, s:I, s:i, s:s}", "result", "closing",
-				       "route", presence->route, "client_id", presence->client_id,
-				       "connection_id", (json_int_t)presence->connection_id, "code",
-				       (int)args->code, "reason", args->reason));
+				       "route", presence_route_name(presence), "client_id",
+				       presence->client_id, "connection_id",
+				       (json_int_t)presence->connection_id, "code", (int)args->code,
+				       "reason", args->reason));
 }
 
 const struct command_kind command_close = {

@@ -35,8 +35,8 @@ static void done(struct command *command, const struct client *client, const cha
 
 	command_done(command, 200,
 		     json_pack("{s:s, s:s, s:s, s:s, s:I, s:o}", "result", result, "group",
-			       name_of(command), "route", presence->route, "client_id",
-			       presence->client_id, "connection_id",
+			       name_of(command), "route", presence_route_name(presence),
+			       "client_id", presence->client_id, "connection_id",
 			       (json_int_t)presence->connection_id, "groups",
 			       groups_of_session(client->session)));
 }

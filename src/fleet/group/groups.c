@@ -174,7 +174,7 @@ json_t *groups_of_session(const struct session *session)
 static struct route_interest *route_of(const struct client *client)
 {
 	const struct fleet_home *home = client->home;
-	const struct config_route *route = fleet_route_of(home->fleet, client->session);
+	const struct config_route *route = session_route(client->session);
 
 	return &home->groups.routes[route - home->fleet->config->routes];
 }
@@ -196,7 +196,8 @@ int groups_client_enter(struct client *client)
 	struct route_interest *route = route_of(client);
 
 	if (route->clients == 0)
-		route->interest = interest_open(home, client->session->presence->route, NULL);
+		route->interest = interest_open(
+			home, presence_route_name(client->session->presence), NULL);
 	if (route->interest == NULL)
 		return -ENOMEM;
 	route->clients++;

@@ -45,7 +45,8 @@ struct rpc *rpc_create(const struct rpc_options *options)
 	*rpc = (struct rpc){
 		.session = options->session,
 		.loop = options->loop,
-		.framing = rpc_framing_of(options->route, options->session->presence->subprotocol),
+		.framing = rpc_framing_of(options->route,
+					  presence_subprotocol(options->session->presence)),
 		.stats = options->stats,
 		.table = call_table_create(&limits, random_prefix()),
 	};

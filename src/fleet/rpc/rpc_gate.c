@@ -11,21 +11,23 @@ bool rpc_gate_up(struct fleet *fleet, const struct config_route *route, struct s
 {
 	if (route->rpc == CONFIG_RPC_NONE || !message->is_text)
 		return true;
-	const struct rpc_framing framing = rpc_framing_of(route, session->presence->subprotocol);
+	const struct rpc_framing framing = rpc_framing_of(route,
+							  presence_subprotocol(session->presence));
 	struct rpc *rpc = session->client == NULL ? NULL : session->client->rpc;
 
 	return !rpc_receive(rpc, &framing, fleet->rpc, message);
 }
 
-int rpc_gate_down(const struct fleet *fleet, struct session *session, const struct message *message,
+int rpc_gate_down(struct session *session, const struct message *message,
 		  int (*send)(struct session *session, const struct message *message))
 {
-	const struct config_route *route = fleet_route_of(fleet, session);
+	const struct config_route *route = session_route(session);
 	struct rpc_frame frame;
 
 	if (route->rpc == CONFIG_RPC_NONE || !message->is_text)
 		return send(session, message);
-	const struct rpc_framing framing = rpc_framing_of(route, session->presence->subprotocol);
+	const struct rpc_framing framing = rpc_framing_of(route,
+							  presence_subprotocol(session->presence));
 
 	rpc_frame_read(&framing, message->bytes, &frame);
 	if (frame.kind == RPC_CALL)

@@ -15,5 +15,5 @@ bool rpc_gate_up(struct fleet *fleet, const struct config_route *route, struct s
 /* A message of a service: sends it with session_send or session_push, and returns what that
  * does. If it answers a call of the client's, the session is told. -EPERM: it is a call itself,
  * and is not sent: its answer would be nobody's, and the client might be busy with another. */
-int rpc_gate_down(const struct fleet *fleet, struct session *session, const struct message *message,
+int rpc_gate_down(struct session *session, const struct message *message,
 		  int (*send)(struct session *session, const struct message *message));

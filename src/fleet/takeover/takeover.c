@@ -16,7 +16,8 @@
 
 static struct slice control_subject(const struct presence *presence, struct bus_subject *subject)
 {
-	int r = bus_subject_of_client(LINK_CTL, presence->route, presence->client_id, subject);
+	int r = bus_subject_of_client(LINK_CTL, presence_route_name(presence), presence->client_id,
+				      subject);
 
 	CHECK(r == 0); /* both are bounded */
 	return bus_subject_slice(subject);
