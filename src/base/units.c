@@ -2,6 +2,7 @@
 #include "base/units.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "base/check.h"
@@ -20,6 +21,11 @@ static const struct unit sizes[] = {
 	{"MB", 1000000},     {"kB", 1000},     {"B", 1},
 };
 
+static bool is_digit(uint8_t byte)
+{
+	return byte >= '0' && byte <= '9';
+}
+
 /* Reads the digits at the start of `text`; *out_used is how many there were. */
 static enum units_result digits_parse(struct slice text, uint64_t *out_value, size_t *out_used)
 {
@@ -28,7 +34,7 @@ static enum units_result digits_parse(struct slice text, uint64_t *out_value, si
 
 	if (text.len == 0)
 		return UNITS_EMPTY;
-	for (; i < text.len && text.data[i] >= '0' && text.data[i] <= '9'; i++) {
+	for (; i < text.len && is_digit(text.data[i]); i++) {
 		if (__builtin_mul_overflow(value, (uint64_t)10, &value) ||
 		    __builtin_add_overflow(value, (uint64_t)(text.data[i] - '0'), &value))
 			return UNITS_TOO_BIG;
@@ -54,6 +60,20 @@ enum units_result units_parse_count(struct slice text, uint64_t *out_count)
 	return UNITS_OK;
 }
 
+/* Why what stands behind the digits is no unit. */
+static enum units_result behind_digits(struct slice rest)
+{
+	if (rest.len == 0)
+		return UNITS_NO_UNIT;
+	if ((rest.data[0] == '.' || rest.data[0] == ',') &&
+	    (rest.len == 1 || is_digit(rest.data[1])))
+		return UNITS_FRACTION;
+	for (size_t i = 0; i < rest.len; i++)
+		if (is_digit(rest.data[i]))
+			return UNITS_SEVERAL;
+	return UNITS_BAD_UNIT;
+}
+
 static enum units_result with_unit(struct slice text, const struct unit *units, size_t count,
 				   uint64_t *out_value)
 {
@@ -75,7 +95,7 @@ static enum units_result with_unit(struct slice text, const struct unit *units, 
 		*out_value = value;
 		return UNITS_OK;
 	}
-	return UNITS_BAD_UNIT;
+	return behind_digits(name);
 }
 
 enum units_result units_parse_duration_ms(struct slice text, uint64_t *out_ms)
@@ -106,6 +126,13 @@ const char *units_explain(enum units_result result, const char *kind)
 	case UNITS_BAD_UNIT:
 		return is_duration ? "has an unknown unit: use ms, s, m, h or d"
 				   : "has an unknown unit: use B, KiB, MiB, GiB, kB, MB or GB";
+	case UNITS_FRACTION:
+		return is_duration ? "is not a whole number: use a smaller unit, as 1500ms for 1.5s"
+				   : "is not a whole number: use a smaller unit, as 1536KiB for "
+				     "1.5MiB";
+	case UNITS_SEVERAL:
+		return is_duration ? "has more than one number: use one, as 90s for 1m30s"
+				   : "has more than one number: use one, as 1536KiB";
 	case UNITS_MALFORMED:
 		break;
 	}

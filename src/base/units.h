@@ -16,6 +16,8 @@ enum units_result {
 	UNITS_MALFORMED, /* not a number, or something behind it */
 	UNITS_NO_UNIT,   /* a number that needs a unit has none ("0" needs none) */
 	UNITS_BAD_UNIT,  /* the unit is unknown */
+	UNITS_FRACTION,  /* "1.5s", "0,5s" */
+	UNITS_SEVERAL,   /* "1m30s": more than one number with a unit */
 	UNITS_TOO_BIG,   /* does not fit 64 bits */
 };
 

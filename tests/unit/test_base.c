@@ -39,7 +39,15 @@ static void test_duration_table(void **state)
 		{"-1s", UNITS_MALFORMED, 0},
 		{"", UNITS_EMPTY, 0},
 		{"s", UNITS_MALFORMED, 0},
-		{"1.5s", UNITS_BAD_UNIT, 0},
+		{"1.5s", UNITS_FRACTION, 0},
+		{"0,5s", UNITS_FRACTION, 0},
+		{"1.s", UNITS_BAD_UNIT, 0},
+		{"1.", UNITS_FRACTION, 0},
+		{"1.5", UNITS_FRACTION, 0},
+		{".5s", UNITS_MALFORMED, 0},
+		{"1m30s", UNITS_SEVERAL, 0},
+		{"1e3ms", UNITS_SEVERAL, 0},
+		{"1s ", UNITS_BAD_UNIT, 0},
 		{"99999999999999999999s", UNITS_TOO_BIG, 0},
 		{"18446744073709551615d", UNITS_TOO_BIG, 0},
 	};
@@ -64,8 +72,25 @@ static void test_size_table(void **state)
 	assert_int_equal(size, 1000000);
 	assert_int_equal(units_parse_size(SLICE_LITERAL("1kb"), &size), UNITS_BAD_UNIT);
 	assert_int_equal(units_parse_size(SLICE_LITERAL("1"), &size), UNITS_NO_UNIT);
+	assert_int_equal(units_parse_size(SLICE_LITERAL("1.5MiB"), &size), UNITS_FRACTION);
+	assert_int_equal(units_parse_size(SLICE_LITERAL("1MiB512KiB"), &size), UNITS_SEVERAL);
 	assert_int_equal(units_parse_count(SLICE_LITERAL("12x"), &size), UNITS_MALFORMED);
 	assert_int_equal(size, 1000000);
+}
+
+/* What is written where a number must be whole says so, and not that its unit is unknown. */
+static void test_a_fraction_is_explained_as_one(void **state)
+{
+	(void)state;
+	static const char *const kinds[] = {"duration", "size"};
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		ASSERT_ROW(strstr(units_explain(UNITS_FRACTION, kinds[i]), "whole number"),
+			   kinds[i]);
+		ASSERT_ROW(strstr(units_explain(UNITS_SEVERAL, kinds[i]), "more than one number"),
+			   kinds[i]);
+	}
+	assert_string_equal(units_explain(UNITS_MALFORMED, "count"), "is not a whole number");
 }
 
 static void test_units_format_exact(void **state)
@@ -541,6 +566,7 @@ int main(void)
 		cmocka_unit_test(test_slice_next_takes_what_is_between_marks),
 		cmocka_unit_test(test_duration_table),
 		cmocka_unit_test(test_size_table),
+		cmocka_unit_test(test_a_fraction_is_explained_as_one),
 		cmocka_unit_test(test_units_format_exact),
 		cmocka_unit_test(test_backoff_doubles_up_to_its_maximum),
 		cmocka_unit_test(test_hex_digits_have_their_case),
