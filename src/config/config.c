@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/evp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,12 +13,10 @@
 
 #include "base/buf.h"
 #include "base/check.h"
-#include "base/suggest.h"
 
-#define FILE_BYTES_MAX  ((size_t)1 << 20)
-#define PIPE_WAIT_MS    5000
-#define VARIABLE_PREFIX "GATEHOUSE_"
-#define DEFAULT_PATH    "/ws/{client_id}"
+#define FILE_BYTES_MAX ((size_t)1 << 20)
+#define PIPE_WAIT_MS   5000
+#define DEFAULT_PATH   "/ws/{client_id}"
 
 /* A text without a default stays NULL, a list empty. */
 void config_defaults_apply(const struct config_option *options, size_t count, void *base)
@@ -40,6 +39,7 @@ void config_finish(struct config *config)
 	for (size_t i = 0; i < CONFIG_LIST_COUNT; i++)
 		config_list_finish(&config_lists[i], config);
 	free(config->file);
+	config_report_finish(&config->warnings);
 	*config = (struct config){0};
 }
 
@@ -61,8 +61,7 @@ static void default_route_add(struct config *config, struct config_report *repor
 	route->name = name;
 }
 
-/* Applies one value from the environment or a flag; `name` is how it was given. */
-static void text_apply(struct config *config, const struct config_option *option,
+void config_text_apply(struct config *config, const struct config_option *option,
 		       struct config_origin origin, struct slice name, const char *value,
 		       struct config_report *report)
 {
@@ -71,89 +70,6 @@ static void text_apply(struct config *config, const struct config_option *option
 	config->origins[option - config_options] = origin;
 	if (!config_value_apply(option, slice_from_text(value), config, &problem))
 		config_report_add(report, "%.*s: %s", SLICE_ARG(name), problem.text);
-}
-
-static bool slice_ends(struct slice text, struct slice end)
-{
-	return text.len >= end.len &&
-	       slice_equals(slice_of(text.data + text.len - end.len, end.len), end);
-}
-
-/* The byte behind `part`, or 0 if it is not in the text or at its end. */
-static char byte_behind(struct slice text, struct slice part)
-{
-	const uint8_t *at = memmem(text.data, text.len, part.data, part.len);
-	const uint8_t *behind = at == NULL ? NULL : at + part.len;
-
-	return behind == NULL || behind == text.data + text.len ? 0 : (char)*behind;
-}
-
-/* A service called "gatehouse-server" makes Kubernetes set GATEHOUSE_SERVER_PORT to a
- * URL, GATEHOUSE_SERVER_PORT_80_TCP and others in every pod; they are not for us. */
-static bool is_from_kubernetes(struct slice name, const char *value)
-{
-	char digit = byte_behind(name, SLICE_LITERAL("_PORT_"));
-
-	return slice_ends(name, SLICE_LITERAL("_SERVICE_HOST")) ||
-	       slice_ends(name, SLICE_LITERAL("_SERVICE_PORT")) ||
-	       byte_behind(name, SLICE_LITERAL("_SERVICE_PORT")) == '_' ||
-	       (slice_ends(name, SLICE_LITERAL("_PORT")) && strstr(value, "://") != NULL) ||
-	       (digit >= '0' && digit <= '9');
-}
-
-static bool names_section(const char *rest)
-{
-	for (size_t i = 0; config_top_keys[i] != NULL; i++) {
-		size_t len = strlen(config_top_keys[i]);
-
-		if (strncasecmp(rest, config_top_keys[i], len) == 0 && rest[len] == '_')
-			return true;
-	}
-	return false;
-}
-
-/* A variable of no section is an error only if a known one is near: other programs
- * may use our prefix too. */
-static void unknown_variable_report(struct slice name, const char *value,
-				    struct config_report *report)
-{
-	const size_t prefix_len = strlen(VARIABLE_PREFIX);
-	struct suggest suggest = {.seen = slice_of(name.data + prefix_len, name.len - prefix_len)};
-	char seen[CONFIG_QUOTE_MAX], known[CONFIG_NAME_MAX];
-
-	if (is_from_kubernetes(name, value))
-		return;
-	for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++) {
-		config_option_variable(&config_options[i], known);
-		suggest_offer(&suggest, known + prefix_len);
-	}
-	config_quote(name, seen);
-	if (suggest.best[0] != 0)
-		config_report_add(report, "%s: there is no such option; did you mean %s%s?", seen,
-				  VARIABLE_PREFIX, suggest.best);
-	else if (names_section((const char *)suggest.seen.data))
-		config_report_add(report, "%s: there is no such option", seen);
-}
-
-static void environment_apply(struct config *config, char *const *environment,
-			      struct config_report *report)
-{
-	for (; *environment != NULL; environment++) {
-		const char *entry = *environment;
-		const char *equals = strchr(entry, '=');
-
-		if (equals == NULL || strncmp(entry, VARIABLE_PREFIX, strlen(VARIABLE_PREFIX)) != 0)
-			continue;
-		struct slice name = slice_of(entry, (size_t)(equals - entry));
-		const struct config_option *option = config_option_by_variable(name);
-
-		if (option == NULL)
-			unknown_variable_report(name, equals + 1, report);
-		else
-			text_apply(config, option,
-				   (struct config_origin){.kind = CONFIG_FROM_ENVIRONMENT}, name,
-				   equals + 1, report);
-	}
 }
 
 static void flags_apply(struct config *config, const struct config_flag *flags, size_t count,
@@ -165,8 +81,8 @@ static void flags_apply(struct config *config, const struct config_flag *flags, 
 		const struct config_option *option = config_option_by_flag(flags[i].name);
 
 		CHECK(option != NULL);
-		text_apply(config, option, (struct config_origin){.kind = CONFIG_FROM_FLAG},
-			   flags[i].name, flags[i].value, report);
+		config_text_apply(config, option, (struct config_origin){.kind = CONFIG_FROM_FLAG},
+				  flags[i].name, flags[i].value, report);
 	}
 	report->of_flags += report->count - before;
 }
@@ -223,6 +139,18 @@ static const char *file_advice(int error)
 	}
 }
 
+static void sha256_write(struct slice text, char out_digits[CONFIG_SHA256_TEXT])
+{
+	uint8_t digest[(CONFIG_SHA256_TEXT - 1) / 2];
+	unsigned size = 0;
+
+	if (EVP_Digest(text.data, text.len, digest, &size, EVP_sha256(), NULL) != 1)
+		return; /* memory is out: no digest */
+	CHECK(size == sizeof(digest));
+	for (size_t i = 0; i < sizeof(digest); i++)
+		snprintf(out_digits + 2 * i, 3, "%02x", digest[i]);
+}
+
 static void file_apply(struct config *config, const char *file, const struct slice *given,
 		       struct config_report *report)
 {
@@ -245,6 +173,8 @@ static void file_apply(struct config *config, const char *file, const struct sli
 				  file_advice(-r));
 	else
 		config_yaml_apply(config, file, text, report);
+	if (r == 0)
+		sha256_write(text, config->file_sha256);
 	buf_finish(&content);
 	config->file = strdup(file);
 	if (config->file == NULL)
@@ -304,7 +234,7 @@ int config_load(const struct config_sources *sources, struct config_report *repo
 	if (sources->file != NULL)
 		file_apply(&config, sources->file, sources->text, report);
 	if (sources->environment != NULL)
-		environment_apply(&config, sources->environment, report);
+		config_environment_apply(&config, sources->environment, report);
 	flags_apply(&config, sources->flags, sources->flag_count, report);
 	if (report->count == before) {
 		config_bus_check(&config, report);
@@ -317,6 +247,7 @@ int config_load(const struct config_sources *sources, struct config_report *repo
 		config_finish(&config);
 		return -EINVAL;
 	}
+	config_warn(&config);
 	*out_config = config;
 	return 0;
 }

@@ -117,6 +117,8 @@ struct config_origin {
 	uint32_t column;
 };
 
+#define CONFIG_SHA256_TEXT 65
+
 struct config_route {
 	CONFIG_ROUTE(CONFIG_FIELD)
 	struct config_origin origins[CONFIG_ROUTE_OPTION_COUNT];
@@ -135,6 +137,9 @@ struct config {
 	struct config_backend *backends;
 	size_t backend_count;
 	char *file; /* that was read; NULL = none */
+	/* Of its content, as sha256sum prints it; "" = none was read. */
+	char file_sha256[CONFIG_SHA256_TEXT];
+	struct config_report warnings; /* what is no mistake, but can hardly be meant */
 	struct config_origin origins[CONFIG_OPTION_COUNT];
 };
 

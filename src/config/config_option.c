@@ -23,7 +23,7 @@ const struct config_option config_backend_options[] = {CONFIG_BACKEND(BACKEND_OP
 const char *const config_top_keys[] = {CONFIG_SECTIONS(SECTION_NAME) CONFIG_LISTS(LIST_NAME) NULL};
 
 /* The server's options are the ones people mean when they name no section. */
-static bool has_short_flag(const struct config_option *option)
+bool config_option_has_short_flag(const struct config_option *option)
 {
 	return strcmp(option->section, "server") == 0;
 }
@@ -44,7 +44,7 @@ static char *long_flag(const struct config_option *option, char out[CONFIG_NAME_
 
 char *config_option_flag(const struct config_option *option, char out[CONFIG_NAME_MAX])
 {
-	if (!has_short_flag(option))
+	if (!config_option_has_short_flag(option))
 		return long_flag(option, out);
 	snprintf(out, CONFIG_NAME_MAX, "--%s", option->key);
 	replace(out, '_', '-');

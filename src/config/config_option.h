@@ -99,6 +99,9 @@ extern const char *const config_top_keys[]; /* of the file; ends with NULL */
 char *config_option_flag(const struct config_option *option, char out[CONFIG_NAME_MAX]);
 char *config_option_variable(const struct config_option *option, char out[CONFIG_NAME_MAX]);
 
+/* Has it a flag without its section too, as --listen? */
+bool config_option_has_short_flag(const struct config_option *option);
+
 /* NULL if there is none of that name. */
 const struct config_option *config_option_by_flag(struct slice name);
 const struct config_option *config_option_by_variable(struct slice name);
@@ -185,6 +188,18 @@ const char *config_origin_format(const struct config *config, enum config_option
 
 /* Can only a flag be to blame for its value? */
 bool config_is_only_from_flags(const struct config *config, enum config_option_number option);
+
+/* Applies one value from the environment or a flag; `name` is how it was given. */
+void config_text_apply(struct config *config, const struct config_option *option,
+		       struct config_origin origin, struct slice name, const char *value,
+		       struct config_report *report);
+
+/* "NAME=value" and a NULL at the end. */
+void config_environment_apply(struct config *config, char *const *environment,
+			      struct config_report *report);
+
+/* Adds what is no mistake, but can hardly be meant, to config->warnings. */
+void config_warn(struct config *config);
 
 /* What must hold between the options of the bus. */
 void config_bus_check(const struct config *config, struct config_report *report);

@@ -202,12 +202,17 @@ void config_print_reference(FILE *to)
 	      "A flag beats an environment variable, that beats the file, that beats the default. "
 	      "The file is\nthe one given with `-c`, else `" CONFIG_DEFAULT_FILE
 	      "` if it exists. `gatehouse config` prints the\neffective values and where each came "
-	      "from; `gatehouse check` lists every mistake.\n\n"
+	      "from; `gatehouse check` says whether `serve` would start, and lists every "
+	      "mistake.\n\n"
 	      "Durations are whole numbers with `ms`, `s`, `m`, `h` or `d`; sizes with `B`, `KiB`, "
 	      "`MiB`, `GiB`,\n`kB`, `MB` or `GB`. All options are read at the start. The class "
 	      "tells what a change would take:\n*live* options can change under open connections, "
 	      "*restart* options cannot.\n\n"
-	      "Each flag also has a form with its section, such as `--server-listen`.\n",
+	      "Each flag also has a form with its section, such as `--server-listen`. A variable "
+	      "that has no section,\nsuch as `GATEHOUSE_LISTEN`, is taken as the flag of that name "
+	      "would be, with a warning. `GATEHOUSE_...`\nthat is near an option's name is a "
+	      "mistake, with the right name; any other is passed over with a\nwarning, but for "
+	      "those that Kubernetes sets for its services, which are passed over in silence.\n",
 	      to);
 	for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++) {
 		if (strcmp(config_options[i].section, section) != 0)

@@ -6,12 +6,11 @@
 
 #include "base/check.h"
 
-#define LINE_BYTES 2048
-#define TEXT_BYTES (CONFIG_REPORT_LINES * (LINE_BYTES + 1))
+#define TEXT_BYTES (CONFIG_REPORT_LINES * (CONFIG_REPORT_LINE_MAX + 1))
 
 void config_report_add(struct config_report *report, const char *format, ...)
 {
-	char line[LINE_BYTES];
+	char line[CONFIG_REPORT_LINE_MAX];
 	va_list args;
 
 	report->count++;

@@ -10,6 +10,9 @@
 #include "base/buf.h"
 #include "base/slice.h"
 
+/* Longer lines are cut. */
+#define CONFIG_REPORT_LINE_MAX 2048
+
 /* Later mistakes are counted only. */
 #define CONFIG_REPORT_LINES 100
 

@@ -86,8 +86,9 @@
 	X(server, send_timeout, DURATION, "5s", 100, CONFIG_HOUR, "ms", LIVE,                  \
 	  "A client whose queue is full, and for which the kernel could take nothing more "     \
 	  "for this long, is closed as slow_reader.")                                          \
-	X(server, ping_interval, OFF_DURATION, "60s", 100, CONFIG_DAY, "ms", LIVE,             \
-	  "A connection that was silent for this long is sent a ping. 0 = no pings.")          \
+	X(server, ping_interval, OFF_DURATION, "25s", 100, CONFIG_DAY, "ms", LIVE,             \
+	  "A connection that was silent for this long is sent a ping. Shorter than what the "  \
+	  "proxies in between cut at, often 60s: see docs/http.md. 0 = no pings.")             \
 	X(server, pong_timeout, DURATION, "20s", 100, CONFIG_HOUR, "ms", LIVE,                 \
 	  "A ping without any answer for this long closes the connection.")                    \
 	X(server, idle_timeout, OFF_DURATION, "0", 100, 30 * CONFIG_DAY, "ms", LIVE,           \
@@ -156,7 +157,8 @@
 	X(bus, token, SECRET, "", 0, CONFIG_TEXT_MAX - 1, "bytes", RESTART,                    \
 	  "The token itself, if there is no token_file.")                                      \
 	X(bus, credentials_file, FILE, "", 0, CONFIG_TEXT_MAX - 1, "bytes", RESTART,           \
-	  "File with a JWT and its seed, as nsc writes it, instead of the others.")            \
+	  "File with a JWT and its seed, as nsc writes it, instead of the others; readable by "  \
+	  "its owner (and group) alone.")            \
 	X(bus, connect_timeout, DURATION, "2s", 10, CONFIG_HOUR, "ms", RESTART,                \
 	  "For a new connection to a broker.")                                                 \
 	X(bus, reconnect_min, DURATION, "100ms", 1, CONFIG_HOUR, "ms", RESTART,                \

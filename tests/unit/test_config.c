@@ -66,6 +66,14 @@ static char *file_content(const char *path)
 	return text;
 }
 
+static void assert_warnings(const struct config *config, const char *row, const char *want)
+{
+	struct slice text = buf_slice(&config->warnings.text);
+
+	if (!slice_equals(text, slice_from_text(want)))
+		fail_msg("row '%s':\n got %.*swant %s", row, SLICE_ARG(text), want);
+}
+
 #define SAME_VALUE(section, name, ...) \
 	assert_memory_equal(&a->section.name, &b->section.name, sizeof(a->section.name));
 #define SAME_SECTION(section, table) table(SAME_VALUE)
@@ -132,7 +140,7 @@ static void test_defaults_are_those_of_the_contract(void **state)
 	assert_int_equal(config.server.max_connections, 0);
 	assert_int_equal(config.server.handshake_timeout, 10000);
 	assert_int_equal(config.server.max_message_size, 1048576);
-	assert_int_equal(config.server.ping_interval, 60000);
+	assert_int_equal(config.server.ping_interval, 25000);
 	assert_int_equal(config.server.engine, CONFIG_ENGINE_AUTO);
 	assert_int_equal(config.log.level, LOG_LEVEL_INFO);
 	assert_int_equal(config.log.format, LOG_FORMAT_LOGFMT);
@@ -855,6 +863,163 @@ static void test_variable_table(void **state)
 	}
 }
 
+/* What is said of a variable that is taken, or passed over, but can hardly be meant. */
+static void test_variable_warning_table(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *variables[2];
+		const char *want;
+		uint64_t workers;
+	} rows[] = {
+		{{"GATEHOUSE_WORKERS=3"},
+		 "GATEHOUSE_WORKERS: is taken for GATEHOUSE_SERVER_WORKERS, its full name; write "
+		 "that\n",
+		 3},
+		{{"GATEHOUSE_WORKERS=3", "GATEHOUSE_SERVER_WORKERS=4"},
+		 "GATEHOUSE_WORKERS: is passed over: GATEHOUSE_SERVER_WORKERS is set too\n",
+		 4},
+		{{"GATEHOUSE_SERVER_WORKERS=4", "GATEHOUSE_WORKERS=3"},
+		 "GATEHOUSE_WORKERS: is passed over: GATEHOUSE_SERVER_WORKERS is set too\n",
+		 4},
+		{{"GATEHOUSE_WORKRS=3"},
+		 "GATEHOUSE_WORKRS: is no option of this program and is passed over; did you mean "
+		 "GATEHOUSE_SERVER_WORKERS?\n",
+		 0},
+		{{"GATEHOUSE_TOKEN=x"},
+		 "GATEHOUSE_TOKEN: is no option of this program and is passed over; did you mean "
+		 "GATEHOUSE_ADMIN_TOKEN?\n",
+		 0},
+		{{"GATEHOUSE_HOME=/srv"},
+		 "GATEHOUSE_HOME: is no option of this program and is passed over\n",
+		 0},
+		{{"GATEHOUSE_=x"},
+		 "GATEHOUSE_: is no option of this program and is passed over\n",
+		 0},
+		{{"GATEHOUSE_PORT=8080"},
+		 "GATEHOUSE_PORT: is no option of this program and is passed over\n",
+		 0},
+		{{"GATEHOUSE_PORT=tcp://10.0.0.1:80", "GATEHOUSE_SERVICE_HOST=10.0.0.1"}, "", 0},
+		{{"GATEHOUSE_SERVICE_PORT=80", "GATEHOUSE_SERVICE_PORT_HTTP=80"}, "", 0},
+		{{"GATEHOUSE_PORT_8080_TCP=tcp://10.0.0.1:8080",
+		  "GATEHOUSE_PORT_8080_TCP_PROTO=tcp"},
+		 "",
+		 0},
+		{{"GATEHOUSEKEEPER=x", "XGATEHOUSE_LISTEN=x"}, "", 0},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char *environment[] = {(char *)rows[i].variables[0], (char *)rows[i].variables[1],
+				       NULL};
+		struct config config = {0};
+		char *report = report_of(&(struct config_sources){.environment = environment},
+					 &config);
+
+		assert_string_equal(report, "");
+		assert_warnings(&config, rows[i].variables[0], rows[i].want);
+		ASSERT_ROW(config.server.workers == rows[i].workers, rows[i].variables[0]);
+		config_finish(&config);
+		free(report);
+	}
+}
+
+static void test_a_bad_value_of_a_short_variable_is_a_mistake(void **state)
+{
+	(void)state;
+	char *environment[] = {(char *)"GATEHOUSE_ENGINE=both", NULL};
+	struct config config = {0};
+	char *report = report_of(&(struct config_sources){.environment = environment}, &config);
+
+	assert_string_equal(report,
+			    "GATEHOUSE_ENGINE: both is unknown; known: auto, io_uring, epoll\n");
+	free(report);
+}
+
+/* Options that take each other's effect away, and doors that stand open. */
+static void test_warning_table(void **state)
+{
+	(void)state;
+#define WEBHOOK "backends: [{name: b, type: webhook, url: 'http://h/', "
+#define ROUTE_B "routes: [{path: /a, backend: b}]\n"
+	static const struct {
+		const char *name;
+		const char *text;
+		const char *want;
+	} rows[] = {
+		{"defaults", "", ""},
+		{"pings behind the idle limit", "server: {idle_timeout: 20s}",
+		 "f:1:24: server.idle_timeout: 20s ends a silent connection before "
+		 "server.ping_interval: 25s sends it a ping; make that shorter, or 0 if no pings "
+		 "are wanted\n"},
+		{"idle limit without pings", "server: {idle_timeout: 20s, ping_interval: 0}", ""},
+		{"pings before the idle limit", "server: {idle_timeout: 26s}", ""},
+		{"nobody looks", "server: {ping_interval: 0}",
+		 "f:1:25: server.ping_interval: 0, without an idle_timeout: a client that "
+		 "vanishes without a word is never noticed; set one of them\n"},
+		{"pong of no ping",
+		 "server: {ping_interval: 0, idle_timeout: 1m, pong_timeout: 9s}",
+		 "f:1:60: server.pong_timeout: has no effect with server.ping_interval: 0; "
+		 "remove it, or set that\n"},
+		{"proxy that is faster",
+		 "server: {ping_interval: 60s, trusted_proxies: [10.0.0.0/8]}",
+		 "f:1:25: server.ping_interval: 1m, and there are trusted_proxies: most proxies "
+		 "cut what is silent for 60s; make it shorter than their limit (docs/http.md)\n"},
+		{"proxy that is slower",
+		 "server: {ping_interval: 59s, trusted_proxies: [10.0.0.0/8]}", ""},
+		{"drain before the closes", "server: {drain_timeout: 4s}",
+		 "f:1:25: server.drain_timeout: 4s cuts the clients before server.close_timeout: "
+		 "5s, which they have for the closing handshake; make it longer\n"},
+		{"drain at once is meant", "server: {drain_timeout: 0}", ""},
+		{"burst without a rate", "server: {accept_burst: 5}",
+		 "f:1:24: server.accept_burst: has no effect with server.accept_rate: 0; set that "
+		 "too, or remove it\n"},
+		{"claim behind the handshake", "bus: {type: nats}\nserver: {handshake_timeout: 1s}",
+		 "f:2:29: bus.claim_timeout: 1s is not shorter than server.handshake_timeout: 1s, "
+		 "so that a client is cut while the other nodes are asked; make it shorter\n"},
+		{"admin for everybody", "admin: {listen: '0.0.0.0:8081'}",
+		 "f:1:17: admin.listen: 0.0.0.0:8081 is open to every network, and there is no "
+		 "token: whoever reaches it reads metrics and limits, and the API answers on "
+		 "loopback only; listen on 127.0.0.1, or set admin.token_file\n"},
+		{"admin for everybody with a token", "admin: {listen: '[::]:8081', token_file: /t}",
+		 ""},
+		{"admin in one network", "admin: {listen: '10.0.0.1:8081'}", ""},
+		{"back end slower than the handshake", WEBHOOK "timeout: 10s}]\n" ROUTE_B,
+		 "f:1:64: backends[0].timeout: 10s is not shorter than server.handshake_timeout: "
+		 "10s, so that a client is cut before b has answered whether it may come in; make "
+		 "it shorter\n"},
+		{"connect longer than all", WEBHOOK "connect_timeout: 6s}]\n" ROUTE_B,
+		 "f:1:72: backends[0].connect_timeout: 6s has no effect with timeout: 5s, which "
+		 "the whole attempt has; make it shorter\n"},
+		{"nobody uses it", WEBHOOK "timeout: 10s}]",
+		 "f:1:19: no route uses the back end b\n"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct config config;
+		char *report = report_of_text(rows[i].text, &config);
+
+		assert_string_equal(report, "");
+		assert_warnings(&config, rows[i].name, rows[i].want);
+		config_finish(&config);
+		free(report);
+	}
+}
+
+static void test_the_file_is_known_by_its_hash(void **state)
+{
+	(void)state;
+	struct config config;
+	char *report = report_of_text("server: {workers: 2}\n", &config);
+
+	assert_string_equal(report, "");
+	assert_string_equal(config.file_sha256,
+			    "96277652d14eab9cc3ebb983f13601eec5634d50fa968071b772c7496b9f7a15");
+	config_finish(&config);
+	free(report);
+	report = report_of(&(struct config_sources){0}, &config);
+	assert_string_equal(config.file_sha256, "");
+	config_finish(&config);
+	free(report);
+}
+
 static void test_flag_names(void **state)
 {
 	(void)state;
@@ -1024,6 +1189,10 @@ int main(void)
 		cmocka_unit_test(test_a_secret_comes_from_the_environment_alone),
 		cmocka_unit_test(test_a_bad_secret_is_not_repeated),
 		cmocka_unit_test(test_variable_table),
+		cmocka_unit_test(test_variable_warning_table),
+		cmocka_unit_test(test_a_bad_value_of_a_short_variable_is_a_mistake),
+		cmocka_unit_test(test_warning_table),
+		cmocka_unit_test(test_the_file_is_known_by_its_hash),
 		cmocka_unit_test(test_flag_names),
 		cmocka_unit_test(test_mistakes_of_all_sources_come_together),
 		cmocka_unit_test(test_output_loads_to_the_same_configuration),
