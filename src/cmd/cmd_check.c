@@ -1,21 +1,36 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ * cmd_check.c - what serve would say of the configuration on this machine, without serving. */
 #include "cmd/cmd.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/check.h"
 #include "cmd/config_args.h"
-#include "cmd/plan.h"
-#include "diag/plan.h"
-#include "fleet/fleet.h"
-#include "os/os_limits.h"
-#include "route/secret_file.h"
+#include "cmd/start.h"
 
-static const struct config_args args = {
-	.command = "check",
-	.intro = "Reads the configuration and reports every mistake in it with its file, line\n"
-		 "and column. Exit: 0 it is good; 1 it has mistakes; 2 wrong usage.\n",
-	.on_mistakes = EXIT_FAILED,
+static const char intro[] =
+	"Says whether 'gatehouse serve' would start with this configuration, here and now, and\n"
+	"reports every mistake with its file, line and column: the configuration, the files that\n"
+	"it names, the limits of this machine, the ports. A port that a running gateway has is\n"
+	"a warning, not a mistake. Exit: 0 it is good; 1 it has mistakes; 2 wrong usage.\n";
+
+struct check_options {
+	bool is_config_only;
+};
+
+static const char *config_only_take(void *to, const char *value)
+{
+	(void)value;
+	((struct check_options *)to)->is_config_only = true;
+	return NULL;
+}
+
+static const struct config_args_option options_known[] = {
+	{"--config-only", NULL,
+	 "Judge the configuration alone, as for another machine: not the files that it\n"
+	 "      names, nor limits and ports of this one.",
+	 false, config_only_take},
 };
 
 static size_t set_count(const struct config *config)
@@ -27,82 +42,72 @@ static size_t set_count(const struct config *config)
 	return count;
 }
 
-/* The file may be for another machine than this one: a warning, not a mistake. */
-static void capacity_warn(const struct config *config)
+/* "server.max_connections cannot be held: limit nofile; value 1024; ..." */
+static void problem_print(const struct start_problem *problem, FILE *to)
 {
-	enum loop_engine engine;
-	const char *reason;
-	struct plan_facts facts;
-	struct plan plan;
-	char why[PLAN_EXPLAIN_MAX];
+	fputs(problem->message, to);
+	for (size_t i = 0; i < problem->field_count; i++) {
+		const struct log_field *field = &problem->fields[i];
 
-	if (loop_engine_choose(plan_engine(config), &engine, &reason) < 0) {
-		printf("warning: this machine cannot run server.engine as configured: %s\n",
-		       reason);
-		return;
+		fprintf(to, "%s %s ", i == 0 ? ":" : ";", field->key);
+		if (field->kind == LOG_FIELD_UINT)
+			fprintf(to, "%" PRIu64, field->number);
+		else
+			fputs(field->text, to);
 	}
-	os_limits_raise_nofile();
-	plan_facts_read(engine, reason, &facts);
-	plan_make(config, &facts, &plan);
-	if (!plan.fits)
-		printf("warning: this machine cannot hold server.max_connections: %" PRIu64
-		       "; %s\n",
-		       plan.max_connections, plan_explain(&plan, why));
+	fputc('\n', to);
 }
 
-static void unused_warn(const struct config *config)
+/* Problems go to standard error, as mistakes do; a port that will be free is none. */
+static void on_problem(void *arg, const struct start_problem *problem)
 {
-	for (size_t i = 0; i < config->backend_count; i++) {
-		const struct config_backend *backend = &config->backends[i];
-		const struct config_origin *origin = &backend->origins[CONFIG_OPTION_backends_name];
+	size_t *mistakes = arg;
 
-		if (!config_backend_is_used(config, backend))
-			printf("warning: %s:%u:%u: no route uses the back end %s\n", config->file,
-			       origin->line, origin->column, backend->name);
-	}
+	if (problem->is_other_gateway)
+		fputs("warning: ", stdout);
+	else
+		++*mistakes;
+	problem_print(problem, problem->is_other_gateway ? stdout : stderr);
 }
 
-/* They may be for another machine, too. */
-static void secrets_warn(const struct config *config)
+static size_t mistakes_of(const struct config *config, const struct check_options *options)
 {
-	for (size_t i = 0; i < config->backend_count; i++) {
-		const struct config_backend *backend = &config->backends[i];
-		const struct config_origin *origin =
-			&backend->origins[CONFIG_OPTION_backends_secret_file];
-		struct secrets secrets = {0};
-		char error[512];
+	struct start start;
+	size_t mistakes = 0;
 
-		if (backend->secret_file.text[0] != 0 &&
-		    secret_file_read(backend->secret_file.text, &secrets, error, sizeof(error)) < 0)
-			printf("warning: %s:%u:%u: backends[%zu].secret_file: %s\n", config->file,
-			       origin->line, origin->column, i, error);
-		secrets_finish(&secrets);
-	}
-}
-
-static void bus_warn(const struct config *config)
-{
-	struct fleet_error error;
-
-	if (!fleet_bus_check(config, &error))
-		printf("warning: %s\n", error.text);
+	if (!options->is_config_only)
+		start_prepare(config, &start, on_problem, &mistakes);
+	return mistakes;
 }
 
 int cmd_check(int argc, char **argv)
 {
+	struct check_options options = {0};
+	const struct config_args args = {
+		.command = "check",
+		.intro = intro,
+		.options = options_known,
+		.option_count = ARRAY_LEN(options_known),
+		.options_to = &options,
+		.takes_file = true,
+		.on_mistakes = EXIT_FAILED,
+	};
 	struct config config;
 	int r = config_args_load(&args, argc, argv, &config);
 
 	if (r != CONFIG_ARGS_GO_ON)
 		return r;
-	printf("%s: good; %zu of %d options set, %zu route%s\n",
-	       config.file != NULL ? config.file : "built-in defaults (no file)",
-	       set_count(&config), CONFIG_OPTION_COUNT, config.route_count,
-	       config.route_count == 1 ? "" : "s");
-	unused_warn(&config);
-	secrets_warn(&config);
-	bus_warn(&config);
-	capacity_warn(&config);
+	size_t mistakes = mistakes_of(&config, &options);
+
+	if (mistakes == 0)
+		printf("%s: good; %zu of %d options set, %zu route%s\n",
+		       config.file != NULL ? config.file : "built-in defaults (no file)",
+		       set_count(&config), CONFIG_OPTION_COUNT, config.route_count,
+		       config.route_count == 1 ? "" : "s");
+	else
+		fprintf(stderr, "gatehouse check: serve would not start: %zu mistake%s\n", mistakes,
+			mistakes == 1 ? "" : "s");
+	config_args_warn(&config, stdout);
 	config_finish(&config);
-	return EXIT_GOOD;
+	return mistakes == 0 ? EXIT_GOOD : EXIT_FAILED;
 }

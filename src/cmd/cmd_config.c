@@ -31,6 +31,7 @@ static const struct config_args args = {
 		 "has mistakes.\n",
 	.actions = actions,
 	.action_count = ARRAY_LEN(actions),
+	.takes_file = true,
 	.on_mistakes = EXIT_BAD_CONFIG,
 };
 
@@ -41,6 +42,7 @@ int cmd_config(int argc, char **argv)
 
 	if (r != CONFIG_ARGS_GO_ON)
 		return r;
+	config_args_warn(&config, stderr);
 	config_print(&config, stdout);
 	config_finish(&config);
 	return EXIT_GOOD;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/suggest.h"
 #include "base/units.h"
 #include "bench/load/bench_ready.h"
 
@@ -37,6 +38,19 @@ static bool usage_fail(const char *subject, const char *problem)
 	return false;
 }
 
+static bool unknown_fail(const char *text)
+{
+	struct suggest suggest = {
+		.seen = slice_of(text, strcspn(text, "=")),
+	};
+	char hint[SUGGEST_HINT_MAX], problem[sizeof(hint) + 32];
+
+	suggest_offer(&suggest, TIMEOUT_FLAG);
+	suggest_offer(&suggest, "--help");
+	snprintf(problem, sizeof(problem), "is not an option%s", suggest_hint(&suggest, hint));
+	return usage_fail(text, problem);
+}
+
 static bool timeout_read(struct question *question, const char *value)
 {
 	if (value == NULL)
@@ -59,7 +73,7 @@ static bool timeout_read(struct question *question, const char *value)
 static bool url_read(struct question *question, const char *text)
 {
 	if (text[0] == '-')
-		return usage_fail(text, "is not an option");
+		return unknown_fail(text);
 	if (question->url_text != NULL)
 		return usage_fail(text, "is a second URL; it asks one");
 	const char *problem = bench_url_parse(text, "http", &question->url);

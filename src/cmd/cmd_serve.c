@@ -15,53 +15,13 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "cmd/config_args.h"
-#include "cmd/plan.h"
-#include "diag/plan.h"
+#include "cmd/signals.h"
+#include "cmd/start.h"
 #include "os/os_limits.h"
 #include "server/server.h"
 
 static const char intro[] =
 	"Runs the gateway until SIGTERM or SIGINT; a second one ends it at once.\n";
-
-/* False: said why. */
-static bool choose_engine(const struct config *config, enum loop_engine *out_engine,
-			  const char **out_reason)
-{
-	int r = loop_engine_choose(plan_engine(config), out_engine, out_reason);
-
-	if (r < 0) {
-		log_error("server.engine: io_uring cannot be used", F_TEXT("reason", *out_reason),
-			  F_TEXT("error", strerror(-r)),
-			  F_TEXT("remedy", "set server.engine to auto or epoll"));
-		return false;
-	}
-	log_info("engine chosen", F_TEXT("engine", loop_engine_name(*out_engine)),
-		 F_TEXT("reason", *out_reason));
-	return true;
-}
-
-/* False: said which limit is in the way. */
-static bool make_plan(const struct config *config, const struct plan_facts *facts,
-		      struct plan *out_plan)
-{
-	char remedies[LIMIT_REMEDY_LINE_MAX];
-
-	plan_make(config, facts, out_plan);
-	if (out_plan->fits)
-		return true;
-	const struct limit *limit = limits_binding(&out_plan->limits);
-
-	log_error(config->server.max_connections == 0
-			  ? "the limits of this machine leave no room for connections"
-			  : "server.max_connections cannot be held",
-		  F_UINT("max_connections", out_plan->max_connections),
-		  F_TEXT("limit", limit_label(limit->id)), F_UINT("value", limit->value),
-		  F_UINT("allows", limit->connections),
-		  F_TEXT("remedy",
-			 limit_remedy_line(&out_plan->input, limit,
-					   MAX(out_plan->max_connections, UINT64_C(1)), remedies)));
-	return false;
-}
 
 /* What caps the connections, and what would cap them next. */
 static void log_ready(const struct config *config, const struct plan *plan)
@@ -76,21 +36,6 @@ static void log_ready(const struct config *config, const struct plan *plan)
 		 F_TEXT("next_limit", next != NULL ? limit_label(next->id) : "none"),
 		 F_UINT("next_limit_allows", next != NULL ? next->connections : LIMIT_NO_CAP),
 		 F_UINT("routes", config->route_count));
-}
-
-static int take_signals(void)
-{
-	sigset_t set;
-
-	signal(SIGPIPE, SIG_IGN);
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	/* Before the first thread: all inherit the mask, only we read. */
-	if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0)
-		return -1;
-	return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
 /* Waits for a signal, the server's end or the time; the signal's number, 0 for the
@@ -130,7 +75,7 @@ static bool drain_workers(struct server *server, uint64_t deadline, int signals)
 
 		if (what == 0)
 			return true;
-		if (what == SIGTERM || what == SIGINT)
+		if (signals_is_end(what))
 			return false;
 		if (what == -1) {
 			log_warn("drain_timeout has passed: cutting what is left",
@@ -159,7 +104,7 @@ static bool drain_bus(struct server *server, uint64_t deadline, int signals)
 		}
 		int what = await(signals, -1, wait_ms);
 
-		if (what == SIGTERM || what == SIGINT)
+		if (signals_is_end(what))
 			return false;
 	}
 	return true;
@@ -184,20 +129,26 @@ static int watch_limits(struct server *server, struct admin *admin, int signals)
 
 		if (what == -1)
 			limits_monitor_tick(&monitor);
-		else if (what != SIGHUP)
+		else if (what == 0 || signals_is_end(what))
 			return what;
 		else
-			log_warn("SIGHUP: nothing was reloaded",
-				 F_TEXT("remedy", "restart to apply a changed configuration"));
+			signals_log(what);
 	}
 }
 
-static void warn_unused(const struct config *config)
+/* What was read, so that a node with another configuration can be told from the others. */
+static void log_configuration(const struct config *config)
 {
-	for (size_t i = 0; i < config->backend_count; i++)
-		if (!config_backend_is_used(config, &config->backends[i]))
-			log_warn("no route uses this back end",
-				 F_TEXT("backend", config->backends[i].name));
+	struct slice rest = buf_slice(&config->warnings.text), line;
+	char text[CONFIG_REPORT_LINE_MAX];
+
+	log_info("configuration", F_TEXT("file", config->file != NULL ? config->file : "none"),
+		 F_TEXT("sha256", config->file_sha256[0] != 0 ? config->file_sha256 : "none"),
+		 F_TEXT("version", GATEHOUSE_VERSION));
+	while (slice_next(&rest, '\n', &line) && line.len > 0) {
+		snprintf(text, sizeof(text), "%.*s", SLICE_ARG(line));
+		log_warn(text);
+	}
 }
 
 static int serve(struct server *server, struct admin *admin, const struct config *config,
@@ -216,32 +167,31 @@ static int serve(struct server *server, struct admin *admin, const struct config
 	return EXIT_GOOD;
 }
 
+static void on_problem(void *arg, const struct start_problem *problem)
+{
+	(void)arg;
+	log_write(LOG_LEVEL_ERROR, problem->message, problem->fields, problem->field_count);
+}
+
 static int run(const struct config *config, int signals)
 {
-	struct plan_facts facts;
-	struct plan plan;
-	struct server_options options = {.config = config, .plan = &plan};
-	struct os_nofile nofile = os_limits_raise_nofile();
-	struct api_token token;
-	struct api_token_error token_error;
+	struct start start;
 
-	if (!api_token_load(&config->admin, &token, &token_error)) {
-		log_error(token_error.text);
+	log_configuration(config);
+	if (start_prepare(config, &start, on_problem, NULL) > 0)
 		return EXIT_BAD_CONFIG;
-	}
-	if (!choose_engine(config, &facts.engine, &facts.engine_reason))
-		return EXIT_BAD_CONFIG;
-	plan_facts_read(facts.engine, facts.engine_reason, &facts);
-	if (!make_plan(config, &facts, &plan))
-		return EXIT_BAD_CONFIG;
-	struct server *server = server_create(&options);
+	log_info("engine chosen", F_TEXT("engine", loop_engine_name(start.facts.engine)),
+		 F_TEXT("reason", start.facts.engine_reason));
+	struct server *server = server_create(
+		&(struct server_options){.config = config, .plan = &start.plan});
 
 	if (server == NULL) {
-		log_error("out of memory or descriptors at start", F_UINT("nofile", nofile.soft));
+		log_error("out of memory or descriptors at start",
+			  F_UINT("nofile", os_limits_nofile().soft));
 		return EXIT_FAILED;
 	}
 	struct admin admin = {.server = server,
-			      .api = {.server = server, .config = config, .token = token}};
+			      .api = {.server = server, .config = config, .token = start.token}};
 	struct server_error error;
 	int r = server_start(
 		server, &(struct http_handler){.answer = admin_answer_health, .arg = &admin},
@@ -254,8 +204,7 @@ static int run(const struct config *config, int signals)
 		server_destroy(&server);
 		return EXIT_BAD_CONFIG;
 	}
-	warn_unused(config);
-	log_ready(config, &plan);
+	log_ready(config, &start.plan);
 	r = serve(server, &admin, config, signals);
 	server_destroy(&server);
 	return r;
@@ -267,6 +216,7 @@ int cmd_serve(int argc, char **argv)
 	struct config_args args = {
 		.command = "serve",
 		.intro = intro,
+		.lists_flags = true,
 		.on_mistakes = EXIT_BAD_CONFIG,
 	};
 	/* Before anything uses it. Threads of libnats free what they had of a connection at a time
@@ -277,7 +227,7 @@ int cmd_serve(int argc, char **argv)
 	if (r != CONFIG_ARGS_GO_ON)
 		return r;
 	log_configure(config.log.level, config.log.format);
-	int signals = take_signals();
+	int signals = signals_take();
 
 	if (signals < 0) {
 		log_error("signals cannot be taken", F_TEXT("error", strerror(errno)));

@@ -6,7 +6,7 @@
 
 int cmd_version(int argc, char **argv)
 {
-	if (argc > 1 && strcmp(argv[1], "--help") == 0) {
+	if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
 		puts("Usage: gatehouse version\n\nPrints the version.");
 		return EXIT_GOOD;
 	}

@@ -23,10 +23,10 @@ struct given {
 
 static void help_print(const struct config_args *args)
 {
-	printf("Usage: gatehouse %s [-c FILE] [OPTIONS]\n\n%s\nOptions:\n"
+	printf("Usage: gatehouse %s %s [OPTIONS]\n\n%s\nOptions:\n"
 	       "  -c, " FILE_FLAG " FILE\n      The configuration. Default: " CONFIG_DEFAULT_FILE
 	       " if it exists,\n      else built-in values.\n",
-	       args->command, args->intro);
+	       args->command, args->takes_file ? "[FILE]" : "[-c FILE]", args->intro);
 	for (size_t i = 0; i < args->action_count; i++)
 		printf("  %s\n      %s\n", args->actions[i].name, args->actions[i].help);
 	for (size_t i = 0; i < args->option_count; i++) {
@@ -35,8 +35,16 @@ static void help_print(const struct config_args *args)
 		printf("  %s%s%s\n      %s\n", option->name, option->value == NULL ? "" : " ",
 		       option->value == NULL ? "" : option->value, option->help);
 	}
-	puts("  --help\n      Print this.\n\nOptions of the configuration (a flag beats "
-	     "GATEHOUSE_SECTION_KEY in the\nenvironment, that beats the file):");
+	puts("  --help\n      Print this.");
+	if (!args->lists_flags) {
+		puts("\nThe options of the configuration are taken too, such as --max-connections "
+		     "N:\n'gatehouse serve --help' lists them. A flag beats GATEHOUSE_SECTION_KEY "
+		     "in "
+		     "the\nenvironment, that beats the file.");
+		return;
+	}
+	puts("\nOptions of the configuration (a flag beats GATEHOUSE_SECTION_KEY in the\n"
+	     "environment, that beats the file):");
 	config_print_flags(stdout);
 }
 
@@ -97,6 +105,19 @@ static int option_take(struct given *given, const struct config_args_option *opt
 	return usage_fail(given, option->name, text);
 }
 
+static int file_take(struct given *given, const char *file)
+{
+	char seen[CONFIG_QUOTE_MAX], text[sizeof(seen) + 64];
+
+	if (given->file != NULL) {
+		snprintf(text, sizeof(text), "%s: a configuration is one file",
+			 config_quote(slice_from_text(file), seen));
+		return usage_fail(given, "a second file, ", text);
+	}
+	given->file = file;
+	return CONFIG_ARGS_GO_ON;
+}
+
 /* Reads the argument at given->at and its value, which may be the next argument. */
 static int argument_read(struct given *given)
 {
@@ -108,6 +129,8 @@ static int argument_read(struct given *given)
 	bool has_value = option == NULL || option->value != NULL;
 	const char *value = equals == NULL ? NULL : equals + 1;
 
+	if (given->args->takes_file && arg[0] != '-')
+		return file_take(given, arg);
 	if (option == NULL && !is_file && !config_has_flag(name))
 		return unknown_fail(given, arg, name);
 	if (!has_value && value != NULL)
@@ -119,9 +142,8 @@ static int argument_read(struct given *given)
 	if (option != NULL)
 		return option_take(given, option, value);
 	if (is_file)
-		given->file = value;
-	else
-		given->flags[given->flag_count++] = (struct config_flag){name, value};
+		return file_take(given, value);
+	given->flags[given->flag_count++] = (struct config_flag){name, value};
 	return CONFIG_ARGS_GO_ON;
 }
 
@@ -153,6 +175,14 @@ static int arguments_read(struct given *given)
 			return r;
 	}
 	return CONFIG_ARGS_GO_ON;
+}
+
+void config_args_warn(const struct config *config, FILE *to)
+{
+	struct slice rest = buf_slice(&config->warnings.text), line;
+
+	while (slice_next(&rest, '\n', &line) && line.len > 0)
+		fprintf(to, "warning: %.*s\n", SLICE_ARG(line));
 }
 
 /* A default file that is there but cannot be read is not passed over. */

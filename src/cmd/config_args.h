@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "cmd/cmd.h"
 #include "config/config.h"
@@ -38,6 +39,8 @@ struct config_args {
 	const struct config_args_option *options;
 	size_t option_count;
 	void *options_to;           /* what their take() gets */
+	bool takes_file;            /* FILE may stand without -c */
+	bool lists_flags;           /* --help shows every option of the configuration */
 	enum exit_code on_mistakes; /* unless flags alone are wrong: EXIT_USAGE */
 };
 
@@ -49,3 +52,6 @@ struct config_args {
  * everything is said, on standard error unless --help was asked for. */
 int config_args_load(const struct config_args *args, int argc, char **argv,
 		     struct config *out_config);
+
+/* The warnings of a configuration, "warning: " before each. */
+void config_args_warn(const struct config *config, FILE *to);

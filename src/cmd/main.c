@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/suggest.h"
 #include "cmd/cmd.h"
 
 static const struct {
@@ -58,11 +59,28 @@ static int output_check(int code)
 	return code == EXIT_GOOD ? EXIT_FAILED : code;
 }
 
+static int unknown_fail(const char *name)
+{
+	struct suggest suggest = {.seen = slice_from_text(name)};
+	char hint[SUGGEST_HINT_MAX];
+
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		suggest_offer(&suggest, commands[i].name);
+	fprintf(stderr, "gatehouse: unknown command '%s'%s\n'gatehouse --help' lists them\n", name,
+		suggest_hint(&suggest, hint));
+	return EXIT_USAGE;
+}
+
 static int run(int argc, char **argv)
 {
 	if (argc < 2) {
 		usage(stderr);
 		return EXIT_USAGE;
+	}
+	if (strcmp(argv[1], "help") == 0 && argc == 3) {
+		char *asked[] = {argv[0], argv[2], (char *)"--help", NULL};
+
+		return run(3, asked);
 	}
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
 	    strcmp(argv[1], "help") == 0) {
@@ -74,9 +92,7 @@ static int run(int argc, char **argv)
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
 		if (strcmp(argv[1], commands[i].name) == 0)
 			return commands[i].run(argc - 1, argv + 1);
-	fprintf(stderr, "gatehouse: unknown command '%s'; 'gatehouse --help' lists them\n",
-		argv[1]);
-	return EXIT_USAGE;
+	return unknown_fail(argv[1]);
 }
 
 int main(int argc, char **argv)

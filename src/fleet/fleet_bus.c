@@ -89,6 +89,16 @@ static void files_fill(const struct config_bus *config, struct bus_options *opti
 	options->key_file = text_or_null(&config->key_file);
 }
 
+/* All that can be wrong with them before a broker is asked. */
+static bool files_check(const struct config_bus *config, const struct bus_options *options,
+			struct secrets *out_secrets, struct fleet_error *out_error)
+{
+	return secrets_load(config, out_secrets, out_error) &&
+	       config_secret_check(CONFIG_OPTION_bus_credentials_file, &config->credentials_file,
+				   out_error->text, sizeof(out_error->text)) &&
+	       tls_check(config, options, out_error);
+}
+
 static int nats_open(struct fleet *fleet, struct bus_options options, struct bus **out_bus,
 		     struct fleet_error *out_error)
 {
@@ -97,7 +107,7 @@ static int nats_open(struct fleet *fleet, struct bus_options options, struct bus
 	struct secrets secrets;
 
 	files_fill(config, &options);
-	if (!secrets_load(config, &secrets, out_error) || !tls_check(config, &options, out_error))
+	if (!files_check(config, &options, &secrets, out_error))
 		return -EINVAL;
 	for (size_t i = 0; i < config->urls.count; i++)
 		items[i] = config->urls.items[i].text;
@@ -123,8 +133,7 @@ bool fleet_bus_check(const struct config *config, struct fleet_error *out_error)
 	if (config->bus.type != CONFIG_BUS_NATS)
 		return true;
 	files_fill(&config->bus, &options);
-	return secrets_load(&config->bus, &secrets, out_error) &&
-	       tls_check(&config->bus, &options, out_error);
+	return files_check(&config->bus, &options, &secrets, out_error);
 }
 
 /* By which this process knows its own messages, also from one of the same node's name. */

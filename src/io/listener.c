@@ -20,7 +20,7 @@
 
 /* SO_REUSEPORT would let us share the port with another process of the same user
  * unseen: a bind without it fails if anybody listens there. */
-static int check_port_is_free(const struct net_addr *addr)
+int listener_check(const struct net_addr *addr)
 {
 	int fd = socket(addr->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	int one = 1;
@@ -52,7 +52,7 @@ static int bind_and_listen(int fd, struct net_addr *addr)
 
 int listener_bind(struct net_addr *addr, bool is_first)
 {
-	int r = is_first && net_addr_port(addr) != 0 ? check_port_is_free(addr) : 0;
+	int r = is_first && net_addr_port(addr) != 0 ? listener_check(addr) : 0;
 
 	if (r < 0)
 		return r;

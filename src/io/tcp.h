@@ -147,6 +147,9 @@ struct listener {
  * a negative errno. Thread-safe. */
 int listener_bind(struct net_addr *addr, bool is_first);
 
+/* Whether `is_first` could have it now: 0 or a negative errno. */
+int listener_check(const struct net_addr *addr);
+
 /* Starts accepting on a socket of listener_bind; owns `fd` from here, also on
  * failure. The caller fills the three callbacks before. 0 or a negative errno. */
 int listener_open(struct listener *listener, struct loop *loop, int fd);

@@ -50,16 +50,17 @@ static void options_fill(const struct config_backend *config, const struct secre
 	};
 }
 
-/* Where what is wrong with the options stands. */
-static int start(struct backend_webhook *backend, const struct config *config, size_t index,
-		 const struct secrets *secrets, struct backend_error *out_error)
+/* Where what is wrong with the options stands. `out_webhook` NULL: they are only judged. */
+static int start(const struct config *config, size_t index, const struct secrets *secrets,
+		 struct webhook **out_webhook, struct backend_error *out_error)
 {
-	bool is_ca = backend->base.config->ca_file.text[0] != 0;
+	bool is_ca = config->backends[index].ca_file.text[0] != 0;
 	struct webhook_options options;
 	char error[320];
 
-	options_fill(backend->base.config, secrets, &options);
-	int r = webhook_create(&options, &backend->webhook, error, sizeof(error));
+	options_fill(&config->backends[index], secrets, &options);
+	int r = out_webhook == NULL ? webhook_check(&options, error, sizeof(error))
+				    : webhook_create(&options, out_webhook, error, sizeof(error));
 
 	if (r < 0) {
 		int used = is_ca && strstr(error, "CA file") != NULL
@@ -89,6 +90,25 @@ static int secrets_load(const struct config *config, size_t index, struct secret
 				sizeof(out_error->text) - (size_t)used);
 }
 
+/* With all that its files hold; `out_webhook` as for start(). */
+static int load_and_start(const struct config *config, size_t index, struct webhook **out_webhook,
+			  struct backend_error *out_error)
+{
+	struct secrets secrets;
+	int r = secrets_load(config, index, &secrets, out_error);
+
+	if (r == 0)
+		r = start(config, index, &secrets, out_webhook, out_error);
+	secrets_finish(&secrets);
+	return r;
+}
+
+int backend_webhook_check(const struct config *config, size_t index,
+			  struct backend_error *out_error)
+{
+	return load_and_start(config, index, NULL, out_error);
+}
+
 static void destroy(struct event_backend *base)
 {
 	struct backend_webhook *backend = CONTAINER_OF(base, struct backend_webhook, base);
@@ -102,7 +122,6 @@ int backend_webhook_create(const struct config *config, size_t index,
 			   struct backend_error *out_error)
 {
 	struct backend_webhook *backend = calloc(1, sizeof(*backend));
-	struct secrets secrets;
 
 	if (backend == NULL) {
 		snprintf(out_error->text, sizeof(out_error->text), "out of memory");
@@ -112,11 +131,8 @@ int backend_webhook_create(const struct config *config, size_t index,
 	backend->base.destroy = destroy;
 	backend->base.is_asked = true;
 	backend->base.has_answer = true;
-	int r = secrets_load(config, index, &secrets, out_error);
+	int r = load_and_start(config, index, &backend->webhook, out_error);
 
-	if (r == 0)
-		r = start(backend, config, index, &secrets, out_error);
-	secrets_finish(&secrets);
 	if (r < 0)
 		free(backend);
 	else

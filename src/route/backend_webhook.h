@@ -19,6 +19,11 @@ int backend_webhook_create(const struct config *config, size_t index,
 			   const struct event_source *source, struct event_backend **out_backend,
 			   struct backend_error *out_error);
 
+/* Whether backend_webhook_create would go well, as far as the options and the files that they
+ * name are concerned. Returns 0, or a negative errno with the same *out_error. */
+int backend_webhook_check(const struct config *config, size_t index,
+			  struct backend_error *out_error);
+
 /* NULL: it is of another type. */
 const struct backend_webhook *backend_webhook_of(const struct event_backend *backend);
 

@@ -49,6 +49,13 @@ int backends_create(const struct config *config, const char *node, struct bus *b
 	return r;
 }
 
+int backends_check_one(const struct config *config, size_t index, struct backend_error *out_error)
+{
+	if (config->backends[index].type != CONFIG_BACKEND_WEBHOOK)
+		return 0;
+	return backend_webhook_check(config, index, out_error);
+}
+
 void backends_destroy(struct backends **backends)
 {
 	if (*backends == NULL)

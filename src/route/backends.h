@@ -14,6 +14,10 @@ struct backends;
 int backends_create(const struct config *config, const char *node, struct bus *bus,
 		    struct backends **out_backends, struct backend_error *out_error);
 
+/* Whether this one could be made; nothing is started. Returns 0, or a negative errno with what
+ * backends_create would say. */
+int backends_check_one(const struct config *config, size_t index, struct backend_error *out_error);
+
 /* When no uplink is left. NULL is fine. */
 void backends_destroy(struct backends **backends);
 

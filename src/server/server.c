@@ -142,38 +142,6 @@ struct server *server_create(const struct server_options *options)
 	return server;
 }
 
-static const char *bind_remedy(int error)
-{
-	switch (error) {
-	case -EADDRINUSE:
-		return "another program listens there (ss -ltnp shows which): stop it or choose "
-		       "another port";
-	case -EADDRNOTAVAIL:
-		return "this machine does not have that address (ip addr lists those it has)";
-	case -EACCES:
-		return "ports below 1024 need CAP_NET_BIND_SERVICE: choose another port";
-	case -EMFILE:
-		return "the descriptor limit is reached: raise it (ulimit -n, LimitNOFILE=)";
-	case -EAFNOSUPPORT:
-		return "this machine has no IPv6: choose an IPv4 address";
-	default:
-		return "choose another address";
-	}
-}
-
-static int bind_one(const char *option, struct net_addr *addr, bool is_first,
-		    struct server_error *out_error)
-{
-	int fd = listener_bind(addr, is_first);
-	char text[NET_ADDR_TEXT_MAX];
-
-	if (fd < 0)
-		snprintf(out_error->text, sizeof(out_error->text),
-			 "%s: cannot listen on %s: %s; %s", option,
-			 net_addr_format(addr, text, sizeof(text)), strerror(-fd), bind_remedy(fd));
-	return fd;
-}
-
 /* Waits until a thread that was just started listens or has failed. */
 static int await_listening(struct server *server, struct slot *slot, struct server_error *out_error)
 {
@@ -228,7 +196,7 @@ static void log_listening(const char *message, const struct net_addr *addr)
 static int start_admin(struct server *server, struct server_error *out_error)
 {
 	struct net_addr addr = server->options.config->admin.listen;
-	int fd = bind_one("admin.listen", &addr, true, out_error);
+	int fd = server_bind("admin.listen", &addr, true, out_error);
 
 	if (fd < 0)
 		return -1;
@@ -245,7 +213,7 @@ static int start_workers(struct server *server, struct server_error *out_error)
 	struct net_addr addr = server->options.config->server.listen;
 
 	for (size_t i = 0; i < server->worker_count; i++) {
-		int fd = bind_one("server.listen", &addr, i == 0, out_error);
+		int fd = server_bind("server.listen", &addr, i == 0, out_error);
 
 		if (fd < 0 || start_one(server, &server->slots[i], &server->public_service, fd,
 					out_error) < 0)

@@ -29,7 +29,15 @@ enum server_status { SERVER_STARTING, SERVER_READY, SERVER_DRAINING };
 /* What could not be done at start, in the user's words. */
 struct server_error {
 	char text[512];
+	bool is_other_gateway; /* a port that is wanted is another gateway's */
 };
+
+enum server_port { SERVER_PORT_ADMIN, SERVER_PORT_PUBLIC };
+
+/* Whether the address could be taken now; nothing is opened. Returns 0, or a negative errno
+ * with what server_start would say. Blocks on /proc. */
+int server_port_check(const struct config *config, enum server_port port,
+		      struct server_error *out_error);
 
 /* NULL if memory is out. */
 struct server *server_create(const struct server_options *options);

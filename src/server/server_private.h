@@ -41,3 +41,8 @@ struct server {
 	pthread_mutex_t mutex;
 	pthread_cond_t changed;
 };
+
+/* A socket that listens on `addr`, which is filled with the port taken, or a negative errno
+ * with *out_error. `is_first`: as listener_bind has it. */
+int server_bind(const char *option, struct net_addr *addr, bool is_first,
+		struct server_error *out_error);

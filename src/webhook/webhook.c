@@ -60,8 +60,18 @@ static int numbers_check(const struct webhook_options *options, char *error, siz
 	return 0;
 }
 
-static int options_check(const struct webhook_options *options, char *error, size_t size)
+/* libcurl stays set up until the process ends: others may use it too. */
+static void curl_setup(void)
 {
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+int webhook_check(const struct webhook_options *options, char *error, size_t size)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, curl_setup);
+	snprintf(error, size, "not enough memory or threads");
 	int r = url_check(options->url, error, size);
 
 	if (r == 0)
@@ -153,12 +163,6 @@ static int thread_start(struct webhook *webhook)
 
 /* --- life --- */
 
-/* libcurl stays set up until the process ends: others may use it too. */
-static void curl_setup(void)
-{
-	curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
 static void webhook_free(struct webhook *webhook)
 {
 	webhook_signer_destroy(&webhook->signer);
@@ -187,11 +191,7 @@ static void webhook_init(struct webhook *webhook, const struct webhook_options *
 int webhook_create(const struct webhook_options *options, struct webhook **out_webhook, char *error,
 		   size_t error_size)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-	pthread_once(&once, curl_setup);
-	snprintf(error, error_size, "not enough memory or threads");
-	int r = options_check(options, error, error_size);
+	int r = webhook_check(options, error, error_size);
 
 	if (r < 0)
 		return r;

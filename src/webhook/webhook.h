@@ -106,6 +106,10 @@ struct webhook_call {
 	struct webhook_call_private own;
 };
 
+/* Whether webhook_create would take the options: 0, or -EINVAL with what is wrong and what is
+ * allowed in `error`, or -ENOMEM. Nothing is started. */
+int webhook_check(const struct webhook_options *options, char *error, size_t error_size);
+
 /* Starts the thread. `options` are copied. Returns 0; -EINVAL with what is wrong and what is
  * allowed in `error`; or another negative errno. */
 int webhook_create(const struct webhook_options *options, struct webhook **out_webhook, char *error,

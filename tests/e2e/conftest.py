@@ -2,6 +2,7 @@
 """The `gateway` fixture: the real binary with each engine of the loop. What it and the tests are made of
 lies in kit/; no test file imports another."""
 
+import os
 import zlib
 
 import pytest
@@ -34,6 +35,13 @@ def pytest_collection_modifyitems(config, items):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "tsan: runs under the thread sanitizer too")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def our_variables():
+    """They are read by now. A gateway would tell of each that it is no option."""
+    for name in ("GATEHOUSE_BIN", "GATEHOUSE_TEST_PATIENCE"):
+        os.environ.pop(name, None)
 
 
 @pytest.fixture(scope="session")

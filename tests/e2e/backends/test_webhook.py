@@ -172,16 +172,16 @@ def test_a_bad_secret_file_ends_the_start_with_its_place(start, tmp_path, lines,
     assert backends.SECRET not in gateway.log
 
 
-def test_check_warns_of_unused_back_ends_and_bad_secrets(tmp_path):
+def test_check_tells_of_unused_back_ends_and_bad_secrets(tmp_path):
     config = tmp_path / "a.yaml"
     config.write_text("backends:\n- {name: idle, type: webhook, url: 'http://h/', "
                       f"secret_file: {backends.secret_file(tmp_path, 'whsec_AAAA')}}}\n")
     checked = subprocess.run([BINARY, "check", "-c", config], capture_output=True,
                              text=True)
-    assert checked.returncode == 0, checked.stderr
+    assert checked.returncode == 1, checked.stdout
     assert f"warning: {config}:2:10: no route uses the back end idle\n" in checked.stdout
-    assert re.search(rf"warning: {config}:2:\d+: backends\[0\].secret_file: .*:2: the secret ",
-                     checked.stdout)
+    assert re.search(rf"{config}:2:\d+: backends\[0\].secret_file: .*:2: the secret ",
+                     checked.stderr)
 
 
 def test_order_of_a_thousand_messages_of_ten_clients(serve, webhook):

@@ -61,7 +61,8 @@ def test_output_of_config_is_a_file_for_check(tmp_path):
     (("--zzzzzzzz",), "unknown option --zzzzzzzz\n"),
     (("--workers",), "--workers needs a value"),
     (("-c",), "-c needs a value"),
-    (("file.yaml",), "unexpected argument file.yaml"),
+    (("one.yaml", "two.yaml"), "a second file, two.yaml: a configuration is one file"),
+    (("-c", "one.yaml", "two.yaml"), "a second file, two.yaml: a configuration is one file"),
     (("-x",), "unknown option -x"),
 ])
 @pytest.mark.parametrize("command", ["check", "config"])
@@ -70,6 +71,52 @@ def test_wrong_usage(tmp_path, command, arguments, said):
     assert (done.returncode, done.stdout) == (2, "")
     assert said in done.stderr
     assert f"'gatehouse {command} --help' lists the options" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["check", "config"])
+def test_the_file_may_stand_alone(tmp_path, command):
+    (tmp_path / "mine.yaml").write_text("server: {workers: 0}\n")
+    done = run(command, "mine.yaml", cwd=tmp_path)
+    assert done.returncode == {"check": 1, "config": 78}[command]
+    assert done.stderr.startswith("mine.yaml:1:19: server.workers: 0 is not in ")
+
+
+@pytest.mark.parametrize("arguments, said", [
+    (("srve",), "unknown command 'srve'; did you mean serve?"),
+    (("docter", "--json"), "unknown command 'docter'; did you mean doctor?"),
+    (("frobnicate",), "unknown command 'frobnicate'\n"),
+    (("help", "srve"), "unknown command 'srve'; did you mean serve?"),
+    (("ready", "--timout", "3s"), "--timout is not an option; did you mean --timeout?"),
+    (("check", "--config-ony"), "unknown option --config-ony; did you mean --config-only?"),
+])
+def test_a_misspelt_word_is_suggested(tmp_path, arguments, said):
+    done = run(*arguments, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+
+
+COMMANDS = ("serve", "bench", "doctor", "check", "config", "ready", "version")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_has_a_help_of_its_own(tmp_path, command):
+    said = [run(*words, cwd=tmp_path) for words in ((command, "--help"), (command, "-h"),
+                                                    ("help", command))]
+    assert {(done.returncode, done.stderr) for done in said} == {(0, "")}
+    assert len({done.stdout for done in said}) == 1
+    assert said[0].stdout.startswith(f"Usage: gatehouse {command}")
+    # Only the gateway's own help is as long as its options.
+    assert ("--pong-timeout VALUE" in said[0].stdout) == (command == "serve")
+
+
+@pytest.mark.parametrize("arguments", [
+    ("serve", "--ping-interval", "1.5s"), ("serve", "--max-message-size", "1.5MiB"),
+    ("bench", "ws://127.0.0.1:1/", "--hold", "0.5s"), ("bench", "ws://127.0.0.1:1/", "--size=1.5KiB"),
+    ("ready", "http://127.0.0.1:1/", "--timeout", "2.5s")])
+def test_a_fraction_is_refused_as_one(tmp_path, arguments):
+    done = run(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "is not a whole number: use a smaller unit" in done.stderr
 
 
 def test_config_with_mistakes_prints_all_and_no_value(tmp_path):

@@ -61,8 +61,34 @@ def test_second_signal_ends_it_at_once(start):
         assert code in (0, 1, -signal.SIGTERM, 128 + signal.SIGTERM)
 
 
-def test_sigpipe_and_sighup_do_not_end_it(gateway):
+# What log rotation, supervisors and operators send without meaning the end.
+ANSWERED = [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF,
+            signal.SIGIO, signal.SIGPWR, signal.SIGRTMIN + 3]
+SILENT = [signal.SIGPIPE, signal.SIGXFSZ, signal.SIGWINCH, signal.SIGCONT, signal.SIGURG, signal.SIGCHLD]
+
+
+def test_harmless_signals_do_not_end_it(gateway):
+    """Of each that another program would heed the log says that nothing was done."""
     running = gateway()
     with running.open() as client:
-        running.signal(signal.SIGPIPE)
-        client.echo(b"still here")
+        for number in SILENT:
+            running.signal(number)
+            client.echo(b"still here")
+        for number in ANSWERED:
+            name = "SIGRTMIN+3" if number == signal.SIGRTMIN + 3 else signal.Signals(number).name
+            running.signal(number)
+            what = "reloaded" if number == signal.SIGHUP else "done"
+            said = running.wait_log(f"{name.replace('SIGIO', 'SIGPOLL')}: nothing was {what}")
+            assert said["level"] == "warn" and said["remedy"]
+            client.echo(b"still here")
+
+
+def test_harmless_signals_do_not_end_a_drain(start):
+    running = start(server={"close_timeout": "1m", "drain_timeout": "1m"}).wait_ready()
+    with running.open() as client:
+        running.signal(signal.SIGTERM)
+        running.wait_log("draining")
+        for number in ANSWERED:
+            running.signal(number)
+        client.expect_close(1001, answer=True)
+        assert running.wait_exit() == 0

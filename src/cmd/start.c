@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/start.h"
+
+#include <string.h>
+
+#include "base/check.h"
+#include "cmd/plan.h"
+#include "fleet/fleet.h"
+#include "os/os_limits.h"
+#include "route/backends.h"
+#include "server/server.h"
+
+struct preparation {
+	const struct config *config;
+	struct start *start;
+	void (*on_problem)(void *arg, const struct start_problem *problem);
+	void *arg;
+	size_t problems;
+};
+
+static void tell(struct preparation *preparation, const struct start_problem *problem)
+{
+	preparation->problems++;
+	preparation->on_problem(preparation->arg, problem);
+}
+
+static void tell_text(struct preparation *preparation, const char *text)
+{
+	tell(preparation, &(struct start_problem){.message = text});
+}
+
+/* --- the machine --- */
+
+static bool engine_choose(struct preparation *preparation)
+{
+	struct plan_facts *facts = &preparation->start->facts;
+	int r = loop_engine_choose(plan_engine(preparation->config), &facts->engine,
+				   &facts->engine_reason);
+	const struct log_field fields[] = {
+		F_TEXT("reason", facts->engine_reason),
+		F_TEXT("error", strerror(-r)),
+		F_TEXT("remedy", "set server.engine to auto or epoll"),
+	};
+
+	if (r < 0)
+		tell(preparation,
+		     &(struct start_problem){.message = "server.engine: io_uring cannot be used",
+					     .fields = fields,
+					     .field_count = ARRAY_LEN(fields)});
+	return r >= 0;
+}
+
+/* Which limit is in the way. */
+static void tell_plan(struct preparation *preparation)
+{
+	const struct plan *plan = &preparation->start->plan;
+	const struct limit *limit = limits_binding(&plan->limits);
+	uint64_t wanted = MAX(plan->max_connections, UINT64_C(1));
+	char remedies[LIMIT_REMEDY_LINE_MAX];
+	const struct log_field fields[] = {
+		F_UINT("max_connections", plan->max_connections),
+		F_TEXT("limit", limit_label(limit->id)),
+		F_UINT("value", limit->value),
+		F_UINT("allows", limit->connections),
+		F_TEXT("remedy", limit_remedy_line(&plan->input, limit, wanted, remedies)),
+	};
+
+	tell(preparation,
+	     &(struct start_problem){.message = preparation->config->server.max_connections == 0
+							? "the limits of this machine leave no "
+							  "room for connections"
+							: "server.max_connections cannot be held",
+				     .fields = fields,
+				     .field_count = ARRAY_LEN(fields)});
+}
+
+static void machine_check(struct preparation *preparation)
+{
+	struct start *start = preparation->start;
+
+	if (!engine_choose(preparation))
+		return;
+	plan_facts_read(start->facts.engine, start->facts.engine_reason, &start->facts);
+	plan_make(preparation->config, &start->facts, &start->plan);
+	if (!start->plan.fits)
+		tell_plan(preparation);
+}
+
+/* --- files and ports --- */
+
+static void files_check(struct preparation *preparation)
+{
+	const struct config *config = preparation->config;
+	struct api_token_error token_error;
+	struct backend_error backend_error;
+	struct fleet_error bus_error;
+
+	if (!api_token_load(&config->admin, &preparation->start->token, &token_error))
+		tell_text(preparation, token_error.text);
+	if (!fleet_bus_check(config, &bus_error))
+		tell_text(preparation, bus_error.text);
+	for (size_t i = 0; i < config->backend_count; i++)
+		if (backends_check_one(config, i, &backend_error) < 0)
+			tell_text(preparation, backend_error.text);
+}
+
+static void ports_check(struct preparation *preparation)
+{
+	static const enum server_port ports[] = {SERVER_PORT_ADMIN, SERVER_PORT_PUBLIC};
+	struct server_error error = {0};
+
+	for (size_t i = 0; i < ARRAY_LEN(ports); i++)
+		if (server_port_check(preparation->config, ports[i], &error) < 0)
+			tell(preparation,
+			     &(struct start_problem){.message = error.text,
+						     .is_other_gateway = error.is_other_gateway});
+}
+
+size_t start_prepare(const struct config *config, struct start *start,
+		     void (*on_problem)(void *arg, const struct start_problem *problem), void *arg)
+{
+	struct preparation preparation = {
+		.config = config, .start = start, .on_problem = on_problem, .arg = arg};
+
+	os_limits_raise_nofile();
+	files_check(&preparation);
+	machine_check(&preparation);
+	ports_check(&preparation);
+	return preparation.problems;
+}

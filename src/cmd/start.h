@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * start.h - what must be well for a gateway to start: serve insists on it, check tells of it.
+ *
+ * Layer: cmd. One path for both, so that they have one verdict and the same words. Blocks:
+ * reads the files that the configuration names, and /proc; may make a trial ring. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "admin/api/api_token.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "diag/plan.h"
+
+#define START_FIELDS_MAX 6
+
+struct start_problem {
+	const char *message;
+	const struct log_field *fields; /* what is seen and allowed, and the remedy */
+	size_t field_count;
+	/* A port is another gateway's: this one would have it after that has ended. */
+	bool is_other_gateway;
+};
+
+/* What was read on the way. `plan` points to `facts`: it stays where it is. */
+struct start {
+	struct api_token token;
+	struct plan_facts facts;
+	struct plan plan; /* made if nothing is wrong */
+};
+
+/* Calls on_problem for each thing that is wrong, and returns how many there were. */
+size_t start_prepare(const struct config *config, struct start *start,
+		     void (*on_problem)(void *arg, const struct start_problem *problem), void *arg);
