@@ -30,13 +30,6 @@ static enum http_result refuse_size(const struct http_head *head, struct http_er
 	return refuse(431, "the header fields are too large", out_error);
 }
 
-/* Everything that may stand in a line: no controls but the tab (RFC 9110, 5.5). */
-static const bool is_line_char[256] = {
-	['\t'] = true,
-	[' ' ... '~'] = true,
-	[0x80 ... 0xff] = true,
-};
-
 /* Looks for the end of the current line, each byte once over all calls. On HTTP_OK
  * *out_line is the line without its CRLF. */
 static enum http_result line_scan(struct http_head *head, const struct http_limits *limits,
@@ -48,7 +41,7 @@ static enum http_result line_scan(struct http_head *head, const struct http_limi
 	size_t stop = MIN(len, last);
 	size_t at = head->scanned;
 
-	while (at < stop && is_line_char[data[at]])
+	while (at < stop && http_is_line_char(data[at]))
 		at++;
 	head->scanned = (uint32_t)at;
 	if (at == len)

@@ -3,6 +3,12 @@
 
 #include "base/check.h"
 
+const bool http_line_chars[256] = {
+	['\t'] = true,
+	[' ' ... '~'] = true,
+	[0x80 ... 0xff] = true,
+};
+
 static const bool is_token_char[256] = {
 	['a' ... 'z'] = true, ['A' ... 'Z'] = true, ['0' ... '9'] = true, ['!'] = true,
 	['#'] = true,         ['$'] = true,         ['%'] = true,         ['&'] = true,

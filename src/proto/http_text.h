@@ -8,6 +8,13 @@
 
 #include "base/slice.h"
 
+/* May it stand in a line? No controls but the tab (RFC 9110, 5.5). */
+extern const bool http_line_chars[256];
+static inline bool http_is_line_char(uint8_t byte)
+{
+	return http_line_chars[byte];
+}
+
 /* At least one character, and only such as a method or a field's name may have. */
 bool http_is_token(struct slice text);
 
