@@ -81,6 +81,12 @@ enum http_result http_head_parse(struct http_head *head, const struct http_limit
 				 const uint8_t *data, size_t len, size_t *out_used,
 				 struct http_error *out_error);
 
+/* Is this an answer that only announces another one, which follows (RFC 9110, 15.2)? */
+static inline bool http_is_interim(const struct http_head *head)
+{
+	return head->status < 200 && head->status != 101;
+}
+
 /* Views into the same bytes. */
 struct slice http_method(const struct http_head *head, const uint8_t *data);
 struct slice http_target(const struct http_head *head, const uint8_t *data);

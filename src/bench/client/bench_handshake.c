@@ -107,6 +107,17 @@ static enum bench_answer answer_judge(struct bench_handshake *handshake,
 	return BENCH_ANSWER_OPEN;
 }
 
+/* Makes way for the next head, if this one is of an answer that only announces it. A server
+ * may send any number of them, within the time for the handshake. */
+static void interim_skip(struct bench_handshake *handshake)
+{
+	if (!http_is_interim(&handshake->head))
+		return;
+	buf_consume(&handshake->bytes, handshake->head_len);
+	handshake->head_len = 0;
+	http_head_init(&handshake->head, HTTP_RESPONSE);
+}
+
 enum bench_answer bench_handshake_take(struct bench_handshake *handshake,
 				       const struct bench_options *options, const uint8_t *data,
 				       size_t len, struct bench_answer_data *out)
@@ -119,18 +130,19 @@ enum bench_answer bench_handshake_take(struct bench_handshake *handshake,
 		len = MIN(len, BODY_MAX);
 	if (buf_append(bytes, data, len, SIZE_MAX) < 0)
 		return BENCH_ANSWER_NO_MEMORY;
-	if (handshake->head_len > 0)
-		return answer_judge(handshake, options, out);
-	switch (http_head_parse(&handshake->head, &http_limits_default, bytes->data, bytes->len,
-				&handshake->head_len, &error)) {
-	case HTTP_OK:
-		return answer_judge(handshake, options, out);
-	case HTTP_BAD:
-		return bad(handshake, error.detail, out);
-	case HTTP_MORE:
-		break;
+	while (handshake->head_len == 0) {
+		switch (http_head_parse(&handshake->head, &http_limits_default, bytes->data,
+					bytes->len, &handshake->head_len, &error)) {
+		case HTTP_OK:
+			interim_skip(handshake);
+			break;
+		case HTTP_BAD:
+			return bad(handshake, error.detail, out);
+		case HTTP_MORE:
+			return BENCH_ANSWER_MORE;
+		}
 	}
-	return BENCH_ANSWER_MORE;
+	return answer_judge(handshake, options, out);
 }
 
 enum bench_answer bench_handshake_end(struct bench_handshake *handshake,

@@ -43,19 +43,31 @@ static int connect_by(int fd, const struct net_addr *addr, uint64_t deadline_ns)
 	return -error;
 }
 
+/* The first head that is no announcement of another one. */
+static enum http_result head_read(struct buf *bytes, struct http_head *head, size_t *out_len)
+{
+	struct http_error ignored;
+
+	for (;;) {
+		http_head_init(head, HTTP_RESPONSE);
+		enum http_result r = http_head_parse(head, &http_limits_default, bytes->data,
+						     bytes->len, out_len, &ignored);
+
+		if (r != HTTP_OK || !http_is_interim(head))
+			return r;
+		buf_consume(bytes, *out_len);
+	}
+}
+
 /* Reads the head in what has come so far. True if no more is needed: the answer is
  * whole, or no HTTP. */
 static bool is_complete(struct bench_http *answer)
 {
 	struct http_head head;
-	struct http_error ignored;
 	struct slice text;
 	size_t head_len;
 	uint64_t len = UINT64_MAX; /* until the end of the stream */
-
-	http_head_init(&head, HTTP_RESPONSE);
-	enum http_result r = http_head_parse(&head, &http_limits_default, answer->bytes.data,
-					     answer->bytes.len, &head_len, &ignored);
+	enum http_result r = head_read(&answer->bytes, &head, &head_len);
 
 	if (r != HTTP_OK)
 		return r == HTTP_BAD;

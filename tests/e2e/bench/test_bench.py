@@ -114,6 +114,35 @@ def test_headers_and_subprotocols_are_sent(bench, server):
     assert "Sec-WebSocket-Protocol: ocpp2.0.1, ocpp1.6" in head
 
 
+INTERIM = {
+    "100": b"HTTP/1.1 100 Continue\r\n\r\n",
+    "103 with fields": b"HTTP/1.1 103 Early Hints\r\nLink: </x>; rel=preload\r\n\r\n",
+    "three": b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 199 \r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("name", INTERIM)
+def test_answers_before_the_answer_are_passed_over(bench, server, name):
+    """RFC 9110, 15.2: any number of 1xx may come before the final answer."""
+    def upgraded(peer, _number):
+        peer.upgrade(before=INTERIM[name])
+        peer.echo()
+
+    def refused(peer, _number):
+        peer.read_head()
+        for byte in INTERIM[name]:
+            peer.sock.sendall(bytes([byte]))
+        peer.answer("503 Service Unavailable", [], b"full")
+
+    got = bench(server(upgraded).url, "-c", 3, "--message-rate", 10, "--hold", "300ms")
+    assert got.code == 0, got.out + got.err
+    assert got.json["totals"]["connected"] == 3
+    got = bench(server(refused).url, "-c", 1)
+    assert got.code == 1
+    failure = got.only_failure()
+    assert (failure["kind"], failure["code"]) == ("http", 503)
+
+
 def test_ipv6_target(bench, server):
     srv = server(good, host="::1")
     got = bench(srv.url + "/x", "-c", 3, "--message-rate", 10, "--duration", "300ms")
@@ -453,6 +482,7 @@ def test_waits_until_ready(bench, server):
         if b"/health" not in peer.read_head().encode():
             return
         answers.append(1)
+        peer.sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         peer.answer("503 Service Unavailable" if len(answers) < 3 else "200 OK", [],
                     b'{"status":"starting"}')
 

@@ -58,8 +58,10 @@ class Peer:
         lines = [f"HTTP/1.1 {status}", *headers, f"Content-Length: {len(body)}"]
         self.sock.sendall("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
 
-    def upgrade(self, accept=None, extra=(), then=b""):
+    def upgrade(self, accept=None, extra=(), then=b"", before=b""):
+        """`before`: what comes ahead of the answer, as 100 does."""
         self.read_head()
+        self.sock.sendall(before)
         key = self.header("Sec-WebSocket-Key")
         digest = hashlib.sha1((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest()
         lines = ["HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade",
