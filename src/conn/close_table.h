@@ -15,7 +15,8 @@
 	X(EOF, "client_gone", 0, "", "The client ended its stream without a close frame.")      \
 	X(RESET, "connection_lost", 0, "",                                                      \
 	  "Receiving or sending failed: reset, timed out, unreachable.")                        \
-	X(PROTOCOL, "protocol_error", 1002, "protocol error", "The client broke RFC 6455.")     \
+	X(PROTOCOL, "protocol_error", 1002, "protocol error",                                   \
+	  "The client broke RFC 6455. The close frame's reason says how.")                      \
 	X(BAD_DATA, "invalid_utf8", 1007, "text is not UTF-8", "A text message was not UTF-8.") \
 	X(TOO_BIG, "message_too_big", 1009, "message is larger than max_message_size",          \
 	  "A message was larger than server.max_message_size.")                                 \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * conn_ws.c - the WebSocket: messages, back pressure, the closing handshake. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -166,16 +167,20 @@ static const char *close_text(const struct conn *conn, enum close_reason reason,
 	return out;
 }
 
+static void fail(struct conn *conn, enum close_reason reason, const char *text)
+{
+	conn_set_reason(conn, reason);
+	conn_ws_release(conn);
+	if (conn->state == CONN_OPEN)
+		send_close(conn, (uint16_t)close_table[reason].code, text);
+	conn_linger(conn);
+}
+
 void conn_ws_fail(struct conn *conn, enum close_reason reason)
 {
 	char text[WS_CONTROL_MAX];
 
-	conn_set_reason(conn, reason);
-	conn_ws_release(conn);
-	if (conn->state == CONN_OPEN)
-		send_close(conn, (uint16_t)close_table[reason].code,
-			   close_text(conn, reason, text));
-	conn_linger(conn);
+	fail(conn, reason, close_text(conn, reason, text));
 }
 
 static void start_closing(struct conn *conn, enum close_reason reason, uint16_t code,
@@ -277,6 +282,20 @@ static enum close_reason reason_of_error(uint16_t code)
 	}
 }
 
+/* Whoever can mend the client sees nothing but the close frame: it says what was wrong. */
+static void on_bad_frame(struct conn *conn, const struct ws_event_data *data)
+{
+	char text[WS_CONTROL_MAX];
+
+	log_debug("bad frame", F_TEXT("error", data->error), F_UINT("code", data->close_code),
+		  F_TEXT("client_id", conn->session.presence->client_id));
+	snprintf(text, sizeof(text), "%s", data->error);
+	if (data->close_code == WS_CLOSE_TOO_BIG)
+		snprintf(text, sizeof(text), "%s (%" PRIu64 " bytes)", data->error,
+			 limits_of(conn)->max_message_size);
+	fail(conn, reason_of_error(data->close_code), text);
+}
+
 /* False: the connection takes no further input, and what it had borrowed is gone or
  * goes with it. After our close frame only the client's counts (RFC 6455, 5.5.1). */
 static bool on_event(struct conn *conn, enum ws_event event, const struct ws_event_data *data)
@@ -296,10 +315,7 @@ static bool on_event(struct conn *conn, enum ws_event event, const struct ws_eve
 		on_close_frame(conn, data);
 		break;
 	case WS_EVENT_ERROR:
-		log_debug("bad frame", F_TEXT("error", data->error),
-			  F_UINT("code", data->close_code),
-			  F_TEXT("client_id", conn->session.presence->client_id));
-		conn_ws_fail(conn, reason_of_error(data->close_code));
+		on_bad_frame(conn, data);
 		break;
 	case WS_EVENT_PONG:
 	case WS_EVENT_MORE:

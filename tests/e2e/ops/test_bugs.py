@@ -113,7 +113,8 @@ def test_half_closed_client_still_gets_the_last_words(gateway):
     with running.open("/ws/half") as client:
         client.sock.sendall(b"\x83\x80aaaa")  # a reserved opcode
         client.sock.shutdown(socket.SHUT_WR)
-        assert read_all(client.sock)[:4] == b"\x88" + bytes([16]) + (1002).to_bytes(2, "big")
+        reason = b"the opcode is unknown"
+        assert read_all(client.sock) == b"\x88" + bytes([2 + len(reason)]) + b"\x03\xea" + reason
 
 
 def read_all(sock) -> bytes:

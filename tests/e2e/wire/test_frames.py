@@ -137,6 +137,38 @@ def test_violation_is_closed_with_its_code(gateway, name):
     running.wait_metric("connections", 0)
 
 
+REASONS = {
+    # name: (bytes, the reason of the close frame)
+    "reserved bit": (frame(TEXT, b"hi", reserved=4),
+                     "a reserved bit is set but no extension was agreed"),
+    "opcode": (frame(3), "the opcode is unknown"),
+    "fragmented ping": (frame(PING, final=False), "a control frame is fragmented"),
+    "no mask": (frame(TEXT, b"hi", key=None), "a frame from a client is not masked"),
+    "ping of 126 bytes": (frame(PING, b"p" * 126), "a control frame has more than 125 bytes"),
+    "long form": (raw(0x82, 0xfe, b"\0\5" + KEY),
+                  "the payload's length is not in its shortest form"),
+    "top bit": (raw(0x82, 0xff, b"\xff" * 8 + KEY), "the payload's length has its highest bit set"),
+    "continuation": (frame(CONTINUATION),
+                     "a continuation frame without a message to continue"),
+    "text inside a message": (frame(TEXT, b"a", final=False) + frame(TEXT, b"b"),
+                              "a new message before the last fragment of the one under way"),
+    "close code 1005": (close_frame(1005), "a close frame has no valid code"),
+    "close reason": (close_frame(1000, b"\xff"), "the reason of a close is not UTF-8"),
+    "not UTF-8": (frame(TEXT, b"\xff"), "a text is not UTF-8"),
+    "half a character": (frame(TEXT, HALF_EURO), "a text ends inside a UTF-8 character"),
+    "too big": (frame(BINARY, b"x" * 65537), "the message is over max_message_size (65536 bytes)"),
+}
+
+
+@pytest.mark.parametrize("name", REASONS)
+def test_close_says_what_was_wrong(gateway, name):
+    """Whoever can mend the client sees nothing but the close frame."""
+    data, reason = REASONS[name]
+    with gateway(server={"max_message_size": "64KiB"}).open() as client:
+        client.send(data)
+        assert client.read_close()[1] == reason.encode()
+
+
 def test_continuation_after_the_end(gateway):
     with gateway().open() as client:
         client.send(frame(TEXT, b"a", final=False) + frame(CONTINUATION, b"b") +
