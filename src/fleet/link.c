@@ -59,7 +59,7 @@ static void run(struct client *client, struct command *command, const struct bus
 
 /* --- messages --- */
 
-static unsigned push(struct client *client, const struct message *message)
+static unsigned push(struct client *client, struct message *message)
 {
 	struct message_fault fault;
 

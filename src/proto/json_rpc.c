@@ -79,12 +79,24 @@ static bool is_id(const struct json_part *part)
 	       part->kind == JSON_KIND_NULL;
 }
 
+static bool is_given(const struct json_part *part)
+{
+	return part->kind != JSON_KIND_NONE && part->kind != JSON_KIND_NULL;
+}
+
+/* JSON-RPC 1.0 has no version; so devices leave it out, and the id of an answer tells enough. */
 static struct mistake head_check(const struct json_part *parts)
 {
 	const struct json_part *version = &parts[VERSION], *id = &parts[ID];
 
-	if (version->kind != JSON_KIND_STRING ||
-	    !json_text_equals(json_part_inside(version), SLICE_LITERAL("2.0")))
+	bool is_answer = parts[METHOD].kind == JSON_KIND_NONE &&
+			 (parts[RESULT].kind != JSON_KIND_NONE || is_given(&parts[ERROR]));
+	bool needs_no_version = is_answer && !is_given(version);
+
+	bool is_2_0 = version->kind == JSON_KIND_STRING &&
+		      json_text_equals(json_part_inside(version), SLICE_LITERAL("2.0"));
+
+	if (!is_2_0 && !needs_no_version)
 		return mistake("the member jsonrpc must be \"2.0\"", version->text);
 	if (id->kind != JSON_KIND_NONE && !is_id(id))
 		return mistake("the id must be a string, a number or null", id->text);
@@ -95,17 +107,16 @@ static struct mistake request_fill(const struct json_part *parts, struct json_rp
 {
 	const struct json_part *method = &parts[METHOD], *params = &parts[PARAMS];
 
-	if (parts[RESULT].kind != JSON_KIND_NONE || parts[ERROR].kind != JSON_KIND_NONE)
+	if (is_given(&parts[RESULT]) || is_given(&parts[ERROR]))
 		return mistake("a message with a method has neither result nor error",
 			       method->text);
 	if (method->kind != JSON_KIND_STRING || method->text.len == 2)
 		return mistake("the method must be a string that is not empty", method->text);
-	if (params->kind != JSON_KIND_NONE && params->kind != JSON_KIND_ARRAY &&
-	    params->kind != JSON_KIND_OBJECT)
+	if (is_given(params) && params->kind != JSON_KIND_ARRAY && params->kind != JSON_KIND_OBJECT)
 		return mistake("params must be an object or an array", params->text);
 	message->kind = parts[ID].kind == JSON_KIND_NONE ? JSON_RPC_NOTIFICATION : JSON_RPC_REQUEST;
 	message->method = json_part_inside(method);
-	message->params = params->text;
+	message->params = is_given(params) ? params->text : (struct slice){0};
 	return no_mistake;
 }
 
@@ -145,11 +156,9 @@ static struct mistake error_fill(const struct json_part *error, struct json_rpc_
 	if (code->kind != JSON_KIND_NUMBER || !integer_read(code->text, &message->code))
 		return mistake("the error's code must be an integer of 64 bits",
 			       code->text.len > 0 ? code->text : error->text);
-	if (words->kind != JSON_KIND_STRING)
-		return mistake("the error's message must be a string",
-			       words->text.len > 0 ? words->text : error->text);
 	message->kind = JSON_RPC_ERROR;
-	message->error_message = json_part_inside(words);
+	if (words->kind == JSON_KIND_STRING)
+		message->error_message = json_part_inside(words);
 	message->data = members.parts[DATA].text;
 	return no_mistake;
 }
@@ -160,10 +169,12 @@ static struct mistake answer_fill(const struct json_part *parts, struct json_rpc
 
 	if (parts[ID].kind == JSON_KIND_NONE)
 		return mistake("an answer needs an id", (struct slice){0});
-	if (error->kind != JSON_KIND_NONE && result->kind != JSON_KIND_NONE)
+	if (is_given(error) && is_given(result))
 		return mistake("an answer has a result or an error, not both", error->text);
-	if (error->kind != JSON_KIND_NONE)
+	if (is_given(error))
 		return error_fill(error, message);
+	if (result->kind == JSON_KIND_NONE)
+		return mistake("the error must be an object", error->text);
 	message->kind = JSON_RPC_RESULT;
 	message->result = result->text;
 	return no_mistake;

@@ -6,7 +6,9 @@
  * Batches (arrays of messages) are recognised and refused: the order of a connection's
  * messages is kept by sending them one by one. Members that the specification does not
  * know are let through; one that it knows must not come twice, since readers would
- * differ in which one counts. */
+ * differ in which one counts. One that is null counts as left out, but for an id and a result:
+ * many serializers write so, and JSON-RPC 1.0 has it so. An answer needs no version, and of an
+ * error only the code. */
 #pragma once
 
 #include <stddef.h>
@@ -34,7 +36,7 @@ struct json_rpc_message {
 	struct slice params;        /* likewise: an object or array, or empty: none */
 	struct slice result;        /* RESULT: any value */
 	int64_t code;               /* ERROR */
-	struct slice error_message; /* ERROR */
+	struct slice error_message; /* ERROR; empty also if it is none, or no string */
 	struct slice data;          /* ERROR: any value, or empty: none */
 };
 

@@ -253,7 +253,11 @@ static bool text_end(struct json_scan *scan)
 
 static void scan_begin(struct json_scan *scan, struct slice text)
 {
+	static const uint8_t mark[] = {0xef, 0xbb, 0xbf};
+
 	*scan = (struct json_scan){.data = text.data, .len = text.len, .is_first = true};
+	if (text.len >= sizeof(mark) && memcmp(text.data, mark, sizeof(mark)) == 0)
+		scan->at = sizeof(mark);
 	space_skip(scan);
 }
 

@@ -4,11 +4,11 @@
  * Layer: proto. Pure functions: no I/O, no allocation, no recursion. One pass checks
  * the text and yields slices into it, so what was read before a mistake is known.
  *
- * Refused beyond the grammar: a byte order mark, more than JSON_DEPTH_MAX containers
- * inside each other, and half a surrogate pair (\ud800 alone), which stands for no
- * character. Left to others: that the text is UTF-8 (the WebSocket layer has checked
- * it), the range of numbers, and whether the names in an object are unique; that
- * needs memory, and RFC 8259, 4 only recommends it. */
+ * Let through beyond the grammar: one byte order mark at the begin (RFC 8259, 8.1 allows to
+ * ignore it). Refused: more than JSON_DEPTH_MAX containers inside each other, and half a
+ * surrogate pair (\ud800 alone), which stands for no character. Left to others: that the text is
+ * UTF-8 (the WebSocket layer has checked it), the range of numbers, and whether the names in an
+ * object are unique; that needs memory, and RFC 8259, 4 only recommends it. */
 #pragma once
 
 #include <stdbool.h>

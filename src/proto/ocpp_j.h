@@ -5,8 +5,9 @@
  * Layer: proto. Pure functions: no I/O, no clock. Reading allocates nothing. What the
  * payload means is not looked at, only that it is JSON.
  *
- * Where the texts are stricter than devices in the field, the devices are let through: a
- * payload, and the details of an error, may be null, as OCPP-J 1.6 allows. */
+ * Where the texts are stricter than devices in the field, the devices are let through, as long
+ * as there is no doubt what they mean: a payload may be null, as OCPP-J 1.6 allows; and of an error
+ * only the code counts: description and details may be left out or of any type. */
 #pragma once
 
 #include <stdbool.h>
@@ -45,8 +46,8 @@ struct ocpp_j_message {
 	struct slice action;      /* CALL, SEND; never empty */
 	struct slice payload;     /* CALL, RESULT, SEND: an object or null, as written */
 	struct slice code;        /* ERROR, RESULT_ERROR */
-	struct slice description; /* likewise; perhaps empty */
-	struct slice details;     /* likewise: an object or null, as written */
+	struct slice description; /* likewise; empty also if it is none, or no string */
+	struct slice details;     /* likewise: any value, as written; empty: none */
 };
 
 enum ocpp_j_result {

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "base/check.h"
+#include "base/media_type.h"
 #include "route/backend_webhook.h"
 
 enum { WANTED_SUBPROTOCOL, WANTED_GROUPS, WANTED_CONTENT_TYPE, WANTED_COUNT };
@@ -26,17 +27,6 @@ static struct webhook *webhook_of(const struct webhook_flight *flight)
 }
 
 /* --- how it ends --- */
-
-static bool is_text_type(struct slice content_type)
-{
-	static const char json[] = "application/json";
-	size_t len = strlen(json);
-
-	if (slice_starts_nocase(content_type, "text/"))
-		return true;
-	return slice_starts_nocase(content_type, json) &&
-	       (content_type.len == len || strchr("; \t", content_type.data[len]) != NULL);
-}
 
 static enum carry_result result_of(const struct webhook_call *call)
 {
@@ -108,7 +98,7 @@ static void on_done(struct webhook_call *call)
 		};
 	if (type == EVENT_MESSAGE)
 		verdict.answer = (struct message){
-			.is_text = is_text_type(content_type),
+			.is_text = media_type_is_text(content_type),
 			.bytes = buf_slice(&call->response),
 		};
 	event_flight_done(&flight->base, &verdict);

@@ -12,6 +12,7 @@
 #include "base/hist.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "base/media_type.h"
 #include "base/net_addr.h"
 #include "base/pool.h"
 #include "base/slab.h"
@@ -104,6 +105,41 @@ static void test_units_format_exact(void **state)
 	assert_string_equal(units_format_size(1048576, text, sizeof(text)), "1MiB");
 	assert_string_equal(units_format_size(1000, text, sizeof(text)), "1kB");
 	assert_string_equal(units_format_size(1001, text, sizeof(text)), "1001B");
+}
+
+static void test_media_types(void **state)
+{
+	static const struct {
+		const char *field;
+		bool is_text, is_json;
+	} rows[] = {
+		{"text/plain", true, false},
+		{"TEXT/html; charset=utf-8", true, false},
+		{"application/json", true, true},
+		{" Application/JSON ;x=y", true, true},
+		{"application/problem+json", true, true},
+		{"application/vnd.api+JSON; charset=utf-8", true, true},
+		{"application/+json", false, false},
+		{"+json", false, false},
+		{"application/jsonx", false, false},
+		{"application/x+jsonx", false, false},
+		{"application/json+xml", false, false},
+		{"application/xml; x=+json", false, false},
+		{"application/octet-stream", false, false},
+		{"text", false, false},
+		{"", false, false},
+		{";", false, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct slice field = slice_from_text(rows[i].field);
+
+		ASSERT_ROW(media_type_is_text(field) == rows[i].is_text, rows[i].field);
+		ASSERT_ROW(media_type_is_json(field) == rows[i].is_json, rows[i].field);
+	}
+	assert_false(media_type_is_text((struct slice){0}));
+	assert_false(media_type_is_json((struct slice){0}));
 }
 
 static void test_backoff_doubles_up_to_its_maximum(void **state)
@@ -582,6 +618,7 @@ int main(void)
 		cmocka_unit_test(test_list_order_and_double_remove),
 		cmocka_unit_test(test_bytes_round_trip),
 		cmocka_unit_test(test_random_is_not_constant),
+		cmocka_unit_test(test_media_types),
 		cmocka_unit_test(test_net_addr_table),
 		cmocka_unit_test(test_log_gate_counts_what_it_holds_back),
 	};

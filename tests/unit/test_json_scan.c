@@ -109,7 +109,10 @@ static void test_mistakes_have_a_reason_and_a_place(void **state)
 	} rows[] = {
 		{BAD(""), 0, "ends where a value should be"},
 		{BAD("  "), 2, "ends where a value should be"},
-		{BAD("\xef\xbb\xbf[]"), 0, "value should be here"},
+		{BAD("\xef\xbb[]"), 0, "value should be here"},
+		{BAD("\xef\xbb\xbf\xef\xbb\xbf[]"), 3, "value should be here"},
+		{BAD("\xef\xbb\xbf"), 3, "ends where a value should be"},
+		{BAD("[]\xef\xbb\xbf"), 2, "nothing may follow"},
 		{BAD("[] x"), 3, "nothing may follow"},
 		{BAD("[]]"), 2, "nothing may follow"},
 		{BAD("[1]\0"), 3, "nothing may follow"},

@@ -28,6 +28,15 @@ static const struct frame_case {
 	 CALL_CLIENT_ERROR, "{\"x\":[]}", "\"NotSupported\"", "\"no \\u00e4\""},
 	{"[4,\"7\",\"\",\"\",null]", &ocpp, RPC_ANSWER, "7", CALL_CLIENT_ERROR, "null", "\"\"",
 	 "\"\""},
+	{"[4,\"7\",\"NotSupported\"]", &ocpp, RPC_ANSWER, "7", CALL_CLIENT_ERROR, "",
+	 "\"NotSupported\"", "\"\""},
+	{"[4,\"7\",\"NotSupported\",null,\"x\"]", &ocpp, RPC_ANSWER, "7", CALL_CLIENT_ERROR,
+	 "\"x\"", "\"NotSupported\"", "\"\""},
+	{"\xef\xbb\xbf[3,\"7\",{}]\r\n", &ocpp, RPC_ANSWER, "7", CALL_ANSWERED, "{}", "", ""},
+	{"{\"id\":\"7\",\"result\":1,\"error\":null}", &json_rpc, RPC_ANSWER, "7", CALL_ANSWERED,
+	 "1", "", ""},
+	{"{\"id\":\"7\",\"error\":{\"code\":3}}", &json_rpc, RPC_ANSWER, "7", CALL_CLIENT_ERROR, "",
+	 "3", "\"\""},
 	{"[6,\"7\",\"NotifyPeriodicEventStream\",{}]", &ocpp_2_1, RPC_NOTICE, "", CALL_WAITS, "",
 	 "", ""},
 	{"[5,\"7\",\"FormatViolation\",\"\",{}]", &ocpp_2_1, RPC_NOTICE, "", CALL_WAITS, "", "",
@@ -80,6 +89,22 @@ static void test_frames(void **state)
 		ASSERT_ROW(is_text(frame.result.code, row->code), row->text);
 		ASSERT_ROW(is_text(frame.result.description, row->description), row->text);
 	}
+}
+
+static void test_zeros_behind_a_frame_are_no_part_of_it(void **state)
+{
+	static const char text[] = "[3,\"7\",{}]\0\0";
+	struct rpc_frame frame;
+
+	(void)state;
+	for (size_t len = sizeof(text) - 3; len <= sizeof(text); len++) {
+		rpc_frame_read(&ocpp, slice_of(text, len), &frame);
+		assert_int_equal(frame.kind, RPC_ANSWER);
+	}
+	rpc_frame_read(&ocpp, SLICE_LITERAL("[3,\"7\",\0{}]"), &frame);
+	assert_int_equal(frame.kind, RPC_MALFORMED);
+	rpc_frame_read(&ocpp, SLICE_LITERAL("\0"), &frame);
+	assert_int_equal(frame.kind, RPC_MALFORMED);
 }
 
 static uint64_t number_of(const struct rpc_framing *framing, const char *text)
@@ -569,6 +594,7 @@ int main(void)
 {
 	struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_frames),
+		cmocka_unit_test(test_zeros_behind_a_frame_are_no_part_of_it),
 		cmocka_unit_test(test_a_call_and_its_answer_have_the_same_number),
 		cmocka_unit_test(test_framing_follows_the_subprotocol),
 		ON_EPOLL(test_a_call_is_sent_and_answered),

@@ -2,6 +2,7 @@
  * api_client.c - what is asked of one client, wherever it is connected. */
 #include "admin/api/api_call.h"
 #include "base/clock.h"
+#include "base/media_type.h"
 #include "fleet/command/ask.h"
 #include "proto/http_head.h"
 
@@ -54,12 +55,10 @@ void api_ask(struct api_call *call, struct command *command)
 
 static bool is_json(const struct http_request *request)
 {
-	static const char json[] = "application/json";
-	size_t len = strlen(json);
 	struct slice type = {0};
 
 	http_field_find(request->head, request->data, "Content-Type", &type);
-	return slice_starts_nocase(type, json) && (type.len == len || type.data[len] == ';');
+	return media_type_is_json(type);
 }
 
 void api_ask_kind(struct api_call *call, const struct command_kind *kind)

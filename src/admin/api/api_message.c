@@ -1,17 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * api_message.c - what a request's body is, as a message to clients. */
 #include "admin/api/api_call.h"
+#include "base/media_type.h"
 #include "fleet/message.h"
 #include "proto/http_head.h"
-
-/* "text/plain; charset=utf-8": what stands before the ';', trimmed. */
-static struct slice media_type(struct slice field)
-{
-	struct slice type = {0};
-
-	slice_next(&field, ';', &type);
-	return slice_trim(type);
-}
 
 /* What is sent on as text without being read must be UTF-8 by its own word too. */
 static bool has_other_charset(struct slice field)
@@ -30,14 +22,6 @@ static bool has_other_charset(struct slice field)
 		       !slice_starts_nocase(rest, "us-ascii");
 	}
 	return false;
-}
-
-static bool is_text_type(struct slice field)
-{
-	struct slice type = media_type(field);
-
-	return slice_starts_nocase(type, "text/") ||
-	       slice_equals_nocase(type, SLICE_LITERAL("application/json"));
 }
 
 static bool check_encoding(struct api_call *call, struct slice type_field)
@@ -71,7 +55,7 @@ static bool choose_type(struct api_call *call, const struct api_param *type, str
 			    slice_from_text(type->value.text), "text, binary");
 		return false;
 	}
-	*out_is_text = type->is_given ? wants_text : is_text_type(field);
+	*out_is_text = type->is_given ? wants_text : media_type_is_text(field);
 	return true;
 }
 

@@ -118,7 +118,7 @@ static void send_refuse(struct command *command)
 
 static void send_run(struct command *command, struct session *session)
 {
-	const struct message *message = command_args(command);
+	struct message *message = command_args(command);
 	const struct presence *presence = session->presence;
 	size_t queued = session_queued(session);
 

@@ -29,9 +29,12 @@ static struct ocpp_j_options options_of(const struct rpc_framing *framing)
 	};
 }
 
-/* The string with its quotes, which stand around it in the message. */
+/* The string with its quotes, which stand around it in the message; the empty one if there is
+ * none. */
 static struct slice with_quotes(struct slice inside)
 {
+	if (inside.data == NULL)
+		return SLICE_LITERAL("\"\"");
 	return slice_of(inside.data - 1, inside.len + 2);
 }
 
@@ -132,6 +135,9 @@ void rpc_frame_read(const struct rpc_framing *framing, struct slice text,
 		    struct rpc_frame *out_frame)
 {
 	*out_frame = (struct rpc_frame){0};
+	/* A device may send the end of its C string along. */
+	while (text.len > 0 && text.data[text.len - 1] == 0)
+		text.len--;
 	if (framing->kind == CONFIG_RPC_OCPP_J)
 		read_ocpp_j(framing, text, out_frame);
 	else
@@ -155,7 +161,7 @@ bool rpc_frame_is_call(enum config_rpc framing, const struct message *message)
 {
 	struct rpc_frame frame;
 
-	if (framing == CONFIG_RPC_NONE || !message->is_text)
+	if (framing == CONFIG_RPC_NONE)
 		return false;
 	rpc_frame_read(&(struct rpc_framing){.kind = framing}, message->bytes, &frame);
 	return frame.kind == RPC_CALL;

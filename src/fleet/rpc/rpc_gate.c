@@ -5,11 +5,23 @@
 
 #include "fleet/client.h"
 #include "fleet/rpc/rpc_frame.h"
+#include "proto/utf8.h"
+
+/* Both framings are of text, and devices that write it into binary frames, or services that call
+ * it application/octet-stream, mean no other. */
+static void take_for_text(struct message *message)
+{
+	if (!message->is_text)
+		message->is_text = utf8_is_valid(message->bytes.data, message->bytes.len);
+}
 
 bool rpc_gate_up(struct fleet *fleet, const struct config_route *route, struct session *session,
 		 struct message *message)
 {
-	if (route->rpc == CONFIG_RPC_NONE || !message->is_text)
+	if (route->rpc == CONFIG_RPC_NONE)
+		return true;
+	take_for_text(message);
+	if (!message->is_text)
 		return true;
 	const struct rpc_framing framing = rpc_framing_of(route,
 							  presence_subprotocol(session->presence));
@@ -18,12 +30,14 @@ bool rpc_gate_up(struct fleet *fleet, const struct config_route *route, struct s
 	return !rpc_receive(rpc, &framing, fleet->rpc, message);
 }
 
-int rpc_gate_down(struct session *session, const struct message *message,
+int rpc_gate_down(struct session *session, struct message *message,
 		  int (*send)(struct session *session, const struct message *message))
 {
 	const struct config_route *route = session_route(session);
 	struct rpc_frame frame;
 
+	if (route->rpc != CONFIG_RPC_NONE)
+		take_for_text(message);
 	if (route->rpc == CONFIG_RPC_NONE || !message->is_text)
 		return send(session, message);
 	const struct rpc_framing framing = rpc_framing_of(route,

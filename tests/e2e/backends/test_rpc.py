@@ -149,6 +149,76 @@ def test_an_error_of_the_client_is_told(serve):
     assert gateway.metric("calls_total", outcome="client_error") == 1
 
 
+@pytest.mark.parametrize("rest,description,details", [
+    (',"no",{}', "no", {}), (',"no"', "no", None), ("", "", None), (',"no","text"', "no", "text"),
+    (',"no",null', "no", "null"), (",null,{}", "", {}), (',"",[]', "", []), (',{"a":1}', "", {"a": 1})])
+def test_an_error_counts_by_its_code_whatever_firmware_makes_of_the_rest(
+        serve, rest, description, details):
+    gateway, caller, events = serve()
+    client = gateway.open("/ocpp/CP1")
+    asked = caller.reset("CP1")
+    say(client, '[4,"%s","NotSupported"%s]' % (read_call(client)[1], rest))
+    status, body = asked.result(wsraw.SECONDS)
+    assert (status, body["code"], body["description"]) == (422, "NotSupported", description)
+    assert body.get("details", "null" if details == "null" else None) in (details, None)
+    assert events.messages == [] and gateway.metric("calls_total", outcome="malformed_answer") == 0
+
+
+FRAMED = {"binary": (wsraw.BINARY, b"%b"), "behind a mark": (wsraw.TEXT, b"\xef\xbb\xbf%b"),
+          "both": (wsraw.BINARY, b"\xef\xbb\xbf%b"), "line ends": (wsraw.TEXT, b"\r\n%b\r\n"),
+          "a C string": (wsraw.TEXT, b"%b\0")}
+
+
+@pytest.mark.parametrize("framed", FRAMED)
+def test_an_answer_counts_however_it_is_framed(serve, framed):
+    opcode, around = FRAMED[framed]
+    gateway, caller, events = serve()
+    client = gateway.open("/ocpp/CP1")
+    asked = caller.reset("CP1")
+    client.send_frame(opcode, around % (b'[3,"%b",{"status":"Accepted"}]'
+                                        % read_call(client)[1].encode()))
+    status, body = asked.result(wsraw.SECONDS)
+    assert (status, body["payload"]) == (200, {"status": "Accepted"})
+    assert events.messages == []
+
+
+def test_on_a_route_with_rpc_utf8_is_text_in_both_directions(serve):
+    """The back end says octet-stream, the client sends binary frames; neither means it."""
+    gateway, caller, events = serve(lambda event: backends.Answer(
+        200, b'[3,"%b",{}]' % json.loads(event.body)[1].encode(),
+        {"Content-Type": "application/octet-stream"})
+        if event.type == "message" and event.body[:1] == b"[" else None)
+    client = gateway.open("/ocpp/CP1")
+    client.send_frame(wsraw.BINARY, b'[2,"a","Heartbeat",{}]')
+    assert client.read_message() == (wsraw.TEXT, b'[3,"a",{}]')
+    client.send_frame(wsraw.BINARY, b"\xff\xfe")
+    plain = gateway.open("/ws/a")
+    plain.send_frame(wsraw.BINARY, b"text")
+    sent = events.hook.wait("message", 3)
+    assert [(event.headers["ce-messagetype"], event.headers.get("ce-rpc")) for event in sent] == \
+        [("text", None), ("binary", None), ("binary", None)]
+    told = caller.ask("POST", "/clients/ocpp/CP1/messages?type=binary", b'[3,"b",{}]')
+    assert told.status == 200 and json.loads(told.body)["type"] == "text"
+    assert client.read_message() == (wsraw.TEXT, b'[3,"b",{}]')
+    told = caller.ask("POST", "/clients/ocpp/CP1/messages?type=binary", b'[2,"b","Reset",{}]')
+    assert told.status == 409 and json.loads(told.body)["reason"] == "use_call"
+    told = caller.ask("POST", "/clients/ocpp/CP1/messages", b"\xff")
+    assert told.status == 200 and client.read_message() == (wsraw.BINARY, b"\xff")
+
+
+@pytest.mark.parametrize("reply,payload", [
+    ('"jsonrpc":"2.0","result":1,"error":null', 1), ('"jsonrpc":"2.0","error":null,"result":null', None),
+    ('"result":1,"error":null', 1), ('"jsonrpc":null,"result":[]', [])])
+def test_json_rpc_null_is_nothing_and_an_answer_needs_no_version(serve, reply, payload):
+    gateway, caller, events = serve()
+    client = gateway.open("/rpc/a")
+    asked = caller.call("a", {"method": "m"}, route="rpc")
+    say(client, '{"id":"%s",%s}' % (json.loads(client.read_message()[1])["id"], reply))
+    status, body = asked.result(wsraw.SECONDS)
+    assert (status, body["payload"]) == (200, payload)
+    assert events.messages == []
+
+
 def test_json_rpc(serve):
     gateway, caller, events = serve()
     client = gateway.open("/rpc/a")
@@ -262,7 +332,7 @@ def test_answers_that_cannot_be_read(serve):
     gateway, caller, events = serve()
     client = gateway.open("/ocpp/CP1")
     sent = []
-    for bad in ('[3,"%s"]', '[3,"%s",[]]', '[4,"%s","X"]', '[3,"%s",{"a":}]'):
+    for bad in ('[3,"%s"]', '[3,"%s",[]]', '[4,"%s",1]', '[3,"%s",{"a":}]'):
         asked = caller.reset("CP1")
         sent.append(say(client, bad % read_call(client)[1]))
         status, body = asked.result(wsraw.SECONDS)
@@ -501,8 +571,8 @@ def test_a_call_is_no_message(serve):
         for text in texts:
             caller.send("a", text, route=route)
             assert client.read_message() == (wsraw.TEXT, text.encode())
-    caller.send("a", call.encode(), route="ocpp")
-    assert ocpp.read_message() == (wsraw.BINARY, call.encode())
+    # Called binary it is one all the same.
+    assert caller.send("a", call.encode(), 409, route="ocpp")["reason"] == "use_call"
 
 
 def test_a_call_to_many_leaves_out_whom_it_would_call(serve):

@@ -211,6 +211,7 @@ def test_order_of_a_thousand_messages_of_ten_clients(serve, webhook):
 @pytest.mark.parametrize("content_type,body,opcode", [
     ("text/plain", b"hello", wsraw.TEXT), ("TEXT/html; charset=utf-8", b"<p>", wsraw.TEXT),
     ("application/json", b"{}", wsraw.TEXT), ("application/json; x=y", b"[]", wsraw.TEXT),
+    ("application/vnd.ocpp+json; v=1", b"{}", wsraw.TEXT),
     ("application/jsonx", b"{}", wsraw.BINARY), ("text/plain", b"\xff", wsraw.BINARY),
     ("application/octet-stream", b"text", wsraw.BINARY), (None, b"none", wsraw.BINARY)])
 def test_an_answer_is_text_if_it_says_so_and_is(serve, webhook, content_type, body, opcode):
