@@ -27,12 +27,15 @@
 /* Lies at the start of its memory; the objects follow. Those behind the first `fresh` ones have
  * never been handed out, and their pages not been touched. */
 struct pool_chunk {
-	struct list_node node; /* in pool->roomy, unless all of it is handed out */
-	void *free_list;       /* a free object begins with the pointer to the next one */
-	uint32_t live;         /* [objects] handed out now */
-	uint32_t fresh;        /* [objects] handed out at least once */
-	char objects[];
+	struct list_node node;  /* in pool->chunks */
+	struct list_node roomy; /* in pool->roomy, unless all of it is handed out */
+	void *free_list;        /* a free object begins with the pointer to the next one */
+	uint32_t live;          /* [objects] handed out now */
+	uint32_t fresh;         /* [objects] handed out at least once */
+	uint64_t is_live[];     /* a bit for each object: is it handed out now? */
 };
+
+#define BITS 64
 
 static void *link_read(void *at)
 {
@@ -47,16 +50,25 @@ static void link_write(void *at, void *next)
 	memcpy(at, &next, sizeof(next));
 }
 
+static uint32_t head_size_of(uint32_t per_chunk)
+{
+	return (uint32_t)(sizeof(struct pool_chunk) +
+			  (per_chunk + BITS - 1) / BITS * sizeof(uint64_t));
+}
+
 void pool_init(struct pool *pool, size_t object_size)
 {
 	CHECK(object_size > 0 && object_size <= POOL_CHUNK_SIZE / 4);
 	uint32_t rounded = ((uint32_t)object_size + 7) & ~7u;
+	uint32_t per_chunk = POOL_CHUNK_SIZE / rounded;
 
-	*pool = (struct pool){
-		.object_size = rounded,
-		.per_chunk = (uint32_t)(POOL_CHUNK_SIZE - offsetof(struct pool_chunk, objects)) /
-			     rounded,
-	};
+	while (head_size_of(per_chunk) + per_chunk * rounded > POOL_CHUNK_SIZE)
+		per_chunk--;
+	*pool = (struct pool){.object_size = rounded,
+			      .per_chunk = per_chunk,
+			      .head_size = head_size_of(per_chunk)};
+	list_init(&pool->chunks);
+	list_init(&pool->walks);
 	list_init(&pool->roomy);
 }
 
@@ -105,47 +117,74 @@ static struct pool_chunk *chunk_of(void *object)
 	return (struct pool_chunk *)(void *)(at - (uintptr_t)at % POOL_CHUNK_SIZE);
 }
 
-static struct pool_chunk *first_roomy(struct pool *pool)
+static char *object_at(const struct pool *pool, struct pool_chunk *chunk, uint32_t index)
 {
-	if (list_is_empty(&pool->roomy)) {
-		struct pool_chunk *chunk = chunk_map();
-
-		if (chunk == NULL)
-			return NULL;
-		chunk->free_list = NULL;
-		chunk->live = 0;
-		chunk->fresh = 0;
-		list_append(&pool->roomy, &chunk->node);
-		POISON(chunk->objects, pool->object_size * (size_t)pool->per_chunk);
-		pool->chunk_count++;
-	}
-	return CONTAINER_OF(pool->roomy.next, struct pool_chunk, node);
+	return (char *)chunk + pool->head_size + (size_t)pool->object_size * index;
 }
 
-static void chunk_free(struct pool *pool, struct pool_chunk *chunk)
+static struct pool_chunk *chunk_create(struct pool *pool)
 {
+	struct pool_chunk *chunk = chunk_map();
+
+	if (chunk == NULL)
+		return NULL;
+	memset(chunk, 0, pool->head_size);
+	list_append(&pool->chunks, &chunk->node);
+	list_append(&pool->roomy, &chunk->roomy);
+	POISON(object_at(pool, chunk, 0), pool->object_size * (size_t)pool->per_chunk);
+	pool->chunk_count++;
+	return chunk;
+}
+
+/* Walks that stand in it go on behind it. */
+static void walks_pass(struct pool *pool, const struct pool_chunk *chunk);
+
+static void chunk_destroy(struct pool *pool, struct pool_chunk *chunk)
+{
+	walks_pass(pool, chunk);
 	list_remove(&chunk->node);
+	list_remove(&chunk->roomy);
 	pool->chunk_count--;
 	chunk_unmap(chunk);
 }
 
 /* --- objects --- */
 
+static uint32_t index_of(const struct pool *pool, struct pool_chunk *chunk, const void *object)
+{
+	return (uint32_t)((const char *)object - object_at(pool, chunk, 0)) / pool->object_size;
+}
+
+static bool is_live(const struct pool_chunk *chunk, uint32_t index)
+{
+	return (chunk->is_live[index / BITS] >> index % BITS & 1) != 0;
+}
+
+static void flip_live(struct pool_chunk *chunk, uint32_t index)
+{
+	chunk->is_live[index / BITS] ^= UINT64_C(1) << index % BITS;
+}
+
 static void *take(const struct pool *pool, struct pool_chunk *chunk)
 {
 	void *object = chunk->free_list;
+	bool is_fresh = object == NULL;
 
-	if (object == NULL)
-		object = chunk->objects + (size_t)pool->object_size * chunk->fresh++;
+	if (is_fresh)
+		object = object_at(pool, chunk, chunk->fresh++);
 	UNPOISON(object, pool->object_size);
-	if (chunk->free_list != NULL)
+	if (!is_fresh)
 		chunk->free_list = link_read(object);
+	flip_live(chunk, index_of(pool, chunk, object));
 	return object;
 }
 
 void *pool_get(struct pool *pool)
 {
-	struct pool_chunk *chunk = first_roomy(pool);
+	struct pool_chunk *chunk = list_is_empty(&pool->roomy)
+					   ? chunk_create(pool)
+					   : CONTAINER_OF(pool->roomy.next, struct pool_chunk,
+							  roomy);
 
 	if (chunk == NULL)
 		return NULL;
@@ -154,7 +193,7 @@ void *pool_get(struct pool *pool)
 	if (chunk == pool->spare)
 		pool->spare = NULL;
 	if (++chunk->live == pool->per_chunk)
-		list_remove(&chunk->node);
+		list_remove(&chunk->roomy);
 	pool->live_count++;
 	return object;
 }
@@ -166,30 +205,91 @@ void pool_put(struct pool *pool, void *object)
 	if (object == NULL)
 		return;
 	struct pool_chunk *chunk = chunk_of(object);
+	uint32_t index = index_of(pool, chunk, object);
 
-	CHECK(pool->live_count > 0 && chunk->live > 0);
-	pool->live_count--;
+	CHECK(index < chunk->fresh && is_live(chunk, index));
+	flip_live(chunk, index);
 	link_write(object, chunk->free_list);
 	chunk->free_list = object;
 	POISON(object, pool->object_size);
+	pool->live_count--;
 	if (chunk->live-- == pool->per_chunk)
-		list_append(pool->spare == NULL ? &pool->roomy : &pool->spare->node, &chunk->node);
+		list_append(pool->spare == NULL ? &pool->roomy : &pool->spare->roomy,
+			    &chunk->roomy);
 	if (chunk->live > 0)
 		return;
 	if (pool->spare != NULL) {
-		chunk_free(pool, chunk);
+		chunk_destroy(pool, chunk);
 		return;
 	}
 	pool->spare = chunk;
-	list_remove(&chunk->node);
-	list_append(&pool->roomy, &chunk->node);
+	list_remove(&chunk->roomy);
+	list_append(&pool->roomy, &chunk->roomy);
 }
 
 void pool_finish(struct pool *pool)
 {
-	CHECK(pool->live_count == 0);
+	CHECK(pool->live_count == 0 && list_is_empty(&pool->walks));
 	if (pool->spare != NULL)
-		chunk_free(pool, pool->spare);
+		chunk_destroy(pool, pool->spare);
 	pool->spare = NULL;
 	CHECK(pool->chunk_count == 0);
+}
+
+/* --- walks --- */
+
+static void walk_to_chunk(struct pool_walk *walk, struct list_node *node)
+{
+	walk->chunk = node == &walk->pool->chunks ? NULL
+						  : CONTAINER_OF(node, struct pool_chunk, node);
+	walk->next = 0;
+}
+
+static void walks_pass(struct pool *pool, const struct pool_chunk *chunk)
+{
+	for (struct list_node *node = pool->walks.next; node != &pool->walks; node = node->next) {
+		struct pool_walk *walk = CONTAINER_OF(node, struct pool_walk, node);
+
+		if (walk->chunk == chunk)
+			walk_to_chunk(walk, chunk->node.next);
+	}
+}
+
+void pool_walk_start(struct pool_walk *walk, struct pool *pool)
+{
+	walk->pool = pool;
+	walk_to_chunk(walk, pool->chunks.next);
+	list_append(&pool->walks, &walk->node);
+}
+
+/* The first object from `index` on that is handed out; chunk->fresh: there is none. */
+static uint32_t live_from(const struct pool_chunk *chunk, uint32_t index)
+{
+	while (index < chunk->fresh) {
+		uint64_t rest = chunk->is_live[index / BITS] >> index % BITS;
+
+		if (rest != 0)
+			return index + (uint32_t)__builtin_ctzll(rest);
+		index = (index / BITS + 1) * BITS;
+	}
+	return chunk->fresh;
+}
+
+void *pool_walk_next(struct pool_walk *walk)
+{
+	while (walk->chunk != NULL) {
+		uint32_t index = live_from(walk->chunk, walk->next);
+
+		if (index < walk->chunk->fresh) {
+			walk->next = index + 1;
+			return object_at(walk->pool, walk->chunk, index);
+		}
+		walk_to_chunk(walk, walk->chunk->node.next);
+	}
+	return NULL;
+}
+
+void pool_walk_stop(struct pool_walk *walk)
+{
+	list_remove(&walk->node);
 }

@@ -5,7 +5,8 @@
  * and no rounding but to 8 bytes; a chunk touches no memory before it hands it out. Of the empty
  * chunks one is kept, so that a number of objects that goes up and down by one costs nothing:
  * after a storm its memory is the system's again, as far as no survivor lies in between. Under
- * AddressSanitizer a free object is poisoned. */
+ * AddressSanitizer a free object is poisoned. The objects that are handed out can be walked over,
+ * so that their owner needs no list of them. */
 #pragma once
 
 #include <stddef.h>
@@ -21,8 +22,11 @@ struct pool_chunk;
 struct pool {
 	uint32_t object_size; /* [bytes] */
 	uint32_t per_chunk;   /* [objects] */
+	uint32_t head_size;   /* [bytes] in front of a chunk's objects */
 	size_t live_count;    /* [objects] handed out now */
 	size_t chunk_count;   /* those in use, and the spare one */
+	struct list_node chunks;
+	struct list_node walks; /* under way */
 	struct list_node
 		roomy; /* chunks with a free object; the one to be used next is the first */
 	struct pool_chunk *spare; /* empty, and in `roomy` as well; NULL: there is none */
@@ -40,3 +44,18 @@ void pool_put(struct pool *pool, void *object);
 
 /* Every object must have been put back. */
 void pool_finish(struct pool *pool);
+
+/* --- all objects, over any time --- */
+
+/* Those that are put back meanwhile are left out; those that are handed out meanwhile may be found,
+ * or not. */
+struct pool_walk {
+	struct list_node node; /* in pool->walks */
+	struct pool *pool;
+	struct pool_chunk *chunk; /* NULL: that was the last */
+	uint32_t next;            /* object of it */
+};
+
+void pool_walk_start(struct pool_walk *walk, struct pool *pool);
+void *pool_walk_next(struct pool_walk *walk); /* NULL: that was all */
+void pool_walk_stop(struct pool_walk *walk);

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/list_walk.h"
 
 /* The last descriptor answers one client after the other why it is refused. What they
  * asked waits in the socket already, as a rule; a silent one may not keep the others. */
@@ -192,8 +191,6 @@ static void on_closed(struct tcp *tcp)
 	loop_timer_stop(home->loop, &conn->timer);
 	conn_depart(conn);
 	count_end(conn);
-	list_walks_pass(&home->walks, &conn->node);
-	list_remove(&conn->node);
 	if (conn->has_presence)
 		presence_unref(&conn->session.presence);
 	pool_put(&home->conn_pool, conn);
@@ -251,7 +248,6 @@ struct conn *conn_begin(struct conn_home *home, const struct tcp_accepted *accep
 	conn->client_port = net_addr_port(&accepted->remote);
 	conn->may_have_proxy = conn_client_is_trusted(conn);
 	conn->message_ms = (uint32_t)(loop_now(home->loop) / NS_PER_US);
-	list_append(&home->conns, &conn->node);
 	loop_timer_init(&conn->timer, on_timer);
 	conn_timer_start(conn, accepted->is_reserve ? RESERVE_PATIENCE_MS
 						    : home->service->limits->handshake_timeout);

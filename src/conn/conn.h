@@ -70,8 +70,7 @@ struct upgrade_wait {
 
 struct conn {
 	struct tcp tcp;
-	struct timer timer;    /* what it means depends on the state */
-	struct list_node node; /* in home->conns */
+	struct timer timer; /* what it means depends on the state */
 	struct conn_home *home;
 	union {
 		const struct route *route; /* NULL until the upgrade */
@@ -111,7 +110,7 @@ struct conn {
 };
 
 /* What an idle connection may cost (docs/benchmarks.md). */
-_Static_assert(sizeof(struct conn) <= 184, "an idle connection");
+_Static_assert(sizeof(struct conn) <= 168, "an idle connection");
 
 /* Its first phase begins. NULL: memory is out, and what was accepted is still the caller's. */
 struct conn *conn_begin(struct conn_home *home, const struct tcp_accepted *accepted);

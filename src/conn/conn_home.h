@@ -22,16 +22,14 @@ struct frame_rx;
 struct conn_home {
 	struct service *service;
 	struct loop *loop;
-	struct list_node conns;
-	struct list_node walks;   /* struct conn_walk under way */
 	struct list_node uplinks; /* also those whose connection has ended */
 	/* One connection or uplink has gone. */
 	void (*on_gone)(struct conn_home *home);
 	/* No new clients: those whose connections still come are told so. */
 	bool is_draining;
 
+	struct pool conn_pool; /* also the list of all connections (pool_walk) */
 	/* What a connection borrows while a request or a message is under way. */
-	struct pool conn_pool;
 	struct pool head_pool;
 	struct pool frame_pool;
 	struct frame_rx *spare_frames; /* ready for the next connection that needs one */

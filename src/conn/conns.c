@@ -17,8 +17,6 @@ void conns_init(struct conn_home *home, struct service *service,
 	pool_init(&home->conn_pool, sizeof(struct conn));
 	pool_init(&home->head_pool, sizeof(struct head_rx));
 	pool_init(&home->frame_pool, sizeof(struct frame_rx));
-	list_init(&home->conns);
-	list_init(&home->walks);
 	list_init(&home->uplinks);
 	mailbox_init(&home->mailbox);
 }
@@ -43,13 +41,16 @@ bool conns_accept(struct conn_home *home, const struct tcp_accepted *accepted)
 	return true;
 }
 
-/* Calls may close a connection, but its node stays in the list until the turn ends. */
+/* Calls may close a connection, but its memory stays until the turn ends. */
 static void each_conn(struct conn_home *home, void (*call)(struct conn *conn))
 {
-	for (struct list_node *node = home->conns.next, *next; node != &home->conns; node = next) {
-		next = node->next;
-		call(CONTAINER_OF(node, struct conn, node));
-	}
+	struct pool_walk walk;
+	struct conn *conn;
+
+	pool_walk_start(&walk, &home->conn_pool);
+	while ((conn = pool_walk_next(&walk)) != NULL)
+		call(conn);
+	pool_walk_stop(&walk);
 }
 
 void conns_drain(struct conn_home *home)
@@ -73,7 +74,7 @@ void conns_abort(struct conn_home *home)
 
 bool conns_are_gone(const struct conn_home *home)
 {
-	return list_is_empty(&home->conns) && list_is_empty(&home->uplinks) &&
+	return home->conn_pool.live_count == 0 && list_is_empty(&home->uplinks) &&
 	       fleet_home_is_idle(&home->fleet);
 }
 

@@ -36,6 +36,10 @@ enum ws_upgrade_result ws_upgrade_check(const struct http_head *head, const uint
 					struct ws_upgrade *out_upgrade,
 					struct http_error *out_error);
 
+/* Has OpenSSL load what the digest needs, some milliseconds' work and 2 MB of pages, which else the
+ * first handshake would do; and sees that it digests as RFC 6455, 1.3, says. */
+void ws_handshake_prepare(void);
+
 /* Sec-WebSocket-Accept for a key, without a NUL. */
 void ws_accept_value(struct slice key, char out[WS_ACCEPT_LEN]);
 

@@ -21,6 +21,14 @@ static void sha1_fetch(void)
 	CHECK(sha1 != NULL);
 }
 
+void ws_handshake_prepare(void)
+{
+	char accept[WS_ACCEPT_LEN];
+
+	ws_accept_value(SLICE_LITERAL("dGhlIHNhbXBsZSBub25jZQ=="), accept);
+	CHECK(memcmp(accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", WS_ACCEPT_LEN) == 0);
+}
+
 void ws_accept_value(struct slice key, char out[WS_ACCEPT_LEN])
 {
 	uint8_t input[WS_KEY_LEN + sizeof(ACCEPT_GUID) - 1];

@@ -16,10 +16,10 @@ static void run_turn(struct loop_task *task)
 	struct announce *announce = CONTAINER_OF(task, struct announce, task);
 
 	for (size_t i = 0; i < TURN_VISITS_MAX; i++) {
-		struct conn *conn = conn_walk_next(&announce->walk);
+		struct conn *conn = pool_walk_next(&announce->walk);
 
 		if (conn == NULL) {
-			conn_walk_stop(&announce->walk);
+			pool_walk_stop(&announce->walk);
 			announce->is_walking = false;
 			return;
 		}
@@ -43,7 +43,7 @@ static void on_timer(struct timer *timer)
 	announce->connects = connects;
 	announce->within_ns = directory_count(fleet->directory) * NS_PER_S / ANNOUNCEMENTS_PER_S;
 	announce->is_walking = true;
-	conn_walk_start(&announce->walk, home);
+	pool_walk_start(&announce->walk, &home->conn_pool);
 	run_turn(&announce->task);
 }
 

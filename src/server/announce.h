@@ -5,16 +5,14 @@
  * the same clients. */
 #pragma once
 
+#include "conn/conn_home.h"
 #include "io/loop.h"
-#include "conn/conn_walk.h"
-
-struct conn_home;
 
 struct announce {
 	struct conn_home *home;
 	struct timer timer;
 	struct loop_task task;
-	struct conn_walk walk;
+	struct pool_walk walk;
 	uint64_t connects;  /* of the bus, when last looked at */
 	uint64_t within_ns; /* for all that this walk visits */
 	bool is_walking;

@@ -8,7 +8,6 @@
 #include "fleet/message.h"
 #include "fleet/rpc/rpc_frame.h"
 #include "conn/conn.h"
-#include "conn/conn_walk.h"
 #include "server/worker.h"
 
 /* What one turn of a worker's loop does for broadcasts. */
@@ -25,7 +24,7 @@ struct share {
 	struct broadcast *broadcast;
 	struct worker *worker;
 	union {
-		struct conn_walk all;
+		struct pool_walk all;
 		struct group_walk group;
 	} walk;
 	struct broadcast_result result;
@@ -87,14 +86,14 @@ static bool walk_start(struct share *share)
 	if (is_for_group(share->broadcast))
 		return group_walk_start(&share->walk.group, &share->worker->home.fleet,
 					share->broadcast->group);
-	conn_walk_start(&share->walk.all, &share->worker->home);
+	pool_walk_start(&share->walk.all, &share->worker->home.conn_pool);
 	return true;
 }
 
 static struct conn *walk_next(struct share *share)
 {
 	if (!is_for_group(share->broadcast))
-		return conn_walk_next(&share->walk.all);
+		return pool_walk_next(&share->walk.all);
 	struct session *session = group_walk_next(&share->walk.group);
 
 	return session == NULL ? NULL : CONTAINER_OF(session, struct conn, session);
@@ -105,7 +104,7 @@ static void walk_stop(struct share *share)
 	if (is_for_group(share->broadcast))
 		group_walk_stop(&share->walk.group);
 	else
-		conn_walk_stop(&share->walk.all);
+		pool_walk_stop(&share->walk.all);
 }
 
 /* A call to a client is its own: its answer has to find back (docs/rpc.md). */

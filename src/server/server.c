@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "proto/ws_handshake.h"
 #include "server/server_private.h"
 
 /* --- what the threads tell --- */
@@ -256,6 +257,7 @@ int server_start(struct server *server, const struct http_handler *public_http,
 {
 	server->public_service.handler = *public_http;
 	server->admin_service.handler = *admin_http;
+	ws_handshake_prepare();
 	if (start_bus(server, out_error) < 0 || start_backends(server, out_error) < 0 ||
 	    start_admin(server, out_error) < 0)
 		return -1;

@@ -368,6 +368,59 @@ static void test_pool_fills_chunks_in_use_first(void **state)
 	pool_finish(&pool);
 }
 
+/* A walk sees each object that stays exactly once, whatever comes and goes meanwhile. */
+static void test_pool_walk(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		size_t object_size, count, put_every; /* while it walks; 0: none */
+	} rows[] = {
+		{"none", 160, 0, 0},
+		{"one", 160, 1, 0},
+		{"a few words of bits", 160, 200, 0},
+		{"several chunks", 160, 3000, 0},
+		{"every third one goes", 160, 3000, 3},
+		{"most of them go", 8, 20000, 2},
+		{"large ones", POOL_CHUNK_SIZE / 4, 50, 5},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct pool pool;
+		struct pool_walk walk;
+		size_t **objects = calloc(rows[i].count + 1, sizeof(*objects));
+		uint8_t *seen = calloc(rows[i].count + 1, 1);
+		size_t every = rows[i].put_every, *found, gone = 0;
+
+		pool_init(&pool, rows[i].object_size);
+		for (size_t k = 0; k < rows[i].count; k++) {
+			objects[k] = pool_get(&pool);
+			*objects[k] = k;
+		}
+		pool_walk_start(&walk, &pool);
+		while ((found = pool_walk_next(&walk)) != NULL) {
+			seen[*found]++;
+			/* From both ends: behind the walk and before it. */
+			for (size_t at = gone; every > 0 && at < gone + every * 2; at += every) {
+				size_t k = at / every % 2 == 0 ? at : rows[i].count - 1 - at;
+
+				if (k < rows[i].count && k % every == 0)
+					pool_put(&pool, objects[k]), objects[k] = NULL;
+			}
+			gone += every * 2;
+		}
+		pool_walk_stop(&walk);
+		for (size_t k = 0; k < rows[i].count; k++) {
+			ASSERT_ROW(seen[k] <= 1, rows[i].name);
+			ASSERT_ROW(objects[k] == NULL || seen[k] == 1, rows[i].name);
+			pool_put(&pool, objects[k]);
+		}
+		pool_finish(&pool);
+		free(objects);
+		free(seen);
+	}
+}
+
 static void test_slab_objects_of_every_size(void **state)
 {
 	(void)state;
@@ -612,6 +665,7 @@ int main(void)
 		cmocka_unit_test(test_pool_reuses_and_counts),
 		cmocka_unit_test(test_pool_gives_empty_chunks_back),
 		cmocka_unit_test(test_pool_fills_chunks_in_use_first),
+		cmocka_unit_test(test_pool_walk),
 		cmocka_unit_test(test_slab_objects_of_every_size),
 		cmocka_unit_test(test_slab_objects_are_freed_by_other_threads),
 		cmocka_unit_test(test_buf_cap_is_hard),
