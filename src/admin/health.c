@@ -48,10 +48,12 @@ static void bus_judge(const struct server *server, json_t *reasons)
 	char text[sizeof(status.detail) + 64];
 
 	bus_status(fleet->bus, &status);
-	if (status.is_connected)
-		return;
-	snprintf(text, sizeof(text), "the bus is not connected: %s", status.detail);
-	json_array_append_new(reasons, json_string(text));
+	if (!status.is_connected) {
+		snprintf(text, sizeof(text), "the bus is not connected: %s", status.detail);
+		json_array_append_new(reasons, json_string(text));
+	}
+	if (status.forbidden[0] != 0)
+		json_array_append_new(reasons, json_string(status.forbidden));
 }
 
 /* Why it is not ready, a sentence each. NULL without memory. */

@@ -69,12 +69,13 @@ int bus_message_check(const struct bus *bus, const struct bus_message *message)
 
 /* --- publishing --- */
 
-static int publish(struct bus *bus, const struct bus_message *message, bool may_wait)
+static int publish(struct bus *bus, const struct bus_message *message,
+		   const struct bus_sending *how)
 {
 	int r = bus_message_check(bus, message);
 
 	if (r == 0)
-		r = bus->transport->publish(bus, message, 0, may_wait);
+		r = bus->transport->publish(bus, message, how);
 	if (r == 0)
 		BUS_COUNT(bus, published);
 	else if (r == -ENOBUFS)
@@ -84,12 +85,18 @@ static int publish(struct bus *bus, const struct bus_message *message, bool may_
 
 int bus_publish(struct bus *bus, const struct bus_message *message)
 {
-	return publish(bus, message, true);
+	return publish(bus, message, &(struct bus_sending){.may_wait = true});
+}
+
+int bus_publish_counted(struct bus *bus, const struct bus_message *message,
+			const struct bus_fate *fate)
+{
+	return publish(bus, message, &(struct bus_sending){.may_wait = true, .fate = *fate});
 }
 
 int bus_publish_now(struct bus *bus, const struct bus_message *message)
 {
-	return publish(bus, message, false);
+	return publish(bus, message, &(struct bus_sending){.may_wait = false});
 }
 
 int bus_reply(struct bus *bus, const struct bus_message *question, const struct bus_message *answer)

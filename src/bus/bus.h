@@ -77,6 +77,9 @@ struct bus_options {
 	/* Called in a thread of the bus when bus_status has changed; may be NULL. It may
 	 * read the status, log and post. The embedded bus never calls it. */
 	void (*on_status)(void *arg);
+	/* Likewise, each time that the broker forbids a subject; `text` is its word, lent. May be
+	 * NULL. */
+	void (*on_forbidden)(void *arg, const char *text);
 	void *arg;
 };
 
@@ -100,6 +103,10 @@ void bus_destroy(struct bus **bus);
 struct bus_status {
 	bool is_connected;
 	char detail[256]; /* the broker, or why there is none */
+	/* What the broker forbids of what was tried, in a sentence; "": nothing, as far as is
+	 * known. Meanwhile the rest works. */
+	char forbidden[320];
+	bool is_deaf; /* it forbids subscriptions: what is asked here does not arrive */
 };
 
 void bus_status(struct bus *bus, struct bus_status *out_status);
@@ -115,14 +122,16 @@ void bus_status(struct bus *bus, struct bus_status *out_status);
 	X(refused, "messages refused with -ENOBUFS or -EAGAIN: pending_max or requests_max")      \
 	X(dropped, "messages lost after they were accepted or received: no room, or the broker's" \
 		   " limits")                                                                     \
-	X(reconnects, "connections to a broker after the first")
+	X(reconnects, "connections to a broker after the first")                                  \
+	X(forbidden, "messages and subscriptions that the broker forbids (Permissions Violation)")
 
 /* X(name, help); now. */
-#define BUS_GAUGES(X)                                                               \
-	X(subscriptions, "open subscriptions")                                      \
-	X(requests_in_flight, "requests without an outcome yet")                    \
-	X(loop_pending_bytes, "messages that wait for a loop; at most pending_max") \
-	X(broker_pending_bytes, "messages that wait for the broker; at most pending_max")
+#define BUS_GAUGES(X)                                                                     \
+	X(subscriptions, "open subscriptions")                                            \
+	X(requests_in_flight, "requests without an outcome yet")                          \
+	X(loop_pending_bytes, "messages that wait for a loop; at most pending_max")       \
+	X(broker_pending_bytes, "messages that wait for the broker; at most pending_max") \
+	X(forbidden_subjects, "subjects that the broker forbids, as far as is known; see the log")
 
 #define BUS_STATS_FIELD(name, help) uint64_t name;
 struct bus_stats {
@@ -138,6 +147,19 @@ void bus_stats(struct bus *bus, struct bus_stats *out_stats);
  * header. -EMSGSIZE: more than the broker takes (1 MiB with headers, if it says no
  * other). -ENOBUFS: pending_max is reached; try again later. -ENOMEM. */
 int bus_publish(struct bus *bus, const struct bus_message *message);
+
+/* Numbers that go up by one for a message. */
+struct bus_fate {
+	uint64_t *taken;       /* the broker has it; with the embedded bus: at once */
+	uint64_t *forbidden;   /* by the broker: it is gone */
+	uint64_t *unconfirmed; /* it was on its way when the broker was lost, and may be there */
+};
+
+/* As bus_publish; what becomes of the message is counted once it is known. They are touched
+ * until bus_destroy. -EACCES: the broker forbids the subject, as it said before; try with
+ * bus_publish_checked whether that has changed. */
+int bus_publish_counted(struct bus *bus, const struct bus_message *message,
+			const struct bus_fate *fate);
 
 /* For what a later message makes up for: it waits for no broker, and is dropped if that is lost
  * in this moment. -ENOTCONN: there is none; else as bus_publish. */
@@ -179,10 +201,12 @@ void bus_unsubscribe(struct bus_subscription *sub, void (*on_closed)(struct bus_
 enum bus_result {
 	BUS_ANSWERED,      /* outcome->answer is the first answer */
 	BUS_STORED,        /* durable only: the stream has it (embedded: a subscriber had it) */
+	BUS_TAKEN,         /* checked only: the broker has it */
 	BUS_NO_RESPONDERS, /* nobody is subscribed, on any node */
 	BUS_TIMED_OUT,
 	BUS_DISCONNECTED, /* the broker is away, or was lost while waiting */
 	BUS_REFUSED,      /* by the broker or its stream: see outcome->reason */
+	BUS_FORBIDDEN,    /* by the broker's permissions: the message, or all answers */
 	BUS_NO_MEMORY,    /* an answer came, and there was no room for it */
 	BUS_CANCELLED,
 };
@@ -204,6 +228,7 @@ struct bus_request {
 	uint64_t token;
 	enum bus_result result;
 	bool is_durable;
+	bool is_checked;
 };
 
 /* Publishes, and waits for the first answer. on_done comes once, in any case; only then may
@@ -221,6 +246,13 @@ int bus_request(struct bus *bus, struct bus_request *request, struct loop *loop,
 int bus_publish_durable(struct bus *bus, struct bus_request *request, struct loop *loop,
 			const struct bus_message *message, struct slice message_id,
 			struct slice stream, uint64_t timeout_ns,
+			void (*on_done)(struct bus_request *request,
+					const struct bus_outcome *outcome));
+
+/* Publishes, and waits until it is known whether the broker has taken the message: BUS_TAKEN or
+ * BUS_FORBIDDEN, if it is not lost before. Who answers is not waited for. */
+int bus_publish_checked(struct bus *bus, struct bus_request *request, struct loop *loop,
+			const struct bus_message *message, uint64_t timeout_ns,
 			void (*on_done)(struct bus_request *request,
 					const struct bus_outcome *outcome));
 

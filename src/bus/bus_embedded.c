@@ -6,18 +6,28 @@
 
 #include "bus/bus_private.h"
 
-static int embedded_publish(struct bus *bus, const struct bus_message *message, uint64_t token,
-			    bool may_wait)
+/* What is published is with its subscribers, if there are any. */
+static void tell_taken(struct bus *bus, const struct bus_sending *how)
 {
-	uint64_t answered = requests_token(bus, message->subject);
+	if (how->fate.taken != NULL)
+		counter_add(how->fate.taken, 1);
+	if (how->token != 0)
+		requests_taken(bus, how->token);
+}
 
-	(void)may_wait;
+static int embedded_publish(struct bus *bus, const struct bus_message *message,
+			    const struct bus_sending *how)
+{
+	uint64_t answered = requests_token(bus, message->subject), token = how->token;
+
 	if (answered != 0) {
 		requests_answer(bus, answered, message);
 		return 0;
 	}
 	int count = topics_deliver(bus, message, token);
 
+	if (count >= 0)
+		tell_taken(bus, how);
 	if (count == 0 && token != 0)
 		requests_complete(bus, token, BUS_NO_RESPONDERS);
 	return MIN(count, 0);

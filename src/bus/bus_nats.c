@@ -50,6 +50,8 @@ static void nats_status(struct bus *bus, struct bus_status *out_status)
 	pthread_mutex_lock(&nats->status_mutex);
 	*out_status = nats->status;
 	pthread_mutex_unlock(&nats->status_mutex);
+	bus_forbidden_describe(&nats->forbidden, out_status->forbidden);
+	out_status->is_deaf = bus_forbidden_count(&nats->forbidden, FORBIDDEN_SUBSCRIBE) > 0;
 }
 
 /* --- messages to the broker --- */
@@ -57,13 +59,19 @@ static void nats_status(struct bus *bus, struct bus_status *out_status)
 /* libnats would send what it has buffered within a millisecond; told to send at once, it
  * does so for each message, which costs four times as much. So whatever is posted in one
  * turn goes together. This waits for the broker's answer, while more is posted. */
+static void flush_soon(struct bus_nats *nats);
+
 static void on_flush(struct loop_task *task)
 {
 	struct bus_nats *nats = CONTAINER_OF(task, struct bus_nats, flush);
 
 	nats->is_flush_posted = false;
-	if (nats->link.connection != NULL)
-		nats_link_flush(&nats->link, FLUSH_MS);
+	if (nats->link.connection == NULL)
+		return;
+	if (nats_link_flush(&nats->link, FLUSH_MS) == NATS_OK)
+		nats_settle_flushed(nats);
+	else if (nats->sent.first != NULL)
+		flush_soon(nats);
 }
 
 static void flush_soon(struct bus_nats *nats)
@@ -88,6 +96,7 @@ static bool parcel_send(struct bus_nats *nats, struct bus_parcel *parcel)
 
 	/* Failed or timed out while it waited: nobody wants the answer. */
 	if (token == 0 || requests_is_waiting(&nats->bus, token)) {
+		parcel->sent_ns = clock_now_ns();
 		natsStatus s = nats_link_send(&nats->link, &parcel->message);
 
 		flush_soon(nats);
@@ -95,10 +104,16 @@ static bool parcel_send(struct bus_nats *nats, struct bus_parcel *parcel)
 			natsConnection_Close(nats->link.connection);
 			return false;
 		}
-		if (s != NATS_OK && token != 0)
+		if (s == NATS_OK) {
+			nats_settle_add(nats, parcel);
+			return true;
+		}
+		if (token != 0)
 			requests_complete(&nats->bus, token, BUS_REFUSED);
-		else if (s != NATS_OK)
+		else
 			BUS_COUNT(&nats->bus, dropped);
+		if (parcel->fate.forbidden != NULL)
+			counter_add(parcel->fate.forbidden, 1);
 	}
 	parcel->token = 0; /* its outcome is not ours to tell */
 	parcel_unref(parcel);
@@ -138,21 +153,25 @@ static void on_parcel(struct loop_task *task)
 	nats->queue_end = &parcel->next;
 }
 
-static int nats_publish(struct bus *bus, const struct bus_message *message, uint64_t token,
-			bool may_wait)
+static int nats_publish(struct bus *bus, const struct bus_message *message,
+			const struct bus_sending *how)
 {
 	struct bus_nats *nats = nats_of(bus);
 	struct bus_parcel *parcel;
 
-	if (!may_wait && !__atomic_load_n(&nats->is_connected, __ATOMIC_ACQUIRE))
+	if (how->fate.forbidden != NULL &&
+	    bus_forbidden_seen_ns(&nats->forbidden, FORBIDDEN_PUBLISH, message->subject) > 0)
+		return -EACCES;
+	if (!how->may_wait && !__atomic_load_n(&nats->is_connected, __ATOMIC_ACQUIRE))
 		return -ENOTCONN;
 	int r = parcel_create(bus, &bus->stats.broker_pending_bytes, message, 0, &parcel);
 
 	if (r < 0)
 		return r;
 	parcel_fill(parcel, message, 0);
-	parcel->token = token;
-	parcel->may_wait = may_wait;
+	parcel->token = how->token;
+	parcel->may_wait = how->may_wait;
+	parcel->fate = how->fate;
 	parcel->task.run = on_parcel;
 	loop_post(nats->loop, &parcel->task);
 	return 0;
@@ -249,6 +268,29 @@ static void topics_restore(struct bus_nats *nats)
 		topic_subscribe(nats, CONTAINER_OF(all.next, struct nats_topic, node));
 }
 
+void bus_nats_resubscribe(struct bus_nats *nats)
+{
+	if (nats->link.connection == NULL)
+		return;
+	if (__atomic_load_n(&nats->bus.has_no_inbox, __ATOMIC_RELAXED) &&
+	    nats_link_resubscribe_inbox(&nats->link) != NATS_OK)
+		return;
+	for (struct list_node *node = nats->topics.next; node != &nats->topics; node = node->next) {
+		struct nats_topic *upstream = CONTAINER_OF(node, struct nats_topic, node);
+		const char *subject = upstream->topic->subject;
+
+		if (bus_forbidden_seen_ns(&nats->forbidden, FORBIDDEN_SUBSCRIBE,
+					  slice_from_text(subject)) == 0)
+			continue;
+		nats_link_unsubscribe(&nats->link, upstream->subscription);
+		upstream->subscription = NULL;
+		if (nats->link.connection == NULL ||
+		    nats_link_subscribe(&nats->link, subject, &upstream->subscription) != NATS_OK)
+			break;
+	}
+	flush_soon(nats);
+}
+
 static void topics_forget(struct bus_nats *nats)
 {
 	for (struct list_node *node = nats->topics.next; node != &nats->topics; node = node->next) {
@@ -309,6 +351,7 @@ static void disconnect(struct bus_nats *nats)
 {
 	__atomic_store_n(&nats->is_connected, false, __ATOMIC_RELEASE);
 	nats_link_close(&nats->link);
+	nats_settle_lost(nats);
 	topics_forget(nats);
 	requests_fail_all(&nats->bus, BUS_DISCONNECTED);
 }
@@ -357,13 +400,16 @@ static void on_stop(struct loop_task *task)
 
 	loop_timer_stop(nats->loop, &nats->retry);
 	if (nats->link.connection != NULL) {
-		nats_link_flush(&nats->link, FLUSH_MS);
+		if (nats_link_flush(&nats->link, FLUSH_MS) == NATS_OK)
+			nats_settle_flushed(nats);
 		disconnect(nats);
 	}
 	while (nats->queue != NULL) {
 		struct bus_parcel *parcel = nats->queue;
 
 		nats->queue = parcel->next;
+		if (parcel->fate.unconfirmed != NULL)
+			counter_add(parcel->fate.unconfirmed, 1);
 		parcel_unref(parcel);
 	}
 	loop_stop(nats->loop);
@@ -372,6 +418,7 @@ static void on_stop(struct loop_task *task)
 static void nats_free(struct bus_nats *nats)
 {
 	nats_options_finish(&nats->options);
+	bus_forbidden_finish(&nats->forbidden);
 	pthread_mutex_destroy(&nats->status_mutex);
 	bus_finish(&nats->bus);
 	free(nats);
@@ -401,6 +448,7 @@ static void nats_init(struct bus_nats *nats, const struct bus_options *options)
 	list_init(&nats->topics);
 	loop_timer_init(&nats->retry, on_retry);
 	nats->queue_end = &nats->queue;
+	nats_settle_init(nats);
 	nats->lost.run = on_lost;
 	nats->flush.run = on_flush;
 	nats->stop.run = on_stop;

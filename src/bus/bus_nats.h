@@ -8,6 +8,7 @@
 
 #include <nats/nats.h>
 
+#include "bus/bus_forbidden.h"
 #include "bus/bus_private.h"
 
 #define NATS_ENDED_MAX         1024
@@ -27,6 +28,11 @@ struct nats_link {
 	/* The broker has been told; libnats may still be reading a message for them. */
 	natsSubscription *ended[NATS_ENDED_MAX];
 	size_t ended_count;
+};
+
+/* What libnats was given, in order, until it is known what the broker made of it. */
+struct nats_parcels {
+	struct bus_parcel *first, **end;
 };
 
 /* A topic, as the broker sees it. All but is_queued belongs to the bus's thread. */
@@ -51,6 +57,13 @@ struct bus_nats {
 	unsigned failures;                     /* to connect, in a row */
 	char url[128];                         /* of the broker that is or was connected */
 	struct bus_parcel *queue, **queue_end; /* waits for a connection */
+	struct nats_parcels sent;              /* a ping behind them was not answered yet */
+	struct nats_parcels heard[2]; /* it was, but not all was heard that the broker said before:
+				       * of the last two rounds */
+	struct timer hear;            /* for the next round */
+	struct timer review;          /* of what is forbidden */
+	struct bus_forbidden forbidden;
+	char last_said[256]; /* of what it forbids; under status_mutex */
 	struct loop_task flush, stop;
 	bool is_flush_posted;
 
@@ -107,6 +120,9 @@ void nats_link_url(const struct nats_link *link, char *out, size_t size);
 natsStatus nats_link_subscribe(struct nats_link *link, const char *subject,
 			       natsSubscription **out_subscription);
 
+/* To where answers come; the broker had forbidden it. */
+natsStatus nats_link_resubscribe_inbox(struct nats_link *link);
+
 /* Takes the subscription; NULL: nothing to do. With NATS_ENDED_MAX of them it waits for the
  * broker, and a broker that says nothing is as good as lost. */
 void nats_link_unsubscribe(struct nats_link *link, natsSubscription *subscription);
@@ -116,10 +132,39 @@ natsStatus nats_link_flush(struct nats_link *link, unsigned timeout_ms);
 
 natsStatus nats_link_send(struct nats_link *link, const struct bus_message *message);
 
+/* The broker has found fault with something on this connection, perhaps a while ago; its last
+ * word is copied to `out`. */
+bool nats_link_has_fault(const struct nats_link *link, char *out, size_t size);
+
 /* Whether this connection, and not one before it, was lost. In the bus's thread. */
 bool nats_link_is_lost(struct bus_nats *nats);
 
+/* --- bus_nats_settle.c: what became of what was sent ---
+ *
+ * The broker says nothing of what it takes. Of what it forbids it tells, in the order of what it
+ * reads; so behind the answer to a ping all is said about what was sent before the ping. That is
+ * sure at once on a connection with which it never found fault; else one has to wait until
+ * libnats, whose thread for errors runs apart, has passed on all of it. */
+
+void nats_settle_init(struct bus_nats *nats);
+
+/* libnats has it. Takes the parcel. */
+void nats_settle_add(struct bus_nats *nats, struct bus_parcel *parcel);
+
+/* The broker has answered a ping. */
+void nats_settle_flushed(struct bus_nats *nats);
+
+/* The broker is lost: of what it did not confirm nobody knows. */
+void nats_settle_lost(struct bus_nats *nats);
+
+/* The broker forbids something; from a thread of libnats. */
+void nats_settle_forbidden(struct bus_nats *nats, enum forbidden_kind kind, struct slice subject,
+			   const char *text);
+
 /* --- bus_nats.c --- */
+
+/* Subscribes once more to what the broker has forbidden: its configuration may have changed. */
+void bus_nats_resubscribe(struct bus_nats *nats);
 
 /* An error of the broker that does not end the connection; from any thread. */
 void bus_nats_complain(struct bus_nats *nats, const char *text);

@@ -170,7 +170,11 @@ static void on_closed(natsConnection *connection, void *closure)
 static void on_error(natsConnection *connection, natsSubscription *subscription, natsStatus status,
 		     void *closure)
 {
-	const char *text = NULL;
+	/* libnats gives the error that this is about to the thread; that of the connection may be
+	 * a later one already. */
+	const char *said = nats_GetLastError(NULL), *text = NULL;
+	enum forbidden_kind kind;
+	struct slice subject;
 
 	(void)subscription;
 	natsConnection_GetLastError(connection, &text);
@@ -180,10 +184,23 @@ static void on_error(natsConnection *connection, natsSubscription *subscription,
 	/* At least one message is gone; libnats does not tell of each. */
 	if (link != NULL && status == NATS_SLOW_CONSUMER)
 		BUS_COUNT(&link->nats->bus, dropped);
+	else if (link != NULL && status == NATS_NOT_PERMITTED && said != NULL &&
+		 bus_forbidden_parse(slice_from_text(said), &kind, &subject))
+		nats_settle_forbidden(link->nats, kind, subject, said);
 	else if (link != NULL)
 		bus_nats_complain(link->nats,
 				  text != NULL && *text != 0 ? text : natsStatus_GetText(status));
 	pthread_mutex_unlock(&live.mutex);
+}
+
+bool nats_link_has_fault(const struct nats_link *link, char *out, size_t size)
+{
+	const char *text = NULL;
+
+	if (natsConnection_GetLastError(link->connection, &text) == NATS_OK)
+		return false;
+	snprintf(out, size, "%s", text != NULL ? text : "");
+	return true;
 }
 
 bool nats_link_is_lost(struct bus_nats *nats)
@@ -201,21 +218,25 @@ bool nats_link_is_lost(struct bus_nats *nats)
 /* What libnats ends in time itself is ended by it, which tells more. */
 #define GRACE_NS (100 * NS_PER_MS)
 
+static natsStatus inbox_subscribe(struct nats_link *link)
+{
+	char inbox[INBOX_LEN + 1];
+
+	snprintf(inbox, sizeof(inbox), "%s*", link->nats->bus.inbox);
+	return natsConnection_Subscribe(&link->inbox, link->connection, inbox, on_inbox_message,
+					link_closure(link));
+}
+
 static natsStatus link_connect(struct nats_link *link, natsOptions *options)
 {
 	void *closure = link_closure(link);
-	char inbox[INBOX_LEN + 1];
 	natsStatus s = natsOptions_SetClosedCB(options, on_closed, closure);
 
 	if (s == NATS_OK)
 		s = natsOptions_SetErrorHandler(options, on_error, closure);
 	if (s == NATS_OK)
 		s = natsConnection_Connect(&link->connection, options);
-	snprintf(inbox, sizeof(inbox), "%s*", link->nats->bus.inbox);
-	if (s == NATS_OK)
-		s = natsConnection_Subscribe(&link->inbox, link->connection, inbox,
-					     on_inbox_message, closure);
-	return s;
+	return s == NATS_OK ? inbox_subscribe(link) : s;
 }
 
 /* As link_connect, but it ends in time whatever the broker does. */
@@ -340,6 +361,13 @@ natsStatus nats_link_subscribe(struct nats_link *link, const char *subject,
 {
 	return natsConnection_Subscribe(out_subscription, link->connection, subject,
 					on_topic_message, link_closure(link));
+}
+
+natsStatus nats_link_resubscribe_inbox(struct nats_link *link)
+{
+	nats_link_unsubscribe(link, link->inbox);
+	link->inbox = NULL;
+	return inbox_subscribe(link);
 }
 
 /* The thread of libnats that reads finds the subscription of a message and uses it without

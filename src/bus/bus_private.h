@@ -31,11 +31,13 @@ struct bus_parcel {
 	uint64_t *pending; /* where they are counted */
 	struct bus_message message;
 	uint64_t token;          /* of the request that waits for its outcome; 0: none */
+	struct bus_fate fate;    /* NULL pointers: nobody counts it */
 	uint32_t holders;        /* atomic */
 	bool is_delivered;       /* atomic: some on_message had it */
 	bool may_wait;           /* NATS: for a connection */
 	struct loop_task task;   /* NATS: on its way to the broker's thread */
-	struct bus_parcel *next; /* NATS: waits there */
+	struct bus_parcel *next; /* NATS: waits there, or for the broker's word */
+	uint64_t sent_ns;        /* NATS */
 	struct bus_delivery deliveries[];
 };
 
@@ -104,6 +106,10 @@ void requests_finish(struct bus *bus);
 void requests_answer(struct bus *bus, uint64_t token, const struct bus_message *answer);
 void requests_complete(struct bus *bus, uint64_t token, enum bus_result result);
 void requests_settle(struct bus *bus, uint64_t token, bool is_delivered);
+
+/* The broker has taken the message: that is all that bus_publish_checked waits for. */
+void requests_taken(struct bus *bus, uint64_t token);
+
 void requests_fail_all(struct bus *bus, enum bus_result result);
 bool requests_is_waiting(struct bus *bus, uint64_t token);
 
@@ -112,11 +118,15 @@ uint64_t requests_token(const struct bus *bus, struct slice subject);
 
 /* --- the bus --- */
 
+struct bus_sending {
+	uint64_t token; /* of the request that this message is, or 0 */
+	bool may_wait;  /* for a broker; else -ENOTCONN, or it is dropped if it is lost now */
+	struct bus_fate fate;
+};
+
 struct bus_transport {
-	/* token: of the request that this message is, or 0. may_wait: for a broker; else
-	 * -ENOTCONN, or it is dropped if the broker is lost in this moment. */
-	int (*publish)(struct bus *bus, const struct bus_message *message, uint64_t token,
-		       bool may_wait);
+	int (*publish)(struct bus *bus, const struct bus_message *message,
+		       const struct bus_sending *how);
 	/* The first subscriber comes, the last has gone; the shard's lock is held. NULL:
 	 * the topic goes at once. Returns 0 or -ENOMEM. */
 	int (*topic_wanted)(struct bus_topic *topic);
@@ -135,6 +145,7 @@ struct bus {
 	size_t message_max;               /* atomic: [bytes] of headers and body */
 	char inbox[INBOX_PREFIX_LEN + 1]; /* "_INBOX.", 16 random digits, "." */
 	uint64_t hash_keys[2];            /* random: nobody can choose ids that collide */
+	bool has_no_inbox;                /* atomic: the broker forbids to wait for answers */
 	struct requests requests;
 	struct topic_shard shards[TOPIC_SHARDS];
 	struct bus_stats stats __attribute__((aligned(64))); /* each atomic */

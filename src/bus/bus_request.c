@@ -112,10 +112,12 @@ static const char *result_text(enum bus_result result)
 	static const char *const texts[] = {
 		[BUS_ANSWERED] = "answered",
 		[BUS_STORED] = "stored",
+		[BUS_TAKEN] = "taken",
 		[BUS_NO_RESPONDERS] = "nobody is subscribed to the subject",
 		[BUS_TIMED_OUT] = "no answer came in time",
 		[BUS_DISCONNECTED] = "the broker is not connected",
 		[BUS_REFUSED] = "the broker refused the message",
+		[BUS_FORBIDDEN] = "the broker's permissions forbid it to this gateway; see /health",
 		[BUS_NO_MEMORY] = "no room for the answer: too many bytes are waiting",
 		[BUS_CANCELLED] = "cancelled",
 	};
@@ -226,6 +228,19 @@ void requests_settle(struct bus *bus, uint64_t token, bool is_delivered)
 		outcome_post(request, is_delivered ? BUS_STORED : BUS_NO_RESPONDERS);
 }
 
+void requests_taken(struct bus *bus, uint64_t token)
+{
+	pthread_mutex_lock(&bus->requests.mutex);
+	struct bus_request *request = slot_find(&bus->requests, token);
+	bool has_ended = request != NULL && request->is_checked;
+
+	if (has_ended)
+		slot_take(&bus->requests, (uint32_t)token - 1);
+	pthread_mutex_unlock(&bus->requests.mutex);
+	if (has_ended)
+		outcome_post(request, BUS_TAKEN);
+}
+
 void requests_fail_all(struct bus *bus, enum bus_result result)
 {
 	struct requests *requests = &bus->requests;
@@ -256,12 +271,18 @@ uint64_t requests_token(const struct bus *bus, struct slice subject)
 static int request_send(struct bus_request *request, const struct bus_message *message)
 {
 	struct bus *bus = request->bus;
+	const struct bus_sending how = {.token = request->token, .may_wait = false};
 	struct bus_message with_reply = *message;
 	char inbox[INBOX_LEN + 1];
 
 	snprintf(inbox, sizeof(inbox), "%s%016" PRIx64, bus->inbox, request->token);
-	with_reply.reply = slice_of(inbox, INBOX_LEN);
-	int r = bus->transport->publish(bus, &with_reply, request->token, false);
+	if (!request->is_checked)
+		with_reply.reply = slice_of(inbox, INBOX_LEN);
+	if (!request->is_checked && __atomic_load_n(&bus->has_no_inbox, __ATOMIC_RELAXED)) {
+		requests_complete(bus, request->token, BUS_FORBIDDEN);
+		return 0;
+	}
+	int r = bus->transport->publish(bus, &with_reply, &how);
 
 	if (r == 0)
 		return 0;
@@ -332,6 +353,20 @@ int bus_publish_durable(struct bus *bus, struct bus_request *request, struct loo
 					.is_durable = true};
 	loop_timer_init(&request->timer, on_timeout);
 	return request_start(bus, request, &durable, timeout_ns);
+}
+
+int bus_publish_checked(struct bus *bus, struct bus_request *request, struct loop *loop,
+			const struct bus_message *message, uint64_t timeout_ns,
+			void (*on_done)(struct bus_request *request,
+					const struct bus_outcome *outcome))
+{
+	*request = (struct bus_request){.task.run = on_outcome,
+					.bus = bus,
+					.loop = loop,
+					.on_done = on_done,
+					.is_checked = true};
+	loop_timer_init(&request->timer, on_timeout);
+	return request_start(bus, request, message, timeout_ns);
 }
 
 void bus_request_cancel(struct bus_request *request)

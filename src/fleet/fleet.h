@@ -12,6 +12,7 @@
 #include "fleet/command/command_stats.h"
 #include "fleet/group/group_registry.h"
 #include "fleet/rpc/rpc_stats.h"
+#include "base/log.h"
 #include "session/directory.h"
 
 /* Of takeover between nodes; atomic, all only rise. */
@@ -33,7 +34,8 @@ struct fleet {
 	uint64_t connects;              /* atomic: how often the bus found a broker */
 	struct takeover_stats takeovers;
 	struct group_registry *groups; /* outlives the clients */
-	char origin[33];               /* a random name of this process: nodes may have one name */
+	struct log_gate forbidden_gate;
+	char origin[33]; /* a random name of this process: nodes may have one name */
 };
 
 /* What could not be done, in the user's words. */

@@ -63,6 +63,19 @@ static void on_status(void *arg)
 	heed_change(fleet);
 }
 
+/* In a thread of the bus. */
+static void on_forbidden(void *arg, const char *text)
+{
+	struct fleet *fleet = arg;
+	uint64_t suppressed;
+
+	if (log_gate_pass(&fleet->forbidden_gate, clock_now_ns(), &suppressed))
+		log_warn("the broker forbids this gateway a subject; allow its user to publish and "
+			 "to "
+			 "subscribe to gatehouse.> and _INBOX.>",
+			 F_TEXT("broker_says", text), F_UINT("suppressed", suppressed));
+}
+
 static bool tls_check(const struct config_bus *config, const struct bus_options *options,
 		      struct fleet_error *out_error)
 {
@@ -121,6 +134,7 @@ static int nats_open(struct fleet *fleet, struct bus_options options, struct bus
 	options.reconnect_max_ns = config->reconnect_max * NS_PER_MS;
 	options.ping_interval_ns = config->ping_interval * NS_PER_MS;
 	options.on_status = on_status;
+	options.on_forbidden = on_forbidden;
 	options.arg = fleet;
 	return bus_create_nats(&options, out_bus);
 }

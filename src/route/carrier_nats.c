@@ -34,7 +34,7 @@ static struct backend_nats *backend_of(const struct event_flight *flight)
 
 static enum carry_result result_of(enum bus_result result)
 {
-	if (result == BUS_STORED)
+	if (result == BUS_STORED || result == BUS_TAKEN)
 		return CARRY_TAKEN;
 	return result == BUS_CANCELLED ? CARRY_CANCELLED : CARRY_FAILED;
 }
@@ -166,6 +166,29 @@ static enum carry_result refused(struct event_flight *flight, int error)
 	}
 }
 
+/* Counted once the broker's word is known. Where it has forbidden the subject, the event waits for
+ * that word: it is tried again as long as on_failure says, and not lost. */
+static enum carry_result publish(struct event_flight *flight, const struct bus_message *message)
+{
+	struct backend_nats *backend = backend_of(flight);
+	uint64_t *outcomes = backend->base.stats.events[flight->event->type];
+	const struct bus_fate fate = {
+		.taken = &outcomes[EVENT_DELIVERED],
+		.forbidden = &outcomes[EVENT_REFUSED],
+		.unconfirmed = &outcomes[EVENT_UNCONFIRMED],
+	};
+	int r = bus_publish_counted(backend->bus, message, &fate);
+
+	flight->is_passed_on = r == 0;
+	if (r == 0)
+		return CARRY_TAKEN;
+	if (r == -EACCES)
+		r = bus_publish_checked(backend->bus, &flight_of(flight)->request,
+					flight->uplink->loop, message,
+					backend->base.config->timeout * NS_PER_MS, on_stored);
+	return r < 0 ? refused(flight, r) : CARRY_UNDER_WAY;
+}
+
 static enum carry_result launch(struct event_flight *flight)
 {
 	bool is_request = flight->event->type == EVENT_CONNECT;
@@ -183,12 +206,10 @@ static enum carry_result launch(struct event_flight *flight)
 		.body = slice_of(flight->event->body, flight->event->len),
 	};
 
-	r = is_request   ? ask(flight, &message)
-	    : is_durable ? store(flight, &message)
-			 : bus_publish(backend_of(flight)->bus, &message);
-	if (r < 0)
-		return refused(flight, r);
-	return is_request || is_durable ? CARRY_UNDER_WAY : CARRY_TAKEN;
+	if (!is_request && !is_durable)
+		return publish(flight, &message);
+	r = is_request ? ask(flight, &message) : store(flight, &message);
+	return r < 0 ? refused(flight, r) : CARRY_UNDER_WAY;
 }
 
 static void cancel(struct event_flight *flight)

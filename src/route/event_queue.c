@@ -77,14 +77,19 @@ struct event *event_queue_first(const struct event_queue *queue)
 					     : CONTAINER_OF(queue->events.next, struct event, node);
 }
 
-void event_queue_end(struct event_queue *queue, struct event *event, enum event_outcome outcome)
+void event_queue_pass_on(struct event_queue *queue, struct event *event)
 {
-	counter_add(&queue->stats->events[event->type][outcome], 1);
 	counter_sub(&queue->stats->waiting, 1);
 	counter_sub(&queue->stats->pending_bytes, pending_of(event));
 	queue->bytes -= cost_of(event);
 	list_remove(&event->node);
 	free(event);
+}
+
+void event_queue_end(struct event_queue *queue, struct event *event, enum event_outcome outcome)
+{
+	counter_add(&queue->stats->events[event->type][outcome], 1);
+	event_queue_pass_on(queue, event);
 }
 
 void event_queue_drop_messages(struct event_queue *queue)

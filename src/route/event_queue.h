@@ -9,12 +9,13 @@
 #include "session/session.h"
 
 /* How an event ends. X(NAME, label) */
-#define EVENT_OUTCOME_TABLE(X)                                                           \
-	X(DELIVERED, "delivered")                 /* the back end has it */              \
-	X(REFUSED, "refused")                     /* it does not want it, now or ever */ \
-	X(ANSWER_TOO_BIG, "answer_too_big")       /* over answer_max: not passed on */   \
-	X(ANSWER_UNREADABLE, "answer_unreadable") /* its encoding: not passed on */      \
-	X(DROPPED, "dropped")                     /* given up: on_failure: close, or at the end */
+#define EVENT_OUTCOME_TABLE(X)                                                                  \
+	X(DELIVERED, "delivered")                 /* the back end has it */                     \
+	X(REFUSED, "refused")                     /* it does not want it, now or ever */        \
+	X(ANSWER_TOO_BIG, "answer_too_big")       /* over answer_max: not passed on */          \
+	X(ANSWER_UNREADABLE, "answer_unreadable") /* its encoding: not passed on */             \
+	X(UNCONFIRMED, "unconfirmed") /* on its way when the broker was lost: it may have it */ \
+	X(DROPPED, "dropped")         /* given up: on_failure: close, or at the end */
 
 #define EVENT_OUTCOME_ENUM(NAME, label) EVENT_##NAME,
 enum event_outcome { EVENT_OUTCOME_TABLE(EVENT_OUTCOME_ENUM) EVENT_OUTCOME_COUNT };
@@ -63,6 +64,9 @@ struct event *event_queue_first(const struct event_queue *queue);
 
 /* Counts, removes and frees it. */
 void event_queue_end(struct event_queue *queue, struct event *event, enum event_outcome outcome);
+
+/* As event_queue_end, but its carrier counts what becomes of it. */
+void event_queue_pass_on(struct event_queue *queue, struct event *event);
 
 /* All messages, but neither the beginning nor the end of the connection. */
 void event_queue_drop_messages(struct event_queue *queue);

@@ -53,7 +53,9 @@ static struct event_flight *land(struct event_uplink *uplink, enum event_outcome
 		else
 			event_call_end(uplink);
 	}
-	if (flight->event != NULL)
+	if (flight->event != NULL && flight->is_passed_on)
+		event_queue_pass_on(&uplink->queue, flight->event);
+	else if (flight->event != NULL)
 		event_queue_end(&uplink->queue, flight->event, outcome);
 	flight->event = NULL;
 	return flight;

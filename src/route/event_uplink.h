@@ -46,6 +46,8 @@ struct event_flight {
 	uint32_t rounds, failures;
 	uint8_t said; /* by launch, and not yet dealt with: enum carry_result */
 	bool is_under_way;
+	bool is_passed_on; /* set by launch with CARRY_TAKEN: the carrier counts what becomes of it
+			    */
 };
 
 /* What became of an attempt. */

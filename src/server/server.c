@@ -321,8 +321,8 @@ void server_destroy(struct server **server)
 	}
 	free(self->slots);
 	route_table_destroy(&self->routes);
+	fleet_bus_close(&self->fleet); /* it counts for the back ends until then */
 	backends_destroy(&self->backends);
-	fleet_bus_close(&self->fleet);
 	address_limit_destroy(&self->address_limit);
 	group_registry_destroy(&self->fleet.groups);
 	directory_destroy(&self->directory);

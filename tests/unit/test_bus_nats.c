@@ -5,6 +5,8 @@
 #include <arpa/inet.h>
 #include <malloc.h>
 
+#include "base/counter.h"
+
 /* --- a broker that goes --- */
 
 struct outage {
@@ -265,25 +267,123 @@ static void test_wrong_credentials_are_told(void **state)
 	nats_server_remove(&server);
 }
 
+#define GATE "authorization { users = [ { user: gate, password: pw, permissions: "
+
+/* A broker with permissions, and a bus of its own to it. */
+static void forbidding_open(struct nats_server *server, struct bus_fixture *other,
+			    struct bus_fixture *f)
+{
+	*other = (struct bus_fixture){.io = f->io, .is_nats = true};
+	nats_server_start(server, 0, NULL, NULL);
+	other->bus = bus_to(server->url, (struct bus_options){.user = "gate", .password = "pw"});
+	SPIN_UNTIL(&f->io, bus_is_connected(other->bus));
+}
+
+static void forbidding_close(struct nats_server *server, struct bus_fixture *other)
+{
+	bus_destroy(&other->bus);
+	nats_server_remove(server);
+}
+
+static bool forbidden_has(struct bus *bus, const char *part)
+{
+	struct bus_status status;
+
+	bus_status(bus, &status);
+	return strstr(status.forbidden, part) != NULL;
+}
+
 static void test_what_the_broker_forbids_is_told(void **state)
 {
 	struct bus_fixture *f = *state;
-	struct nats_server server = {
-		.config = "authorization { users = [ { user: gate, password: pw, "
-			  "permissions: { subscribe: { deny: \"secret.>\" } } } ] }"};
-	struct bus_fixture other = {.io = f->io, .is_nats = true};
+	struct nats_server server = {.config = GATE "{ subscribe: { deny: \"secret.>\" } } } ] }"};
 	struct subscriber subscriber = {0};
+	struct bus_fixture other;
+	struct bus_status status;
 
-	nats_server_start(&server, 0, NULL, NULL);
-	other.bus = bus_to(server.url, (struct bus_options){.user = "gate", .password = "pw"});
-	SPIN_UNTIL(&f->io, bus_is_connected(other.bus));
+	forbidding_open(&server, &other, f);
 	subscriber_open(&subscriber, other.bus, f->io.loop, "secret.one");
-	SPIN_UNTIL(&f->io, detail_has(other.bus, "the broker says: "));
-	assert_true(detail_has(other.bus, "Permissions Violation for Subscription"));
-	assert_true(bus_is_connected(other.bus));
+	SPIN_UNTIL(&f->io, forbidden_has(other.bus, "to subscribe to 'secret.one'"));
+	bus_status(other.bus, &status);
+	assert_true(status.is_connected && status.is_deaf);
+	assert_int_equal(bus_stats_now(other.bus).forbidden_subjects, 1);
+	assert_true(bus_stats_now(other.bus).forbidden >= 1);
 	subscriber_close(&other, &subscriber);
-	bus_destroy(&other.bus);
-	nats_server_remove(&server);
+	forbidding_close(&server, &other);
+}
+
+/* Of those to the same broker the others go on, and each message is counted once. */
+static void test_what_the_broker_forbids_is_not_taken(void **state)
+{
+	struct bus_fixture *f = *state;
+	struct nats_server server = {.config = GATE "{ publish: { deny: \"no.>\" } } } ] }"};
+	uint64_t taken = 0, forbidden = 0, unconfirmed = 0;
+	const struct bus_fate fate = {&taken, &forbidden, &unconfirmed};
+	struct bus_fixture other;
+
+	forbidding_open(&server, &other, f);
+	for (unsigned i = 0; i < 100; i++) {
+		char subject[32];
+
+		snprintf(subject, sizeof(subject), "%s.%u", i % 4 == 0 ? "no" : "yes", i);
+		struct bus_message message = text_message(subject, "body");
+
+		assert_int_equal(bus_publish_counted(other.bus, &message, &fate), 0);
+	}
+	SPIN_UNTIL(&f->io, counter_read(&taken) == 75 && counter_read(&forbidden) == 25);
+	assert_int_equal(bus_stats_now(other.bus).forbidden, 25);
+	assert_int_equal(bus_stats_now(other.bus).broker_pending_bytes, 0);
+	assert_true(forbidden_has(other.bus, "in all 25 subjects to publish to and 0 to"));
+	struct bus_message again = text_message("no.0", "body"),
+			   good = text_message("yes.0", "body");
+
+	assert_int_equal(bus_publish_counted(other.bus, &again, &fate), -EACCES);
+	assert_int_equal(bus_publish_counted(other.bus, &good, &fate), 0);
+	SPIN_UNTIL(&f->io, counter_read(&taken) == 76);
+	assert_int_equal(counter_read(&forbidden), 25);
+	assert_int_equal(counter_read(&unconfirmed), 0);
+	forbidding_close(&server, &other);
+}
+
+static void test_a_question_that_the_broker_forbids_ends_at_once(void **state)
+{
+	struct bus_fixture *f = *state;
+	struct nats_server server = {.config = GATE "{ publish: { deny: \"no.>\" } } } ] }"};
+	struct question question = {0};
+	struct bus_message to_no = text_message("no.body", "?"), to_yes = text_message("yes", "?");
+	struct bus_fixture other;
+
+	forbidding_open(&server, &other, f);
+	assert_int_equal(question_send(&other, &question, "no.body", "?", 60 * NS_PER_S), 0);
+	SPIN_UNTIL(&f->io, question.done == 1);
+	assert_int_equal(question.result, BUS_FORBIDDEN);
+	/* Whether it is so still can be asked without an answer to it. */
+	assert_int_equal(bus_publish_checked(other.bus, &question.request, f->io.loop, &to_no,
+					     60 * NS_PER_S, question_on_done),
+			 0);
+	SPIN_UNTIL(&f->io, question.done == 2);
+	assert_int_equal(question.result, BUS_FORBIDDEN);
+	assert_int_equal(bus_publish_checked(other.bus, &question.request, f->io.loop, &to_yes,
+					     60 * NS_PER_S, question_on_done),
+			 0);
+	SPIN_UNTIL(&f->io, question.done == 3);
+	assert_int_equal(question.result, BUS_TAKEN);
+	forbidding_close(&server, &other);
+}
+
+static void test_without_answers_a_question_ends_at_once(void **state)
+{
+	struct bus_fixture *f = *state;
+	struct nats_server server = {.config = GATE "{ subscribe: { deny: \"_INBOX.>\" } } } ] }"};
+	struct question question = {0};
+	struct bus_fixture other;
+
+	forbidding_open(&server, &other, f);
+	SPIN_UNTIL(&f->io, forbidden_has(other.bus, "to subscribe to '_INBOX."));
+	assert_int_equal(question_send(&other, &question, "any", "?", 60 * NS_PER_S), 0);
+	SPIN_UNTIL(&f->io, question.done == 1);
+	assert_int_equal(question.result, BUS_FORBIDDEN);
+	forbidding_close(&server, &other);
 }
 
 static void *garbage_run(void *arg)
@@ -483,6 +583,9 @@ int main(void)
 		ON_OUTAGE(test_a_broker_that_answers_nothing_is_left),
 		ON_NATS(test_wrong_credentials_are_told),
 		ON_NATS(test_what_the_broker_forbids_is_told),
+		ON_NATS(test_what_the_broker_forbids_is_not_taken),
+		ON_NATS(test_a_question_that_the_broker_forbids_ends_at_once),
+		ON_NATS(test_without_answers_a_question_ends_at_once),
 		ON_NATS(test_what_is_not_a_broker_is_told),
 		cmocka_unit_test(test_options_that_cannot_work_are_refused),
 		ON_NATS(test_messages_cross_nodes),

@@ -26,9 +26,10 @@
 /* X(name, type, help) */
 #define OTHER_METRICS(X)                                                                       \
 	X(gatehouse_backend_events_total, counter,                                             \
-	  "Events that are done with, by type and outcome: delivered; refused (4xx, or "       \
-	  "larger than the broker takes); answer_too_big (over answer_max); "                  \
-	  "answer_unreadable (its Content-Encoding cannot be undone); dropped "                \
+	  "Events that are done with, by type and outcome: delivered;refused (4xx, or "       \
+	  "larger than the broker takes, or forbidden by its permissions); answer_too_big (over answer_max); "                  \
+"answer_unreadable (its Content-Encoding cannot be undone); unconfirmed (type nats: "  \
+	  "on its way when the broker was lost, which may have it); dropped "                \
 	  "(on_failure: close, or at the end).")                                               \
 	X(gatehouse_backend_events_waiting, gauge,                                             \
 	  "Events not yet done with, those under way included.")                               \

@@ -118,6 +118,22 @@ static void problem_away(struct command *command)
 		    status.is_connected ? "it was lost while we waited" : status.detail);
 }
 
+/* Nobody is subscribed: so the client is connected nowhere, unless its node may not subscribe.
+ * The nodes of a fleet have the same permissions, as a rule. */
+static void no_responders(struct command *command)
+{
+	struct bus_status status;
+
+	bus_status(command->fleet->bus, &status);
+	if (status.is_deaf)
+		problem_bus(command,
+			    "The client is not connected to this node, and whether another has it "
+			    "is not known",
+			    status.forbidden);
+	else
+		command_not_connected(command, slice_from_text(command->ask.client_id));
+}
+
 static void end_by_outcome(struct command *command, const struct bus_outcome *outcome)
 {
 	switch (outcome->result) {
@@ -125,7 +141,7 @@ static void end_by_outcome(struct command *command, const struct bus_outcome *ou
 		take_answer(command, outcome->answer);
 		break;
 	case BUS_NO_RESPONDERS:
-		command_not_connected(command, slice_from_text(command->ask.client_id));
+		no_responders(command);
 		break;
 	case BUS_TIMED_OUT:
 		problem(command, 504, "timed_out",
