@@ -17,12 +17,16 @@
 #include "io/mailbox.h"
 #include "proto/http_head.h"
 
+struct conn_phase;
 struct frame_rx;
+struct uplink_handler;
 
 struct conn_home {
 	struct service *service;
 	struct loop *loop;
-	struct list_node uplinks; /* also those whose connection has ended */
+	const struct conn_phase *const *phases; /* by enum conn_phase_id */
+	const struct uplink_handler *ears;      /* what back ends tell */
+	struct list_node uplinks;               /* also those whose connection has ended */
 	/* One connection or uplink has gone. */
 	void (*on_gone)(struct conn_home *home);
 	/* No new clients: those whose connections still come are told so. */

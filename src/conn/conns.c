@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "conn/conns.h"
 
-#include "conn/conn.h"
+#include "conn/hull.h"
+#include "conn/phases.h"
+#include "conn/uplink_ears.h"
 
 static void on_fleet_gone(struct fleet_home *fleet)
 {
@@ -13,7 +15,12 @@ static void on_fleet_gone(struct fleet_home *fleet)
 void conns_init(struct conn_home *home, struct service *service,
 		void (*on_gone)(struct conn_home *home))
 {
-	*home = (struct conn_home){.service = service, .on_gone = on_gone};
+	*home = (struct conn_home){
+		.service = service,
+		.phases = conn_phases,
+		.ears = &uplink_ears,
+		.on_gone = on_gone,
+	};
 	pool_init(&home->conn_pool, sizeof(struct conn));
 	pool_init(&home->head_pool, sizeof(struct head_rx));
 	pool_init(&home->frame_pool, sizeof(struct frame_rx));

@@ -23,8 +23,8 @@ static void run_turn(struct loop_task *task)
 			announce->is_walking = false;
 			return;
 		}
-		if (conn->state == CONN_OPEN && conn->session.client != NULL)
-			takeover_again(conn->session.client, announce->within_ns);
+		if (conn->phase == CONN_OPEN && conn_session(conn)->client != NULL)
+			takeover_again(conn_session(conn)->client, announce->within_ns);
 	}
 	loop_post(announce->home->loop, task);
 }

@@ -7,7 +7,8 @@
 #include "base/shared_bytes.h"
 #include "fleet/message.h"
 #include "fleet/rpc/rpc_frame.h"
-#include "conn/conn.h"
+#include "conn/ws_session.h"
+#include "conn/ws_writer.h"
 #include "server/worker.h"
 
 /* What one turn of a worker's loop does for broadcasts. */
@@ -96,7 +97,7 @@ static struct conn *walk_next(struct share *share)
 		return pool_walk_next(&share->walk.all);
 	struct session *session = group_walk_next(&share->walk.group);
 
-	return session == NULL ? NULL : CONTAINER_OF(session, struct conn, session);
+	return session == NULL ? NULL : conn_of_session(session);
 }
 
 static void walk_stop(struct share *share)
@@ -112,8 +113,8 @@ static bool is_meant(const struct broadcast *broadcast, const struct conn *conn)
 {
 	const char *route = broadcast->route;
 
-	return conn->state == CONN_OPEN && !broadcast->is_call[conn_route(conn)->config->rpc] &&
-	       (route == NULL || strcmp(route, presence_route_name(conn->session.presence)) == 0);
+	return conn->phase == CONN_OPEN && !broadcast->is_call[conn_route(conn)->config->rpc] &&
+	       (route == NULL || strcmp(route, presence_route_name(conn_presence(conn))) == 0);
 }
 
 /* [bytes] that it queued. */
@@ -124,7 +125,7 @@ static size_t deliver(struct share *share, struct conn *conn)
 
 	if (!is_meant(share->broadcast, conn))
 		return 0;
-	switch (conn_push_frame(conn, frame)) {
+	switch (ws_session_push_frame(conn, frame)) {
 	case 0:
 		share->result.delivered++;
 		stat_add(&stats->fan_out_delivered, 1);
@@ -207,21 +208,6 @@ static void run_share(struct loop_task *task)
 
 /* --- start --- */
 
-static struct shared_bytes *make_frame(const struct message *message)
-{
-	uint8_t head[WS_FRAME_HEAD_MAX];
-	size_t len = ws_frame_head_write(head, message->is_text ? WS_TEXT : WS_BINARY,
-					 message->bytes.len, NULL);
-	struct shared_bytes *frame = shared_bytes_create(len + message->bytes.len);
-
-	if (frame == NULL)
-		return NULL;
-	memcpy(frame->data, head, len);
-	if (message->bytes.len > 0)
-		memcpy(frame->data + len, message->bytes.data, message->bytes.len);
-	return frame;
-}
-
 /* NULL: memory is out. */
 static struct broadcast *broadcast_create(const struct broadcast_order *order, size_t share_count)
 {
@@ -231,7 +217,7 @@ static struct broadcast *broadcast_create(const struct broadcast_order *order, s
 
 	if (broadcast == NULL)
 		return NULL;
-	broadcast->frame = make_frame(&what->message);
+	broadcast->frame = ws_frame_create(&what->message);
 	if (broadcast->frame == NULL) {
 		broadcast_free(broadcast);
 		return NULL;

@@ -1,32 +1,13 @@
-/* SPDX-License-Identifier: Apache-2.0
- * conn_reply.c - answers that are no upgrade: refusals above all. */
-#include "conn/conn.h"
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "conn/refuse.h"
+
+#include "conn/hull.h"
+#include "conn/reply.h"
 
 /* Retry-After is spread over so many seconds, so that the refused do not come back
  * all at once. */
 #define RETRY_AFTER_MIN_S 5
 #define RETRY_AFTER_MAX_S 15
-
-/* If the client may have sent more than we have read, closing at once would send a
- * reset that can destroy the answer on its way. */
-void conn_answer(struct conn *conn, struct http_reply *reply, bool may_have_rest)
-{
-	struct buf head = {0};
-	int r = http_reply_head(reply, &head);
-
-	if (r == 0)
-		r = tcp_write(&conn->tcp, head.data, head.len);
-	if (r == 0 && !conn->is_head && reply->body.len > 0)
-		r = tcp_write(&conn->tcp, reply->body.data, reply->body.len);
-	buf_finish(&head);
-	buf_finish(&reply->body);
-	if (r < 0)
-		tcp_close(&conn->tcp);
-	else if (may_have_rest)
-		conn_linger(conn);
-	else
-		conn_flush_and_close(conn);
-}
 
 void conn_reject(struct conn *conn, unsigned status, const char *detail)
 {
@@ -54,7 +35,7 @@ void conn_reject(struct conn *conn, unsigned status, const char *detail)
 void conn_conflict(struct conn *conn)
 {
 	struct service *service = conn->home->service;
-	const struct presence *presence = conn->session.presence;
+	const struct presence *presence = conn_presence(conn);
 	struct http_reply reply = {0};
 	char client[CONN_CLIENT_TEXT_MAX];
 	uint64_t suppressed;

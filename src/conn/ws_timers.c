@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
- * conn_ws_timers.c - how long an open WebSocket may be silent, slow, or idle.
+ * ws_timers.c - how long an open WebSocket may be silent, slow, or idle.
  *
  * The timer is not moved with every message: it fires, looks what is due, and is set to the
  * nearest thing that may become due. While the back end holds up the client, which is not
  * read, its silence says nothing. */
-#include "conn/conn.h"
+#include "conn/ws_timers.h"
+
+#include "conn/hull.h"
+#include "conn/phase_closing.h"
+#include "conn/ws_writer.h"
 
 /* [ms] until `limit` has passed since then; 0: it has. */
 static uint64_t time_left(const struct conn *conn, uint32_t since_ms, uint64_t limit_ms)
@@ -16,7 +20,7 @@ static uint64_t time_left(const struct conn *conn, uint32_t since_ms, uint64_t l
 
 void conn_ws_schedule(struct conn *conn)
 {
-	const struct config_server *limits = conn->home->service->limits;
+	const struct config_server *limits = conn_limits(conn);
 	uint64_t next = UINT64_MAX;
 
 	if (conn_is_held_up(conn)) {
@@ -24,13 +28,13 @@ void conn_ws_schedule(struct conn *conn)
 		return;
 	}
 	if (conn->is_stalled)
-		next = time_left(conn, conn->waiting_ms, limits->send_timeout);
+		next = time_left(conn, conn_ws(conn)->waiting_ms, limits->send_timeout);
 	else if (conn->is_pinged)
-		next = time_left(conn, conn->waiting_ms, limits->pong_timeout);
+		next = time_left(conn, conn_ws(conn)->waiting_ms, limits->pong_timeout);
 	else if (limits->ping_interval > 0)
-		next = time_left(conn, conn->heard_ms, limits->ping_interval);
+		next = time_left(conn, conn_ws(conn)->heard_ms, limits->ping_interval);
 	if (limits->idle_timeout > 0)
-		next = MIN(next, time_left(conn, conn->message_ms, limits->idle_timeout));
+		next = MIN(next, time_left(conn, conn_ws(conn)->message_ms, limits->idle_timeout));
 	if (next == UINT64_MAX)
 		loop_timer_stop(conn->home->loop, &conn->timer);
 	else
@@ -39,14 +43,14 @@ void conn_ws_schedule(struct conn *conn)
 
 void conn_ws_start_waiting(struct conn *conn)
 {
-	conn->progress = conn->tcp.progress;
-	conn->waiting_ms = conn_now_ms(conn);
+	conn_ws(conn)->progress = conn->tcp.progress;
+	conn_ws(conn)->waiting_ms = conn_now_ms(conn);
 }
 
 /* A slow client that takes something now and then may stay. */
 static bool takes_output(struct conn *conn)
 {
-	if (tcp_queued(&conn->tcp) == 0 || conn->progress == conn->tcp.progress)
+	if (tcp_queued(&conn->tcp) == 0 || conn_ws(conn)->progress == conn->tcp.progress)
 		return false;
 	conn_ws_start_waiting(conn);
 	return true;
@@ -54,8 +58,9 @@ static bool takes_output(struct conn *conn)
 
 static void send_ping(struct conn *conn)
 {
-	if (conn_ws_ping(conn) < 0) {
-		conn->heard_ms = conn_now_ms(conn); /* tries again after the next silence */
+	if (ws_write_ping(conn) < 0) {
+		conn_ws(conn)->heard_ms = conn_now_ms(
+			conn); /* tries again after the next silence */
 		return;
 	}
 	conn->is_pinged = true;
@@ -64,30 +69,30 @@ static void send_ping(struct conn *conn)
 
 void conn_ws_timeout(struct conn *conn)
 {
-	const struct config_server *limits = conn->home->service->limits;
+	const struct config_server *limits = conn_limits(conn);
 
 	if (conn_is_held_up(conn))
 		return;
 	if (limits->idle_timeout > 0 &&
-	    time_left(conn, conn->message_ms, limits->idle_timeout) == 0) {
+	    time_left(conn, conn_ws(conn)->message_ms, limits->idle_timeout) == 0) {
 		conn_ws_close(conn, CLOSE_IDLE);
 		return;
 	}
 	if (conn->is_stalled) {
-		if (time_left(conn, conn->waiting_ms, limits->send_timeout) == 0 &&
+		if (time_left(conn, conn_ws(conn)->waiting_ms, limits->send_timeout) == 0 &&
 		    !takes_output(conn)) {
 			conn_cut(conn, CLOSE_SLOW_READER);
 			return;
 		}
 	} else if (conn->is_pinged) {
 		/* The ping may wait behind what a slow client is still taking. */
-		if (time_left(conn, conn->waiting_ms, limits->pong_timeout) == 0 &&
+		if (time_left(conn, conn_ws(conn)->waiting_ms, limits->pong_timeout) == 0 &&
 		    !takes_output(conn)) {
 			conn_ws_fail(conn, CLOSE_PONG_TIMEOUT);
 			return;
 		}
 	} else if (limits->ping_interval > 0 &&
-		   time_left(conn, conn->heard_ms, limits->ping_interval) == 0) {
+		   time_left(conn, conn_ws(conn)->heard_ms, limits->ping_interval) == 0) {
 		send_ping(conn);
 	}
 	conn_ws_schedule(conn);

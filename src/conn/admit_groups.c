@@ -1,10 +1,12 @@
-/* SPDX-License-Identifier: Apache-2.0
- * conn_groups.c - groups that the back end puts a client in as it lets it in. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "conn/admit_groups.h"
+
 #include <stdio.h>
 
 #include "fleet/client.h"
 #include "proto/http_text.h"
-#include "conn/conn.h"
+#include "conn/leave.h"
+#include "conn/refuse.h"
 
 /* Takes the next name off a list with commas; false at its end. Empty ones are left out. */
 static bool name_next(struct slice *list, struct slice *out_name)
@@ -45,7 +47,7 @@ bool conn_groups_check(const struct conn *conn, struct slice list, char *out_pro
 
 static enum group_result join_all(struct conn *conn, struct slice list)
 {
-	struct client *client = client_of(&conn->home->fleet, &conn->session);
+	struct client *client = client_of(&conn->home->fleet, conn_session(conn));
 	enum group_result result = client == NULL ? GROUP_NO_MEMORY : GROUP_JOINED;
 	char text[GROUP_NAME_MAX + 1];
 	struct slice name;

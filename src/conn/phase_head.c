@@ -1,41 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0
- * conn_http.c - the request: read, answered, refused or upgraded. */
+ * phase_head.c - the request: read, answered, refused or upgraded.
+ *
+ * A head that arrives whole is parsed where it lies; one in pieces is gathered in what the
+ * connection borrows. While a request is dealt with, nothing of that is the connection's: the
+ * phase may end meanwhile. */
+#include "conn/phase_head.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "proto/forwarded.h"
 #include "proto/proxy_header.h"
-#include "conn/conn.h"
+#include "conn/hull.h"
+#include "conn/phase_body.h"
+#include "conn/refuse.h"
+#include "conn/reply.h"
+#include "conn/request.h"
+#include "conn/upgrade.h"
 
 /* Of a head that came in pieces, and of the frames that a client may send right behind
  * it: the head itself has its own, smaller limit. */
 #define PIPELINED_MAX 262144
 
 /* --- ordinary requests --- */
-
-/* What a proxy on this machine passes on comes from loopback too. */
-static bool is_local(const struct conn *conn, const struct http_head *head, const uint8_t *data)
-{
-	struct net_ip client = conn_client(conn);
-
-	return net_ip_is_loopback(&client) && !conn->is_proxied &&
-	       !http_has_field(head, data, "Forwarded") &&
-	       !http_has_field(head, data, "X-Forwarded-For") && !http_has_field(head, data, "Via");
-}
-
-struct http_request conn_http_ask(struct conn *conn, const struct http_head *head,
-				  const uint8_t *data)
-{
-	return (struct http_request){
-		.method = http_method(head, data),
-		.path = http_path(head, data),
-		.query = http_query(head, data),
-		.head = head,
-		.data = data,
-		.conn = conn,
-		.is_local = is_local(conn, head, data),
-	};
-}
 
 static bool has_body(const struct conn_request *request)
 {
@@ -62,11 +49,11 @@ static bool is_route_path(const struct conn *conn, struct slice path)
 static void serve_http(struct conn *conn, const struct conn_request *request)
 {
 	const struct http_handler *handler = &conn->home->service->handler;
-	struct http_request ask = conn_http_ask(conn, request->head, request->data);
+	struct http_request ask = conn_ask_of(conn, request->head, request->data);
 	struct http_reply reply = {0};
 	bool is_answered = handler->answer(handler->arg, &ask, &reply);
 
-	if (conn->state != CONN_HEAD) {
+	if (conn->phase != CONN_HEAD) {
 		buf_finish(&reply.body); /* taken: the answer comes later */
 		return;
 	}
@@ -97,7 +84,7 @@ static void client_set(struct conn *conn, const struct net_ip *ip, uint16_t port
 
 static void believe_forwarded(struct conn *conn, const struct conn_request *request)
 {
-	const struct config_prefixes *proxies = &conn->home->service->limits->trusted_proxies;
+	const struct config_prefixes *proxies = &conn_limits(conn)->trusted_proxies;
 
 	if (!conn_client_is_trusted(conn))
 		return;
@@ -162,7 +149,7 @@ static void on_request(struct conn *conn, const struct conn_request *request)
 		conn_reject(conn, error.status, error.detail);
 		return;
 	case WS_UPGRADE_NONE:
-		if (!conn_later_begin(conn, request))
+		if (!conn_body_begin(conn, request))
 			serve_http(conn, request);
 		return;
 	case WS_UPGRADE_OK:
@@ -176,34 +163,26 @@ static void on_request(struct conn *conn, const struct conn_request *request)
 
 static const struct http_limits *limits = &http_limits_default;
 
-static void take_rest_of_head(struct conn *conn, const uint8_t *data, size_t len)
+static void release_rx(struct conn_home *home, struct head_rx *rx)
 {
-	struct head_rx *rx = pool_get(&conn->home->head_pool);
-
-	if (rx == NULL) {
-		tcp_close(&conn->tcp);
-		return;
-	}
-	*rx = (struct head_rx){.head = conn->home->head};
-	stat_add(&conn->home->stats.partial, 1);
-	conn->head = rx;
-	if (buf_append(&rx->bytes, data, len, PIPELINED_MAX) < 0)
-		tcp_close(&conn->tcp);
-}
-
-static void release_head(struct conn_home *home, struct head_rx *rx)
-{
-	if (rx == NULL)
-		return;
 	stat_sub(&home->stats.partial, 1);
 	buf_finish(&rx->bytes);
 	pool_put(&home->head_pool, rx);
 }
 
-void conn_http_release(struct conn *conn)
+static void take_rest_of_head(struct conn *conn, const uint8_t *data, size_t len)
 {
-	release_head(conn->home, conn->head);
-	conn->head = NULL;
+	struct head_rx *rx = pool_get(&conn->home->head_pool);
+
+	if (rx == NULL) {
+		conn_close(conn);
+		return;
+	}
+	*rx = (struct head_rx){.head = conn->home->head};
+	stat_add(&conn->home->stats.partial, 1);
+	conn_head(conn)->rx = rx;
+	if (buf_append(&rx->bytes, data, len, PIPELINED_MAX) < 0)
+		conn_close(conn);
 }
 
 static void reject_head(struct conn *conn, const struct http_error *error, const uint8_t *data,
@@ -243,49 +222,81 @@ static enum http_result parse(struct conn *conn, struct http_head *head, uint8_t
 	return r;
 }
 
-void conn_http_recv(struct conn *conn, uint8_t *data, size_t len)
+static void take_whole(struct conn *conn, uint8_t *data, size_t len)
 {
-	struct conn_home *home = conn->home;
-	struct head_rx *rx = conn->head;
+	struct http_head *head = &conn->home->head;
 	size_t skipped;
 
-	if (rx == NULL) {
-		http_head_init(&home->head, HTTP_REQUEST);
-		if (parse(conn, &home->head, data, len, &skipped) == HTTP_MORE)
-			take_rest_of_head(conn, data + skipped, len - skipped);
-		return;
-	}
+	http_head_init(head, HTTP_REQUEST);
+	if (parse(conn, head, data, len, &skipped) == HTTP_MORE)
+		take_rest_of_head(conn, data + skipped, len - skipped);
+}
+
+static void take_piece(struct conn *conn, struct head_rx *rx, const uint8_t *data, size_t len)
+{
+	struct conn_home *home = conn->home;
+	size_t skipped;
+
 	if (buf_append(&rx->bytes, data, len, PIPELINED_MAX) < 0) {
-		tcp_close(&conn->tcp);
-		return;
-	}
-	/* The same place holds the frames once the connection is upgraded. */
-	conn->head = NULL;
-	if (parse(conn, &rx->head, rx->bytes.data, rx->bytes.len, &skipped) == HTTP_MORE) {
+		conn_close(conn);
+		release_rx(home, rx);
+	} else if (parse(conn, &rx->head, rx->bytes.data, rx->bytes.len, &skipped) == HTTP_MORE) {
 		buf_consume(&rx->bytes, skipped);
-		conn->head = rx;
+		conn_head(conn)->rx = rx;
 	} else {
-		release_head(home, rx);
+		release_rx(home, rx);
 	}
 }
 
-void conn_http_drain(struct conn *conn)
+static void on_recv(struct conn *conn, uint8_t *data, size_t len)
 {
-	conn_http_release(conn);
-	conn_refuse(conn, REFUSAL_DRAINING, conn->home->stats.connections, 0);
+	struct head_rx *rx = conn_head(conn)->rx;
+
+	conn_head(conn)->rx = NULL;
+	if (rx == NULL)
+		take_whole(conn, data, len);
+	else
+		take_piece(conn, rx, data, len);
 }
 
-void conn_http_timeout(struct conn *conn)
+/* --- the phase --- */
+
+static void on_timeout(struct conn *conn)
 {
-	bool has_head = conn->head != NULL;
+	bool has_head = conn_head(conn)->rx != NULL;
 
 	stat_add(&conn->home->stats.handshake_timeouts, 1);
-	conn_http_release(conn);
 	if (conn->is_reserve)
 		conn_refuse_for_descriptors(conn);
 	else if (!has_head)
-		tcp_close(&conn->tcp);
+		conn_close(conn);
 	else
 		conn_reject(conn, 408,
 			    "The request was not complete within server.handshake_timeout.");
 }
+
+static void on_drain(struct conn *conn)
+{
+	conn_refuse(conn, REFUSAL_DRAINING, conn->home->stats.connections, 0);
+}
+
+static void on_release(struct conn *conn)
+{
+	struct head_rx *rx = conn_head(conn)->rx;
+
+	conn_head(conn)->rx = NULL;
+	if (rx != NULL)
+		release_rx(conn->home, rx);
+}
+
+const struct conn_phase phase_head = {
+	.name = "head",
+	.next = CONN_PHASE_BIT(CONN_BODY) | CONN_PHASE_BIT(CONN_ANSWER) |
+		CONN_PHASE_BIT(CONN_ASKING) | CONN_PHASE_BIT(CONN_OPEN) |
+		CONN_PHASE_BIT(CONN_FLUSH) | CONN_PHASE_BIT(CONN_LINGER),
+	.recv = on_recv,
+	.eof = conn_close,
+	.timeout = on_timeout,
+	.drain = on_drain,
+	.release = on_release,
+};

@@ -1,11 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
- * conn_later.c - requests that outlive the callback they came in. */
+ * phase_body.c - BODY and ANSWER: requests that outlive the callback they came in.
+ *
+ * In BODY the connection owns the request, and gathers what is missing. When the handler takes
+ * it, that is the owner until its answer, in ANSWER and beyond: if the connection ends before,
+ * the answer finds nobody. A handler may take a request that has no body too. */
+#include "conn/phase_body.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/units.h"
-#include "conn/conn.h"
+#include "conn/hull.h"
+#include "conn/refuse.h"
+#include "conn/reply.h"
+#include "conn/request.h"
 
 /* Owned by whoever is to answer: the connection while the body comes, then the handler
  * that has taken it. */
@@ -62,7 +71,7 @@ static void later_destroy(struct http_later *later)
 /* The bytes stay where they are from now on. */
 static void make_request(struct http_later *later)
 {
-	later->request = conn_http_ask(later->conn, &later->head, later->bytes.data);
+	later->request = conn_ask_of(later->conn, &later->head, later->bytes.data);
 	later->request.body = slice_of(later->bytes.data + later->head_len, later->body_len);
 }
 
@@ -107,28 +116,28 @@ static void answer_now(struct conn *conn, struct http_later *later)
 	bool is_answered = handler->answer(handler->arg, &later->request, &reply);
 
 	/* Taken: the answer comes later, or has come already and `later` is gone. */
-	if (conn->state != CONN_BODY) {
+	if (conn->phase != CONN_BODY) {
 		buf_finish(&reply.body);
 		return;
 	}
 	bool has_rest = later->has_rest;
 
 	later_destroy(later);
-	conn->later = NULL;
+	conn_body(conn)->later = NULL;
 	stat_add(&conn->home->stats.http_requests, 1);
 	if (!is_answered)
 		http_reply_problem(&reply, 404, "There is nothing at this path.");
 	conn_answer(conn, &reply, has_rest);
 }
 
-static void body_add(struct conn *conn, const uint8_t *data, size_t len)
+static void body_add(struct conn *conn, uint8_t *data, size_t len)
 {
-	struct http_later *later = conn->later;
+	struct http_later *later = conn_body(conn)->later;
 	size_t missing = later->head_len + later->body_len - later->bytes.len;
 
 	later->has_rest |= len > missing;
 	if (buf_append(&later->bytes, data, MIN(len, missing), SIZE_MAX) < 0) {
-		tcp_close(&conn->tcp);
+		conn_close(conn);
 		return;
 	}
 	if (len >= missing)
@@ -151,7 +160,7 @@ static bool expect_check(struct conn *conn, const struct conn_request *request, 
 		return true;
 	if (tcp_write(&conn->tcp, go_on, strlen(go_on)) == 0)
 		return true;
-	tcp_close(&conn->tcp);
+	conn_close(conn);
 	return false;
 }
 
@@ -189,15 +198,15 @@ static void body_start(struct conn *conn, const struct conn_request *request, st
 		return;
 	}
 	later->body_len = body_len;
-	conn->state = CONN_BODY;
-	conn->later = later;
+	conn_phase_set(conn, CONN_BODY);
+	conn_body(conn)->later = later;
 	body_add(conn, request->rest, request->rest_len);
 }
 
-bool conn_later_begin(struct conn *conn, const struct conn_request *request)
+bool conn_body_begin(struct conn *conn, const struct conn_request *request)
 {
 	const struct http_handler *handler = &conn->home->service->handler;
-	struct http_request ask = conn_http_ask(conn, request->head, request->data);
+	struct http_request ask = conn_ask_of(conn, request->head, request->data);
 	struct slice value;
 
 	if (handler->wants_body == NULL || !handler->wants_body(handler->arg, &ask))
@@ -212,15 +221,6 @@ bool conn_later_begin(struct conn *conn, const struct conn_request *request)
 	return true;
 }
 
-/* A request that is complete needs no more, but what else comes is known of. */
-void conn_later_recv(struct conn *conn, const uint8_t *data, size_t len)
-{
-	if (conn->state == CONN_BODY)
-		body_add(conn, data, len);
-	else
-		conn->later->has_rest = true;
-}
-
 /* --- the answer --- */
 
 struct http_later *http_later_take(const struct http_request *request, uint64_t timeout_ms)
@@ -228,8 +228,8 @@ struct http_later *http_later_take(const struct http_request *request, uint64_t 
 	struct conn *conn = request->conn;
 	struct http_later *later;
 
-	if (conn->state == CONN_BODY) {
-		later = conn->later;
+	if (conn->phase == CONN_BODY) {
+		later = conn_body(conn)->later;
 	} else {
 		later = conn->is_reserve ? NULL
 					 : later_create(conn, request->head, request->data,
@@ -237,10 +237,10 @@ struct http_later *http_later_take(const struct http_request *request, uint64_t 
 		if (later == NULL)
 			return NULL;
 		make_request(later);
-		conn->later = later;
 	}
 	later->is_taken = true;
-	conn->state = CONN_ANSWER;
+	conn_phase_set(conn, CONN_ANSWER);
+	conn_body(conn)->later = later;
 	conn_timer_start(conn, timeout_ms);
 	return later;
 }
@@ -266,21 +266,44 @@ void http_later_reply(struct http_later *later, struct http_reply *reply)
 	bool has_rest = later->has_rest;
 
 	later_destroy(later);
-	if (conn != NULL)
-		conn->later = NULL;
-	if (conn == NULL || tcp_is_closing(&conn->tcp)) {
+	if (conn == NULL) {
 		buf_finish(&reply->body);
 		return;
 	}
+	CHECK(conn->phase == CONN_ANSWER);
+	conn_body(conn)->later = NULL;
 	stat_add(&conn->home->stats.http_requests, 1);
 	conn_answer(conn, reply, has_rest);
 }
 
-void conn_later_release(struct conn *conn)
-{
-	struct http_later *later = conn->later;
+/* --- the phases --- */
 
-	conn->later = NULL;
+/* A request that is complete needs no more, but what else comes is known of. */
+static void on_recv_more(struct conn *conn, uint8_t *data, size_t len)
+{
+	(void)data;
+	(void)len;
+	conn_body(conn)->later->has_rest = true;
+}
+
+static void on_body_timeout(struct conn *conn)
+{
+	stat_add(&conn->home->stats.handshake_timeouts, 1);
+	conn_reject(conn, 408, "The request was not complete within server.handshake_timeout.");
+}
+
+static void on_answer_timeout(struct conn *conn)
+{
+	conn_reject(conn, 504,
+		    "Whoever was asked has not answered in time. What was asked for may "
+		    "still happen.");
+}
+
+static void on_release(struct conn *conn)
+{
+	struct http_later *later = conn_body(conn)->later;
+
+	conn_body(conn)->later = NULL;
 	if (later == NULL)
 		return;
 	if (later->is_taken)
@@ -289,18 +312,22 @@ void conn_later_release(struct conn *conn)
 		later_destroy(later);
 }
 
-void conn_later_timeout(struct conn *conn)
-{
-	bool is_body = conn->state == CONN_BODY;
+const struct conn_phase phase_body = {
+	.name = "body",
+	.next = CONN_PHASE_BIT(CONN_ANSWER) | CONN_PHASE_BIT(CONN_FLUSH) |
+		CONN_PHASE_BIT(CONN_LINGER),
+	.recv = body_add,
+	.eof = conn_close,
+	.timeout = on_body_timeout,
+	.drain = conn_close,
+	.release = on_release,
+};
 
-	if (is_body)
-		stat_add(&conn->home->stats.handshake_timeouts, 1);
-	conn_later_release(conn);
-	if (is_body)
-		conn_reject(conn, 408,
-			    "The request was not complete within server.handshake_timeout.");
-	else
-		conn_reject(conn, 504,
-			    "Whoever was asked has not answered in time. What was asked for may "
-			    "still happen.");
-}
+/* Its client may have half-closed, and wait. The answer still comes while the gateway stops. */
+const struct conn_phase phase_answer = {
+	.name = "answer",
+	.next = CONN_PHASE_BIT(CONN_FLUSH) | CONN_PHASE_BIT(CONN_LINGER),
+	.recv = on_recv_more,
+	.timeout = on_answer_timeout,
+	.release = on_release,
+};

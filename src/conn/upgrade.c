@@ -1,10 +1,15 @@
-/* SPDX-License-Identifier: Apache-2.0
- * conn_upgrade.c - a request for a WebSocket: its route, its client, its answer. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "conn/upgrade.h"
+
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "proto/utf8.h"
-#include "conn/conn.h"
+#include "conn/hull.h"
+#include "conn/phase_asking.h"
+#include "conn/phase_closing.h"
+#include "conn/phase_open.h"
+#include "conn/refuse.h"
+#include "conn/upgrade_answer.h"
 
 enum subprotocol_result { SUBPROTOCOL_GO_ON, SUBPROTOCOL_CLOSE, SUBPROTOCOL_REJECTED };
 
@@ -52,20 +57,6 @@ static enum subprotocol_result choose_subprotocol(struct conn *conn,
 	return SUBPROTOCOL_REJECTED;
 }
 
-static int write_upgrade(struct conn *conn, struct slice key, const char *subprotocol)
-{
-	size_t size = 256 + (subprotocol == NULL ? 0 : strlen(subprotocol));
-	uint8_t *to = tcp_reserve(&conn->tcp, size);
-
-	if (to == NULL)
-		return -1;
-	size_t len = ws_response_write((char *)to, size, key, subprotocol);
-
-	CHECK(len > 0);
-	tcp_commit(&conn->tcp, len);
-	return 0;
-}
-
 /* Nobody else has an id that was made here, so nobody needs to be asked about it. */
 static enum directory_policy policy_of(const struct config_route *route, const char *client_id)
 {
@@ -104,7 +95,7 @@ static bool make_presence(struct conn *conn, const char *client_id, const char *
 		client_id = generated;
 	}
 	struct presence *presence = presence_create(&(struct presence_facts){
-		.route = &conn->route->client,
+		.route = &conn_route(conn)->client,
 		.client_id = client_id,
 		.subprotocol = subprotocol == NULL ? (struct slice){0}
 						   : slice_from_text(subprotocol),
@@ -122,49 +113,39 @@ static bool make_presence(struct conn *conn, const char *client_id, const char *
 	return true;
 }
 
-bool conn_upgrade_finish(struct conn *conn, struct slice key, const char *subprotocol)
-{
-	if (write_upgrade(conn, key, subprotocol) < 0) {
-		conn_cut(conn, CLOSE_NO_MEMORY);
-		return false;
-	}
-	uint32_t now_us = (uint32_t)(loop_now(conn->home->loop) / NS_PER_US);
-
-	durations_record(&conn->home->stats.handshakes, durations_short_us,
-			 (uint64_t)(uint32_t)(now_us - conn->message_ms) * NS_PER_US);
-	conn_ws_start(conn);
-	return true;
-}
-
 static void upgrade(struct conn *conn, const struct conn_request *request,
 		    const struct ws_upgrade *wanted, const char *client_id)
 {
+	const struct config_route *route = conn_route(conn)->config;
+	uint32_t accepted_us = conn_head(conn)->accepted_us;
 	const char *subprotocol;
-	enum subprotocol_result choice = choose_subprotocol(conn, request, conn->route->config,
-							    &subprotocol);
+	enum subprotocol_result choice = choose_subprotocol(conn, request, route, &subprotocol);
 
 	/* One that is only let in to be told 1002 takes nothing over. */
-	struct conn_claim claim = {
+	struct conn_entry entry = {
 		.policy = choice == SUBPROTOCOL_CLOSE ? DIRECTORY_MANY
-						      : policy_of(conn->route->config, client_id),
+						      : policy_of(route, client_id),
 	};
 
 	if (choice == SUBPROTOCOL_REJECTED || !make_presence(conn, client_id, subprotocol) ||
-	    !conn_reserve(conn, &claim))
+	    !conn_reserve(conn, &entry))
 		return;
-	if (choice == SUBPROTOCOL_GO_ON && conn_must_ask(conn, &claim)) {
-		conn_ask(conn, &(struct conn_asking){.request = request,
-						     .key = wanted->key,
-						     .subprotocol = subprotocol,
-						     .claim = claim});
+	if (choice == SUBPROTOCOL_GO_ON && conn_must_ask(conn, &entry)) {
+		conn_ask(conn, &(struct asking){.request = request,
+						.key = wanted->key,
+						.subprotocol = subprotocol,
+						.accepted_us = accepted_us,
+						.entry = entry});
 		return;
 	}
-	if (!conn_enter(conn, &claim) || !conn_upgrade_finish(conn, wanted->key, subprotocol))
+	if (!conn_enter(conn, &entry) ||
+	    !conn_upgrade_finish(conn, &(struct upgrade_answer){.key = wanted->key,
+								.subprotocol = subprotocol,
+								.accepted_us = accepted_us}))
 		return;
 	if (choice == SUBPROTOCOL_CLOSE)
 		conn_ws_close(conn, CLOSE_NO_SUBPROTOCOL);
-	if (request->rest_len > 0)
-		conn_ws_recv(conn, request->rest, request->rest_len);
+	conn_open_early(conn, request->rest, request->rest_len);
 }
 
 /* Finds the route, or answers what is wrong with the path. *out_client_id is the
@@ -198,7 +179,7 @@ static bool find_route(struct conn *conn, const struct conn_request *request, ch
 		free(match.client_id);
 		return false;
 	}
-	conn->route = match.route;
+	conn->way.route = match.route;
 	*out_client_id = match.client_id;
 	return true;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * conn_admit.c - whether a client may come in: the limits, and who else is there under
+ * admit.c - whether a client may come in: the limits, and who else is there under
  * its name.
  *
  * A client that comes again while its older connection still holds a place - a fleet
@@ -8,19 +8,15 @@
  * it replaces, unless one has become free meanwhile. That happens in one step under the directory's
  * lock, with the replacement; the older one no longer gives back what it has lost, and no count is
  * ever exceeded. */
+#include "conn/admit.h"
+
 #include <errno.h>
 
 #include "conn/accept_rate.h"
 #include "conn/address_limit.h"
 #include "conn/admission.h"
-#include "conn/conn.h"
-
-/* What a connection takes of limits, and another can take over from it. */
-enum {
-	PLACE_ADDRESS = 1, /* of max_connections_per_ip: only from the same address */
-	PLACE_GATEWAY = 2, /* of max_connections */
-	PLACE_WORKER = 4,  /* of its worker: only within that */
-};
+#include "conn/leave.h"
+#include "conn/refuse.h"
 
 /* --- the limits --- */
 
@@ -44,7 +40,7 @@ static bool is_open_for_all(struct conn *conn)
  * than can leave something. */
 static bool has_backend_room(struct conn *conn)
 {
-	const struct backend *backend = conn->route->backend;
+	const struct backend *backend = conn_route(conn)->backend;
 
 	if (backend->ops == NULL)
 		return true;
@@ -105,50 +101,34 @@ static bool take_from_rate(struct conn *conn)
 	return false;
 }
 
-void conn_leave(struct conn *conn)
-{
-	struct conn_home *home = conn->home;
-	struct net_ip client = conn_client(conn);
-
-	if (conn->has_address_place)
-		address_limit_leave(home->service->address_limit, &client);
-	if (conn->has_place)
-		admission_leave(home->service->admission);
-	if (conn->is_counted)
-		stat_sub(&home->stats.connections, 1);
-	conn->has_address_place = false;
-	conn->has_place = false;
-	conn->is_counted = false;
-}
-
 /* --- the directory --- */
 
-struct claim {
+struct successor {
 	const struct conn *conn;
 	uint8_t missing;
 };
 
 static bool may_inherit(const struct presence *older, void *arg)
 {
-	const struct claim *claim = arg;
-	struct conn_home *home = claim->conn->home;
-	struct net_ip older_ip = presence_remote(older), newer_ip = conn_client(claim->conn);
+	const struct successor *successor = arg;
+	struct conn_home *home = successor->conn->home;
+	struct net_ip older_ip = presence_remote(older), newer_ip = conn_client(successor->conn);
 
-	if ((claim->missing & PLACE_WORKER) && older->mailbox != &home->mailbox)
+	if ((successor->missing & PLACE_WORKER) && older->mailbox != &home->mailbox)
 		return false;
-	return (claim->missing & PLACE_ADDRESS) == 0 ||
+	return (successor->missing & PLACE_ADDRESS) == 0 ||
 	       address_limit_is_same(home->service->address_limit, &older_ip, &newer_ip);
 }
 
 /* Is one connected under its name that could leave it what is missing? It may be gone when
  * it comes to that. */
-static bool has_older(struct claim *claim)
+static bool has_older(struct successor *successor)
 {
-	const struct conn *conn = claim->conn;
+	const struct conn *conn = successor->conn;
 	struct presence *older = directory_find(conn->home->service->directory,
-						presence_route_name(conn->session.presence),
-						conn->session.presence->client_id);
-	bool is_there = older != NULL && may_inherit(older, claim);
+						presence_route_name(conn_presence(conn)),
+						conn_presence(conn)->client_id);
+	bool is_there = older != NULL && may_inherit(older, successor);
 
 	presence_unref(&older);
 	return is_there;
@@ -166,11 +146,12 @@ static void evict_all(struct conn *conn, struct presence *list)
 
 static bool inherit(struct conn *conn, uint8_t missing)
 {
-	struct claim claim = {.conn = conn, .missing = missing};
-	struct directory_heir heir = {.places = missing, .may_inherit = may_inherit, .arg = &claim};
+	struct successor successor = {.conn = conn, .missing = missing};
+	struct directory_heir heir = {
+		.places = missing, .may_inherit = may_inherit, .arg = &successor};
 	struct presence *older;
 
-	if (!directory_inherit(conn->home->service->directory, conn->session.presence, &heir,
+	if (!directory_inherit(conn->home->service->directory, conn_presence(conn), &heir,
 			       &older)) {
 		refuse_for_places(conn, missing);
 		return false;
@@ -184,7 +165,7 @@ static bool inherit(struct conn *conn, uint8_t missing)
 static bool enter(struct conn *conn, enum directory_policy policy)
 {
 	struct presence *older;
-	bool is_in = directory_enter(conn->home->service->directory, conn->session.presence, policy,
+	bool is_in = directory_enter(conn->home->service->directory, conn_presence(conn), policy,
 				     &older);
 
 	if (is_in) {
@@ -196,51 +177,34 @@ static bool enter(struct conn *conn, enum directory_policy policy)
 	return false;
 }
 
-void conn_depart(struct conn *conn)
-{
-	struct presence *presence = conn->has_presence ? conn->session.presence : NULL;
-
-	conn_uplink_close(conn, 0);
-	if (presence == NULL || presence_session(presence) == NULL)
-		return;
-	fleet_client_leave(&conn->session);
-	presence_detach(presence);
-	uint8_t lost = directory_leave(conn->home->service->directory, presence);
-
-	if (lost & PLACE_ADDRESS)
-		conn->has_address_place = false;
-	if (lost & PLACE_GATEWAY)
-		conn->has_place = false;
-}
-
 /* --- all together --- */
 
 /* The rate comes last of the limits: whoever finds no place anyway takes nothing of it. */
-static bool take_limits(struct conn *conn, struct conn_claim *claim)
+static bool take_limits(struct conn *conn, struct conn_entry *entry)
 {
-	struct claim older = {.conn = conn};
+	struct successor self = {.conn = conn};
 
-	if (claim->policy == DIRECTORY_OLDEST && has_older(&older)) {
+	if (entry->policy == DIRECTORY_OLDEST && has_older(&self)) {
 		conn_conflict(conn);
 		return false;
 	}
-	if (!take_places(conn, &claim->missing)) {
+	if (!take_places(conn, &entry->missing)) {
 		conn_refuse(conn, REFUSAL_MEMORY, 0, 0);
 		return false;
 	}
-	older.missing = claim->missing;
-	if (claim->missing != 0 && (claim->policy != DIRECTORY_NEWEST || !has_older(&older))) {
-		refuse_for_places(conn, claim->missing);
+	self.missing = entry->missing;
+	if (entry->missing != 0 && (entry->policy != DIRECTORY_NEWEST || !has_older(&self))) {
+		refuse_for_places(conn, entry->missing);
 		return false;
 	}
 	return take_from_rate(conn);
 }
 
-bool conn_reserve(struct conn *conn, struct conn_claim *claim)
+bool conn_reserve(struct conn *conn, struct conn_entry *entry)
 {
 	if (!is_open_for_all(conn) || !has_backend_room(conn))
 		return false;
-	if (!take_limits(conn, claim)) {
+	if (!take_limits(conn, entry)) {
 		conn_leave(conn);
 		return false;
 	}
@@ -271,23 +235,23 @@ static uint8_t take_missing(struct conn *conn, uint8_t missing)
 }
 
 /* The directory comes behind all: whoever is in it is in. */
-bool conn_enter(struct conn *conn, const struct conn_claim *claim)
+bool conn_enter(struct conn *conn, const struct conn_entry *entry)
 {
-	uint8_t missing = claim->missing == 0 ? 0 : take_missing(conn, claim->missing);
-	bool is_in = missing == 0 ? enter(conn, claim->policy) : inherit(conn, missing);
+	uint8_t missing = entry->missing == 0 ? 0 : take_missing(conn, entry->missing);
+	bool is_in = missing == 0 ? enter(conn, entry->policy) : inherit(conn, missing);
 
 	if (!is_in) {
 		conn_leave(conn);
 		return false;
 	}
-	if (fleet_client_enter(&conn->home->fleet, &conn->session) < 0) {
+	if (fleet_client_enter(&conn->home->fleet, conn_session(conn)) < 0) {
 		conn_depart(conn);
 		conn_leave(conn);
 		conn_refuse(conn, REFUSAL_MEMORY, 0, 0);
 		return false;
 	}
 	stat_add(&conn->home->stats.connections_accepted, 1);
-	if (conn->session.client != NULL)
-		takeover_enter(conn->session.client, claim->policy);
+	if (conn_session(conn)->client != NULL)
+		takeover_enter(conn_session(conn)->client, entry->policy);
 	return true;
 }

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * hull.c - a connection whatever its phase: the stream and the timer, which tell the phase, and
+ * the one way to end. The first reason to end counts. Whatever happens, conn_close is called
+ * once, and when the loop has let go of the stream, on_closed gives everything back. */
+#include "conn/hull.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "conn/leave.h"
+
+/* The last descriptor answers one client after the other why it is refused. What they
+ * asked waits in the socket already, as a rule; a silent one may not keep the others. */
+#define RESERVE_PATIENCE_MS UINT64_C(50)
+
+/* --- time --- */
+
+uint32_t conn_now_ms(const struct conn *conn)
+{
+	return (uint32_t)(loop_now(conn->home->loop) / NS_PER_MS);
+}
+
+uint32_t conn_now_us(const struct conn *conn)
+{
+	return (uint32_t)(loop_now(conn->home->loop) / NS_PER_US);
+}
+
+void conn_timer_start(struct conn *conn, uint64_t delay_ms)
+{
+	loop_timer_start(conn->home->loop, &conn->timer, delay_ms * NS_PER_MS);
+}
+
+void conn_timer_start_end(struct conn *conn)
+{
+	conn_timer_start(conn,
+			 conn->is_reserve ? RESERVE_PATIENCE_MS : conn_limits(conn)->close_timeout);
+}
+
+/* --- phases --- */
+
+static const struct conn_phase *phase_of(const struct conn *conn)
+{
+	CHECK(conn->phase < CONN_PHASE_COUNT);
+	return conn->home->phases[conn->phase];
+}
+
+void conn_phase_set(struct conn *conn, enum conn_phase_id to)
+{
+	const struct conn_phase *from = phase_of(conn);
+
+	CHECK(conn->phase != CONN_GONE);
+	CHECK(to == CONN_GONE || (from->next & CONN_PHASE_BIT(to)) != 0);
+	if (from->release != conn->home->phases[to]->release) {
+		if (from->release != NULL)
+			from->release(conn);
+		memset(&conn->part, 0, sizeof(conn->part));
+	}
+	conn->phase = (uint8_t)to;
+}
+
+/* --- the end --- */
+
+void conn_set_reason(struct conn *conn, enum close_reason reason)
+{
+	if (conn->has_reason)
+		return;
+	conn->has_reason = true;
+	conn->reason = (uint8_t)reason;
+}
+
+void conn_close(struct conn *conn)
+{
+	CHECK(!conn->has_uplink); /* it has departed */
+	conn_phase_set(conn, CONN_GONE);
+	tcp_close(&conn->tcp);
+}
+
+void conn_cut(struct conn *conn, enum close_reason reason)
+{
+	if (conn->phase == CONN_GONE)
+		return;
+	conn_set_reason(conn, reason);
+	conn_depart(conn);
+	conn_close(conn);
+}
+
+void conn_abort(struct conn *conn)
+{
+	conn_cut(conn, CLOSE_DRAIN);
+}
+
+void conn_drain(struct conn *conn)
+{
+	if (phase_of(conn)->drain != NULL)
+		phase_of(conn)->drain(conn);
+}
+
+static void count_end(struct conn *conn)
+{
+	struct stats *stats = conn_stats(conn);
+	char client[CONN_CLIENT_TEXT_MAX];
+
+	stat_sub(&stats->sockets, 1);
+	if (!conn->is_counted)
+		return;
+	CHECK(conn->has_reason && conn->reason < CLOSE_REASON_COUNT);
+	stat_add(&stats->connections_closed[conn->reason], 1);
+	conn_leave(conn);
+	log_debug("connection closed", F_TEXT("reason", close_table[conn->reason].label),
+		  F_TEXT("client", conn_client_text(conn, client)),
+		  F_TEXT("route", presence_route_name(conn->session.presence)),
+		  F_TEXT("client_id", conn->session.presence->client_id),
+		  F_UINT("connection_id", conn->session.presence->connection_id));
+}
+
+/* --- what the stream and the timer tell --- */
+
+static struct conn *conn_of(struct tcp *tcp)
+{
+	return CONTAINER_OF(tcp, struct conn, tcp);
+}
+
+static void on_recv(struct tcp *tcp, uint8_t *data, size_t len)
+{
+	struct conn *conn = conn_of(tcp);
+
+	if (phase_of(conn)->recv != NULL)
+		phase_of(conn)->recv(conn, data, len);
+}
+
+static void on_eof(struct tcp *tcp)
+{
+	struct conn *conn = conn_of(tcp);
+
+	conn->has_eof = true;
+	if (phase_of(conn)->eof != NULL)
+		phase_of(conn)->eof(conn);
+}
+
+static void on_error(struct tcp *tcp, int error)
+{
+	(void)error;
+	conn_cut(conn_of(tcp), CLOSE_RESET);
+}
+
+static void on_drain(struct tcp *tcp)
+{
+	struct conn *conn = conn_of(tcp);
+
+	if (phase_of(conn)->drained != NULL)
+		phase_of(conn)->drained(conn);
+}
+
+static void on_timer(struct timer *timer)
+{
+	struct conn *conn = CONTAINER_OF(timer, struct conn, timer);
+
+	if (phase_of(conn)->timeout != NULL)
+		phase_of(conn)->timeout(conn);
+}
+
+static void on_closed(struct tcp *tcp)
+{
+	struct conn *conn = conn_of(tcp);
+	struct conn_home *home = conn->home;
+
+	CHECK(conn->phase == CONN_GONE && !conn->has_uplink && !conn->is_stalled);
+	loop_timer_stop(home->loop, &conn->timer);
+	count_end(conn);
+	CHECK(!conn->has_place && !conn->has_address_place);
+	if (conn->has_presence)
+		presence_unref(&conn->session.presence);
+	pool_put(&home->conn_pool, conn);
+	home->on_gone(home);
+}
+
+static const struct tcp_handler handler = {
+	.on_recv = on_recv,
+	.on_eof = on_eof,
+	.on_error = on_error,
+	.on_drain = on_drain,
+	.on_closed = on_closed,
+};
+
+/* --- the client --- */
+
+char *conn_client_text(const struct conn *conn, char out[CONN_CLIENT_TEXT_MAX])
+{
+	char ip[NET_IP_TEXT_MAX];
+	struct net_ip remote = conn_client(conn);
+	bool is_v4 = net_ip_is_v4(&remote);
+
+	net_ip_format(&remote, ip, sizeof(ip));
+	if (conn->client_port == 0)
+		snprintf(out, CONN_CLIENT_TEXT_MAX, "%s", ip);
+	else
+		snprintf(out, CONN_CLIENT_TEXT_MAX, is_v4 ? "%s:%u" : "[%s]:%u", ip,
+			 conn->client_port);
+	return out;
+}
+
+bool conn_client_is_trusted(const struct conn *conn)
+{
+	const struct config_prefixes *proxies = &conn_limits(conn)->trusted_proxies;
+	struct net_ip client = conn_client(conn);
+
+	for (size_t i = 0; i < proxies->count; i++)
+		if (net_prefix_has(&proxies->items[i], &client))
+			return true;
+	return false;
+}
+
+/* --- the beginning --- */
+
+struct conn *conn_begin(struct conn_home *home, const struct tcp_accepted *accepted)
+{
+	struct conn *conn = pool_get(&home->conn_pool);
+
+	if (conn == NULL)
+		return NULL;
+	*conn = (struct conn){.home = home, .phase = CONN_HEAD};
+	conn->is_reserve = accepted->is_reserve;
+	conn->client = net_ip_of(&accepted->remote);
+	conn->client_port = net_addr_port(&accepted->remote);
+	conn->may_have_proxy = conn_client_is_trusted(conn);
+	conn_head(conn)->accepted_us = conn_now_us(conn);
+	loop_timer_init(&conn->timer, on_timer);
+	conn_timer_start(conn, accepted->is_reserve ? RESERVE_PATIENCE_MS
+						    : conn_limits(conn)->handshake_timeout);
+	stat_add(&home->stats.sockets, 1);
+	stat_add(&home->stats.sockets_accepted, 1);
+	tcp_adopt(&conn->tcp, home->loop, accepted, &handler);
+	return conn;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "conn/leave.h"
+
+#include "conn/address_limit.h"
+#include "conn/admission.h"
+#include "conn/uplink_road.h"
+
+void conn_depart(struct conn *conn)
+{
+	struct presence *presence = conn->has_presence ? conn->session.presence : NULL;
+
+	conn_uplink_close(conn, 0);
+	if (presence == NULL || presence_session(presence) == NULL)
+		return;
+	fleet_client_leave(&conn->session);
+	presence_detach(presence);
+	uint8_t lost = directory_leave(conn->home->service->directory, presence);
+
+	if (lost & PLACE_ADDRESS)
+		conn->has_address_place = false;
+	if (lost & PLACE_GATEWAY)
+		conn->has_place = false;
+}
+
+void conn_leave(struct conn *conn)
+{
+	struct service *service = conn->home->service;
+	struct net_ip client = conn_client(conn);
+
+	if (conn->has_address_place)
+		address_limit_leave(service->address_limit, &client);
+	if (conn->has_place)
+		admission_leave(service->admission);
+	if (conn->is_counted)
+		stat_sub(&conn_stats(conn)->connections, 1);
+	conn->has_address_place = false;
+	conn->has_place = false;
+	conn->is_counted = false;
+}

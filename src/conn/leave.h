@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * leave.h - what a connection gives up as it ends: its name in the directory first, its places
+ * last.
+ *
+ * Layer: conn. */
+#pragma once
+
+#include "conn/conn.h"
+
+/* What a connection takes of limits, and another can take over from it (admit.h). */
+enum {
+	PLACE_ADDRESS = 1, /* of max_connections_per_ip: only from the same address */
+	PLACE_GATEWAY = 2, /* of max_connections */
+	PLACE_WORKER = 4,  /* of its worker: only within that */
+};
+
+/* The connection begins to end: from now on nobody finds it, and its client may come
+ * again. Comes before the bytes that tell the client so. Harmless the second time. */
+void conn_depart(struct conn *conn);
+
+/* Gives back the places that it has of the limits. Harmless if it has none. */
+void conn_leave(struct conn *conn);

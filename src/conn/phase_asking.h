@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * phase_asking.h - ASKING: an upgrade that waits for others before it is answered.
+ *
+ * Layer: conn. */
+#pragma once
+
+#include "conn/admit.h"
+#include "conn/conn.h"
+#include "http/http_reply.h"
+
+extern const struct conn_phase phase_asking;
+
+struct asking {
+	const struct conn_request *request;
+	struct slice key;
+	const char *subprotocol; /* by the route's rules */
+	uint32_t accepted_us;    /* conn_now_us of then */
+	struct conn_entry entry;
+};
+
+/* Has this client to wait for somebody? */
+bool conn_must_ask(const struct conn *conn, const struct conn_entry *entry);
+
+/* In CONN_HEAD, with its places: asks the route's back end, then the other nodes; the answer to
+ * the client comes later, or at once if memory is out or nobody can be asked. */
+void conn_ask(struct conn *conn, const struct asking *asking);
+
+/* --- what the back end decides; each of those marked with (end) ends the asking --- */
+
+/* Did the client offer this one? */
+bool conn_asking_offers(struct conn *conn, struct slice subprotocol);
+void conn_asking_choose(struct conn *conn, const char *subprotocol);
+/* 0, or a negative errno as buf_append. */
+int conn_asking_add_groups(struct conn *conn, struct slice groups);
+
+/* (end, unless other nodes are asked) The client may come in. */
+void conn_asking_decided(struct conn *conn);
+
+/* (end) It may not: with the back end's own answer, whose body is freed, or with ours. */
+void conn_asking_answer(struct conn *conn, struct http_reply *reply);
+void conn_asking_reject(struct conn *conn, unsigned status, const char *detail);
+void conn_asking_no_memory(struct conn *conn);

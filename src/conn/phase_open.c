@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * phase_open.c - an open WebSocket: messages, and back pressure.
+ *
+ * A client that does not take its answers, or whose back end does not take its messages, is
+ * stalled: not read, with the rest of its input held, until both take something again. That is
+ * looked at before each frame, so no client makes more wait than send_queue_max and one
+ * message. The client's end of the stream counts behind what it sent before. */
+#include "conn/phase_open.h"
+
+#include <errno.h>
+
+#include "conn/hull.h"
+#include "conn/phase_closing.h"
+#include "conn/phase_end.h"
+#include "conn/uplink_road.h"
+#include "conn/ws_reader.h"
+#include "conn/ws_timers.h"
+#include "conn/ws_writer.h"
+#include "fleet/rpc/rpc_gate.h"
+
+/* --- messages --- */
+
+static int pass_up(struct conn *conn, const struct message *message)
+{
+	if (conn->has_uplink)
+		return conn_uplink_message(conn, message);
+	const struct backend *backend = conn_route(conn)->backend;
+
+	return backend->on_message(backend, conn_session(conn), message);
+}
+
+static void on_message(struct conn *conn, const struct ws_event_data *event)
+{
+	struct message message = {.is_text = event->opcode == WS_TEXT, .bytes = event->bytes};
+
+	stat_add(&conn_stats(conn)->messages_received, 1);
+	conn_ws(conn)->message_ms = conn_now_ms(conn);
+	bool is_for_backend = rpc_gate_up(conn->home->service->fleet, conn_route(conn)->config,
+					  conn_session(conn), &message);
+
+	/* The next call, sent in the stead of this one, may have found its queue full: then the
+	 * connection is cut, and its uplink gone. */
+	if (!is_for_backend || conn->phase != CONN_OPEN)
+		return;
+	int r = pass_up(conn, &message);
+
+	if (r < 0 && conn->phase == CONN_OPEN)
+		conn_ws_fail(conn, r == -ENOMEM ? CLOSE_NO_MEMORY : CLOSE_BACKEND);
+}
+
+static void on_event(struct conn *conn, enum ws_event event, const struct ws_event_data *data)
+{
+	switch (event) {
+	case WS_EVENT_MESSAGE:
+		on_message(conn, data);
+		break;
+	case WS_EVENT_PING:
+		if (ws_write_pong(conn, data->bytes) < 0)
+			conn_ws_fail(conn, CLOSE_NO_MEMORY);
+		break;
+	case WS_EVENT_CLOSE:
+		conn_ws_answer_close(conn, data);
+		break;
+	case WS_EVENT_ERROR:
+		conn_ws_fail_for(conn, data);
+		break;
+	case WS_EVENT_PONG:
+	case WS_EVENT_MORE:
+		break;
+	}
+}
+
+/* --- back pressure --- */
+
+static bool is_output_stuck(const struct conn *conn)
+{
+	return tcp_queued(&conn->tcp) >= conn_limits(conn)->send_queue_max;
+}
+
+static bool is_stuck(const struct conn *conn)
+{
+	return is_output_stuck(conn) || conn_is_held_up(conn);
+}
+
+/* The client does not take what it asked for, or the back end what it sends: take nothing
+ * more from it. */
+static void stall(struct conn *conn, struct frame_rx *rx, const uint8_t *rest, size_t len)
+{
+	tcp_read_stop(&conn->tcp);
+	conn->is_pinged = false;
+	conn_ws_start_waiting(conn);
+	if (ws_reader_stall(conn, rx, rest, len))
+		conn_ws_schedule(conn);
+	else
+		conn_cut(conn, CLOSE_SLOW_READER);
+}
+
+static void read_frames(struct conn *conn, uint8_t *data, size_t len)
+{
+	struct frame_rx *rx = ws_reader_take(conn);
+	struct ws_event_data event_data;
+
+	if (rx == NULL) {
+		conn_cut(conn, CLOSE_NO_MEMORY);
+		return;
+	}
+	while (conn->phase == CONN_OPEN) {
+		if (is_stuck(conn)) {
+			stall(conn, rx, data, len);
+			return;
+		}
+		enum ws_event event = ws_reader_next(rx, conn, &data, &len, &event_data);
+
+		if (event == WS_EVENT_MORE) {
+			ws_reader_keep(conn, rx);
+			return;
+		}
+		on_event(conn, event, &event_data);
+	}
+	if (conn->phase == CONN_CLOSING)
+		closing_read(conn, rx, data, len);
+	else
+		ws_reader_drop(conn->home, rx);
+}
+
+static void on_recv(struct conn *conn, uint8_t *data, size_t len)
+{
+	stat_add(&conn_stats(conn)->received_bytes, len);
+	conn_ws(conn)->heard_ms = conn_now_ms(conn);
+	conn->is_pinged = false;
+	if (!conn->is_stalled)
+		read_frames(conn, data, len);
+	else if (!ws_reader_hold(conn, data, len))
+		conn_cut(conn, CLOSE_SLOW_READER);
+}
+
+static void end_of_stream(struct conn *conn)
+{
+	conn_set_reason(conn, CLOSE_EOF);
+	conn_flush_and_close(conn);
+}
+
+void conn_open_resume(struct conn *conn)
+{
+	struct buf held;
+
+	CHECK(conn->phase == CONN_OPEN);
+	if (!conn->is_stalled || conn_is_held_up(conn))
+		return;
+	if (is_output_stuck(conn)) {
+		conn_ws_start_waiting(conn);
+		conn_ws_schedule(conn);
+		return;
+	}
+	ws_reader_resume(conn, &held);
+	read_frames(conn, held.data, held.len);
+	buf_finish(&held);
+	if (conn->phase != CONN_OPEN || conn->is_stalled)
+		return;
+	if (conn->has_eof) {
+		end_of_stream(conn);
+		return;
+	}
+	tcp_read_start(&conn->tcp);
+	conn_ws_schedule(conn);
+}
+
+/* --- the phase --- */
+
+void conn_open(struct conn *conn)
+{
+	conn_phase_set(conn, CONN_OPEN);
+	conn_ws(conn)->heard_ms = conn_now_ms(conn);
+	conn_ws(conn)->message_ms = conn_now_ms(conn);
+	conn_ws_schedule(conn);
+}
+
+void conn_open_early(struct conn *conn, uint8_t *data, size_t len)
+{
+	if (len > 0 && conn->phase == CONN_OPEN)
+		on_recv(conn, data, len);
+	else if (len > 0 && conn->phase == CONN_CLOSING)
+		phase_closing.recv(conn, data, len);
+}
+
+/* What the client sent before is still held while it is stalled: conn_open_resume goes on. */
+static void on_eof(struct conn *conn)
+{
+	if (!conn->is_stalled)
+		end_of_stream(conn);
+}
+
+static void on_drained(struct conn *conn)
+{
+	conn_uplink_resume(conn);
+	if (conn->phase == CONN_OPEN)
+		conn_open_resume(conn);
+}
+
+static void on_drain(struct conn *conn)
+{
+	conn_ws_close(conn, CLOSE_DRAIN);
+}
+
+const struct conn_phase phase_open = {
+	.name = "open",
+	.next = CONN_PHASE_BIT(CONN_CLOSING) | CONN_PHASE_BIT(CONN_FLUSH) |
+		CONN_PHASE_BIT(CONN_LINGER),
+	.recv = on_recv,
+	.eof = on_eof,
+	.drained = on_drained,
+	.timeout = conn_ws_timeout,
+	.drain = on_drain,
+	.release = ws_reader_release,
+};

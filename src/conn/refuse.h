@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * refuse.h - the answers of a connection that is not let in: why, and what to do.
+ *
+ * Layer: conn. After each of them the connection ends. */
+#pragma once
+
+#include "conn/conn.h"
+
+/* The client's own mistake: a problem document with `detail`. */
+void conn_reject(struct conn *conn, unsigned status, const char *detail);
+
+/* A limit's: the same with the limit's name and numbers. */
+void conn_refuse(struct conn *conn, enum refusal refusal, uint64_t current, uint64_t max);
+void conn_refuse_for_descriptors(struct conn *conn);
+
+/* 409: its client is connected, on a route that keeps the oldest. */
+void conn_conflict(struct conn *conn);

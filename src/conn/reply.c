@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "conn/reply.h"
+
+#include "conn/hull.h"
+#include "conn/phase_end.h"
+
+/* If the client may have sent more than we have read, closing at once would send a
+ * reset that can destroy the answer on its way. */
+void conn_answer(struct conn *conn, struct http_reply *reply, bool may_have_rest)
+{
+	struct buf head = {0};
+	int r = http_reply_head(reply, &head);
+
+	if (r == 0)
+		r = tcp_write(&conn->tcp, head.data, head.len);
+	if (r == 0 && !conn->is_head && reply->body.len > 0)
+		r = tcp_write(&conn->tcp, reply->body.data, reply->body.len);
+	buf_finish(&head);
+	buf_finish(&reply->body);
+	if (r < 0)
+		conn_cut(conn, CLOSE_NO_MEMORY);
+	else if (may_have_rest)
+		conn_linger(conn);
+	else
+		conn_flush_and_close(conn);
+}

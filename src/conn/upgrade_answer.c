@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "conn/upgrade_answer.h"
+
+#include "base/clock.h"
+#include "conn/hull.h"
+#include "conn/phase_open.h"
+#include "conn/ws_session.h"
+#include "proto/ws_handshake.h"
+
+static int write_upgrade(struct conn *conn, struct slice key, const char *subprotocol)
+{
+	size_t size = 256 + (subprotocol == NULL ? 0 : strlen(subprotocol));
+	uint8_t *to = tcp_reserve(&conn->tcp, size);
+
+	if (to == NULL)
+		return -1;
+	size_t len = ws_response_write((char *)to, size, key, subprotocol);
+
+	CHECK(len > 0);
+	tcp_commit(&conn->tcp, len);
+	return 0;
+}
+
+bool conn_upgrade_finish(struct conn *conn, const struct upgrade_answer *answer)
+{
+	if (write_upgrade(conn, answer->key, answer->subprotocol) < 0) {
+		conn_cut(conn, CLOSE_NO_MEMORY);
+		return false;
+	}
+	uint32_t took_us = conn_now_us(conn) - answer->accepted_us;
+
+	durations_record(&conn_stats(conn)->handshakes, durations_short_us,
+			 (uint64_t)took_us * NS_PER_US);
+	conn_session(conn)->ops = &ws_session_ops;
+	conn_open(conn);
+	return true;
+}

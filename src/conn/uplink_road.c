@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "conn/uplink_road.h"
+
+#include "proto/ws_close.h"
+#include "route/event.h"
+
+static struct uplink *ask(struct conn *conn, const struct conn_request *request,
+			  uint64_t deadline_ns)
+{
+	struct conn_home *home = conn->home;
+	struct presence *presence = conn_presence(conn);
+	const struct backend *backend = conn_route(conn)->backend;
+	struct uplink_request asked = {
+		.presence = presence,
+		.head = slice_of(request->data, (size_t)(request->rest - request->data)),
+		.loop = home->loop,
+		.random = &home->random,
+		.deadline_ns = deadline_ns,
+	};
+	struct slice value;
+
+	presence->connection_id = directory_reserve_id(home->service->directory);
+	if (http_field_find(request->head, request->data, "traceparent", &value) == 1 &&
+	    event_traceparent_is_good(value))
+		asked.traceparent = value;
+	if (asked.traceparent.len > 0 &&
+	    http_field_find(request->head, request->data, "tracestate", &value) == 1 &&
+	    event_tracestate_is_good(value))
+		asked.tracestate = value;
+	return backend->ops->open(backend, &asked);
+}
+
+bool conn_uplink_open(struct conn *conn, const struct conn_request *request, uint64_t deadline_ns)
+{
+	CHECK(!conn->has_uplink && conn_route(conn)->backend->ops != NULL);
+	struct conn_home *home = conn->home;
+	struct uplink *uplink = ask(conn, request, deadline_ns);
+
+	if (uplink == NULL)
+		return false;
+	uplink->handler = home->ears;
+	uplink->owner = conn;
+	uplink->home = home;
+	uplink->route = conn->way.route;
+	list_append(&home->uplinks, &uplink->node);
+	conn->way.uplink = uplink;
+	conn->has_uplink = true;
+	return true;
+}
+
+void conn_uplink_connected(struct conn *conn)
+{
+	struct uplink *uplink = conn_uplink(conn);
+
+	if (uplink != NULL)
+		uplink->backend->ops->connected(uplink, conn_presence(conn));
+}
+
+int conn_uplink_message(struct conn *conn, const struct message *message)
+{
+	struct uplink *uplink = conn_uplink(conn);
+
+	CHECK(uplink != NULL);
+	return uplink->backend->ops->message(uplink, message);
+}
+
+void conn_uplink_answered(struct conn *conn, uint64_t call)
+{
+	struct uplink *uplink = conn_uplink(conn);
+
+	if (uplink != NULL)
+		uplink->backend->ops->answered(uplink, call);
+}
+
+void conn_uplink_resume(struct conn *conn)
+{
+	struct uplink *uplink = conn_uplink(conn);
+
+	if (uplink != NULL)
+		uplink->backend->ops->resume(uplink);
+}
+
+void conn_uplink_forget(struct conn *conn)
+{
+	CHECK(conn->has_uplink);
+	conn->way.route = conn_route(conn);
+	conn->has_uplink = false;
+}
+
+/* A reason without a code is one without a close frame of ours. */
+static uint16_t code_of(const struct conn *conn)
+{
+	unsigned code = conn->has_reason ? close_table[conn->reason].code : 0;
+
+	return code == 0 ? WS_CLOSE_ABNORMAL : (uint16_t)code;
+}
+
+void conn_uplink_close(struct conn *conn, uint16_t code)
+{
+	struct uplink *uplink = conn_uplink(conn);
+
+	if (uplink == NULL)
+		return;
+	conn_uplink_forget(conn);
+	uplink->backend->ops->close(
+		uplink,
+		&(struct uplink_end){
+			.reason = conn->has_reason ? close_table[conn->reason].label : "refused",
+			.code = code != 0 ? code : code_of(conn),
+		});
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "conn/ws_reader.h"
+
+/* Input that may still come after reading was stopped is held; so much of it means
+ * that the client goes on sending while it takes nothing. */
+#define HELD_MAX (16 * 1048576)
+
+static struct frame_rx *borrow(struct conn_home *home)
+{
+	struct frame_rx *rx = home->spare_frames;
+
+	home->spare_frames = NULL;
+	if (rx == NULL) {
+		rx = pool_get(&home->frame_pool);
+		if (rx == NULL)
+			return NULL;
+		ws_decoder_init(&rx->decoder);
+		rx->held = (struct buf){0};
+	}
+	stat_add(&home->stats.partial, 1);
+	return rx;
+}
+
+static void give_back(struct conn_home *home, struct frame_rx *rx)
+{
+	CHECK(rx->held.len == 0 && ws_decoder_is_idle(&rx->decoder));
+	stat_sub(&home->stats.partial, 1);
+	if (home->spare_frames == NULL) {
+		home->spare_frames = rx;
+		return;
+	}
+	ws_decoder_finish(&rx->decoder);
+	pool_put(&home->frame_pool, rx);
+}
+
+struct frame_rx *ws_reader_take(struct conn *conn)
+{
+	struct frame_rx *rx = conn_ws(conn)->frames;
+
+	conn_ws(conn)->frames = NULL;
+	return rx != NULL ? rx : borrow(conn->home);
+}
+
+enum ws_event ws_reader_next(struct frame_rx *rx, const struct conn *conn, uint8_t **data,
+			     size_t *len, struct ws_event_data *out_event)
+{
+	return ws_decoder_next(&rx->decoder, WS_SERVER, conn_limits(conn)->max_message_size, data,
+			       len, out_event);
+}
+
+void ws_reader_keep(struct conn *conn, struct frame_rx *rx)
+{
+	CHECK(conn_ws(conn)->frames == NULL);
+	if (ws_decoder_is_idle(&rx->decoder))
+		give_back(conn->home, rx);
+	else
+		conn_ws(conn)->frames = rx;
+}
+
+void ws_reader_drop(struct conn_home *home, struct frame_rx *rx)
+{
+	ws_decoder_finish(&rx->decoder);
+	buf_finish(&rx->held);
+	give_back(home, rx);
+}
+
+static void set_stalled(struct conn *conn, bool is_stalled)
+{
+	if (conn->is_stalled == is_stalled)
+		return;
+	conn->is_stalled = is_stalled;
+	stat_add(&conn_stats(conn)->stalled, is_stalled ? 1 : (uint64_t)-1);
+}
+
+bool ws_reader_stall(struct conn *conn, struct frame_rx *rx, const uint8_t *rest, size_t len)
+{
+	CHECK(!conn->is_stalled && conn_ws(conn)->frames == NULL);
+	set_stalled(conn, true);
+	stat_add(&conn_stats(conn)->stalls, 1);
+	conn_ws(conn)->frames = rx;
+	return ws_reader_hold(conn, rest, len);
+}
+
+bool ws_reader_hold(struct conn *conn, const uint8_t *data, size_t len)
+{
+	CHECK(conn->is_stalled && conn_ws(conn)->frames != NULL);
+	return buf_append(&conn_ws(conn)->frames->held, data, len, HELD_MAX) == 0;
+}
+
+void ws_reader_resume(struct conn *conn, struct buf *out_held)
+{
+	CHECK(conn->is_stalled && conn_ws(conn)->frames != NULL);
+	struct frame_rx *rx = conn_ws(conn)->frames;
+
+	*out_held = rx->held;
+	rx->held = (struct buf){0};
+	set_stalled(conn, false);
+}
+
+void ws_reader_release(struct conn *conn)
+{
+	struct frame_rx *rx = conn_ws(conn)->frames;
+
+	set_stalled(conn, false);
+	conn_ws(conn)->frames = NULL;
+	if (rx != NULL)
+		ws_reader_drop(conn->home, rx);
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * ws_session.c - messages to a client, and its close, for others.
+ *
+ * Back pressure is for those whose client can be held back: it is not read while its
+ * answers wait. A pushed message comes from somebody else, so for it send_queue_max is a
+ * hard cut. */
+#include "conn/ws_session.h"
+
+#include <errno.h>
+
+#include "base/shared_bytes.h"
+#include "conn/hull.h"
+#include "conn/phase_closing.h"
+#include "conn/phase_open.h"
+#include "conn/uplink_road.h"
+#include "conn/ws_writer.h"
+#include "proto/ws_frame.h"
+
+static int send_message(struct session *session, const struct message *message)
+{
+	struct conn *conn = conn_of_session(session);
+
+	return conn->phase == CONN_OPEN ? ws_write_message(conn, message) : -EPIPE;
+}
+
+/* 0, or why `len` bytes more cannot be queued. A message that nothing waits before has the
+ * limit of its size only. */
+static int make_room(struct conn *conn, size_t len)
+{
+	size_t queued = tcp_queued(&conn->tcp);
+
+	if (conn->phase != CONN_OPEN)
+		return -EPIPE;
+	if (queued == 0 || queued + len <= conn_limits(conn)->send_queue_max)
+		return 0;
+	conn_cut(conn, CLOSE_SLOW_READER);
+	return -ENOBUFS;
+}
+
+int ws_session_push_frame(struct conn *conn, struct shared_bytes *frame)
+{
+	int r = make_room(conn, frame->len);
+
+	return r < 0 ? r : ws_write_frame(conn, frame);
+}
+
+static int push_message(struct session *session, const struct message *message)
+{
+	struct conn *conn = conn_of_session(session);
+	int r = make_room(conn, WS_FRAME_HEAD_MAX + message->bytes.len);
+
+	return r < 0 ? r : ws_write_message(conn, message);
+}
+
+static int close_session(struct session *session, uint16_t code, const char *reason)
+{
+	struct conn *conn = conn_of_session(session);
+
+	if (conn->phase != CONN_OPEN)
+		return -EPIPE;
+	conn_ws_close_with(conn, CLOSE_REQUESTED, code, reason);
+	return 0;
+}
+
+static size_t queued(const struct session *session)
+{
+	return tcp_queued(&conn_of_session(session)->tcp);
+}
+
+static struct fleet_home *home_of(struct session *session)
+{
+	return &conn_of_session(session)->home->fleet;
+}
+
+static void answered(struct session *session, uint64_t call)
+{
+	struct conn *conn = conn_of_session(session);
+
+	if (!conn->has_uplink)
+		return;
+	conn_uplink_answered(conn, call);
+	if (conn->phase == CONN_OPEN)
+		conn_open_resume(conn);
+}
+
+static void taken_over(struct session *session)
+{
+	struct conn *conn = conn_of_session(session);
+
+	CHECK(conn->phase == CONN_OPEN); /* any other has departed */
+	conn_ws_close(conn, CLOSE_TAKEN_OVER);
+}
+
+const struct session_ops ws_session_ops = {
+	.send = send_message,
+	.push = push_message,
+	.close = close_session,
+	.queued = queued,
+	.home = home_of,
+	.answered = answered,
+	.taken_over = taken_over,
+};
