@@ -11,8 +11,10 @@
 #include "base/check.h"
 #include "base/units.h"
 #include "cmd/config_args.h"
+#include "cmd/own_limits.h"
 #include "cmd/plan.h"
 #include "diag/doctor.h"
+#include "diag/limits_json.h"
 #include "diag/plan.h"
 
 /* The kernel's own bound on process ids (PID_MAX_LIMIT). */
@@ -122,6 +124,30 @@ static void failure_print(const struct doctor_options *options, const char *verd
 
 /* --- the two questions --- */
 
+/* What a gateway says of itself instead of what the kernel tells; NULL: it is none of ours,
+ * or `problem` says why not. */
+static json_t *own_limits_take(const struct process *process, const struct doctor_options *options,
+			       struct limits_input *input, struct limits *limits,
+			       char problem[OWN_LIMITS_PROBLEM_MAX])
+{
+	struct limits own;
+
+	if (!own_limits_expected(process))
+		return NULL;
+	json_t *table = own_limits_ask(process, options->connections, problem);
+
+	if (table == NULL)
+		return NULL;
+	if (!limits_json_read(table, &own, &input->connections)) {
+		snprintf(problem, OWN_LIMITS_PROBLEM_MAX, "what it answers at /limits is no table");
+		json_decref(table);
+		return NULL;
+	}
+	problem[0] = 0;
+	*limits = own;
+	return table;
+}
+
 static int ask_process(const struct doctor_options *options)
 {
 	struct os_source source = {.pid = (pid_t)options->pid};
@@ -129,7 +155,7 @@ static int ask_process(const struct doctor_options *options)
 	struct os_limits os;
 	struct limits_input input;
 	struct limits limits;
-	char verdict[128];
+	char verdict[128], problem[OWN_LIMITS_PROBLEM_MAX] = "";
 	int r = process_read(NULL, source.pid, &process);
 
 	if (r < 0) {
@@ -142,11 +168,17 @@ static int ask_process(const struct doctor_options *options)
 	os_limits_read(&source, &os);
 	doctor_process_input(&process, &os, &input);
 	limits_build(&input, &limits);
-	return answer_print(&(struct doctor_case){.input = &input,
-						  .limits = &limits,
-						  .process = &process,
-						  .wanted = options->connections},
-			    options);
+	json_t *own = own_limits_take(&process, options, &input, &limits, problem);
+
+	r = answer_print(&(struct doctor_case){.input = &input,
+					       .limits = &limits,
+					       .process = &process,
+					       .wanted = options->connections,
+					       .own_table = own,
+					       .own_problem = problem[0] != 0 ? problem : NULL},
+			 options);
+	json_decref(own);
+	return r;
 }
 
 static int ask_machine(const struct config *config, const struct doctor_options *options)

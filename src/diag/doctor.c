@@ -9,6 +9,7 @@
 #include "base/saturate.h"
 #include "base/units.h"
 #include "diag/doctor_format.h"
+#include "diag/limits_json.h"
 
 /* Listen queues of this size take a burst: it is the kernel's own default. */
 #define SOMAXCONN_GOOD 4096
@@ -37,12 +38,20 @@ char *doctor_value(const char *unit, uint64_t value, char out[DOCTOR_NUMBER_MAX]
 
 /* --- a process as input of the table --- */
 
+/* One ring of a gateway is the admin listener's. */
+static uint64_t connection_rings(const struct process *process)
+{
+	bool is_gateway = strcmp(process->name, "gatehouse") == 0;
+
+	return process->rings - (is_gateway && process->rings > 1);
+}
+
 static uint64_t nofile_connections(const struct process *process, const struct os_value *soft)
 {
 	if (!soft->is_known || soft->value == OS_UNLIMITED)
 		return LIMIT_NO_CAP;
 	if (process_has_direct_sockets(process))
-		return saturating_mul(process->rings, soft->value);
+		return saturating_mul(connection_rings(process), soft->value);
 	return saturating_sub(soft->value, process->others + process->rings + process->listening);
 }
 
@@ -51,16 +60,17 @@ void doctor_process_input(const struct process *process, const struct os_limits 
 {
 	bool is_direct = process_has_direct_sockets(process);
 	uint64_t connections = process_connections(process);
+	uint64_t rings = connection_rings(process);
 
 	*out_input = (struct limits_input){
 		.os = os,
 		.engine = is_direct ? LOOP_ENGINE_IO_URING : LOOP_ENGINE_EPOLL,
-		.workers = is_direct ? process->rings : 0,
+		.workers = is_direct ? rings : 0,
 		.nofile_connections = nofile_connections(process, &os->nofile_soft),
 		.is_running = true,
 		.connections = connections,
 		/* Which ring holds how many nobody tells: the kernel deals them out evenly. */
-		.fullest_ring = is_direct ? (connections + process->rings - 1) / process->rings : 0,
+		.fullest_ring = is_direct ? (connections + rings - 1) / rings : 0,
 		.cost = {.bytes = LIMIT_COST_ASSUMED_BYTES},
 	};
 }
@@ -126,7 +136,12 @@ static void say_held(const struct doctor_case *asked, struct doctor_answer *answ
 	const struct limit *binding = limits_binding(asked->limits);
 	char number[DOCTOR_NUMBER_MAX];
 
-	if (asked->process != NULL)
+	if (asked->own_problem != NULL)
+		say(answer,
+		    "%s (pid %d) does not tell its own limits, max_connections among them (%s); "
+		    "as far as the kernel knows, it",
+		    asked->process->name, (int)asked->process->pid, asked->own_problem);
+	else if (asked->process != NULL)
 		say(answer, "%s (pid %d)", asked->process->name, (int)asked->process->pid);
 	else
 		say(answer, "This machine and configuration");
@@ -218,7 +233,7 @@ static void verdict_make(const struct doctor_case *asked, struct doctor_answer *
 	char number[DOCTOR_NUMBER_MAX];
 	bool fits = held(asked) >= answer->target;
 
-	answer->is_good = fits;
+	answer->is_good = fits && asked->own_problem == NULL;
 	if (asked->obstacle != NULL) {
 		answer->is_good = false;
 		say(answer, "%s", asked->obstacle);
@@ -226,7 +241,10 @@ static void verdict_make(const struct doctor_case *asked, struct doctor_answer *
 		say_unfit(asked, answer);
 	} else {
 		if (asked->wanted != 0)
-			say(answer, "yes: %s fit. ", units_format_grouped(asked->wanted, number));
+			say(answer,
+			    asked->own_problem == NULL ? "yes: %s fit. "
+						       : "that cannot be known of %s. ",
+			    units_format_grouped(asked->wanted, number));
 		say_held(asked, answer);
 	}
 	say_used_up(asked, answer);
@@ -235,6 +253,14 @@ static void verdict_make(const struct doctor_case *asked, struct doctor_answer *
 }
 
 /* --- the changes --- */
+
+size_t doctor_remedies(const struct doctor_case *asked, const struct limit *limit,
+		       uint64_t connections, struct limit_remedy out[LIMIT_REMEDIES_MAX])
+{
+	if (asked->own_table != NULL)
+		return limits_json_remedies(asked->own_table, limit, connections, out);
+	return limit_remedies(asked->input, limit, connections, out);
+}
 
 static void change_add(struct doctor_answer *answer, enum limit_id id, bool is_advice,
 		       const struct limit_remedy *remedy)
@@ -253,7 +279,7 @@ static void remedies_add(const struct doctor_case *asked, const struct limit *ro
 			 struct doctor_answer *answer)
 {
 	struct limit_remedy remedies[LIMIT_REMEDIES_MAX];
-	size_t count = limit_remedies(asked->input, row, answer->target, remedies);
+	size_t count = doctor_remedies(asked, row, answer->target, remedies);
 
 	for (size_t i = 0; i < count; i++)
 		change_add(answer, row->id, false, &remedies[i]);

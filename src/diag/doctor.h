@@ -21,6 +21,9 @@ struct doctor_case {
 	uint64_t wanted;               /* connections asked about; 0: none were */
 	uint64_t raised_from;          /* soft nofile before it was raised; 0: it was not */
 	const char *obstacle;          /* why the gateway could not even start; NULL: nothing */
+	const json_t *own_table; /* `limits` are what a gateway says of itself, here; or NULL */
+	const char *own_problem; /* why a gateway's own limits are not known; NULL: they are,
+				  * or it is none of ours */
 };
 
 struct doctor_change {
@@ -46,6 +49,10 @@ struct doctor_answer {
 /* The table of a program that is not ours, from what was seen of it. Points to `os`. */
 void doctor_process_input(const struct process *process, const struct os_limits *os,
 			  struct limits_input *out_input);
+
+/* As limit_remedies(), of the table that is judged by. */
+size_t doctor_remedies(const struct doctor_case *asked, const struct limit *limit,
+		       uint64_t connections, struct limit_remedy out[LIMIT_REMEDIES_MAX]);
 
 void doctor_judge(const struct doctor_case *asked, struct doctor_answer *out_answer);
 

@@ -80,9 +80,10 @@ static json_t *changes(const struct doctor_answer *answer)
 		const struct doctor_change *change = &answer->changes[i];
 
 		json_array_append_new(
-			array, json_pack("{s:s, s:s, s:s, s:b}", "limit",
-					 limit_label(change->limit), "place", change->remedy.place,
-					 "text", change->remedy.text, "advice", change->is_advice));
+			array,
+			json_pack("{s:s, s:s, s:s, s:s, s:b}", "limit", limit_label(change->limit),
+				  "place", change->remedy.place, "text", change->remedy.text, "why",
+				  change->remedy.why, "advice", change->is_advice));
 	}
 	return array;
 }
@@ -100,7 +101,8 @@ json_t *doctor_json(const struct doctor_case *asked, const struct doctor_answer 
 							   : json_null(),
 		"nofile_raised_from", count_or_null(asked->raised_from), "process",
 		process_json(asked->process), "changes", changes(answer));
-	json_t *all = limits_json(input, asked->limits, answer->target);
+	json_t *all = asked->own_table != NULL ? json_deep_copy(asked->own_table)
+					       : limits_json(input, asked->limits, answer->target);
 
 	if (all == NULL || more == NULL || json_object_update(all, more) < 0) {
 		json_decref(all);

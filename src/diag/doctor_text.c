@@ -182,8 +182,9 @@ static bool is_in(const struct doctor_change *change, const char *place, bool is
 	return change->is_advice == is_advice && strcmp(change->remedy.place, place) == 0;
 }
 
+/* `why` is what was said last. */
 static void place_print(const struct doctor_answer *answer, const char *place, bool is_advice,
-			FILE *to)
+			char why[LIMIT_WHY_MAX], FILE *to)
 {
 	const char *separator = "for";
 	bool has_any = false;
@@ -204,9 +205,17 @@ static void place_print(const struct doctor_answer *answer, const char *place, b
 	if (!has_any)
 		return;
 	fprintf(to, ":\n");
-	for (size_t i = 0; i < answer->change_count; i++)
-		if (is_in(&answer->changes[i], place, is_advice))
-			fprintf(to, "    %s\n", answer->changes[i].remedy.text);
+	for (size_t i = 0; i < answer->change_count; i++) {
+		const struct limit_remedy *remedy = &answer->changes[i].remedy;
+
+		if (!is_in(&answer->changes[i], place, is_advice))
+			continue;
+		fprintf(to, "    %s\n", remedy->text);
+		/* The same for all places where one limit is set: once is enough. */
+		if (remedy->why[0] != 0 && strcmp(remedy->why, why) != 0)
+			fprintf(to, "      (%s)\n", remedy->why);
+		snprintf(why, LIMIT_WHY_MAX, "%s", remedy->why);
+	}
 }
 
 static bool has_changes(const struct doctor_answer *answer, bool is_advice)
@@ -219,7 +228,7 @@ static bool has_changes(const struct doctor_answer *answer, bool is_advice)
 
 static void changes_print(const struct doctor_answer *answer, bool is_advice, FILE *to)
 {
-	char number[DOCTOR_NUMBER_MAX];
+	char number[DOCTOR_NUMBER_MAX], why[LIMIT_WHY_MAX] = "";
 
 	if (!has_changes(answer, is_advice))
 		return;
@@ -232,7 +241,7 @@ static void changes_print(const struct doctor_answer *answer, bool is_advice, FI
 			"docker, kubernetes):\n",
 			units_format_grouped(answer->target, number));
 	for (size_t i = 0; i < ARRAY_LEN(places); i++)
-		place_print(answer, places[i], is_advice, to);
+		place_print(answer, places[i], is_advice, why, to);
 }
 
 /* Those in the way that nothing here can raise are not passed over. */
@@ -245,7 +254,7 @@ static void unraisable_print(const struct doctor_case *asked, const struct docto
 		const struct limit *row = &asked->limits->rows[asked->limits->order[i]];
 
 		if (row->connections < answer->target &&
-		    limit_remedies(asked->input, row, answer->target, remedies) == 0 &&
+		    doctor_remedies(asked, row, answer->target, remedies) == 0 &&
 		    !(asked->limits->is_auto && row->id == LIMIT_ID_MAX_CONNECTIONS))
 			fprintf(to, "\nNothing can raise %s that far.\n", limit_label(row->id));
 	}

@@ -31,10 +31,23 @@ __attribute__((format(printf, 3, 4))) static void add(struct request *request, c
 	CHECK(request->count < LIMIT_REMEDIES_MAX);
 	struct limit_remedy *remedy = &request->out[request->count++];
 
-	remedy->place = place;
+	*remedy = (struct limit_remedy){.place = place};
 	va_start(args, format);
 	vsnprintf(remedy->text, sizeof(remedy->text), format, args);
 	va_end(args);
+}
+
+/* Of the remedies from `first` on: how they help. */
+__attribute__((format(printf, 3, 4))) static void explain(struct request *request, size_t first,
+							  const char *format, ...)
+{
+	for (size_t i = first; i < request->count; i++) {
+		va_list args;
+
+		va_start(args, format);
+		vsnprintf(request->out[i].why, sizeof(request->out[i].why), format, args);
+		va_end(args);
+	}
 }
 
 /* Connections beyond those of now. */
@@ -99,23 +112,31 @@ static void add_nofile(struct request *request, uint64_t needed)
 }
 
 /* What makes rings for that many: nothing, a number of connections that `workers: auto`
- * follows, or a number of workers. False: nothing does. */
-static bool rings_text(const struct request *request, char *out, size_t size)
+ * follows, or a number of workers, and the workers that there will be. False: nothing does. */
+static bool rings_text(const struct request *request, char *out, size_t size, uint64_t *out_workers)
 {
 	const struct limits_input *input = request->input;
 	struct capacity_facts facts = capacity_facts_of(input, LOOP_ENGINE_IO_URING);
 	struct config_server config = input->config->server;
 	uint64_t workers = capacity_workers_for(&facts, request->connections);
+	struct capacity now = capacity_plan(&config, &facts);
 
 	out[0] = 0;
-	if (capacity_plan(&config, &facts).nofile_connections >= request->connections)
+	*out_workers = workers;
+	if (now.nofile_connections >= request->connections) {
+		*out_workers = now.workers;
 		return true;
+	}
 	config.max_connections = request->connections;
-	if (capacity_plan(&config, &facts).nofile_connections >= request->connections &&
-	    request->connections <= CONFIG_CONNECTIONS_MAX)
+	struct capacity then = capacity_plan(&config, &facts);
+
+	if (then.nofile_connections >= request->connections &&
+	    request->connections <= CONFIG_CONNECTIONS_MAX) {
+		*out_workers = then.workers;
 		snprintf(out, size, "server.max_connections: %" PRIu64, request->connections);
-	else
+	} else {
 		snprintf(out, size, "server.workers: %" PRIu64, workers);
+	}
 	return workers != 0;
 }
 
@@ -124,25 +145,47 @@ static void add_rings(struct request *request)
 {
 	const struct limits_input *input = request->input;
 	bool is_ring = input->engine == LOOP_ENGINE_IO_URING;
+	uint64_t nofile = input->os->nofile_soft.value, workers;
+	size_t first = request->count;
 	char rings[64];
 
 	if (input->config == NULL || !input->can_io_uring ||
-	    !rings_text(request, rings, sizeof(rings)))
+	    !rings_text(request, rings, sizeof(rings), &workers))
 		return;
 	if (is_ring)
 		add(request, "configuration", "%s", rings);
 	else
 		add(request, "configuration", "server.engine: io_uring%s%s",
 		    rings[0] != 0 ? ", " : "", rings);
+	explain(request, first,
+		is_ring ? "%" PRIu64
+			  " workers then: each has a ring of its own, and a ring has room "
+			  "for nofile (%" PRIu64 ") sockets"
+			: "%" PRIu64 " workers then, each with a ring that has room for nofile "
+			  "(%" PRIu64 ") sockets; with epoll they share that",
+		workers, nofile);
 }
 
 static void remedy_nofile(struct request *request)
 {
+	bool is_ring = request->input->engine == LOOP_ENGINE_IO_URING;
 	uint64_t needed = nofile_needed(request);
 
 	add_rings(request);
+	size_t first = request->count;
+
 	if (needed != 0)
 		add_nofile(request, needed);
+	if (is_ring)
+		explain(request, first,
+			"room for so many sockets in the ring of each of %" PRIu64 " worker%s",
+			request->input->workers, request->input->workers == 1 ? "" : "s");
+	else
+		explain(request, first,
+			"one for each connection, and %" PRIu64 " that are none: %s",
+			saturating_sub(needed, request->connections),
+			request->input->config == NULL ? "its other descriptors"
+						       : "workers, admin, handshakes, back ends");
 }
 
 static void remedy_nofile_hard(struct request *request)

@@ -95,6 +95,9 @@ struct limits {
 
 void limits_build(const struct limits_input *input, struct limits *out_limits);
 
+/* Makes the order of rows that are filled. */
+void limits_sort(struct limits *limits);
+
 /* The row that allows fewest connections, and the one after it. With `max_connections:
  * auto` max_connections itself is not the binding one: what it was taken from is.
  * NULL: nothing caps them. */
@@ -118,10 +121,12 @@ const char *limit_state_name(enum limit_state state);
 
 /* --- how to raise it --- */
 
+#define LIMIT_WHY_MAX 160
 struct limit_remedy {
-	const char *place; /* "configuration", "shell", "systemd", "compose", "docker",
-			    * "kubernetes", "sysctl", "machine" */
-	char text[256];    /* ready to paste, with the value that `connections` need */
+	const char *place;       /* "configuration", "shell", "systemd", "compose", "docker",
+				  * "kubernetes", "sysctl", "machine" */
+	char text[256];          /* ready to paste, with the value that `connections` need */
+	char why[LIMIT_WHY_MAX]; /* how it helps, if that is not plain; or "" */
 };
 #define LIMIT_REMEDIES_MAX 8
 

@@ -15,3 +15,11 @@
  * twice what the binding limit allows. The caller owns the reference. NULL without
  * memory. */
 json_t *limits_json(const struct limits_input *input, const struct limits *limits, uint64_t wanted);
+
+/* The way back, of what another process sent. False: it is no such table. Rows that it does
+ * not have are unknown; texts are printable ASCII. *out_connections: those held now. */
+bool limits_json_read(const json_t *table, struct limits *out_limits, uint64_t *out_connections);
+
+/* As limit_remedies(): what the table says of one of its limits. */
+size_t limits_json_remedies(const json_t *table, const struct limit *limit, uint64_t connections,
+			    struct limit_remedy out[LIMIT_REMEDIES_MAX]);

@@ -9,6 +9,7 @@ import pty
 import re
 import resource
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -223,6 +224,59 @@ def test_running_gateway(gateway, engine):
         too_many = ask("--pid", pid, "--connections", 100000, code=1)
         assert "nofile allows " in too_many["verdict"]
         assert any(change["limit"] == "nofile" for change in too_many["changes"])
+
+
+def test_a_full_gateway_is_judged_by_its_own_limits(gateway, engine):
+    """The kernel knows nothing of max_connections; and the ring of the admin is no worker's."""
+    running = gateway(server={"workers": 2, "max_connections": 20})
+    pid = running.process.pid
+    idle = ask("--pid", pid, code=0)
+    assert (idle["binding"], idle["connections"], idle["used"]) == ("max_connections", 20, 0)
+    assert row(idle, "nofile")["note"].count("2 workers") == 1
+    fits = ask("--pid", pid, "--connections", 20, code=0)
+    assert fits["verdict"].startswith("yes: 20 fit. gatehouse (pid ")
+    more = ask("--pid", pid, "--connections", 21, code=1)
+    assert more["verdict"] == "no: max_connections allows 20."
+    assert [change["text"] for change in more["changes"] if not change["advice"]] == [
+        "server.max_connections: 21"]
+    with contextlib.ExitStack() as stack:
+        for number in range(20):
+            stack.enter_context(running.open(f"/ws/{number}"))
+        full = ask("--pid", pid, code=1)
+        assert full["used"] == 20
+        assert full["verdict"].endswith("; max_connections is 100% used.")
+        assert run("--pid", pid).stdout.splitlines()[0] == full["verdict"]
+
+
+def test_a_gateway_that_does_not_answer_is_not_judged(gateway):
+    running = gateway(server={"max_connections": 20})
+    running.signal(signal.SIGSTOP)
+    try:
+        answer = ask("--pid", running.process.pid, "--connections", 10, code=1)
+        assert answer["verdict"].startswith(
+            f"that cannot be known of 10. gatehouse (pid {running.process.pid}) does not tell its own "
+            "limits, max_connections among them (")
+        assert "no answer in time" in answer["verdict"]
+    finally:
+        running.signal(signal.SIGCONT)
+
+
+@pytest.mark.parametrize("chosen", ["epoll", "io_uring"])
+def test_changes_say_how_they_help(chosen, engine):
+    if chosen != engine:
+        pytest.skip("the other engine's turn")
+    answer = ask("--connections", 60000, "--engine", engine, "--workers", 2, "--max-connections", "auto",
+                 code=1, prepare=with_nofile(2000))
+    why = {change["place"]: change["why"] for change in answer["changes"] if change["limit"] == "nofile"}
+    if engine == "epoll":
+        assert re.fullmatch(r"one for each connection, and \d+ that are none: workers, admin, handshakes, "
+                            "back ends", why["shell"])
+    else:
+        assert why["shell"] == "room for so many sockets in the ring of each of 2 workers"
+        assert re.fullmatch(r"\d+ workers then: each has a ring of its own, and a ring has room for nofile "
+                            r"\(2000\) sockets", why["configuration"])
+    text = run("--connections", 60000, "--engine", engine, "--workers", 2, prepare=with_nofile(2000)).stdout
+    assert text.count(f"({why['shell']})") == 1
 
 
 SERVER = """
