@@ -21,10 +21,6 @@
 #include "os/os_limits.h"
 #include "io/tcp.h"
 
-#ifndef GIVE_UP_NS
-#define GIVE_UP_NS (8 * NS_PER_S)
-#endif
-
 struct io_fixture {
 	struct loop *loop;
 	enum loop_engine engine;

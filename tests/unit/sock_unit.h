@@ -14,12 +14,10 @@
 #include "base/clock.h"
 #include "base/net_addr.h"
 
-#define WAIT_NS (8 * NS_PER_S)
-
 /* Waits until the condition holds; the kernel finishes some things a moment later. */
 #define WAIT_UNTIL(cond)                                                \
 	do {                                                            \
-		uint64_t until_ns = clock_now_ns() + WAIT_NS;           \
+		uint64_t until_ns = clock_now_ns() + GIVE_UP_NS;        \
                                                                         \
 		while (!(cond)) {                                       \
 			if (clock_now_ns() > until_ns)                  \

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The bus on three brokers, one of which dies: what is stored, and who is still found. */
-#define GIVE_UP_NS (30 * NS_PER_S) /* a new leader of a stream takes up to nine seconds */
 #include "bus_unit.h"
 
 #define NODES    3

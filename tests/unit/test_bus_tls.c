@@ -201,7 +201,8 @@ static void *broker_run(void *arg)
 
 	for (int fd; (fd = accept(broker->listener, NULL, NULL)) >= 0; close(fd)) {
 		__atomic_fetch_add(&broker->connections, 1, __ATOMIC_RELAXED);
-		CHECK(write(fd, broker->info, strlen(broker->info)) > 0);
+		/* Whoever has left by now is not greeted. */
+		(void)!send(fd, broker->info, strlen(broker->info), MSG_NOSIGNAL);
 		for (ssize_t got = 1; got > 0; heard += got > 0 ? (size_t)got : 0)
 			got = read(fd, broker->heard + heard, sizeof(broker->heard) - heard);
 	}

@@ -14,6 +14,11 @@
 
 #include "base/check.h"
 
+/* When a test stops to wait for what must come. Long, for machines that are busy or stall: a
+ * test that passes does not wait so long anywhere. */
+#define GIVE_UP_S  60
+#define GIVE_UP_NS (GIVE_UP_S * NS_PER_S)
+
 /* Asserts with the name of the table row, for table-driven tests. */
 #define ASSERT_ROW(cond, name)                                   \
 	do {                                                     \

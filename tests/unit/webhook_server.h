@@ -54,8 +54,9 @@ struct server {
 	pthread_t thread;
 	bool is_listening;
 
-	pthread_mutex_t mutex; /* guards the rest */
-	pthread_cond_t changed;
+	pthread_mutex_t mutex;    /* guards the rest */
+	pthread_cond_t changed;   /* for the one who waits for it: a thousand who wait at the */
+	pthread_cond_t gate_open; /* gate are not woken by each other */
 	bool is_gate_open;
 	unsigned connections;
 	unsigned requests;
@@ -185,7 +186,7 @@ static inline bool server_answer(struct server_peer *peer, const struct server_r
 	server->active_max = MAX(server->active_max, server->active);
 	pthread_cond_broadcast(&server->changed);
 	while (step->after == SERVER_GATE && !server->is_gate_open)
-		pthread_cond_wait(&server->changed, &server->mutex);
+		pthread_cond_wait(&server->gate_open, &server->mutex);
 	server->active--;
 	server_unlock(server);
 	server_send(peer->fd, step->bytes, step->len > 0 ? step->len : strlen(step->bytes));
@@ -246,6 +247,7 @@ static inline struct server *server_bind(const struct server_step *steps, size_t
 	server->step_count = step_count;
 	pthread_mutex_init(&server->mutex, NULL);
 	pthread_cond_init(&server->changed, NULL);
+	pthread_cond_init(&server->gate_open, NULL);
 	server->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	CHECK(bind(server->listen_fd, (struct sockaddr *)&addr, sizeof(addr)) == 0);
 	CHECK(getsockname(server->listen_fd, (struct sockaddr *)&addr, &len) == 0);
@@ -272,6 +274,7 @@ static inline void server_open_gate(struct server *server)
 {
 	server_lock(server);
 	server->is_gate_open = true;
+	pthread_cond_broadcast(&server->gate_open);
 	server_unlock(server);
 }
 
@@ -289,6 +292,7 @@ static inline void server_stop(struct server *server)
 	for (unsigned i = 0; i < server->connections; i++)
 		pthread_join(server->threads[i], NULL);
 	close(server->listen_fd);
+	pthread_cond_destroy(&server->gate_open);
 	pthread_cond_destroy(&server->changed);
 	pthread_mutex_destroy(&server->mutex);
 	free(server);
@@ -300,7 +304,7 @@ static inline void server_stop(struct server *server)
 		struct timespec until_;                                                         \
 		int r_ = 0;                                                                     \
 		clock_gettime(CLOCK_REALTIME, &until_);                                         \
-		until_.tv_sec += 8;                                                             \
+		until_.tv_sec += GIVE_UP_S;                                                     \
 		pthread_mutex_lock(&(server)->mutex);                                           \
 		while ((server)->member < (wanted) && r_ == 0)                                  \
 			r_ = pthread_cond_timedwait(&(server)->changed, &(server)->mutex,       \
