@@ -56,12 +56,26 @@ static const char *parameter_problem(struct slice segment)
 	return "has an unknown parameter; known: {client_id}";
 }
 
+/* What other programs write for "any text". As literals they would match no client, and the
+ * mistake would show only as 404. */
+static bool is_foreign_pattern(struct slice segment)
+{
+	static const char starts[] = ":$<([^";
+
+	return slice_has(segment, '*') || slice_equals(segment, SLICE_LITERAL("+")) ||
+	       memchr(starts, segment.data[0], strlen(starts)) != NULL;
+}
+
 static const char *segment_problem(struct slice segment)
 {
 	if (segment.len == 0)
 		return "has an empty segment; write one '/' between segments and none at the end";
 	if (is_parameter(segment))
 		return parameter_problem(segment);
+	if (is_foreign_pattern(segment))
+		return "has a segment that is a pattern elsewhere (*, :id, $id, <id>) and would be "
+		       "taken literally here; write {client_id} for it, a whole segment of any "
+		       "text";
 	if (slice_has(segment, '{') || slice_has(segment, '}'))
 		return "has a parameter in a part of a segment; a parameter must be a whole "
 		       "segment, such as /ws/{client_id}";

@@ -189,6 +189,9 @@
 #define CONFIG_ROUTE(X)                                                                        \
 	X(routes, path, PATH, NULL, 1, 512, "bytes", LIVE,                                     \
 	  "Which requests: '/' and segments, each a literal or {client_id}.")                  \
+	X(routes, merge_slashes, SWITCH, "false", 0, 0, "", LIVE,                              \
+	  "true = several '/' in a row are one, and one at the end of the path is none: "      \
+	  "//ws//CP1/ is /ws/CP1. For clients that join a base URL and their name carelessly.") \
 	X(routes, name, NAME, "", 1, 64, "bytes", RESTART,                                     \
 	  "What the route is called where a path is too long, with letters, digits, '_' and "  \
 	  "'-'. Left out: the path's literal segments, joined by '-'; /ws/{client_id} is ws, " \

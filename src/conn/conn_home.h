@@ -38,6 +38,8 @@ struct conn_home {
 	struct pool frame_pool;
 	struct frame_rx *spare_frames; /* ready for the next connection that needs one */
 	struct http_head head;         /* for requests that arrive whole */
+	/* The one that is being answered, perhaps not complete, for the log. NULL: none is. */
+	const struct conn_request *request;
 
 	struct fleet_home fleet;
 	struct random_source random;

@@ -11,6 +11,7 @@
 
 #include "proto/forwarded.h"
 #include "proto/proxy_header.h"
+#include "proto/tls_hello.h"
 #include "conn/hull.h"
 #include "conn/phase_body.h"
 #include "conn/refuse.h"
@@ -188,12 +189,18 @@ static void take_rest_of_head(struct conn *conn, const uint8_t *data, size_t len
 static void reject_head(struct conn *conn, const struct http_error *error, const uint8_t *data,
 			size_t len)
 {
-	if (is_untrusted_proxy(data, len))
+	if (is_untrusted_proxy(data, len)) {
 		conn_reject(conn, 400,
 			    "This is a PROXY protocol header, but its sender is not in "
 			    "server.trusted_proxies.");
-	else
+	} else if (tls_is_hello(data, len)) {
+		stat_add(&conn->home->stats.tls_hellos, 1);
+		conn_reject(conn, 400,
+			    "This is TLS, but here plain HTTP is spoken: connect with ws: instead "
+			    "of wss:, or to what ends TLS in front of the gateway.");
+	} else {
 		conn_reject(conn, error->status, error->detail);
+	}
 }
 
 /* Parses what is there. A good request is handled while `data` lives, whoever owns it.
@@ -215,10 +222,18 @@ static enum http_result parse(struct conn *conn, struct http_head *head, uint8_t
 	}
 	enum http_result r = http_head_parse(head, limits, data, len, &used, &error);
 
+	struct conn_request request = {.head = head, .data = data};
+	struct conn_home *home = conn->home;
+
+	home->request = &request;
 	if (r == HTTP_BAD)
 		reject_head(conn, &error, data, len);
-	if (r == HTTP_OK)
-		on_request(conn, &(struct conn_request){head, data, data + used, len - used});
+	if (r == HTTP_OK) {
+		request.rest = data + used;
+		request.rest_len = len - used;
+		on_request(conn, &request);
+	}
+	home->request = NULL;
 	return r;
 }
 
@@ -263,16 +278,20 @@ static void on_recv(struct conn *conn, uint8_t *data, size_t len)
 
 static void on_timeout(struct conn *conn)
 {
-	bool has_head = conn_head(conn)->rx != NULL;
+	struct conn_home *home = conn->home;
+	const struct head_rx *rx = conn_head(conn)->rx;
 
-	stat_add(&conn->home->stats.handshake_timeouts, 1);
-	if (conn->is_reserve)
+	stat_add(&home->stats.handshake_timeouts, 1);
+	if (conn->is_reserve) {
 		conn_refuse_for_descriptors(conn);
-	else if (!has_head)
+	} else if (rx == NULL) {
 		conn_close(conn);
-	else
+	} else {
+		home->request = &(struct conn_request){.head = &rx->head, .data = rx->bytes.data};
 		conn_reject(conn, 408,
 			    "The request was not complete within server.handshake_timeout.");
+		home->request = NULL;
+	}
 }
 
 static void on_drain(struct conn *conn)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "conn/refuse.h"
 
+#include <stdio.h>
+
 #include "conn/hull.h"
 #include "conn/reply.h"
 
@@ -9,18 +11,50 @@
 #define RETRY_AFTER_MIN_S 5
 #define RETRY_AFTER_MAX_S 15
 
-void conn_reject(struct conn *conn, unsigned status, const char *detail)
+/* [bytes] of each text of a client's that a line of the log may have. */
+#define LOGGED_MAX 200
+
+/* "-" for nothing; what is longer is cut, and "..." says so. */
+static char *logged(struct slice text, char out[LOGGED_MAX + 4])
 {
-	struct service *service = conn->home->service;
-	struct http_reply reply = {0};
+	snprintf(out, LOGGED_MAX + 4, "%.*s%s", (int)MIN(text.len, (size_t)LOGGED_MAX),
+		 text.len == 0 ? "" : (const char *)text.data, text.len > LOGGED_MAX ? "..." : "");
+	return text.len == 0 ? strcpy(out, "-") : out;
+}
+
+/* The path without its query, which may have secrets. */
+static void log_rejection(struct conn *conn, unsigned status, const char *detail)
+{
+	const struct presence *presence = conn->has_presence ? conn->session.presence : NULL;
+	const struct conn_request *request = conn->home->request;
+	struct slice path = {0}, host = {0}, agent = {0};
 	char client[CONN_CLIENT_TEXT_MAX];
+	char texts[3][LOGGED_MAX + 4];
 	uint64_t suppressed;
 
+	if (!log_gate_pass(&conn->home->service->rejection_gate, loop_now(conn->home->loop),
+			   &suppressed))
+		return;
+	if (request != NULL && request->head->has_start_line) {
+		path = http_path(request->head, request->data);
+		host = http_host(request->head, request->data);
+		http_field_find(request->head, request->data, "User-Agent", &agent);
+	}
+	log_info("request rejected", F_UINT("status", status), F_TEXT("detail", detail),
+		 F_TEXT("client", conn_client_text(conn, client)),
+		 F_TEXT("path", logged(path, texts[0])), F_TEXT("host", logged(host, texts[1])),
+		 F_TEXT("user_agent", logged(agent, texts[2])),
+		 F_TEXT("route", presence == NULL ? NULL : presence_route_name(presence)),
+		 F_TEXT("client_id", presence == NULL ? NULL : presence->client_id),
+		 F_UINT("suppressed", suppressed));
+}
+
+void conn_reject(struct conn *conn, unsigned status, const char *detail)
+{
+	struct http_reply reply = {0};
+
 	stat_add(&conn->home->stats.handshakes_rejected, 1);
-	if (log_gate_pass(&service->rejection_gate, loop_now(conn->home->loop), &suppressed))
-		log_info("request rejected", F_UINT("status", status), F_TEXT("detail", detail),
-			 F_TEXT("client", conn_client_text(conn, client)),
-			 F_UINT("suppressed", suppressed));
+	log_rejection(conn, status, detail);
 	if (status == 426) {
 		/* RFC 9110, 15.5.22; RFC 6455, 4.2.2. */
 		http_reply_header(&reply, "Upgrade: websocket");

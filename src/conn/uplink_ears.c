@@ -46,10 +46,14 @@ static const char *subprotocol_adopt(struct conn *conn, struct slice choice)
 static void on_trouble(const struct uplink *uplink, const char *what, const char *detail)
 {
 	struct conn_home *home = uplink->home;
+	const struct conn *conn = conn_of(uplink); /* NULL: it has ended */
 	uint64_t suppressed;
 
 	if (log_gate_pass(&home->service->backend_gate, loop_now(home->loop), &suppressed))
 		log_warn(what, F_TEXT("backend", uplink->backend->name), F_TEXT("error", detail),
+			 F_TEXT("route", uplink->route->config->name),
+			 F_TEXT("client_id",
+				conn == NULL ? NULL : conn->session.presence->client_id),
 			 F_UINT("suppressed", suppressed));
 }
 

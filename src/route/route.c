@@ -74,13 +74,34 @@ void route_table_destroy(struct route_table **table)
 	*table = NULL;
 }
 
-/* On a match *out_raw_id is the segment of the parameter, if there is one. */
-static bool path_matches(struct slice pattern, struct slice path, struct slice *out_raw_id)
+/* Without all but one of the slashes that the path starts with; a path of nothing else is
+ * none, but "/" itself. */
+static struct slice slashes_merge(struct slice path, bool is_start)
 {
+	size_t count = 0;
+
+	while (count < path.len && path.data[count] == '/')
+		count++;
+	if (count == path.len && !is_start)
+		return (struct slice){0};
+	return count < 2 ? path : slice_of(path.data + count - 1, path.len - count + 1);
+}
+
+/* On a match *out_raw_id is the segment of the parameter, if there is one. */
+static bool path_matches(const struct config_route *route, struct slice path,
+			 struct slice *out_raw_id)
+{
+	struct slice pattern = slice_from_text(route->path);
+	bool is_merging = route->merge_slashes == CONFIG_SWITCH_TRUE;
+
+	if (is_merging)
+		path = slashes_merge(path, true);
 	while (pattern.len > 0 && path.len > 0) {
 		struct slice want = next_segment(&pattern);
 		struct slice have = next_segment(&path);
 
+		if (is_merging)
+			path = slashes_merge(path, false);
 		if (is_parameter(want)) {
 			if (have.len == 0)
 				return false;
@@ -129,7 +150,7 @@ enum route_result route_table_match(const struct route_table *table, struct slic
 		return ROUTE_NONE;
 	for (size_t i = 0; i < table->count && route == NULL; i++) {
 		raw_id = (struct slice){0};
-		if (path_matches(slice_from_text(table->routes[i].config->path), path, &raw_id))
+		if (path_matches(table->routes[i].config, path, &raw_id))
 			route = &table->routes[i];
 	}
 	if (route == NULL)

@@ -40,7 +40,8 @@ struct route_match {
 };
 
 /* `path` is as it came, without the query. Where two routes fit, a literal segment
- * beats a parameter. Client ids are percent-decoded (RFC 3986, 2.1), without control
+ * beats a parameter. Slashes in a row are empty segments, unless the route has
+ * merge_slashes. Client ids are percent-decoded (RFC 3986, 2.1), without control
  * characters, 1..ROUTE_CLIENT_ID_MAX bytes; whether they are UTF-8 is for the caller
  * to check. Fills *out_match only on ROUTE_FOUND and ROUTE_BAD_ID. */
 enum route_result route_table_match(const struct route_table *table, struct slice path,

@@ -574,6 +574,18 @@ static void test_path_table(void **state)
 		{"/{client_id", "without its '}'"},
 		{"/x{client_id}", "must be a whole segment"},
 		{"/client_id}", "must be a whole segment"},
+		{"/ocpp/*", "write {client_id}"},
+		{"/ocpp/**", "write {client_id}"},
+		{"/*/x", "write {client_id}"},
+		{"/ocpp/cp-*", "write {client_id}"},
+		{"/ocpp/:id", "write {client_id}"},
+		{"/ocpp/$client_id", "write {client_id}"},
+		{"/ocpp/<client_id>", "write {client_id}"},
+		{"/ocpp/<str:id>", "write {client_id}"},
+		{"/ocpp/(.+)", "write {client_id}"},
+		{"/ocpp/[^/]+", "write {client_id}"},
+		{"/ocpp/+", "write {client_id}"},
+		{"/a:b/c$d/e+f/g=(h)", NULL},
 		{"/{client_id}x", "without its '}'"},
 		{"/{client_id}/{client_id}", "more than once"},
 	};
@@ -1083,7 +1095,7 @@ static void test_output_loads_to_the_same_configuration(void **state)
 		"    takeover: many\n"
 		"    rpc: json-rpc\n"
 		"    call_queue_max: 3\n"
-		"  - path: \"/*/!'&\"\n"
+		"  - path: \"/-/!'&\"\n"
 		"    backend: b\n"
 		"backends:\n"
 		"  - {name: a, type: webhook, url: 'https://[::1]:9/?a=b'}\n"

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "proto/http_head.h"
+#include "proto/tls_hello.h"
 
 #define HOST "Host: h\r\n"
 #define REQ  "GET / HTTP/1.1\r\n"
@@ -490,6 +491,31 @@ static void test_response_table(void **state)
 	}
 }
 
+static void test_tls_hello_table(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		struct slice bytes;
+		bool is_hello;
+	} rows[] = {
+		{"TLS 1.0 record", SLICE_LITERAL("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),
+		 true},
+		{"TLS 1.2 record", SLICE_LITERAL("\x16\x03\x03\x00\x40\x01"), true},
+		{"cut behind the version", SLICE_LITERAL("\x16\x03\x03"), true},
+		{"one byte", SLICE_LITERAL("\x16"), true},
+		{"another version", SLICE_LITERAL("\x16\x02"), false},
+		{"no version", SLICE_LITERAL("\x16\x03\x05"), false},
+		{"a ServerHello", SLICE_LITERAL("\x16\x03\x03\x00\x40\x02"), false},
+		{"an alert", SLICE_LITERAL("\x15\x03\x03\x00\x02"), false},
+		{"a request", SLICE_LITERAL("GET / HTTP/1.1"), false},
+		{"nothing", SLICE_LITERAL(""), false},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		ASSERT_ROW(tls_is_hello(rows[i].bytes.data, rows[i].bytes.len) == rows[i].is_hello,
+			   rows[i].name);
+}
+
 /* The largest head that offsets of 16 bits can describe. */
 static void test_largest_head(void **state)
 {
@@ -530,6 +556,7 @@ int main(void)
 		cmocka_unit_test(test_body_table),
 		cmocka_unit_test(test_persistence_table),
 		cmocka_unit_test(test_response_table),
+		cmocka_unit_test(test_tls_hello_table),
 		cmocka_unit_test(test_largest_head),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -108,6 +108,47 @@ static void test_a_path_finds_its_route_and_id(void **state)
 	}
 }
 
+static void test_slashes_are_merged_where_the_route_says_so(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		const char *path;
+		const char *route; /* NULL: none */
+		const char *id;
+	} rows[] = {
+		{"as it should be", "/ws/dev-1", "/ws/{client_id}", "dev-1"},
+		{"doubled everywhere", "//ws//dev-1", "/ws/{client_id}", "dev-1"},
+		{"many", "////ws///dev-1////", "/ws/{client_id}", "dev-1"},
+		{"one at the end", "/ws/dev-1/", "/ws/{client_id}", "dev-1"},
+		{"an encoded slash stays", "//ws//a%2F%2Fb", "/ws/{client_id}", "a//b"},
+		{"before a literal", "//ws//status/", "/ws/status", NULL},
+		{"root", "/", "/", NULL},
+		{"root of many", "///", "/", NULL},
+		{"no id", "//ws//", NULL, NULL},
+		{"more than the route has", "/deep//q//x//y", NULL, NULL},
+		{"in the middle", "/deep//q//x", "/deep/{client_id}/x", "q"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct route_table *table = table_of(false);
+		struct route_match got = {0};
+
+		for (size_t k = 0; k < ARRAY_LEN(paths); k++)
+			routes[k].merge_slashes = CONFIG_SWITCH_TRUE;
+		enum route_result r = match(table, rows[i].path, strlen(rows[i].path), &got);
+
+		ASSERT_ROW((r == ROUTE_FOUND) == (rows[i].route != NULL), rows[i].name);
+		if (r == ROUTE_FOUND)
+			ASSERT_ROW(strcmp(got.route->config->path, rows[i].route) == 0,
+				   rows[i].name);
+		ASSERT_ROW((got.client_id == NULL) == (rows[i].id == NULL), rows[i].name);
+		if (rows[i].id != NULL)
+			ASSERT_ROW(strcmp(got.client_id, rows[i].id) == 0, rows[i].name);
+		free(got.client_id);
+		route_table_destroy(&table);
+	}
+}
+
 static const struct {
 	const char *name;
 	const char *path;
@@ -190,6 +231,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_path_finds_its_route_and_id),
+		cmocka_unit_test(test_slashes_are_merged_where_the_route_says_so),
 		cmocka_unit_test(test_a_bad_id_is_refused_with_the_reason),
 		cmocka_unit_test(test_an_id_has_at_most_255_bytes),
 		cmocka_unit_test(test_destroy_of_null_is_fine),

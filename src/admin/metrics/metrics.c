@@ -32,6 +32,9 @@
 	  "Requests answered with the client's own error: malformed, unknown path, version.")  \
 	X(gatehouse_handshake_timeouts_total, counter, handshake_timeouts,                     \
 	  "Sockets that sent no whole request within server.handshake_timeout.")               \
+	X(gatehouse_tls_hellos_total, counter, tls_hellos,                                     \
+	  "Clients that spoke TLS (wss:) to a port that speaks plain HTTP (ws:). Also in "     \
+	  "gatehouse_handshakes_rejected_total.")                                              \
 	X(gatehouse_takeovers_total, counter, takeovers,                                       \
 	  "Clients that connected again and replaced their older connection. Rising without "  \
 	  "end: two devices with one id, or one that comes back after 4001.")                  \

@@ -663,7 +663,8 @@ def test_a_call_without_an_answer_holds_up_the_next_for_answer_timeout_only(serv
     sent = [heartbeat(client, str(number)) for number in range(3)]
     assert [body for body, _ in events.wait(3)] == sent
     gateway.wait_metric("backend_calls_unanswered_total", 3, backend="hook")
-    assert gateway.logged("a client's call was not answered")[0]["backend"] == "hook"
+    line = gateway.logged("a client's call was not answered")[0]
+    assert (line["backend"], line["route"], line["client_id"]) == ("hook", "ocpp", "CP1")
 
 
 def test_a_call_waits_for_its_answer_only_once_the_back_end_has_it(serve):

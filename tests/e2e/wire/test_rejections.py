@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the log says of requests that were rejected: enough to find who sent them."""
+
+import socket
+import ssl
+
+import pytest
+
+from kit import wsraw
+
+REJECTED = "request rejected"
+
+
+def test_log_names_what_was_asked_for(gateway):
+    """Path and host, so that the operator finds the device, and its program; no query, which
+    may have secrets."""
+    running = gateway()
+    with running.connect() as client:
+        client.send(wsraw.request("/opcc/CP-0815?token=secret", host="csms.example",
+                                  extra=("User-Agent: charger/1.2 (x)",)))
+        assert client.read_response().status == 404
+    line = running.wait_log(REJECTED)
+    assert (line["status"], line["path"], line["host"]) == ("404", "/opcc/CP-0815", "csms.example")
+    assert line["user_agent"] == "charger/1.2 (x)"
+    assert "secret" not in running.log
+
+
+def test_log_escapes_and_cuts_what_clients_send(gateway):
+    running = gateway()
+    with running.connect() as client:
+        client.send(wsraw.request("/" + "p" * 300,
+                                  extra=('User-Agent: a" status=200 \tb' + "u" * 300,)))
+        assert client.read_response().status == 404
+    line = running.wait_log(REJECTED)
+    assert line["path"] == "/" + "p" * 199 + "..."
+    assert line["user_agent"].startswith('a" status=200 \tb') and len(line["user_agent"]) == 203
+    assert line["status"] == "404"
+
+
+def test_log_names_the_path_of_a_request_that_breaks_off(gateway):
+    running = gateway(server={"handshake_timeout": "200ms"})
+    with running.connect() as client:
+        client.send(b"GET /ws/slow HTTP/1.1\r\nHost: h")
+        assert client.read_response().status == 408
+    assert running.wait_log(REJECTED)["path"] == "/ws/slow"
+
+
+def test_log_of_what_is_no_request_has_no_path(gateway):
+    running = gateway()
+    with running.connect() as client:
+        client.send(b"\x05\x01\x00")
+        assert client.read_response().status == 400
+    line = running.wait_log(REJECTED)
+    assert (line["path"], line["host"], line["user_agent"]) == ("-", "-", "-")
+
+
+def tls_hello() -> bytes:
+    context = ssl.create_default_context()
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    with pytest.raises(ssl.SSLWantReadError):
+        context.wrap_bio(incoming, outgoing, server_hostname="gate.example").do_handshake()
+    return outgoing.read()
+
+
+def test_tls_on_the_plain_port_is_told(gateway):
+    """wss: where ws: is served, the most frequent wrong setting."""
+    running = gateway()
+    hello = tls_hello()
+    for data in (hello, hello[:3]):
+        with running.connect() as client:
+            client.send(data)
+            response = client.read_response()
+            assert response.status == 400 and b"TLS" in response.body
+            assert client.is_closed()
+    line = running.wait_log(REJECTED)
+    assert "TLS" in line["detail"] and "ws:" in line["detail"]
+    assert running.metric("tls_hellos_total") == 2
+    assert running.metric("handshakes_rejected_total") == 2
+
+
+def test_tls_client_ends_at_once_on_the_plain_port(gateway):
+    context = ssl.create_default_context()
+    with socket.create_connection(gateway().address, wsraw.SECONDS) as sock:
+        with pytest.raises(ssl.SSLError):
+            context.wrap_socket(sock, server_hostname="gate.example")
+
+
+MERGING = [{"path": "/ocpp/{client_id}", "backend": "echo", "merge_slashes": "true"},
+           {"path": "/ws/{client_id}", "backend": "echo"}]
+
+
+@pytest.mark.parametrize("target, status", [
+    ("//ocpp//CP-1", 101), ("/ocpp/CP-1/", 101), ("//ocpp///CP-1//?x=//", 101),
+    ("ws://h//ocpp//CP-1/", 101), ("/ocpp//", 404), ("//ws/CP-1", 404), ("/ws/CP-1/", 404),
+])
+def test_slashes_are_merged_where_the_route_says_so(gateway, target, status):
+    running = gateway(routes=MERGING)
+    with running.connect() as client:
+        assert client.handshake(target).status == status
+        if status == 101:
+            client.echo(b"x")
+            assert running.get("/api/v1/clients/ocpp/CP-1").status == 200
