@@ -112,6 +112,17 @@ static bool is_field_value(struct slice text)
 	return text.len > 0;
 }
 
+/* A field of the back end's for the client. What might be more than a value, or is longer than
+ * one should be, is left out. */
+static void pass_field(struct http_reply *reply, const char *name, struct slice value, size_t max)
+{
+	if (is_field_value(value) && value.len <= max)
+		http_reply_header(reply, "%s: %.*s", name, SLICE_ARG(value));
+}
+
+#define CHALLENGE_MAX   384 /* [bytes] */
+#define RETRY_AFTER_MAX 40
+
 static void on_refused(struct uplink *uplink, const struct uplink_refusal *refusal)
 {
 	struct conn *conn = conn_of(uplink);
@@ -126,6 +137,8 @@ static void on_refused(struct uplink *uplink, const struct uplink_refusal *refus
 	if (refusal->body.len > 0 &&
 	    buf_append(&reply.body, refusal->body.data, refusal->body.len, HTTP_BODY_MAX) == 0)
 		reply.content_type = content_type;
+	pass_field(&reply, "WWW-Authenticate", refusal->www_authenticate, CHALLENGE_MAX);
+	pass_field(&reply, "Retry-After", refusal->retry_after, RETRY_AFTER_MAX);
 	conn_asking_answer(conn, &reply);
 }
 

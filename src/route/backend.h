@@ -45,9 +45,12 @@ struct uplink_acceptance {
 };
 
 struct uplink_refusal {
-	uint32_t status;           /* 4xx or 5xx, of the back end */
-	struct slice content_type; /* may be empty; lent */
-	struct slice body;         /* lent */
+	uint32_t status; /* 4xx or 5xx, of the back end */
+	/* Fields of the answer, as the back end wrote them; may be empty; lent. */
+	struct slice content_type;
+	struct slice www_authenticate;
+	struct slice retry_after;
+	struct slice body; /* lent */
 };
 
 enum uplink_failure { UPLINK_DOWN, UPLINK_BROKEN, UPLINK_LATE };

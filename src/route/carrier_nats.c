@@ -14,6 +14,8 @@
 #define STATUS       "Gatehouse-Status"
 #define SUBPROTOCOL  "Gatehouse-Subprotocol"
 #define GROUPS       "Gatehouse-Groups"
+#define CHALLENGE    "WWW-Authenticate"
+#define RETRY_AFTER  "Retry-After"
 
 struct nats_flight {
 	struct event_flight base;
@@ -80,6 +82,8 @@ static void answer_judge(const struct bus_message *answer, struct carry_verdict 
 		verdict->refusal = (struct uplink_refusal){
 			.status = status,
 			.content_type = bus_message_header(answer, CONTENT_TYPE),
+			.www_authenticate = bus_message_header(answer, CHALLENGE),
+			.retry_after = bus_message_header(answer, RETRY_AFTER),
 			.body = answer->body,
 		};
 	} else {

@@ -6,7 +6,23 @@
 #include "base/media_type.h"
 #include "route/backend_webhook.h"
 
-enum { WANTED_SUBPROTOCOL, WANTED_GROUPS, WANTED_CONTENT_TYPE, WANTED_COUNT };
+enum {
+	WANTED_SUBPROTOCOL,
+	WANTED_GROUPS,
+	WANTED_CONTENT_TYPE,
+	WANTED_WWW_AUTHENTICATE,
+	WANTED_RETRY_AFTER,
+	WANTED_COUNT
+};
+
+static const struct webhook_header wanted[WANTED_COUNT] = {
+	[WANTED_SUBPROTOCOL] = {.name = SLICE_LITERAL("Gatehouse-Subprotocol")},
+	[WANTED_GROUPS] = {.name = SLICE_LITERAL("Gatehouse-Groups")},
+	[WANTED_CONTENT_TYPE] = {.name = SLICE_LITERAL("Content-Type")},
+	/* Each way to prove who one is may have a field of its own. */
+	[WANTED_WWW_AUTHENTICATE] = {.name = SLICE_LITERAL("WWW-Authenticate"), .is_list = true},
+	[WANTED_RETRY_AFTER] = {.name = SLICE_LITERAL("Retry-After")},
+};
 
 struct webhook_flight {
 	struct event_flight base;
@@ -94,6 +110,8 @@ static void on_done(struct webhook_call *call)
 		verdict.refusal = (struct uplink_refusal){
 			.status = call->status,
 			.content_type = content_type,
+			.www_authenticate = flight->wanted[WANTED_WWW_AUTHENTICATE].value,
+			.retry_after = flight->wanted[WANTED_RETRY_AFTER].value,
 			.body = buf_slice(&call->response),
 		};
 	if (type == EVENT_MESSAGE)
@@ -119,9 +137,7 @@ static void prepare(struct event_flight *base)
 	struct webhook_flight *flight = flight_of(base);
 	const struct event *event = base->event;
 
-	flight->wanted[WANTED_SUBPROTOCOL].name = SLICE_LITERAL("Gatehouse-Subprotocol");
-	flight->wanted[WANTED_GROUPS].name = SLICE_LITERAL("Gatehouse-Groups");
-	flight->wanted[WANTED_CONTENT_TYPE].name = SLICE_LITERAL("Content-Type");
+	memcpy(flight->wanted, wanted, sizeof(wanted));
 	flight->call = (struct webhook_call){
 		.loop = base->uplink->loop,
 		.on_done = on_done,

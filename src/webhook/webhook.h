@@ -47,6 +47,7 @@ struct webhook_options {
 struct webhook_header {
 	struct slice name;
 	struct slice value;
+	bool is_list; /* of one that is wanted: all of that name, with commas between */
 };
 
 enum webhook_call_state {
@@ -82,8 +83,8 @@ struct webhook_call {
 	struct slice body;
 	const struct webhook_header *headers;
 	size_t header_count;
-	/* Names of answer headers that are wanted; the values are filled in (the first of that
-	 * name; data == NULL: there was none), and belong to the call. */
+	/* Names of answer headers that are wanted; the values arefilled in (the first of that
+	 * name, or all; data == NULL: there was none), and belong to the call. */
 	struct webhook_header *wanted;
 	size_t wanted_count;
 	/* Of clock_now_ns, for all attempts; 0: none. An attempt that it cuts short counts as a

@@ -140,8 +140,8 @@ static void forget_answer(struct webhook_call *call)
 		call->wanted[i].value = (struct slice){0};
 }
 
-/* data == NULL: the answer has no such header. */
-static struct slice find_answer_header(CURL *easy, struct slice name)
+/* The one of this name with that index. data == NULL: the answer has none. */
+static struct slice find_answer_header(CURL *easy, struct slice name, size_t index)
 {
 	struct curl_header *found;
 	char text[128];
@@ -150,41 +150,60 @@ static struct slice find_answer_header(CURL *easy, struct slice name)
 		return (struct slice){0};
 	memcpy(text, name.data, name.len);
 	text[name.len] = 0;
-	if (curl_easy_header(easy, text, 0, CURLH_HEADER, -1, &found) != CURLHE_OK)
+	if (curl_easy_header(easy, text, index, CURLH_HEADER, -1, &found) != CURLHE_OK)
 		return (struct slice){0};
 	/* libcurl 7.88 leaves the CR of an empty value. */
 	return slice_of(found->value, strcspn(found->value, "\r"));
 }
 
+/* The head as a whole is bounded, and so are its parts. */
+static int text_add(struct buf *text, struct slice value)
+{
+	return buf_append(text, value.data, value.len, SIZE_MAX / 2);
+}
+
+/* Appends the value, and says where in the text it begins. False: there is none. */
+static bool wanted_add(struct webhook_transfer *transfer, const struct webhook_header *wanted,
+		       int *out_error)
+{
+	struct buf *text = &transfer->call->wanted_text;
+	struct slice value = find_answer_header(transfer->easy, wanted->name, 0);
+	bool is_there = value.data != NULL;
+
+	*out_error = is_there ? text_add(text, value) : 0;
+	for (size_t i = 1; is_there && wanted->is_list && *out_error == 0; i++) {
+		value = find_answer_header(transfer->easy, wanted->name, i);
+		if (value.data == NULL)
+			break;
+		*out_error = text_add(text, SLICE_LITERAL(", "));
+		if (*out_error == 0)
+			*out_error = text_add(text, value);
+	}
+	return is_there;
+}
+
+/* First all of the text, because it must not move when a value points into it. */
 static int take_wanted(struct webhook_transfer *transfer)
 {
 	struct webhook_call *call = transfer->call;
-	size_t total = 0;
+	const uint8_t *at;
+	int r = 0;
 
-	for (size_t i = 0; i < call->wanted_count; i++) {
+	for (size_t i = 0; i < call->wanted_count && r == 0; i++) {
 		struct webhook_header *wanted = &call->wanted[i];
+		size_t start = call->wanted_text.len;
+		bool is_there = wanted_add(transfer, wanted, &r);
 
-		wanted->value = find_answer_header(transfer->easy, wanted->name);
-		total += wanted->value.len;
+		/* Not NULL where there is an empty value; moved to its place below. */
+		wanted->value = slice_of(is_there ? "" : NULL, call->wanted_text.len - start);
 	}
-	if (total == 0)
-		return 0;
-	/* At once, because the text must not move when a value points into it. */
-	uint8_t *text = buf_reserve(&call->wanted_text, total, WEBHOOK_ANSWER_HEAD_MAX);
-
-	if (text == NULL)
-		return -ENOMEM;
-	for (size_t i = 0; i < call->wanted_count; i++) {
-		struct slice *value = &call->wanted[i].value;
-
-		if (value->data == NULL)
-			continue;
-		memcpy(text, value->data, value->len);
-		value->data = text;
-		text += value->len;
+	at = call->wanted_text.data;
+	for (size_t i = 0; i < call->wanted_count && r == 0; i++) {
+		if (call->wanted[i].value.len > 0)
+			call->wanted[i].value.data = at;
+		at += call->wanted[i].value.len;
 	}
-	call->wanted_text.len = total;
-	return 0;
+	return r;
 }
 
 /* --- a transfer's life --- */

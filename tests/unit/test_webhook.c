@@ -331,6 +331,8 @@ static void test_wanted_headers_are_handed_over(void **state)
 		{.name = SLICE_LITERAL("x-groups")},
 		{.name = SLICE_LITERAL("x-missing")},
 		{.name = SLICE_LITERAL("x-empty")},
+		{.name = SLICE_LITERAL("x-groups"), .is_list = true},
+		{.name = SLICE_LITERAL("x-missing"), .is_list = true},
 	};
 	struct hook hook;
 	struct hook_call call;
@@ -346,6 +348,8 @@ static void test_wanted_headers_are_handed_over(void **state)
 	assert_null(wanted[1].value.data);
 	assert_non_null(wanted[2].value.data);
 	assert_int_equal(wanted[2].value.len, 0);
+	assert_true(slice_equals(wanted[3].value, SLICE_LITERAL("a, b, c")));
+	assert_null(wanted[4].value.data);
 	hook_call(&hook, &call); /* nothing is left of the call before */
 	assert_int_equal(call.call.status, 500);
 	assert_null(wanted[0].value.data);

@@ -274,6 +274,16 @@ def test_a_service_refuses(serve, broker, decider, headers, status):
             assert not up.has_message()
 
 
+def test_a_service_challenges_and_says_when_to_come_again(serve, broker, decider):
+    nats = broker()
+    decider(nats, lambda question: (b"", {
+        "Gatehouse-Status": "401", "WWW-Authenticate": 'Basic realm="x"', "Retry-After": "9"}))
+    response = serve(nats, connect="ask").connect().handshake("/ws/x")
+    assert response.status == 401
+    assert response.headers["www-authenticate"] == 'Basic realm="x"'
+    assert response.headers["retry-after"] == "9"
+
+
 def test_nobody_is_there_to_decide(serve, broker):
     gateway = serve(broker(), connect="ask")
     response = gateway.connect().handshake("/ws/x")

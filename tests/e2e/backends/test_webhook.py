@@ -323,6 +323,29 @@ def test_a_refusal_is_passed_on(serve, webhook):
     assert gateway.metric("connections_closed_total") == 0
 
 
+def test_a_challenge_and_when_to_come_again_are_passed_on(serve, raw_server):
+    refusal = (b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"a b\"\r\nRetry-After: 120\r\n"
+               b"WWW-Authenticate: Bearer\r\nSet-Cookie: a=b\r\nContent-Length: 0\r\n\r\n")
+    hook = raw_server(raw_answers({"connect": refusal}, []))
+    response = serve(hook.url).connect().handshake()
+    assert response.status == 401
+    assert response.headers["www-authenticate"] == 'Basic realm="a b", Bearer'
+    assert response.headers["retry-after"] == "120"
+    assert "set-cookie" not in response.headers
+
+
+@pytest.mark.parametrize("value", [b"a\x01b", b"b\xe4sic", b"x" * 400, b""],
+                         ids=["control", "latin-1", "long", "empty"])
+def test_a_challenge_that_is_no_plain_value_is_left_out(serve, raw_server, value):
+    refusal = (b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: %b\r\nRetry-After: 7\r\n"
+               b"Content-Length: 2\r\n\r\nno" % value)
+    hook = raw_server(raw_answers({"connect": refusal}, []))
+    response = serve(hook.url).connect().handshake()
+    assert (response.status, response.body) == (401, b"no")
+    assert "www-authenticate" not in response.headers
+    assert response.headers["retry-after"] == "7"
+
+
 def test_a_server_error_is_tried_again_and_then_passed_on(serve, webhook):
     hook = webhook(connect_only(Answer(503, b"later", {"Content-Type": "text/plain"})))
     response = serve(hook.url).connect().handshake()
