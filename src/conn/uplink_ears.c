@@ -152,6 +152,7 @@ static void on_undecided(struct uplink *uplink, enum uplink_failure failure, con
 		[UPLINK_DOWN] = {503, "cannot be reached"},
 		[UPLINK_BROKEN] = {502, "gave no usable answer"},
 		[UPLINK_LATE] = {504, "did not answer in time"},
+		[UPLINK_NO_SOCKET] = {503, "could not be asked: the gateway has no free socket"},
 	};
 	struct conn *conn = conn_of(uplink);
 	char text[160];

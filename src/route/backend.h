@@ -53,7 +53,8 @@ struct uplink_refusal {
 	struct slice body; /* lent */
 };
 
-enum uplink_failure { UPLINK_DOWN, UPLINK_BROKEN, UPLINK_LATE };
+/* NO_SOCKET: that is our own trouble, not the back end's. */
+enum uplink_failure { UPLINK_DOWN, UPLINK_BROKEN, UPLINK_LATE, UPLINK_NO_SOCKET };
 
 /* What an uplink tells its owner. All in the worker's thread, and never from inside a
  * function of struct uplink_ops. After a call marked with (end) the uplink has closed itself:

@@ -58,7 +58,7 @@ static enum carry_result result_of(const struct webhook_call *call)
 	case WEBHOOK_CANCELLED:
 		return CARRY_CANCELLED;
 	default:
-		return CARRY_FAILED;
+		return call->cause == WEBHOOK_CAUSE_NO_SOCKET ? CARRY_BUSY : CARRY_FAILED;
 	}
 }
 
@@ -73,6 +73,8 @@ static enum uplink_failure failure_of(const struct webhook_call *call)
 	case WEBHOOK_CAUSE_BREAKER:
 	case WEBHOOK_CAUSE_INTERNAL:
 		return UPLINK_DOWN;
+	case WEBHOOK_CAUSE_NO_SOCKET:
+		return UPLINK_NO_SOCKET;
 	default:
 		return UPLINK_BROKEN;
 	}

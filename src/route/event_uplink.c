@@ -259,6 +259,7 @@ void event_flight_done(struct event_flight *flight, const struct carry_verdict *
 		return;
 	}
 	if (verdict->result == CARRY_BUSY && !is_final) {
+		tell_trouble(uplink, "an event waits for room in the gateway", verdict->detail);
 		try_later(flight, verdict->wait_ns);
 		return;
 	}

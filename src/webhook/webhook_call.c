@@ -212,7 +212,8 @@ static bool may_try_again(struct webhook_call *call, const struct verdict *verdi
 			     call->attempts + 1);
 		return false;
 	}
-	if (!retry_budget_withdraw(&webhook->budget)) {
+	/* The budget spares the back end, which has not seen an attempt that failed on our side. */
+	if (verdict->health != WEBHOOK_UNKNOWN && !retry_budget_withdraw(&webhook->budget)) {
 		counter_add(&webhook->stats.retries_denied, 1);
 		error_append(call,
 			     "; not tried again, because retries are limited to %u %% of calls",

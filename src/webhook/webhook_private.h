@@ -8,6 +8,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <sys/socket.h>
 
 #include <curl/curl.h>
 
@@ -75,6 +76,9 @@ struct webhook_transfer {
 	bool is_head_whole; /* of the last head so far its end was there */
 	bool is_body_too_big;
 	bool is_out_of_memory;
+	int socket_error;             /* why there is no socket for it; 0: there was one */
+	struct sockaddr_storage peer; /* of the last socket */
+	socklen_t peer_len;
 	struct buf head;          /* the request's lines, each with a NUL */
 	struct curl_slist *lines; /* an array, linked, that points into `head` */
 	size_t line_cap;
@@ -130,6 +134,17 @@ void webhook_settle(struct webhook *webhook);
 /* Judges the attempt by libcurl's result, and writes call->status and, unless it is
  * good, call->error. */
 struct verdict webhook_judge(struct webhook_transfer *transfer, CURLcode result);
+
+/* --- webhook_socket.c: is it the back end that cannot be reached, or is it us? --- */
+
+/* CURLOPT_OPENSOCKETFUNCTION, with the transfer. */
+curl_socket_t webhook_socket_open(void *arg, curlsocktype purpose, struct curl_sockaddr *address);
+
+/* 0: there was a socket; else what this process or machine has run out of, as an errno. */
+int webhook_socket_error(const struct webhook_transfer *transfer, CURLcode result);
+
+/* Which limit that is, what is in force, and what to do. */
+void webhook_socket_describe(int error, char *out, size_t size);
 
 /* --- webhook_request.c --- */
 

@@ -24,23 +24,24 @@
 enum webhook_outcome { WEBHOOK_OUTCOME_TABLE(WEBHOOK_OUTCOME_ENUM) WEBHOOK_OUTCOME_COUNT };
 
 /* Why an attempt, or a call before any attempt, did not end with 2xx. X(NAME, label) */
-#define WEBHOOK_CAUSE_TABLE(X)                                                      \
-	X(NONE, "none")                                                             \
-	X(CONNECT, "connect")           /* name not found, refused, not in time */  \
-	X(TLS, "tls")                   /* handshake or certificate */              \
-	X(TIMEOUT, "timeout")           /* connected, no complete answer in time */ \
-	X(DEADLINE, "deadline")         /* the call's own, while it was waiting */  \
-	X(BROKEN, "broken")             /* the connection broke in the middle */    \
-	X(PROTOCOL, "protocol")         /* what came is not HTTP */                 \
-	X(SERVER_ERROR, "server_error") /* 5xx */                                   \
-	X(CLIENT_ERROR, "client_error") /* 4xx */                                   \
-	X(BUSY, "busy")                 /* 408, 425, 429 */                         \
-	X(REDIRECT, "redirect")         /* 3xx */                                   \
-	X(TOO_BIG, "too_big")                                                       \
-	X(ENCODING, "encoding") /* Content-Encoding: not known, or broken */        \
-	X(BREAKER, "breaker")                                                       \
-	X(CANCELLED, "cancelled")                                                   \
-	X(INTERNAL, "internal") /* memory is out on our side */
+#define WEBHOOK_CAUSE_TABLE(X)                                                         \
+	X(NONE, "none")                                                                \
+	X(CONNECT, "connect")           /* name not found, refused, not in time */     \
+	X(TLS, "tls")                   /* handshake or certificate */                 \
+	X(TIMEOUT, "timeout")           /* connected, no complete answer in time */    \
+	X(DEADLINE, "deadline")         /* the call's own, while it was waiting */     \
+	X(BROKEN, "broken")             /* the connection broke in the middle */       \
+	X(PROTOCOL, "protocol")         /* what came is not HTTP */                    \
+	X(SERVER_ERROR, "server_error") /* 5xx */                                      \
+	X(CLIENT_ERROR, "client_error") /* 4xx */                                      \
+	X(BUSY, "busy")                 /* 408, 425, 429 */                            \
+	X(REDIRECT, "redirect")         /* 3xx */                                      \
+	X(TOO_BIG, "too_big")                                                          \
+	X(ENCODING, "encoding") /* Content-Encoding: not known, or broken */           \
+	X(BREAKER, "breaker")                                                          \
+	X(CANCELLED, "cancelled")                                                      \
+	X(NO_SOCKET, "no_socket") /* descriptors or local ports are out on our side */ \
+	X(INTERNAL, "internal")   /* memory is out on our side */
 
 #define WEBHOOK_CAUSE_ENUM(name, label) WEBHOOK_CAUSE_##name,
 enum webhook_cause { WEBHOOK_CAUSE_TABLE(WEBHOOK_CAUSE_ENUM) WEBHOOK_CAUSE_COUNT };

@@ -253,6 +253,8 @@ static void set_options(struct webhook_transfer *transfer)
 	curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, webhook_socket_open);
+	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->curl_error);
 	curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
 }
@@ -330,6 +332,8 @@ int webhook_transfer_begin(struct webhook *webhook, struct webhook_call *call, u
 	transfer->is_head_whole = false;
 	transfer->is_body_too_big = false;
 	transfer->is_out_of_memory = false;
+	transfer->socket_error = 0;
+	transfer->peer_len = 0;
 	transfer->curl_error[0] = 0;
 	if (webhook_request_write(transfer, clock_wall_ns() / NS_PER_S) < 0 ||
 	    transfer_launch(transfer, limit_ms) != CURLM_OK) {

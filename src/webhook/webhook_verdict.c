@@ -41,6 +41,9 @@ static struct verdict judge_result(const struct webhook_transfer *transfer, CURL
 		result = CURLE_OUT_OF_MEMORY;
 	else if (transfer->is_head_too_big || transfer->is_body_too_big)
 		result = CURLE_FILESIZE_EXCEEDED;
+	if (webhook_socket_error(transfer, result) != 0)
+		return (struct verdict){WEBHOOK_FAILED, WEBHOOK_CAUSE_NO_SOCKET, RETRY_ALWAYS,
+					WEBHOOK_UNKNOWN};
 	for (size_t i = 0; i < ARRAY_LEN(results); i++)
 		if (results[i].result == result)
 			verdict = results[i].verdict;
@@ -166,6 +169,9 @@ static void describe(struct webhook_transfer *transfer, CURLcode result, enum we
 		describe_redirect(transfer);
 	else if (cause == WEBHOOK_CAUSE_ENCODING)
 		describe_encoding(transfer);
+	else if (cause == WEBHOOK_CAUSE_NO_SOCKET)
+		webhook_socket_describe(webhook_socket_error(transfer, result), call->error,
+					sizeof(call->error));
 	else if (result == CURLE_OK)
 		snprintf(call->error, sizeof(call->error), "the back end answered %u",
 			 call->status);

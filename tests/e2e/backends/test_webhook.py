@@ -7,6 +7,7 @@ import contextlib
 import gzip
 import random
 import re
+import resource
 import signal
 import socket
 import struct
@@ -220,6 +221,36 @@ def test_an_answer_is_text_if_it_says_so_and_is(serve, webhook, content_type, bo
     client = serve(hook.url).open()
     client.send_frame(wsraw.TEXT, b"?")
     assert client.read_message() == (opcode, body)
+
+
+# --- a gateway without a socket ---
+
+def test_a_webhook_that_gets_no_socket_is_not_down(serve, raw_server):
+    """The descriptor limit is lowered while it runs; the back end closes each connection."""
+    bodies = []
+
+    def serve_one(connection: socket.socket) -> None:
+        request = backends.read_request(connection)
+        if b"gatehouse.client.message" in request:
+            bodies.append(request.partition(b"\r\n\r\n")[2])
+        connection.sendall(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+
+    gateway = serve(raw_server(serve_one).url, breaker_failures=1, on_failure="close")
+    client = gateway.open()
+    gateway.wait_metric("backend_events_total", 1, type="connected", outcome="delivered")
+    pid = gateway.process.pid
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, before[1]))  # fewer than are open
+    client.send_frame(wsraw.TEXT, b"1")
+    line = gateway.wait_log("an event waits for room in the gateway")
+    assert "nofile; 3 allowed" in line["error"] and line["backend"] == "hook"
+    client.send_frame(wsraw.TEXT, b"2")
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+    gateway.wait_metric("backend_events_total", 2, type="message", outcome="delivered")
+    assert bodies == [b"1", b"2"]
+    assert gateway.metric("backend_failures_total", backend="hook", cause="no_socket") > 0
+    assert gateway.metric("backend_breaker_opens_total", backend="hook") == 0
+    client.close()
 
 
 # --- shapes of answers ---
