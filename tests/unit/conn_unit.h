@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * conn_unit.h - connections on a fake stream: their worker's home, a service with two routes
+ * (/echo/ID and /ask/ID, whose back end decides when the test says so), and a handler that
+ * answers now (/now), later (/later), or not at all.
+ *
+ * Nothing here has a clock or a kernel, so every order of events can be had, and is the same each
+ * time. world_finish sees to it that nothing is left over. */
+#pragma once
+
+#include "fake_stream.h"
+
+#include "conn/address_limit.h"
+#include "conn/admission.h"
+#include "conn/conns.h"
+#include "conn/hull.h"
+
+#define WORLD_QUEUE_MAX 4096
+#define WORLD_KEY       "dGhlIHNhbXBsZSBub25jZQ=="
+
+/* --- a back end that the test speaks for --- */
+
+struct fake_uplink {
+	struct uplink base;
+	unsigned messages;
+	bool is_connected, is_closed;
+	const char *end; /* its reason */
+};
+
+struct world {
+	struct fake_loop io;
+	struct config config;
+	struct backends *backends;
+	struct route_table *routes;
+	struct admission admission;
+	struct address_limit *address_limit;
+	struct directory *directory;
+	struct command_stats command_stats;
+	struct rpc_stats rpc_stats;
+	struct fleet fleet;
+	struct service service;
+	struct conn_home home;
+	struct conn *conn;
+	struct fake_uplink *uplink;         /* of the last that opened one; NULL: it has gone */
+	struct http_later *later;           /* taken */
+	struct bus_subscription other_node; /* that never answers */
+	unsigned gone;
+};
+
+static struct world *world_now; /* for the back end, which has no argument of the test's */
+
+static inline struct fake_uplink *fake_uplink_of(struct uplink *base)
+{
+	return CONTAINER_OF(base, struct fake_uplink, base);
+}
+
+static inline struct uplink *fake_uplink_open(const struct backend *backend,
+					      const struct uplink_request *request)
+{
+	struct fake_uplink *uplink = calloc(1, sizeof(*uplink));
+
+	assert_non_null(uplink);
+	assert_true(request->head.len > 0 && request->deadline_ns > 0);
+	assert_null(world_now->uplink);
+	uplink->base.backend = backend;
+	world_now->uplink = uplink;
+	return &uplink->base;
+}
+
+static inline void fake_uplink_connected(struct uplink *base, struct presence *presence)
+{
+	assert_non_null(presence);
+	fake_uplink_of(base)->is_connected = true;
+}
+
+static inline int fake_uplink_message(struct uplink *base, const struct message *message)
+{
+	(void)message;
+	assert_true(fake_uplink_of(base)->is_connected);
+	fake_uplink_of(base)->messages++;
+	return 0;
+}
+
+static inline void fake_uplink_resume(struct uplink *base)
+{
+	assert_false(fake_uplink_of(base)->is_closed);
+}
+
+static inline void fake_uplink_answered(struct uplink *base, uint64_t call)
+{
+	(void)call;
+	assert_false(fake_uplink_of(base)->is_closed);
+}
+
+static inline void fake_uplink_close(struct uplink *base, const struct uplink_end *end)
+{
+	struct fake_uplink *uplink = fake_uplink_of(base);
+
+	assert_false(uplink->is_closed);
+	uplink->is_closed = true;
+	uplink->end = end->reason;
+	base->owner = NULL;
+}
+
+/* The back end knows of the end. */
+static inline void fake_uplink_gone(struct world *world)
+{
+	struct fake_uplink *uplink = world->uplink;
+
+	world->uplink = NULL;
+	uplink->base.handler->on_gone(&uplink->base);
+	free(uplink);
+}
+
+static inline void fake_uplink_abort(struct uplink *base)
+{
+	assert_true(fake_uplink_of(base)->is_closed);
+	fake_uplink_gone(world_now);
+}
+
+static inline struct backend_pending fake_uplink_pending(const struct backend *backend)
+{
+	(void)backend;
+	return (struct backend_pending){.bytes = 0, .max = 1};
+}
+
+static const struct uplink_ops fake_uplink_ops = {
+	.open = fake_uplink_open,
+	.connected = fake_uplink_connected,
+	.message = fake_uplink_message,
+	.resume = fake_uplink_resume,
+	.answered = fake_uplink_answered,
+	.close = fake_uplink_close,
+	.abort = fake_uplink_abort,
+	.pending = fake_uplink_pending,
+};
+
+static const struct backend fake_backend = {.name = "fake", .ops = &fake_uplink_ops};
+
+/* --- a handler --- */
+
+static inline bool world_answer(void *arg, const struct http_request *request,
+				struct http_reply *reply)
+{
+	struct world *world = arg;
+
+	if (slice_equals(request->path, SLICE_LITERAL("/later"))) {
+		world->later = http_later_take(request, 1000);
+		assert_non_null(world->later);
+		return true;
+	}
+	if (!slice_equals(request->path, SLICE_LITERAL("/now")))
+		return false;
+	reply->status = 200;
+	reply->content_type = "text/plain";
+	assert_int_equal(buf_append(&reply->body, "now", 3, SIZE_MAX), 0);
+	return true;
+}
+
+static inline bool world_wants_body(void *arg, const struct http_request *request)
+{
+	(void)arg;
+	return slice_equals(request->method, SLICE_LITERAL("POST"));
+}
+
+static inline void world_reply(struct world *world)
+{
+	struct http_later *later = world->later;
+	struct http_reply reply = {.status = 200, .content_type = "text/plain"};
+
+	world->later = NULL;
+	assert_int_equal(buf_append(&reply.body, "later", 5, SIZE_MAX), 0);
+	http_later_reply(later, &reply);
+}
+
+/* --- the world --- */
+
+static inline void world_on_gone(struct conn_home *home)
+{
+	CONTAINER_OF(home, struct world, home)->gone++;
+}
+
+static inline void world_config(struct world *world)
+{
+	static const char text[] = "server: {send_queue_max: 4KiB, ping_interval: 10s,\n"
+				   "  pong_timeout: 5s, send_timeout: 5s, close_timeout: 2s,\n"
+				   "  max_connections_per_ip: 10}\n"
+				   "routes:\n"
+				   "- {name: echo, path: '/echo/{client_id}', backend: echo}\n"
+				   "- {name: ask, path: '/ask/{client_id}', backend: echo}\n";
+	struct slice slice = slice_from_text(text);
+	struct config_report report = {0};
+
+	if (config_load(&(struct config_sources){.file = "test", .text = &slice}, &report,
+			&world->config) != 0)
+		fail_msg("the configuration is not good");
+}
+
+static inline void world_routes(struct world *world)
+{
+	struct backend_error error;
+	struct route_match match;
+
+	assert_int_equal(backends_create(&world->config, "node", NULL, &world->backends, &error),
+			 0);
+	world->routes = route_table_create(&world->config, world->backends);
+	assert_int_equal(route_table_match(world->routes, SLICE_LITERAL("/ask/x"), &match),
+			 ROUTE_FOUND);
+	free(match.client_id);
+	((struct route *)(uintptr_t)match.route)->backend = &fake_backend;
+}
+
+/* --- a cluster, whose other node knows of client "a" on route "echo", and is silent --- */
+
+static inline void world_hears_nothing(struct bus_subscription *sub,
+				       const struct bus_message *message)
+{
+	(void)sub;
+	(void)message;
+}
+
+static inline void world_cluster(struct world *world)
+{
+	world->fleet.is_clustered = true;
+	assert_int_equal(bus_subscribe(world->fleet.bus, &world->other_node, &world->io.loop,
+				       SLICE_LITERAL("gatehouse.ctl.echo.a"), world_hears_nothing),
+			 0);
+}
+
+static inline void world_on_unsubscribed(struct bus_subscription *sub)
+{
+	CONTAINER_OF(sub, struct world, other_node)->fleet.is_clustered = false;
+}
+
+static inline void world_init(struct world *world)
+{
+	*world = (struct world){0};
+	world_now = world;
+	fake_loop_init(&world->io);
+	world_config(world);
+	world_routes(world);
+	world->admission.max = 100;
+	world->address_limit = address_limit_create(10, 64);
+	world->directory = directory_create();
+	world->fleet = (struct fleet){.config = &world->config,
+				      .node = "node",
+				      .directory = world->directory,
+				      .commands = &world->command_stats,
+				      .rpc = &world->rpc_stats,
+				      .groups = group_registry_create(100)};
+	assert_int_equal(fleet_bus_open(&world->fleet, &(struct fleet_error){0}), 0);
+	world->service = (struct service){
+		.limits = &world->config.server,
+		.routes = world->routes,
+		.handler = {.answer = world_answer, .wants_body = world_wants_body, .arg = world},
+		.admission = &world->admission,
+		.address_limit = world->address_limit,
+		.directory = world->directory,
+		.fleet = &world->fleet,
+		.worker_connections = 100,
+		.max_body = 1000,
+		.max_calls = 10,
+		.node = "node",
+		.is_ready = true,
+	};
+	conns_init(&world->home, &world->service, world_on_gone);
+	conns_start(&world->home, &world->io.loop);
+}
+
+static inline void world_accept(struct world *world)
+{
+	struct tcp_accepted accepted = {.fd = -1};
+	struct pool_walk walk;
+
+	assert_null(net_addr_parse(SLICE_LITERAL("127.0.0.1:4000"), &accepted.remote));
+	assert_true(conns_accept(&world->home, &accepted));
+	pool_walk_start(&walk, &world->home.conn_pool);
+	world->conn = pool_walk_next(&walk);
+	pool_walk_stop(&walk);
+}
+
+/* Its memory has gone too. */
+static inline bool world_is_gone(const struct world *world)
+{
+	return world->home.conn_pool.live_count == 0;
+}
+
+static inline void world_recv(struct world *world, const void *data, size_t len)
+{
+	fake_recv(&world->io, &world->conn->tcp, data, len);
+}
+
+static inline void world_recv_text(struct world *world, const char *text)
+{
+	world_recv(world, text, strlen(text));
+}
+
+#define WORLD_UPGRADE(path)                                                                 \
+	"GET " path " HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"                        \
+	"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " WORLD_KEY \
+	"\r\n\r\n"
+
+/* Whatever is left of it ends, and nothing may be left over. */
+static inline void world_end_conn(struct world *world)
+{
+	const struct stats *stats = &world->home.stats;
+
+	world->io.room = SIZE_MAX;
+	conns_abort(&world->home);
+	fake_turn(&world->io);
+	if (world->uplink != NULL)
+		fake_uplink_gone(world);
+	if (world->later != NULL)
+		world_reply(world);
+	if (world->fleet.is_clustered)
+		bus_unsubscribe(&world->other_node, world_on_unsubscribed);
+	for (int turns = 0; turns < 10; turns++)
+		fake_turn(&world->io);
+	assert_false(world->fleet.is_clustered);
+	assert_true(conns_are_gone(&world->home));
+	assert_int_equal(stats->sockets, 0);
+	assert_int_equal(stats->connections, 0);
+	assert_int_equal(stats->stalled, 0);
+	assert_int_equal(stats->partial, 0);
+	assert_int_equal(world->home.calls, 0);
+	assert_int_equal(world->home.head_pool.live_count, 0);
+	assert_true(world->home.frame_pool.live_count <= 1); /* the spare one */
+	assert_int_equal(admission_current(&world->admission), 0);
+	assert_int_equal(address_limit_fullest(world->address_limit), 0);
+	assert_int_equal(directory_count(world->directory), 0);
+	world->io.sent.len = 0;
+	world->io.has_fin = false;
+}
+
+static inline void world_finish(struct world *world)
+{
+	conns_finish(&world->home);
+	fleet_bus_close(&world->fleet);
+	route_table_destroy(&world->routes);
+	backends_destroy(&world->backends);
+	group_registry_destroy(&world->fleet.groups);
+	address_limit_destroy(&world->address_limit);
+	directory_destroy(&world->directory);
+	config_finish(&world->config);
+	fake_loop_finish(&world->io);
+}

@@ -1,0 +1,664 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * test_conn_phases.c - every phase of a connection, and every thing that can happen in it: each
+ * ends in a named outcome, and nothing is left over. */
+#include "conn_unit.h"
+
+#include <stdio.h>
+
+#include "conn/phases.h"
+
+/* --- how a phase is reached --- */
+
+/* Of a client, masked with zeros. */
+#define FRAME_HELLO "\x81\x85\0\0\0\0hello"
+#define FRAME_CLOSE "\x88\x82\0\0\0\0\x03\xe8"
+
+static void reach_head(struct world *world)
+{
+	(void)world;
+}
+
+static void reach_head_part(struct world *world)
+{
+	world_recv_text(world, "GET /now HTTP/1.1\r\nHo");
+}
+
+static void reach_body(struct world *world)
+{
+	world_recv_text(world, "POST /now HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nabc");
+}
+
+static void reach_answer(struct world *world)
+{
+	world_recv_text(world, "GET /later HTTP/1.1\r\nHost: x\r\n\r\n");
+}
+
+static void reach_asking(struct world *world)
+{
+	world_recv_text(world, WORLD_UPGRADE("/ask/a"));
+}
+
+static void reach_asking_nodes(struct world *world)
+{
+	world_cluster(world);
+	world_recv_text(world, WORLD_UPGRADE("/echo/a"));
+}
+
+/* What came early makes it not read, but it is asked on. */
+static void reach_asking_early(struct world *world)
+{
+	static const char early[20000];
+
+	reach_asking(world);
+	world_recv(world, early, sizeof(early));
+}
+
+static void reach_open(struct world *world)
+{
+	world_recv_text(world, WORLD_UPGRADE("/echo/a"));
+}
+
+static void reach_open_frame(struct world *world)
+{
+	reach_open(world);
+	world_recv(world, FRAME_HELLO, 8);
+}
+
+static void reach_pinged(struct world *world)
+{
+	reach_open(world);
+	fake_pass(&world->io, 10001);
+	assert_true(world->conn->is_pinged);
+}
+
+static void stall(struct world *world)
+{
+	world->io.room = 0;
+	while (!world->conn->is_stalled)
+		world_recv(world, FRAME_HELLO FRAME_HELLO, 22);
+}
+
+static void reach_stalled(struct world *world)
+{
+	reach_open(world);
+	stall(world);
+}
+
+static void reach_stalled_eof(struct world *world)
+{
+	reach_stalled(world);
+	fake_tell(&world->io, &world->conn->tcp, FAKE_EOF);
+}
+
+static void let_in(void *arg)
+{
+	struct world *world = arg;
+
+	world->uplink->base.handler->on_accepted(&world->uplink->base,
+						 &(struct uplink_acceptance){0});
+}
+
+static void reach_linked(struct world *world)
+{
+	reach_asking(world);
+	fake_call(&world->io, let_in, world);
+}
+
+static void reach_held_up(struct world *world)
+{
+	reach_linked(world);
+	world->uplink->base.is_full = true;
+	world_recv(world, FRAME_HELLO, 11);
+}
+
+static void drain(void *arg)
+{
+	conn_drain(((struct world *)arg)->conn);
+}
+
+static void reach_closing(struct world *world)
+{
+	reach_open(world);
+	fake_call(&world->io, drain, world);
+}
+
+static void reach_closing_frame(struct world *world)
+{
+	reach_closing(world);
+	world_recv(world, FRAME_CLOSE, 7);
+}
+
+static void reach_flush(struct world *world)
+{
+	reach_open(world);
+	world->io.room = 0;
+	world_recv(world, FRAME_CLOSE, 8);
+}
+
+static void reach_linger(struct world *world)
+{
+	reach_open(world);
+	world->io.room = 0;
+	world_recv(world, "\xff", 1);
+}
+
+static const struct {
+	const char *name;
+	enum conn_phase_id phase;
+	void (*reach)(struct world *world);
+} states[] = {
+	{"head", CONN_HEAD, reach_head},
+	{"head, a part", CONN_HEAD, reach_head_part},
+	{"body", CONN_BODY, reach_body},
+	{"answer", CONN_ANSWER, reach_answer},
+	{"asking", CONN_ASKING, reach_asking},
+	{"asking, early bytes", CONN_ASKING, reach_asking_early},
+	{"asking other nodes", CONN_ASKING, reach_asking_nodes},
+	{"open", CONN_OPEN, reach_open},
+	{"open, pinged", CONN_OPEN, reach_pinged},
+	{"open, part of a frame", CONN_OPEN, reach_open_frame},
+	{"open, stalled", CONN_OPEN, reach_stalled},
+	{"open, stalled, eof", CONN_OPEN, reach_stalled_eof},
+	{"open, uplink", CONN_OPEN, reach_linked},
+	{"open, uplink full", CONN_OPEN, reach_held_up},
+	{"closing", CONN_CLOSING, reach_closing},
+	{"closing, part of a frame", CONN_CLOSING, reach_closing_frame},
+	{"flush", CONN_FLUSH, reach_flush},
+	{"linger", CONN_LINGER, reach_linger},
+};
+
+/* --- what happens --- */
+
+static void abort_conn(void *arg)
+{
+	conn_abort(((struct world *)arg)->conn);
+}
+
+static void abort_twice(void *arg)
+{
+	abort_conn(arg);
+	drain(arg);
+	abort_conn(arg);
+}
+
+static struct session *session_now(struct world *world)
+{
+	return world->conn->has_presence ? presence_session(conn_presence(world->conn)) : NULL;
+}
+
+static void close_by_api(void *arg)
+{
+	session_close(session_now(arg), 4000, "bye");
+}
+
+static void push(void *arg)
+{
+	session_push(session_now(arg), &(struct message){.bytes = SLICE_LITERAL("pushed")});
+}
+
+static void take_over(void *arg)
+{
+	session_now(arg)->ops->taken_over(session_now(arg));
+}
+
+static void refuse(void *arg)
+{
+	struct world *world = arg;
+
+	world->uplink->base.handler->on_refused(&world->uplink->base,
+						&(struct uplink_refusal){.status = 403});
+	world->uplink->base.owner = NULL;
+	world->uplink->is_closed = true;
+}
+
+static void give_up(void *arg)
+{
+	struct world *world = arg;
+
+	world->uplink->base.handler->on_undecided(&world->uplink->base, UPLINK_LATE, "test");
+	world->uplink->base.owner = NULL;
+	world->uplink->is_closed = true;
+}
+
+static void message_down(void *arg)
+{
+	struct world *world = arg;
+
+	world->uplink->base.handler->on_message(&world->uplink->base,
+						&(struct message){.bytes = SLICE_LITERAL("down")});
+}
+
+static void down(void *arg)
+{
+	struct world *world = arg;
+
+	world->uplink->base.handler->on_down(&world->uplink->base);
+}
+
+static void make_room(void *arg)
+{
+	struct world *world = arg;
+
+	world->uplink->base.is_full = false;
+	world->uplink->base.handler->on_room(&world->uplink->base);
+}
+
+static void reply(void *arg)
+{
+	world_reply(arg);
+}
+
+static bool is_asking(struct world *world)
+{
+	return world->conn->phase == CONN_ASKING && world->uplink != NULL;
+}
+
+static bool is_linked(struct world *world)
+{
+	return world->conn->phase == CONN_OPEN && world->conn->has_uplink;
+}
+
+static bool is_held_up(struct world *world)
+{
+	return is_linked(world) && world->uplink->base.is_full;
+}
+
+static bool is_taken(struct world *world)
+{
+	return world->later != NULL;
+}
+
+static bool is_found(struct world *world)
+{
+	return session_now(world) != NULL && world->conn->phase == CONN_OPEN;
+}
+
+static bool is_stuck(struct world *world)
+{
+	return tcp_queued(&world->conn->tcp) > 0;
+}
+
+static bool has_timer(struct world *world)
+{
+	return loop_timer_is_running(&world->conn->timer);
+}
+
+static bool may_hear(struct world *world)
+{
+	return !world->conn->has_eof;
+}
+
+enum event_kind { CALL, RECV, END, FAIL, TAKE, PASS };
+
+static const struct {
+	const char *name;
+	enum event_kind kind;
+	const char *data;
+	size_t len;
+	void (*call)(void *arg);
+	bool (*is_possible)(struct world *world); /* NULL: always */
+} events[] = {
+	{"byte", RECV, "x", 1, NULL, may_hear},
+	{"frame", RECV, FRAME_HELLO, 11, NULL, may_hear},
+	{"close frame", RECV, FRAME_CLOSE, 8, NULL, may_hear},
+	{"eof", END, NULL, 0, NULL, may_hear},
+	{"error", FAIL, NULL, 0, NULL, NULL},
+	{"drained", TAKE, NULL, 0, NULL, is_stuck},
+	{"timeout", PASS, NULL, 0, NULL, has_timer},
+	{"drain", CALL, NULL, 0, drain, NULL},
+	{"abort", CALL, NULL, 0, abort_conn, NULL},
+	{"abort, drain, abort", CALL, NULL, 0, abort_twice, NULL},
+	{"answer", CALL, NULL, 0, reply, is_taken},
+	{"let in", CALL, NULL, 0, let_in, is_asking},
+	{"refused", CALL, NULL, 0, refuse, is_asking},
+	{"undecided", CALL, NULL, 0, give_up, is_asking},
+	{"message down", CALL, NULL, 0, message_down, is_linked},
+	{"back end down", CALL, NULL, 0, down, is_linked},
+	{"room", CALL, NULL, 0, make_room, is_held_up},
+	{"push", CALL, NULL, 0, push, is_found},
+	{"closed by the API", CALL, NULL, 0, close_by_api, is_found},
+	{"taken over", CALL, NULL, 0, take_over, is_found},
+};
+
+static void happen(struct world *world, size_t event)
+{
+	struct tcp *tcp = &world->conn->tcp;
+
+	switch (events[event].kind) {
+	case CALL:
+		fake_call(&world->io, events[event].call, world);
+		break;
+	case RECV:
+		fake_recv(&world->io, tcp, events[event].data, events[event].len);
+		break;
+	case END:
+		fake_tell(&world->io, tcp, FAKE_EOF);
+		break;
+	case FAIL:
+		fake_tell(&world->io, tcp, FAKE_ERROR);
+		break;
+	case TAKE:
+		fake_take(&world->io, tcp);
+		fake_turn(&world->io);
+		break;
+	case PASS:
+		world->io.loop.now = world->conn->timer.expires_at * NS_PER_MS;
+		fake_turn(&world->io);
+		break;
+	}
+}
+
+/* --- what comes of it --- */
+
+#define OUTCOME_MAX 160
+
+/* What was said since `from`: the status of an answer, or each frame, a close with its code. */
+static void append_said(const struct world *world, size_t from, char *out)
+{
+	const uint8_t *at = world->io.sent.data + from, *end = at - from + world->io.sent.len;
+
+	if (end - at > 12 && memcmp(at, "HTTP/1.1 ", 9) == 0) {
+		snprintf(out + strlen(out), OUTCOME_MAX - strlen(out), ", %.3s", at + 9);
+		if (memcmp(at + 9, "101", 3) != 0)
+			return;
+		at = memmem(at, (size_t)(end - at), "\r\n\r\n", 4);
+		assert_non_null(at);
+		at += 4;
+	}
+	unsigned frames = 0;
+
+	for (; at < end; at += 2 + (at[1] & 0x7f)) {
+		assert_true(end - at >= 2 + (at[1] & 0x7f) && (at[1] & 0x7f) < 126);
+		if (at[0] == 0x88)
+			snprintf(out + strlen(out), OUTCOME_MAX - strlen(out), ", close %u",
+				 at[2] << 8 | at[3]);
+		else if (at[0] == 0x89)
+			snprintf(out + strlen(out), OUTCOME_MAX - strlen(out), ", ping");
+		else
+			frames++;
+	}
+	if (frames > 0)
+		snprintf(out + strlen(out), OUTCOME_MAX - strlen(out), ", sent");
+}
+
+static void append_ends(const struct world *world, const struct stats *before, char *out)
+{
+	for (size_t i = 0; i < CLOSE_REASON_COUNT; i++)
+		if (world->home.stats.connections_closed[i] > before->connections_closed[i])
+			snprintf(out + strlen(out), OUTCOME_MAX - strlen(out), ": %s",
+				 close_table[i].label);
+}
+
+/* The phase after the event, while nothing leaves; then what the client was told, and, if the
+ * event has ended the connection, why. */
+static void outcome_of(struct world *world, size_t event, char out[OUTCOME_MAX])
+{
+	struct stats before = world->home.stats;
+	size_t from = world->io.sent.len;
+
+	if (events[event].kind != TAKE)
+		world->io.room = 0;
+	happen(world, event);
+	snprintf(out, OUTCOME_MAX, "%s",
+		 world_is_gone(world) ? "gone" : conn_phases[world->conn->phase]->name);
+	if (!world_is_gone(world) && world->conn->is_stalled)
+		strcat(out, " stalled");
+	append_ends(world, &before, out);
+	if (!world_is_gone(world))
+		fake_take(&world->io, &world->conn->tcp);
+	append_said(world, from, out);
+}
+
+/* --- all phases, all events --- */
+
+static const struct {
+	const char *state, *event, *outcome;
+} cells[] = {
+	{"head", "byte", "head"},
+	{"head", "frame", "linger, 400"},
+	{"head", "close frame", "linger, 400"},
+	{"head", "eof", "gone"},
+	{"head", "error", "gone"},
+	{"head", "timeout", "gone"},
+	{"head", "drain", "flush, 503"},
+	{"head", "abort", "gone"},
+	{"head", "abort, drain, abort", "gone"},
+	{"head, a part", "byte", "head"},
+	{"head, a part", "frame", "linger, 400"},
+	{"head, a part", "close frame", "linger, 400"},
+	{"head, a part", "eof", "gone"},
+	{"head, a part", "error", "gone"},
+	{"head, a part", "timeout", "linger, 408"},
+	{"head, a part", "drain", "flush, 503"},
+	{"head, a part", "abort", "gone"},
+	{"head, a part", "abort, drain, abort", "gone"},
+	{"body", "byte", "body"},
+	{"body", "frame", "linger, 200"},
+	{"body", "close frame", "linger, 200"},
+	{"body", "eof", "gone"},
+	{"body", "error", "gone"},
+	{"body", "timeout", "linger, 408"},
+	{"body", "drain", "gone"},
+	{"body", "abort", "gone"},
+	{"body", "abort, drain, abort", "gone"},
+	{"answer", "byte", "answer"},
+	{"answer", "frame", "answer"},
+	{"answer", "close frame", "answer"},
+	{"answer", "eof", "answer"},
+	{"answer", "error", "gone"},
+	{"answer", "timeout", "linger, 504"},
+	{"answer", "drain", "answer"},
+	{"answer", "abort", "gone"},
+	{"answer", "abort, drain, abort", "gone"},
+	{"answer", "answer", "flush, 200"},
+	{"asking", "byte", "asking"},
+	{"asking", "frame", "asking"},
+	{"asking", "close frame", "asking"},
+	{"asking", "eof", "gone"},
+	{"asking", "error", "gone"},
+	{"asking", "timeout", "linger, 504"},
+	{"asking", "drain", "flush, 503"},
+	{"asking", "abort", "gone"},
+	{"asking", "abort, drain, abort", "gone"},
+	{"asking", "let in", "open, 101"},
+	{"asking", "refused", "linger, 403"},
+	{"asking", "undecided", "linger, 504"},
+	{"asking, early bytes", "byte", "asking"},
+	{"asking, early bytes", "frame", "asking"},
+	{"asking, early bytes", "close frame", "asking"},
+	{"asking, early bytes", "eof", "gone"},
+	{"asking, early bytes", "error", "gone"},
+	{"asking, early bytes", "timeout", "linger, 504"},
+	{"asking, early bytes", "drain", "flush, 503"},
+	{"asking, early bytes", "abort", "gone"},
+	{"asking, early bytes", "abort, drain, abort", "gone"},
+	{"asking, early bytes", "let in", "linger, 101, close 1002"},
+	{"asking, early bytes", "refused", "linger, 403"},
+	{"asking, early bytes", "undecided", "linger, 504"},
+	{"asking other nodes", "byte", "asking"},
+	{"asking other nodes", "frame", "asking"},
+	{"asking other nodes", "close frame", "asking"},
+	{"asking other nodes", "eof", "gone"},
+	{"asking other nodes", "error", "gone"},
+	{"asking other nodes", "timeout", "open, 101"},
+	{"asking other nodes", "drain", "flush, 503"},
+	{"asking other nodes", "abort", "gone"},
+	{"asking other nodes", "abort, drain, abort", "gone"},
+	{"open", "byte", "linger, close 1002"},
+	{"open", "frame", "open, sent"},
+	{"open", "close frame", "flush, close 1000"},
+	{"open", "eof", "gone: client_gone"},
+	{"open", "error", "gone: connection_lost"},
+	{"open", "timeout", "open, ping"},
+	{"open", "drain", "closing, close 1001"},
+	{"open", "abort", "gone: drain"},
+	{"open", "abort, drain, abort", "gone: drain"},
+	{"open", "push", "open, sent"},
+	{"open", "closed by the API", "closing, close 4000"},
+	{"open", "taken over", "closing, close 4001"},
+	{"open, pinged", "byte", "linger, close 1002"},
+	{"open, pinged", "frame", "open, sent"},
+	{"open, pinged", "close frame", "flush, close 1000"},
+	{"open, pinged", "eof", "gone: client_gone"},
+	{"open, pinged", "error", "gone: connection_lost"},
+	{"open, pinged", "timeout", "linger, close 1001"},
+	{"open, pinged", "drain", "closing, close 1001"},
+	{"open, pinged", "abort", "gone: drain"},
+	{"open, pinged", "abort, drain, abort", "gone: drain"},
+	{"open, pinged", "push", "open, sent"},
+	{"open, pinged", "closed by the API", "closing, close 4000"},
+	{"open, pinged", "taken over", "closing, close 4001"},
+	{"open, part of a frame", "byte", "open"},
+	{"open, part of a frame", "frame", "linger, close 1007"},
+	{"open, part of a frame", "close frame", "linger, close 1007"},
+	{"open, part of a frame", "eof", "gone: client_gone"},
+	{"open, part of a frame", "error", "gone: connection_lost"},
+	{"open, part of a frame", "timeout", "open, ping"},
+	{"open, part of a frame", "drain", "closing, close 1001"},
+	{"open, part of a frame", "abort", "gone: drain"},
+	{"open, part of a frame", "abort, drain, abort", "gone: drain"},
+	{"open, part of a frame", "push", "open, sent"},
+	{"open, part of a frame", "closed by the API", "closing, close 4000"},
+	{"open, part of a frame", "taken over", "closing, close 4001"},
+	{"open, stalled", "byte", "open stalled, close 1002, sent"},
+	{"open, stalled", "frame", "open stalled, sent"},
+	{"open, stalled", "close frame", "open stalled, close 1000, sent"},
+	{"open, stalled", "eof", "open stalled, sent"},
+	{"open, stalled", "error", "gone: connection_lost"},
+	{"open, stalled", "drained", "open, sent"},
+	{"open, stalled", "timeout", "gone: slow_reader"},
+	{"open, stalled", "drain", "closing, close 1001, sent"},
+	{"open, stalled", "abort", "gone: drain"},
+	{"open, stalled", "abort, drain, abort", "gone: drain"},
+	{"open, stalled", "push", "gone: slow_reader"},
+	{"open, stalled", "closed by the API", "closing, close 4000, sent"},
+	{"open, stalled", "taken over", "closing, close 4001, sent"},
+	{"open, stalled, eof", "error", "gone: connection_lost"},
+	{"open, stalled, eof", "drained", "gone: client_gone, sent"},
+	{"open, stalled, eof", "timeout", "gone: slow_reader"},
+	{"open, stalled, eof", "drain", "flush, close 1001, sent"},
+	{"open, stalled, eof", "abort", "gone: drain"},
+	{"open, stalled, eof", "abort, drain, abort", "gone: drain"},
+	{"open, stalled, eof", "push", "gone: slow_reader"},
+	{"open, stalled, eof", "closed by the API", "flush, close 4000, sent"},
+	{"open, stalled, eof", "taken over", "flush, close 4001, sent"},
+	{"open, uplink", "byte", "linger, close 1002"},
+	{"open, uplink", "frame", "open"},
+	{"open, uplink", "close frame", "flush, close 1000"},
+	{"open, uplink", "eof", "gone: client_gone"},
+	{"open, uplink", "error", "gone: connection_lost"},
+	{"open, uplink", "timeout", "open, ping"},
+	{"open, uplink", "drain", "closing, close 1001"},
+	{"open, uplink", "abort", "gone: drain"},
+	{"open, uplink", "abort, drain, abort", "gone: drain"},
+	{"open, uplink", "message down", "open, sent"},
+	{"open, uplink", "back end down", "closing, close 1013"},
+	{"open, uplink", "push", "open, sent"},
+	{"open, uplink", "closed by the API", "closing, close 4000"},
+	{"open, uplink", "taken over", "closing, close 4001"},
+	{"open, uplink full", "byte", "open stalled"},
+	{"open, uplink full", "frame", "open stalled"},
+	{"open, uplink full", "close frame", "open stalled"},
+	{"open, uplink full", "eof", "open stalled"},
+	{"open, uplink full", "error", "gone: connection_lost"},
+	{"open, uplink full", "drain", "closing, close 1001"},
+	{"open, uplink full", "abort", "gone: drain"},
+	{"open, uplink full", "abort, drain, abort", "gone: drain"},
+	{"open, uplink full", "message down", "open stalled, sent"},
+	{"open, uplink full", "back end down", "closing, close 1013"},
+	{"open, uplink full", "room", "open"},
+	{"open, uplink full", "push", "open stalled, sent"},
+	{"open, uplink full", "closed by the API", "closing, close 4000"},
+	{"open, uplink full", "taken over", "closing, close 4001"},
+	{"closing", "byte", "linger"},
+	{"closing", "frame", "closing"},
+	{"closing", "close frame", "gone: drain"},
+	{"closing", "eof", "gone: drain"},
+	{"closing", "error", "gone: drain"},
+	{"closing", "timeout", "gone: drain"},
+	{"closing", "drain", "closing"},
+	{"closing", "abort", "gone: drain"},
+	{"closing", "abort, drain, abort", "gone: drain"},
+	{"closing, part of a frame", "byte", "linger"},
+	{"closing, part of a frame", "frame", "linger"},
+	{"closing, part of a frame", "close frame", "linger"},
+	{"closing, part of a frame", "eof", "gone: drain"},
+	{"closing, part of a frame", "error", "gone: drain"},
+	{"closing, part of a frame", "timeout", "gone: drain"},
+	{"closing, part of a frame", "drain", "closing"},
+	{"closing, part of a frame", "abort", "gone: drain"},
+	{"closing, part of a frame", "abort, drain, abort", "gone: drain"},
+	{"flush", "byte", "flush, close 1000"},
+	{"flush", "frame", "flush, close 1000"},
+	{"flush", "close frame", "flush, close 1000"},
+	{"flush", "eof", "flush, close 1000"},
+	{"flush", "error", "gone: client_closed"},
+	{"flush", "drained", "gone: client_closed, close 1000"},
+	{"flush", "timeout", "gone: client_closed"},
+	{"flush", "drain", "flush, close 1000"},
+	{"flush", "abort", "gone: client_closed"},
+	{"flush", "abort, drain, abort", "gone: client_closed"},
+	{"linger", "byte", "linger, close 1002"},
+	{"linger", "frame", "linger, close 1002"},
+	{"linger", "close frame", "linger, close 1002"},
+	{"linger", "eof", "flush, close 1002"},
+	{"linger", "error", "gone: protocol_error"},
+	{"linger", "drained", "linger, close 1002"},
+	{"linger", "timeout", "gone: protocol_error"},
+	{"linger", "drain", "linger, close 1002"},
+	{"linger", "abort", "gone: protocol_error"},
+	{"linger", "abort, drain, abort", "gone: protocol_error"},
+};
+
+static const char *wanted(size_t state, size_t event)
+{
+	for (size_t i = 0; i < ARRAY_LEN(cells); i++)
+		if (strcmp(cells[i].state, states[state].name) == 0 &&
+		    strcmp(cells[i].event, events[event].name) == 0)
+			return cells[i].outcome;
+	return NULL;
+}
+
+/* True: this event can happen there. */
+static bool check_cell(size_t state, size_t event)
+{
+	struct world world;
+	char outcome[OUTCOME_MAX], row[128];
+
+	snprintf(row, sizeof(row), "%s / %s", states[state].name, events[event].name);
+	world_init(&world);
+	world_accept(&world);
+	states[state].reach(&world);
+	ASSERT_ROW(!world_is_gone(&world) && world.conn->phase == states[state].phase, row);
+	bool is_possible = events[event].is_possible == NULL || events[event].is_possible(&world);
+
+	if (is_possible) {
+		outcome_of(&world, event, outcome);
+		if (wanted(state, event) == NULL || strcmp(outcome, wanted(state, event)) != 0)
+			fail_msg("%s: %s, not %s", row, outcome, wanted(state, event));
+	}
+	world_end_conn(&world);
+	world_finish(&world);
+	return is_possible;
+}
+
+static void test_every_event_in_every_phase(void **state)
+{
+	size_t cell_count = 0;
+
+	(void)state;
+	for (size_t at = 0; at < ARRAY_LEN(states); at++)
+		for (size_t event = 0; event < ARRAY_LEN(events); event++)
+			cell_count += check_cell(at, event);
+	assert_int_equal(cell_count, ARRAY_LEN(cells));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_event_in_every_phase),
+	};
+
+	log_configure(LOG_LEVEL_ERROR, LOG_FORMAT_LOGFMT);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
