@@ -167,7 +167,7 @@ static void test_the_end_is_a_point_however_short(void **state)
 	test->sample.at_s = 0.25;
 	test->sample.cpu_s = 0.1;
 	test->sample.totals.connected = 7;
-	bench_recorder_end(&test->recorder, &test->sample);
+	bench_recorder_mark(&test->recorder, &test->sample);
 	assert_int_equal(test->series.count, 1);
 	assert_int_equal(test->series.points[0].totals.connected, 7);
 	assert_true(test->series.points[0].cpu > 0.39 && test->series.points[0].cpu < 0.41);

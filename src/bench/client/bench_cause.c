@@ -267,6 +267,9 @@ char *bench_cause_text(const struct bench_cause *cause, char *out, size_t size)
 	return out;
 }
 
+/* A gateway's close code for a connection whose client came again (docs/clients.md). */
+#define CLOSED_TAKEN_OVER 4001
+
 static const char *errno_advice(int code)
 {
 	static const struct {
@@ -296,9 +299,16 @@ static const char *errno_advice(int code)
 	return NULL;
 }
 
+#define ONE_ID_ADVICE                                                                          \
+	"the server knows the client of this path already: give each connection an id of its " \
+	"own, "                                                                                \
+	"{n} in the URL becomes its number"
+
 static const char *http_advice(int status)
 {
 	switch (status) {
+	case 409:
+		return ONE_ID_ADVICE;
 	case 200:
 	case 404:
 	case 426:
@@ -328,6 +338,8 @@ const char *bench_cause_advice(const struct bench_cause *cause)
 	case BENCH_CAUSE_HANDSHAKE_TIMEOUT:
 		return "it may be out of descriptors or overloaded; --handshake-timeout waits "
 		       "longer";
+	case BENCH_CAUSE_CLOSED:
+		return cause->code == CLOSED_TAKEN_OVER ? ONE_ID_ADVICE : NULL;
 	case BENCH_CAUSE_ECHO_TIMEOUT:
 		return "is it an echo? --echo-timeout waits longer";
 	default:

@@ -256,10 +256,12 @@ static void open_take(struct bench_conn *conn, struct slice rest, uint64_t now_n
 	conn->state = BENCH_CONN_OPEN;
 	conn->decoder = NULL;
 	worker->in_progress--;
-	if (conn->churn == BENCH_REPLACING)
+	if (conn->churn == BENCH_REPLACING) {
 		bench_shape_reopened(conn, now_ns);
-	else
+	} else {
 		bench_count(&worker->counters.connected);
+		worker->last_connected_ns = now_ns;
+	}
 	if (rest.len > 0)
 		bench_traffic_take(conn, handshake->bytes.data + handshake->head_len, rest.len,
 				   now_ns);

@@ -71,7 +71,7 @@ void bench_recorder_add(struct bench_recorder *recorder, const struct bench_samp
 		point_add(recorder, sample);
 }
 
-void bench_recorder_end(struct bench_recorder *recorder, const struct bench_sample *sample)
+void bench_recorder_mark(struct bench_recorder *recorder, const struct bench_sample *sample)
 {
 	point_add(recorder, sample);
 }

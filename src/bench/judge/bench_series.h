@@ -37,5 +37,6 @@ void bench_recorder_init(struct bench_recorder *recorder, struct bench_series *s
 /* To be called once per interval_s as it was given at first. */
 void bench_recorder_add(struct bench_recorder *recorder, const struct bench_sample *sample);
 
-/* The last one: a point in any case. */
-void bench_recorder_end(struct bench_recorder *recorder, const struct bench_sample *sample);
+/* A point in any case: when something begins or ends between two of them, so that no line is
+ * drawn from the one before over a time in which nothing happened. */
+void bench_recorder_mark(struct bench_recorder *recorder, const struct bench_sample *sample);

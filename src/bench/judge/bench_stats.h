@@ -64,7 +64,8 @@ struct bench_point {
 
 #define BENCH_SERIES_MAX 1024
 
-/* At equal distance but for the last; when it is full every two points become one. */
+/* At equal distance but for those when all were up, when the hold ended, and the last; when it
+ * is full every two points become one. */
 struct bench_series {
 	double interval_s; /* as planned; a busy machine makes it longer */
 	unsigned count;
@@ -83,6 +84,7 @@ struct bench_result {
 	uint64_t held_late; /* held, of higher number than one of the worker that failed */
 	uint64_t ramp_open; /* open when the last was up or had failed */
 	double connect_s;   /* until the last connection was up or had failed */
+	double connected_s; /* until the last that came up was up; 0: none was */
 	double hold_s;      /* as it was, not as it was asked */
 	double traffic_s;   /* part of the hold in which messages were sent */
 	double receive_s;   /* from the first to the last message received */
@@ -96,6 +98,13 @@ struct bench_result {
 	bool is_receiver; /* --receive: messages are sent by services, not by us */
 	bool was_interrupted;
 };
+
+/* New connections per second, of those that came up while they did: what failed, and how
+ * long that took, does not count. */
+static inline double bench_connect_rate(const struct bench_result *result)
+{
+	return result->connected_s > 0 ? (double)result->totals.connected / result->connected_s : 0;
+}
 
 /* What the latencies in `echo` are of: "Echo" or "Push". */
 static inline const char *bench_latency_name(const struct bench_result *result)

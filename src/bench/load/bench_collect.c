@@ -33,6 +33,17 @@ static double hold_seconds(const struct bench_setup *setup, struct bench_worker 
 	return start_ns == 0 ? 0 : seconds_between(start_ns, end_ns);
 }
 
+/* From the start until the last connection that came up was up. */
+static double connected_seconds(const struct bench_setup *setup,
+				struct bench_worker *const *workers)
+{
+	uint64_t last_ns = 0;
+
+	for (unsigned i = 0; i < setup->workers; i++)
+		last_ns = MAX(last_ns, workers[i]->last_connected_ns);
+	return seconds_between(setup->start_ns, last_ns);
+}
+
 /* From the first message that any worker received to the last. */
 static double receive_seconds(const struct bench_setup *setup, struct bench_worker *const *workers)
 {
@@ -68,6 +79,7 @@ void bench_collect(const struct bench_setup *setup, struct bench_worker *const *
 	result->has_traffic = bench_options_has_traffic(setup->options);
 	result->is_receiver = setup->options->is_receiver;
 	result->receive_s = receive_seconds(setup, workers);
+	result->connected_s = connected_seconds(setup, workers);
 	result->hold_s = hold_seconds(setup, workers);
 	result->traffic_s = MIN(traffic_s, result->hold_s);
 	result->started_s = (double)setup->start_ns / (double)NS_PER_S;

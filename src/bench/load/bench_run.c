@@ -210,6 +210,15 @@ static void sample_take(struct run *run, const struct bench_totals *totals, uint
 	add(run->recorder, &sample);
 }
 
+/* The next of the equal distances begins here. */
+static void sample_mark(struct run *run, const struct bench_totals *totals)
+{
+	uint64_t now_ns = clock_now_ns();
+
+	sample_take(run, totals, now_ns, bench_recorder_mark);
+	run->next_sample_ns = now_ns + NS_PER_S;
+}
+
 /* Sleeps a tick and reports; returns the totals. */
 static struct bench_totals tick(struct run *run, const char *phase)
 {
@@ -265,6 +274,7 @@ static void connect_phase(struct run *run)
 	result->connect_s = seconds_since(run->start_ns, clock_now_ns());
 	result->connect_cpu_s = process_cpu_seconds() - cpu_s;
 	result->ramp_open = bench_totals_open(&totals);
+	sample_mark(run, &totals);
 	phase_end(run, "connected");
 }
 
@@ -284,9 +294,18 @@ static void hold_phase(struct run *run)
 
 	for (unsigned i = 0; i < run->setup.workers; i++)
 		bench_worker_hold(run->workers[i], start_ns);
-	do
-		tick(run, "holding");
-	while (!have_all_ended(run) && is_worth_holding(run));
+	uint64_t end_ns = start_ns + bench_options_hold_ms(run->options) * NS_PER_MS;
+	bool is_marked = false;
+
+	do {
+		struct bench_totals totals = tick(run, "holding");
+
+		/* Just before they begin to close: by the next tick many may have. */
+		if (!is_marked && clock_now_ns() + 2 * TICK_NS >= end_ns) {
+			is_marked = true;
+			sample_mark(run, &totals);
+		}
+	} while (!have_all_ended(run) && is_worth_holding(run));
 	phase_end(run, "held");
 }
 
@@ -398,7 +417,7 @@ static bool test(struct run *run)
 	for_all(run, bench_worker_join);
 	const struct bench_totals totals = totals_now(run);
 
-	sample_take(run, &totals, clock_now_ns(), bench_recorder_end);
+	sample_mark(run, &totals);
 	bench_collect(&run->setup, run->workers, &run->result);
 	bench_target_end(&run->target, &run->result);
 	return report(run);

@@ -65,6 +65,7 @@ struct bench_worker {
 	struct bench_pace connect_pace;
 	struct bench_pace message_pace;
 	uint64_t hold_start_ns, traffic_end_ns, hold_end_ns;
+	uint64_t last_connected_ns;                   /* of those that were up first; 0: none */
 	uint64_t close_start_ns;                      /* 0: not yet */
 	uint64_t first_received_ns, last_received_ns; /* --receive; 0: nothing came */
 	uint64_t hold_cpu_ns;

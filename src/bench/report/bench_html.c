@@ -111,13 +111,12 @@ static void figure(const char *name, const char *value, const char *note, FILE *
 static void figure_connected(const struct bench_result *result, FILE *to)
 {
 	char wanted[HTML_NUMBER_MAX], number[HTML_NUMBER_MAX], time[HTML_NUMBER_MAX], note[160];
-	double rate = result->connect_s > 0 ? (double)result->totals.connected / result->connect_s
-					    : 0;
 	char rate_text[HTML_NUMBER_MAX];
 
 	snprintf(note, sizeof(note), "of %s, in %s (%s/s)",
 		 units_format_grouped(result->wanted, wanted),
-		 html_seconds(result->connect_s, time), html_real(rate, rate_text));
+		 html_seconds(result->connected_s, time),
+		 html_real(bench_connect_rate(result), rate_text));
 	figure("Connected", units_format_grouped(result->totals.connected, number), note, to);
 }
 

@@ -261,6 +261,8 @@ int bench_report_write_json(const struct bench_report *report, FILE *to)
 	json_object_set_new(root, "totals", totals_json(&result->totals));
 	json_object_set_new(root, "started_monotonic_seconds", json_real(result->started_s));
 	json_object_set_new(root, "connect_seconds", json_real(result->connect_s));
+	json_object_set_new(root, "connected_seconds", json_real(result->connected_s));
+	json_object_set_new(root, "connected_per_second", json_real(bench_connect_rate(result)));
 	json_object_set_new(root, "hold_seconds", json_real(result->hold_s));
 	json_object_set_new(root, "traffic_seconds", json_real(result->traffic_s));
 	json_object_set_new(root, "receive_seconds", json_real(result->receive_s));

@@ -100,9 +100,10 @@ static void counts_print(const struct bench_result *result, FILE *to)
 
 	fprintf(to, "Connected  %s of %s", units_format_grouped(totals->connected, some),
 		units_format_grouped(result->wanted, other));
-	fprintf(to, " in %.2f s (%.0f/s), %s failed", result->connect_s,
-		per_second(totals->connected, result->connect_s),
-		units_format_grouped(totals->failed, some));
+	fprintf(to, " in %.2f s (%.0f/s), %s failed", result->connected_s,
+		bench_connect_rate(result), units_format_grouped(totals->failed, some));
+	if (totals->failed > 0)
+		fprintf(to, ", the last outcome after %.2f s", result->connect_s);
 	if (resolved < result->wanted)
 		fprintf(to, ", %s not finished",
 			units_format_grouped(result->wanted - resolved, some));

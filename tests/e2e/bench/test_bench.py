@@ -150,6 +150,49 @@ def test_ipv6_target(bench, server):
     assert f"Host: [::1]:{srv.port}" in srv.heads[0]
 
 
+def test_the_rate_is_of_those_that_came_up(bench, server):
+    """Those that never did, and how long it took to give them up, do not count."""
+    def some_never_answer(peer, number):
+        if number % 2 == 0:
+            peer.read_head()
+            peer.sock.recv(1)  # until the tester gives up
+            return
+        peer.upgrade()
+        peer.echo()
+
+    got = bench(server(some_never_answer).url, "-c", 20, "--handshake-timeout", "2s")
+    assert got.code == 1
+    totals, seconds = got.json["totals"], got.json["connected_seconds"]
+    assert (totals["connected"], totals["failed"]) == (10, 10)
+    assert got.json["connect_seconds"] >= 2 > seconds > 0
+    assert got.json["connected_per_second"] == pytest.approx(10 / seconds, rel=0.01)
+    assert f"({10 / seconds:.0f}/s), 10 failed, the last outcome after " in got.out
+
+
+def test_the_series_has_a_point_when_all_are_up_and_when_they_end(bench, server):
+    """Else the report would draw a line from nothing to all of them over a second in which they were up."""
+    got = bench(server(good).url, "-c", 10, "--hold", "2500ms")
+    assert got.code == 0, got.out + got.err
+    first, *_, before_last, last = got.json["series"]
+    assert first["connected"] == 10
+    assert got.json["connect_seconds"] <= first["at"] < got.json["connect_seconds"] + 0.5
+    assert before_last["closed_cleanly"] == 0 and last["closed_cleanly"] == 10
+    assert before_last["at"] > first["at"] + 2.4
+
+
+def test_many_clients_of_one_id_are_told_of_the_number(bench, gateway):
+    """Each takes over from the one before, or is refused: {n} was forgotten."""
+    hint = "{n} in the URL becomes its number"
+    running = gateway(routes=[{"path": "/newest/{client_id}", "takeover": "newest"},
+                              {"path": "/oldest/{client_id}", "takeover": "oldest"}])
+    got = bench(running.url("/newest/me"), "-c", 5, "--hold", "500ms")
+    assert got.code == 1 and "closed with 4001" in got.out and hint in got.out
+    got = bench(running.url("/oldest/me"), "-c", 5, "--hold", "500ms")
+    assert got.code == 1 and "HTTP 409" in got.out and hint in got.out
+    got = bench(running.url("/newest/dev-{n}"), "-c", 5, "--hold", "100ms")
+    assert got.code == 0 and hint not in got.out
+
+
 def test_rate_spaces_the_connections(bench, server):
     srv = server(good)
     got = bench(srv.url, "-c", 21, "--rate", 50)
