@@ -17,7 +17,7 @@
 
 static struct conn *conn_of(const struct uplink *uplink)
 {
-	CHECK(uplink->owner != NULL); /* it is told nothing more once it has closed */
+	CHECK(uplink->owner != NULL); /* but for its troubles it is told nothing once it has closed */
 	return uplink->owner;
 }
 
@@ -46,7 +46,7 @@ static const char *subprotocol_adopt(struct conn *conn, struct slice choice)
 static void on_trouble(const struct uplink *uplink, const char *what, const char *detail)
 {
 	struct conn_home *home = uplink->home;
-	const struct conn *conn = conn_of(uplink); /* NULL: it has ended */
+	const struct conn *conn = uplink->owner; /* NULL: it has ended, its last event not */
 	uint64_t suppressed;
 
 	if (log_gate_pass(&home->service->backend_gate, loop_now(home->loop), &suppressed))

@@ -603,6 +603,21 @@ def test_down_and_wait(serve, webhook):
     stays.close()
 
 
+def test_trouble_with_the_last_event_of_a_client_that_is_gone(serve, webhook):
+    """Nobody owns it any more when the back end does not take it; the log tells of it all the same."""
+    hook = webhook()
+    gateway = serve(hook.url)
+    clients = [gateway.open(f"/ws/{number}") for number in range(3)]
+    hook.wait("connected", 3)
+    hook.close()
+    for client in clients:
+        client.send(wsraw.close_frame(1000))
+        client.read_close()
+    assert gateway.wait_log("an event waits for its back end")["client_id"] in ("-", "0", "1", "2")
+    again = webhook(port=hook.port)
+    again.wait("disconnected", 3)
+
+
 def test_down_and_close(serve, webhook):
     hook = webhook()
     gateway = serve(hook.url, on_failure="close")
