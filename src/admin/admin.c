@@ -20,18 +20,25 @@ void admin_reply_json(struct http_reply *reply, unsigned status, json_t *body, s
 	free(text);
 }
 
+static void answer_health(const struct admin *admin, const struct http_request *request,
+			  struct http_reply *reply)
+{
+	(void)request;
+	health_answer(admin->server, HEALTH_ALL, reply);
+}
+
 static void answer_live(const struct admin *admin, const struct http_request *request,
 			struct http_reply *reply)
 {
 	(void)request;
-	health_answer(admin->server, false, reply);
+	health_answer(admin->server, HEALTH_LIVE, reply);
 }
 
 static void answer_ready(const struct admin *admin, const struct http_request *request,
 			 struct http_reply *reply)
 {
 	(void)request;
-	health_answer(admin->server, true, reply);
+	health_answer(admin->server, HEALTH_READY, reply);
 }
 
 static void answer_metrics(const struct admin *admin, const struct http_request *request,
@@ -54,7 +61,7 @@ static const struct page {
 	void (*answer)(const struct admin *admin, const struct http_request *request,
 		       struct http_reply *reply);
 } pages[] = {
-	{"/health", true, answer_ready},   {"/readyz", true, answer_ready},
+	{"/health", true, answer_health},  {"/readyz", true, answer_ready},
 	{"/livez", true, answer_live},     {"/metrics", false, answer_metrics},
 	{"/limits", false, answer_limits},
 };

@@ -24,9 +24,11 @@ bool admin_answer_health(void *arg, const struct http_request *request, struct h
 bool admin_answer(void *arg, const struct http_request *request, struct http_reply *reply);
 bool admin_wants_body(void *arg, const struct http_request *request);
 
-/* health.c: 503 while it is not ready, if it is readiness that is asked for: restarting a
- * process because it drains or is starting would be wrong. */
-void health_answer(const struct server *server, bool is_about_readiness, struct http_reply *reply);
+/* health.c. What is asked decides what else than "ready" is a 503: whether all is well; whether
+ * new clients are served, for balancers; or whether it lives, for whoever would restart it. */
+enum health_question { HEALTH_ALL, HEALTH_READY, HEALTH_LIVE };
+void health_answer(const struct server *server, enum health_question question,
+		   struct http_reply *reply);
 
 /* metrics.c: the Prometheus text format, version 0.0.4. */
 void metrics_answer(const struct admin *admin, struct http_reply *reply);

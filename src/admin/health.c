@@ -77,7 +77,26 @@ static json_t *reasons(const struct server *server, enum server_status status)
 	return list;
 }
 
-void health_answer(const struct server *server, bool is_about_readiness, struct http_reply *reply)
+/* A node without its back ends takes clients all the same, whose events wait; and as all nodes
+ * lose them together, none would be left. */
+static bool is_good(const struct server *server, enum health_question question,
+		    enum server_status status, bool is_degraded)
+{
+	const struct config_server *config = &server_options(server)->config->server;
+
+	switch (question) {
+	case HEALTH_LIVE:
+		return true;
+	case HEALTH_READY:
+		return status == SERVER_READY &&
+		       (!is_degraded || config->ready_without_backends == CONFIG_SWITCH_TRUE);
+	default:
+		return status == SERVER_READY && !is_degraded;
+	}
+}
+
+void health_answer(const struct server *server, enum health_question question,
+		   struct http_reply *reply)
 {
 	enum server_status status = server_status(server);
 	uint64_t uptime_ns = clock_now_ns() - server_started_ns(server);
@@ -90,7 +109,6 @@ void health_answer(const struct server *server, bool is_about_readiness, struct 
 		(json_int_t)server_options(server)->plan->max_connections, "uptime_seconds",
 		(json_int_t)(uptime_ns / NS_PER_S), "version", GATEHOUSE_VERSION);
 
-	admin_reply_json(reply,
-			 is_about_readiness && (status != SERVER_READY || is_degraded) ? 503 : 200,
-			 body, JSON_INDENT(2));
+	admin_reply_json(reply, is_good(server, question, status, is_degraded) ? 200 : 503, body,
+			 JSON_INDENT(2));
 }

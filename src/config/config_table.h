@@ -110,7 +110,10 @@
 	  "else epoll.")                                                                       \
 	X(server, node, WORD, "", 0, 63, "bytes", RESTART,                                     \
 	  "What this node is called in answers, events and by the other nodes, which must "    \
-	  "have other names. Left out: this host's name.")
+	  "have other names. Left out: this host's name.")                                     \
+	X(server, ready_without_backends, SWITCH, "true", 0, 0, "", RESTART,                   \
+	  "Is /readyz 200 while the bus or a back end does not work (/health: degraded)? "     \
+	  "All nodes lose them together, so false may leave a load balancer without any.")
 
 #define CONFIG_ADMIN(X)                                                                        \
 	X(admin, listen, ADDRESS, "127.0.0.1:8081", 0, 0, "", RESTART,                         \

@@ -82,17 +82,27 @@ static struct rows *rows_read(const struct server *server)
 #define HEAD(out, name, type, help) \
 	PRINT(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type)
 
+/* Only answers to messages are passed on, and only a broker leaves one in doubt. */
+static bool can_end(const struct row *row, enum event_type type, enum event_outcome outcome)
+{
+	if (outcome == EVENT_ANSWER_TOO_BIG || outcome == EVENT_ANSWER_UNREADABLE)
+		return row->is_webhook && type == EVENT_MESSAGE;
+	return outcome != EVENT_UNCONFIRMED || !row->is_webhook;
+}
+
 static void events(struct buf *out, const struct row *row)
 {
 	struct backend_stats *stats = &row->backend->stats;
 
 	for (unsigned type = 0; type < EVENT_TYPE_COUNT; type++)
 		for (unsigned outcome = 0; outcome < EVENT_OUTCOME_COUNT; outcome++)
-			PRINT(out,
-			      "gatehouse_backend_events_total{backend=\"%s\",type=\"%s\","
-			      "outcome=\"%s\"} %" PRIu64 "\n",
-			      row->name, event_type_label(type), event_outcome_label(outcome),
-			      counter_read(&stats->events[type][outcome]));
+			if (can_end(row, type, outcome))
+				PRINT(out,
+				      "gatehouse_backend_events_total{backend=\"%s\",type=\"%s\","
+				      "outcome=\"%s\"} %" PRIu64 "\n",
+				      row->name, event_type_label(type),
+				      event_outcome_label(outcome),
+				      counter_read(&stats->events[type][outcome]));
 }
 
 static void waiting(struct buf *out, const struct row *row)

@@ -61,17 +61,32 @@ def test_noise_among_the_nodes_is_ignored(gateway, broker):
 def test_degraded_while_there_is_no_broker(gateway, broker):
     nats = broker()
     running = gateway(server={"node": "one"}, bus=bus(nats))
-    wsraw.wait_until(lambda: running.get("/readyz").status == 200, "connected")
+    wsraw.wait_until(lambda: running.get("/health").status == 200, "connected")
     nats.kill()
-    wsraw.wait_until(lambda: running.get("/readyz").status == 503, "the broker is lost")
+    wsraw.wait_until(lambda: running.get("/health").status == 503, "the broker is lost")
     health = running.health()
     assert health["status"] == "degraded"
     assert any("the bus is not connected" in reason for reason in health["reasons"])
     assert running.get("/livez").status == 200
+    assert running.get("/readyz").status == 200, "new clients are served"
+    with running.open() as client:
+        client.echo(b"served")
     assert running.metric("bus_connected") == 0
     nats.start()
     wsraw.wait_until(lambda: running.health()["status"] == "ready", "connected again")
     assert running.metric("bus_reconnects_total") == 1
+
+
+def test_a_node_may_be_unready_without_its_broker(gateway, broker):
+    nats = broker()
+    running = gateway(server={"node": "one", "ready_without_backends": "false"}, bus=bus(nats))
+    wsraw.wait_until(lambda: running.get("/readyz").status == 200, "connected")
+    nats.kill()
+    for admin in (True, False):
+        wsraw.wait_until(lambda a=admin: running.get("/readyz", admin=a).status == 503, "unready")
+    assert running.get("/livez").status == 200
+    nats.start()
+    wsraw.wait_until(lambda: running.get("/readyz").status == 200, "connected again")
 
 
 def test_a_broker_that_refuses_the_password(gateway, broker, tmp_path):

@@ -590,7 +590,7 @@ def test_down_and_wait(serve, webhook):
     health = gateway.get("/health")
     assert health.status == 503
     assert b"the back end hook does not answer" in health.body
-    assert gateway.get("/livez").status == 200
+    assert gateway.get("/livez").status == gateway.get("/readyz").status == 200
     assert gateway.metric("backend_breaker_opens_total", backend="hook") >= 1
     again = webhook(lambda event: Answer(body=event.body), port=hook.port)
     assert [stays.read_message()[1] for _ in range(20)] == [b"%d" % i for i in range(20)]

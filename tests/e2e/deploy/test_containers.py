@@ -204,7 +204,7 @@ def test_health_check_asks_the_port_that_is_configured(compose, config):
     how, program, command, url = compose["services"]["gateway-test"]["healthcheck"]["test"]
     assert (how, program, command) == ("CMD", "gatehouse", "ready")
     parts = urllib.parse.urlsplit(url)
-    assert (parts.port, parts.path) == (port_of(config["server"]["listen"]), "/health")
+    assert (parts.port, parts.path) ==(port_of(config["server"]["listen"]), "/readyz")
 
 
 def test_services_have_no_more_rights_than_they_need(compose):
