@@ -2,6 +2,7 @@
 #include "admin/live_limits.h"
 
 #include "base/counter.h"
+#include "base/payload.h"
 
 static void backends_read(const struct backends *backends, struct limits_input *input)
 {
@@ -35,6 +36,7 @@ void live_limits_read(const struct admin *admin, struct live_limits *out_live)
 	input->fullest_ring = server_fullest_worker(server);
 	input->fullest_ip = server_fullest_address(server);
 	input->accept_rate_now = counter_read(&admin->accept_rate);
+	input->payload_used = payload_used();
 	backends_read(server_backends(server), input);
 	input->cost = limit_cost_measure(plan->input.os, &out_live->os, input->connections);
 	limits_build(input, &out_live->limits);

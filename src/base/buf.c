@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/check.h"
+#include "base/payload.h"
 
 #define BUF_SMALLEST 256
 
@@ -22,7 +22,7 @@ uint8_t *buf_reserve(struct buf *buf, size_t extra, size_t max)
 		while (cap < need)
 			cap *= 2;
 		cap = MIN(cap, max);
-		uint8_t *data = realloc(buf->data, cap);
+		uint8_t *data = payload_grow(buf->data, buf->cap, cap);
 
 		if (data == NULL)
 			return NULL;
@@ -83,6 +83,6 @@ void buf_consume(struct buf *buf, size_t count)
 
 void buf_finish(struct buf *buf)
 {
-	free(buf->data);
+	payload_free(buf->data, buf->cap);
 	*buf = (struct buf){0};
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * buf.h - a growable run of bytes with a hard cap.
  *
- * Layer: base. Zero-initialise; buf_finish frees. Not thread-safe. */
+ * Layer: base. Zero-initialise; buf_finish frees. Not thread-safe. Its memory is
+ * payload's (payload.h). */
 #pragma once
 
 #include <stddef.h>

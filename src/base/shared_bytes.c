@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/shared_bytes.h"
 
-#include <stdlib.h>
-
+#include "base/payload.h"
 #include "base/reference.h"
 
 struct shared_bytes *shared_bytes_create(size_t len)
 {
-	struct shared_bytes *bytes = len > SIZE_MAX - sizeof(*bytes) ? NULL
-								     : malloc(sizeof(*bytes) + len);
+	struct shared_bytes *bytes = len > SIZE_MAX - sizeof(*bytes)
+					     ? NULL
+					     : payload_alloc(sizeof(*bytes) + len);
 
 	if (bytes == NULL)
 		return NULL;
@@ -29,5 +29,5 @@ void shared_bytes_unref(struct shared_bytes **bytes)
 
 	*bytes = NULL;
 	if (self != NULL && reference_drop(&self->references))
-		free(self);
+		payload_free(self, sizeof(*self) + self->len);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <stdlib.h>
 
+#include "base/payload.h"
 #include "bus/bus_private.h"
 
 static size_t text_size(struct slice text)
@@ -39,7 +39,7 @@ int parcel_create(struct bus *bus, uint64_t *pending, const struct bus_message *
 
 	if (r < 0)
 		return r;
-	struct bus_parcel *parcel = malloc(size);
+	struct bus_parcel *parcel = payload_alloc(size);
 
 	if (parcel == NULL) {
 		__atomic_fetch_sub(pending, size, __ATOMIC_RELAXED);
@@ -87,7 +87,7 @@ void parcel_unref(struct bus_parcel *parcel)
 	bool is_delivered = parcel->is_delivered;
 
 	__atomic_fetch_sub(parcel->pending, parcel->size, __ATOMIC_RELAXED);
-	free(parcel);
+	payload_free(parcel, parcel->size);
 	if (token != 0)
 		requests_settle(bus, token, is_delivered);
 }

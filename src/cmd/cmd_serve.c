@@ -14,6 +14,7 @@
 #include "admin/limits_monitor.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/payload.h"
 #include "cmd/config_args.h"
 #include "cmd/signals.h"
 #include "cmd/start.h"
@@ -127,12 +128,14 @@ static int watch_limits(struct server *server, struct admin *admin, int signals)
 	for (;;) {
 		int what = await(signals, server_ended_fd(server), LIMITS_MONITOR_INTERVAL_MS);
 
-		if (what == -1)
-			limits_monitor_tick(&monitor);
-		else if (what == 0 || signals_is_end(what))
+		if (what == 0 || signals_is_end(what))
 			return what;
-		else
+		if (what != -1) {
 			signals_log(what);
+			continue;
+		}
+		limits_monitor_tick(&monitor);
+		payload_trim();
 	}
 }
 
@@ -182,6 +185,7 @@ static int run(const struct config *config, int signals)
 		return EXIT_BAD_CONFIG;
 	log_info("engine chosen", F_TEXT("engine", loop_engine_name(start.facts.engine)),
 		 F_TEXT("reason", start.facts.engine_reason));
+	payload_configure(start.plan.payload_memory);
 	struct server *server = server_create(
 		&(struct server_options){.config = config, .plan = &start.plan});
 

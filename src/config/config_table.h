@@ -31,6 +31,7 @@
 #define CONFIG_C_DURATION     uint64_t /* [ms] */
 #define CONFIG_C_OFF_DURATION uint64_t /* [ms] 0 = off, else in its range */
 #define CONFIG_C_SIZE         uint64_t /* [bytes] */
+#define CONFIG_C_AUTO_SIZE    uint64_t /* [bytes] 0 = auto */
 #define CONFIG_C_ENGINE       enum config_engine
 #define CONFIG_C_LEVEL        enum log_level
 #define CONFIG_C_FORMAT       enum log_format
@@ -83,6 +84,11 @@
 	  "Per connection. While this much waits for a client, nothing more is read from it; " \
 	  "see send_timeout. A message of the API or a back end that does not fit closes it "  \
 	  "as slow_reader.")                                                                 \
+	X(server, payload_memory, AUTO_SIZE, "auto", 1024 * CONFIG_KIB, 1024 * CONFIG_GIB, "bytes",  \
+	  RESTART,                                                                             \
+	  "Of the whole process: messages that are not whole yet, queues to clients and to "   \
+	  "back ends, bodies of requests. Near it the connections that hold most are not read, " \
+	  "beyond it they are closed as payload_memory. auto = a share of what is free.")      \
 	X(server, send_timeout, DURATION, "5s", 100, CONFIG_HOUR, "ms", LIVE,                  \
 	  "A client whose queue is full, and for which the kernel could take nothing more "     \
 	  "for this long, is closed as slow_reader.")                                          \

@@ -48,6 +48,7 @@ static const struct kind {
 	[CONFIG_OFF_DURATION] = {"duration", units_parse_duration_ms, units_format_duration_ms, "0",
 				 NULL},
 	[CONFIG_SIZE] = {"size", units_parse_size, units_format_size, NULL, NULL},
+	[CONFIG_AUTO_SIZE] = {"size", units_parse_size, units_format_size, "auto", NULL},
 	[CONFIG_ENGINE] = {.words = engine_words},
 	[CONFIG_LEVEL] = {.words = level_words},
 	[CONFIG_FORMAT] = {.words = format_words},
@@ -374,10 +375,8 @@ char *config_value_format(const struct config_option *option, const void *value,
 	}
 	uint64_t number = *(const uint64_t *)value;
 
-	if (number == 0 && kind->parse != units_parse_count)
-		snprintf(out, CONFIG_VALUE_MAX, "0");
-	else if (number == 0 && kind->zero != NULL)
-		snprintf(out, CONFIG_VALUE_MAX, "%s", kind->zero);
+	if (number == 0)
+		snprintf(out, CONFIG_VALUE_MAX, "%s", kind->zero != NULL ? kind->zero : "0");
 	else
 		kind->format(number, out, CONFIG_VALUE_MAX);
 	return out;

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 
+#include "base/payload.h"
 #include "conn/accept_rate.h"
 #include "conn/address_limit.h"
 #include "conn/admission.h"
@@ -29,6 +30,8 @@ static bool is_open_for_all(struct conn *conn)
 		conn_refuse(conn, REFUSAL_DRAINING, total, 0);
 	else if (!__atomic_load_n(&service->is_ready, __ATOMIC_ACQUIRE))
 		conn_refuse(conn, REFUSAL_STARTING, total, 0);
+	else if (payload_level() >= PAYLOAD_OVER)
+		conn_refuse_for_memory(conn);
 	else if (conn->is_reserve)
 		conn_refuse_for_descriptors(conn);
 	else
@@ -46,9 +49,12 @@ static bool has_backend_room(struct conn *conn)
 		return true;
 	struct backend_pending pending = backend->ops->pending(backend);
 
-	if (pending.bytes < pending.max)
+	/* Behind those that have gone no more than half of what there is for all may wait. */
+	uint64_t max = MIN(pending.max, payload_max() / 2);
+
+	if (pending.bytes < max)
 		return true;
-	conn_refuse(conn, REFUSAL_BACKEND_PENDING, pending.bytes, pending.max);
+	conn_refuse(conn, REFUSAL_BACKEND_PENDING, pending.bytes, max);
 	return false;
 }
 

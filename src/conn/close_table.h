@@ -37,6 +37,8 @@
 	X(BACKEND_DOWN, "backend_down", 1013, "back end is not available",                      \
 	  "The back end did not take an event, and has on_failure: close. The close frame's "   \
 	  "reason names it.")                                                                   \
+	X(PAYLOAD_MEMORY, "payload_memory", 1013, "out of memory for messages",                 \
+	  "server.payload_memory was used up, and this connection held much of it.")            \
 	X(NO_MEMORY, "out_of_memory", 1011, "out of memory", "Memory was out.")
 
 #define CLOSE_ENUM(NAME, ...) CLOSE_##NAME,

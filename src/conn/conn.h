@@ -32,6 +32,8 @@ struct head_rx {
 struct frame_rx {
 	struct ws_decoder decoder;
 	struct buf held;
+	struct conn *conn;
+	struct list_node stopped; /* memory_guard.h */
 };
 
 struct http_later;   /* phase_body.c */

@@ -11,6 +11,7 @@
 #include "base/list.h"
 #include "base/pool.h"
 #include "base/random.h"
+#include "conn/memory_guard.h"
 #include "conn/service.h"
 #include "conn/stats.h"
 #include "fleet/client.h"
@@ -40,6 +41,8 @@ struct conn_home {
 	struct http_head head;         /* for requests that arrive whole */
 	/* The one that is being answered, perhaps not complete, for the log. NULL: none is. */
 	const struct conn_request *request;
+
+	struct memory_guard memory;
 
 	struct fleet_home fleet;
 	struct random_source random;

@@ -33,6 +33,7 @@ void conns_start(struct conn_home *home, struct loop *loop)
 	home->loop = loop;
 	fleet_home_init(&home->fleet, home->service->fleet, loop, on_fleet_gone);
 	home->fleet.random = &home->random;
+	memory_guard_start(home);
 }
 
 bool conns_accept(struct conn_home *home, const struct tcp_accepted *accepted)

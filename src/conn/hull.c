@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/payload.h"
 #include "conn/leave.h"
 
 /* The last descriptor answers one client after the other why it is refused. What they
@@ -124,8 +125,12 @@ static void on_recv(struct tcp *tcp, uint8_t *data, size_t len)
 {
 	struct conn *conn = conn_of(tcp);
 
+	if (payload_level() != PAYLOAD_CALM && !memory_guard_notice(conn))
+		return;
 	if (phase_of(conn)->recv != NULL)
 		phase_of(conn)->recv(conn, data, len);
+	if (payload_level() != PAYLOAD_CALM)
+		memory_guard_notice(conn);
 }
 
 static void on_eof(struct tcp *tcp)

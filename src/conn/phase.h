@@ -51,6 +51,13 @@ struct conn_phase {
 	void (*timeout)(struct conn *conn);
 	/* The gateway is stopping. */
 	void (*drain)(struct conn *conn);
+	/* [bytes] of payload memory in its part, which grow with what comes. */
+	size_t (*held)(const struct conn *conn);
+	/* Payload memory is scarce (memory_guard.h): ends, by the limit's name; reads nothing more,
+	 * with a message under way; reads on. */
+	void (*shed)(struct conn *conn);
+	void (*hold_back)(struct conn *conn);
+	void (*go_on)(struct conn *conn);
 	/* The phase is left: frees what its part of the connection holds. Phases that have the
 	 * same one share their part: between them it stays. */
 	void (*release)(struct conn *conn);

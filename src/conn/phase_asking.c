@@ -289,6 +289,19 @@ static void on_drain(struct conn *conn)
 	conn_refuse(conn, REFUSAL_DRAINING, conn->home->stats.connections, 0);
 }
 
+static size_t on_held(const struct conn *conn)
+{
+	const struct upgrade_wait *wait = conn->part.asking.wait;
+
+	return wait == NULL ? 0 : wait->offered.cap + wait->held.cap + wait->groups.cap;
+}
+
+static void on_shed(struct conn *conn)
+{
+	wait_end(conn);
+	conn_refuse_for_memory(conn);
+}
+
 static void on_release(struct conn *conn)
 {
 	if (conn_asking(conn)->wait != NULL)
@@ -303,5 +316,7 @@ const struct conn_phase phase_asking = {
 	.eof = on_eof,
 	.timeout = on_timeout,
 	.drain = on_drain,
+	.held = on_held,
+	.shed = on_shed,
 	.release = on_release,
 };

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/payload.h"
 #include "base/units.h"
 #include "conn/hull.h"
 #include "conn/refuse.h"
@@ -190,6 +191,10 @@ static void body_start(struct conn *conn, const struct conn_request *request, st
 		conn_refuse_for_descriptors(conn);
 		return;
 	}
+	if (payload_level() >= PAYLOAD_OVER) {
+		conn_refuse_for_memory(conn);
+		return;
+	}
 	struct http_later *later = later_create(conn, request->head, request->data,
 						(size_t)(request->rest - request->data));
 
@@ -299,6 +304,13 @@ static void on_answer_timeout(struct conn *conn)
 		    "still happen.");
 }
 
+static size_t on_held(const struct conn *conn)
+{
+	const struct http_later *later = conn->part.body.later;
+
+	return later == NULL ? 0 : later->bytes.cap;
+}
+
 static void on_release(struct conn *conn)
 {
 	struct http_later *later = conn_body(conn)->later;
@@ -320,6 +332,8 @@ const struct conn_phase phase_body = {
 	.eof = conn_close,
 	.timeout = on_body_timeout,
 	.drain = conn_close,
+	.held = on_held,
+	.shed = conn_refuse_for_memory,
 	.release = on_release,
 };
 

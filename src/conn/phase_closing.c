@@ -150,11 +150,18 @@ static void on_recv(struct conn *conn, uint8_t *data, size_t len)
 		closing_read(conn, rx, data, len);
 }
 
+static void on_shed(struct conn *conn)
+{
+	conn_cut(conn, CLOSE_PAYLOAD_MEMORY);
+}
+
 const struct conn_phase phase_closing = {
 	.name = "closing",
 	.next = CONN_PHASE_BIT(CONN_FLUSH) | CONN_PHASE_BIT(CONN_LINGER),
 	.recv = on_recv,
 	.eof = conn_flush_and_close,
 	.timeout = conn_close,
+	.held = ws_reader_held,
+	.shed = on_shed,
 	.release = ws_reader_release,
 };

@@ -27,10 +27,16 @@ void conn_linger(struct conn *conn)
 	conn_timer_start_end(conn);
 }
 
+static void on_shed(struct conn *conn)
+{
+	conn_cut(conn, CLOSE_PAYLOAD_MEMORY);
+}
+
 const struct conn_phase phase_flush = {
 	.name = "flush",
 	.drained = conn_close,
 	.timeout = conn_close,
+	.shed = on_shed,
 };
 
 const struct conn_phase phase_linger = {
@@ -38,6 +44,7 @@ const struct conn_phase phase_linger = {
 	.next = CONN_PHASE_BIT(CONN_FLUSH),
 	.eof = conn_flush_and_close,
 	.timeout = conn_close,
+	.shed = on_shed,
 };
 
 const struct conn_phase phase_gone = {

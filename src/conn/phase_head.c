@@ -299,6 +299,13 @@ static void on_drain(struct conn *conn)
 	conn_refuse(conn, REFUSAL_DRAINING, conn->home->stats.connections, 0);
 }
 
+static size_t on_held(const struct conn *conn)
+{
+	const struct head_rx *rx = conn->part.head.rx;
+
+	return rx == NULL ? 0 : rx->bytes.cap;
+}
+
 static void on_release(struct conn *conn)
 {
 	struct head_rx *rx = conn_head(conn)->rx;
@@ -317,5 +324,7 @@ const struct conn_phase phase_head = {
 	.eof = conn_close,
 	.timeout = on_timeout,
 	.drain = on_drain,
+	.held = on_held,
+	.shed = conn_refuse_for_memory,
 	.release = on_release,
 };

@@ -145,7 +145,7 @@ void conn_open_resume(struct conn *conn)
 	struct buf held;
 
 	CHECK(conn->phase == CONN_OPEN);
-	if (!conn->is_stalled || conn_is_held_up(conn))
+	if (!conn->is_stalled || conn_is_held_up(conn) || ws_reader_is_stopped(conn))
 		return;
 	if (is_output_stuck(conn)) {
 		conn_ws_start_waiting(conn);
@@ -153,7 +153,8 @@ void conn_open_resume(struct conn *conn)
 		return;
 	}
 	ws_reader_resume(conn, &held);
-	read_frames(conn, held.data, held.len);
+	if (held.len > 0)
+		read_frames(conn, held.data, held.len);
 	buf_finish(&held);
 	if (conn->phase != CONN_OPEN || conn->is_stalled)
 		return;
@@ -197,6 +198,21 @@ static void on_drained(struct conn *conn)
 		conn_open_resume(conn);
 }
 
+/* A close frame would wait behind what the client does not take. */
+static void on_shed(struct conn *conn)
+{
+	if (tcp_held(&conn->tcp) > ws_reader_held(conn))
+		conn_cut(conn, CLOSE_PAYLOAD_MEMORY);
+	else
+		conn_ws_fail(conn, CLOSE_PAYLOAD_MEMORY);
+}
+
+static void hold_back(struct conn *conn)
+{
+	stat_add(&conn_stats(conn)->memory_stops, 1);
+	stall(conn, ws_reader_take(conn), NULL, 0);
+}
+
 static void on_drain(struct conn *conn)
 {
 	conn_ws_close(conn, CLOSE_DRAIN);
@@ -211,5 +227,9 @@ const struct conn_phase phase_open = {
 	.drained = on_drained,
 	.timeout = conn_ws_timeout,
 	.drain = on_drain,
+	.held = ws_reader_held,
+	.shed = on_shed,
+	.hold_back = hold_back,
+	.go_on = conn_open_resume,
 	.release = ws_reader_release,
 };

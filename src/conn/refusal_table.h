@@ -32,6 +32,9 @@
 	  "raise its limit (MemoryMax=, mem_limit, --memory) or lower server.max_connections") \
 	X(MEMORY, "memory", 503, "The gateway is out of memory",                               \
 	  "give it more memory or lower server.max_connections")                               \
+	X(PAYLOAD_MEMORY, "payload_memory", 503, "Memory for messages is used up",             \
+	  "raise server.payload_memory (more memory, if it is auto), or lower "                \
+	  "server.max_message_size and server.send_queue_max")                                 \
 	X(STARTING, "starting", 503, "The gateway is starting",                                \
 	  "connect again in a moment; /health tells when it is ready")                         \
 	X(DRAINING, "draining", 503, "The gateway is shutting down",                           \

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "base/payload.h"
 #include "conn/hull.h"
 #include "conn/reply.h"
 
@@ -123,4 +124,9 @@ void conn_refuse_for_descriptors(struct conn *conn)
 	uint64_t nofile = conn->home->service->nofile;
 
 	conn_refuse(conn, REFUSAL_NOFILE, nofile, nofile);
+}
+
+void conn_refuse_for_memory(struct conn *conn)
+{
+	conn_refuse(conn, REFUSAL_PAYLOAD_MEMORY, payload_used(), payload_max());
 }

@@ -12,6 +12,7 @@ void conn_reject(struct conn *conn, unsigned status, const char *detail);
 /* A limit's: the same with the limit's name and numbers. */
 void conn_refuse(struct conn *conn, enum refusal refusal, uint64_t current, uint64_t max);
 void conn_refuse_for_descriptors(struct conn *conn);
+void conn_refuse_for_memory(struct conn *conn); /* of payload */
 
 /* 409: its client is connected, on a route that keeps the oldest. */
 void conn_conflict(struct conn *conn);

@@ -44,4 +44,5 @@ struct service {
 	struct log_gate accept_gate;
 	struct log_gate backend_gate;
 	struct log_gate fan_out_gate;
+	struct log_gate memory_gate;
 };

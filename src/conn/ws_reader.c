@@ -16,6 +16,7 @@ static struct frame_rx *borrow(struct conn_home *home)
 			return NULL;
 		ws_decoder_init(&rx->decoder);
 		rx->held = (struct buf){0};
+		list_init(&rx->stopped);
 	}
 	stat_add(&home->stats.partial, 1);
 	return rx;
@@ -24,6 +25,8 @@ static struct frame_rx *borrow(struct conn_home *home)
 static void give_back(struct conn_home *home, struct frame_rx *rx)
 {
 	CHECK(rx->held.len == 0 && ws_decoder_is_idle(&rx->decoder));
+	if (home->memory.is_on)
+		memory_guard_forget(home, rx);
 	stat_sub(&home->stats.partial, 1);
 	if (home->spare_frames == NULL) {
 		home->spare_frames = rx;
@@ -38,7 +41,11 @@ struct frame_rx *ws_reader_take(struct conn *conn)
 	struct frame_rx *rx = conn_ws(conn)->frames;
 
 	conn_ws(conn)->frames = NULL;
-	return rx != NULL ? rx : borrow(conn->home);
+	if (rx == NULL)
+		rx = borrow(conn->home);
+	if (rx != NULL)
+		rx->conn = conn;
+	return rx;
 }
 
 enum ws_event ws_reader_next(struct frame_rx *rx, const struct conn *conn, uint8_t **data,
@@ -92,9 +99,24 @@ void ws_reader_resume(struct conn *conn, struct buf *out_held)
 	CHECK(conn->is_stalled && conn_ws(conn)->frames != NULL);
 	struct frame_rx *rx = conn_ws(conn)->frames;
 
+	list_remove(&rx->stopped);
 	*out_held = rx->held;
 	rx->held = (struct buf){0};
 	set_stalled(conn, false);
+}
+
+bool ws_reader_is_stopped(const struct conn *conn)
+{
+	const struct frame_rx *rx = conn->part.ws.frames;
+
+	return rx != NULL && memory_guard_has_stopped(rx);
+}
+
+size_t ws_reader_held(const struct conn *conn)
+{
+	const struct frame_rx *rx = conn->part.ws.frames;
+
+	return rx == NULL ? 0 : rx->decoder.message.cap + rx->held.cap;
 }
 
 void ws_reader_release(struct conn *conn)

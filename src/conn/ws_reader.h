@@ -31,5 +31,9 @@ bool ws_reader_hold(struct conn *conn, const uint8_t *data, size_t len);
 /* It is not stalled any more: *out_held is what was held, for the caller to free. */
 void ws_reader_resume(struct conn *conn, struct buf *out_held);
 
-/* The phase's release. */
+/* Is it stalled because payload memory is scarce? */
+bool ws_reader_is_stopped(const struct conn *conn);
+
+/* The phase's held and release. */
+size_t ws_reader_held(const struct conn *conn);
 void ws_reader_release(struct conn *conn);

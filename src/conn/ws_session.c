@@ -8,6 +8,7 @@
 
 #include <errno.h>
 
+#include "base/payload.h"
 #include "base/shared_bytes.h"
 #include "conn/hull.h"
 #include "conn/phase_closing.h"
@@ -31,6 +32,12 @@ static int make_room(struct conn *conn, size_t len)
 
 	if (conn->phase != CONN_OPEN)
 		return -EPIPE;
+	if (payload_level() != PAYLOAD_CALM)
+		memory_guard_wake(conn->home);
+	if (queued > 0 && payload_level() == PAYLOAD_OUT) {
+		conn_cut(conn, CLOSE_PAYLOAD_MEMORY);
+		return -ENOBUFS;
+	}
 	if (queued == 0 || queued + len <= conn_limits(conn)->send_queue_max)
 		return 0;
 	conn_cut(conn, CLOSE_SLOW_READER);

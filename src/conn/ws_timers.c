@@ -8,6 +8,7 @@
 
 #include "conn/hull.h"
 #include "conn/phase_closing.h"
+#include "conn/ws_reader.h"
 #include "conn/ws_writer.h"
 
 /* [ms] until `limit` has passed since then; 0: it has. */
@@ -81,7 +82,10 @@ void conn_ws_timeout(struct conn *conn)
 	if (conn->is_stalled) {
 		if (time_left(conn, conn_ws(conn)->waiting_ms, limits->send_timeout) == 0 &&
 		    !takes_output(conn)) {
-			conn_cut(conn, CLOSE_SLOW_READER);
+			if (ws_reader_is_stopped(conn))
+				conn_ws_fail(conn, CLOSE_PAYLOAD_MEMORY);
+			else
+				conn_cut(conn, CLOSE_SLOW_READER);
 			return;
 		}
 	} else if (conn->is_pinged) {

@@ -204,11 +204,22 @@ static void remedy_file_max(struct request *request)
 
 /* --- memory --- */
 
+/* What payload may still take, beside connections of so many bytes. A share that is worked out
+ * anew grows with the memory: to a quarter of what is free. */
+static uint64_t payload_kept(const struct limits_input *input, uint64_t connection_bytes)
+{
+	uint64_t kept = saturating_sub(input->payload_max, input->payload_used);
+	bool is_auto = input->config != NULL && input->config->server.payload_memory == 0;
+
+	return kept > 0 && is_auto ? MAX(kept, divide_up(connection_bytes, 3)) : kept;
+}
+
 static uint64_t mib_for(const struct request *request, uint64_t used)
 {
-	return divide_up(
-		saturating_add(used, saturating_mul(further(request), request->input->cost.bytes)),
-		MIB);
+	uint64_t connections = saturating_mul(further(request), request->input->cost.bytes);
+	uint64_t payload = payload_kept(request->input, connections);
+
+	return divide_up(saturating_add(used, saturating_add(payload, connections)), MIB);
 }
 
 static void remedy_cgroup_memory(struct request *request)
@@ -326,6 +337,7 @@ static void remedy_by_doubling(struct request *request)
 	} rows[] = {
 		{LIMIT_ID_MAX_CONNECTIONS_PER_IP, "configuration",
 		 "server.max_connections_per_ip: "},
+		{LIMIT_ID_PAYLOAD_MEMORY, "configuration", "server.payload_memory: "},
 		{LIMIT_ID_ACCEPT_RATE, "configuration", "server.accept_rate: "},
 		{LIMIT_ID_BACKEND_PENDING, "configuration", "backends[].pending_max: "},
 		{LIMIT_ID_NR_OPEN, "sysctl", "sysctl -w fs.nr_open="},

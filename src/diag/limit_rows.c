@@ -131,6 +131,26 @@ static void build_backend_pending(const struct limits_input *input, struct limit
 		 input->fullest_backend != NULL ? ", the fullest" : "");
 }
 
+static void build_payload_memory(const struct limits_input *input, struct limit *row)
+{
+	const struct config *config = input->config;
+
+	snprintf(row->source, sizeof(row->source), "server.payload_memory");
+	if (config == NULL || input->payload_max == 0) {
+		row_off(row, "no Gatehouse: look into its own configuration");
+		return;
+	}
+	row->value = input->payload_max;
+	row_use(row, input->payload_used);
+	if (config->server.payload_memory == 0)
+		note_add(row, "auto: a share of the memory that was free at the start");
+	if (config->server.max_message_size != 0)
+		note_add(row, "room for %" PRIu64 " messages of max_message_size at a time",
+			 row->value / config->server.max_message_size);
+	note_add(row, "near it the connections that hold most are not read, beyond it they are "
+		      "closed; it does not cap the total");
+}
+
 /* After the others: what is `auto` is taken from them. */
 static void build_max_connections(const struct limits_input *input, struct limits *limits)
 {
@@ -217,6 +237,14 @@ static void build_file_max(const struct limits_input *input, struct limit *row)
 
 /* --- memory --- */
 
+/* Of what is free: what payload may still take is not for connections. */
+static uint64_t connections_in(const struct limits_input *input, uint64_t bytes)
+{
+	uint64_t kept = saturating_sub(input->payload_max, input->payload_used);
+
+	return saturating_sub(bytes, kept) / input->cost.bytes;
+}
+
 static void cost_text(const struct limits_input *input, struct limit *row)
 {
 	snprintf(row->cost, sizeof(row->cost), "%" PRIu64 " bytes (%s)", input->cost.bytes,
@@ -228,7 +256,7 @@ static void build_cgroup_memory(const struct limits_input *input, struct limit *
 	if (!row_take(row, &input->os->cgroup_memory_max_bytes) ||
 	    !row_take_used(row, &input->os->cgroup_memory_used_bytes))
 		return;
-	row_allow_more(row, input, saturating_sub(row->value, row->used) / input->cost.bytes);
+	row_allow_more(row, input, connections_in(input, saturating_sub(row->value, row->used)));
 	cost_text(input, row);
 }
 
@@ -240,7 +268,7 @@ static void build_memory(const struct limits_input *input, struct limit *row)
 
 	if (!row_take(row, available))
 		return;
-	row_allow_more(row, input, available->value / input->cost.bytes);
+	row_allow_more(row, input, connections_in(input, available->value));
 	cost_text(input, row);
 	if (!total->is_known) {
 		note_add(row, "the value is what is available: %s", total->problem);
@@ -402,6 +430,7 @@ void limits_build(const struct limits_input *input, struct limits *out_limits)
 		[LIMIT_ID_MAX_CONNECTIONS_PER_IP] = build_per_ip,
 		[LIMIT_ID_ACCEPT_RATE] = build_accept_rate,
 		[LIMIT_ID_BACKEND_PENDING] = build_backend_pending,
+		[LIMIT_ID_PAYLOAD_MEMORY] = build_payload_memory,
 		[LIMIT_ID_NOFILE] = build_nofile,
 		[LIMIT_ID_NOFILE_HARD] = build_nofile_hard,
 		[LIMIT_ID_FILE_MAX] = build_file_max,

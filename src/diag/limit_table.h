@@ -26,6 +26,7 @@ enum limit_kind {
 	X(MAX_CONNECTIONS_PER_IP, "max_connections_per_ip", GATEWAY, PACES, "connections")  \
 	X(ACCEPT_RATE, "accept_rate", GATEWAY, PACES, "connections/s")                      \
 	X(BACKEND_PENDING, "backends.pending_max", GATEWAY, PACES, "bytes")                 \
+	X(PAYLOAD_MEMORY, "payload_memory", GATEWAY, PACES, "bytes")                        \
 	X(NOFILE, "nofile", PROCESS, CAPS, "descriptors")                                   \
 	X(NOFILE_HARD, "nofile.hard", PROCESS, STATES, "descriptors")                       \
 	X(NR_OPEN, "fs.nr_open", MACHINE, STATES, "descriptors")                            \

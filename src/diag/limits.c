@@ -4,6 +4,7 @@
 #include <limits.h>
 
 #include "base/check.h"
+#include "base/saturate.h"
 
 /* --- names --- */
 
@@ -111,6 +112,36 @@ unsigned limit_percent(const struct limit *limit)
 	double percent = (double)limit->used * 100 / (double)limit->value;
 
 	return percent < UINT_MAX ? (unsigned)percent : UINT_MAX;
+}
+
+/* --- memory for payload --- */
+
+/* If nothing is known of the machine's memory. */
+#define FREE_ASSUMED_BYTES (UINT64_C(1) << 32)
+
+/* Less is of no use: one message may have 1 MiB. */
+#define SHARE_MIN_BYTES (UINT64_C(1) << 21)
+
+static uint64_t free_bytes(const struct os_limits *os)
+{
+	const struct os_value *max = &os->cgroup_memory_max_bytes;
+	const struct os_value *used = &os->cgroup_memory_used_bytes;
+	uint64_t bytes = FREE_ASSUMED_BYTES;
+
+	if (os->memory_available_bytes.is_known)
+		bytes = os->memory_available_bytes.value;
+	if (max->is_known && max->value != OS_UNLIMITED && used->is_known)
+		bytes = MIN(bytes, saturating_sub(max->value, used->value));
+	return bytes;
+}
+
+uint64_t limit_payload_share(const struct os_limits *os, const struct limit_cost *cost,
+			     uint64_t promised)
+{
+	uint64_t bytes = free_bytes(os);
+	uint64_t left = saturating_sub(bytes, saturating_mul(promised, cost->bytes));
+
+	return MAX(MIN(bytes / 4, left / 2), SHARE_MIN_BYTES);
 }
 
 /* --- what a connection costs --- */

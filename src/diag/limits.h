@@ -61,6 +61,11 @@ struct limit_cost {
 struct limit_cost limit_cost_measure(const struct os_limits *before, const struct os_limits *now,
 				     uint64_t connections);
 
+/* [bytes] What `payload_memory: auto` is: a quarter of the memory that is free, or half of what
+ * `promised` connections would leave of it, if that is less. */
+uint64_t limit_payload_share(const struct os_limits *os, const struct limit_cost *cost,
+			     uint64_t promised);
+
 /* What the table is made from. */
 struct limits_input {
 	const struct os_limits *os;
@@ -82,6 +87,8 @@ struct limits_input {
 	/* The back end for which most waits, of its pending_max; NULL: none is running. */
 	const struct config_backend *fullest_backend;
 	uint64_t backend_pending; /* [bytes] for it */
+	uint64_t payload_max;     /* [bytes] in effect; 0: no gateway of ours */
+	uint64_t payload_used;    /* [bytes] of it */
 	struct limit_cost cost;
 };
 

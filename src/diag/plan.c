@@ -30,8 +30,13 @@ void plan_make(const struct config *config, const struct plan_facts *facts, stru
 	};
 	struct capacity capacity = capacity_plan(&config->server, &descriptors);
 	uint64_t wanted = config->server.max_connections;
+	struct limit_cost cost = {.bytes = LIMIT_COST_ASSUMED_BYTES};
+	uint64_t payload = config->server.payload_memory != 0
+				   ? config->server.payload_memory
+				   : limit_payload_share(&facts->os, &cost, wanted);
 
 	*out_plan = (struct plan){
+		.payload_memory = payload,
 		.capacity = capacity,
 		.input = {.os = &facts->os,
 			  .config = config,
@@ -42,7 +47,8 @@ void plan_make(const struct config *config, const struct plan_facts *facts, stru
 			  .workers = capacity.workers,
 			  .nofile_connections = capacity.nofile_connections,
 			  .max_connections = wanted,
-			  .cost = {.bytes = LIMIT_COST_ASSUMED_BYTES}},
+			  .payload_max = payload,
+			  .cost = cost},
 	};
 	limits_build(&out_plan->input, &out_plan->limits);
 	uint64_t allowed = limits_allowed(&out_plan->limits);

@@ -27,6 +27,7 @@ void plan_facts_read(enum loop_engine engine, const char *reason, struct plan_fa
 struct plan {
 	bool fits;                /* max_connections can be held */
 	uint64_t max_connections; /* in effect; if it does not fit: what was asked for */
+	uint64_t payload_memory;  /* [bytes] in effect */
 	struct capacity capacity;
 	struct limits_input input; /* that the table was made from: no connections, the cost
 				    * assumed. Points to config and facts. */

@@ -137,6 +137,11 @@ int loop_init(struct loop *loop, const struct engine *engine)
 	return 0;
 }
 
+void loop_trim(struct loop *loop)
+{
+	outbuf_cache_finish(&loop->outbufs);
+}
+
 void loop_finish(struct loop *loop)
 {
 	outbuf_cache_finish(&loop->outbufs);

@@ -55,6 +55,9 @@ void loop_stop(struct loop *loop);
 /* Monotonic ns, read once per turn. */
 uint64_t loop_now(const struct loop *loop);
 
+/* Frees the output buffers that are kept for later. */
+void loop_trim(struct loop *loop);
+
 /* --- timers: a wheel of 1 ms ticks; starting and stopping cost O(1) --- */
 
 struct timer {

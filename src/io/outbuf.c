@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "io/outbuf.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
+#include "base/payload.h"
 #include "base/shared_bytes.h"
 
 /* Whole allocations; a class's buffer holds this less the head. Most answers are
@@ -32,7 +32,7 @@ static struct outbuf *take(struct outbuf_cache *cache, unsigned class)
 	struct outbuf *outbuf = cache->free[class];
 
 	if (outbuf == NULL)
-		return malloc(classes[class].size);
+		return payload_alloc(classes[class].size);
 	cache->free[class] = outbuf->next;
 	cache->count[class]--;
 	return outbuf;
@@ -45,7 +45,7 @@ struct outbuf *outbuf_get(struct outbuf_cache *cache, size_t len)
 
 	if (size < len)
 		return NULL;
-	struct outbuf *outbuf = class < CLASS_SHARED ? take(cache, class) : malloc(size);
+	struct outbuf *outbuf = class < CLASS_SHARED ? take(cache, class) : payload_alloc(size);
 
 	if (outbuf != NULL)
 		*outbuf = (struct outbuf){.cap = size - sizeof(*outbuf)};
@@ -68,6 +68,16 @@ struct slice outbuf_unsent(const struct outbuf *outbuf)
 	return slice_of(data + outbuf->start, outbuf->end - outbuf->start);
 }
 
+size_t outbuf_held(const struct outbuf *outbuf)
+{
+	size_t held = sizeof(*outbuf) + outbuf->cap;
+
+	if (outbuf->shared != NULL)
+		held += outbuf->shared->len /
+			__atomic_load_n(&outbuf->shared->references, __ATOMIC_RELAXED);
+	return held;
+}
+
 void outbuf_put(struct outbuf_cache *cache, struct outbuf *outbuf)
 {
 	if (outbuf == NULL)
@@ -76,8 +86,9 @@ void outbuf_put(struct outbuf_cache *cache, struct outbuf *outbuf)
 	bool is_cached = outbuf->shared != NULL || class < CLASS_SHARED;
 
 	shared_bytes_unref(&outbuf->shared);
-	if (!is_cached || cache->count[class] == classes[class].keep) {
-		free(outbuf);
+	if (!is_cached || cache->count[class] == classes[class].keep ||
+	    payload_level() != PAYLOAD_CALM) {
+		payload_free(outbuf, sizeof(*outbuf) + outbuf->cap);
 		return;
 	}
 	outbuf->next = cache->free[class];
@@ -108,7 +119,7 @@ void outbuf_cache_finish(struct outbuf_cache *cache)
 			struct outbuf *outbuf = cache->free[class];
 
 			cache->free[class] = outbuf->next;
-			free(outbuf);
+			payload_free(outbuf, classes[class].size);
 		}
 		cache->count[class] = 0;
 	}

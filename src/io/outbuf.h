@@ -39,6 +39,9 @@ struct outbuf *outbuf_get_shared(struct outbuf_cache *cache, struct shared_bytes
 /* The bytes that wait in it. */
 struct slice outbuf_unsent(const struct outbuf *outbuf);
 
+/* [bytes] of memory that it holds; of shared bytes its part. */
+size_t outbuf_held(const struct outbuf *outbuf);
+
 /* NULL is fine. */
 void outbuf_put(struct outbuf_cache *cache, struct outbuf *outbuf);
 

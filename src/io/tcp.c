@@ -219,6 +219,22 @@ size_t tcp_queued(const struct tcp *tcp)
 	return (tcp->sending == NULL ? 0 : outbuf_unsent(tcp->sending).len) + pending_len(tcp);
 }
 
+size_t tcp_held(const struct tcp *tcp)
+{
+	const struct outbuf *last = tcp->pending;
+	size_t held = tcp->sending == NULL ? 0 : outbuf_held(tcp->sending);
+
+	if ((tcp->flags & STREAM_CONNECTING) || last == NULL)
+		return held;
+	const struct outbuf *outbuf = last;
+
+	do {
+		outbuf = outbuf->next;
+		held += outbuf_held(outbuf);
+	} while (outbuf != last);
+	return held;
+}
+
 size_t tcp_output(struct tcp *tcp, const uint8_t **out_data)
 {
 	/* What was reserved and not committed may be empty. */

@@ -111,6 +111,9 @@ int tcp_write_shared(struct tcp *tcp, struct shared_bytes *bytes);
 /* Bytes that wait in the program: not yet taken by the kernel. */
 size_t tcp_queued(const struct tcp *tcp);
 
+/* [bytes] of memory that the queue holds. Goes through all of it. */
+size_t tcp_held(const struct tcp *tcp);
+
 /* Not before on_connect. FIN after everything queued; nothing may be written after.
  * Reading goes on. */
 void tcp_shutdown(struct tcp *tcp);

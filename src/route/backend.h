@@ -117,6 +117,11 @@ struct uplink_ops {
 	void (*close)(struct uplink *uplink, const struct uplink_end *end);
 	/* After close: drops what waits. */
 	void (*abort)(struct uplink *uplink);
+	/* [bytes] of payload memory that wait in it. */
+	size_t (*held)(const struct uplink *uplink);
+	/* Memory is scarce, and the owner is about to close: drops the messages that wait, but
+	 * not one that is under way. */
+	void (*shed)(struct uplink *uplink);
 	/* From any thread. */
 	struct backend_pending (*pending)(const struct backend *backend);
 };

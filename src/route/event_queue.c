@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/counter.h"
+#include "base/payload.h"
 
 #define OUTCOME_LABEL(NAME, label) label,
 static const char *const labels[] = {EVENT_OUTCOME_TABLE(OUTCOME_LABEL)};
@@ -48,7 +49,7 @@ int event_queue_append(struct event_queue *queue, enum event_type type,
 		       const struct message *message)
 {
 	size_t len = message == NULL ? 0 : message->bytes.len;
-	struct event *event = malloc(sizeof(*event) + len);
+	struct event *event = payload_alloc(sizeof(*event) + len);
 	uint64_t sequence = ++queue->sequence;
 
 	if (event == NULL)
@@ -83,7 +84,7 @@ void event_queue_pass_on(struct event_queue *queue, struct event *event)
 	counter_sub(&queue->stats->pending_bytes, pending_of(event));
 	queue->bytes -= cost_of(event);
 	list_remove(&event->node);
-	free(event);
+	payload_free(event, sizeof(*event) + event->len);
 }
 
 void event_queue_end(struct event_queue *queue, struct event *event, enum event_outcome outcome)
@@ -92,14 +93,14 @@ void event_queue_end(struct event_queue *queue, struct event *event, enum event_
 	event_queue_pass_on(queue, event);
 }
 
-void event_queue_drop_messages(struct event_queue *queue)
+void event_queue_drop_messages(struct event_queue *queue, const struct event *kept)
 {
 	for (struct list_node *node = queue->events.next, *after; node != &queue->events;
 	     node = after) {
 		struct event *event = CONTAINER_OF(node, struct event, node);
 
 		after = node->next;
-		if (event->type == EVENT_MESSAGE)
+		if (event->type == EVENT_MESSAGE && event != kept)
 			event_queue_end(queue, event, EVENT_DROPPED);
 	}
 }

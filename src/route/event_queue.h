@@ -68,5 +68,6 @@ void event_queue_end(struct event_queue *queue, struct event *event, enum event_
 /* As event_queue_end, but its carrier counts what becomes of it. */
 void event_queue_pass_on(struct event_queue *queue, struct event *event);
 
-/* All messages, but neither the beginning nor the end of the connection. */
-void event_queue_drop_messages(struct event_queue *queue);
+/* All messages but `kept`, which may be NULL, and neither the beginning nor the end of the
+ * connection. */
+void event_queue_drop_messages(struct event_queue *queue, const struct event *kept);

@@ -90,7 +90,7 @@ static void drop(struct event_uplink *uplink, const char *detail)
 	tell_trouble(uplink, "an event was dropped", detail);
 	if (landed != NULL)
 		event_flight_free(landed);
-	event_queue_drop_messages(&uplink->queue);
+	event_queue_drop_messages(&uplink->queue, NULL);
 	if (uplink->base.owner != NULL)
 		uplink->base.handler->on_down(&uplink->base);
 	uplink->is_telling = false;
@@ -425,6 +425,22 @@ static void uplink_abort(struct uplink *base)
 	next(uplink);
 }
 
+static size_t uplink_held(const struct uplink *base)
+{
+	return CONTAINER_OF(base, const struct event_uplink, base)->queue.bytes;
+}
+
+static void uplink_shed(struct uplink *base)
+{
+	struct event_uplink *uplink = uplink_of(base);
+	const struct event *kept = uplink->flight == NULL ? NULL : uplink->flight->event;
+	size_t before = uplink->queue.bytes;
+
+	event_queue_drop_messages(&uplink->queue, kept);
+	if (uplink->queue.bytes < before)
+		tell_trouble(uplink, "events were dropped", "payload memory is used up");
+}
+
 static struct backend_pending backend_pending(const struct backend *base)
 {
 	const struct event_backend *backend = CONTAINER_OF(base, struct event_backend, base);
@@ -443,6 +459,8 @@ static const struct uplink_ops event_uplink_ops = {
 	.answered = uplink_answered,
 	.close = uplink_close,
 	.abort = uplink_abort,
+	.held = uplink_held,
+	.shed = uplink_shed,
 	.pending = backend_pending,
 };
 

@@ -6,6 +6,7 @@
 #include "diag/plan.h"
 
 #define GIB (UINT64_C(1) << 30)
+#define MIB (UINT64_C(1) << 20)
 
 static struct os_value known(uint64_t value)
 {
@@ -139,6 +140,9 @@ static void test_plan_of_each_row(void **state)
 	}
 }
 
+/* [bytes] for payload: no more than what is given is for connections. */
+#define PAYLOAD (UINT64_C(6144) * 100)
+
 /* Only the named fact is small. */
 static const struct {
 	const char *name;
@@ -148,11 +152,11 @@ static const struct {
 	uint64_t allows;
 } bindings[] = {
 	{"file-max less a sixteenth", 1600, 1024 * GIB, LIMIT_ID_FILE_MAX, 1500},
-	{"memory over 6 KiB", 100000000, 6144 * 1200, LIMIT_ID_MEMORY, 1200},
-	{"memory below one connection", 100000000, 6143, LIMIT_ID_MEMORY, 0},
-	{"the smaller of the two", 1600, 6144 * 1499, LIMIT_ID_MEMORY, 1499},
+	{"memory over 6 KiB", 100000000, PAYLOAD + 6144 * 1200, LIMIT_ID_MEMORY, 1200},
+	{"memory below one connection", 100000000, PAYLOAD + 6143, LIMIT_ID_MEMORY, 0},
+	{"the smaller of the two", 1600, PAYLOAD + 6144 * 1499, LIMIT_ID_MEMORY, 1499},
 	{"memory unknown", 1600, OS_UNLIMITED, LIMIT_ID_FILE_MAX, 1500},
-	{"file-max unknown", UINT64_MAX, 6144 * 1200, LIMIT_ID_MEMORY, 1200},
+	{"file-max unknown", UINT64_MAX, PAYLOAD + 6144 * 1200, LIMIT_ID_MEMORY, 1200},
 };
 
 static void test_the_smallest_limit_binds_on_both_engines(void **state)
@@ -161,7 +165,7 @@ static void test_the_smallest_limit_binds_on_both_engines(void **state)
 	for (size_t i = 0; i < 2 * ARRAY_LEN(bindings); i++) {
 		const char *name = bindings[i / 2].name;
 		struct plan_facts facts = facts_of(engines[i % 2], 20000);
-		struct config config = {.server = {.workers = 1}};
+		struct config config = {.server = {.workers = 1, .payload_memory = PAYLOAD}};
 		struct plan plan;
 
 		facts.os.file_max.value = bindings[i / 2].file_max;
@@ -178,6 +182,59 @@ static void test_the_smallest_limit_binds_on_both_engines(void **state)
 		ASSERT_ROW(!plan.fits, name);
 		ASSERT_ROW(limits_binding(&plan.limits)->id == bindings[i / 2].binding, name);
 		ASSERT_ROW(plan.max_connections == config.server.max_connections, name);
+	}
+}
+
+/* What is free is shared by connections and what they send. */
+static void test_memory_for_payload(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		uint64_t available, cgroup_max, cgroup_used; /* [bytes] */
+		uint64_t wanted;                             /* max_connections */
+		uint64_t payload;                            /* configured; 0: auto */
+		uint64_t want_payload;
+		uint64_t want_connections;
+		bool fits;
+	} shares[] = {
+		{"a quarter of the machine", 8 * GIB, OS_UNLIMITED, 0, 0, 0, 2 * GIB, 1048576,
+		 true},
+		{"a quarter of the container", 8 * GIB, 64 * MIB, 4 * MIB, 0, 0, 15 * MIB, 7680,
+		 true},
+		{"the machine has less than the container", 32 * MIB, 64 * MIB, 0, 0, 0, 8 * MIB,
+		 4096, true},
+		{"few are promised", 8 * GIB, 64 * MIB, 4 * MIB, 100, 0, 15 * MIB, 100, true},
+		{"many are promised: half of what they leave", 8 * GIB, 64 * MIB, 4 * MIB, 8192, 0,
+		 6 * MIB, 8192, true},
+		{"so many that nothing is left", 8 * GIB, 64 * MIB, 4 * MIB, 10240, 0, 2 * MIB,
+		 10240, false},
+		{"configured", 8 * GIB, 64 * MIB, 4 * MIB, 0, 30 * MIB, 30 * MIB, 5120, true},
+		{"more than there is", 8 * GIB, 64 * MIB, 4 * MIB, 0, 100 * MIB, 100 * MIB, 0,
+		 false},
+	};
+	for (size_t i = 0; i < 2 * ARRAY_LEN(shares); i++) {
+		struct plan_facts facts = facts_of(engines[i % 2], 1000000);
+		struct config config = {.server = {.workers = 8,
+						   .max_connections = shares[i / 2].wanted,
+						   .payload_memory = shares[i / 2].payload}};
+		struct plan plan;
+
+		facts.os.memory_available_bytes = known(shares[i / 2].available);
+		facts.os.cgroup_memory_max_bytes = known(shares[i / 2].cgroup_max);
+		facts.os.cgroup_memory_used_bytes = known(shares[i / 2].cgroup_used);
+		plan_make(&config, &facts, &plan);
+		const struct limit *row = &plan.limits.rows[LIMIT_ID_PAYLOAD_MEMORY];
+
+		ASSERT_ROW(plan.payload_memory == shares[i / 2].want_payload, shares[i / 2].name);
+		ASSERT_ROW(row->state == LIMIT_KNOWN && row->value == plan.payload_memory,
+			   shares[i / 2].name);
+		ASSERT_ROW(row->connections == LIMIT_NO_CAP, shares[i / 2].name);
+		ASSERT_ROW(plan.fits == shares[i / 2].fits, shares[i / 2].name);
+		if (plan.max_connections !=
+		    MIN(shares[i / 2].want_connections, plan.capacity.nofile_connections))
+			fail_msg("row '%s': %lu connections", shares[i / 2].name,
+				 (unsigned long)plan.max_connections);
 	}
 }
 
@@ -331,6 +388,7 @@ int main(void)
 		cmocka_unit_test(test_plan_of_each_row),
 		cmocka_unit_test(test_sockets_to_back_ends_are_no_connections),
 		cmocka_unit_test(test_the_smallest_limit_binds_on_both_engines),
+		cmocka_unit_test(test_memory_for_payload),
 		cmocka_unit_test(test_unknown_facts_never_bind),
 		cmocka_unit_test(test_many_cores_and_few_descriptors_still_hold_some),
 		cmocka_unit_test(test_nofile_for_is_enough_and_one_less_is_not),

@@ -152,7 +152,7 @@ static void test_verdicts_of_a_gateway(void **state)
 		{500, 600, false, "no: max_connections allows 500."},
 		{500, 9000000, false,
 		 "no: max_connections allows 500, nofile allows 938, fs.file-max allows 1,499,000, "
-		 "memory allows 2,097,152."},
+		 "memory allows 1,572,864."},
 	};
 
 	(void)state;
@@ -179,7 +179,7 @@ static void test_table_is_aligned_and_sorted(void **state)
 		"max_connections         gateway          938       0        938  "
 		"server.max_connections\n"
 		"fs.file-max             machine    1,600,000   1,000  1,499,000  /made/up\n"
-		"memory                  machine       24 GiB  12 GiB  2,097,152  /made/up\n";
+		"memory                  machine       24 GiB  12 GiB  1,572,864  /made/up\n";
 
 	position(text, head);
 	position(text, "engine: epoll (tried); 2 workers\n");

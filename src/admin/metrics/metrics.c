@@ -58,7 +58,10 @@
 	  "Bytes queued to WebSocket clients, frame heads included.")                          \
 	X(gatehouse_pings_sent_total, counter, pings_sent, "Pings sent to silent clients.")    \
 	X(gatehouse_stalls_total, counter, stalls,                                             \
-	  "Times that reading from a client stopped because a queue was full.")
+	  "Times that reading from a client stopped because a queue was full, or memory was "  \
+	  "scarce.")                                                                           \
+	X(gatehouse_memory_stops_total, counter, memory_stops,                                 \
+	  "Of these, because server.payload_memory was nearly used up.")
 
 /* Those that are written by hand below. X(name, type, help) */
 #define OTHER_METRICS(X)                                                                       \
