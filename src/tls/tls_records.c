@@ -5,6 +5,7 @@
 #include <openssl/crypto.h>
 
 #include "base/bytes.h"
+#include "base/check.h"
 #include "tls/tls_records_private.h"
 
 #define SALT_LEN 4 /* RFC 5288, 3 */
@@ -104,6 +105,8 @@ struct tls_records *tls_records_create(struct tls_crypt *crypt, const struct tls
 		return NULL;
 	records->suite = agreed->suite;
 	records->is_server = agreed->is_server;
+	records->text_max = (uint16_t)(agreed->text_max == 0 ? TLS_RECORD_TEXT : agreed->text_max);
+	CHECK(agreed->text_max <= TLS_RECORD_TEXT);
 	if (!(agreed->suite->is_tls13 ? keys_13 : keys_12)(records, crypt, agreed)) {
 		tls_records_destroy(&records);
 		return NULL;
@@ -111,6 +114,11 @@ struct tls_records *tls_records_create(struct tls_crypt *crypt, const struct tls
 	records->open.sequence = agreed->opened_count;
 	records->seal.sequence = agreed->sealed_count;
 	return records;
+}
+
+const struct tls_suite *tls_records_suite(const struct tls_records *records)
+{
+	return records->suite;
 }
 
 void tls_records_destroy(struct tls_records **records)

@@ -51,6 +51,9 @@ struct tls_agreed {
 	const uint8_t *server_random;
 	uint64_t explicit_nonce; /* of the first record that we sealed, as it stood on the wire;
 				    AES-GCM only */
+	/* [bytes] of plain text in a record of ours, at most, if the peer has asked for small ones
+	 * (RFC 6066, 4); 0: as many as there may be. */
+	size_t text_max;
 	/* Records that were already made with these keys: in TLS 1.2 the Finished of each side; in
 	 * TLS 1.3 tickets, which the server seals. */
 	uint64_t sealed_count;
@@ -63,24 +66,25 @@ struct tls_records;
 struct tls_records *tls_records_create(struct tls_crypt *crypt, const struct tls_agreed *agreed);
 /* Overwrites the keys. NULL is fine. */
 void tls_records_destroy(struct tls_records **records);
+const struct tls_suite *tls_records_suite(const struct tls_records *records);
 /* [bytes] of memory that one with this suite holds. */
 size_t tls_records_size(const struct tls_suite *suite);
 
 /* --- sealing --- */
 
 /* [bytes] that tls_seal may write for so many of plain text. */
-size_t tls_sealed_max(size_t len);
+size_t tls_sealed_max(const struct tls_records *records, size_t len);
 
 /* Seals `text` as application data, in as few records as it fits in, and before it a KeyUpdate if
  * the peer has asked for one or the key has served its time. `out` is apart from `text` and has
- * room for tls_sealed_max(text.len). 0; -ENOMEM; -EOVERFLOW: a key of TLS 1.2, which cannot be
- * renewed, has served its time. After an error only tls_records_destroy may follow. Not after an
- * alert was sealed. */
+ * room for tls_sealed_max(records, text.len). 0; -ENOMEM; -EOVERFLOW: a key of TLS 1.2, which
+ * cannot be renewed, has served its time. After an error only tls_records_destroy may follow. Not
+ * after an alert was sealed. */
 int tls_seal(struct tls_records *records, struct tls_crypt *crypt, struct slice text, uint8_t *out,
 	     size_t *out_len);
 
 /* The last record of this direction: close_notify, or why the connection ends. `out` has room for
- * tls_sealed_max(2). */
+ * tls_sealed_max(records, 2). */
 int tls_seal_alert(struct tls_records *records, struct tls_crypt *crypt, enum tls_alert alert,
 		   uint8_t *out, size_t *out_len);
 

@@ -33,6 +33,7 @@ struct tls_records {
 	struct tls_half seal;
 	/* A handshake message under way: its head, and how much of its body is still to come. */
 	uint32_t message_missing; /* [bytes] */
+	uint16_t text_max;        /* [bytes] in a record of ours */
 	uint8_t message[4];
 	uint8_t message_len; /* [bytes] of the head that came; 4: the body is coming */
 	uint8_t idle_count;  /* records in a row that brought nothing for the application */

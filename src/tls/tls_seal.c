@@ -20,9 +20,9 @@
 
 #define KEY_UPDATE_LEN 5
 
-size_t tls_sealed_max(size_t len)
+size_t tls_sealed_max(const struct tls_records *records, size_t len)
 {
-	size_t count = len / TLS_RECORD_TEXT + 1;
+	size_t count = len / records->text_max + 1;
 
 	return len + (count + 1) * (TLS_RECORD_HEAD + TLS_RECORD_EXTRA) + KEY_UPDATE_LEN;
 }
@@ -94,10 +94,10 @@ static int seal(struct tls_records *records, struct tls_crypt *crypt, enum tls_c
 	if (records->owes_update ||
 	    (records->suite->is_tls13 && records->seal.sequence >= RENEW_AT))
 		at = update_seal(records, crypt, at);
-	if (records->seal.sequence + text.len / TLS_RECORD_TEXT + 1 >= WORN_OUT_AT)
+	if (records->seal.sequence + text.len / records->text_max + 1 >= WORN_OUT_AT)
 		return -EOVERFLOW;
 	while (at != NULL && text.len > 0) {
-		size_t len = MIN(text.len, (size_t)TLS_RECORD_TEXT);
+		size_t len = MIN(text.len, (size_t)records->text_max);
 
 		at = record_seal(records, crypt, content, slice_of(text.data, len), is_new_key, at);
 		text = slice_of(text.data + len, text.len - len);

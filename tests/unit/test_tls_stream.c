@@ -1,0 +1,634 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * test_tls_stream.c - two streams of ours, each with OpenSSL or detached, over a wire that cuts
+ * anywhere. */
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "tls/tls_records.h"
+#include "tls/tls_stream.h"
+#include "tls/tls_ticket_keys.h"
+#include "unit.h"
+
+/* --- certificates, in files of their own --- */
+
+static char directory[] = "/tmp/gatehouse-tls-XXXXXX";
+
+struct files {
+	char cert[128];
+	char key[128];
+};
+
+enum file { FILE_EC, FILE_RSA, FILE_OTHER_EC, FILE_CLIENT, FILE_COUNT };
+static struct files files[FILE_COUNT];
+
+static X509 *certificate_make(EVP_PKEY *key, const char *cn, const char *names)
+{
+	X509 *x509 = X509_new();
+
+	X509_set_version(x509, 2);
+	X509_gmtime_adj(X509_getm_notBefore(x509), -60);
+	X509_gmtime_adj(X509_getm_notAfter(x509), 3600);
+	X509_set_pubkey(x509, key);
+	X509_NAME_add_entry_by_txt(X509_get_subject_name(x509), "CN", MBSTRING_ASC,
+				   (const unsigned char *)cn, -1, -1, 0);
+	X509_set_issuer_name(x509, X509_get_subject_name(x509));
+	if (names != NULL) {
+		X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name,
+								names);
+
+		assert_non_null(extension);
+		X509_add_ext(x509, extension, -1);
+		X509_EXTENSION_free(extension);
+	}
+	assert_true(X509_sign(x509, key, EVP_sha256()) > 0);
+	return x509;
+}
+
+static void files_make(enum file file, const char *cn, const char *names, bool is_rsa)
+{
+	EVP_PKEY *key = is_rsa ? EVP_RSA_gen(2048) : EVP_EC_gen("P-256");
+	X509 *x509 = certificate_make(key, cn, names);
+
+	snprintf(files[file].cert, sizeof(files[file].cert), "%s/%d.pem", directory, file);
+	snprintf(files[file].key, sizeof(files[file].key), "%s/%d.key", directory, file);
+	FILE *out = fopen(files[file].cert, "w");
+
+	assert_int_equal(PEM_write_X509(out, x509), 1);
+	fclose(out);
+	out = fopen(files[file].key, "w");
+	assert_int_equal(PEM_write_PrivateKey(out, key, NULL, NULL, 0, NULL, NULL), 1);
+	fclose(out);
+	X509_free(x509);
+	EVP_PKEY_free(key);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	files_make(FILE_EC, "one", "DNS:one.example,DNS:*.wild.example,IP:127.0.0.1", false);
+	files_make(FILE_RSA, "one", "DNS:one.example", true);
+	files_make(FILE_OTHER_EC, "two", "DNS:two.example,DNS:exact.wild.example", false);
+	files_make(FILE_CLIENT, "charger-7", NULL, false);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	for (int i = 0; i < FILE_COUNT; i++) {
+		unlink(files[i].cert);
+		unlink(files[i].key);
+	}
+	return rmdir(directory);
+}
+
+/* --- two ends --- */
+
+struct end {
+	struct tls_stream *stream;
+	struct buf sent; /* on the wire to the other */
+	struct buf text; /* what came out */
+	enum tls_stream_result last;
+	bool is_ready;
+};
+
+struct two {
+	struct tls_context *server_context;
+	struct tls_context *client_context;
+	struct tls_crypt *crypt;
+	struct end server;
+	struct end client;
+	size_t cut; /* [bytes] that the wire carries at a time; 0: all */
+};
+
+static struct tls_context *server_context(const struct tls_server_options *options)
+{
+	struct tls_error error = {.text = ""};
+	struct tls_context *context = tls_server_context_create(options, &error);
+
+	if (context == NULL)
+		fail_msg("%s", error.text);
+	return context;
+}
+
+static struct tls_context *client_context(const struct tls_client_options *options)
+{
+	struct tls_error error = {.text = ""};
+	struct tls_context *context = tls_client_context_create(options, &error);
+
+	if (context == NULL)
+		fail_msg("%s", error.text);
+	return context;
+}
+
+static void two_open(struct two *two, const char *name)
+{
+	two->crypt = tls_crypt_create();
+	two->server.stream = tls_stream_accept(two->server_context);
+	two->client.stream = tls_stream_connect(two->client_context, name);
+	assert_non_null(two->server.stream);
+	assert_non_null(two->client.stream);
+}
+
+static void end_finish(struct end *end)
+{
+	tls_stream_destroy(&end->stream);
+	buf_finish(&end->sent);
+	buf_finish(&end->text);
+	*end = (struct end){0};
+}
+
+/* The contexts stay. */
+static void two_close(struct two *two)
+{
+	end_finish(&two->server);
+	end_finish(&two->client);
+	tls_crypt_destroy(&two->crypt);
+}
+
+static void contexts_free(struct two *two)
+{
+	tls_context_unref(&two->server_context);
+	tls_context_unref(&two->client_context);
+}
+
+static void recv_piece(struct two *two, struct end *to, struct slice piece)
+{
+	static uint8_t out[2 * TLS_OPEN_ROOM];
+	size_t used, len;
+
+	do {
+		uint8_t *copy = malloc(piece.len + 1); /* exact, for the sanitizer */
+
+		if (piece.len > 0)
+			memcpy(copy, piece.data, piece.len);
+		to->last = tls_stream_recv(to->stream, two->crypt, slice_of(copy, piece.len), &used,
+					   out, sizeof(out), &len, &to->sent);
+		free(copy);
+		if (to->last == TLS_STREAM_READY)
+			to->is_ready = true;
+		assert_int_equal(buf_append(&to->text, out, len, SIZE_MAX), 0);
+		piece = slice_of(piece.data + used, piece.len - used);
+	} while (piece.len > 0 && (to->last == TLS_STREAM_OK || to->last == TLS_STREAM_READY));
+}
+
+/* What `from` has sent arrives. False: nothing was on the wire. */
+static bool carry(struct two *two, struct end *from, struct end *to)
+{
+	struct buf wire = from->sent;
+	size_t cut = two->cut == 0 ? wire.len : two->cut;
+
+	from->sent = (struct buf){0};
+	for (size_t at = 0;
+	     at < wire.len && (to->last == TLS_STREAM_OK || to->last == TLS_STREAM_READY);
+	     at += cut)
+		recv_piece(two, to, slice_of(wire.data + at, MIN(cut, wire.len - at)));
+	buf_finish(&wire);
+	return cut > 0;
+}
+
+static void shake_hands(struct two *two)
+{
+	recv_piece(two, &two->client, (struct slice){0});
+	for (int i = 0; i < 20; i++) {
+		bool is_moving = carry(two, &two->client, &two->server);
+
+		if (!carry(two, &two->server, &two->client) && !is_moving)
+			break;
+	}
+}
+
+static void say(struct two *two, struct end *from, struct end *to, size_t len, const char *row)
+{
+	uint8_t *plain = malloc(len);
+
+	for (size_t i = 0; i < len; i++)
+		plain[i] = (uint8_t)(i * 7 + len);
+	ASSERT_ROW(tls_stream_send(from->stream, two->crypt, slice_of(plain, len), &from->sent) ==
+			   0,
+		   row);
+	carry(two, from, to);
+	ASSERT_ROW(to->last == TLS_STREAM_OK, row);
+	ASSERT_ROW(to->text.len == len && memcmp(to->text.data, plain, len) == 0, row);
+	buf_finish(&to->text);
+	free(plain);
+}
+
+static const struct tls_key_pair *pairs(const enum file *chosen, size_t count)
+{
+	static struct tls_key_pair list[FILE_COUNT];
+
+	for (size_t i = 0; i < count; i++)
+		list[i] = (struct tls_key_pair){files[chosen[i]].cert, files[chosen[i]].key};
+	return list;
+}
+
+/* --- a connection, whole --- */
+
+static const struct {
+	const char *name;
+	uint16_t version;
+	bool is_server_detached, is_client_detached;
+	size_t cut;
+} ways[] = {
+	{"1.3, both OpenSSL's", 0x0304, false, false, 0},
+	{"1.3, server ours", 0x0304, true, false, 0},
+	{"1.3, client ours", 0x0304, false, true, 0},
+	{"1.3, both ours", 0x0304, true, true, 0},
+	{"1.3, both ours, byte by byte", 0x0304, true, true, 1},
+	{"1.3, server ours, in sevens", 0x0304, true, false, 7},
+	{"1.2, both OpenSSL's", 0x0303, false, false, 0},
+	{"1.2, server ours", 0x0303, true, false, 0},
+	{"1.2, client ours", 0x0303, false, true, 0},
+	{"1.2, both ours, byte by byte", 0x0303, true, true, 1},
+};
+
+static void conversation(struct two *two, const char *row)
+{
+	static const size_t lens[] = {1, 1000, 16384, 50000};
+	size_t most = two->cut == 1 ? 2 : ARRAY_LEN(lens);
+
+	for (size_t i = 0; i < most; i++) {
+		say(two, &two->client, &two->server, lens[i], row);
+		say(two, &two->server, &two->client, lens[i], row);
+	}
+	ASSERT_ROW(tls_stream_end(two->server.stream, two->crypt, &two->server.sent) == 0, row);
+	carry(two, &two->server, &two->client);
+	ASSERT_ROW(two->client.last == TLS_STREAM_CLOSED, row);
+	ASSERT_ROW(tls_stream_end(two->client.stream, two->crypt, &two->client.sent) == 0, row);
+	carry(two, &two->client, &two->server);
+	ASSERT_ROW(two->server.last == TLS_STREAM_CLOSED, row);
+}
+
+static void test_ways(void **state)
+{
+	(void)state;
+	static const enum file chosen[] = {FILE_EC, FILE_RSA};
+	struct tls_ticket_keys *tickets = tls_ticket_keys_create();
+
+	for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
+		struct two two = {
+			.server_context = server_context(&(struct tls_server_options){
+				.pairs = pairs(chosen, 2), .pair_count = 2, .tickets = tickets}),
+			.client_context = client_context(&(struct tls_client_options){
+				.ca_file = files[FILE_EC].cert, .version = ways[i].version}),
+			.cut = ways[i].cut,
+		};
+
+		two_open(&two, "one.example");
+		shake_hands(&two);
+		ASSERT_ROW(two.server.is_ready && two.client.is_ready, ways[i].name);
+		struct tls_facts facts = tls_stream_facts(two.server.stream);
+
+		ASSERT_ROW(strcmp(facts.version,
+				  ways[i].version == 0x0304 ? "TLSv1.3" : "TLSv1.2") == 0,
+			   ways[i].name);
+		ASSERT_ROW(strcmp(facts.server_name, "one.example") == 0 && !facts.is_resumed,
+			   ways[i].name);
+		if (ways[i].is_server_detached)
+			ASSERT_ROW(tls_stream_detach(two.server.stream, two.crypt), ways[i].name);
+		if (ways[i].is_client_detached)
+			ASSERT_ROW(tls_stream_detach(two.client.stream, two.crypt), ways[i].name);
+		conversation(&two, ways[i].name);
+		two_close(&two);
+		contexts_free(&two);
+	}
+	tls_ticket_keys_destroy(&tickets);
+}
+
+/* What an idle one holds. */
+static void test_size(void **state)
+{
+	(void)state;
+	static const enum file chosen[] = {FILE_EC};
+	struct two two = {
+		.server_context = server_context(
+			&(struct tls_server_options){.pairs = pairs(chosen, 1), .pair_count = 1}),
+		.client_context = client_context(&(struct tls_client_options){.is_insecure = true}),
+	};
+
+	two_open(&two, "one.example");
+	shake_hands(&two);
+	assert_true(tls_stream_detach(two.server.stream, two.crypt));
+	assert_true(tls_stream_detach(two.client.stream, two.crypt));
+	say(&two, &two.client, &two.server, 16384, "a large message");
+	assert_true(tls_stream_size(two.server.stream) <= 256);
+	two_close(&two);
+	contexts_free(&two);
+}
+
+/* --- which certificate --- */
+
+static void test_names(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *asked, *want_cn;
+	} rows[] = {
+		{"one.example", "one"},        {"ONE.example", "one"},
+		{"two.example", "two"},        {"a.wild.example", "one"},
+		{"exact.wild.example", "two"}, {"a.b.wild.example", "one"},
+		{"nobody.example", "one"},     {"127.0.0.1", "one"},
+	};
+	static const enum file chosen[] = {FILE_EC, FILE_RSA, FILE_OTHER_EC};
+	struct two two = {
+		.server_context = server_context(
+			&(struct tls_server_options){.pairs = pairs(chosen, 3), .pair_count = 3}),
+		.client_context = client_context(&(struct tls_client_options){.is_insecure = true}),
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char cn[64];
+
+		two_open(&two, rows[i].asked);
+		shake_hands(&two);
+		ASSERT_ROW(two.client.is_ready, rows[i].asked);
+		X509_NAME_get_text_by_NID(X509_get_subject_name(tls_stream_peer(two.client.stream)),
+					  NID_commonName, cn, sizeof(cn));
+		ASSERT_ROW(strcmp(cn, rows[i].want_cn) == 0, rows[i].asked);
+		two_close(&two);
+	}
+	contexts_free(&two);
+}
+
+/* --- coming back --- */
+
+/* A whole connection, which offers *session and takes the newest in its place. */
+static bool is_resumed(struct two *two, struct ssl_session_st **session, bool is_detached,
+		       const char *row)
+{
+	two_open(two, "one.example");
+	if (*session != NULL)
+		tls_stream_resume(two->client.stream, *session);
+	shake_hands(two);
+	ASSERT_ROW(two->server.is_ready && two->client.is_ready, row);
+	bool is_resumed = tls_stream_facts(two->server.stream).is_resumed;
+
+	ASSERT_ROW(tls_stream_facts(two->client.stream).is_resumed == is_resumed, row);
+	if (is_detached)
+		ASSERT_ROW(tls_stream_detach(two->server.stream, two->crypt), row);
+	say(two, &two->server, &two->client, 10, row); /* the ticket has come before it */
+	say(two, &two->client, &two->server, 10, row);
+	struct ssl_session_st *newest = tls_stream_session(two->client.stream);
+
+	if (newest != NULL) {
+		tls_session_free(session);
+		*session = newest;
+	}
+	/* What has resumed can be detached too, the records that it has read being counted. */
+	ASSERT_ROW(tls_stream_detach(two->client.stream, two->crypt), row);
+	say(two, &two->client, &two->server, 100, row);
+	say(two, &two->server, &two->client, 100, row);
+	two_close(two);
+	return is_resumed;
+}
+
+static void resumption(uint16_t version, const char *row)
+{
+	static const enum file chosen[] = {FILE_EC};
+	struct tls_ticket_keys *tickets = tls_ticket_keys_create();
+	struct tls_server_options options = {
+		.pairs = pairs(chosen, 1), .pair_count = 1, .tickets = tickets};
+	struct two two = {
+		.server_context = server_context(&options),
+		.client_context = client_context(
+			&(struct tls_client_options){.is_insecure = true, .version = version}),
+	};
+	struct tls_context *another_node = server_context(&options);
+	struct ssl_session_st *session = NULL;
+
+	ASSERT_ROW(!is_resumed(&two, &session, true, row), row);
+	ASSERT_ROW(session != NULL, row);
+	ASSERT_ROW(is_resumed(&two, &session, true, row), row);
+	ASSERT_ROW(is_resumed(&two, &session, false, row), row);
+	/* A node that shares the keys. */
+	struct tls_context *first = two.server_context;
+
+	two.server_context = another_node;
+	ASSERT_ROW(is_resumed(&two, &session, true, row), row);
+	/* The key before the newest is good still, and brings a ticket of the newest. */
+	assert_true(tls_ticket_keys_rotate(tickets));
+	ASSERT_ROW(is_resumed(&two, &session, true, row), row);
+	assert_true(tls_ticket_keys_rotate(tickets));
+	ASSERT_ROW(is_resumed(&two, &session, true, row), row);
+	/* Two periods later it is not. */
+	assert_true(tls_ticket_keys_rotate(tickets));
+	assert_true(tls_ticket_keys_rotate(tickets));
+	ASSERT_ROW(!is_resumed(&two, &session, true, row), row);
+	two.server_context = first;
+	tls_session_free(&session);
+	tls_context_unref(&another_node);
+	contexts_free(&two);
+	tls_ticket_keys_destroy(&tickets);
+}
+
+static void test_resumption(void **state)
+{
+	(void)state;
+	resumption(0x0304, "1.3");
+	resumption(0x0303, "1.2");
+}
+
+/* Keys out of a file: the first seals, all open; a wrong length changes nothing. */
+static void test_ticket_keys(void **state)
+{
+	(void)state;
+	struct tls_ticket_keys *keys = tls_ticket_keys_create();
+	uint8_t file[2 * TLS_TICKET_KEY_LEN];
+	struct tls_ticket_key key;
+	bool is_newest;
+
+	memset(file, 'a', TLS_TICKET_KEY_LEN);
+	memset(file + TLS_TICKET_KEY_LEN, 'b', TLS_TICKET_KEY_LEN);
+	assert_false(tls_ticket_keys_set(keys, file, sizeof(file) - 1));
+	assert_false(tls_ticket_keys_set(keys, file, 0));
+	assert_false(tls_ticket_key_find(keys, file, &key, &is_newest));
+	assert_true(tls_ticket_keys_set(keys, file, sizeof(file)));
+	tls_ticket_key_newest(keys, &key);
+	assert_memory_equal(&key, file, sizeof(key));
+	assert_true(tls_ticket_key_find(keys, file + TLS_TICKET_KEY_LEN, &key, &is_newest));
+	assert_false(is_newest);
+	assert_memory_equal(&key, file + TLS_TICKET_KEY_LEN, sizeof(key));
+	assert_true(tls_ticket_keys_rotate(keys));
+	assert_true(tls_ticket_key_find(keys, file, &key, &is_newest));
+	assert_false(is_newest);
+	assert_false(tls_ticket_key_find(keys, file + TLS_TICKET_KEY_LEN, &key, &is_newest));
+	tls_ticket_keys_destroy(&keys);
+}
+
+/* --- clients' certificates --- */
+
+static void test_client_certificates(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		enum tls_client_certificate wanted;
+		bool has_one, is_known, is_let_in;
+	} rows[] = {
+		{"required and shown", TLS_CLIENT_REQUIRED, true, true, true},
+		{"required and not shown", TLS_CLIENT_REQUIRED, false, true, false},
+		{"required and unknown", TLS_CLIENT_REQUIRED, true, false, false},
+		{"optional and shown", TLS_CLIENT_OPTIONAL, true, true, true},
+		{"optional and not shown", TLS_CLIENT_OPTIONAL, false, true, true},
+		{"optional and unknown", TLS_CLIENT_OPTIONAL, true, false, false},
+		{"not asked for", TLS_CLIENT_NONE, true, false, true},
+	};
+	static const enum file chosen[] = {FILE_EC};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct two two = {
+			.server_context = server_context(&(struct tls_server_options){
+				.pairs = pairs(chosen, 1),
+				.pair_count = 1,
+				.client_certificate = rows[i].wanted,
+				.client_ca_file = rows[i].is_known ? files[FILE_CLIENT].cert
+								   : files[FILE_RSA].cert,
+			}),
+			.client_context = client_context(&(struct tls_client_options){
+				.is_insecure = true,
+				.cert_file = rows[i].has_one ? files[FILE_CLIENT].cert : NULL,
+				.key_file = files[FILE_CLIENT].key,
+			}),
+		};
+
+		two_open(&two, "one.example");
+		shake_hands(&two);
+		ASSERT_ROW(two.server.is_ready == rows[i].is_let_in, rows[i].name);
+		if (rows[i].is_let_in) {
+			bool is_shown = rows[i].has_one && rows[i].wanted != TLS_CLIENT_NONE;
+
+			ASSERT_ROW((tls_stream_peer(two.server.stream) != NULL) == is_shown,
+				   rows[i].name);
+		} else {
+			ASSERT_ROW(two.server.last == TLS_STREAM_FAILED, rows[i].name);
+			struct tls_failure failure = tls_stream_failure(two.server.stream);
+
+			ASSERT_ROW(failure.alert > 0 && !failure.is_from_peer &&
+					   failure.reason[0] != 0,
+				   rows[i].name);
+		}
+		two_close(&two);
+		contexts_free(&two);
+	}
+}
+
+/* --- bad input --- */
+
+/* Bytes that are no TLS, and a peer that spoils any byte of its first flight: an alert or silence,
+ * never a crash. */
+static void test_rubbish(void **state)
+{
+	(void)state;
+	static const enum file chosen[] = {FILE_EC};
+	struct two two = {
+		.server_context = server_context(
+			&(struct tls_server_options){.pairs = pairs(chosen, 1), .pair_count = 1}),
+		.client_context = client_context(&(struct tls_client_options){.is_insecure = true}),
+	};
+
+	two_open(&two, "one.example");
+	recv_piece(&two, &two.server, SLICE_LITERAL("GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
+	assert_int_equal(two.server.last, TLS_STREAM_FAILED);
+	two_close(&two);
+	for (size_t spoilt = 0;; spoilt++) {
+		two_open(&two, "one.example");
+		recv_piece(&two, &two.client, (struct slice){0});
+		if (spoilt >= two.client.sent.len) {
+			assert_true(spoilt > 100);
+			two_close(&two);
+			break;
+		}
+		two.client.sent.data[spoilt] ^= 0x55;
+		carry(&two, &two.client, &two.server);
+		assert_true(two.server.last == TLS_STREAM_OK ||
+			    two.server.last == TLS_STREAM_FAILED);
+		assert_false(two.server.is_ready);
+		two_close(&two);
+	}
+	contexts_free(&two);
+}
+
+/* A detached one that gets a spoilt record says why, and ends. */
+static void test_spoilt_record(void **state)
+{
+	(void)state;
+	static const enum file chosen[] = {FILE_EC};
+	struct two two = {
+		.server_context = server_context(
+			&(struct tls_server_options){.pairs = pairs(chosen, 1), .pair_count = 1}),
+		.client_context = client_context(&(struct tls_client_options){.is_insecure = true}),
+	};
+
+	two_open(&two, "one.example");
+	shake_hands(&two);
+	assert_true(tls_stream_detach(two.server.stream, two.crypt));
+	assert_int_equal(tls_stream_send(two.client.stream, two.crypt, SLICE_LITERAL("hello"),
+					 &two.client.sent),
+			 0);
+	two.client.sent.data[7] ^= 1;
+	carry(&two, &two.client, &two.server);
+	assert_int_equal(two.server.last, TLS_STREAM_FAILED);
+	assert_int_equal(tls_stream_failure(two.server.stream).alert, TLS_ALERT_BAD_RECORD_MAC);
+	carry(&two, &two.server, &two.client);
+	assert_int_equal(two.client.last, TLS_STREAM_FAILED);
+	assert_true(tls_stream_failure(two.client.stream).is_from_peer);
+	two_close(&two);
+	contexts_free(&two);
+}
+
+static void test_bad_files(void **state)
+{
+	(void)state;
+	const struct {
+		const char *name;
+		struct tls_key_pair pair;
+		const char *says;
+	} rows[] = {
+		{"no certificate",
+		 {"/nonexistent/cert.pem", files[FILE_EC].key},
+		 "/nonexistent/cert.pem: no certificate"},
+		{"no key",
+		 {files[FILE_EC].cert, "/nonexistent/key"},
+		 "/nonexistent/key: no private key"},
+		{"a key for a certificate",
+		 {files[FILE_EC].key, files[FILE_EC].key},
+		 "no certificate"},
+		{"another's key",
+		 {files[FILE_EC].cert, files[FILE_OTHER_EC].key},
+		 "not that of the certificate"},
+		{"a key of another kind",
+		 {files[FILE_EC].cert, files[FILE_RSA].key},
+		 "not that of the certificate"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct tls_error error = {.text = ""};
+
+		ASSERT_ROW(tls_server_context_create(
+				   &(struct tls_server_options){.pairs = &rows[i].pair,
+								.pair_count = 1},
+				   &error) == NULL,
+			   rows[i].name);
+		if (strstr(error.text, rows[i].says) == NULL)
+			fail_msg("row '%s': %s", rows[i].name, error.text);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_ways),        cmocka_unit_test(test_size),
+		cmocka_unit_test(test_names),       cmocka_unit_test(test_client_certificates),
+		cmocka_unit_test(test_rubbish),     cmocka_unit_test(test_spoilt_record),
+		cmocka_unit_test(test_bad_files),   cmocka_unit_test(test_resumption),
+		cmocka_unit_test(test_ticket_keys),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
