@@ -1,24 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/admin.h"
 
-#include <stdlib.h>
-
 #include "admin/api/api.h"
 #include "base/check.h"
-
-void admin_reply_json(struct http_reply *reply, unsigned status, json_t *body, size_t flags)
-{
-	char *text = body == NULL ? NULL : json_dumps(body, flags);
-
-	json_decref(body);
-	reply->status = 500;
-	if (text != NULL && buf_append(&reply->body, text, strlen(text), ADMIN_JSON_MAX) == 0 &&
-	    buf_append(&reply->body, "\n", 1, ADMIN_JSON_MAX) == 0) {
-		reply->status = status;
-		reply->content_type = "application/json";
-	}
-	free(text);
-}
 
 static void answer_health(const struct admin *admin, const struct http_request *request,
 			  struct http_reply *reply)

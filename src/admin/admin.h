@@ -5,7 +5,6 @@
  * that any thread may read. */
 #pragma once
 
-#include <jansson.h>
 #include <stdio.h>
 
 #include "admin/api/api.h"
@@ -55,10 +54,3 @@ void metrics_bus_print_reference(FILE *to);
 /* limits.c: the limits table as JSON. `query` may be "connections=N": with remedies for so
  * many. */
 void limits_answer(const struct admin *admin, struct slice query, struct http_reply *reply);
-
-/* [bytes] of a JSON body: a page of the longest list. */
-#define ADMIN_JSON_MAX 4194304
-
-/* A JSON body; takes the reference of `body`. `flags` as json_dumps takes them. 500
- * without memory. */
-void admin_reply_json(struct http_reply *reply, unsigned status, json_t *body, size_t flags);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "admin/admin.h"
+#include "http/http_json.h"
 #include "base/clock.h"
 #include "base/counter.h"
 
@@ -109,6 +110,6 @@ void health_answer(const struct server *server, enum health_question question,
 		(json_int_t)server_options(server)->plan->max_connections, "uptime_seconds",
 		(json_int_t)(uptime_ns / NS_PER_S), "version", GATEHOUSE_VERSION);
 
-	admin_reply_json(reply, is_good(server, question, status, is_degraded) ? 200 : 503, body,
-			 JSON_INDENT(2));
+	http_reply_json(reply, is_good(server, question, status, is_degraded) ? 200 : 503, body,
+			JSON_INDENT(2));
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "admin/live_limits.h"
+#include "http/http_json.h"
 #include "base/units.h"
 #include "diag/limits_json.h"
 
@@ -36,6 +37,5 @@ void limits_answer(const struct admin *admin, struct slice query, struct http_re
 		return;
 	}
 	live_limits_read(admin, &live);
-	admin_reply_json(reply, 200, limits_json(&live.input, &live.limits, wanted),
-			 JSON_INDENT(2));
+	http_reply_json(reply, 200, limits_json(&live.input, &live.limits, wanted), JSON_INDENT(2));
 }

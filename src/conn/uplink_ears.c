@@ -17,7 +17,8 @@
 
 static struct conn *conn_of(const struct uplink *uplink)
 {
-	CHECK(uplink->owner != NULL); /* but for its troubles it is told nothing once it has closed */
+	CHECK(uplink->owner !=
+	      NULL); /* but for its troubles it is told nothing once it has closed */
 	return uplink->owner;
 }
 

@@ -18,7 +18,7 @@ struct http_later;
 struct loop;
 
 /* [bytes] of a body; /metrics with the most back ends is below, and a test sees to it. */
-#define HTTP_BODY_MAX 1048576
+#define HTTP_BODY_MAX 2097152
 
 struct http_reply {
 	unsigned status;

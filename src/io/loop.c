@@ -10,58 +10,6 @@
 #include "base/clock.h"
 #include "io/loop_private.h"
 
-/* --- engines --- */
-
-static const struct engine *engine_of(enum loop_engine engine)
-{
-	CHECK(engine == LOOP_ENGINE_IO_URING || engine == LOOP_ENGINE_EPOLL);
-	return engine == LOOP_ENGINE_IO_URING ? &engine_io_uring : &engine_epoll;
-}
-
-const char *loop_engine_name(enum loop_engine engine)
-{
-	return engine == LOOP_ENGINE_AUTO ? "auto" : engine_of(engine)->name;
-}
-
-static const char *refusal_explain(int error)
-{
-	switch (error) {
-	case -ENOSYS:
-		return "this kernel has no io_uring, or a seccomp filter hides it";
-	case -EPERM:
-	case -EACCES:
-		return "io_uring is forbidden here (seccomp, as in most containers, or "
-		       "kernel.io_uring_disabled)";
-	case -ENOMEM:
-		return "io_uring may not lock enough memory (raise memlock)";
-	case -EMFILE:
-	case -ENFILE:
-		return "no descriptor is left for a ring (raise nofile)";
-	default:
-		return "this kernel's io_uring lacks what Gatehouse needs (Linux 6.0 or newer)";
-	}
-}
-
-int loop_engine_choose(enum loop_engine wanted, enum loop_engine *out_engine,
-		       const char **out_reason)
-{
-	if (wanted == LOOP_ENGINE_EPOLL) {
-		*out_engine = wanted;
-		*out_reason = "configured";
-		return 0;
-	}
-	int r = engine_io_uring_probe();
-
-	if (wanted == LOOP_ENGINE_IO_URING) {
-		*out_engine = wanted;
-		*out_reason = r == 0 ? "configured" : refusal_explain(r);
-		return r;
-	}
-	*out_engine = r == 0 ? LOOP_ENGINE_IO_URING : LOOP_ENGINE_EPOLL;
-	*out_reason = r == 0 ? "a trial ring worked" : refusal_explain(r);
-	return 0;
-}
-
 /* --- posted tasks --- */
 
 static void run_posted(struct loop *loop)
@@ -150,22 +98,11 @@ void loop_finish(struct loop *loop)
 		close(loop->reserve_fd);
 }
 
-int loop_create(const struct loop_options *options, struct loop **out_loop)
+int loop_open(struct loop *loop)
 {
-	struct loop *loop;
-	int r = engine_of(options->engine)->create(options, &loop);
-
-	if (r < 0)
-		return r;
 	loop->wake.on_ready = on_wake;
 	loop->wake.on_closed = on_wake_closed;
-	r = watch_open(&loop->wake, loop, loop->wake_fd, LOOP_READABLE);
-	if (r < 0) {
-		loop->engine->destroy(loop);
-		return r;
-	}
-	*out_loop = loop;
-	return 0;
+	return watch_open(&loop->wake, loop, loop->wake_fd, LOOP_READABLE);
 }
 
 static void turn(struct loop *loop);

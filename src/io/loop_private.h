@@ -107,6 +107,9 @@ struct loop {
 int loop_init(struct loop *loop, const struct engine *engine);
 void loop_finish(struct loop *loop);
 
+/* Of an engine's loop: from now on it can be woken. 0 or a negative errno. */
+int loop_open(struct loop *loop);
+
 /* The stream has work at the end of this turn. */
 void loop_queue(struct tcp *tcp);
 

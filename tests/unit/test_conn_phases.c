@@ -399,10 +399,10 @@ static void outcome_of(struct world *world, size_t event, char out[OUTCOME_MAX])
 	if (events[event].kind != TAKE)
 		world->io.room = 0;
 	happen(world, event);
-	snprintf(out, OUTCOME_MAX, "%s",
-		 world_is_gone(world) ? "gone" : conn_phases[world->conn->phase]->name);
-	if (!world_is_gone(world) && world->conn->is_stalled)
-		strcat(out, " stalled");
+	bool is_gone = world_is_gone(world);
+
+	snprintf(out, OUTCOME_MAX, "%s%s", is_gone ? "gone" : conn_phases[world->conn->phase]->name,
+		 !is_gone && world->conn->is_stalled ? " stalled" : "");
 	append_ends(world, &before, out);
 	if (!world_is_gone(world))
 		fake_take(&world->io, &world->conn->tcp);

@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 
-#include "admin/admin.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -33,48 +32,6 @@ static const struct endpoint {
 	{"DELETE", "groups/{group}/members/{route}/{client_id}", api_group_leave},
 	{"POST", "broadcast", api_broadcast},
 };
-
-/* --- answers --- */
-
-void api_problem(struct http_reply *reply, unsigned status, const char *reason, const char *detail,
-		 struct slice seen, const char *allowed)
-{
-	http_reply_problem_about(reply, &(struct problem){
-						.status = status,
-						.reason = reason,
-						.detail = detail,
-						.seen = seen,
-						.allowed = allowed,
-					});
-}
-
-void api_problem_no_memory(struct http_reply *reply)
-{
-	api_problem(reply, 503, "no_memory", "The gateway is out of memory.", (struct slice){0},
-		    NULL);
-}
-
-void api_reply_json(struct http_reply *reply, unsigned status, json_t *body)
-{
-	admin_reply_json(reply, status, body, JSON_COMPACT);
-}
-
-struct http_later *api_take(struct api_call *call)
-{
-	const struct config *config = call->api->config;
-	struct http_later *later = http_later_take(call->request, config->admin.call_timeout);
-	char allowed[32];
-
-	if (later != NULL)
-		return later;
-	snprintf(allowed, sizeof(allowed), "%llu", (unsigned long long)config->admin.max_calls);
-	http_reply_header(call->reply, "Retry-After: 1");
-	api_problem(call->reply, 503, "max_calls",
-		    "As many requests are under way as admin.max_calls allows. Send fewer at a "
-		    "time, or raise it.",
-		    (struct slice){0}, allowed);
-	return NULL;
-}
 
 /* --- who may ask --- */
 
@@ -212,26 +169,6 @@ static void refuse(const struct http_request *request, struct http_reply *reply)
 			    request->path, NULL);
 }
 
-bool api_route_find(struct api_call *call, struct slice name, const struct config_route **out_route)
-{
-	const struct config *config = call->api->config;
-	const struct config_route *route = config_route_find(config, name);
-	char names[256] = "";
-
-	if (route != NULL) {
-		*out_route = route;
-		return true;
-	}
-	for (size_t i = 0; i < config->route_count; i++) {
-		size_t used = strlen(names);
-
-		snprintf(names + used, sizeof(names) - used, "%s%s", used == 0 ? "" : ", ",
-			 config->routes[i].name);
-	}
-	api_problem(call->reply, 404, "no_such_route", "No route has this name.", name, names);
-	return false;
-}
-
 static bool take_group(struct api_call *call, struct slice raw)
 {
 	if (api_value_decode(raw, API_IN_PATH, &call->group) == NULL &&
@@ -264,16 +201,6 @@ static bool take_names(struct api_call *call, const struct endpoint *endpoint,
 	if (strstr(endpoint->path, "{route}") == NULL)
 		return true;
 	return api_route_find(call, raw[0], &call->route) && take_client_id(call, raw[1]);
-}
-
-bool api_query(struct api_call *call, struct api_param *params, size_t count)
-{
-	struct api_query_problem problem;
-
-	if (api_query_parse(call->request->query, params, count, &problem))
-		return true;
-	api_problem(call->reply, 400, "query", problem.detail, problem.seen, NULL);
-	return false;
 }
 
 /* --- from the admin listener --- */

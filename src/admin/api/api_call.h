@@ -39,7 +39,7 @@ void api_problem(struct http_reply *reply, unsigned status, const char *reason, 
 
 void api_problem_no_memory(struct http_reply *reply);
 
-/* admin_reply_json, without indentation. */
+/* http_reply_json, without indentation. */
 void api_reply_json(struct http_reply *reply, unsigned status, json_t *body);
 
 /* False: the reply says what is wrong with the query. */

@@ -13,7 +13,7 @@ import pytest
 from kit import wsraw
 from kit.gateway import SAMPLE
 
-HTTP_BODY_MAX = 1 << 20  # of the server's http_reply.h
+HTTP_BODY_MAX = 2 << 20  # of the server's http_reply.h
 
 REQUIRED = {
     # metric: type
