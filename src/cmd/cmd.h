@@ -7,7 +7,7 @@
 
 enum exit_code {
 	EXIT_GOOD = 0,
-	EXIT_FAILED = 1,      /* the check, threshold or verdict failed */
+	EXIT_FAILED = 1,      /* the check, threshold or verdict failed, or events were lost */
 	EXIT_USAGE = 2,       /* wrong usage */
 	EXIT_BAD_CONFIG = 78, /* the configuration cannot work (sysexits' EX_CONFIG) */
 };

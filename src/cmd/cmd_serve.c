@@ -16,13 +16,16 @@
 #include "base/clock.h"
 #include "base/payload.h"
 #include "cmd/config_args.h"
+#include "cmd/serve_losses.h"
 #include "cmd/signals.h"
 #include "cmd/start.h"
 #include "os/os_limits.h"
 #include "server/server.h"
 
-static const char intro[] =
-	"Runs the gateway until SIGTERM or SIGINT; a second one ends it at once.\n";
+static const char intro[] = "Runs the gateway until SIGTERM or SIGINT; a second one ends it at "
+			    "once. Exit code 1 after a\n"
+			    "signal: events did not reach their back ends in time; the log says "
+			    "how many, and of which.\n";
 
 /* What caps the connections, and what would cap them next. */
 static void log_ready(const struct config *config, const struct plan *plan)
@@ -158,16 +161,22 @@ static int serve(struct server *server, struct admin *admin, const struct config
 		 int signals)
 {
 	int what = watch_limits(server, admin, signals);
+	struct losses losses;
 
 	log_info("draining", F_TEXT("signal", what == SIGINT ? "SIGINT" : "SIGTERM"),
 		 F_UINT("connections", server_connections(server)));
+	losses_begin(&losses, server);
 	if (!drain(server, config, signals)) {
 		log_warn("second signal: ending at once",
 			 F_UINT("connections", server_connections(server)));
+		losses_tell_waiting(server);
 		_exit(EXIT_FAILED);
 	}
+	server_end(server);
+	bool has_lost = losses_tell(&losses, server);
+
 	log_info("stopped");
-	return EXIT_GOOD;
+	return has_lost ? EXIT_FAILED : EXIT_GOOD;
 }
 
 static void on_problem(void *arg, const struct start_problem *problem)

@@ -33,8 +33,10 @@ static void usage(FILE *to)
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
 		fprintf(to, "  %-8s  %s\n", commands[i].name, commands[i].help);
 	fputs("\n'gatehouse COMMAND --help' describes a command.\n"
-	      "Exit codes: 0 good; 1 the check, threshold or verdict failed; 2 wrong usage, also\n"
-	      "if only flags have a bad value; 78 the configuration cannot work.\n",
+	      "Exit codes: 0 good; 1 the check, threshold or verdict failed, or events were lost "
+	      "at\n"
+	      "the end of serve; 2 wrong usage, also if only flags have a bad value; 78 the\n"
+	      "configuration cannot work.\n",
 	      to);
 }
 

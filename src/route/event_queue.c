@@ -16,6 +16,17 @@ const char *event_outcome_label(enum event_outcome outcome)
 	return labels[outcome];
 }
 
+uint64_t backend_stats_lost(const struct backend_stats *stats)
+{
+	uint64_t lost = 0;
+
+	for (size_t type = 0; type < EVENT_TYPE_COUNT; type++)
+		if (type != EVENT_CONNECT)
+			lost += counter_read(&stats->events[type][EVENT_DROPPED]) +
+				counter_read(&stats->events[type][EVENT_UNCONFIRMED]);
+	return lost;
+}
+
 static size_t cost_of(const struct event *event)
 {
 	return event->type == EVENT_MESSAGE ? sizeof(*event) + event->len : 0;

@@ -30,6 +30,9 @@ struct backend_stats {
 	uint64_t pending_bytes; /* gauge: what they cost, and with an end what the client leaves */
 };
 
+/* Events that were given up, or may be: all but those of clients that were not let in yet. */
+uint64_t backend_stats_lost(const struct backend_stats *stats);
+
 struct event {
 	struct list_node node;
 	uint64_t sequence;

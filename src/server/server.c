@@ -304,24 +304,30 @@ static void end_admin(struct server *server)
 	worker_join(server->slots[admin].worker);
 }
 
+void server_end(struct server *server)
+{
+	if (server->slots != NULL) {
+		if (!__atomic_load_n(&server->is_draining, __ATOMIC_RELAXED))
+			server_drain(server);
+		for (size_t i = 0; i < server->worker_count; i++)
+			worker_join(server->slots[i].worker);
+		end_admin(server);
+		for (size_t i = 0; i <= server->worker_count; i++)
+			worker_destroy(&server->slots[i].worker);
+	}
+	free(server->slots);
+	server->slots = NULL;
+	fleet_bus_close(&server->fleet); /* it counts for the back ends until then */
+}
+
 void server_destroy(struct server **server)
 {
 	struct server *self = *server;
 
 	if (self == NULL)
 		return;
-	if (self->slots != NULL) {
-		if (!__atomic_load_n(&self->is_draining, __ATOMIC_RELAXED))
-			server_drain(self);
-		for (size_t i = 0; i < self->worker_count; i++)
-			worker_join(self->slots[i].worker);
-		end_admin(self);
-		for (size_t i = 0; i <= self->worker_count; i++)
-			worker_destroy(&self->slots[i].worker);
-	}
-	free(self->slots);
+	server_end(self);
 	route_table_destroy(&self->routes);
-	fleet_bus_close(&self->fleet); /* it counts for the back ends until then */
 	backends_destroy(&self->backends);
 	address_limit_destroy(&self->address_limit);
 	group_registry_destroy(&self->fleet.groups);

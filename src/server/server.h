@@ -58,8 +58,12 @@ void server_abort(struct server *server);
 /* Readable (an eventfd) once every worker has ended after server_drain. */
 int server_ended_fd(const struct server *server);
 
-/* Waits for the workers and the admin thread to end; server_drain comes first, if
- * server_start was good. NULL is fine. */
+/* Waits for the workers and the admin thread to end, and closes the bus; server_drain comes
+ * first, if server_start was good. Only its back ends, with what they have counted, can be asked
+ * for afterwards. */
+void server_end(struct server *server);
+
+/* Ends it, if it has not ended. NULL is fine. */
 void server_destroy(struct server **server);
 
 /* From any thread: the workers, without the admin's. NULL: it has not started. */

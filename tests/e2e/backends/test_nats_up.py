@@ -342,7 +342,7 @@ def test_another_stream_is_not_the_one(serve, stream):
     assert "expected stream" in gateway.wait_log("an event waits for its back end")["error"]
     assert stored(stream) == []
     gateway.signal(15)
-    assert gateway.wait_exit() == 0
+    assert gateway.wait_exit() == 1
     gateway.has_stopped = True
     assert stored(stream) == []
 
@@ -484,10 +484,12 @@ def test_at_the_end_what_the_bus_has_waits_for_its_broker(serve, stream):
 
 def test_the_end_does_not_wait_for_a_broker_for_ever(serve, stream):
     gateway = stop_while_away(serve, stream, drain_timeout="500ms")
-    assert gateway.wait_exit() == 0
+    assert gateway.wait_exit() == 1
     gateway.has_stopped = True
     (line,) = gateway.logged("drain_timeout has passed: what waits for the broker is lost")
     assert int(line["bytes"]) > 1000
+    (line,) = gateway.logged("events are lost: their back end did not take them in time")
+    assert (line["backend"], line["events"]) == ("up", "11")  # the messages, and the end
 
 
 def test_a_broker_that_is_away_holds_up_no_end_without_messages(serve, broker):

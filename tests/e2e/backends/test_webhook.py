@@ -821,10 +821,34 @@ def test_drain_does_not_wait_longer_than_drain_timeout(serve, webhook):
     hook.wait("message")
     started = time.monotonic()
     gateway.signal(signal.SIGTERM)
-    wait_stopped(gateway)
+    assert gateway.wait_exit() == 1, gateway.log
+    gateway.has_stopped = True
     assert time.monotonic() - started < 5
+    (line,) = gateway.logged("events are lost: their back end did not take them in time")
+    assert (line["backend"], line["events"]) == ("hook", "2")  # the message, and the end
     never.set()
     asking.close()
+
+
+def test_a_second_signal_tells_what_is_lost(serve, webhook):
+    never = threading.Event()
+    hook = webhook(lambda event: event.type == "message" and never.wait(30) and None)
+    gateway = serve(hook.url, timeout="30s", server={"drain_timeout": "1m"})
+    client = gateway.open()
+    for _ in range(3):
+        client.send_frame(wsraw.TEXT, b"?")
+    hook.wait("message")
+    gateway.wait_metric("messages_received_total", 3)
+    gateway.signal(signal.SIGTERM)
+    assert client.read_close()[0] == 1001
+    client.close()
+    gateway.wait_metric("backend_events_waiting", 4, backend="hook")
+    gateway.signal(signal.SIGTERM)
+    assert gateway.wait_exit() == 1
+    gateway.has_stopped = True
+    (line,) = gateway.logged("events are lost: their back end did not take them in time")
+    assert (line["backend"], line["events"]) == ("hook", "4")
+    never.set()
 
 
 def test_drain_refuses_whoever_waits_for_the_decision(serve, webhook):

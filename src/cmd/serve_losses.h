@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * serve_losses.h - which events did not reach their back ends before the end.
+ *
+ * Layer: cmd. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "server/server.h"
+
+/* What each back end had lost when the end began. */
+struct losses {
+	uint64_t *before; /* one for each; NULL: memory was out, and all counts */
+};
+
+void losses_begin(struct losses *losses, const struct server *server);
+
+/* After server_end: logs a line for each back end that lost events since, with how many. True:
+ * there were some. Frees what losses_begin took. */
+bool losses_tell(struct losses *losses, const struct server *server);
+
+/* Without waiting for anybody: the same of what still waits. */
+void losses_tell_waiting(const struct server *server);
