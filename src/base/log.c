@@ -11,6 +11,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/unicode.h"
 
 #define LINE_MAX_BYTES 4096
 
@@ -60,26 +61,33 @@ static void line_add_text(struct line *line, const char *text)
 	line_add(line, text, strlen(text));
 }
 
-/* JSON's escapes serve logfmt too. Bytes that are not printable ASCII are
- * escaped, so that a hostile header can neither forge a line nor drive a
- * terminal. */
-static void line_add_quoted(struct line *line, const char *text, size_t len)
+/* JSON's escapes serve logfmt too. Text goes out as it is, so that whoever reads it has the same
+ * id as the API; but a hostile header can neither forge a line nor drive a terminal: controls
+ * and what turns the text around are escaped, and read back as what they were. Bytes that are no
+ * UTF-8 can be in no JSON: of them their value is shown, as \xff. */
+static void line_add_quoted(struct line *line, const char *text, size_t text_len)
 {
-	line_add(line, "\"", 1);
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)text[i];
-		char escape[8];
+	struct slice rest = slice_of(text, text_len);
 
-		if (c == '"' || c == '\\') {
-			escape[0] = '\\';
-			escape[1] = (char)c;
-			line_add(line, escape, 2);
-		} else if (c < 0x20 || c >= 0x7f) {
-			line_add(line, escape,
-				 (size_t)snprintf(escape, sizeof(escape), "\\u%04x", c));
-		} else {
-			line_add(line, &text[i], 1);
-		}
+	line_add(line, "\"", 1);
+	while (rest.len > 0) {
+		char escape[16];
+		uint32_t c;
+		size_t used = unicode_read(rest, &c);
+		int len = 0;
+
+		if (used == 0)
+			len = snprintf(escape, sizeof(escape), "\\\\x%02x", rest.data[0]);
+		else if (c == '"' || c == '\\')
+			len = snprintf(escape, sizeof(escape), "\\%c", (char)c);
+		else if (unicode_is_control(c) || unicode_is_deceptive(c))
+			len = snprintf(escape, sizeof(escape), "\\u%04x", c);
+		if (len > 0)
+			line_add(line, escape, (size_t)len);
+		else
+			line_add(line, (const char *)rest.data, used);
+		used = MAX(used, (size_t)1);
+		rest = slice_of(rest.data + used, rest.len - used);
 	}
 	line_add(line, "\"", 1);
 }

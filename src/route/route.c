@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/percent.h"
+#include "base/unicode.h"
 
 struct route_table {
 	size_t count;
@@ -130,10 +131,10 @@ static const char *percent_decode(struct slice raw, uint8_t *out, size_t *out_le
 			return "the client id has a '%' without two hexadecimal digits";
 		if (len == ROUTE_CLIENT_ID_MAX)
 			return "the client id is longer than 255 bytes";
-		if (c < 0x20 || c == 0x7f)
-			return "the client id has a control character";
 		out[len++] = (uint8_t)c;
 	}
+	if (unicode_has_control(slice_of(out, len)))
+		return "the client id has a control character";
 	*out_len = len;
 	return NULL;
 }

@@ -22,6 +22,8 @@ static const struct {
 	{"NUL", "a%00b", API_IN_PATH, "has a control character", NULL},
 	{"newline", "a%0ab", API_IN_PATH, "has a control character", NULL},
 	{"DEL", "%7f", API_IN_PATH, "has a control character", NULL},
+	{"next line of C1", "%C2%85", API_IN_PATH, "has a control character", NULL},
+	{"no-break space, behind C1", "%C2%A0", API_IN_PATH, NULL, "\xc2\xa0"},
 	{"cut escape", "a%2", API_IN_PATH, "has a '%' without two hexadecimal digits", NULL},
 	{"no hex", "%zz", API_IN_PATH, "has a '%' without two hexadecimal digits", NULL},
 	{"lone continuation", "%80", API_IN_PATH, "is not UTF-8", NULL},

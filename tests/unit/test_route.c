@@ -165,6 +165,9 @@ static const struct {
 	{"newline", "/ws/a%0ab", "control"},
 	{"unit separator", "/ws/%1f", "control"},
 	{"delete", "/ws/%7F", "control"},
+	{"first of C1", "/ws/a%C2%80", "control"},
+	{"last of C1", "/ws/%c2%9fb", "control"},
+	{"NUL behind no UTF-8", "/ws/%ff%00", "control"},
 };
 
 static void test_a_bad_id_is_refused_with_the_reason(void **state)

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/percent.h"
+#include "base/unicode.h"
 #include "proto/utf8.h"
 
 const char *api_value_decode(struct slice raw, enum api_place place, struct api_value *out_value)
@@ -24,12 +25,12 @@ const char *api_value_decode(struct slice raw, enum api_place place, struct api_
 			return "has a '%' without two hexadecimal digits";
 		if (value.len == API_VALUE_MAX)
 			return "is longer than 255 bytes";
-		if (byte < 0x20 || byte == 0x7f)
-			return "has a control character";
 		value.text[value.len++] = (char)byte;
 	}
 	if (!utf8_is_valid((const uint8_t *)value.text, value.len))
 		return "is not UTF-8";
+	if (unicode_has_control(slice_of(value.text, value.len)))
+		return "has a control character";
 	value.text[value.len] = 0;
 	*out_value = value;
 	return NULL;

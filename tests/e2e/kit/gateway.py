@@ -48,6 +48,8 @@ def scalar(value) -> str:
 
 
 def log_fields(line: str) -> dict[str, str]:
+    if line.startswith("{"):
+        return {name: str(value) for name, value in json.loads(line).items()}
     return {name: json.loads(value) if value.startswith('"') else value
             for name, value in LOG_FIELD.findall(line)}
 
