@@ -3,7 +3,7 @@
 """A chat room with nothing but Python's standard library: serves the page, gets every client's
 messages as events of the gateway, and sends them to all through the gateway's API.
 
-Usage: server.py [PORT [API]]        (default 9100 http://127.0.0.1:8081/api/v1)
+Usage: server.py [PORT [API]]        (default 9100 http://127.0.0.1:8121/api/v1)
 
 It checks no signatures; examples/webhook-backend shows how."""
 
@@ -17,7 +17,7 @@ import urllib.request
 
 PAGE = pathlib.Path(__file__).with_name("index.html")
 PORT = int(sys.argv[1]) if len(sys.argv) > 1 else 9100
-API = sys.argv[2] if len(sys.argv) > 2 else "http://127.0.0.1:8081/api/v1"
+API = sys.argv[2] if len(sys.argv) > 2 else "http://127.0.0.1:8121/api/v1"
 NAME_MAX = 40
 one_at_a_time = threading.Lock()
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A back end over NATS: hears of every client of every gateway, and answers each text message
- * in capitals (of ASCII). Debian: apt-get install gcc libnats-dev
+ * A back end over NATS: hears of every client of the route "c" of every gateway, and answers
+ * each text message in capitals (of ASCII). Debian: apt-get install gcc libnats-dev
  *
  *   cc -o backend examples/nats-c/backend.c -lnats && ./backend [BROKER] */
 #include <ctype.h>
@@ -28,8 +28,8 @@ static const char *attribute(natsMsg *event, const char *name)
 	return natsMsgHeader_Get(event, name, &value) == NATS_OK ? value : "";
 }
 
-/* Route and client id are the same in both subjects: "gatehouse.up.ws.till-7" is answered at
- * "gatehouse.to.ws.till-7", whatever characters they have. */
+/* Route and client id are the same in both subjects: "gatehouse.up.c.till-7" is answered at
+ * "gatehouse.to.c.till-7", whatever characters they have. */
 static void answer(natsConnection *nats, natsMsg *event)
 {
 	const char *client = natsMsg_GetSubject(event) + strlen(UP);
@@ -54,7 +54,7 @@ int main(int argc, char **argv)
 	natsMsg *event;
 
 	check(natsConnection_ConnectTo(&nats, argc > 1 ? argv[1] : NATS_DEFAULT_URL), "connect");
-	check(natsConnection_SubscribeSync(&events, nats, UP "*.*"), "subscribe");
+	check(natsConnection_SubscribeSync(&events, nats, UP "c.*"), "subscribe");
 	check(natsConnection_Flush(nats), "flush");
 	puts("listening");
 	fflush(stdout);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A back end over NATS: hears of every client of every gateway, and answers each text message in
-// upper case. More than one may run; then each gets every event, and each answers.
+// A back end over NATS: hears of every client of the route "ws" of every gateway, and answers each
+// text message in upper case. More than one may run; then each gets every event, and each answers.
 //
 // Usage: npm start [BROKER]        (default nats://127.0.0.1:4222)
 import { connect } from "nats";
@@ -10,7 +10,7 @@ const nats = await connect({
   waitOnFirstConnect: true, // it may start before the broker
   maxReconnectAttempts: -1,
 });
-const events = nats.subscribe("gatehouse.up.*.*");
+const events = nats.subscribe("gatehouse.up.ws.*");
 await nats.flush(); // from here on the broker has the subscription
 console.log(`listening at ${nats.getServer()}`);
 

@@ -6,7 +6,7 @@ Usage: backend.py [PORT]                         answers the chargers (default 9
        backend.py call CHARGER ACTION [JSON]     asks one and prints its answer, e.g.
                                                  call CP-1 Reset '{"type": "Soft"}'
 
-The second form needs no back end: the gateway's API does it (default http://127.0.0.1:8081/api/v1,
+charger.py is a charger to try both with. The second form needs no back end: the gateway's API does it (default http://127.0.0.1:8131/api/v1,
 or as GATEHOUSE_API says). It checks no signatures; examples/webhook-backend shows how."""
 
 import datetime
@@ -19,7 +19,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-API = os.environ.get("GATEHOUSE_API", "http://127.0.0.1:8081/api/v1")
+API = os.environ.get("GATEHOUSE_API", "http://127.0.0.1:8131/api/v1")
 RESULT, ERROR = 3, 4
 SUBPROTOCOL = "ocpp1.6"
 HEARTBEAT_SECONDS = 300

@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -59,6 +60,22 @@ def test_the_readme_tells_how_to_run_each():
     readme = (ROOT / "README.md").read_text()
     for config in CONFIGS:
         assert f"serve -c {config}" in readme
+
+
+def test_the_examples_of_the_readme_run_side_by_side():
+    """Each line is run as it stands, while the gateways of those before still run: no port twice."""
+    readme = (ROOT / "README.md").read_text()
+    examples = readme[readme.index("## Examples"):readme.index("## Limits of today")]
+    ports = [8080, 8081]  # of the first steps
+    for config in CONFIGS:
+        loaded = yaml.safe_load((ROOT / config).read_text())
+        ports += [int(loaded[section]["listen"].rsplit(":", 1)[1]) for section in ("server", "admin")]
+        ports += [urllib.parse.urlsplit(backend["url"]).port for backend in loaded["backends"]
+                  if "url" in backend]
+    ports += [int(port) for port in re.findall(r"listen 127\.0\.0\.1:(\d+)", examples)]
+    assert len(ports) == len(set(ports)), sorted(ports)
+    asked = {int(port) for port in re.findall(r"(?:ws|http)://127\.0\.0\.1:(\d+)", examples)}
+    assert asked <= set(ports)
 
 
 # --- examples/webhook-backend ---
@@ -128,7 +145,10 @@ def test_chat_page_is_served_and_names_have_a_limit(chat):
     running, page = chat
     with urllib.request.urlopen(page, timeout=wsraw.SECONDS) as answer:
         assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
-        assert answer.read() == (EXAMPLES / "chat" / "index.html").read_bytes()
+        html = answer.read()
+    assert html == (EXAMPLES / "chat" / "index.html").read_bytes()
+    # "display: flex" would show the form to speak with before anybody has joined.
+    assert b"[hidden] { display: none }" in html and b'<form id="say" hidden>' in html
     assert running.connect().handshake("/chat/" + "x" * 41).status == 403
 
 
@@ -192,6 +212,31 @@ def test_ocpp_other_subprotocols_are_refused(charging):
     assert running.connect().handshake("/ocpp/CP-2").status == 400
 
 
+def test_ocpp_the_charger_of_the_example(program, charging):
+    """It boots, and accepts what it is asked; both programs use the ports of the example if none are given."""
+    running, backend = charging
+    url = running.url("/ocpp")
+    charger = program(sys.executable, EXAMPLES / "ocpp" / "charger.py", "CP 2", url)
+    assert charger.read_until("boot:") == "boot: Accepted"
+    asked = subprocess.run([sys.executable, EXAMPLES / "ocpp" / "backend.py", "call", "CP 2", "Reset",
+                            '{"type": "Soft"}'], capture_output=True, text=True, timeout=wsraw.SECONDS,
+                           env=os.environ | {"GATEHOUSE_API": api_of(running)}, check=True)
+    assert json.loads(asked.stdout)["payload"] == {"status": "Accepted"}
+    assert charger.read_until("asked:") == "asked: Reset {'type': 'Soft'}"
+
+
+DEFAULTS = {"chat/server.py": "http://127.0.0.1:8121/api/v1", "chat/index.html": ":8120",
+            "ocpp/backend.py": "http://127.0.0.1:8131/api/v1", "ocpp/charger.py": "ws://127.0.0.1:8130/ocpp"}
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_programs_know_the_ports_of_their_gateway(name):
+    listen = {section: config_of(name.split("/")[0])[section]["listen"] for section in ("server", "admin")}
+    assert DEFAULTS[name] in (EXAMPLES / name).read_text()
+    port = re.search(r":(\d{4})", DEFAULTS[name])[1]
+    assert port in {address.rsplit(":", 1)[1] for address in listen.values()}
+
+
 def test_ocpp_a_service_calls_a_charger(charging):
     running, _ = charging
     charger = open_charger(running)
@@ -214,7 +259,8 @@ def upper_case_over_nats(gateway, broker, program, example: str, *command) -> No
     backend = program(*command, nats.url)
     assert backend.first.startswith("listening"), backend.first
     running = serve(gateway, example, broker=nats)
-    clients = [running.open(f"/ws/{urllib.parse.quote(name)}") for name in ("me", "a.b *>", "größe")]
+    path = config_of(example)["routes"][0]["path"].removesuffix("{client_id}")
+    clients = [running.open(path + urllib.parse.quote(name)) for name in ("me", "a.b *>", "größe")]
     for number, client in enumerate(clients):
         client.send_frame(wsraw.TEXT, f"hello {number}".encode())
     for number, client in enumerate(clients):
