@@ -6,6 +6,7 @@
 #include "admin/admin.h"
 #include "base/check.h"
 #include "cmd/config_args.h"
+#include "diag/limits.h"
 
 static int reference_print(void)
 {
@@ -19,9 +20,16 @@ static int metrics_print(void)
 	return EXIT_GOOD;
 }
 
+static int limits_print(void)
+{
+	limits_print_reference(stdout);
+	return EXIT_GOOD;
+}
+
 static const struct config_args_action actions[] = {
 	{"--reference", "Print docs/options.md instead of the values.", reference_print},
 	{"--metrics", "Print docs/metrics.md instead of the values.", metrics_print},
+	{"--limits", "Print the table of docs/limits.md instead of the values.", limits_print},
 };
 
 static const struct config_args args = {

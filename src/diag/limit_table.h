@@ -20,30 +20,58 @@ enum limit_kind {
 	LIMIT_STATES, /* a fact that decides about other limits */
 };
 
-/* X(NAME, label, scope, kind, unit of value and used) */
+/* clang-format off */
+
+/* X(NAME, label, scope, kind, unit of value and used, what it is: for docs/limits.md) */
 #define LIMIT_TABLE(X)                                                                      \
-	X(MAX_CONNECTIONS, "max_connections", GATEWAY, CAPS, "connections")                 \
-	X(MAX_CONNECTIONS_PER_IP, "max_connections_per_ip", GATEWAY, PACES, "connections")  \
-	X(ACCEPT_RATE, "accept_rate", GATEWAY, PACES, "connections/s")                      \
-	X(BACKEND_PENDING, "backends.pending_max", GATEWAY, PACES, "bytes")                 \
-	X(PAYLOAD_MEMORY, "payload_memory", GATEWAY, PACES, "bytes")                        \
-	X(NOFILE, "nofile", PROCESS, CAPS, "descriptors")                                   \
-	X(NOFILE_HARD, "nofile.hard", PROCESS, STATES, "descriptors")                       \
-	X(NR_OPEN, "fs.nr_open", MACHINE, STATES, "descriptors")                            \
-	X(FILE_MAX, "fs.file-max", MACHINE, CAPS, "files")                                  \
-	X(CGROUP_MEMORY, "cgroup.memory", CONTAINER, CAPS, "bytes")                         \
-	X(MEMORY, "memory", MACHINE, CAPS, "bytes")                                         \
-	X(PIDS, "pids.max", CONTAINER, CAPS, "threads")                                     \
-	X(CONNTRACK, "nf_conntrack_max", NETWORK, CAPS, "flows")                            \
-	X(EPHEMERAL_PORTS, "ip_local_port_range", NETWORK, STATES, "ports per destination") \
-	X(SOMAXCONN, "somaxconn", NETWORK, PACES, "connections")                            \
-	X(SYN_BACKLOG, "tcp_max_syn_backlog", NETWORK, PACES, "connections")                \
-	X(SYN_COOKIES, "tcp_syncookies", NETWORK, STATES, "")                               \
-	X(TCP_MEM, "tcp_mem", NETWORK, PACES, "bytes")                                      \
-	X(LISTEN_OVERFLOWS, "ListenOverflows", NETWORK, COUNTS, "connections")              \
-	X(LISTEN_DROPS, "ListenDrops", NETWORK, COUNTS, "connections")                      \
-	X(IO_URING, "io_uring", MACHINE, STATES, "")                                        \
-	X(MEMLOCK, "memlock", PROCESS, STATES, "bytes")
+	X(MAX_CONNECTIONS, "max_connections", GATEWAY, CAPS, "connections",                 \
+	  "the configuration's own; `auto`: the least of the others")                       \
+	X(MAX_CONNECTIONS_PER_IP, "max_connections_per_ip", GATEWAY, PACES, "connections",  \
+	  "of one client address")                                                          \
+	X(ACCEPT_RATE, "accept_rate", GATEWAY, PACES, "connections/s",                      \
+	  "new connections per second")                                                     \
+	X(BACKEND_PENDING, "backends.pending_max", GATEWAY, PACES, "bytes",                 \
+	  "events that wait for a back end, of all its clients")                            \
+	X(PAYLOAD_MEMORY, "payload_memory", GATEWAY, PACES, "bytes",                        \
+	  "memory of the process for what clients send and are sent "                       \
+	  "([below](#payload-memory))")                                                     \
+	X(NOFILE, "nofile", PROCESS, CAPS, "descriptors",                                   \
+	  "soft limit on descriptors: of the process with epoll (less its own, and "        \
+	  "`max_in_flight` of each back end), of each ring with io_uring")                  \
+	X(NOFILE_HARD, "nofile.hard", PROCESS, STATES, "descriptors",                       \
+	  "how far the soft one can be raised without privilege")                           \
+	X(NR_OPEN, "fs.nr_open", MACHINE, STATES, "descriptors",                            \
+	  "how far the hard one can be raised at all")                                      \
+	X(FILE_MAX, "fs.file-max", MACHINE, CAPS, "files",                                  \
+	  "open files of the whole machine")                                                \
+	X(CGROUP_MEMORY, "cgroup.memory", CONTAINER, CAPS, "bytes",                         \
+	  "memory of the cgroup, v2 or v1, or of one above it that is tighter")             \
+	X(MEMORY, "memory", MACHINE, CAPS, "bytes",                                         \
+	  "what is available, at so many bytes for a connection")                           \
+	X(PIDS, "pids.max", CONTAINER, CAPS, "threads",                                     \
+	  "threads; with io_uring a further worker holds further connections")              \
+	X(CONNTRACK, "nf_conntrack_max", NETWORK, CAPS, "flows",                            \
+	  "tracked flows, where connection tracking counts")                                \
+	X(EPHEMERAL_PORTS, "ip_local_port_range", NETWORK, STATES, "ports per destination", \
+	  "ports of whoever connects *from* this machine")                                  \
+	X(SOMAXCONN, "somaxconn", NETWORK, PACES, "connections",                            \
+	  "connections that may wait to be accepted")                                       \
+	X(SYN_BACKLOG, "tcp_max_syn_backlog", NETWORK, PACES, "connections",                \
+	  "half-open connections")                                                          \
+	X(SYN_COOKIES, "tcp_syncookies", NETWORK, STATES, "",                               \
+	  "what happens beyond that")                                                       \
+	X(TCP_MEM, "tcp_mem", NETWORK, PACES, "bytes",                                      \
+	  "memory of all TCP buffers")                                                      \
+	X(LISTEN_OVERFLOWS, "ListenOverflows", NETWORK, COUNTS, "connections",              \
+	  "connections lost because nobody accepted them in time")                          \
+	X(LISTEN_DROPS, "ListenDrops", NETWORK, COUNTS, "connections",                      \
+	  "all connections lost at listeners")                                              \
+	X(IO_URING, "io_uring", MACHINE, STATES, "",                                        \
+	  "whether it can be used, and why not")                                            \
+	X(MEMLOCK, "memlock", PROCESS, STATES, "bytes",                                     \
+	  "locked memory; rings before Linux 5.12")
+
+/* clang-format on */
 
 #define LIMIT_ENUM(NAME, ...) LIMIT_ID_##NAME,
 enum limit_id { LIMIT_TABLE(LIMIT_ENUM) LIMIT_ID_COUNT };

@@ -11,10 +11,12 @@
 static const struct {
 	const char *label;
 	const char *unit;
+	const char *help;
 	enum limit_scope scope;
 	enum limit_kind kind;
 } table[LIMIT_ID_COUNT] = {
-#define LIMIT_ROW(NAME, label, scope, kind, unit) {label, unit, LIMIT_##scope, LIMIT_##kind},
+#define LIMIT_ROW(NAME, label, scope, kind, unit, help) \
+	{label, unit, help, LIMIT_##scope, LIMIT_##kind},
 	LIMIT_TABLE(LIMIT_ROW)};
 
 const char *limit_label(enum limit_id id)
@@ -53,6 +55,14 @@ const char *limit_kind_name(enum limit_id id)
 	};
 
 	return names[table[id].kind];
+}
+
+void limits_print_reference(FILE *to)
+{
+	fputs("| limit | scope | kind | what it is |\n| --- | --- | --- | --- |\n", to);
+	for (unsigned id = 0; id < LIMIT_ID_COUNT; id++)
+		fprintf(to, "| `%s` | %s | %s | %s |\n", limit_label(id), limit_scope_name(id),
+			limit_kind_name(id), table[id].help);
 }
 
 const char *limit_state_name(enum limit_state state)

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "config/config.h"
 #include "diag/limit_table.h"
@@ -125,6 +126,9 @@ enum limit_kind limit_kind(enum limit_id id);
 const char *limit_scope_name(enum limit_id id); /* "gateway", "process", ... */
 const char *limit_kind_name(enum limit_id id);  /* "caps", "paces", "counts", "states" */
 const char *limit_state_name(enum limit_state state);
+
+/* The table of docs/limits.md. */
+void limits_print_reference(FILE *to);
 
 /* --- how to raise it --- */
 

@@ -139,6 +139,13 @@ def test_references_are_up_to_date_and_need_no_good_configuration(tmp_path, flag
     assert done.stdout == (ROOT / "docs" / document).read_text()
 
 
+def test_documents_that_are_made_from_tables_are_up_to_date():
+    """If this fails: ./dev docs"""
+    done = subprocess.run(["/usr/bin/python3", ROOT / "tools" / "write_docs.py", BINARY.resolve(), "--check"],
+                          capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("command, of_file", [("serve", 78), ("config", 78), ("check", 1)])
 def test_mistakes_of_flags_alone_are_wrong_usage(tmp_path, command, of_file):
     flags = ("--workers", "0", "--max-connections-per-ip=3")

@@ -1,0 +1,47 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Writes the documents that are made from tables of the program, or with --check says which are stale.
+
+Usage: write_docs.py PROGRAM [--check]"""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+DOCS = pathlib.Path(__file__).resolve().parent.parent / "docs"
+
+# Of these the whole is what `gatehouse config FLAG` prints; of limits.md what is between the marks.
+WHOLE = {"options.md": "--reference", "metrics.md": "--metrics"}
+PART = {"limits.md": "--limits"}
+MARKS = re.compile(r"(<!-- Written by \./dev docs [^>]*-->\n\n).*?(\n<!-- Until here\. -->\n)", re.DOTALL)
+
+
+def printed(program: str, flag: str) -> str:
+    return subprocess.run([program, "config", flag], stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
+def wanted(program: str, name: str) -> str:
+    if name in WHOLE:
+        return printed(program, WHOLE[name])
+    text, count = MARKS.subn(lambda marks: marks[1] + printed(program, PART[name]) + marks[2],
+                             (DOCS / name).read_text())
+    if count != 1:
+        sys.exit(f"write_docs: docs/{name} has no marks, or more than two")
+    return text
+
+
+def main() -> int:
+    program, is_check = sys.argv[1], sys.argv[2:] == ["--check"]
+    stale = [name for name in WHOLE | PART if (DOCS / name).read_text() != wanted(program, name)]
+    for name in stale:
+        if not is_check:
+            (DOCS / name).write_text(wanted(program, name))
+        print(f"docs/{name} is stale: run ./dev docs" if is_check else f"docs/{name} is written anew")
+    if not stale:
+        print("docs: " + ", ".join(WHOLE | PART) + " are up to date")
+    return 1 if stale and is_check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
