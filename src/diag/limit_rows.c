@@ -2,184 +2,13 @@
  * limit_rows.c - limits_build: one function for each row that is worked out, one line for
  * each that is only shown. */
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/check.h"
 #include "base/saturate.h"
-#include "diag/limits.h"
-
-/* --- making a row --- */
-
-/* Adds a sentence fragment; what is too long is cut off. */
-__attribute__((format(printf, 2, 3))) static void note_add(struct limit *row, const char *format,
-							   ...)
-{
-	size_t at = strlen(row->note);
-	va_list args;
-
-	if (at > 0 && at + 2 < sizeof(row->note))
-		at += (size_t)snprintf(row->note + at, sizeof(row->note) - at, "; ");
-	va_start(args, format);
-	vsnprintf(row->note + at, sizeof(row->note) - at, format, args);
-	va_end(args);
-}
-
-static void row_off(struct limit *row, const char *why)
-{
-	row->state = LIMIT_OFF;
-	note_add(row, "%s", why);
-}
-
-/* True if the limit has a number. */
-static bool row_take(struct limit *row, const struct os_value *fact)
-{
-	memcpy(row->source, fact->source, sizeof(row->source));
-	if (!fact->is_known) {
-		row->state = LIMIT_UNKNOWN;
-		row->value = 0;
-		note_add(row, "%s", fact->problem);
-	} else if (fact->value == OS_UNLIMITED) {
-		row->state = LIMIT_UNLIMITED;
-	} else {
-		row->state = LIMIT_KNOWN;
-		row->value = fact->value;
-	}
-	return row->state == LIMIT_KNOWN;
-}
-
-static void row_use(struct limit *row, uint64_t used)
-{
-	row->has_used = true;
-	row->used = used;
-}
-
-/* True if it is known how much is used. */
-static bool row_take_used(struct limit *row, const struct os_value *fact)
-{
-	if (fact->is_known)
-		row_use(row, fact->value);
-	else
-		note_add(row, "use unknown: %s", fact->problem);
-	return fact->is_known;
-}
-
-/* It allows those of now and as many more. */
-static void row_allow_more(struct limit *row, const struct limits_input *input, uint64_t more)
-{
-	row->connections = saturating_add(input->connections, more);
-}
-
-/* --- the gateway's own limits --- */
-
-static void build_per_ip(const struct limits_input *input, struct limit *row)
-{
-	const struct config *config = input->config;
-
-	snprintf(row->source, sizeof(row->source), "server.max_connections_per_ip");
-	if (config == NULL) {
-		row_off(row, "no Gatehouse: look into its own configuration");
-	} else if (config->server.max_connections_per_ip == 0) {
-		row_off(row, "0: an address may have any number");
-	} else {
-		row->value = config->server.max_connections_per_ip;
-		row_use(row, input->fullest_ip);
-		note_add(row, "used: by the address that has most; it does not cap the total");
-	}
-}
-
-static void build_accept_rate(const struct limits_input *input, struct limit *row)
-{
-	const struct config *config = input->config;
-
-	snprintf(row->source, sizeof(row->source), "server.accept_rate");
-	if (config == NULL) {
-		row_off(row, "no Gatehouse: look into its own configuration");
-		return;
-	}
-	row_use(row, input->accept_rate_now);
-	if (config->server.accept_rate == 0) {
-		row_off(row, "0: connections are taken as fast as they come");
-		return;
-	}
-	row->value = config->server.accept_rate;
-	note_add(row, "after %" PRIu64 " at once (accept_burst)",
-		 config->server.accept_burst != 0 ? config->server.accept_burst : row->value);
-}
-
-static void build_backend_pending(const struct limits_input *input, struct limit *row)
-{
-	const struct config *config = input->config;
-	const struct config_backend *backend = input->fullest_backend;
-
-	snprintf(row->source, sizeof(row->source), "backends[].pending_max");
-	if (config == NULL) {
-		row_off(row, "no Gatehouse: look into its own configuration");
-		return;
-	}
-	if (backend == NULL && config->backend_count > 0)
-		backend = &config->backends[0];
-	if (backend == NULL) {
-		row_off(row, "no back ends: nothing waits for one");
-		return;
-	}
-	row->value = backend->pending_max;
-	row_use(row, input->backend_pending);
-	note_add(row, "of the back end '%s'%s; it does not cap the total", backend->name,
-		 input->fullest_backend != NULL ? ", the fullest" : "");
-}
-
-static void build_payload_memory(const struct limits_input *input, struct limit *row)
-{
-	const struct config *config = input->config;
-
-	snprintf(row->source, sizeof(row->source), "server.payload_memory");
-	if (config == NULL || input->payload_max == 0) {
-		row_off(row, "no Gatehouse: look into its own configuration");
-		return;
-	}
-	row->value = input->payload_max;
-	row_use(row, input->payload_used);
-	if (config->server.payload_memory == 0)
-		note_add(row, "auto: a share of the memory that was free at the start");
-	if (config->server.max_message_size != 0)
-		note_add(row, "room for %" PRIu64 " messages of max_message_size at a time",
-			 row->value / config->server.max_message_size);
-	note_add(row, "near it the connections that hold most are not read, beyond it they are "
-		      "closed; it does not cap the total");
-}
-
-/* After the others: what is `auto` is taken from them. */
-static void build_max_connections(const struct limits_input *input, struct limits *limits)
-{
-	struct limit *row = &limits->rows[LIMIT_ID_MAX_CONNECTIONS];
-	const struct limit *from = limits_binding(limits);
-	uint64_t allowed = limits_allowed(limits);
-
-	snprintf(row->source, sizeof(row->source), "server.max_connections");
-	if (input->config == NULL) {
-		row_off(row, "no Gatehouse: look into its own configuration");
-		return;
-	}
-	row_use(row, input->connections);
-	if (!limits->is_auto) {
-		row->value = input->config->server.max_connections;
-	} else if (input->max_connections == 0 || input->max_connections == allowed) {
-		row->value = allowed;
-		note_add(row, "auto: taken from %s",
-			 from == NULL ? "nothing, no limit is known" : limit_label(from->id));
-	} else {
-		row->value = input->max_connections;
-		note_add(row, "auto: worked out at start; now %s allows %" PRIu64,
-			 from == NULL ? "nothing known caps, which" : limit_label(from->id),
-			 allowed);
-	}
-	row->state = row->value == LIMIT_NO_CAP ? LIMIT_UNLIMITED : LIMIT_KNOWN;
-	row->connections = row->value;
-	snprintf(row->cost, sizeof(row->cost), "1 place");
-}
+#include "diag/limit_rows.h"
 
 /* --- descriptors --- */
 
@@ -187,37 +16,37 @@ static void build_nofile(const struct limits_input *input, struct limit *row)
 {
 	bool is_ring = input->engine == LOOP_ENGINE_IO_URING;
 
-	row_take(row, &input->os->nofile_soft);
+	limit_row_take(row, &input->os->nofile_soft);
 	if (row->state == LIMIT_UNKNOWN)
 		return;
 	row->connections = input->nofile_connections;
 	if (is_ring) {
-		row_use(row, input->fullest_ring);
-		note_add(row, "io_uring: per ring; %" PRIu64 " worker%s with one each",
-			 input->workers, input->workers == 1 ? "" : "s");
+		limit_row_use(row, input->fullest_ring);
+		limit_note(row, "io_uring: per ring; %" PRIu64 " worker%s with one each",
+			   input->workers, input->workers == 1 ? "" : "s");
 		snprintf(row->cost, sizeof(row->cost), "1 slot in the ring of its worker");
 		return;
 	}
-	row_take_used(row, &input->os->open_files);
+	limit_row_take_used(row, &input->os->open_files);
 	snprintf(row->cost, sizeof(row->cost), "1 descriptor");
 	if (input->config != NULL)
-		note_add(row, "less what %" PRIu64 " worker%s, admin and handshakes need",
-			 input->workers, input->workers == 1 ? "" : "s");
+		limit_note(row, "less what %" PRIu64 " worker%s, admin and handshakes need",
+			   input->workers, input->workers == 1 ? "" : "s");
 	else if (row->state == LIMIT_KNOWN)
-		note_add(row, "less %" PRIu64 " descriptors that are no sockets",
-			 saturating_sub(row->value, input->nofile_connections));
+		limit_note(row, "less %" PRIu64 " descriptors that are no sockets",
+			   saturating_sub(row->value, input->nofile_connections));
 }
 
 static void build_nofile_hard(const struct limits_input *input, struct limit *row)
 {
 	const struct os_value *soft = &input->os->nofile_soft;
 
-	if (!row_take(row, &input->os->nofile_hard))
+	if (!limit_row_take(row, &input->os->nofile_hard))
 		return;
 	if (soft->is_known && soft->value >= row->value)
-		note_add(row, "the soft limit is there already; beyond it privilege is needed");
+		limit_note(row, "the soft limit is there already; beyond it privilege is needed");
 	else
-		note_add(row, "the soft limit can be raised to it without privilege");
+		limit_note(row, "the soft limit can be raised to it without privilege");
 }
 
 /* As much of fs.file-max as is not left to the rest of the machine. */
@@ -228,11 +57,12 @@ static uint64_t file_max_share(uint64_t file_max)
 
 static void build_file_max(const struct limits_input *input, struct limit *row)
 {
-	if (!row_take(row, &input->os->file_max) || !row_take_used(row, &input->os->file_used))
+	if (!limit_row_take(row, &input->os->file_max) ||
+	    !limit_row_take_used(row, &input->os->file_used))
 		return;
-	row_allow_more(row, input, saturating_sub(file_max_share(row->value), row->used));
+	limit_row_allow_more(row, input, saturating_sub(file_max_share(row->value), row->used));
 	snprintf(row->cost, sizeof(row->cost), "1 file");
-	note_add(row, "a sixteenth is left to others; root may pass this limit");
+	limit_note(row, "a sixteenth is left to others; root may pass this limit");
 }
 
 /* --- memory --- */
@@ -253,10 +83,11 @@ static void cost_text(const struct limits_input *input, struct limit *row)
 
 static void build_cgroup_memory(const struct limits_input *input, struct limit *row)
 {
-	if (!row_take(row, &input->os->cgroup_memory_max_bytes) ||
-	    !row_take_used(row, &input->os->cgroup_memory_used_bytes))
+	if (!limit_row_take(row, &input->os->cgroup_memory_max_bytes) ||
+	    !limit_row_take_used(row, &input->os->cgroup_memory_used_bytes))
 		return;
-	row_allow_more(row, input, connections_in(input, saturating_sub(row->value, row->used)));
+	limit_row_allow_more(row, input,
+			     connections_in(input, saturating_sub(row->value, row->used)));
 	cost_text(input, row);
 }
 
@@ -266,16 +97,16 @@ static void build_memory(const struct limits_input *input, struct limit *row)
 	const struct os_value *total = &input->os->memory_total_bytes;
 	const struct os_value *available = &input->os->memory_available_bytes;
 
-	if (!row_take(row, available))
+	if (!limit_row_take(row, available))
 		return;
-	row_allow_more(row, input, connections_in(input, available->value));
+	limit_row_allow_more(row, input, connections_in(input, available->value));
 	cost_text(input, row);
 	if (!total->is_known) {
-		note_add(row, "the value is what is available: %s", total->problem);
+		limit_note(row, "the value is what is available: %s", total->problem);
 		return;
 	}
 	row->value = total->value;
-	row_use(row, saturating_sub(total->value, available->value));
+	limit_row_use(row, saturating_sub(total->value, available->value));
 }
 
 /* --- threads --- */
@@ -288,10 +119,11 @@ static uint64_t spare_threads(const struct limit *row)
 
 static void build_pids(const struct limits_input *input, struct limit *row)
 {
-	if (!row_take(row, &input->os->pids_max) || !row_take_used(row, &input->os->pids_used))
+	if (!limit_row_take(row, &input->os->pids_max) ||
+	    !limit_row_take_used(row, &input->os->pids_used))
 		return;
 	if (input->engine != LOOP_ENGINE_IO_URING || input->workers == 0) {
-		note_add(row, "more connections need no more threads");
+		limit_note(row, "more connections need no more threads");
 		return;
 	}
 	/* While planning the admin thread is still to come, like the workers. */
@@ -301,7 +133,7 @@ static void build_pids(const struct limits_input *input, struct limit *row)
 
 	row->connections = saturating_mul(workers, per_ring);
 	snprintf(row->cost, sizeof(row->cost), "1 worker for each %" PRIu64, per_ring);
-	note_add(row, "io_uring: more workers hold more connections");
+	limit_note(row, "io_uring: more workers hold more connections");
 }
 
 /* --- network --- */
@@ -314,18 +146,19 @@ static void build_conntrack(const struct limits_input *input, struct limit *row)
 
 	if (os->conntrack_used.is_absent && os->somaxconn.is_known) {
 		memcpy(row->source, os->conntrack_used.source, sizeof(row->source));
-		row_off(row, "connection tracking is not loaded");
+		limit_row_off(row, "connection tracking is not loaded");
 		return;
 	}
-	if (!row_take(row, &os->conntrack_max) || !row_take_used(row, &os->conntrack_used))
+	if (!limit_row_take(row, &os->conntrack_max) ||
+	    !limit_row_take_used(row, &os->conntrack_used))
 		return;
 	if (row->used == 0) {
-		row_off(row, "connection tracking is there, but counts no flow");
+		limit_row_off(row, "connection tracking is there, but counts no flow");
 		return;
 	}
-	row_allow_more(row, input, saturating_sub(row->value, row->used));
+	limit_row_allow_more(row, input, saturating_sub(row->value, row->used));
 	snprintf(row->cost, sizeof(row->cost), "1 flow");
-	note_add(row, "beyond it packets of new connections are dropped: they time out");
+	limit_note(row, "beyond it packets of new connections are dropped: they time out");
 }
 
 static void build_ports(const struct limits_input *input, struct limit *row)
@@ -333,14 +166,14 @@ static void build_ports(const struct limits_input *input, struct limit *row)
 	const struct os_value *low = &input->os->port_low;
 	const struct os_value *high = &input->os->port_high;
 
-	if (!row_take(row, low) || !row_take(row, high))
+	if (!limit_row_take(row, low) || !limit_row_take(row, high))
 		return;
 	row->value = high->value < low->value ? 0 : high->value - low->value + 1;
-	note_add(row,
-		 "%" PRIu64 " to %" PRIu64 ", for each source address, destination address and "
-		 "destination port: limits clients and proxies that connect from this machine, "
-		 "not the connections that a server accepts",
-		 low->value, high->value);
+	limit_note(row,
+		   "%" PRIu64 " to %" PRIu64 ", for each source address, destination address and "
+		   "destination port: limits clients and proxies that connect from this machine, "
+		   "not the connections that a server accepts",
+		   low->value, high->value);
 }
 
 static void build_syn_cookies(const struct limits_input *input, struct limit *row)
@@ -351,8 +184,8 @@ static void build_syn_cookies(const struct limits_input *input, struct limit *ro
 		"always used",
 	};
 
-	if (row_take(row, &input->os->syn_cookies) && row->value < ARRAY_LEN(meanings))
-		note_add(row, "%s", meanings[row->value]);
+	if (limit_row_take(row, &input->os->syn_cookies) && row->value < ARRAY_LEN(meanings))
+		limit_note(row, "%s", meanings[row->value]);
 }
 
 /* --- io_uring --- */
@@ -363,16 +196,16 @@ static void build_io_uring(const struct limits_input *input, struct limit *row)
 
 	memcpy(row->source, sysctl->source, sizeof(row->source));
 	if (input->config == NULL) {
-		row_off(row, "what a foreign program may use of it is not known");
+		limit_row_off(row, "what a foreign program may use of it is not known");
 		return;
 	}
 	row->value = input->can_io_uring;
-	note_add(row, "engine: %s (%s)", loop_engine_name(input->engine),
-		 input->engine_reason != NULL ? input->engine_reason : "no reason given");
+	limit_note(row, "engine: %s (%s)", loop_engine_name(input->engine),
+		   input->engine_reason != NULL ? input->engine_reason : "no reason given");
 	if (sysctl->is_known)
-		note_add(row, "kernel.io_uring_disabled is %" PRIu64, sysctl->value);
+		limit_note(row, "kernel.io_uring_disabled is %" PRIu64, sysctl->value);
 	else
-		note_add(row, "kernel.io_uring_disabled unknown: %s", sysctl->problem);
+		limit_note(row, "kernel.io_uring_disabled unknown: %s", sysctl->problem);
 }
 
 /* --- rows that are only shown --- */
@@ -414,10 +247,11 @@ static void build_shown(const struct limits_input *input, struct limits *limits)
 	for (size_t i = 0; i < ARRAY_LEN(shown); i++) {
 		struct limit *row = &limits->rows[shown[i].id];
 
-		if (row_take(row, fact_at(input->os, shown[i].value)) && shown[i].used != NO_FACT)
-			row_take_used(row, fact_at(input->os, shown[i].used));
+		if (limit_row_take(row, fact_at(input->os, shown[i].value)) &&
+		    shown[i].used != NO_FACT)
+			limit_row_take_used(row, fact_at(input->os, shown[i].used));
 		if (row->state != LIMIT_UNKNOWN)
-			note_add(row, "%s", shown[i].note);
+			limit_note(row, "%s", shown[i].note);
 	}
 }
 
@@ -427,10 +261,10 @@ void limits_build(const struct limits_input *input, struct limits *out_limits)
 {
 	static void (*const builders[LIMIT_ID_COUNT])(const struct limits_input *,
 						      struct limit *) = {
-		[LIMIT_ID_MAX_CONNECTIONS_PER_IP] = build_per_ip,
-		[LIMIT_ID_ACCEPT_RATE] = build_accept_rate,
-		[LIMIT_ID_BACKEND_PENDING] = build_backend_pending,
-		[LIMIT_ID_PAYLOAD_MEMORY] = build_payload_memory,
+		[LIMIT_ID_MAX_CONNECTIONS_PER_IP] = limit_build_per_ip,
+		[LIMIT_ID_ACCEPT_RATE] = limit_build_accept_rate,
+		[LIMIT_ID_BACKEND_PENDING] = limit_build_backend_pending,
+		[LIMIT_ID_PAYLOAD_MEMORY] = limit_build_payload_memory,
 		[LIMIT_ID_NOFILE] = build_nofile,
 		[LIMIT_ID_NOFILE_HARD] = build_nofile_hard,
 		[LIMIT_ID_FILE_MAX] = build_file_max,
@@ -455,6 +289,6 @@ void limits_build(const struct limits_input *input, struct limits *out_limits)
 	}
 	build_shown(input, limits);
 	limits_sort(limits);
-	build_max_connections(input, limits);
+	limit_build_max_connections(input, limits);
 	limits_sort(limits);
 }

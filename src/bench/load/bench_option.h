@@ -63,3 +63,6 @@ bool bench_option_is_for_files(const struct bench_option *option);
 /* "; did you mean NAME?" or "". */
 #define BENCH_OPTION_HINT_MAX 96
 char *bench_option_hint(struct slice name, char out[BENCH_OPTION_HINT_MAX]);
+
+/* What the single options cannot see: 0, or -EINVAL with a sentence. Parses the URLs. */
+int bench_options_check(struct bench_parse *parse);
