@@ -91,8 +91,8 @@ class Charger:
         for line in self.process.stdout:
             self.said.put(json.loads(line))
 
-    def expect(self, *want) -> None:
-        got = self.said.get(timeout=wsraw.SECONDS)
+    def expect(self, *want, seconds: float = wsraw.SECONDS) -> None:
+        got = self.said.get(timeout=seconds)
         assert got == list(want)
 
     def call(self, action: str, payload: dict) -> None:
@@ -205,7 +205,7 @@ def test_a_charger_of_others(csms, charger, gateway, version):
     if "bus" in csms.config:
         running.wait_metric("bus_connected", 1)
     cp = charger(running.url("/ocpp"), "CP 1", version)
-    cp.expect("open", version)
+    cp.expect("open", version, seconds=6 * wsraw.SECONDS)  # node starts first
     for action, payload in UP[version]:
         cp.call(action, payload)
         cp.expect("answer", ANSWERS[action])

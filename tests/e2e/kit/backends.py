@@ -67,7 +67,7 @@ class Webhook:
     def __init__(self, answer=None, port: int = 0):
         self.events: list[Event] = []
         self.answer = answer or (lambda event: None)
-        self.lock = threading.Lock()
+        self.lock = threading.Condition()  # of the two above and below; told of each event
         self.connections: set[socket.socket] = set()
         owner = self
 
@@ -86,6 +86,7 @@ class Webhook:
                               self.rfile.read(length), self.path)
                 with owner.lock:
                     owner.events.append(event)
+                    owner.lock.notify_all()
                 try:
                     answer = owner.answer(event) or Answer(204)
                 except ConnectionError:
@@ -122,15 +123,19 @@ class Webhook:
 
     def of(self, kind: str, client: str | None = None) -> list[Event]:
         with self.lock:
-            return [event for event in self.events
-                    if event.type == kind and client in (None, event.client)]
+            return self._of(kind, client)
+
+    def _of(self, kind: str, client: str | None) -> list[Event]:
+        return [event for event in self.events
+                if event.type == kind and client in (None, event.client)]
 
     def wait(self, kind: str, count: int = 1, client: str | None = None,
              seconds: float = wsraw.SECONDS) -> list[Event]:
-        wsraw.wait_until(lambda: len(self.of(kind, client)) >= count,
-                         f"{count} events '{kind}', there are {len(self.of(kind, client))}",
-                         seconds)
-        return self.of(kind, client)
+        with self.lock:
+            self.lock.wait_for(lambda: len(self._of(kind, client)) >= count, seconds)
+            found = self._of(kind, client)
+        assert len(found) >= count, f"not within {seconds} s: {count} events '{kind}', there are {len(found)}"
+        return found
 
     def close(self) -> None:
         """Takes no more, and breaks what is under way."""

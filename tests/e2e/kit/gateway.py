@@ -92,7 +92,7 @@ class Gateway:
             assert found or self.process.poll() is None, \
                 f"the gateway exited with {self.process.returncode}:\n{self.log}"
             return found
-        return wsraw.wait_until(look, f"log line '{message}' in:\n{self.log}")[-1]
+        return wsraw.wait_until(look, lambda: f"log line '{message}' in:\n{self.log}")[-1]
 
     def wait_ready(self) -> "Gateway":
         self.wait_log("ready")
@@ -166,8 +166,9 @@ class Gateway:
         return total
 
     def wait_metric(self, name: str, value: float, **labels: str) -> None:
-        wsraw.wait_until(lambda: self.metric(name, **labels) == value,
-                         f"gatehouse_{name}{labels or ''} == {value}, is {self.metric(name, **labels)}")
+        def what():
+            return f"gatehouse_{name}{labels or ''} == {value}, is {self.metric(name, **labels)}"
+        wsraw.wait_until(lambda: self.metric(name, **labels) == value, what)
 
     def memory(self) -> int:
         """Resident bytes."""

@@ -230,14 +230,16 @@ class Client:
         assert self.is_closed()
 
 
-def wait_until(condition, what: str, seconds: float = SECONDS):
-    """Polls until condition() is true and returns its value."""
+def wait_until(condition, what, seconds: float = SECONDS):
+    """Polls until condition() is true and returns its value. `what` is told if it never is; a
+    function is asked only then, and so tells how things are in the end."""
     deadline = time.monotonic() + seconds
     while True:
         value = condition()
         if value:
             return value
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        assert time.monotonic() < deadline, \
+            f"not within {seconds} s: {what() if callable(what) else what}"
         time.sleep(0.005)
 
 
