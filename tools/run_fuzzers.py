@@ -25,7 +25,7 @@ def targets() -> list[pathlib.Path]:
                   if path.is_file() and os.access(path, os.X_OK))
 
 
-def run_one(binary: pathlib.Path, seconds: int) -> str | None:
+def run_one(binary: pathlib.Path, seconds: int, prefix: list[str]) -> str | None:
     """None if it ran its time and found nothing, else what went wrong."""
     name = binary.name
     seeds, corpus, findings = SEEDS / name, BUILD / "corpus" / name, BUILD / "findings"
@@ -34,7 +34,7 @@ def run_one(binary: pathlib.Path, seconds: int) -> str | None:
     corpus.mkdir(parents=True, exist_ok=True)
     findings.mkdir(parents=True, exist_ok=True)
     log = BUILD / f"{name}.log"
-    command = [binary, f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=2048",
+    command = [*prefix, binary, f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=2048",
                "-print_final_stats=1", f"-artifact_prefix={findings}/{name}-", corpus, seeds]
     try:
         with log.open("wb") as out:
@@ -48,11 +48,11 @@ def run_one(binary: pathlib.Path, seconds: int) -> str | None:
     return None if "stat::number_of_executed_units" in text else f"did not run; see {log}"
 
 
-def run_all(binaries: list[pathlib.Path], seconds: int) -> tuple[int, int]:
-    """(good, bad); one line for each as it ends."""
+def run_all(binaries: list[pathlib.Path], seconds: int, prefix: list[str] = ()) -> tuple[int, int]:
+    """(good, bad); one line for each as it ends. `prefix`: what starts it."""
     bad = 0
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        runs = {pool.submit(run_one, binary, seconds): binary for binary in binaries}
+        runs = {pool.submit(run_one, binary, seconds, prefix): binary for binary in binaries}
         for run in concurrent.futures.as_completed(runs):
             problem = run.result()
             print(f"  {runs[run].name}: {problem or f'{seconds} s, nothing found'}", flush=True)

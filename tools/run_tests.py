@@ -2,10 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Builds and runs every test, stage by stage, and sums the test cases.
 
+What is built next, and the fuzzers, have what the tests leave of the processors: most of
+the tests wait for something, and may not notice a machine that is busy.
+
 The last line is 'N passed, N failed' (and ', N skipped'). A stage that cannot run,
 or dies without results, counts as one failure. './dev test --help' has the options."""
 
 import argparse
+import concurrent.futures
 import dataclasses
 import json
 import os
@@ -21,6 +25,7 @@ import run_fuzzers
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LOGS = ROOT / "build" / "test"
 FUZZ_SECONDS = 10
+POLITE = ["nice", "-n", "19"]
 STAGES = ("layers", "unit", "asan", "tsan", "e2e", "fuzz")
 TAP_RESULT = re.compile(r"^(not )?ok\b([^#\n]*)(#\s*skip)?", re.IGNORECASE | re.MULTILINE)
 TAP_PLAN = re.compile(r"^1\.\.(\d+)", re.MULTILINE)
@@ -114,12 +119,12 @@ def unit(build: str) -> Count:
     return count
 
 
-def e2e(build: str, expression: str | None, *options: str) -> Count:
-    """End-to-end tests against the binary of one build directory."""
+def e2e(build: str, expression: str | None, workers: int, *options: str) -> Count:
+    """End-to-end tests against the binary of one build directory, so many at a time."""
     results = LOGS / f"e2e-{build}.xml"
     results.unlink(missing_ok=True)
     command = ["/usr/bin/python3", "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider",
-               "-n", "4", f"--junit-xml={results}", "tests/e2e"]
+               "-n", str(workers), f"--junit-xml={results}", "tests/e2e"]
     command += ["-k", expression] if expression else []
     command += options
     env = {"GATEHOUSE_BIN": str(ROOT / "build" / build / "gatehouse"), "PATH": str(tools_path())}
@@ -153,48 +158,69 @@ def layers() -> Count:
 
 def fuzz() -> Count:
     binaries = run_fuzzers.targets()
-    return Count(*run_fuzzers.run_all(binaries, FUZZ_SECONDS)) if binaries else Count(failed=1)
+    return Count(*run_fuzzers.run_all(binaries, FUZZ_SECONDS, POLITE)) if binaries else Count(failed=1)
 
 
-def plan(options: argparse.Namespace) -> list[tuple[str, str | None, object]]:
-    """What to do, in order: (text, build that must be there before, function)."""
+@dataclasses.dataclass
+class Step:
+    stage: str
+    text: str
+    kind: str | None  # the build that must be there before
+    function: object
+    is_aside: bool = False  # runs beside the others
+
+
+def plan(options: argparse.Namespace) -> list[Step]:
+    """What to do, in order; the builds are made in the order in which they are wanted."""
     wanted = options.only or STAGES
     expression = options.k
+    many, few = 4 * os.cpu_count(), 3 * os.cpu_count()
     steps = [
-        ("layers", "who may include whom", None, layers),
-        ("unit", "unit tests", "dev", lambda: unit("dev")),
-        ("asan", "unit tests, address and undefined sanitizers", "asan", lambda: unit("asan")),
-        ("tsan", "unit tests, thread sanitizer", "tsan", lambda: unit("tsan")),
-        ("e2e", "end-to-end tests", "release", lambda: e2e("release", expression)),
-        ("asan", "end-to-end tests, address and undefined sanitizers", "asan",
-         lambda: e2e("asan", expression, "--one-engine")),
-        ("tsan", "end-to-end tests, thread sanitizer", "tsan",
-         lambda: e2e("tsan", expression, "-m", "tsan")),
-        ("fuzz", f"fuzzers, {FUZZ_SECONDS} s each", "fuzz", fuzz),
+        Step("layers", "who may include whom", None, layers),
+        Step("unit", "unit tests", "dev", lambda: unit("dev")),
+        Step("e2e", "end-to-end tests", "release", lambda: e2e("release", expression, many)),
+        Step("fuzz", f"fuzzers, {FUZZ_SECONDS} s each", "fuzz", fuzz, is_aside=True),
+        Step("asan", "unit tests, address and undefined sanitizers", "asan", lambda: unit("asan")),
+        Step("asan", "end-to-end tests, address and undefined sanitizers", "asan",
+             lambda: e2e("asan", expression, few, "--one-engine")),
+        Step("tsan", "unit tests, thread sanitizer", "tsan", lambda: unit("tsan")),
+        Step("tsan", "end-to-end tests, thread sanitizer", "tsan",
+             lambda: e2e("tsan", expression, few, "-m", "tsan")),
     ]
-    return [step[1:] for step in steps if step[0] in wanted
-            and not (expression and "end-to-end" not in step[1])]
+    return [step for step in steps if step.stage in wanted
+            and not (expression and "end-to-end" not in step.text)]
 
 
 def build(kind: str) -> bool:
-    code, text = run(f"build-{kind}", [ROOT / "dev", "build", kind], 1800)
+    code, text = run(f"build-{kind}", [*POLITE, ROOT / "dev", "build", kind], 1800)
     if code != 0:
         print(text[-8000:])
     return code == 0
 
 
-def step_run(text: str, kind: str | None, function) -> Count:
-    started = time.monotonic()
-    if kind and not build(kind):
-        print(f"  build/{kind} does not build", flush=True)
+class Aside:
+    """Builds one kind after the other, and runs what need not be waited for."""
+
+    def __init__(self, steps: list[Step]):
+        self.builder = concurrent.futures.ThreadPoolExecutor(1)
+        self.runner = concurrent.futures.ThreadPoolExecutor(1)
+        kinds = dict.fromkeys(step.kind for step in steps if step.kind)
+        self.builds = {kind: self.builder.submit(build, kind) for kind in kinds}
+        self.runs = [self.runner.submit(self.run, step) for step in steps if step.is_aside]
+
+    def run(self, step: Step) -> Count:
+        started = time.monotonic()
+        is_built = step.kind is None or self.builds[step.kind].result()
+        built = time.monotonic()
+        if is_built:
+            count = step.function()
+            took = f"{time.monotonic() - built:.0f} s"
+            if built - started >= 1:
+                took = f"waited {built - started:.0f} s for its build, then {took}"
+            print(f"  {step.text}: {count} ({took})", flush=True)
+            return count
+        print(f"  {step.text}: build/{step.kind} does not build", flush=True)
         return Count(failed=1)
-    built = time.monotonic()
-    count = function()
-    took = f"{time.monotonic() - built:.0f} s"
-    if built - started >= 1:
-        took = f"{built - started:.0f} s to build, {took}"
-    print(f"  {text}: {count} ({took})", flush=True)
-    return count
 
 
 def main() -> int:
@@ -206,11 +232,19 @@ def main() -> int:
         if stage not in STAGES:
             parser.error(f"there is no stage '{stage}'; there are {', '.join(STAGES)}")
     LOGS.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
     steps = plan(options)
     total = Count()
-    for number, (text, kind, function) in enumerate(steps, 1):
-        print(f"== {number}/{len(steps)} {text}" + (f" (build/{kind})" if kind else ""), flush=True)
-        total += step_run(text, kind, function)
+    aside = Aside(steps)
+    for number, step in enumerate(steps, 1):
+        where = f" (build/{step.kind})" if step.kind else ""
+        print(f"== {number}/{len(steps)} {step.text}{where}"
+              f"{', beside the others' if step.is_aside else ''}", flush=True)
+        if not step.is_aside:
+            total += aside.run(step)
+    for run_aside in aside.runs:
+        total += run_aside.result()
+    print(f"== {time.monotonic() - started:.0f} s")
     if not steps:
         total.failed = 1
         print("no stage has end-to-end tests to select from")
