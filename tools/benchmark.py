@@ -64,13 +64,14 @@ class Server:
 
     next_port = FIRST_PORT
 
-    def __init__(self, kind: str, engine: str):
+    def __init__(self, kind: str, engine: str, workers: int = 1):
         self.kind, self.engine = kind, engine
         self.port = Server.next_port
         Server.next_port += 2
         command = ([BARE, engine, str(self.port)] if kind == "bare" else
                    [GATEHOUSE, "serve", "--listen", f"127.0.0.1:{self.port}", "--admin-listen",
-                    f"127.0.0.1:{self.port + 1}", "--engine", engine, "--workers", "1", "--log-level", "warn"])
+                    f"127.0.0.1:{self.port + 1}", "--engine", engine, "--workers", str(workers),
+                    "--log-level", "warn"])
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
                                         preexec_fn=lambda: os.sched_setaffinity(0, {0}))
         self.wait_listening()
