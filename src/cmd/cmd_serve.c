@@ -138,6 +138,7 @@ static int watch_limits(struct server *server, struct admin *admin, int signals)
 			continue;
 		}
 		limits_monitor_tick(&monitor);
+		server_look_for_storm(server);
 		payload_trim();
 	}
 }

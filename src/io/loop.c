@@ -58,6 +58,26 @@ void loop_post(struct loop *loop, struct loop_task *task)
 		;
 }
 
+/* --- output buffers that nobody needs --- */
+
+/* What was not needed in one such period is given back: after a storm of handshakes, or a message
+ * to many, an idle loop holds none. */
+#define OUTBUFS_TRIM_NS NS_PER_S
+
+static void on_trim(struct timer *timer)
+{
+	struct loop *loop = CONTAINER_OF(timer, struct loop, outbufs_trim);
+
+	if (outbuf_cache_trim(&loop->outbufs))
+		loop_timer_start(loop, timer, OUTBUFS_TRIM_NS);
+}
+
+static void trim_later(struct loop *loop)
+{
+	if (!loop_timer_is_running(&loop->outbufs_trim) && !outbuf_cache_is_empty(&loop->outbufs))
+		loop_timer_start(loop, &loop->outbufs_trim, OUTBUFS_TRIM_NS);
+}
+
 /* --- life --- */
 
 static void on_wake_closed(struct watch *watch)
@@ -72,6 +92,7 @@ int loop_init(struct loop *loop, const struct engine *engine)
 	loop->queued_end = &loop->queued;
 	list_init(&loop->due);
 	timer_wheel_init(&loop->wheel, loop->now / NS_PER_MS);
+	loop_timer_init(&loop->outbufs_trim, on_trim);
 	loop->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (loop->reserve_fd < 0)
 		return -errno;
@@ -92,6 +113,7 @@ void loop_trim(struct loop *loop)
 
 void loop_finish(struct loop *loop)
 {
+	loop_timer_stop(loop, &loop->outbufs_trim);
 	outbuf_cache_finish(&loop->outbufs);
 	close(loop->wake_fd);
 	if (loop->reserve_fd >= 0)
@@ -267,6 +289,7 @@ static void turn(struct loop *loop)
 	run_timers(loop);
 	do_queued(loop);
 	hand_back_closed(loop);
+	trim_later(loop);
 }
 
 void loop_run(struct loop *loop)

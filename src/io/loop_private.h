@@ -94,7 +94,8 @@ struct loop {
 	struct listener *closed_listeners;
 	struct watch *closed_watches;
 	struct outbuf_cache outbufs;
-	struct loop_task *posted; /* atomic; last posted first */
+	struct timer outbufs_trim; /* runs while the cache holds any */
+	struct loop_task *posted;  /* atomic; last posted first */
 	struct watch wake;
 	int wake_fd;
 	bool is_woken_closed;

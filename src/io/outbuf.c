@@ -35,6 +35,7 @@ static struct outbuf *take(struct outbuf_cache *cache, unsigned class)
 		return payload_alloc(classes[class].size);
 	cache->free[class] = outbuf->next;
 	cache->count[class]--;
+	cache->unneeded[class] = MIN(cache->unneeded[class], cache->count[class]);
 	return outbuf;
 }
 
@@ -112,15 +113,37 @@ struct outbuf *outbuf_grow(struct outbuf_cache *cache, struct outbuf *outbuf, si
 	return larger;
 }
 
-void outbuf_cache_finish(struct outbuf_cache *cache)
+static void drop(struct outbuf_cache *cache, unsigned class, unsigned count)
+{
+	for (; count > 0; count--) {
+		struct outbuf *outbuf = cache->free[class];
+
+		cache->free[class] = outbuf->next;
+		cache->count[class]--;
+		payload_free(outbuf, classes[class].size);
+	}
+}
+
+bool outbuf_cache_is_empty(const struct outbuf_cache *cache)
+{
+	unsigned count = 0;
+
+	for (unsigned class = 0; class < OUTBUF_CLASSES; class ++)
+		count += cache->count[class];
+	return count == 0;
+}
+
+bool outbuf_cache_trim(struct outbuf_cache *cache)
 {
 	for (unsigned class = 0; class < OUTBUF_CLASSES; class ++) {
-		while (cache->free[class] != NULL) {
-			struct outbuf *outbuf = cache->free[class];
-
-			cache->free[class] = outbuf->next;
-			payload_free(outbuf, classes[class].size);
-		}
-		cache->count[class] = 0;
+		drop(cache, class, cache->unneeded[class]);
+		cache->unneeded[class] = cache->count[class];
 	}
+	return !outbuf_cache_is_empty(cache);
+}
+
+void outbuf_cache_finish(struct outbuf_cache *cache)
+{
+	for (unsigned class = 0; class < OUTBUF_CLASSES; class ++)
+		drop(cache, class, cache->count[class]);
 }

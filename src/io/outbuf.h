@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * outbuf.h - output buffers that a loop lends to its streams.
  *
- * Layer: io. Four size classes with a bounded cache each; larger ones come from
- * and go to malloc. A buffer without room of its own refers to shared bytes. Not
- * thread-safe: one cache per loop. */
+ * Layer: io. Four size classes with a bounded cache each, which is given back
+ * when it has not been needed for a while; larger ones come from and go to malloc. A buffer without
+ * room of its own refers to shared bytes. Not thread-safe: one cache per loop. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +29,7 @@ struct outbuf {
 struct outbuf_cache {
 	struct outbuf *free[OUTBUF_CLASSES];
 	unsigned count[OUTBUF_CLASSES];
+	unsigned unneeded[OUTBUF_CLASSES]; /* the lowest count since the last trim */
 };
 
 /* An empty buffer for at least `len` bytes, or NULL. */
@@ -48,5 +50,10 @@ void outbuf_put(struct outbuf_cache *cache, struct outbuf *outbuf);
 /* A larger buffer with the same unsent bytes and room for `extra` more; the old one,
  * which is not shared, is put back. NULL if memory is out: then nothing has changed. */
 struct outbuf *outbuf_grow(struct outbuf_cache *cache, struct outbuf *outbuf, size_t extra);
+
+/* Frees what has not been taken out since the last call. True: there is more, for the next one. */
+bool outbuf_cache_trim(struct outbuf_cache *cache);
+
+bool outbuf_cache_is_empty(const struct outbuf_cache *cache);
 
 void outbuf_cache_finish(struct outbuf_cache *cache);

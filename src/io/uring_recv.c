@@ -110,8 +110,13 @@ void uring_cool_down(struct timer *timer)
 	for (uint32_t i = 0; i < self->hot_count; i++)
 		if ((uint16_t)(now - self->hot[i]->heard) > IDLE_PERIODS)
 			receive_cancel(self->hot[i]);
-	if (self->hot_count > 0)
+	if (self->hot_count > 0) {
 		loop_timer_start(&self->loop, &self->cool_down, PERIOD_NS);
+		return;
+	}
+	free(self->hot);
+	self->hot = NULL;
+	self->hot_cap = 0;
 }
 
 /* No receive is in flight any more: how to go on. `is_nonempty`: more bytes were

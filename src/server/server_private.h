@@ -19,6 +19,16 @@ struct slot {
 	bool has_ended;
 };
 
+/* Of server_storm.c: sockets that came or went, in all, and when it was last looked at. */
+struct server_storm {
+	uint64_t trimmed; /* when malloc was last trimmed */
+	uint64_t ticked;
+	unsigned rest_ticks; /* in a row, in which next to nothing happened */
+};
+
+/* True: a storm is over. */
+bool server_storm_tick(struct server_storm *storm, uint64_t accepted, uint64_t sockets);
+
 struct server {
 	struct server_options options;
 	struct backends *backends;
@@ -30,6 +40,7 @@ struct server {
 	struct command_stats command_stats; /* the fleet's */
 	struct rpc_stats rpc_stats;         /* likewise */
 	struct server_nodes nodes;
+	struct server_storm storm;
 	struct service public_service;
 	struct service admin_service;
 	struct slot *slots; /* the workers', and behind them the admin's */

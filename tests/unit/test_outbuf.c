@@ -68,6 +68,43 @@ static void test_cache_is_bounded(void **state)
 	free(outbufs);
 }
 
+/* Holds `count` small buffers at once, and puts them back. */
+static void use(struct outbuf_cache *cache, size_t count)
+{
+	struct outbuf *outbufs[100];
+
+	assert_true(count <= ARRAY_LEN(outbufs));
+	for (size_t i = 0; i < count; i++)
+		outbufs[i] = outbuf_get(cache, 10);
+	for (size_t i = 0; i < count; i++)
+		outbuf_put(cache, outbufs[i]);
+}
+
+static void test_trim_frees_what_is_not_needed(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		size_t used;     /* at once, since the last trim */
+		unsigned cached; /* after this one */
+	} steps[] = {
+		{"a storm is new", 100, 100},    {"none of it is needed", 0, 0},
+		{"another storm", 80, 80},       {"a part of it is needed", 30, 30},
+		{"the same part again", 30, 30}, {"rest", 0, 0},
+	};
+	struct outbuf_cache cache = {0};
+
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		use(&cache, steps[i].used);
+		bool is_more = outbuf_cache_trim(&cache);
+
+		ASSERT_ROW(cache.count[0] == steps[i].cached, steps[i].name);
+		ASSERT_ROW(is_more == (steps[i].cached > 0), steps[i].name);
+		ASSERT_ROW(outbuf_cache_is_empty(&cache) == !is_more, steps[i].name);
+	}
+	outbuf_cache_finish(&cache);
+}
+
 static void test_put_null_is_fine(void **state)
 {
 	(void)state;
@@ -175,6 +212,7 @@ int main(void)
 		cmocka_unit_test(test_get_gives_room_at_every_class_border),
 		cmocka_unit_test(test_put_and_get_reuse_a_buffer_as_empty),
 		cmocka_unit_test(test_cache_is_bounded),
+		cmocka_unit_test(test_trim_frees_what_is_not_needed),
 		cmocka_unit_test(test_put_null_is_fine),
 		cmocka_unit_test(test_grow_keeps_the_unsent_bytes),
 		cmocka_unit_test(test_impossible_sizes_change_nothing),

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an idle client costs in user memory, and that a storm of them leaves none of it behind."""
+
+import subprocess
+
+import pytest
+
+from kit import wsraw
+from kit.gateway import BINARY
+
+CLIENTS = 8000
+PATIENCE = 12 * wsraw.SECONDS
+
+# [bytes] Resident memory, all that the process itself grows by included, for each of CLIENTS. With io_uring that
+# is 64 more, for the receive buffers that a worker has whatever it holds.
+CLIENT_MAX = {"epoll": 300, "io_uring": 364}
+
+# [bytes] What may stay: a spare chunk of each pool, and what malloc's pages share with others.
+LEFT_MAX = {"epoll": 1 << 20, "io_uring": 3 << 19}
+
+
+class Storm:
+    """Clients that come all at once and stay until it ends."""
+
+    def __init__(self, running):
+        self.running = running
+        self.tester = subprocess.Popen(
+            [BINARY, "bench", running.url("/ws/dev-{n}"), "-q", "-c", str(CLIENTS), "--in-flight", str(CLIENTS),
+             "--hold", "600s", "--engine", "epoll"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+    def __enter__(self):
+        self.wait(CLIENTS)
+        return self
+
+    def __exit__(self, *_):
+        self.tester.terminate()
+        self.tester.wait(PATIENCE)
+        self.wait(0)
+
+    def wait(self, count):
+        wsraw.wait_until(lambda: self.running.metric("connections") == count, f"{count} clients", seconds=PATIENCE)
+
+
+@pytest.fixture(autouse=True)
+def plain(sanitized):
+    if sanitized:
+        pytest.skip("the sanitizers' memory per connection is another")
+
+
+def test_an_idle_client_costs_what_its_facts_take(gateway, engine):
+    running = gateway(server={"workers": 1, "max_connections": CLIENTS})
+    running.metric("connections")  # what an answer needs is there
+    before = running.memory()
+    with Storm(running):
+        each = (running.memory() - before) / CLIENTS
+    assert each <= CLIENT_MAX[engine]
+
+
+def test_storms_leave_no_memory_behind(gateway, engine):
+    running = gateway(server={"workers": 1, "max_connections": CLIENTS})
+    running.metric("connections")
+    before = running.memory()
+    for _ in range(3):
+        with Storm(running):
+            pass
+    # Buffers are given back after a second or two without use, malloc's free pages after some more.
+    wsraw.wait_until(lambda: running.memory() - before <= LEFT_MAX[engine],
+                     f"no more than {LEFT_MAX[engine]} bytes left", seconds=PATIENCE)
