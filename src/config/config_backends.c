@@ -130,6 +130,7 @@ static void name_check(const struct config *config, size_t index, struct config_
 static const enum config_backend_option_number webhook_options[] = {
 	CONFIG_OPTION_backends_url,
 	CONFIG_OPTION_backends_secret_file,
+	CONFIG_OPTION_backends_headers_file,
 	CONFIG_OPTION_backends_ca_file,
 	CONFIG_OPTION_backends_http2,
 	CONFIG_OPTION_backends_connect_timeout,

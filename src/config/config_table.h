@@ -251,6 +251,9 @@
 	X(backends, secret_file, FILE, "", 0, 511, "bytes", RESTART,                          \
 	  "Webhook only. A file with secrets (whsec_...), one in a line; all of them sign, so that one can " \
 	  "be changed for another. Left out: events are not signed.")                          \
+	X(backends, headers_file, FILE, "", 0, 511, "bytes", RESTART,                          \
+	  "Webhook only. A file with lines 'Name: value' that go with every request, such as " \
+	  "an Authorization that a proxy before it wants; kept out of the log. Left out: none.") \
 	X(backends, ca_file, FILE, "", 0, 511, "bytes", RESTART,                              \
 	  "Webhook only. Certificates (PEM) that may have signed that of an https url. Left out: the "       \
 	  "system's.")                                                                         \

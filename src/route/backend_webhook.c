@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "route/headers_file.h"
 #include "route/secret_file.h"
 
 /* A connection has one call at most, so they are bounded by max_connections. */
@@ -11,6 +12,12 @@
 #define RETRY_AFTER_MAX_S 60
 #define RETRY_PERCENT     20 /* retries may add so much to the load of a back end in trouble */
 #define RETRY_BURST       100
+
+/* What its files hold. */
+struct files {
+	struct secrets secrets;
+	struct static_headers headers;
+};
 
 /* "FILE:LINE:COLUMN: backends[0].KEY: " */
 static int place_print(const struct config *config, size_t index,
@@ -24,13 +31,15 @@ static int place_print(const struct config *config, size_t index,
 			index, key);
 }
 
-static void options_fill(const struct config_backend *config, const struct secrets *secrets,
+static void options_fill(const struct config_backend *config, const struct files *files,
 			 struct webhook_options *options)
 {
 	*options = (struct webhook_options){
 		.url = config->url,
-		.secrets = (const char *const *)secrets->items,
-		.secret_count = secrets->count,
+		.secrets = (const char *const *)files->secrets.items,
+		.secret_count = files->secrets.count,
+		.headers = files->headers.items,
+		.header_count = files->headers.count,
 		.ca_file = config->ca_file.text[0] == 0 ? NULL : config->ca_file.text,
 		.http2 = config->http2 == CONFIG_SWITCH_TRUE,
 		.connect_timeout_ms = (uint32_t)config->connect_timeout,
@@ -51,14 +60,14 @@ static void options_fill(const struct config_backend *config, const struct secre
 }
 
 /* Where what is wrong with the options stands. `out_webhook` NULL: they are only judged. */
-static int start(const struct config *config, size_t index, const struct secrets *secrets,
+static int start(const struct config *config, size_t index, const struct files *files,
 		 struct webhook **out_webhook, struct backend_error *out_error)
 {
 	bool is_ca = config->backends[index].ca_file.text[0] != 0;
 	struct webhook_options options;
 	char error[320];
 
-	options_fill(&config->backends[index], secrets, &options);
+	options_fill(&config->backends[index], files, &options);
 	int r = out_webhook == NULL ? webhook_check(&options, error, sizeof(error))
 				    : webhook_create(&options, out_webhook, error, sizeof(error));
 
@@ -75,31 +84,47 @@ static int start(const struct config *config, size_t index, const struct secrets
 	return r;
 }
 
-static int secrets_load(const struct config *config, size_t index, struct secrets *out_secrets,
+static int secrets_load(const struct config *config, size_t index, struct files *files,
 			struct backend_error *out_error)
 {
 	const char *file = config->backends[index].secret_file.text;
 
-	*out_secrets = (struct secrets){0};
 	if (file[0] == 0)
 		return 0;
 	int used = place_print(config, index, CONFIG_OPTION_backends_secret_file, "secret_file",
 			       out_error);
 
-	return secret_file_read(file, out_secrets, out_error->text + used,
+	return secret_file_read(file, &files->secrets, out_error->text + used,
 				sizeof(out_error->text) - (size_t)used);
+}
+
+static int headers_load(const struct config *config, size_t index, struct files *files,
+			struct backend_error *out_error)
+{
+	const char *file = config->backends[index].headers_file.text;
+
+	if (file[0] == 0)
+		return 0;
+	int used = place_print(config, index, CONFIG_OPTION_backends_headers_file, "headers_file",
+			       out_error);
+
+	return headers_file_read(file, &files->headers, out_error->text + used,
+				 sizeof(out_error->text) - (size_t)used);
 }
 
 /* With all that its files hold; `out_webhook` as for start(). */
 static int load_and_start(const struct config *config, size_t index, struct webhook **out_webhook,
 			  struct backend_error *out_error)
 {
-	struct secrets secrets;
-	int r = secrets_load(config, index, &secrets, out_error);
+	struct files files = {0};
+	int r = secrets_load(config, index, &files, out_error);
 
 	if (r == 0)
-		r = start(config, index, &secrets, out_webhook, out_error);
-	secrets_finish(&secrets);
+		r = headers_load(config, index, &files, out_error);
+	if (r == 0)
+		r = start(config, index, &files, out_webhook, out_error);
+	secrets_finish(&files.secrets);
+	static_headers_finish(&files.headers);
 	return r;
 }
 

@@ -106,6 +106,7 @@ static int options_copy(struct webhook *webhook, const struct webhook_options *o
 
 	webhook->options = *options;
 	webhook->options.secrets = NULL;
+	webhook->options.headers = NULL;
 	webhook->options.url = strdup(options->url);
 	webhook->options.user_agent = strdup(agent);
 	webhook->options.ca_file = has_ca_file ? strdup(options->ca_file) : NULL;
@@ -166,6 +167,9 @@ static int thread_start(struct webhook *webhook)
 static void webhook_free(struct webhook *webhook)
 {
 	webhook_signer_destroy(&webhook->signer);
+	if (webhook->static_lines.len > 0)
+		explicit_bzero(webhook->static_lines.data, webhook->static_lines.len);
+	buf_finish(&webhook->static_lines);
 	pthread_cond_destroy(&webhook->start_changed);
 	pthread_mutex_destroy(&webhook->start_mutex);
 	free((char *)webhook->options.url);
@@ -201,6 +205,8 @@ int webhook_create(const struct webhook_options *options, struct webhook **out_w
 		return -ENOMEM;
 	webhook_init(webhook, options);
 	r = options_copy(webhook, options);
+	if (r == 0)
+		r = webhook_static_lines_write(webhook, options);
 	if (r == 0)
 		r = signer_make(webhook, options, error, error_size);
 	if (r == 0)

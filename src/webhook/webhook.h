@@ -17,11 +17,20 @@
 
 struct webhook;
 
+struct webhook_header {
+	struct slice name;
+	struct slice value;
+	bool is_list; /* of one that is wanted: all of that name, with commas between */
+};
+
 struct webhook_options {
 	const char *url;            /* http:// or https:// */
 	const char *const *secrets; /* "whsec_..."; all sign */
 	size_t secret_count;        /* 0: not signed */
 	const char *ca_file;        /* PEM; NULL: the system's */
+	/* With every request; each good for webhook_static_header_check. */
+	const struct webhook_header *headers;
+	size_t header_count;
 	const char *user_agent;
 	/* https: where the server offers it. http: with prior knowledge (h2c); with libcurl 7.88
 	 * that takes a new connection for each call. */
@@ -42,12 +51,6 @@ struct webhook_options {
 	uint32_t breaker_failures; /* in a row that open it; 0: never */
 	uint32_t breaker_open_ms;
 	uint32_t breaker_probes; /* that must go well to close it, from 1 */
-};
-
-struct webhook_header {
-	struct slice name;
-	struct slice value;
-	bool is_list; /* of one that is wanted: all of that name, with commas between */
 };
 
 enum webhook_call_state {
@@ -110,6 +113,9 @@ struct webhook_call {
 /* Whether webhook_create would take the options: 0, or -EINVAL with what is wrong and what is
  * allowed in `error`, or -ENOMEM. Nothing is started. */
 int webhook_check(const struct webhook_options *options, char *error, size_t error_size);
+
+/* Can it go with every request? False: `problem` says why not, without the value. */
+bool webhook_static_header_check(const struct webhook_header *header, char *problem, size_t size);
 
 /* Starts the thread. `options` are copied. Returns 0; -EINVAL with what is wrong and what is
  * allowed in `error`; or another negative errno. */

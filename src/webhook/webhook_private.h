@@ -26,6 +26,7 @@
 struct webhook {
 	struct webhook_options options; /* its texts are copies; never changes */
 	struct webhook_signer *signer;
+	struct buf static_lines; /* options.headers, each with a NUL; never changes */
 	struct loop *loop;
 	pthread_t thread;
 	pthread_mutex_t start_mutex; /* guards the next two */
@@ -147,6 +148,9 @@ int webhook_socket_error(const struct webhook_transfer *transfer, CURLcode resul
 void webhook_socket_describe(int error, char *out, size_t size);
 
 /* --- webhook_request.c --- */
+
+/* options.headers into static_lines. 0 or -ENOMEM. */
+int webhook_static_lines_write(struct webhook *webhook, const struct webhook_options *options);
 
 /* 0, or -EINVAL and call->error: the id or a header cannot be sent as it is. */
 int webhook_request_check(struct webhook_call *call);

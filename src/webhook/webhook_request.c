@@ -110,6 +110,52 @@ static size_t head_size(const struct webhook_call *call)
 	return size;
 }
 
+/* What tells of an event is the gateway's: a back end must be able to trust it. */
+static bool is_of_events(struct slice name)
+{
+	return slice_starts_nocase(name, "ce-") || slice_starts_nocase(name, "webhook-") ||
+	       slice_equals_nocase(name, SLICE_LITERAL("traceparent")) ||
+	       slice_equals_nocase(name, SLICE_LITERAL("tracestate"));
+}
+
+bool webhook_static_header_check(const struct webhook_header *header, char *problem, size_t size)
+{
+	char name[64];
+	size_t at;
+
+	shown(header->name, name, sizeof(name));
+	if (!is_token(header->name))
+		snprintf(problem, size,
+			 "'%s' (%zu bytes) is no name of a header; allowed are letters, digits and "
+			 "!#$%%&'*+-.^_`|~",
+			 name, header->name.len);
+	else if (is_own_name(header->name) || is_of_events(header->name))
+		snprintf(problem, size, "header '%s' is set by the gateway itself; leave it out",
+			 name);
+	else if (header->value.len == 0)
+		snprintf(problem, size, "header '%s' has no value; write one, or leave it out",
+			 name);
+	else if (find_control(header->value, &at))
+		snprintf(
+			problem, size,
+			"the value of header '%s' holds a control character at offset %zu; allowed "
+			"is none but the tab",
+			name, at);
+	else
+		return true;
+	return false;
+}
+
+int webhook_static_lines_write(struct webhook *webhook, const struct webhook_options *options)
+{
+	for (size_t i = 0; i < options->header_count; i++)
+		if (buf_printf(&webhook->static_lines, SIZE_MAX / 2, "%.*s: %.*s%c",
+			       SLICE_ARG(options->headers[i].name),
+			       SLICE_ARG(options->headers[i].value), 0) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
 int webhook_request_check(struct webhook_call *call)
 {
 	if (!id_is_good(call->event_id))
@@ -165,6 +211,9 @@ static int lines_write(struct webhook_transfer *transfer, uint64_t timestamp_s)
 	    line_add(transfer, SLICE_LITERAL("content-type"), type) < 0 ||
 	    line_add(transfer, SLICE_LITERAL("webhook-id"), call->event_id) < 0)
 		return -ENOMEM;
+	if (buf_append(&transfer->head, transfer->webhook->static_lines.data,
+		       transfer->webhook->static_lines.len, SIZE_MAX / 2) < 0)
+		return -ENOMEM;
 	for (size_t i = 0; i < call->header_count; i++)
 		if (line_add(transfer, call->headers[i].name, call->headers[i].value) < 0)
 			return -ENOMEM;
@@ -173,7 +222,8 @@ static int lines_write(struct webhook_transfer *transfer, uint64_t timestamp_s)
 
 int webhook_request_write(struct webhook_transfer *transfer, uint64_t timestamp_s)
 {
-	size_t most = OWN_LINES_MAX + transfer->call->header_count;
+	size_t most = OWN_LINES_MAX + transfer->webhook->options.header_count +
+		      transfer->call->header_count;
 
 	if (lines_write(transfer, timestamp_s) < 0)
 		return -ENOMEM;

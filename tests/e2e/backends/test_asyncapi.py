@@ -16,7 +16,7 @@ from kit.gateway import ROOT
 SPEC = yaml.safe_load((ROOT / "docs" / "asyncapi.yaml").read_text())
 KINDS = ("connect", "connected", "message", "disconnected")
 # What HTTP itself and the gateway's HTTP client add.
-TRANSPORT = {"host", "user-agent", "accept", "content-length"}
+TRANSPORT = {"host", "user-agent", "accept", "accept-encoding", "content-length"}
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 HANDSHAKE = ("Sec-WebSocket-Protocol: ocpp1.6", f"traceparent: {TRACE}", "tracestate: a=1,b=2")
 

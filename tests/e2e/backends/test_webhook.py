@@ -161,6 +161,49 @@ def test_events_are_signed_with_all_secrets(serve, webhook, tmp_path):
         assert not backends.is_signed(event, "whsec_" + "QUJE" * 8)
 
 
+def headers_file(directory, *lines: str) -> str:
+    name = directory / "headers"
+    name.write_text("# of the test\n" + "\n".join(lines) + "\n")
+    return str(name)
+
+
+def test_headers_of_ones_own_go_with_every_request(serve, webhook, tmp_path):
+    hook = webhook(lambda event: Answer(body=b"taken") if event.type == "message" else None)
+    gateway = serve(hook.url, headers_file=headers_file(
+        tmp_path, "Authorization: Bearer s3cret", "", "X-Tenant:  a: b "))
+    client = gateway.open()
+    client.send_frame(wsraw.TEXT, b"?")
+    assert client.read_message()[1] == b"taken"
+    client.close()
+    hook.wait("disconnected")
+    assert len(hook.events) == 4
+    for event in hook.events:
+        assert event.headers["authorization"] == "Bearer s3cret"
+        assert event.headers["x-tenant"] == "a: b"
+        assert event.headers["content-length"] == str(len(event.body))
+    assert "s3cret" not in gateway.log
+    for command in ("config", "check"):
+        told = subprocess.run([BINARY, command, "-c", gateway.process.args[
+            gateway.process.args.index("-c") + 1]], capture_output=True, text=True)
+        assert "s3cret" not in told.stdout + told.stderr
+
+
+@pytest.mark.parametrize("line,problem", [
+    ("Authorization Bearer s3cret", ":3: there is no ':'"), ("X-A:", ":3: header 'X-A' has no value"),
+    ("Content-Length: 7", ":3: header 'Content-Length' is set by the gateway itself"),
+    ("ce-clientid: s3cret", ":3: header 'ce-clientid' is set by the gateway itself")])
+def test_a_bad_headers_file_ends_the_start_with_its_place(start, tmp_path, line, problem):
+    gateway = start(routes=[{"path": "/a", "backend": "b"}],
+                    backends=[{"name": "b", "type": "webhook", "url": "http://127.0.0.1:9/",
+                               "headers_file": headers_file(tmp_path, "X-Good: 1", line)}])
+    assert gateway.wait_exit() == 78
+    assert "backends[0].headers_file: " in gateway.log and problem in gateway.log
+    assert "s3cret" not in gateway.log
+    config = gateway.process.args[gateway.process.args.index("-c") + 1]
+    checked = subprocess.run([BINARY, "check", "-c", config], capture_output=True, text=True)
+    assert checked.returncode == 1 and problem in checked.stderr
+
+
 @pytest.mark.parametrize("lines,problem", [
     ([], "has no secret"), (["secret"], ":2: the secret"), (["", backends.SECRET, "whsec_AA"], ":4:")])
 def test_a_bad_secret_file_ends_the_start_with_its_place(start, tmp_path, lines, problem):
