@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ * health.c - /health, /readyz and /livez: is the gateway well, is it ready for clients, does it
+ * live (admin.h). */
 #include <inttypes.h>
 #include <stdio.h>
 

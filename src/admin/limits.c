@@ -1,4 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ * limits.c - /limits: the live limits table as JSON (admin.h). */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ * bus_parcel.c - one copy of a message, for all who get it (bus_private.h). It is charged to an
+ * account when it is made, holds a delivery for each loop, and is freed, and its account
+ * relieved, by the last of them, in whatever thread that is. */
 #include <errno.h>
 
 #include "base/payload.h"

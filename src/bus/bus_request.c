@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ * bus_request.c - requests and their outcomes (bus_private.h). A request is in a slot from the
+ * call until somebody settles it: an answer, the word that nobody is there, its timer, a cancel.
+ * Whoever takes it out of its slot, under the lock, is the one; the outcome is told in the loop
+ * of who asked, once. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ * bus_topics.c - who is subscribed to which subject in this process (bus_private.h): a hash table
+ * in shards, with a lock each. A subscription that closes while a message for it is under way is
+ * told of its end behind that message. */
 #include <errno.h>
 #include <stdlib.h>
 

@@ -1,4 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ * cmd_bench.c - gatehouse bench: all of it is in bench/. */
 #include "cmd/cmd.h"
 
 #include <stdio.h>

@@ -1,4 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ * cmd_config.c - gatehouse config: the effective configuration, each value with its origin. */
 #include "cmd/cmd.h"
 
 #include <stdio.h>

@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ * cmd_ready.c - gatehouse ready: waits until a gateway says that it is ready; for scripts and
+ * containers. */
 #include "cmd/cmd.h"
 
 #include <stdbool.h>

@@ -1,4 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ * cmd_version.c - gatehouse version. */
 #include "cmd/cmd.h"
 
 #include <stdio.h>

@@ -1,4 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ * tables.c - the rows of close_table.h and refusal_table.h. */
 #include "conn/close_table.h"
 #include "conn/refusal_table.h"
 

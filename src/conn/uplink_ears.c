@@ -15,6 +15,9 @@
 #include "fleet/rpc/rpc_gate.h"
 #include "proto/utf8.h"
 
+/* [bytes] of a back end's answer to a client that it does not want (docs/backend-contract.md). */
+#define REFUSAL_BODY_MAX 1048576
+
 static struct conn *conn_of(const struct uplink *uplink)
 {
 	CHECK(uplink->owner !=
@@ -136,7 +139,7 @@ static void on_refused(struct uplink *uplink, const struct uplink_refusal *refus
 		snprintf(content_type, sizeof(content_type), "%.*s",
 			 SLICE_ARG(refusal->content_type));
 	if (refusal->body.len > 0 &&
-	    buf_append(&reply.body, refusal->body.data, refusal->body.len, HTTP_BODY_MAX) == 0)
+	    buf_append(&reply.body, refusal->body.data, refusal->body.len, REFUSAL_BODY_MAX) == 0)
 		reply.content_type = content_type;
 	pass_field(&reply, "WWW-Authenticate", refusal->www_authenticate, CHALLENGE_MAX);
 	pass_field(&reply, "Retry-After", refusal->retry_after, RETRY_AFTER_MAX);

@@ -45,6 +45,7 @@ struct client *client_of(struct fleet_home *home, struct session *session)
 
 void client_hold(struct client *client)
 {
+	CHECK(client->holders > 0);
 	client->holders++;
 }
 
@@ -52,8 +53,12 @@ void client_release(struct client *client)
 {
 	struct fleet_home *home = client->home;
 
+	CHECK(client->holders > 0 && home->clients > 0);
 	if (--client->holders > 0)
 		return;
+	/* Its session, which left last, has taken all of these along. */
+	CHECK(client->session == NULL && !client->link.is_open && !client->takeover.is_on);
+	CHECK(client->rpc == NULL && client->groups.count == 0);
 	free(client);
 	home->clients--;
 	home->on_gone(home);
@@ -79,6 +84,7 @@ void fleet_client_leave(struct session *session)
 
 	if (client == NULL)
 		return;
+	CHECK(client->session == session);
 	takeover_leave(client);
 	link_close(client);
 	groups_client_leave(client);

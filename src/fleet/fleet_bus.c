@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ * fleet_bus.c - the fleet's bus (fleet.h): made as the configuration says, with its secrets; its
+ * comings and goings for the log. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>

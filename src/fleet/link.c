@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ * link.c - a client's two subscriptions. They close with its session, but their memory is the
+ * client's: it is held until the bus has reported both closed. */
 #include "fleet/link.h"
 
 #include <errno.h>
@@ -156,6 +158,7 @@ static int subscribe(struct client *client, struct bus_subscription *sub, const 
 int link_open(struct client *client)
 {
 	struct link *link = &client->link;
+	CHECK(!link->is_open && client->session != NULL);
 	int r = subscribe(client, &link->to, LINK_TO, on_to);
 
 	if (r < 0)

@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ * os_network.c - facts of the network namespace: queues, ports, memory of TCP, connection
+ * tracking (os_limits_private.h). */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ * os_text.c - small files of /proc, /sys and cgroups: read whole, and numbers taken out of them,
+ * each with its source or the reason why there is none (os_limits_private.h). */
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>

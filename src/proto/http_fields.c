@@ -1,4 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ * http_fields.c - finding header fields in a head that is parsed (http_head.h). */
 #include "proto/http_head.h"
 
 #include "proto/http_text.h"

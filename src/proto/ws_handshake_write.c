@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ * ws_handshake_write.c - the writing half of ws_handshake.h, for both sides, and the hash that
+ * ties them. */
 #include "proto/ws_handshake.h"
 
 #include <openssl/evp.h>

@@ -1,4 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ * backend_echo.c - the built-in back end: every message goes back to its client (backend.h). */
 #include "route/backend.h"
 
 static int echo(const struct backend *backend, struct session *session,

@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ * event_call.c - the call of an OCPP-J client that its back end has not answered (event_uplink.h).
+ * Until the answer has been sent to the client nothing else of it is delivered, for at most
+ * routes[].answer_timeout after the call itself was. */
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/counter.h"
 #include "route/event_uplink.h"
@@ -14,6 +18,7 @@ static void on_late(struct timer *timer)
 {
 	struct event_uplink *uplink = CONTAINER_OF(timer, struct event_call, timer)->uplink;
 
+	CHECK(uplink->call != NULL && uplink->base.owner != NULL);
 	counter_add(&event_backend_of(uplink)->stats.unanswered, 1);
 	event_call_end(uplink);
 	uplink->base.handler->on_trouble(&uplink->base, "a client's call was not answered",

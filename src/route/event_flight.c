@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ * event_flight.c - one attempt to deliver an event (event_uplink.h): its head, its timer, and
+ * what the carrier keeps of it behind the struct. */
 #include "route/event_uplink.h"
 
 static int head_write(struct event_flight *flight)
@@ -48,6 +50,7 @@ void event_flight_free(struct event_flight *flight)
 {
 	const struct event_carrier *carrier = event_backend_of(flight->uplink)->carrier;
 
+	CHECK(flight->event == NULL && !flight->is_under_way); /* it has landed */
 	if (carrier->release != NULL)
 		carrier->release(flight);
 	event_head_finish(&flight->head);

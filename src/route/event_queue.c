@@ -13,6 +13,7 @@ static const char *const labels[] = {EVENT_OUTCOME_TABLE(OUTCOME_LABEL)};
 
 const char *event_outcome_label(enum event_outcome outcome)
 {
+	CHECK((size_t)outcome < ARRAY_LEN(labels));
 	return labels[outcome];
 }
 
@@ -91,6 +92,7 @@ struct event *event_queue_first(const struct event_queue *queue)
 
 void event_queue_pass_on(struct event_queue *queue, struct event *event)
 {
+	CHECK(queue->bytes >= cost_of(event));
 	counter_sub(&queue->stats->waiting, 1);
 	counter_sub(&queue->stats->pending_bytes, pending_of(event));
 	queue->bytes -= cost_of(event);

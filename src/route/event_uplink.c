@@ -46,6 +46,7 @@ static struct event_flight *land(struct event_uplink *uplink, enum event_outcome
 {
 	struct event_flight *flight = uplink->flight;
 
+	CHECK(flight != NULL && !flight->is_under_way);
 	uplink->flight = NULL;
 	if (flight->event != NULL && flight->event->call != 0) {
 		if (outcome == EVENT_DELIVERED)
@@ -67,6 +68,9 @@ static void on_timer(struct timer *timer);
 static bool launch(struct event_flight *flight)
 {
 	struct event_uplink *uplink = flight->uplink;
+
+	CHECK(uplink->flight == NULL || uplink->flight == flight);
+	CHECK(!flight->is_under_way);
 	enum carry_result result = event_backend_of(uplink)->carrier->launch(flight);
 
 	flight->is_under_way = result == CARRY_UNDER_WAY;
@@ -131,6 +135,7 @@ static void end_if_done(struct event_uplink *uplink)
 	if (uplink->base.owner != NULL || uplink->flight != NULL ||
 	    (has_events && !uplink->is_aborted))
 		return;
+	CHECK(uplink->call == NULL); /* it ended with the client */
 	uplink->base.handler->on_gone(&uplink->base);
 	event_queue_finish(&uplink->queue);
 	presence_unref(&uplink->presence);
@@ -219,6 +224,7 @@ static void pass_answer(struct event_uplink *uplink, const struct carry_verdict 
 
 static void accept_client(struct event_uplink *uplink, const struct uplink_acceptance *accepted)
 {
+	CHECK(!uplink->is_accepted);
 	uplink->is_accepted = true;
 	if (uplink->base.owner != NULL)
 		uplink->base.handler->on_accepted(&uplink->base, accepted);
@@ -253,6 +259,7 @@ void event_flight_done(struct event_flight *flight, const struct carry_verdict *
 	bool is_decision = flight->event == NULL || flight->event->type == EVENT_CONNECT;
 	bool is_final = is_decision || uplink->is_aborted;
 
+	CHECK(flight == uplink->flight);
 	flight->is_under_way = false;
 	if (verdict->result == CARRY_FAILED && !is_final) {
 		fail(flight, verdict);
@@ -365,6 +372,7 @@ static void uplink_connected(struct uplink *base, struct presence *presence)
 {
 	struct event_uplink *uplink = uplink_of(base);
 
+	CHECK(uplink->is_accepted && base->owner != NULL);
 	presence_unref(&uplink->presence);
 	uplink->presence = presence_ref(presence);
 	append(uplink, EVENT_CONNECTED, NULL);
@@ -374,6 +382,8 @@ static void uplink_connected(struct uplink *base, struct presence *presence)
 static int uplink_message(struct uplink *base, const struct message *message)
 {
 	struct event_uplink *uplink = uplink_of(base);
+
+	CHECK(uplink->is_accepted && base->owner != NULL);
 	int r = append(uplink, EVENT_MESSAGE, message);
 
 	if (r == 0)
@@ -398,6 +408,7 @@ static void uplink_close(struct uplink *base, const struct uplink_end *end)
 {
 	struct event_uplink *uplink = uplink_of(base);
 
+	CHECK(base->owner != NULL); /* nobody closes twice */
 	uplink->end = *end;
 	base->owner = NULL;
 	event_call_end(uplink);
@@ -413,6 +424,7 @@ static void uplink_abort(struct uplink *base)
 	struct event_uplink *uplink = uplink_of(base);
 	struct event_flight *flight = uplink->flight;
 
+	CHECK(base->owner == NULL);
 	uplink->is_aborted = true;
 	if (flight != NULL && flight->is_under_way) {
 		event_backend_of(uplink)->carrier->cancel(flight);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/announce.h"
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "conn/conn.h"
 
@@ -42,6 +43,7 @@ static void on_timer(struct timer *timer)
 		return;
 	announce->connects = connects;
 	announce->within_ns = directory_count(fleet->directory) * NS_PER_S / ANNOUNCEMENTS_PER_S;
+	CHECK(!announce->is_walking);
 	announce->is_walking = true;
 	pool_walk_start(&announce->walk, &home->conn_pool);
 	run_turn(&announce->task);

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ * worker.c - the life of a worker: its thread makes the loop, listens, and runs until it is to
+ * end. Then the listener closes, every connection is told, and whatever is the last to go -
+ * listener, connections, uplinks, shares of broadcasts, the fleet's - stops the loop. */
 #include "server/worker.h"
 
 #include <errno.h>
@@ -69,6 +72,7 @@ static void run_drain(struct loop_task *task)
 {
 	struct worker *worker = CONTAINER_OF(task, struct worker, drain_task);
 
+	CHECK(!worker->is_ending);
 	worker->is_ending = true;
 	listener_close(&worker->listener);
 	conns_drain(&worker->home);
@@ -81,6 +85,7 @@ static void run_abort(struct loop_task *task)
 {
 	struct worker *worker = CONTAINER_OF(task, struct worker, abort_task);
 
+	CHECK(worker->is_ending); /* nobody comes while each is cut */
 	conns_abort(&worker->home);
 }
 

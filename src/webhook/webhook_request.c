@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ * webhook_request.c - what is sent (webhook_private.h): checks the caller's header fields, which
+ * may not end a line or say what is ours to say, and writes them for libcurl. */
 #include "webhook/webhook_private.h"
 
 #include <ctype.h>

@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ * webhook_verdict.c - what an answer, or the lack of one, means (webhook_private.h): delivered,
+ * refused, to be tried again; and whether the breaker counts it. */
 #include "webhook/webhook_private.h"
 
 #include <stdio.h>

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ * metrics.c - /metrics: the numbers of the gateway as a whole, one table row each; what is about
+ * back ends, calls, the fleet and the bus has files of its own, behind the same page (admin.h).
+ * */
 #include <stdio.h>
 
 #include "admin/live_limits.h"

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ * bench_conn.c - one simulated client, through the states of enum bench_conn_state. Every way to
+ * fail comes by bench_conn_fail, which counts the first cause, and every end by the closed
+ * callback of the stream; before that nothing is lent to another. */
 #include "bench/client/bench_conn.h"
 
 #include <errno.h>

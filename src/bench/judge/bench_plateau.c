@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ * bench_plateau.c - where a ramp stopped rising, and whose limit that was (bench_verdict.h): what
+ * the refusals name, else what the tester lacks, what the server has used up by its own table or as
+ * a process, or what the kernel counted. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ * bench_phase.c - a worker connects in batches, at the rate that is wanted; holds, with traffic;
+ * closes. The main thread says when the next phase begins, the worker when its last connection
+ * has gone. */
 #include "bench/load/bench_phase.h"
 
 #include <time.h>

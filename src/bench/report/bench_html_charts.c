@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ * bench_html_charts.c - the charts of the report: connections, rate, traffic, over time
+ * (bench_html_parts.h). */
 #include "bench/report/bench_html_parts.h"
 
 #include <math.h>

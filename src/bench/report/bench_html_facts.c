@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ * bench_html_facts.c - the report's facts about the run: what was asked for, and of whom
+ * (bench_html_parts.h). */
 #include "bench/report/bench_html_parts.h"
 
 #include <stdarg.h>

@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ * bench_html_latency.c - the report's latencies: percentiles over time, and of the whole
+ * (bench_html_parts.h). */
 #include "bench/report/bench_html_parts.h"
 
 #include <math.h>

@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ * bench_html_limits.c - the report's limits of both sides, and how far each was used
+ * (bench_html_parts.h). */
 #include "bench/report/bench_html_parts.h"
 
 #include <string.h>

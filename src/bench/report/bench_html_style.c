@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ * bench_html_style.c - the style sheet of the report, which is one file without references
+ * (bench_html_parts.h). */
 #include "bench/report/bench_html_parts.h"
 
 /* Line colours keep apart for colour-blind eyes (after Okabe and Ito), with 3:1 or more

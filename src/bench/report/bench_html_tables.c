@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ * bench_html_tables.c - the report's tables: causes, checks, expectations (bench_html_parts.h).
+ * */
 #include "bench/report/bench_html_parts.h"
 
 #include "base/check.h"

@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ * bench_json.c - the report as JSON, for programs (bench_report.h). Nothing is left out of it:
+ * what is not known is null. */
 #include "bench/report/bench_report.h"
 
 #include <errno.h>

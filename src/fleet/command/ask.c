@@ -24,6 +24,7 @@ static void on_back(struct loop_task *task)
 	struct ask *ask = CONTAINER_OF(task, struct ask, back);
 	struct fleet_home *home = ask->home;
 
+	CHECK(command_has_ended(command_of(ask)) && !ask->is_on_bus && !ask->is_probing);
 	list_remove(&ask->node);
 	ask->on_done(command_of(ask), ask->arg);
 	home->on_gone(home);
@@ -177,6 +178,7 @@ static void on_outcome(struct bus_request *request, const struct bus_outcome *ou
 	struct ask *ask = CONTAINER_OF(request, struct ask, request);
 	struct command *command = command_of(ask);
 
+	CHECK(ask->is_on_bus);
 	ask->is_on_bus = false;
 	loop_timer_stop(ask->home->loop, &ask->watch);
 	if (ask->is_gone && outcome->result == BUS_CANCELLED)
@@ -202,6 +204,7 @@ static void on_probed(struct bus_request *probe, const struct bus_outcome *outco
 {
 	struct ask *ask = CONTAINER_OF(probe, struct ask, probe);
 
+	CHECK(ask->is_probing);
 	ask->is_probing = false;
 	if (!ask->is_on_bus) {
 		go_back(command_of(ask));
@@ -217,6 +220,8 @@ static void on_watch(struct timer *timer)
 {
 	struct ask *ask = CONTAINER_OF(timer, struct ask, watch);
 	struct bus_subject subject;
+
+	CHECK(ask->is_on_bus && !ask->is_probing);
 	int r = bus_subject_of_client(LINK_CTL, ask->route, ask->client_id, &subject);
 
 	if (r == 0)

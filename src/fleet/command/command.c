@@ -48,6 +48,7 @@ const char *command_outcome_label(enum command_outcome outcome)
 #define OUTCOME_LABEL(NAME, label) label,
 	static const char *const labels[] = {COMMAND_OUTCOMES(OUTCOME_LABEL)};
 
+	CHECK((size_t)outcome < ARRAY_LEN(labels));
 	return labels[outcome];
 }
 
@@ -55,8 +56,9 @@ void command_count(const struct fleet *fleet, const struct command_kind *kind, u
 {
 	size_t index = 0;
 
-	while (kinds[index] != kind)
+	while (index < ARRAY_LEN(kinds) && kinds[index] != kind)
 		index++;
+	CHECK(index < ARRAY_LEN(kinds));
 	counter_add(&fleet->commands->ended[index][outcome_of(status)], 1);
 }
 

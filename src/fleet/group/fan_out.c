@@ -90,6 +90,7 @@ static void on_closed(struct bus_subscription *sub)
 	struct interest *interest = CONTAINER_OF(sub, struct interest, sub);
 	struct fleet_home *home = interest->home;
 
+	CHECK(home->groups.interests > 0);
 	free(interest);
 	home->groups.interests--;
 	home->on_gone(home);

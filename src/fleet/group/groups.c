@@ -53,7 +53,7 @@ static struct group *group_create(struct fleet_home *home, const char *name)
 	group->interest = NULL;
 	list_init(&group->seats);
 	list_init(&group->walks);
-	name_table_find(&home->groups.table, name, &index);
+	CHECK(!name_table_find(&home->groups.table, name, &index));
 	if (name_table_insert(&home->groups.table, index, &group->named) == 0)
 		return group;
 	free(group);
@@ -68,6 +68,7 @@ static void group_close_if_empty(struct fleet_home *home, struct group *group)
 	interest_close(&group->interest);
 	if (!list_is_empty(&group->walks))
 		return;
+	CHECK(group->interest == NULL);
 	name_table_remove(&home->groups.table, &group->named);
 	free(group);
 }
@@ -116,6 +117,7 @@ static void seat_leave(struct seat *seat)
 	struct client *client = seat->client;
 	struct group *group = seat->group;
 
+	CHECK(client->groups.count > 0);
 	list_walks_pass(&group->walks, &seat->in_group);
 	list_remove(&seat->in_group);
 	list_remove(&seat->in_client);
@@ -176,6 +178,8 @@ static struct route_interest *route_of(const struct client *client)
 	const struct fleet_home *home = client->home;
 	const struct config_route *route = session_route(client->session);
 
+	CHECK(route >= home->fleet->config->routes &&
+	      route < home->fleet->config->routes + home->fleet->config->route_count);
 	return &home->groups.routes[route - home->fleet->config->routes];
 }
 
@@ -213,10 +217,12 @@ void groups_client_leave(struct client *client)
 		after = node->next;
 		seat_leave(CONTAINER_OF(node, struct seat, in_client));
 	}
+	CHECK(client->groups.count == 0);
 	if (!client->groups.has_route)
 		return;
 	struct route_interest *route = route_of(client);
 
+	CHECK(route->clients > 0 && route->interest != NULL);
 	client->groups.has_route = false;
 	if (--route->clients == 0)
 		interest_close(&route->interest);
@@ -250,6 +256,7 @@ struct session *group_walk_next(struct group_walk *walk)
 	if (node == &walk->group->seats || seat->number >= walk->seats)
 		return NULL;
 	walk->walk.next = node->next;
+	CHECK(seat->client->session != NULL); /* it leaves its groups first */
 	return seat->client->session;
 }
 

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ * rpc.c - the calls of one client. Any function here may tell somebody who comes back in, or
+ * goes: so each counts itself in depth, and if the client has gone meanwhile, the last of them
+ * frees. */
 #include "fleet/rpc/rpc.h"
 
 #include <errno.h>
@@ -67,6 +70,7 @@ static void enter(struct rpc *rpc)
 
 static void leave(struct rpc *rpc)
 {
+	CHECK(rpc->depth > 0);
 	if (--rpc->depth > 0 || !rpc->is_gone)
 		return;
 	call_table_destroy(&rpc->table);
@@ -80,6 +84,7 @@ void rpc_destroy(struct rpc **rpc)
 	*rpc = NULL;
 	if (gone == NULL)
 		return;
+	CHECK(!gone->is_gone);
 	enter(gone);
 	gone->is_gone = true;
 	loop_timer_stop(gone->loop, &gone->timer);
@@ -93,6 +98,8 @@ static int push_call(struct rpc *rpc, const struct rpc_call *call)
 {
 	char room[CALL_ID_MAX];
 	struct buf frame = {0};
+
+	CHECK(!rpc->is_gone);
 	int r = rpc_frame_write_call(&rpc->framing, &frame,
 				     call_id_write(rpc->table, &call->base, room), call->method,
 				     call->params);
@@ -157,6 +164,7 @@ static void on_done(struct call *base, const struct call_result *result)
 
 enum call_outcome rpc_start(struct rpc *rpc, struct rpc_call *call, uint64_t timeout_ns)
 {
+	CHECK(!rpc->is_gone);
 	call->rpc = rpc;
 	call->base = (struct call){
 		.on_done = on_done,

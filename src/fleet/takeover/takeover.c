@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ * takeover.c - who has a client, among the nodes of a cluster. Before it is let in, a question:
+ * it is answered, or nobody has the client, or time is over; the one who asked may have gone by
+ * then. After that, announcements: at once, again soon, slowly for ever; whoever hears of a
+ * stronger claim than its own closes, and a reply is never answered. */
 #include "fleet/takeover/takeover.h"
 
 #include <stdlib.h>
@@ -113,6 +117,7 @@ void takeover_stamp(struct presence *presence, const struct client_claim *holder
 
 struct client_claim takeover_claim(const struct client *client)
 {
+	CHECK(client->session != NULL);
 	const struct presence *presence = client->session->presence;
 
 	return (struct client_claim){
@@ -166,12 +171,14 @@ static void on_timer(struct timer *timer)
 	struct client *client = CONTAINER_OF(timer, struct client, takeover.timer);
 	uint64_t interval_ns = client->home->fleet->config->bus.announce_interval * NS_PER_MS;
 
+	CHECK(client->takeover.is_on);
 	announce(client, false);
 	timer_set(client, interval_ns / 2, interval_ns);
 }
 
 void takeover_enter(struct client *client, enum directory_policy policy)
 {
+	CHECK(!client->takeover.is_on);
 	if (policy == DIRECTORY_MANY)
 		return;
 	client->takeover = (struct takeover){.policy = policy, .is_on = true};
