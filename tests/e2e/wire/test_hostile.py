@@ -55,15 +55,6 @@ def test_good_traffic_with_one_bit_flipped(attacked):
     attacked.wait_metric("connections", 1)
 
 
-def test_every_cut_of_a_conversation(attacked):
-    """The peer goes away after each number of bytes."""
-    good = wsraw.request() + frame(TEXT, b"hello") + frame(PING, b"p") + wsraw.close_frame(1000)
-    for cut in range(0, len(good), 3):
-        with attacked.connect() as client:
-            client.send(good[:cut])
-    attacked.wait_metric("connections", 1)
-
-
 def test_announced_lengths_cost_nothing(attacked, sanitized):
     """100 clients announce the largest message allowed and send 10 bytes of it."""
     before = attacked.memory()
