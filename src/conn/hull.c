@@ -96,10 +96,35 @@ void conn_drain(struct conn *conn)
 		phase_of(conn)->drain(conn);
 }
 
+/* What was done to a client is told to who runs the gateway: each that was asked to go, and of
+ * slow readers one in a second. */
+static enum log_level end_level(const struct conn *conn, uint64_t *out_suppressed)
+{
+	bool is_told = conn->reason == CLOSE_REQUESTED ||
+		       (conn->reason == CLOSE_SLOW_READER &&
+			log_gate_pass(&conn->home->service->slow_gate, loop_now(conn->home->loop),
+				      out_suppressed));
+
+	return is_told ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG;
+}
+
+static void log_end(const struct conn *conn)
+{
+	const struct presence *presence = conn->session.presence;
+	char client[CONN_CLIENT_TEXT_MAX];
+	uint64_t suppressed = 0;
+	enum log_level level = end_level(conn, &suppressed);
+
+	LOG_AT(level, "connection closed", F_TEXT("reason", close_table[conn->reason].label),
+	       F_TEXT("client", conn_client_text(conn, client)),
+	       F_TEXT("route", presence_route_name(presence)),
+	       F_TEXT("client_id", presence->client_id),
+	       F_UINT("connection_id", presence->connection_id), F_UINT("suppressed", suppressed));
+}
+
 static void count_end(struct conn *conn)
 {
 	struct stats *stats = conn_stats(conn);
-	char client[CONN_CLIENT_TEXT_MAX];
 
 	stat_sub(&stats->sockets, 1);
 	if (!conn->is_counted)
@@ -107,11 +132,7 @@ static void count_end(struct conn *conn)
 	CHECK(conn->has_reason && conn->reason < CLOSE_REASON_COUNT);
 	stat_add(&stats->connections_closed[conn->reason], 1);
 	conn_leave(conn);
-	log_debug("connection closed", F_TEXT("reason", close_table[conn->reason].label),
-		  F_TEXT("client", conn_client_text(conn, client)),
-		  F_TEXT("route", presence_route_name(conn->session.presence)),
-		  F_TEXT("client_id", conn->session.presence->client_id),
-		  F_UINT("connection_id", conn->session.presence->connection_id));
+	log_end(conn);
 }
 
 /* --- what the stream and the timer tell --- */

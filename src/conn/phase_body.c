@@ -27,6 +27,7 @@ struct http_later {
 	size_t head_len;
 	size_t body_len; /* [bytes] when it is complete */
 	struct http_request request;
+	char client[CONN_CLIENT_TEXT_MAX]; /* what the request points to */
 	bool is_taken;
 	bool has_rest; /* the client sent more than its request */
 };
@@ -74,6 +75,7 @@ static void make_request(struct http_later *later)
 {
 	later->request = conn_ask_of(later->conn, &later->head, later->bytes.data);
 	later->request.body = slice_of(later->bytes.data + later->head_len, later->body_len);
+	later->request.client = conn_client_text(later->conn, later->client);
 }
 
 /* --- refusals --- */

@@ -45,4 +45,5 @@ struct service {
 	struct log_gate backend_gate;
 	struct log_gate fan_out_gate;
 	struct log_gate memory_gate;
+	struct log_gate slow_gate;
 };

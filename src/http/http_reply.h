@@ -37,6 +37,7 @@ struct http_request {
 	const struct http_head *head; /* for http_field_find */
 	const uint8_t *data;          /* the bytes of the head */
 	struct conn *conn;            /* for http_later_take */
+	const char *client; /* address of who asks, of one that was taken; else NULL */
 	bool is_local; /* from a loopback address, and not through a proxy that says so */
 };
 

@@ -2,6 +2,7 @@
  * api_client.c - what is asked of one client, wherever it is connected. */
 #include "admin/api/api_call.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/media_type.h"
 #include "fleet/command/ask.h"
 #include "proto/http_head.h"
@@ -18,9 +19,24 @@ static void reply_fill(struct http_reply *reply, const struct command_result *re
 							   : "application/problem+json";
 }
 
+/* Who sent whom away, whatever became of it. The worker that has the client tells of its end. */
+static void log_close(const struct command *command, const struct http_request *request)
+{
+	struct slice field;
+	bool has_token = http_field_find(request->head, request->data, "Authorization", &field) > 0;
+
+	log_info("the API closes a client", F_TEXT("route", command->ask.route),
+		 F_TEXT("client_id", command->ask.client_id),
+		 F_UINT("status", command->result.status), F_TEXT("asked_by", request->client),
+		 F_TEXT("access", has_token ? "token" : "loopback"));
+}
+
 static void on_done(struct command *command, void *arg)
 {
 	struct http_reply reply = {0};
+
+	if (command->kind == &command_close)
+		log_close(command, http_later_request(arg));
 
 	reply_fill(&reply, &command->result);
 	command_destroy(&command);

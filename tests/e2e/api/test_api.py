@@ -5,6 +5,7 @@ answer is held against docs/openapi.yaml (api.py)."""
 import calendar
 import concurrent.futures
 import json
+import re
 import socket
 import time
 
@@ -210,6 +211,15 @@ def test_close_with_code_and_reason(served, body, code, reason):
         assert client.is_closed()
         running.wait_metric("connections_closed_total", 1, reason="requested")
         asked.close("a", body, 404)
+    # Who asked, whatever became of it, and the end of the client itself.
+    wsraw.wait_until(lambda: len(running.logged("the API closes a client")) == 2, "two lines")
+    told = running.logged("the API closes a client")
+    assert [line["status"] for line in told] == ["200", "404"]
+    assert {(line["level"], line["route"], line["client_id"], line["access"]) for line in told} == {
+        ("info", "ws", "a", "loopback")}
+    assert all(re.match(r"127\.0\.0\.1:\d+$", line["asked_by"]) for line in told)
+    (ended,) = running.logged("connection closed")
+    assert (ended["level"], ended["reason"], ended["client_id"]) == ("info", "requested", "a")
 
 
 @pytest.mark.parametrize("code", [0, -1, 999, 1004, 1005, 1006, 1010, 1015, 2999, 5000, 65536 + 1000,

@@ -32,6 +32,8 @@ def test_slow_reader_is_closed_and_counted(gateway, size):
         wsraw.push(slow, wsraw.frame(wsraw.BINARY, b"x" * size), 64 * MIB)
         running.wait_metric("connections", 0)
         assert running.metric("connections_closed_total", reason="slow_reader") == 1
+    said = running.wait_log("connection closed")
+    assert (said["level"], said["reason"], said["client_id"]) == ("info", "slow_reader", "slow")
 
 
 def test_message_larger_than_the_queue_reaches_one_who_reads(gateway):
