@@ -9,18 +9,6 @@
 #include "base/clock.h"
 #include "base/counter.h"
 
-/* Others than webhooks are as well as the bus is. */
-static bool is_down(const struct event_backend *backend)
-{
-	const struct backend_webhook *hook = backend_webhook_of(backend);
-	struct webhook_stats stats;
-
-	if (hook == NULL)
-		return false;
-	webhook_stats_read(hook->webhook, &stats);
-	return stats.breaker_state != WEBHOOK_BREAKER_CLOSED;
-}
-
 static bool is_needed(const struct server *server, const struct event_backend *backend)
 {
 	return config_backend_is_used(server_options(server)->config, backend->config);
@@ -35,7 +23,7 @@ static void backends_judge(const struct server *server, json_t *reasons)
 		const struct event_backend *backend = backends_at(backends, i);
 		char text[192];
 
-		if (!is_needed(server, backend) || !is_down(backend))
+		if (!is_needed(server, backend) || !event_backend_is_down(backend))
 			continue;
 		snprintf(text, sizeof(text),
 			 "the back end %s does not answer; %" PRIu64 " events wait for it",

@@ -127,39 +127,9 @@ static void name_check(const struct config *config, size_t index, struct config_
 
 /* --- options of one type only --- */
 
-static const enum config_backend_option_number webhook_options[] = {
-	CONFIG_OPTION_backends_url,
-	CONFIG_OPTION_backends_secret_file,
-	CONFIG_OPTION_backends_headers_file,
-	CONFIG_OPTION_backends_ca_file,
-	CONFIG_OPTION_backends_http2,
-	CONFIG_OPTION_backends_connect_timeout,
-	CONFIG_OPTION_backends_max_in_flight,
-	CONFIG_OPTION_backends_answer_max,
-	CONFIG_OPTION_backends_breaker_failures,
-	CONFIG_OPTION_backends_breaker_open,
-	CONFIG_OPTION_backends_breaker_probes,
-};
-
-static const enum config_backend_option_number nats_options[] = {
-	CONFIG_OPTION_backends_connect,
-	CONFIG_OPTION_backends_durable,
-	CONFIG_OPTION_backends_stream,
-};
-
-static bool is_among(const enum config_backend_option_number *options, size_t count, size_t option)
-{
-	for (size_t i = 0; i < count; i++)
-		if (options[i] == option)
-			return true;
-	return false;
-}
-
 bool config_backend_has(const struct config_backend *backend, size_t option)
 {
-	return backend->type == CONFIG_BACKEND_NATS
-		       ? !is_among(webhook_options, ARRAY_LEN(webhook_options), option)
-		       : !is_among(nats_options, ARRAY_LEN(nats_options), option);
+	return (config_backend_options[option].types >> backend->type & 1) != 0;
 }
 
 static void options_check(const struct config *config, size_t index, struct config_report *report)

@@ -6,13 +6,15 @@
 #include <string.h>
 
 #define OPTION_AT(section, key, kind, fallback, min, max, unit, reload, help, offset) \
-	{#section, #key, CONFIG_##kind, fallback, min, max, unit, CONFIG_##reload, help, offset},
+	{#section, #key, CONFIG_##kind, fallback, min, max, unit, CONFIG_##reload, help, offset, 0},
 #define OPTION(section, key, ...) \
 	OPTION_AT(section, key, __VA_ARGS__, offsetof(struct config, section.key))
 #define ROUTE_OPTION(section, key, ...) \
 	OPTION_AT(section, key, __VA_ARGS__, offsetof(struct config_route, key))
-#define BACKEND_OPTION(section, key, ...) \
-	OPTION_AT(section, key, __VA_ARGS__, offsetof(struct config_backend, key))
+#define BACKEND_OPTION(section, key, kind, fallback, min, max, unit, reload, help, types) \
+	{#section, #key, CONFIG_##kind,   fallback, min,                                  \
+	 max,      unit, CONFIG_##reload, help,     offsetof(struct config_backend, key), \
+	 types},
 #define SECTION_OPTIONS(section, table) table(OPTION)
 #define SECTION_NAME(section, table)    #section,
 #define LIST_NAME(key, ...)             #key,

@@ -49,7 +49,8 @@ struct config_option {
 	const char *unit;
 	enum config_reload reload;
 	const char *help;
-	size_t offset; /* of the field in struct config or the struct of a list's entry */
+	size_t offset;  /* of the field in struct config or the struct of a list's entry */
+	unsigned types; /* of back ends that have it, as bits (CONFIG_OF_...); else 0 */
 };
 
 /* A list of mappings in struct config. */

@@ -229,67 +229,86 @@
 	  "Where messages go: the name of an entry of the list backends. echo = back to the "  \
 	  "client.")
 
-/* Keys of one entry of the list `backends`. */
+/* Which types of back ends have a key. */
+#define CONFIG_OF_WEBHOOK (1u << CONFIG_BACKEND_WEBHOOK)
+#define CONFIG_OF_NATS    (1u << CONFIG_BACKEND_NATS)
+#define CONFIG_OF_ALL     (~0u)
+
+/* Keys of one entry of the list `backends`; with one more column at the end: the types that have
+ * it. */
 #define CONFIG_BACKEND(X)                                                                      \
 	X(backends, name, NAME, NULL, 1, 64, "bytes", RESTART,                                 \
-	  "What routes, metrics and messages call it, with letters, digits, '_' and '-'.")     \
+	  "What routes, metrics and messages call it, with letters, digits, '_' and '-'.",     \
+	  CONFIG_OF_ALL)                                                                       \
 	X(backends, type, BACKEND_TYPE, NULL, 0, 0, "", RESTART,                               \
 	  "How events get there, as docs/backend-contract.md says: webhook = each is an HTTP " \
-	  "request; nats = each is a message on the bus, which must be of type nats too.")     \
+	  "request; nats = each is a message on the bus, which must be of type nats too.",     \
+	  CONFIG_OF_ALL)                                                                       \
 	X(backends, url, URL, "", 1, 2048, "bytes", RESTART,                                   \
 	  "Webhook only, and must be given there: where events are sent by POST. Redirects "   \
-	  "are not followed.")                                                                 \
+	  "are not followed.", CONFIG_OF_WEBHOOK)                                              \
 	X(backends, connect, CONNECT, "accept", 0, 0, "", RESTART,                             \
 	  "Nats only. accept = every client may come in; ask = a service is asked by a "       \
-	  "request, and 503 is answered if none is there.")                                    \
+	  "request, and 503 is answered if none is there.", CONFIG_OF_NATS)                    \
 	X(backends, durable, SWITCH, "false", 0, 0, "", RESTART,                               \
 	  "Nats only. true = an event counts as taken when a JetStream stream has stored it, " \
-	  "and is sent again until then.")                                                     \
+	  "and is sent again until then.", CONFIG_OF_NATS)                                     \
 	X(backends, stream, NAME, "", 1, 255, "bytes", RESTART,                                \
 	  "Nats only, with durable: the stream that must be the one that stores it. Left out: " \
-	  "any.")                                                                              \
-	X(backends, secret_file, FILE, "", 0, 511, "bytes", RESTART,                          \
+	  "any.", CONFIG_OF_NATS)                                                              \
+	X(backends, secret_file, FILE, "", 0, 511, "bytes", RESTART,                           \
 	  "Webhook only. A file with secrets (whsec_...), one in a line; all of them sign, so that one can " \
-	  "be changed for another. Left out: events are not signed.")                          \
+	  "be changed for another. Left out: events are not signed.", CONFIG_OF_WEBHOOK)       \
 	X(backends, headers_file, FILE, "", 0, 511, "bytes", RESTART,                          \
 	  "Webhook only. A file with lines 'Name: value' that go with every request, such as " \
-	  "an Authorization that a proxy before it wants; kept out of the log. Left out: none.") \
-	X(backends, ca_file, FILE, "", 0, 511, "bytes", RESTART,                              \
-	  "Webhook only. Certificates (PEM) that may have signed that of an https url. Left out: the "       \
-	  "system's.")                                                                         \
+	  "an Authorization that a proxy before it wants; kept "                               \
+	  "out of the log. Left out: none.",                                                   \
+	  CONFIG_OF_WEBHOOK)                                                                   \
+	X(backends, ca_file, FILE, "", 0, 511, "bytes", RESTART,                               \
+	  "Webhook only. Certificates (PEM) that may have signed that of an https url. Left out: the " \
+	  "system's.", CONFIG_OF_WEBHOOK)                                                      \
 	X(backends, http2, SWITCH, "false", 0, 0, "", RESTART,                                 \
-	  "Webhook only. Speak HTTP/2: with https where the server offers it, with http without asking.")    \
+	  "Webhook only. Speak HTTP/2: with https where the server offers "                    \
+	  "it, with http without asking.",                                                     \
+	  CONFIG_OF_WEBHOOK)                                                                   \
 	X(backends, connect_timeout, DURATION, "2s", 1, CONFIG_HOUR, "ms", RESTART,            \
-	  "Webhook only. For a new connection to it, TLS included.")                                         \
+	  "Webhook only. For a new connection to it, TLS included.", CONFIG_OF_WEBHOOK)        \
 	X(backends, timeout, DURATION, "5s", 1, CONFIG_HOUR, "ms", RESTART,                    \
 	  "For one attempt, from the request to the end of the answer, or to the stream's "    \
-	  "acknowledgement.")                                                                  \
+	  "acknowledgement.", CONFIG_OF_ALL)                                                   \
 	X(backends, retries, COUNT, "3", 0, 100, "attempts", RESTART,                          \
-	  "Further attempts after a failed one, before on_failure applies.")                   \
+	  "Further attempts after a failed one, before on_failure applies.", CONFIG_OF_ALL)    \
 	X(backends, retry_min, DURATION, "100ms", 1, CONFIG_HOUR, "ms", RESTART,               \
-	  "The first wait before a retry is at random up to this; it doubles with each.")      \
+	  "The first wait before a retry is at random up to this; it doubles with each.",      \
+	  CONFIG_OF_ALL)                                                                       \
 	X(backends, retry_max, DURATION, "10s", 1, CONFIG_HOUR, "ms", RESTART,                 \
-	  "No wait before a retry is longer.")                                                 \
+	  "No wait before a retry is longer.", CONFIG_OF_ALL)                                  \
 	X(backends, max_in_flight, COUNT, "64", 1, 10000, "requests", RESTART,                 \
-	  "Webhook only. Requests to it at once, of all connections; of one connection there is one.")       \
+	  "Webhook only. Requests to it at once, of all connections; of "                      \
+	  "one connection there is one.",                                                      \
+	  CONFIG_OF_WEBHOOK)                                                                   \
 	X(backends, queue_max, SIZE, "64KiB", 4 * CONFIG_KIB, CONFIG_GIB, "bytes", LIVE,       \
 	  "Per connection. While this much waits for the back end, nothing more is read from " \
-	  "the client.")                                                                       \
-	X(backends, pending_max, SIZE, "256MiB", 64 * CONFIG_KIB, 1024 * CONFIG_GIB, "bytes", LIVE,        \
+	  "the client.", CONFIG_OF_ALL)                                                        \
+	X(backends, pending_max, SIZE, "256MiB", 64 * CONFIG_KIB, 1024 * CONFIG_GIB, "bytes", LIVE, \
 	  "While events of this size in all wait for it, of connected clients and of those "   \
-	  "that have gone, no further clients are let in.")                                    \
+	  "that have gone, no further clients are let in.", CONFIG_OF_ALL)                     \
 	X(backends, answer_max, SIZE, "1MiB", 1, CONFIG_GIB, "bytes", RESTART,                 \
-	  "Webhook only. A longer answer is cut off and not passed on.")                                     \
+	  "Webhook only. A longer answer is cut off and not passed on.", CONFIG_OF_WEBHOOK)    \
 	X(backends, on_failure, ON_FAILURE, "wait", 0, 0, "", LIVE,                            \
 	  "If an event cannot be delivered: wait = keep it and try again until it can, and "   \
 	  "read nothing more from the client once queue_max waits; close = drop it and close " \
-	  "the connection with 1013.")                                                         \
+	  "the connection with 1013.", CONFIG_OF_ALL)                                          \
 	X(backends, breaker_failures, COUNT, "10", 0, 1000000, "attempts", RESTART,            \
-	  "Webhook only. So many failures in a row stop all requests but a probe now and then. 0 = never.")  \
+	  "Webhook only. So many failures in a row stop all requests but a "                   \
+	  "probe now and then. 0 = never.",                                                    \
+	  CONFIG_OF_WEBHOOK)                                                                   \
 	X(backends, breaker_open, DURATION, "2s", 1, CONFIG_HOUR, "ms", RESTART,               \
-	  "Webhook only. From then to the first probe, and from a failed probe to the next.")                \
+	  "Webhook only. From then to the first probe, and from a failed probe to the next.",  \
+	  CONFIG_OF_WEBHOOK)                                                                   \
 	X(backends, breaker_probes, COUNT, "1", 1, 1000, "requests", RESTART,                  \
-	  "Webhook only. So many probes must go well before all requests go out again.")
+	  "Webhook only. So many probes must go well before all requests go out again.",       \
+	  CONFIG_OF_WEBHOOK)
 
 /* Sections whose keys are single values: name and the lines above. */
 #define CONFIG_SECTIONS(X)       \

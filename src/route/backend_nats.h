@@ -5,17 +5,14 @@
  * when the bus has it, a durable one when a stream has stored it. */
 #pragma once
 
-#include "bus/bus.h"
-#include "route/event_uplink.h"
+#include "route/backend_type.h"
 
 struct backend_nats {
 	struct event_backend base;
 	struct bus *bus;
 };
 
-/* `config` (an entry of the list), `source` and `bus` outlive it. 0 or -ENOMEM. */
-int backend_nats_create(const struct config_backend *config, const struct event_source *source,
-			struct bus *bus, struct event_backend **out_backend);
+extern const struct backend_type backend_nats;
 
 /* carrier_nats.c */
 extern const struct event_carrier carrier_nats;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/metrics_text.h"
 #include "route/headers_file.h"
 #include "route/secret_file.h"
 
@@ -128,8 +129,7 @@ static int load_and_start(const struct config *config, size_t index, struct webh
 	return r;
 }
 
-int backend_webhook_check(const struct config *config, size_t index,
-			  struct backend_error *out_error)
+static int check(const struct config *config, size_t index, struct backend_error *out_error)
 {
 	return load_and_start(config, index, NULL, out_error);
 }
@@ -142,9 +142,8 @@ static void destroy(struct event_backend *base)
 	free(backend);
 }
 
-int backend_webhook_create(const struct config *config, size_t index,
-			   const struct event_source *source, struct event_backend **out_backend,
-			   struct backend_error *out_error)
+static int create(const struct backend_world *world, size_t index,
+		  struct event_backend **out_backend, struct backend_error *out_error)
 {
 	struct backend_webhook *backend = calloc(1, sizeof(*backend));
 
@@ -152,11 +151,11 @@ int backend_webhook_create(const struct config *config, size_t index,
 		snprintf(out_error->text, sizeof(out_error->text), "out of memory");
 		return -ENOMEM;
 	}
-	event_backend_init(&backend->base, &config->backends[index], source, &carrier_webhook);
-	backend->base.destroy = destroy;
+	event_backend_init(&backend->base, &world->config->backends[index], world->source,
+			   &backend_webhook);
 	backend->base.is_asked = true;
 	backend->base.has_answer = true;
-	int r = load_and_start(config, index, &backend->webhook, out_error);
+	int r = load_and_start(world->config, index, &backend->webhook, out_error);
 
 	if (r < 0)
 		free(backend);
@@ -165,9 +164,117 @@ int backend_webhook_create(const struct config *config, size_t index,
 	return r;
 }
 
-const struct backend_webhook *backend_webhook_of(const struct event_backend *backend)
+/* --- how it is --- */
+
+static struct webhook_stats stats_of(const struct event_backend *base)
 {
-	return backend->carrier == &carrier_webhook
-		       ? CONTAINER_OF(backend, struct backend_webhook, base)
-		       : NULL;
+	struct webhook_stats stats;
+
+	webhook_stats_read(CONTAINER_OF(base, const struct backend_webhook, base)->webhook, &stats);
+	return stats;
 }
+
+static bool is_down(const struct event_backend *base)
+{
+	return stats_of(base).breaker_state != WEBHOOK_BREAKER_CLOSED;
+}
+
+/* Answers are passed on to messages alone, and each request has its outcome. */
+static bool can_end(enum event_type type, enum event_outcome outcome)
+{
+	if (outcome == EVENT_ANSWER_TOO_BIG || outcome == EVENT_ANSWER_UNREADABLE)
+		return type == EVENT_MESSAGE;
+	return outcome != EVENT_UNCONFIRMED;
+}
+
+/* --- its numbers --- */
+
+/* clang-format off */
+
+/* One sample each. X(name, kind, field of struct webhook_stats, help) */
+#define PLAIN(X)                                                                               \
+	X(gatehouse_backend_attempts_total, counter, attempts, "Requests to the back end.")    \
+	X(gatehouse_backend_retries_total, counter, retries,                                   \
+	  "Of them, those that were not the first for their event.")                           \
+	X(gatehouse_backend_in_flight, gauge, in_flight,                                       \
+	  "Requests under way. At max_in_flight for long: the back end is the bottleneck.")    \
+	X(gatehouse_backend_breaker_state, gauge, breaker_state,                               \
+	  "0: all requests go out. 1: none, because too many failed. 2: probes only.")         \
+	X(gatehouse_backend_breaker_opens_total, counter, breaker_opens,                       \
+	  "Times that requests were stopped.")                                                 \
+	X(gatehouse_backend_connections_opened_total, counter, connections_opened,             \
+	  "Connections made to it. Nearly as many as attempts: it does not keep them open.")
+/* clang-format on */
+
+#define PLAIN_ENUM(name, kind, field, help) PLAIN_##field,
+enum { PLAIN(PLAIN_ENUM) };
+
+static uint64_t plain_value(const struct webhook_stats *stats, size_t number)
+{
+	switch (number) {
+#define PLAIN_CASE(name, kind, field, help) \
+	case PLAIN_##field:                 \
+		return stats->field;
+		PLAIN(PLAIN_CASE)
+	default:
+		CHECK(false);
+	}
+}
+
+static void plain_write(struct buf *out, const struct backend_family *family,
+			const struct event_backend *backend)
+{
+	struct webhook_stats stats = stats_of(backend);
+
+	PRINT(out, "%s{backend=\"%s\"} %" PRIu64 "\n", family->name, backend->base.name,
+	      plain_value(&stats, family->number));
+}
+
+static void failures_write(struct buf *out, const struct backend_family *family,
+			   const struct event_backend *backend)
+{
+	struct webhook_stats stats = stats_of(backend);
+
+	for (unsigned cause = WEBHOOK_CAUSE_NONE + 1; cause < WEBHOOK_CAUSE_COUNT; cause++)
+		PRINT(out, "%s{backend=\"%s\",cause=\"%s\"} %" PRIu64 "\n", family->name,
+		      backend->base.name, webhook_cause_label(cause), stats.failures[cause]);
+}
+
+static void durations_write(struct buf *out, const struct backend_family *family,
+			    const struct event_backend *backend)
+{
+	struct webhook_stats stats = stats_of(backend);
+	char labels[CONFIG_TEXT_MAX + 16];
+
+	snprintf(labels, sizeof(labels), "backend=\"%s\"", backend->base.name);
+	metrics_print_durations(out, family->name, labels, &stats.durations, durations_short_us);
+}
+
+#define PLAIN_FAMILY(name, kind, field, help) {#name, #kind, help, plain_write, PLAIN_##field},
+static const struct backend_family families[] = {
+	PLAIN(PLAIN_FAMILY){
+		"gatehouse_backend_failures_total",
+		"counter",
+		"Attempts, and events without one, that did not end with 2xx, by cause.",
+		failures_write,
+		0,
+	},
+	{
+		"gatehouse_backend_request_duration_seconds",
+		"histogram",
+		"Of one attempt, from the request to the end of the answer.",
+		durations_write,
+		0,
+	},
+};
+
+const struct backend_type backend_webhook = {
+	.carrier = &carrier_webhook,
+	.create = create,
+	.check = check,
+	.destroy = destroy,
+	.is_down = is_down,
+	.can_end = can_end,
+	.families = families,
+	.family_count = ARRAY_LEN(families),
+};

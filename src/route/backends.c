@@ -8,6 +8,12 @@
 
 #include "base/check.h"
 #include "route/backend_nats.h"
+#include "route/backend_webhook.h"
+
+const struct backend_type *const backend_types[] = {
+	[CONFIG_BACKEND_WEBHOOK] = &backend_webhook,
+	[CONFIG_BACKEND_NATS] = &backend_nats,
+};
 
 struct backends {
 	struct event_source source;
@@ -15,14 +21,9 @@ struct backends {
 	struct event_backend *items[];
 };
 
-static int create(const struct config *config, size_t index, const struct event_source *source,
-		  struct bus *bus, struct event_backend **out_backend,
-		  struct backend_error *out_error)
+static const struct backend_type *type_of(const struct config *config, size_t index)
 {
-	if (config->backends[index].type == CONFIG_BACKEND_WEBHOOK)
-		return backend_webhook_create(config, index, source, out_backend, out_error);
-	snprintf(out_error->text, sizeof(out_error->text), "out of memory");
-	return backend_nats_create(&config->backends[index], source, bus, out_backend);
+	return backend_types[config->backends[index].type];
 }
 
 int backends_create(const struct config *config, const char *node, struct bus *bus,
@@ -36,10 +37,13 @@ int backends_create(const struct config *config, const char *node, struct bus *b
 		snprintf(out_error->text, sizeof(out_error->text), "out of memory");
 		return -ENOMEM;
 	}
+	const struct backend_world world = {config, &backends->source, bus};
+
 	event_source_init(&backends->source, node);
 	while (backends->count < count && r == 0) {
-		r = create(config, backends->count, &backends->source, bus,
-			   &backends->items[backends->count], out_error);
+		r = type_of(config, backends->count)
+			    ->create(&world, backends->count, &backends->items[backends->count],
+				     out_error);
 		backends->count += r == 0;
 	}
 	if (r < 0)
@@ -51,9 +55,9 @@ int backends_create(const struct config *config, const char *node, struct bus *b
 
 int backends_check_one(const struct config *config, size_t index, struct backend_error *out_error)
 {
-	if (config->backends[index].type != CONFIG_BACKEND_WEBHOOK)
-		return 0;
-	return backend_webhook_check(config, index, out_error);
+	const struct backend_type *type = type_of(config, index);
+
+	return type->check == NULL ? 0 : type->check(config, index, out_error);
 }
 
 void backends_destroy(struct backends **backends)
@@ -61,7 +65,7 @@ void backends_destroy(struct backends **backends)
 	if (*backends == NULL)
 		return;
 	for (size_t i = 0; i < (*backends)->count; i++)
-		(*backends)->items[i]->destroy((*backends)->items[i]);
+		(*backends)->items[i]->type->destroy((*backends)->items[i]);
 	free(*backends);
 	*backends = NULL;
 }
@@ -84,4 +88,9 @@ size_t backends_count(const struct backends *backends)
 struct event_backend *backends_at(const struct backends *backends, size_t index)
 {
 	return backends->items[index];
+}
+
+bool event_backend_is_down(const struct event_backend *backend)
+{
+	return backend->type->is_down != NULL && backend->type->is_down(backend);
 }

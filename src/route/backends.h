@@ -4,8 +4,7 @@
  * Layer: route. Made once at the start; read by any thread. */
 #pragma once
 
-#include "bus/bus.h"
-#include "route/backend_webhook.h"
+#include "route/backend_type.h"
 
 struct backends;
 

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/counter.h"
+#include "route/backend_type.h"
 
 static struct event_uplink *uplink_of(struct uplink *base)
 {
@@ -477,10 +478,11 @@ static const struct uplink_ops event_uplink_ops = {
 };
 
 void event_backend_init(struct event_backend *backend, const struct config_backend *config,
-			const struct event_source *source, const struct event_carrier *carrier)
+			const struct event_source *source, const struct backend_type *type)
 {
 	backend->base = (struct backend){.name = config->name, .ops = &event_uplink_ops};
 	backend->config = config;
 	backend->source = source;
-	backend->carrier = carrier;
+	backend->type = type;
+	backend->carrier = type->carrier;
 }

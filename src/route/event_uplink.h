@@ -12,14 +12,15 @@
 #include "route/event_queue.h"
 
 struct event_carrier;
+struct backend_type;
 
 /* A back end of the configuration; each kind's struct begins with it. */
 struct event_backend {
 	struct backend base;
 	const struct config_backend *config;
 	const struct event_source *source;
-	const struct event_carrier *carrier;
-	void (*destroy)(struct event_backend *backend); /* when no uplink is left */
+	const struct backend_type *type;
+	const struct event_carrier *carrier; /* the type's */
 	/* Failures of an event, in a row, that are not worth a word; then on_failure applies. */
 	uint32_t retries;
 	bool is_asked;   /* has the carrier take connect events; else all clients may come in */
@@ -27,14 +28,9 @@ struct event_backend {
 	struct backend_stats stats;
 };
 
-/* What could not be done, in the user's words. */
-struct backend_error {
-	char text[512];
-};
-
 /* `backend` is zeroed. The rest is the kind's to set. */
 void event_backend_init(struct event_backend *backend, const struct config_backend *config,
-			const struct event_source *source, const struct event_carrier *carrier);
+			const struct event_source *source, const struct backend_type *type);
 
 /* An attempt to deliver the first event of an uplink; each kind's struct begins with it. */
 struct event_flight {

@@ -216,6 +216,15 @@ static void on_question(struct subscriber *self, const struct bus_message *messa
 
 /* --- */
 
+static void backend_make(struct client *client)
+{
+	const struct config config = {.backends = &client->config, .backend_count = 1};
+	const struct backend_world world = {&config, &client->source, client->f.bus};
+	struct backend_error error;
+
+	assert_int_equal(backend_nats.create(&world, 0, &client->backend, &error), 0);
+}
+
 static void client_start(struct client *client)
 {
 	io_fixture_init(&client->f.io, LOOP_ENGINE_EPOLL, 0);
@@ -227,9 +236,7 @@ static void client_start(struct client *client)
 	client->config.retries = 1;
 	client->config.retry_min = client->config.retry_max = 2;
 	event_source_init(&client->source, "node");
-	assert_int_equal(backend_nats_create(&client->config, &client->source, client->f.bus,
-					     &client->backend),
-			 0);
+	backend_make(client);
 	client->presence = presence_create(&(struct presence_facts){
 		.route = unit_route("ws"), .client_id = "a.b", .mailbox = &client->mailbox});
 	assert_non_null(client->presence);
@@ -253,7 +260,7 @@ static int teardown(void **state)
 		subscriber_close(&client->f, &client->up);
 	assert_int_equal(bus_stats_now(client->f.bus).requests_in_flight, 0);
 	presence_unref(&client->presence);
-	client->backend->destroy(client->backend);
+	client->backend->type->destroy(client->backend);
 	bus_destroy(&client->f.bus);
 	loop_destroy(&client->f.io.loop);
 	free(client);
@@ -264,13 +271,11 @@ static int teardown(void **state)
 static void reconfigure(struct client *client, enum config_connect connect, bool is_durable,
 			enum config_on_failure on_failure)
 {
-	client->backend->destroy(client->backend);
+	client->backend->type->destroy(client->backend);
 	client->config.connect = connect;
 	client->config.durable = is_durable ? CONFIG_SWITCH_TRUE : CONFIG_SWITCH_FALSE;
 	client->config.on_failure = on_failure;
-	assert_int_equal(backend_nats_create(&client->config, &client->source, client->f.bus,
-					     &client->backend),
-			 0);
+	backend_make(client);
 }
 
 static void test_a_client_comes_in_unasked_and_its_events_are_published(void **state)

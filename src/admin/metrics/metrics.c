@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "admin/live_limits.h"
-#include "admin/metrics/metrics_page.h"
+#include "base/metrics_text.h"
 #include "admin/metrics/process_stats.h"
 #include "base/check.h"
 #include "base/counter.h"
@@ -120,9 +120,11 @@ OTHER_METRICS(OTHER_HEAD)
 
 #define PLAIN "%" PRIu64 "\n"
 
+_Static_assert(METRICS_PAGE_MAX <= HTTP_BODY_MAX, "the page is a body");
+
 static void text(struct buf *out, const char *words)
 {
-	buf_append(out, words, strlen(words), HTTP_BODY_MAX);
+	buf_append(out, words, strlen(words), METRICS_PAGE_MAX);
 }
 
 /* One sample; `series` is the name with its labels. */

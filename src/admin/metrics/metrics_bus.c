@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "admin/admin.h"
-#include "admin/metrics/metrics_page.h"
+#include "base/metrics_text.h"
 
 struct row {
 	const char *name;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * metrics_fleet.c - what was asked of clients. */
 #include "admin/admin.h"
-#include "admin/metrics/metrics_page.h"
+#include "base/metrics_text.h"
 #include "base/counter.h"
 #include "fleet/command/command.h"
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "admin/metrics/metrics_page.h"
+#include "base/metrics_text.h"
 
-#include "admin/admin.h"
 #include "base/counter.h"
 
 static const char *comma(const char *labels)
@@ -16,6 +15,11 @@ static void open_sample(struct buf *out, const char *name, const char *suffix, c
 		PRINT(out, "%s_%s ", name, suffix);
 	else
 		PRINT(out, "%s_%s{%s} ", name, suffix, labels);
+}
+
+void metrics_print_head(struct buf *out, const char *name, const char *kind, const char *help)
+{
+	PRINT(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind);
 }
 
 void metrics_print_durations(struct buf *out, const char *name, const char *labels,

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * metrics_text.h - samples in the Prometheus text format, version 0.0.4.
+ *
+ * Layer: base. What does not fit on the page is left out; a test sees to it that all does. */
+#pragma once
+
+#include <inttypes.h>
+
+#include "base/buf.h"
+#include "base/durations.h"
+
+#define METRICS_PAGE_MAX 1048576 /* [bytes] */
+
+#define PRINT(out, ...) buf_printf(out, METRICS_PAGE_MAX, __VA_ARGS__)
+
+/* What stands before the samples of one name; the help has its dot. */
+void metrics_print_head(struct buf *out, const char *name, const char *kind, const char *help);
+
+/* The samples of a histogram; `labels` as in 'backend="a"', or empty. */
+void metrics_print_durations(struct buf *out, const char *name, const char *labels,
+			     const struct durations *durations, const uint64_t *edges_us);

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * backend_type.h - what makes a type of back ends of the configuration: one module, one value.
+ *
+ * Layer: route. Whoever starts, checks, watches or counts back ends goes through this, and never
+ * asks for the type. */
+#pragma once
+
+#include "bus/bus.h"
+#include "route/event_uplink.h"
+
+/* What could not be done, in the user's words. */
+struct backend_error {
+	char text[512];
+};
+
+/* Where back ends are made. All outlive them. */
+struct backend_world {
+	const struct config *config;
+	const struct event_source *source;
+	struct bus *bus;
+};
+
+/* Numbers that back ends of a type have beside those that all have. */
+struct backend_family {
+	const char *name, *kind, *help; /* of the metric; the help has its dot */
+	/* Appends the samples of one back end. `number` is the family's own. */
+	void (*write)(struct buf *out, const struct backend_family *family,
+		      const struct event_backend *backend);
+	size_t number;
+};
+
+struct backend_type {
+	const struct event_carrier *carrier;
+	/* Of the entry `index` of the configuration. 0, or a negative errno with *out_error. */
+	int (*create)(const struct backend_world *world, size_t index,
+		      struct event_backend **out_backend, struct backend_error *out_error);
+	/* Whether create would go well, as far as options and the files that they name tell;
+	 * nothing is started. NULL: there is nothing to be checked. */
+	int (*check)(const struct config *config, size_t index, struct backend_error *out_error);
+	/* When no uplink is left. */
+	void (*destroy)(struct event_backend *backend);
+	/* Does it not answer? From any thread. NULL: it is as well as the bus is. */
+	bool (*is_down)(const struct event_backend *backend);
+	/* Can an event of this type end so? Else it is no metric. */
+	bool (*can_end)(enum event_type type, enum event_outcome outcome);
+	const struct backend_family *families;
+	size_t family_count;
+};
+
+/* By enum config_backend_type. */
+#define BACKEND_TYPE_COUNT 2
+extern const struct backend_type *const backend_types[BACKEND_TYPE_COUNT];
+
+bool event_backend_is_down(const struct event_backend *backend);
