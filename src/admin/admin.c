@@ -65,8 +65,10 @@ static bool answer_page(const struct admin *admin, const struct page *page,
 		return false;
 	if (http_request_is_read(request))
 		page->answer(admin, request, reply);
+	else if (http_request_is_options(request))
+		http_reply_options(reply, "GET, HEAD, OPTIONS");
 	else
-		http_reply_method(reply, request->method, "GET, HEAD");
+		http_reply_method(reply, request->method, "GET, HEAD, OPTIONS");
 	return true;
 }
 

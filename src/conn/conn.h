@@ -48,6 +48,7 @@ struct conn_head_part {
 /* CONN_BODY and CONN_ANSWER */
 struct conn_body_part {
 	struct http_later *later; /* NULL: being answered */
+	struct head_rx *next;     /* what came behind the request; NULL: nothing */
 };
 
 /* CONN_ASKING */
@@ -98,6 +99,8 @@ struct conn {
 	bool is_stalled : 1;        /* not read, because its output queue is full */
 	bool is_reserve : 1;        /* sits on the last descriptor */
 	bool is_head : 1;           /* the request was a HEAD: no body in the answer */
+	bool is_persistent : 1;     /* behind the answer to this request there may be another one */
+	bool is_kept : 1;           /* has a place of the service's `kept` */
 };
 
 /* What an idle connection may cost (docs/benchmarks.md). */
@@ -185,6 +188,6 @@ static inline struct stats *conn_stats(const struct conn *conn)
 struct conn_request {
 	const struct http_head *head;
 	const uint8_t *data;
-	uint8_t *rest; /* behind the head */
-	size_t rest_len;
+	uint8_t *rest;   /* behind the head */
+	size_t rest_len; /* 0 once somebody has taken it */
 };

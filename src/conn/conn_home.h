@@ -15,6 +15,7 @@
 #include "conn/service.h"
 #include "conn/stats.h"
 #include "fleet/client.h"
+#include "http/http_date.h"
 #include "io/mailbox.h"
 #include "proto/http_head.h"
 
@@ -46,6 +47,7 @@ struct conn_home {
 
 	struct fleet_home fleet;
 	struct random_source random;
+	struct http_date date;
 	struct mailbox mailbox; /* for tasks to its connections, through their presences */
 
 	uint64_t calls;         /* struct http_later in use; for others to read, as stats */

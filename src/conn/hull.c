@@ -192,6 +192,7 @@ static void on_closed(struct tcp *tcp)
 
 	CHECK(conn->phase == CONN_GONE && !conn->has_uplink && !conn->is_stalled);
 	loop_timer_stop(home->loop, &conn->timer);
+	conn_leave_kept(conn);
 	count_end(conn);
 	CHECK(!conn->has_place && !conn->has_address_place);
 	if (conn->has_presence)

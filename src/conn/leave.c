@@ -37,3 +37,12 @@ void conn_leave(struct conn *conn)
 	conn->has_place = false;
 	conn->is_counted = false;
 }
+
+void conn_leave_kept(struct conn *conn)
+{
+	if (!conn->is_kept)
+		return;
+	conn->is_kept = false;
+	stat_sub(&conn_stats(conn)->kept, 1);
+	admission_leave(&conn->home->service->kept);
+}

@@ -20,3 +20,7 @@ void conn_depart(struct conn *conn);
 
 /* Gives back the places that it has of the limits. Harmless if it has none. */
 void conn_leave(struct conn *conn);
+
+/* No request over HTTP will follow: gives back its place of keep_alive_max. Harmless if it has
+ * none. */
+void conn_leave_kept(struct conn *conn);

@@ -12,7 +12,9 @@
 
 #include "base/payload.h"
 #include "base/units.h"
+#include "proto/http_chunked.h"
 #include "conn/hull.h"
+#include "conn/keep.h"
 #include "conn/refuse.h"
 #include "conn/reply.h"
 #include "conn/request.h"
@@ -25,11 +27,14 @@ struct http_later {
 	struct http_head head;
 	struct buf bytes; /* the head, and the body behind it */
 	size_t head_len;
-	size_t body_len; /* [bytes] when it is complete */
+	size_t body_len;             /* [bytes] when it is complete; chunked: so far */
+	struct http_chunked chunked; /* is_chunked */
 	struct http_request request;
 	char client[CONN_CLIENT_TEXT_MAX]; /* what the request points to */
 	bool is_taken;
-	bool has_rest; /* the client sent more than its request */
+	bool is_chunked;
+	bool is_persistent; /* what comes behind it is the next request */
+	bool has_rest; /* the client sent more than its request, and it will not be looked at */
 };
 
 /* --- its memory --- */
@@ -59,6 +64,7 @@ static struct http_later *later_create(struct conn *conn, const struct http_head
 	later->home = home;
 	later->head = *head;
 	later->head_len = head_len;
+	later->is_persistent = conn->is_persistent;
 	stat_add(&home->calls, 1);
 	return later;
 }
@@ -123,7 +129,7 @@ static void answer_now(struct conn *conn, struct http_later *later)
 		buf_finish(&reply.body);
 		return;
 	}
-	bool has_rest = later->has_rest;
+	bool has_rest = later->has_rest || conn_body(conn)->next != NULL;
 
 	later_destroy(later);
 	conn_body(conn)->later = NULL;
@@ -133,23 +139,92 @@ static void answer_now(struct conn *conn, struct http_later *later)
 	conn_answer(conn, &reply, has_rest);
 }
 
-static void body_add(struct conn *conn, uint8_t *data, size_t len)
+/* Bytes behind the request: of the next one, if there may be one. */
+static void more_add(struct conn *conn, struct http_later *later, const uint8_t *data, size_t len)
+{
+	if (len == 0)
+		return;
+	if (later->is_persistent)
+		conn_next_add(conn, &conn_body(conn)->next, data, len);
+	else
+		later->has_rest = true;
+}
+
+/* The body is complete. Only now is it known where the next request begins. */
+static void body_end(struct conn *conn, const uint8_t *rest, size_t rest_len)
+{
+	struct http_later *later = conn_body(conn)->later;
+
+	more_add(conn, later, rest, rest_len);
+	if (conn->phase != CONN_BODY)
+		return;
+	conn->is_persistent = later->is_persistent;
+	answer_now(conn, later);
+}
+
+static void body_add_sized(struct conn *conn, const uint8_t *data, size_t len)
 {
 	struct http_later *later = conn_body(conn)->later;
 	size_t missing = later->head_len + later->body_len - later->bytes.len;
+	size_t part = MIN(len, missing);
 
-	later->has_rest |= len > missing;
-	if (buf_append(&later->bytes, data, MIN(len, missing), SIZE_MAX) < 0) {
+	if (buf_append(&later->bytes, data, part, SIZE_MAX) < 0)
 		conn_close(conn);
-		return;
+	else if (len >= missing)
+		body_end(conn, data + part, len - part);
+}
+
+/* False: the connection is answered, or ends. */
+static bool chunk_add(struct conn *conn, struct http_later *later, struct slice data)
+{
+	char seen[32];
+
+	if (data.len > conn->home->service->max_body - later->body_len) {
+		snprintf(seen, sizeof(seen), "more than %zu", later->body_len);
+		refuse_size(conn, seen);
+		return false;
 	}
-	if (len >= missing)
-		answer_now(conn, later);
+	if (buf_append(&later->bytes, data.data, data.len, SIZE_MAX) < 0) {
+		conn_close(conn);
+		return false;
+	}
+	later->body_len += data.len;
+	return true;
+}
+
+static void body_add_chunked(struct conn *conn, const uint8_t *data, size_t len)
+{
+	struct http_later *later = conn_body(conn)->later;
+	enum http_chunked_event event;
+	struct slice piece;
+	char detail[128];
+
+	while ((event = http_chunked_next(&later->chunked, &data, &len, &piece)) ==
+	       HTTP_CHUNKED_DATA)
+		if (!chunk_add(conn, later, piece))
+			return;
+	if (event == HTTP_CHUNKED_END) {
+		body_end(conn, data, len);
+	} else if (event == HTTP_CHUNKED_BAD) {
+		snprintf(detail, sizeof(detail), "The body: %s.", later->chunked.problem);
+		conn_reject(conn, 400, detail);
+	}
+}
+
+static void body_add(struct conn *conn, uint8_t *data, size_t len)
+{
+	if (conn_body(conn)->later->is_chunked)
+		body_add_chunked(conn, data, len);
+	else
+		body_add_sized(conn, data, len);
 }
 
 /* False: refused. */
-static bool expect_check(struct conn *conn, const struct conn_request *request, size_t body_len)
+static bool expect_check(struct conn *conn, const struct conn_request *request,
+			 const struct http_body *body)
 {
+	bool is_there = request->rest_len > 0 &&
+			(body->kind == HTTP_BODY_CHUNKED || request->rest_len >= body->len);
 	static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
 	struct slice value;
 
@@ -159,7 +234,7 @@ static bool expect_check(struct conn *conn, const struct conn_request *request, 
 		conn_reject(conn, 417, "Of Expect only 100-continue is known.");
 		return false;
 	}
-	if (request->head->minor_version == 0 || request->rest_len >= body_len)
+	if (request->head->minor_version == 0 || is_there)
 		return true;
 	if (tcp_write(&conn->tcp, go_on, strlen(go_on)) == 0)
 		return true;
@@ -167,27 +242,27 @@ static bool expect_check(struct conn *conn, const struct conn_request *request, 
 	return false;
 }
 
-/* Too many digits for a number are too many bytes. False: refused. */
-static bool length_check(struct conn *conn, struct slice text, size_t *out_len)
+/* False: refused. */
+static bool length_check(struct conn *conn, const struct http_body *body)
 {
 	char seen[32];
-	uint64_t len;
 
-	if (units_parse_count(text, &len) == UNITS_OK && len <= conn->home->service->max_body) {
-		*out_len = len;
+	if (body->len <= conn->home->service->max_body)
 		return true;
-	}
-	snprintf(seen, sizeof(seen), "%.*s%s", (int)MIN(text.len, (size_t)20), text.data,
-		 text.len > 20 ? "..." : "");
+	snprintf(seen, sizeof(seen), "%" PRIu64 "%s", body->len,
+		 body->len == UINT64_MAX ? " or more" : "");
 	refuse_size(conn, seen);
 	return false;
 }
 
-static void body_start(struct conn *conn, const struct conn_request *request, struct slice length)
+/* Until the body is there, every answer is the last one: what follows it is unknown. */
+static void body_start(struct conn *conn, struct conn_request *request,
+		       const struct http_body *body)
 {
-	size_t body_len;
+	bool is_persistent = conn->is_persistent;
 
-	if (!length_check(conn, length, &body_len) || !expect_check(conn, request, body_len))
+	conn->is_persistent = false;
+	if (!length_check(conn, body) || !expect_check(conn, request, body))
 		return;
 	if (conn->is_reserve) {
 		conn_refuse_for_descriptors(conn);
@@ -204,27 +279,30 @@ static void body_start(struct conn *conn, const struct conn_request *request, st
 		refuse_calls(conn);
 		return;
 	}
-	later->body_len = body_len;
+	later->body_len = (size_t)body->len;
+	later->is_chunked = body->kind == HTTP_BODY_CHUNKED;
+	later->is_persistent = is_persistent;
+	http_chunked_init(&later->chunked);
 	conn_phase_set(conn, CONN_BODY);
 	conn_body(conn)->later = later;
-	body_add(conn, request->rest, request->rest_len);
+	if (conn->is_kept)
+		conn_timer_start(conn, conn_limits(conn)->handshake_timeout);
+	size_t len = request->rest_len;
+
+	request->rest_len = 0;
+	body_add(conn, request->rest, len);
 }
 
-bool conn_body_begin(struct conn *conn, const struct conn_request *request)
+bool conn_body_begin(struct conn *conn, struct conn_request *request)
 {
 	const struct http_handler *handler = &conn->home->service->handler;
 	struct http_request ask = conn_ask_of(conn, request->head, request->data);
-	struct slice value;
+	struct http_body body = http_request_body(request->head, request->data);
 
-	if (handler->wants_body == NULL || !handler->wants_body(handler->arg, &ask))
+	if (body.kind == HTTP_BODY_NONE || handler->wants_body == NULL ||
+	    !handler->wants_body(handler->arg, &ask))
 		return false;
-	if (http_field_find(request->head, request->data, "Content-Length", &value) > 0) {
-		body_start(conn, request, value);
-		return true;
-	}
-	if (http_field_find(request->head, request->data, "Transfer-Encoding", &value) == 0)
-		return false;
-	conn_reject(conn, 411, "A body needs a Content-Length here; chunked bodies are not read.");
+	body_start(conn, request, &body);
 	return true;
 }
 
@@ -278,6 +356,7 @@ void http_later_reply(struct http_later *later, struct http_reply *reply)
 		return;
 	}
 	CHECK(conn->phase == CONN_ANSWER);
+	has_rest |= conn_body(conn)->next != NULL;
 	conn_body(conn)->later = NULL;
 	stat_add(&conn->home->stats.http_requests, 1);
 	conn_answer(conn, reply, has_rest);
@@ -285,12 +364,10 @@ void http_later_reply(struct http_later *later, struct http_reply *reply)
 
 /* --- the phases --- */
 
-/* A request that is complete needs no more, but what else comes is known of. */
-static void on_recv_more(struct conn *conn, uint8_t *data, size_t len)
+/* A request that is complete needs no more. */
+void conn_body_more(struct conn *conn, uint8_t *data, size_t len)
 {
-	(void)data;
-	(void)len;
-	conn_body(conn)->later->has_rest = true;
+	more_add(conn, conn_body(conn)->later, data, len);
 }
 
 static void on_body_timeout(struct conn *conn)
@@ -318,6 +395,8 @@ static void on_release(struct conn *conn)
 	struct http_later *later = conn_body(conn)->later;
 
 	conn_body(conn)->later = NULL;
+	head_rx_destroy(conn->home, conn_body(conn)->next);
+	conn_body(conn)->next = NULL;
 	if (later == NULL)
 		return;
 	if (later->is_taken)
@@ -328,8 +407,8 @@ static void on_release(struct conn *conn)
 
 const struct conn_phase phase_body = {
 	.name = "body",
-	.next = CONN_PHASE_BIT(CONN_ANSWER) | CONN_PHASE_BIT(CONN_FLUSH) |
-		CONN_PHASE_BIT(CONN_LINGER),
+	.next = CONN_PHASE_BIT(CONN_ANSWER) | CONN_PHASE_BIT(CONN_HEAD) |
+		CONN_PHASE_BIT(CONN_FLUSH) | CONN_PHASE_BIT(CONN_LINGER),
 	.recv = body_add,
 	.eof = conn_close,
 	.timeout = on_body_timeout,
@@ -342,8 +421,9 @@ const struct conn_phase phase_body = {
 /* Its client may have half-closed, and wait. The answer still comes while the gateway stops. */
 const struct conn_phase phase_answer = {
 	.name = "answer",
-	.next = CONN_PHASE_BIT(CONN_FLUSH) | CONN_PHASE_BIT(CONN_LINGER),
-	.recv = on_recv_more,
+	.next = CONN_PHASE_BIT(CONN_HEAD) | CONN_PHASE_BIT(CONN_FLUSH) |
+		CONN_PHASE_BIT(CONN_LINGER),
+	.recv = conn_body_more,
 	.timeout = on_answer_timeout,
 	.release = on_release,
 };

@@ -11,4 +11,7 @@ extern const struct conn_phase phase_body;
 extern const struct conn_phase phase_answer;
 
 /* False: there is no body to be read. True: it is read now, or refused. */
-bool conn_body_begin(struct conn *conn, const struct conn_request *request);
+bool conn_body_begin(struct conn *conn, struct conn_request *request);
+
+/* In CONN_ANSWER: bytes behind the request. */
+void conn_body_more(struct conn *conn, uint8_t *data, size_t len);

@@ -3,7 +3,10 @@
  *
  * A head that arrives whole is parsed where it lies; one in pieces is gathered in what the
  * connection borrows. While a request is dealt with, nothing of that is the connection's: the
- * phase may end meanwhile. */
+ * phase may end meanwhile.
+ *
+ * After an answer the connection may be kept, and is in this phase again (keep.h). As long as
+ * that answer waits to be sent, further requests are held; then they are dealt with. */
 #include "conn/phase_head.h"
 
 #include <stdio.h>
@@ -13,24 +16,22 @@
 #include "proto/proxy_header.h"
 #include "proto/tls_hello.h"
 #include "conn/hull.h"
+#include "conn/keep.h"
+#include "conn/leave.h"
 #include "conn/phase_body.h"
+#include "conn/phase_end.h"
 #include "conn/refuse.h"
 #include "conn/reply.h"
 #include "conn/request.h"
 #include "conn/upgrade.h"
 
-/* Of a head that came in pieces, and of the frames that a client may send right behind
- * it: the head itself has its own, smaller limit. */
-#define PIPELINED_MAX 262144
+/* Does the answer before wait to be sent? No request is dealt with until it is. */
+static bool is_answering(const struct conn *conn)
+{
+	return tcp_queued(&conn->tcp) > 0;
+}
 
 /* --- ordinary requests --- */
-
-static bool has_body(const struct conn_request *request)
-{
-	return request->rest_len > 0 ||
-	       http_has_field(request->head, request->data, "Content-Length") ||
-	       http_has_field(request->head, request->data, "Transfer-Encoding");
-}
 
 static bool is_route_path(const struct conn *conn, struct slice path)
 {
@@ -52,22 +53,31 @@ static void serve_http(struct conn *conn, const struct conn_request *request)
 	const struct http_handler *handler = &conn->home->service->handler;
 	struct http_request ask = conn_ask_of(conn, request->head, request->data);
 	struct http_reply reply = {0};
+	bool has_body = http_request_body(request->head, request->data).kind != HTTP_BODY_NONE;
+
+	if (has_body)
+		conn->is_persistent = false; /* nobody reads it */
 	bool is_answered = handler->answer(handler->arg, &ask, &reply);
 
-	if (conn->phase != CONN_HEAD) {
-		buf_finish(&reply.body); /* taken: the answer comes later */
+	/* Taken: the answer comes later, or has come already, and the connection was kept. */
+	if (conn->phase != CONN_HEAD || is_answering(conn)) {
+		buf_finish(&reply.body);
 		return;
+	}
+	if (!is_answered && http_request_is_options(&ask)) {
+		http_reply_options(&reply, "GET, HEAD, OPTIONS");
+		is_answered = true;
 	}
 	if (is_answered) {
 		stat_add(&conn->home->stats.http_requests, 1);
-		conn_answer(conn, &reply, has_body(request));
+		conn_answer(conn, &reply, has_body || request->rest_len > 0);
 		return;
 	}
 	buf_finish(&reply.body);
 	if (is_route_path(conn, ask.path))
 		conn_reject(conn, 426, "This path speaks WebSocket: ask for an upgrade.");
 	else if (conn->home->service->routes != NULL && !http_request_is_read(&ask))
-		conn_reject(conn, 405, "Only GET and HEAD are served here.");
+		conn_reject(conn, 405, "Only GET, HEAD and OPTIONS are served here.");
 	else
 		conn_reject(conn, 404, "There is nothing at this path.");
 }
@@ -138,8 +148,9 @@ static bool is_untrusted_proxy(const uint8_t *data, size_t len)
 
 /* --- requests --- */
 
-static void on_request(struct conn *conn, const struct conn_request *request)
+static void on_request(struct conn *conn, struct conn_request *request)
 {
+	bool is_persistent = !conn->is_reserve && http_is_persistent(request->head, request->data);
 	struct ws_upgrade wanted;
 	struct http_error error;
 
@@ -150,10 +161,14 @@ static void on_request(struct conn *conn, const struct conn_request *request)
 		conn_reject(conn, error.status, error.detail);
 		return;
 	case WS_UPGRADE_NONE:
+		conn->is_persistent = is_persistent;
 		if (!conn_body_begin(conn, request))
 			serve_http(conn, request);
 		return;
 	case WS_UPGRADE_OK:
+		if (conn->is_kept)
+			conn_timer_start(conn, conn_limits(conn)->handshake_timeout);
+		conn_leave_kept(conn);
 		believe_forwarded(conn, request);
 		conn_upgrade(conn, request, &wanted);
 		return;
@@ -164,26 +179,19 @@ static void on_request(struct conn *conn, const struct conn_request *request)
 
 static const struct http_limits *limits = &http_limits_default;
 
-static void release_rx(struct conn_home *home, struct head_rx *rx)
+/* Is there anything of a request but empty lines? */
+static bool is_begun(const struct http_head *head)
 {
-	stat_sub(&home->stats.partial, 1);
-	buf_finish(&rx->bytes);
-	pool_put(&home->head_pool, rx);
+	return head->has_start_line || head->scanned > head->line_at;
 }
 
-static void take_rest_of_head(struct conn *conn, const uint8_t *data, size_t len)
+/* The request is not complete. From its first bytes on there is a time limit for it; for the
+ * first request of a connection it runs already. */
+static void wait_for_rest(struct conn *conn, struct head_rx *rx, bool was_begun)
 {
-	struct head_rx *rx = pool_get(&conn->home->head_pool);
-
-	if (rx == NULL) {
-		conn_close(conn);
-		return;
-	}
-	*rx = (struct head_rx){.head = conn->home->head};
-	stat_add(&conn->home->stats.partial, 1);
 	conn_head(conn)->rx = rx;
-	if (buf_append(&rx->bytes, data, len, PIPELINED_MAX) < 0)
-		conn_close(conn);
+	if (conn->is_kept && !was_begun && is_begun(&rx->head))
+		conn_timer_start(conn, conn_limits(conn)->handshake_timeout);
 }
 
 static void reject_head(struct conn *conn, const struct http_error *error, const uint8_t *data,
@@ -201,6 +209,18 @@ static void reject_head(struct conn *conn, const struct http_error *error, const
 	} else {
 		conn_reject(conn, error->status, error->detail);
 	}
+}
+
+/* What came behind a request, unless whoever deals with it has taken that: further requests,
+ * if the connection goes on. */
+static void rest_hold(struct conn *conn, const struct conn_request *request)
+{
+	if (request->rest_len == 0)
+		return;
+	if (conn->phase == CONN_HEAD)
+		conn_next_add(conn, &conn_head(conn)->rx, request->rest, request->rest_len);
+	else if (conn->phase == CONN_ANSWER)
+		conn_body_more(conn, request->rest, request->rest_len);
 }
 
 /* Parses what is there. A good request is handled while `data` lives, whoever owns it.
@@ -232,6 +252,7 @@ static enum http_result parse(struct conn *conn, struct http_head *head, uint8_t
 		request.rest = data + used;
 		request.rest_len = len - used;
 		on_request(conn, &request);
+		rest_hold(conn, &request);
 	}
 	home->request = NULL;
 	return r;
@@ -239,35 +260,59 @@ static enum http_result parse(struct conn *conn, struct http_head *head, uint8_t
 
 static void take_whole(struct conn *conn, uint8_t *data, size_t len)
 {
-	struct http_head *head = &conn->home->head;
+	struct conn_home *home = conn->home;
 	size_t skipped;
 
-	http_head_init(head, HTTP_REQUEST);
-	if (parse(conn, head, data, len, &skipped) == HTTP_MORE)
-		take_rest_of_head(conn, data + skipped, len - skipped);
+	http_head_init(&home->head, HTTP_REQUEST);
+	if (parse(conn, &home->head, data, len, &skipped) != HTTP_MORE)
+		return;
+	struct head_rx *rx = head_rx_create(home);
+
+	if (rx == NULL || head_rx_add(rx, data + skipped, len - skipped) < 0) {
+		head_rx_destroy(home, rx);
+		conn_close(conn);
+		return;
+	}
+	rx->head = home->head;
+	wait_for_rest(conn, rx, false);
+}
+
+/* `rx` has more than when it was last looked at. */
+static void take_more(struct conn *conn, struct head_rx *rx)
+{
+	bool was_begun = is_begun(&rx->head);
+	size_t skipped;
+
+	if (parse(conn, &rx->head, rx->bytes.data, rx->bytes.len, &skipped) == HTTP_MORE) {
+		buf_consume(&rx->bytes, skipped);
+		wait_for_rest(conn, rx, was_begun);
+	} else {
+		head_rx_destroy(conn->home, rx);
+	}
 }
 
 static void take_piece(struct conn *conn, struct head_rx *rx, const uint8_t *data, size_t len)
 {
-	struct conn_home *home = conn->home;
-	size_t skipped;
-
-	if (buf_append(&rx->bytes, data, len, PIPELINED_MAX) < 0) {
-		conn_close(conn);
-		release_rx(home, rx);
-	} else if (parse(conn, &rx->head, rx->bytes.data, rx->bytes.len, &skipped) == HTTP_MORE) {
-		buf_consume(&rx->bytes, skipped);
-		conn_head(conn)->rx = rx;
-	} else {
-		release_rx(home, rx);
+	if (head_rx_add(rx, data, len) == 0) {
+		take_more(conn, rx);
+		return;
 	}
+	head_rx_destroy(conn->home, rx);
+	conn_close(conn);
 }
 
 static void on_recv(struct conn *conn, uint8_t *data, size_t len)
 {
-	struct head_rx *rx = conn_head(conn)->rx;
+	struct conn_head_part *part = conn_head(conn);
+	struct head_rx *rx = part->rx;
 
-	conn_head(conn)->rx = NULL;
+	if (is_answering(conn)) {
+		conn_next_add(conn, &part->rx, data, len);
+		return;
+	}
+	if (conn->is_kept && rx == NULL)
+		part->accepted_us = conn_now_us(conn);
+	part->rx = NULL;
 	if (rx == NULL)
 		take_whole(conn, data, len);
 	else
@@ -276,27 +321,62 @@ static void on_recv(struct conn *conn, uint8_t *data, size_t len)
 
 /* --- the phase --- */
 
-static void on_timeout(struct conn *conn)
+/* The answer before is with the kernel. */
+static void on_drained(struct conn *conn)
 {
-	struct conn_home *home = conn->home;
-	const struct head_rx *rx = conn_head(conn)->rx;
+	struct conn_head_part *part = conn_head(conn);
+	struct head_rx *rx = part->rx;
 
-	stat_add(&home->stats.handshake_timeouts, 1);
-	if (conn->is_reserve) {
-		conn_refuse_for_descriptors(conn);
-	} else if (rx == NULL) {
-		conn_close(conn);
-	} else {
-		home->request = &(struct conn_request){.head = &rx->head, .data = rx->bytes.data};
-		conn_reject(conn, 408,
-			    "The request was not complete within server.handshake_timeout.");
-		home->request = NULL;
+	if (rx != NULL) {
+		part->rx = NULL;
+		part->accepted_us = conn_now_us(conn);
+		tcp_read_start(&conn->tcp);
+		take_more(conn, rx);
 	}
+	if (conn->phase == CONN_HEAD && conn->has_eof && !is_answering(conn))
+		conn_close(conn);
 }
 
+/* A client may half-close behind its request, and wait. */
+static void on_eof(struct conn *conn)
+{
+	if (!is_answering(conn))
+		conn_close(conn);
+}
+
+static void reject_late(struct conn *conn, const struct head_rx *rx)
+{
+	struct conn_home *home = conn->home;
+
+	home->request = &(struct conn_request){.head = &rx->head, .data = rx->bytes.data};
+	conn_reject(conn, 408, "The request was not complete within server.handshake_timeout.");
+	home->request = NULL;
+}
+
+static void on_timeout(struct conn *conn)
+{
+	const struct head_rx *rx = conn_head(conn)->rx;
+	bool is_idle = is_answering(conn) || rx == NULL || (conn->is_kept && !is_begun(&rx->head));
+
+	if (!conn->is_kept || !is_idle)
+		stat_add(&conn->home->stats.handshake_timeouts, 1);
+	if (conn->is_reserve)
+		conn_refuse_for_descriptors(conn);
+	else if (is_idle)
+		conn_close(conn);
+	else
+		reject_late(conn, rx);
+}
+
+/* One that waits for its next request is not told anything: it asked for nothing. */
 static void on_drain(struct conn *conn)
 {
-	conn_refuse(conn, REFUSAL_DRAINING, conn->home->stats.connections, 0);
+	const struct head_rx *rx = conn_head(conn)->rx;
+
+	if (conn->is_kept && (rx == NULL || !is_begun(&rx->head)))
+		conn_flush_and_close(conn);
+	else
+		conn_refuse(conn, REFUSAL_DRAINING, conn->home->stats.connections, 0);
 }
 
 static size_t on_held(const struct conn *conn)
@@ -308,11 +388,8 @@ static size_t on_held(const struct conn *conn)
 
 static void on_release(struct conn *conn)
 {
-	struct head_rx *rx = conn_head(conn)->rx;
-
+	head_rx_destroy(conn->home, conn_head(conn)->rx);
 	conn_head(conn)->rx = NULL;
-	if (rx != NULL)
-		release_rx(conn->home, rx);
 }
 
 const struct conn_phase phase_head = {
@@ -321,7 +398,8 @@ const struct conn_phase phase_head = {
 		CONN_PHASE_BIT(CONN_ASKING) | CONN_PHASE_BIT(CONN_OPEN) |
 		CONN_PHASE_BIT(CONN_FLUSH) | CONN_PHASE_BIT(CONN_LINGER),
 	.recv = on_recv,
-	.eof = conn_close,
+	.eof = on_eof,
+	.drained = on_drained,
 	.timeout = on_timeout,
 	.drain = on_drain,
 	.held = on_held,

@@ -62,7 +62,7 @@ void conn_reject(struct conn *conn, unsigned status, const char *detail)
 		http_reply_header(&reply, "Sec-WebSocket-Version: 13");
 	}
 	if (status == 405)
-		http_reply_header(&reply, "Allow: GET, HEAD");
+		http_reply_header(&reply, "Allow: GET, HEAD, OPTIONS");
 	http_reply_problem(&reply, status, detail);
 	conn_answer(conn, &reply, true);
 }

@@ -2,14 +2,23 @@
 #include "conn/reply.h"
 
 #include "conn/hull.h"
+#include "conn/keep.h"
 #include "conn/phase_end.h"
 
 /* If the client may have sent more than we have read, closing at once would send a
  * reset that can destroy the answer on its way. */
 void conn_answer(struct conn *conn, struct http_reply *reply, bool may_have_rest)
 {
+	bool is_kept = conn_may_keep(conn);
 	struct buf head = {0};
-	int r = http_reply_head(reply, &head);
+	int r = http_reply_head(
+		reply,
+		&(struct http_frame){
+			.date = http_date_now(&conn->home->date, loop_now(conn->home->loop)),
+			.kept_ms = conn_limits(conn)->keep_alive_timeout,
+			.is_kept = is_kept,
+		},
+		&head);
 
 	if (r == 0)
 		r = tcp_write(&conn->tcp, head.data, head.len);
@@ -19,6 +28,8 @@ void conn_answer(struct conn *conn, struct http_reply *reply, bool may_have_rest
 	buf_finish(&reply->body);
 	if (r < 0)
 		conn_cut(conn, CLOSE_NO_MEMORY);
+	else if (is_kept)
+		conn_keep(conn);
 	else if (may_have_rest)
 		conn_linger(conn);
 	else

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * reply.h - an answer over HTTP leaves, and the connection ends.
+ * reply.h - an answer over HTTP leaves, and the connection ends, or waits for the next request.
  *
  * Layer: conn. */
 #pragma once

@@ -10,11 +10,11 @@
 #include "base/log.h"
 #include "config/config.h"
 #include "conn/accept_rate.h"
+#include "conn/admission.h"
 #include "conn/refusal_table.h"
 #include "http/http_reply.h"
 
 struct address_limit;
-struct admission;
 struct directory;
 struct fleet;
 struct route_table;
@@ -24,6 +24,7 @@ struct service {
 	const struct route_table *routes; /* NULL: no WebSockets here */
 	struct http_handler handler;
 	struct admission *admission;
+	struct admission kept; /* connections between two requests, or in a later one */
 	struct address_limit *address_limit; /* NULL: none */
 	struct directory *directory;
 	struct fleet *fleet; /* NULL: no clients here */

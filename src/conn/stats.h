@@ -18,6 +18,7 @@ struct stats {
 	uint64_t connections; /* WebSocket connections: from the 101 to the end of the socket */
 	uint64_t sockets;     /* all accepted sockets, those in handshakes included */
 	uint64_t stalled;     /* connections that are not read because their queue is full */
+	uint64_t kept;        /* HTTP connections that go on to a next request */
 	uint64_t partial;     /* connections with a message or a head under way */
 	/* counters */
 	uint64_t sockets_accepted;
@@ -28,9 +29,10 @@ struct stats {
 	uint64_t http_requests;       /* answered without an upgrade */
 	uint64_t handshakes_rejected; /* with a status of 4xx or 5xx that is no limit's */
 	uint64_t handshake_timeouts;
-	uint64_t tls_hellos; /* among the rejected: TLS, spoken to this plain port */
-	uint64_t takeovers;  /* connections that replaced an older one of their client */
-	uint64_t conflicts;  /* refused because their client is connected; among the rejected */
+	uint64_t kept_refused; /* connections not kept, because keep_alive_max were */
+	uint64_t tls_hellos;   /* among the rejected: TLS, spoken to this plain port */
+	uint64_t takeovers;    /* connections that replaced an older one of their client */
+	uint64_t conflicts;    /* refused because their client is connected; among the rejected */
 	uint64_t messages_received;
 	uint64_t messages_sent;
 	uint64_t fan_out_delivered; /* of the messages sent: to each of many */

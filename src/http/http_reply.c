@@ -67,6 +67,17 @@ void http_reply_method(struct http_reply *reply, struct slice seen, const char *
 					});
 }
 
+bool http_request_is_options(const struct http_request *request)
+{
+	return slice_equals(request->method, SLICE_LITERAL("OPTIONS"));
+}
+
+void http_reply_options(struct http_reply *reply, const char *allow)
+{
+	reply->status = 204;
+	http_reply_header(reply, "Allow: %s", allow);
+}
+
 void http_reply_conflict(struct http_reply *reply, const char *route, const char *client_id)
 {
 	set_problem(reply, 409,
@@ -95,20 +106,33 @@ void http_reply_limit(struct http_reply *reply, const struct limit_refusal *refu
 			      refusal->node));
 }
 
-int http_reply_head(const struct http_reply *reply, struct buf *out)
+/* Upgrade in its own header needs to be named here (RFC 9110, 7.8). */
+static int connection_write(const struct http_reply *reply, const struct http_frame *frame,
+			    struct buf *out)
 {
-	int r = buf_printf(out, HTTP_HEAD_MAX, "HTTP/1.1 %u %s\r\n", reply->status,
-			   http_status_text(reply->status));
+	const char *upgrade = reply->status == 426 ? "Upgrade, " : "";
+
+	if (!frame->is_kept)
+		return buf_printf(out, HTTP_HEAD_MAX, "Connection: %sclose\r\n", upgrade);
+	return buf_printf(out, HTTP_HEAD_MAX,
+			  "Connection: %skeep-alive\r\nKeep-Alive: timeout=%" PRIu64 "\r\n",
+			  upgrade, frame->kept_ms / 1000);
+}
+
+int http_reply_head(const struct http_reply *reply, const struct http_frame *frame, struct buf *out)
+{
+	int r = buf_printf(out, HTTP_HEAD_MAX,
+			   "HTTP/1.1 %u %s\r\nDate: %s\r\nCache-Control: no-store\r\n",
+			   reply->status, http_status_text(reply->status), frame->date);
 
 	if (r == 0 && reply->content_type != NULL)
 		r = buf_printf(out, HTTP_HEAD_MAX, "Content-Type: %s\r\n", reply->content_type);
+	/* 204 has no body whose length could be told (RFC 9110, 8.6). */
+	if (r == 0 && reply->status != 204)
+		r = buf_printf(out, HTTP_HEAD_MAX, "Content-Length: %zu\r\n", reply->body.len);
 	if (r == 0)
-		r = buf_printf(
-			out, HTTP_HEAD_MAX,
-			"Content-Length: %zu\r\nCache-Control: no-store\r\n"
-			"Connection: %s\r\n%s\r\n",
-			reply->body.len,
-			/* Upgrade in its own header needs to be named here (RFC 9110, 7.8). */
-			reply->status == 426 ? "Upgrade, close" : "close", reply->headers);
+		r = connection_write(reply, frame, out);
+	if (r == 0)
+		r = buf_printf(out, HTTP_HEAD_MAX, "%s\r\n", reply->headers);
 	return r;
 }

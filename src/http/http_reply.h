@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * http_reply.h - an answer that is not an upgrade.
  *
- * Layer: http. The connection closes after it: keeping connections alive is for
- * WebSockets here, not for HTTP. */
+ * Layer: http. */
 #pragma once
 
 #include <stdbool.h>
@@ -92,6 +91,10 @@ void http_reply_problem_about(struct http_reply *reply, const struct problem *pr
 /* 405; `allow` as "GET, HEAD". */
 void http_reply_method(struct http_reply *reply, struct slice seen, const char *allow);
 
+/* 204 to OPTIONS; `allow` likewise. */
+void http_reply_options(struct http_reply *reply, const char *allow);
+bool http_request_is_options(const struct http_request *request);
+
 /* The same for a limit that refuses: Retry-After, the Gatehouse-Limit header and the
  * members limit, current, max and node. `retry_after_s` in seconds. */
 struct limit_refusal {
@@ -106,6 +109,14 @@ struct limit_refusal {
 };
 void http_reply_limit(struct http_reply *reply, const struct limit_refusal *refusal);
 
+/* What is not the handler's to say. */
+struct http_frame {
+	const char *date;
+	uint64_t kept_ms; /* is_kept: how long the connection waits for the next request */
+	bool is_kept;
+};
+
 /* Appends the head to `out`. The body follows it, unless the request was a HEAD. 0 or
  * a negative errno as buf_append. */
-int http_reply_head(const struct http_reply *reply, struct buf *out);
+int http_reply_head(const struct http_reply *reply, const struct http_frame *frame,
+		    struct buf *out);

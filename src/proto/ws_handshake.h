@@ -52,9 +52,10 @@ bool ws_subprotocol_choose(const struct http_head *head, const uint8_t *data,
 /* True if the client sent a Sec-WebSocket-Protocol header at all. */
 bool ws_subprotocol_is_asked(const struct http_head *head, const uint8_t *data);
 
-/* Writes the 101 answer; `subprotocol` may be NULL. Returns its size, or 0 if `size`
- * is too small (256 bytes + the subprotocol are enough). */
-size_t ws_response_write(char *out, size_t size, struct slice key, const char *subprotocol);
+/* Writes the 101 answer; `subprotocol` and `date`, the value of a Date header, may be NULL.
+ * Returns its size, or 0 if `size` is too small (256 bytes + the subprotocol are enough). */
+size_t ws_response_write(char *out, size_t size, struct slice key, const char *subprotocol,
+			 const char *date);
 
 /* --- client --- */
 

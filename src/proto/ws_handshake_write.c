@@ -78,7 +78,8 @@ static size_t written(const struct writer *writer)
 	return writer->len <= writer->size ? writer->len : 0;
 }
 
-size_t ws_response_write(char *out, size_t size, struct slice key, const char *subprotocol)
+size_t ws_response_write(char *out, size_t size, struct slice key, const char *subprotocol,
+			 const char *date)
 {
 	struct writer writer = {.out = out, .size = size};
 	char accept[WS_ACCEPT_LEN];
@@ -90,6 +91,8 @@ size_t ws_response_write(char *out, size_t size, struct slice key, const char *s
 	put_field(&writer, "Sec-WebSocket-Accept", slice_of(accept, sizeof(accept)));
 	if (subprotocol != NULL)
 		put_field(&writer, "Sec-WebSocket-Protocol", slice_from_text(subprotocol));
+	if (date != NULL)
+		put_field(&writer, "Date", slice_from_text(date));
 	put(&writer, SLICE_LITERAL("\r\n"));
 	return written(&writer);
 }

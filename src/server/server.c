@@ -82,6 +82,7 @@ static void service_init(struct service *service, const struct server *server)
 		.worker_connections = server->options.plan->capacity.worker_connections,
 		.nofile = server->options.plan->input.os->nofile_soft.value,
 		.full = refusal_when_full(server),
+		.kept = {.max = server->options.config->server.keep_alive_max},
 	};
 	if (server->options.config->server.node.text[0] != 0)
 		snprintf(service->node, sizeof(service->node), "%.*s",

@@ -321,6 +321,8 @@ static inline void world_end_conn(struct world *world)
 	assert_int_equal(stats->connections, 0);
 	assert_int_equal(stats->stalled, 0);
 	assert_int_equal(stats->partial, 0);
+	assert_int_equal(stats->kept, 0);
+	assert_int_equal(admission_current(&world->service.kept), 0);
 	assert_int_equal(world->home.calls, 0);
 	assert_int_equal(world->home.head_pool.live_count, 0);
 	assert_true(world->home.frame_pool.live_count <= 1); /* the spare one */

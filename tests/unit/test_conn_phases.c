@@ -33,6 +33,58 @@ static void reach_answer(struct world *world)
 	world_recv_text(world, "GET /later HTTP/1.1\r\nHost: x\r\n\r\n");
 }
 
+/* The gateway keeps connections from now on. */
+static void keep(struct world *world)
+{
+	world->service.kept.max = 1;
+}
+
+static void reach_kept(struct world *world)
+{
+	keep(world);
+	world_recv_text(world, "GET /now HTTP/1.1\r\nHost: x\r\n\r\n");
+	assert_true(world->conn->is_kept && tcp_queued(&world->conn->tcp) == 0);
+}
+
+static void reach_kept_blank(struct world *world)
+{
+	reach_kept(world);
+	world_recv_text(world, "\r\n");
+}
+
+static void reach_kept_part(struct world *world)
+{
+	reach_kept(world);
+	reach_head_part(world);
+}
+
+static void reach_kept_body(struct world *world)
+{
+	reach_kept(world);
+	reach_body(world);
+}
+
+static void reach_answering(struct world *world)
+{
+	world->io.room = 0;
+	keep(world);
+	world_recv_text(world, "GET /now HTTP/1.1\r\nHost: x\r\n\r\n");
+	assert_true(tcp_queued(&world->conn->tcp) > 0);
+}
+
+static void reach_answering_next(struct world *world)
+{
+	reach_answering(world);
+	world_recv_text(world, "GET /no HTTP/1.1\r\nHost: x\r\n\r\nG");
+}
+
+static void reach_answer_next(struct world *world)
+{
+	keep(world);
+	reach_answer(world);
+	world_recv_text(world, "GET /now HTTP/1.1\r\nHost: x\r\n\r\n");
+}
+
 static void reach_asking(struct world *world)
 {
 	world_recv_text(world, WORLD_UPGRADE("/ask/a"));
@@ -151,6 +203,13 @@ static const struct {
 	{"head, a part", CONN_HEAD, reach_head_part},
 	{"body", CONN_BODY, reach_body},
 	{"answer", CONN_ANSWER, reach_answer},
+	{"kept", CONN_HEAD, reach_kept},
+	{"kept, a blank line", CONN_HEAD, reach_kept_blank},
+	{"kept, a part", CONN_HEAD, reach_kept_part},
+	{"kept, body", CONN_BODY, reach_kept_body},
+	{"answering", CONN_HEAD, reach_answering},
+	{"answering, next", CONN_HEAD, reach_answering_next},
+	{"answer, next", CONN_ANSWER, reach_answer_next},
 	{"asking", CONN_ASKING, reach_asking},
 	{"asking, early bytes", CONN_ASKING, reach_asking_early},
 	{"asking other nodes", CONN_ASKING, reach_asking_nodes},
@@ -451,6 +510,72 @@ static const struct {
 	{"answer", "abort", "gone"},
 	{"answer", "abort, drain, abort", "gone"},
 	{"answer", "answer", "flush, 200"},
+	{"kept", "byte", "head"},
+	{"kept", "frame", "linger, 400"},
+	{"kept", "close frame", "linger, 400"},
+	{"kept", "eof", "gone"},
+	{"kept", "error", "gone"},
+	{"kept", "timeout", "gone"},
+	{"kept", "drain", "gone"},
+	{"kept", "abort", "gone"},
+	{"kept", "abort, drain, abort", "gone"},
+	{"kept, a blank line", "byte", "head"},
+	{"kept, a blank line", "frame", "linger, 400"},
+	{"kept, a blank line", "close frame", "linger, 400"},
+	{"kept, a blank line", "eof", "gone"},
+	{"kept, a blank line", "error", "gone"},
+	{"kept, a blank line", "timeout", "gone"},
+	{"kept, a blank line", "drain", "gone"},
+	{"kept, a blank line", "abort", "gone"},
+	{"kept, a blank line", "abort, drain, abort", "gone"},
+	{"kept, a part", "byte", "head"},
+	{"kept, a part", "frame", "linger, 400"},
+	{"kept, a part", "close frame", "linger, 400"},
+	{"kept, a part", "eof", "gone"},
+	{"kept, a part", "error", "gone"},
+	{"kept, a part", "timeout", "linger, 408"},
+	{"kept, a part", "drain", "flush, 503"},
+	{"kept, a part", "abort", "gone"},
+	{"kept, a part", "abort, drain, abort", "gone"},
+	{"kept, body", "byte", "body"},
+	{"kept, body", "frame", "head, 200"},
+	{"kept, body", "close frame", "head, 200"},
+	{"kept, body", "eof", "gone"},
+	{"kept, body", "error", "gone"},
+	{"kept, body", "timeout", "linger, 408"},
+	{"kept, body", "drain", "gone"},
+	{"kept, body", "abort", "gone"},
+	{"kept, body", "abort, drain, abort", "gone"},
+	{"answering", "byte", "head, 200"},
+	{"answering", "frame", "head, 200"},
+	{"answering", "close frame", "head, 200"},
+	{"answering", "eof", "head, 200"},
+	{"answering", "error", "gone"},
+	{"answering", "drained", "head, 200"},
+	{"answering", "timeout", "gone"},
+	{"answering", "drain", "flush, 200"},
+	{"answering", "abort", "gone"},
+	{"answering", "abort, drain, abort", "gone"},
+	{"answering, next", "byte", "head, 200"},
+	{"answering, next", "frame", "head, 200"},
+	{"answering, next", "close frame", "head, 200"},
+	{"answering, next", "eof", "head, 200"},
+	{"answering, next", "error", "gone"},
+	{"answering, next", "drained", "head, 200"},
+	{"answering, next", "timeout", "gone"},
+	{"answering, next", "drain", "flush, 200"},
+	{"answering, next", "abort", "gone"},
+	{"answering, next", "abort, drain, abort", "gone"},
+	{"answer, next", "byte", "answer"},
+	{"answer, next", "frame", "answer"},
+	{"answer, next", "close frame", "answer"},
+	{"answer, next", "eof", "answer"},
+	{"answer, next", "error", "gone"},
+	{"answer, next", "timeout", "head, 504"},
+	{"answer, next", "drain", "answer"},
+	{"answer, next", "abort", "gone"},
+	{"answer, next", "abort, drain, abort", "gone"},
+	{"answer, next", "answer", "head, 200"},
 	{"asking", "byte", "asking"},
 	{"asking", "frame", "asking"},
 	{"asking", "close frame", "asking"},

@@ -11,6 +11,13 @@
 #define CLOSE  "\x88\x82\0\0\0\0\x03\xe8"
 #define FRAMES HELLO PARTS PING HELLO CLOSE
 
+#define GET_NOW  "GET /now HTTP/1.1\r\nHost: x\r\n\r\n"
+#define GET_LAST "GET /no HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+#define POST_NOW "POST /now HTTP/1.1\r\nHost: x\r\nContent-Length: 7\r\n\r\nabcdefg"
+#define POST_CHUNKED                                                          \
+	"POST /now HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" \
+	"3;x=y\r\nabc\r\n4\r\ndefg\r\n0\r\nT: x\r\n\r\n"
+
 #define WITH_SIZE(text) text, sizeof(text) - 1
 
 static const struct {
@@ -21,6 +28,7 @@ static const struct {
 	const char *said; /* begins the answer */
 	const char *end;  /* ends it: the text of the body, or the last frames */
 	size_t end_len;
+	size_t answers; /* over HTTP; 0: one. With more the connection is kept */
 } sessions[] = {
 	{"an ordinary request", WITH_SIZE("GET /now HTTP/1.1\r\nHost: x\r\n\r\n"), false,
 	 "HTTP/1.1 200", WITH_SIZE("now")},
@@ -34,6 +42,10 @@ static const struct {
 	 WITH_SIZE("\x81\x05hello\x81\x05hello\x8a\x01p\x81\x05hello\x88\x02\x03\xe8")},
 	{"a back end that lets in", WITH_SIZE(WORLD_UPGRADE("/ask/a") FRAMES), true, "HTTP/1.1 101",
 	 WITH_SIZE("\r\n\r\n\x8a\x01p\x88\x02\x03\xe8")},
+	{"requests in a row", WITH_SIZE(GET_NOW POST_CHUNKED "\r\n" GET_NOW POST_NOW GET_LAST),
+	 false, "HTTP/1.1 200", WITH_SIZE("}\n"), 5},
+	{"an upgrade behind a request", WITH_SIZE(GET_NOW WORLD_UPGRADE("/echo/a") HELLO CLOSE),
+	 false, "HTTP/1.1 200", WITH_SIZE("\r\n\r\n\x81\x05hello\x88\x02\x03\xe8"), 2},
 	{"a bad frame", WITH_SIZE(WORLD_UPGRADE("/echo/a") HELLO "\xff"), false, "HTTP/1.1 101",
 	 WITH_SIZE("no extension was agreed")},
 };
@@ -44,6 +56,13 @@ static void let_in(void *arg)
 
 	world->uplink->base.handler->on_accepted(&world->uplink->base,
 						 &(struct uplink_acceptance){0});
+}
+
+static void begin(struct world *world, size_t session)
+{
+	world_init(world);
+	world->service.kept.max = sessions[session].answers > 0;
+	world_accept(world);
 }
 
 /* In pieces of `size` bytes, as long as they are taken. */
@@ -59,6 +78,18 @@ static void send_bytes(struct world *world, size_t session, size_t len, size_t s
 	}
 }
 
+static size_t answers_count(const struct buf *sent)
+{
+	const uint8_t *at = sent->data, *end = sent->data + sent->len;
+	size_t count = 0;
+
+	while ((at = memmem(at, (size_t)(end - at), "HTTP/1.1 ", 9)) != NULL) {
+		count++;
+		at++;
+	}
+	return count;
+}
+
 static void check_said(const struct world *world, size_t session)
 {
 	const struct buf *sent = &world->io.sent;
@@ -69,6 +100,7 @@ static void check_said(const struct world *world, size_t session)
 	ASSERT_ROW(sent->len >= len &&
 			   memcmp(sent->data + sent->len - len, sessions[session].end, len) == 0,
 		   name);
+	ASSERT_ROW(answers_count(sent) == MAX(sessions[session].answers, (size_t)1), name);
 }
 
 /* TCP may cut anywhere. */
@@ -79,8 +111,7 @@ static void test_pieces_of_every_size(void **state)
 		for (size_t size = 1; size <= sessions[i].len; size++) {
 			struct world world;
 
-			world_init(&world);
-			world_accept(&world);
+			begin(&world, i);
 			send_bytes(&world, i, sessions[i].len, size);
 			check_said(&world, i);
 			world_end_conn(&world);
@@ -134,8 +165,7 @@ static void test_sessions_that_stop_at_every_byte(void **state)
 			for (int how = 0; how < STOP_COUNT; how++) {
 				struct world world;
 
-				world_init(&world);
-				world_accept(&world);
+				begin(&world, i);
 				send_bytes(&world, i, len, 1000);
 				if (!world_is_gone(&world))
 					stop(&world, how);
@@ -152,8 +182,7 @@ static void test_answers_leave_byte_by_byte(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(sessions); i++) {
 		struct world world;
 
-		world_init(&world);
-		world_accept(&world);
+		begin(&world, i);
 		world.io.room = 0;
 		send_bytes(&world, i, sessions[i].len, 1000);
 		for (int turns = 0; turns < 2000 && !world_is_gone(&world); turns++) {

@@ -5,7 +5,9 @@
 #include <jansson.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "proto/http_status.h"
+#include "http/http_date.h"
 #include "http/http_reply.h"
 #include "conn/refusal_table.h"
 
@@ -20,12 +22,14 @@ static const struct limit_refusal full = {
 	.retry_after_s = 7,
 };
 
+#define DATE "Sun, 06 Nov 1994 08:49:37 GMT"
+
 /* The head as text, to be freed. */
 static char *head_of(const struct http_reply *reply)
 {
 	struct buf out = {0};
 
-	assert_int_equal(http_reply_head(reply, &out), 0);
+	assert_int_equal(http_reply_head(reply, &(struct http_frame){.date = DATE}, &out), 0);
 	char *text = slice_to_text(buf_slice(&out));
 
 	assert_non_null(text);
@@ -226,6 +230,85 @@ static void test_answer_without_a_body_has_no_type(void **state)
 	free(head);
 }
 
+/* What stands in the head about the connection, and what does not. */
+static void test_connection_table(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		unsigned status;
+		bool is_kept;
+		const char *want;
+		const char *unwanted;
+	} rows[] = {
+		{"closed", 200, false, "\r\nConnection: close\r\n", "Keep-Alive"},
+		{"kept", 200, true, "\r\nConnection: keep-alive\r\nKeep-Alive: timeout=75\r\n",
+		 "close"},
+		{"upgrade wanted", 426, false, "\r\nConnection: Upgrade, close\r\n", "Keep-Alive"},
+		{"upgrade wanted, kept", 426, true, "\r\nConnection: Upgrade, keep-alive\r\n",
+		 "close"},
+		{"without a body", 204, true, "HTTP/1.1 204 No Content\r\n", "Content-Length"},
+		{"empty body", 200, true, "\r\nContent-Length: 0\r\n", "Content-Type"},
+		{"date", 500, false, "\r\nDate: " DATE "\r\n", "Keep-Alive"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct http_reply reply = {.status = rows[i].status};
+		struct http_frame frame = {
+			.date = DATE, .kept_ms = 75999, .is_kept = rows[i].is_kept};
+		struct buf out = {0};
+
+		assert_int_equal(http_reply_head(&reply, &frame, &out), 0);
+		char *text = slice_to_text(buf_slice(&out));
+
+		ASSERT_ROW(strstr(text, rows[i].want) != NULL, rows[i].name);
+		ASSERT_ROW(strstr(text, rows[i].unwanted) == NULL, rows[i].name);
+		free(text);
+		buf_finish(&out);
+	}
+}
+
+static void test_date_table(void **state)
+{
+	(void)state;
+	static const struct {
+		uint64_t seconds;
+		const char *text;
+	} rows[] = {
+		{0, "Thu, 01 Jan 1970 00:00:00 GMT"},
+		{784111777, DATE},
+		{951827696, "Tue, 29 Feb 2000 12:34:56 GMT"},
+		{1798761599, "Thu, 31 Dec 2026 23:59:59 GMT"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char text[HTTP_DATE_SIZE];
+
+		ASSERT_ROW(strcmp(http_date_format(rows[i].seconds * NS_PER_S + 999, text),
+				  rows[i].text) == 0,
+			   rows[i].text);
+	}
+}
+
+/* The clock is asked once in a second, and the text is that of now. */
+static void test_date_is_made_once_a_second(void **state)
+{
+	(void)state;
+	struct http_date date = {0};
+	char want[HTTP_DATE_SIZE], after[HTTP_DATE_SIZE];
+	const char *got;
+
+	do { /* until no second ends between the two */
+		date = (struct http_date){0};
+		http_date_format(clock_wall_ns(), want);
+		got = http_date_now(&date, 1000);
+		http_date_format(clock_wall_ns(), after);
+	} while (strcmp(want, after) != 0);
+	assert_string_equal(got, want);
+	assert_in_range(date.good_until_ns, 1001, 1000 + NS_PER_S);
+	memcpy(date.text, "kept", 5);
+	assert_string_equal(http_date_now(&date, date.good_until_ns - 1), "kept");
+	assert_string_not_equal(http_date_now(&date, date.good_until_ns), "kept");
+}
+
 /* A back end may answer any status: one that nobody has registered is called by its class
  * (RFC 9110, 15). */
 static void test_status_text_table(void **state)
@@ -311,6 +394,9 @@ int main(void)
 		cmocka_unit_test(test_problem_replaces_a_body_that_was_begun),
 		cmocka_unit_test(test_head_tells_the_length_of_the_body_without_it),
 		cmocka_unit_test(test_answer_without_a_body_has_no_type),
+		cmocka_unit_test(test_connection_table),
+		cmocka_unit_test(test_date_table),
+		cmocka_unit_test(test_date_is_made_once_a_second),
 		cmocka_unit_test(test_status_text_table),
 	};
 

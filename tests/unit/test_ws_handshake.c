@@ -265,7 +265,8 @@ static void test_both_sides_agree(void **state)
 	assert_int_equal(http_field_find(&head, (uint8_t *)out, "authorization", &value), 1);
 	assert_true(slice_equals(value, SLICE_LITERAL("Basic eA==")));
 
-	len = ws_response_write(answer, sizeof(answer), upgrade.key, "ocpp1.6");
+	len = ws_response_write(answer, sizeof(answer), upgrade.key, "ocpp1.6",
+				"Sun, 06 Nov 1994 08:49:37 GMT");
 	answer[len] = 0;
 	head_read(&head, HTTP_RESPONSE, answer);
 	assert_null(ws_response_check(&head, (uint8_t *)answer, key, request.subprotocols));
@@ -282,7 +283,8 @@ static void test_writers_keep_within_their_size(void **state)
 	const struct ws_request request = {.host = "h", .target = "/"};
 	char big[512], key[WS_KEY_LEN];
 	size_t request_len = ws_request_write(big, sizeof(big), &request, nonce, key);
-	size_t response_len = ws_response_write(big, sizeof(big), SLICE_LITERAL(KEY), NULL);
+	size_t response_len = ws_response_write(big, sizeof(big), SLICE_LITERAL(KEY), NULL,
+						"Sun, 06 Nov 1994 08:49:37 GMT");
 
 	assert_true(request_len > 0 && response_len > 0 && response_len <= 256);
 	for (size_t size = 0; size < sizeof(big); size++) {
@@ -292,7 +294,8 @@ static void test_writers_keep_within_their_size(void **state)
 		assert_int_equal(ws_request_write(exact, size, &request, nonce, key),
 				 size < request_len ? 0 : request_len);
 		assert_int_equal(key[0], size < request_len ? '?' : 'A');
-		assert_int_equal(ws_response_write(exact, size, SLICE_LITERAL(KEY), NULL),
+		assert_int_equal(ws_response_write(exact, size, SLICE_LITERAL(KEY), NULL,
+						   "Sun, 06 Nov 1994 08:49:37 GMT"),
 				 size < response_len ? 0 : response_len);
 		free(exact);
 	}

@@ -146,27 +146,46 @@ static const struct endpoint *endpoint_find(const struct http_request *request,
 	return NULL;
 }
 
+static bool method_is_of(const char *method, struct slice path)
+{
+	struct slice raw[NAMES_MAX];
+
+	for (size_t i = 0; i < ARRAY_LEN(endpoints); i++)
+		if (strcmp(endpoints[i].method, method) == 0 &&
+		    api_path_matches(slice_from_text(endpoints[i].path), path, raw, NAMES_MAX))
+			return true;
+	return false;
+}
+
+/* "GET, HEAD, OPTIONS"; empty: there is nothing at this path. */
+static void allow_write(struct slice path, char *out, size_t size)
+{
+	static const char *const methods[] = {"GET", "POST", "PUT", "DELETE"};
+	size_t len = 0;
+
+	out[0] = 0;
+	for (size_t i = 0; i < ARRAY_LEN(methods); i++)
+		if (method_is_of(methods[i], path))
+			len += (size_t)snprintf(out + len, size - len, "%s%s, ", methods[i],
+						i == 0 ? ", HEAD" : "");
+	if (len > 0)
+		snprintf(out + len, size - len, "OPTIONS");
+}
+
 /* The path is wrong, or only the method. */
 static void refuse(const struct http_request *request, struct http_reply *reply)
 {
-	struct slice path = path_behind_prefix(request);
-	struct slice raw[NAMES_MAX];
-	char allow[64] = "";
+	char allow[64];
 
-	for (size_t i = 0; i < ARRAY_LEN(endpoints); i++) {
-		size_t used = strlen(allow);
-
-		if (api_path_matches(slice_from_text(endpoints[i].path), path, raw, NAMES_MAX))
-			snprintf(allow + used, sizeof(allow) - used, "%s%s%s",
-				 used == 0 ? "" : ", ", endpoints[i].method,
-				 strcmp(endpoints[i].method, "GET") == 0 ? ", HEAD" : "");
-	}
-	if (allow[0] != 0)
-		http_reply_method(reply, request->method, allow);
-	else
+	allow_write(path_behind_prefix(request), allow, sizeof(allow));
+	if (allow[0] == 0)
 		api_problem(reply, 404, "no_such_path",
 			    "The API has nothing at this path; docs/api.md lists what it has.",
 			    request->path, NULL);
+	else if (http_request_is_options(request))
+		http_reply_options(reply, allow);
+	else
+		http_reply_method(reply, request->method, allow);
 }
 
 static bool take_group(struct api_call *call, struct slice raw)

@@ -74,10 +74,11 @@ static bool check_message(struct api_call *call, bool is_text)
 bool api_message_check(struct api_call *call, const struct api_param *type, bool *out_is_text)
 {
 	const struct http_request *request = call->request;
-	struct slice field = {0}, length;
+	struct slice field = {0};
 	bool is_text;
 
-	if (http_field_find(request->head, request->data, "Content-Length", &length) == 0) {
+	if (!http_has_field(request->head, request->data, "Content-Length") &&
+	    !http_has_field(request->head, request->data, "Transfer-Encoding")) {
 		api_problem(call->reply, 411, "content_length",
 			    "The message is the body, and its length is missing.",
 			    (struct slice){0}, "Content-Length: N; 0 is an empty message");

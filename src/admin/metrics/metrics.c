@@ -31,6 +31,11 @@
 	  "Failed accepts. Rising: descriptors or memory are out; the log names which.")       \
 	X(gatehouse_http_requests_total, counter, http_requests,                               \
 	  "Plain HTTP requests answered on the public listener.")                              \
+	X(gatehouse_http_kept, gauge, kept,                                                    \
+	  "HTTP connections on the public listener that wait for a next request, or are in one.") \
+	X(gatehouse_http_kept_refused_total, counter, kept_refused,                            \
+	  "HTTP connections there that were closed after their answer, because "               \
+	  "server.keep_alive_max were kept.")                                                  \
 	X(gatehouse_handshakes_rejected_total, counter, handshakes_rejected,                   \
 	  "Requests answered with the client's own error: malformed, unknown path, version.")  \
 	X(gatehouse_handshake_timeouts_total, counter, handshake_timeouts,                     \

@@ -370,10 +370,12 @@ def test_broadcast_cuts_the_slow_and_serves_the_rest(served):
     ("POST", "/nothing", 404, None), ("GET", "/node/", 404, None), ("GET", "//node", 404, None),
     ("GET", "/clients/ws", 404, None), ("GET", "/clients/ws/", 404, None),
     ("GET", "/clients//x", 404, None), ("GET", "/clients/ws/x/y", 404, None),
-    ("POST", "/node", 405, "GET, HEAD"), ("DELETE", "/clients", 405, "GET, HEAD"),
-    ("PUT", "/clients/ws/x", 405, "GET, HEAD"), ("GET", "/broadcast", 405, "POST"),
-    ("GET", "/clients/ws/x/messages", 405, "POST"), ("OPTIONS", "/broadcast", 405, "POST"),
-    ("HEAD", "/broadcast", 405, "POST"), ("x" * 2000, "/node", 405, "GET, HEAD")])
+    ("POST", "/node", 405, "GET, HEAD, OPTIONS"), ("DELETE", "/clients", 405, "GET, HEAD, OPTIONS"),
+    ("PUT", "/clients/ws/x", 405, "GET, HEAD, OPTIONS"), ("GET", "/broadcast", 405, "POST, OPTIONS"),
+    ("GET", "/clients/ws/x/messages", 405, "POST, OPTIONS"),
+    ("OPTIONS", "/broadcast", 204, "POST, OPTIONS"), ("HEAD", "/broadcast", 405, "POST, OPTIONS"),
+    ("OPTIONS", "/groups/g/members/ws/x", 204, "PUT, DELETE, OPTIONS"),
+    ("OPTIONS", "/nothing", 404, None), ("x" * 2000, "/node", 405, "GET, HEAD, OPTIONS")])
 def test_unknown_paths_and_methods(served, method, path, status, allow):
     _, asked = served()
     answer = asked.ask(method, path)
@@ -422,11 +424,19 @@ def test_bodies_that_are_not_what_they_say(served, body, headers, status, reason
 
 
 @pytest.mark.parametrize("lines,body,status,part", [
-    ((), b"", 411, "length"), (("Transfer-Encoding: chunked",), b"1\r\nx\r\n0\r\n\r\n", 411, "chunked"),
+    ((), b"", 411, "length"), (("Transfer-Encoding: gzip, chunked",), b"", 501, "chunked"),
+    (("Transfer-Encoding: chunked, gzip",), b"", 400, "chunked"),
+    (("Transfer-Encoding: chunked",), b"x\r\n", 400, "does not begin with its size"),
+    (("Transfer-Encoding: chunked",), b"1\r\nab\r\n0\r\n\r\n", 400, "longer than its size"),
+    (("Transfer-Encoding: chunked",), b"1\nx\n0\n\n", 400, "hexadecimal"),
+    (("Transfer-Encoding: chunked",), b"1;" + b"e" * 5000, 400, "extensions"),
+    (("Transfer-Encoding: chunked",), b"0\r\n" + b"T: x\r\n" * 2000, 400, "trailers"),
+    (("Transfer-Encoding: chunked",), b"1001\r\n" + b"x" * 4097, 413, "more than"),
+    (("Transfer-Encoding: chunked",), b"1\r\nx\r\n" * 4097, 413, "more than 4096"),
     (("Content-Length: x",), b"", 400, "not a number"), (("Content-Length: -1",), b"", 400, "not a number"),
     (("Content-Length: 1", "Content-Length: 1"), b"x", 400, "more than one"),
     (("Content-Length: 4097",), b"", 413, "4097"),
-    (("Content-Length: 99999999999999999999999999",), b"", 413, "99999999999999999999..."),
+    (("Content-Length: 99999999999999999999999999",), b"", 413, "18446744073709551615 or more"),
     (("Content-Length: 1", "Transfer-Encoding: chunked"), b"", 400, "both"),
     (("Content-Length: 5", "Expect: a miracle"), b"", 417, "100-continue")])
 def test_lengths_that_are_missing_or_wrong(served, lines, body, status, part):
@@ -438,6 +448,43 @@ def test_lengths_that_are_missing_or_wrong(served, lines, body, status, part):
         if status == 413:
             assert "admin.max_body allows 4KiB" in problem["detail"]
         other.echo(b"nothing came before this")
+
+
+def chunks(body: bytes, size: int) -> bytes:
+    parts = [body[at:at + size] for at in range(0, len(body), size)]
+    return b"".join(b"%x;n=%d\r\n%s\r\n" % (len(part), n, part)
+                    for n, part in enumerate(parts)) + b"0\r\nX-Sum: 1\r\n\r\n"
+
+
+@pytest.mark.parametrize("size", [1, 7, 4096])
+@pytest.mark.parametrize("how", ["whole", "in pieces", "in single bytes"])
+def test_chunked_bodies(served, size, how):
+    """Also of the largest size; and the connection goes on behind the last chunk."""
+    running, _ = served(admin={"max_body": "4KiB"}, server={"max_message_size": "4KiB"})
+    lines = ("Transfer-Encoding: chunked", "Content-Type: text/plain")
+    body = b"x" * (40 if how == "in single bytes" else 600 if size < 4096 else 4096)
+    data = head("POST", "/clients/ws/a/messages", *lines) + chunks(body, size)
+    with running.open("/ws/a") as client, raw(running, b"") as poster:
+        for _ in range(2):
+            if how == "in single bytes":
+                poster.send_slowly(data)
+            else:
+                step = len(data) if how == "whole" else 100
+                for at in range(0, len(data), step):
+                    poster.send(data[at:at + step])
+            assert poster.read_response().status == 200
+            assert client.read_message() == (wsraw.TEXT, body)
+        poster.send(data * 3)
+        assert [poster.read_response().status for _ in range(3)] == [200] * 3
+
+
+def test_chunked_body_of_http_1_0_is_refused(served):
+    running, _ = served()
+    data = head("POST", "/broadcast", "Transfer-Encoding: chunked").replace(b"1.1", b"1.0")
+    with raw(running, data + b"0\r\n\r\n") as client:
+        answer, problem = answer_of(client)
+        assert answer.status == 400 and "HTTP/1.0" in problem["detail"]
+        assert client.is_closed()
 
 
 def test_expect_continue(served):

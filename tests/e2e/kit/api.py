@@ -53,6 +53,9 @@ def check_schema(schema: dict, value) -> None:
 
 def check(method: str, target: str, answer: wsraw.Response) -> None:
     """Is this answer as it is described? What is at no described path is a problem."""
+    if method == "OPTIONS" and answer.status == 204:
+        assert answer.headers["allow"] and answer.body == b""
+        return
     operation = operation_of(method, target)
     described = SPEC["components"]["responses"]["Problem"]
     if operation is not None:

@@ -52,7 +52,7 @@ def test_lingering_admin_client_delays_the_end(gateway):
 def test_head_of_a_rejection_has_a_body(gateway, path, headers, status):
     running = gateway()
     with running.connect() as client:
-        client.send(f"HEAD {path} HTTP/1.1\r\nHost: h\r\n{headers}\r\n".encode())
+        client.send(f"HEAD {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n{headers}\r\n".encode())
         head = client.read_until(b"\r\n\r\n")
         assert head.startswith(f"HTTP/1.1 {status} ".encode()), head
         assert client.is_closed()

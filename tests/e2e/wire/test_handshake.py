@@ -112,7 +112,7 @@ BAD = {
     "no such route": (wsraw.request("/nowhere"), 404, None),
     "route without client id": (wsraw.request("/ws/"), 404, None),
     "client id with more path": (wsraw.request("/ws/a/b"), 404, None),
-    "plain GET of a route": (b"GET /ws/a HTTP/1.1\r\nHost: x\r\n\r\n", 426, ("upgrade", "websocket")),
+    "plain GET of a route": (b"GET /ws/a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 426, ("upgrade", "websocket")),
     "POST to a route": (wsraw.request(method="POST"), 405, ("allow", "GET")),
     "unknown method": (wsraw.request(method="BREW"), 405, ("allow", "GET")),
     "wrong version": (wsraw.request(drop=("Sec-WebSocket-Version",),
@@ -213,12 +213,3 @@ def test_route_without_subprotocols_takes_any_offer(gateway, offer):
         assert response.status == 101
         assert "sec-websocket-protocol" not in response.headers
         client.echo(b"x")
-
-
-def test_answers_over_http_say_that_they_end_the_connection(gateway):
-    """What is pipelined behind a request that is no upgrade is not answered."""
-    with gateway().connect() as client:
-        client.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n" + wsraw.request())
-        response = client.read_response()
-        assert (response.status, response.headers["connection"]) == (200, "close")
-        assert client.is_closed()
