@@ -35,7 +35,8 @@ struct fleet {
 	struct takeover_stats takeovers;
 	struct group_registry *groups; /* outlives the clients */
 	struct log_gate forbidden_gate;
-	char origin[33]; /* a random name of this process: nodes may have one name */
+	uint64_t deaf_nodes; /* atomic: others whom the broker forbids subscriptions */
+	char origin[33];     /* a random name of this process: nodes may have one name */
 };
 
 /* What could not be done, in the user's words. */

@@ -6,12 +6,14 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/counter.h"
 #include "base/log.h"
 
 #define SUBJECT     "gatehouse.nodes"
 #define INTERVAL_NS (2 * NS_PER_S)
 #define SILENCE_NS  (3 * INTERVAL_NS)
 #define BODY_MAX    2048 /* [bytes] of what one node says */
+#define IS_DEAF     "is_deaf"
 
 struct node {
 	struct list_node node;
@@ -32,13 +34,30 @@ struct nodes {
 static json_t *own_facts(const struct nodes *nodes)
 {
 	struct node_facts facts;
+	struct bus_status status;
 
+	bus_status(nodes->options.fleet->bus, &status);
 	nodes->options.describe(nodes->options.arg, &facts);
-	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "node", nodes->options.fleet->node,
-			 "run", nodes->options.fleet->origin, "version", GATEHOUSE_VERSION,
-			 "status", facts.status, "connections", (json_int_t)facts.connections,
-			 "max_connections", (json_int_t)facts.max_connections, "clients",
-			 (json_int_t)facts.clients);
+	json_t *own = json_pack(
+		"{s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "node", nodes->options.fleet->node, "run",
+		nodes->options.fleet->origin, "version", GATEHOUSE_VERSION, "status", facts.status,
+		"connections", (json_int_t)facts.connections, "max_connections",
+		(json_int_t)facts.max_connections, "clients", (json_int_t)facts.clients);
+
+	if (own != NULL && status.is_deaf)
+		json_object_set_new(own, IS_DEAF, json_true());
+	return own;
+}
+
+/* Their clients cannot be told from those that are connected nowhere. */
+static void deaf_count(struct nodes *nodes)
+{
+	uint64_t count = 0;
+
+	for (struct list_node *at = nodes->others.next; at != &nodes->others; at = at->next)
+		count += json_is_true(
+			json_object_get(CONTAINER_OF(at, struct node, node)->facts, IS_DEAF));
+	counter_set(&nodes->options.fleet->deaf_nodes, count);
 }
 
 static void publish(const struct nodes *nodes, json_t *facts)
@@ -59,6 +78,7 @@ static void forget(struct nodes *nodes, struct node *node)
 	nodes->count--;
 	json_decref(node->facts);
 	free(node);
+	deaf_count(nodes);
 }
 
 static void on_timer(struct timer *timer)
@@ -126,6 +146,7 @@ static void keep(struct nodes *nodes, json_t *facts)
 	json_decref(node->facts);
 	node->facts = facts;
 	node->heard_ns = loop_now(nodes->options.loop);
+	deaf_count(nodes);
 }
 
 static bool is_good(const json_t *facts)

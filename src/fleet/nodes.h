@@ -26,7 +26,7 @@ struct node_facts {
 struct nodes;
 
 struct nodes_options {
-	const struct fleet *fleet; /* with a bus */
+	struct fleet *fleet; /* with a bus; its deaf_nodes is kept */
 	struct loop *loop;
 	/* Any time, in the loop's thread. */
 	void (*describe)(void *arg, struct node_facts *out_facts);

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/counter.h"
 #include "base/units.h"
 #include "bus/bus_subject.h"
 #include "fleet/link.h"
@@ -119,18 +120,22 @@ static void problem_away(struct command *command)
 		    status.is_connected ? "it was lost while we waited" : status.detail);
 }
 
-/* Nobody is subscribed: so the client is connected nowhere, unless its node may not subscribe.
- * The nodes of a fleet have the same permissions, as a rule. */
+/* Nobody is subscribed: so the client is connected nowhere, unless its node may not subscribe. The
+ * nodes of a fleet have the same permissions, as a rule; and each tells the others. */
 static void no_responders(struct command *command)
 {
 	struct bus_status status;
 
 	bus_status(command->fleet->bus, &status);
-	if (status.is_deaf)
+	bool is_other_deaf = counter_read(&command->fleet->deaf_nodes) > 0;
+
+	if (status.is_deaf || is_other_deaf)
 		problem_bus(command,
 			    "The client is not connected to this node, and whether another has it "
 			    "is not known",
-			    status.forbidden);
+			    status.is_deaf ? status.forbidden
+					   : "the broker forbids subscriptions to another node, "
+					     "which GET /api/v1/cluster names");
 	else
 		command_not_connected(command, slice_from_text(command->ask.client_id));
 }

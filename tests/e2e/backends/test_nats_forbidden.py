@@ -138,6 +138,24 @@ def test_forbidden_subscriptions_are_told_and_tried_again(serve, broker):
     client.close()
 
 
+def test_other_nodes_know_whom_the_broker_forbids_to_hear(gateway, broker):
+    """The node that is asked may do everything; the one that has the client may not subscribe."""
+    nats = broker(config=permissions(subscribe='["_INBOX.>", "gatehouse.nodes"]'))
+    bus = {"urls": f"[{nats.url}]"}
+    deaf = gateway(server={"node": "deaf"}, bus=BUS | bus, env=PASSWORD)
+    asked = api.Api(gateway(server={"node": "asked"}, bus=BUS | bus | {"user": "admin"},
+                            env=PASSWORD).admin)
+    wsraw.wait_until(lambda: len(asked.get("/cluster")["nodes"]) == 2, "both nodes")
+    client = deaf.open("/ws/a")
+
+    def answer() -> tuple[int, str]:
+        got = asked.ask("GET", "/clients/ws/a")
+        return got.status, json.loads(got.body)["reason"]
+    wsraw.wait_until(lambda: answer() == (503, "bus"), "it cannot be known")
+    assert [node.get("is_deaf", False) for node in asked.get("/cluster")["nodes"]] == [False, True]
+    client.close()
+
+
 def test_without_answers_questions_fail_at_once(serve, broker):
     gateway = serve(broker(config=permissions(subscribe='"gatehouse.>"')))
     wsraw.wait_until(lambda: "to subscribe to '_INBOX." in why(gateway), "why")
