@@ -12,7 +12,7 @@
 #include "base/units.h"
 #include "cmd/config_args.h"
 #include "cmd/own_limits.h"
-#include "cmd/plan.h"
+#include "cmd/start.h"
 #include "diag/doctor.h"
 #include "diag/limits_json.h"
 #include "diag/plan.h"
@@ -189,7 +189,7 @@ static int ask_machine(const struct config *config, const struct doctor_options 
 	enum loop_engine engine;
 	const char *reason;
 	char obstacle[256];
-	bool has_engine = loop_engine_choose(plan_engine(config), &engine, &reason) == 0;
+	bool has_engine = loop_engine_choose(start_engine(config), &engine, &reason) == 0;
 
 	if (!has_engine) {
 		snprintf(obstacle, sizeof(obstacle),

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "cmd/plan.h"
 #include "fleet/fleet.h"
 #include "os/os_limits.h"
 #include "route/backends.h"
@@ -31,10 +30,23 @@ static void tell_text(struct preparation *preparation, const char *text)
 
 /* --- the machine --- */
 
+enum loop_engine start_engine(const struct config *config)
+{
+	switch (config->server.engine) {
+	case CONFIG_ENGINE_IO_URING:
+		return LOOP_ENGINE_IO_URING;
+	case CONFIG_ENGINE_EPOLL:
+		return LOOP_ENGINE_EPOLL;
+	case CONFIG_ENGINE_AUTO:
+		break;
+	}
+	return LOOP_ENGINE_AUTO;
+}
+
 static bool engine_choose(struct preparation *preparation)
 {
 	struct plan_facts *facts = &preparation->start->facts;
-	int r = loop_engine_choose(plan_engine(preparation->config), &facts->engine,
+	int r = loop_engine_choose(start_engine(preparation->config), &facts->engine,
 				   &facts->engine_reason);
 	const struct log_field fields[] = {
 		F_TEXT("reason", facts->engine_reason),

@@ -29,6 +29,9 @@ struct start {
 	struct plan plan; /* made if nothing is wrong */
 };
 
+/* The engine that is wanted, as the loop names it. */
+enum loop_engine start_engine(const struct config *config);
+
 /* Calls on_problem for each thing that is wrong, and returns how many there were. */
 size_t start_prepare(const struct config *config, struct start *start,
 		     void (*on_problem)(void *arg, const struct start_problem *problem), void *arg);

@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "proto/ws_handshake.h"
 #include "server/server_private.h"
@@ -29,6 +30,7 @@ static void on_listening(void *arg, struct worker *worker)
 		server_nodes_open(&server->nodes, worker);
 
 	pthread_mutex_lock(&server->mutex);
+	CHECK(!slot->is_listening && !slot->has_ended);
 	slot->is_listening = true;
 	if (!is_admin(slot))
 		__atomic_fetch_add(&server->listening, 1, __ATOMIC_RELAXED);
@@ -51,6 +53,7 @@ static void on_end(void *arg, int error)
 	struct server *server = slot->server;
 
 	pthread_mutex_lock(&server->mutex);
+	CHECK(!slot->has_ended);
 	slot->has_ended = true;
 	slot->error = error;
 	/* One that never listened fails the start, and nobody waits for the end of all. */
@@ -164,6 +167,7 @@ static int await_listening(struct server *server, struct slot *slot, struct serv
 static int start_one(struct server *server, struct slot *slot, struct service *service, int fd,
 		     struct server_error *out_error)
 {
+	CHECK(slot->worker == NULL && !slot->is_listening);
 	struct worker *worker = worker_start(&(struct worker_options){
 		.service = service,
 		.loop = {.engine = server->options.plan->input.engine,

@@ -58,8 +58,8 @@ void server_abort(struct server *server);
 /* Readable (an eventfd) once every worker has ended after server_drain. */
 int server_ended_fd(const struct server *server);
 
-/* Every two seconds or so, from one thread: when a storm of clients is over, payload_trim is to give
- * back what malloc has kept of it. */
+/* Every two seconds or so, from one thread: when a storm of clients is over, payload_trim is to
+ * give back what malloc has kept of it. */
 void server_look_for_storm(struct server *server);
 
 /* Waits for the workers and the admin thread to end, and closes the bus; server_drain comes

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * server_questions.c - what any thread may ask of a server. */
+#include "base/check.h"
 #include "base/counter.h"
 #include "fleet/nodes.h"
 #include "server/server_private.h"
@@ -149,6 +150,7 @@ size_t server_worker_count(const struct server *server)
 struct worker *server_worker(struct server *server, size_t index)
 {
 	pthread_mutex_lock(&server->mutex);
+	CHECK(index < server->worker_count);
 	struct worker *worker = server->slots[index].worker;
 	pthread_mutex_unlock(&server->mutex);
 	return worker;

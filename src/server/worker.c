@@ -54,6 +54,7 @@ static void on_listener_closed(struct listener *listener)
 {
 	struct worker *worker = worker_of(listener);
 
+	CHECK(worker->has_listener && worker->is_ending);
 	worker->has_listener = false;
 	end_if_empty(worker);
 }

@@ -8,7 +8,7 @@
 
 #include "base/units.h"
 #include "bench/load/bench_http.h"
-#include "bench/load/bench_plan.h"
+#include "bench/load/bench_schedule.h"
 #include "bench/load/bench_preflight.h"
 #include "bench/load/bench_target.h"
 #include "bench/judge/bench_verdict.h"

@@ -6,7 +6,7 @@
 #include "base/buf.h"
 #include "base/check.h"
 #include "base/units.h"
-#include "bench/load/bench_plan.h"
+#include "bench/load/bench_schedule.h"
 #include "bench/judge/bench_verdict.h"
 
 static uint64_t value_or(const struct os_value *fact, uint64_t otherwise)

@@ -19,7 +19,7 @@
 #include "bench/client/bench_handshake.h"
 #include "bench/load/bench_options.h"
 #include "bench/client/bench_payload.h"
-#include "bench/load/bench_plan.h"
+#include "bench/load/bench_schedule.h"
 #include "bench/client/bench_receipt.h"
 #include "bench/judge/bench_stats.h"
 

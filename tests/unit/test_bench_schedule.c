@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "bench/client/bench_payload.h"
-#include "bench/load/bench_plan.h"
+#include "bench/load/bench_schedule.h"
 #include "proto/ws_mask.h"
 
 /* --- source addresses --- */
@@ -466,5 +466,5 @@ int main(void)
 		cmocka_unit_test(test_age_survives_the_wrap_of_the_stamp),
 	};
 
-	return cmocka_run_group_tests_name("bench_plan", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("bench_schedule", tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "bench/load/bench_plan.h"
+#include "bench/load/bench_schedule.h"
 
 #include "base/check.h"
 #include "base/saturate.h"

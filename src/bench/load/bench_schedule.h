@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * bench_plan.h - the arithmetic of a load test: who connects from where, when, in
+ * bench_schedule.h - the arithmetic of a load test: who connects from where, when, in
  * which worker.
  *
  * Layer: bench. Pure functions. */
