@@ -55,8 +55,7 @@ def cluster(brokers, engine, usable_engines, tmp_path):
 
 @pytest.fixture
 def bus(brokers):
-    """bus(n) is a NATS client at the n-th broker. It answers pings only while it reads, so
-    the broker drops one that rests for two seconds."""
+    """bus(n) is a NATS client at the n-th broker, which drops those that are silent for two seconds."""
     opened = []
 
     def connect(number: int) -> Client:
@@ -112,6 +111,26 @@ def wait_there(client: Client, *client_ids: str) -> None:
         wait_until(lambda: is_there(client, client_id), f"{client_id} on the bus")
 
 
+def wait_known(bus, *client_ids: str) -> None:
+    """Until they can be reached from every broker, and so from every node."""
+    for number in range(len(BROKERS)):
+        with bus(number) as client:
+            wait_there(client, *client_ids)
+
+
+def wait_heard(bus, listener, subject: str) -> None:
+    """Until what is published there, at whatever broker, comes to the listener."""
+    for number in range(len(BROKERS)):
+        with bus(number) as client:
+            def is_heard() -> bool:
+                client.publish(subject, str(number))
+                try:
+                    return listener.next_message(0.5).body == str(number).encode()
+                except TimeoutError:
+                    return False
+            wait_until(is_heard, f"{subject} to be heard")
+
+
 def wait_gone(client: Client, client_id: str) -> None:
     """Nobody is subscribed for it: this is answered at once, not by a time-out."""
     def look():
@@ -151,9 +170,9 @@ def read_text(client: wsraw.Client) -> str:
 def test_messages_reach_a_client_from_every_broker_and_every_node(cluster, bus):
     nodes = cluster.start()
     clients = connect_each(nodes)
+    wait_known(bus, *map(device, range(3)))
     for number in range(3):
         sender = bus(number)
-        wait_there(sender, *map(device, range(3)))
         for target in range(3):
             assert send(sender, device(target), f"broker {number}") == 200
             nodes[number].api.send(device(target), f"node {number}")
@@ -175,8 +194,7 @@ def test_nobody_is_reached_where_nobody_is(cluster, bus):
 def test_a_client_is_inspected_and_closed_from_another_node(cluster, bus):
     nodes = cluster.start()
     clients = connect_each(nodes)
-    wait_there(bus(2), device(0))
-    wait_there(bus(0), device(0))
+    wait_known(bus, device(0))
     facts = lasting(nodes[0].api.inspect(device(0)))
     assert lasting(nodes[1].api.inspect(device(0))) == facts
     status, seen = control(bus(2), device(0), "inspect")
@@ -195,6 +213,7 @@ def lasting(facts: dict) -> dict:
 
 def test_events_of_all_nodes_reach_a_subscriber_at_any_broker(cluster, bus):
     listener = bus(1).subscribe("gatehouse.up.ws.*")
+    wait_heard(bus, listener, "gatehouse.up.ws.nobody")
     nodes = cluster.start(backends=[{"name": "events", "type": "nats"}],
                           routes=[ROUTE | {"backend": "events"}])
     clients = connect_each(nodes)
@@ -206,6 +225,8 @@ def test_events_of_all_nodes_reach_a_subscriber_at_any_broker(cluster, bus):
     ended = set()
     while ended != set(bodies):
         event = listener.next_message(SECONDS)
+        if event.subject == "gatehouse.up.ws.nobody":
+            continue
         client_id, kind = event.headers["ce-clientid"], event.headers["ce-type"]
         assert event.subject == f"gatehouse.up.ws.{client_id}"
         if kind == "gatehouse.client.message":
@@ -218,7 +239,7 @@ def test_events_of_all_nodes_reach_a_subscriber_at_any_broker(cluster, bus):
 def test_a_call_crosses_nodes_and_brings_the_client_s_answer_back(cluster, bus):
     nodes = cluster.start(routes=[ROUTE | {"rpc": "json-rpc"}])
     with nodes[0].open(f"/ws/{device(0)}") as client, ThreadPoolExecutor() as threads:
-        wait_there(bus(1), device(0))
+        wait_known(bus, device(0))
         call = {"method": "reboot", "params": {"hard": True}}
         by_api = threads.submit(nodes[2].api.post, f"/clients/ws/{device(0)}/call",
                                 json.dumps(call).encode(), type="application/json")
@@ -241,7 +262,7 @@ def test_groups_and_broadcasts_reach_members_on_every_node_once(cluster, bus):
     nodes = cluster.start()
     clients = connect_each(nodes)
     sender = bus(0)
-    wait_there(sender, *map(device, range(3)))
+    wait_known(bus, *map(device, range(3)))
     for number in (0, 1):  # by a node where the member is not
         nodes[2].api.ask("PUT", f"/groups/tills/members/ws/{device(number)}")
     wait_until(lambda: sum("gatehouse.group.tills" in subjects(cluster, node) for node in nodes) == 2,
@@ -275,7 +296,7 @@ def test_the_newest_connection_takes_over_on_whatever_node(cluster, bus):
         assert older.read_close() == TAKEN_OVER
         older.close()
         older = newer
-    wait_there(bus(0), "one")
+    wait_known(bus, "one")
     for text in ("1", "2", "3"):
         assert send(bus(0), "one", text) == 200
         assert read_text(older) == text
@@ -300,7 +321,8 @@ def test_of_those_that_come_to_all_nodes_at_once_one_is_left(cluster):
     wait_until(lambda: sum(node.metric("clients") for node in nodes) == RACES, "one of each")
     left = 0
     for number, three in enumerate(racers):
-        nodes[number % 3].api.send(f"racer-{number}", "the winner")
+        asked = nodes[number % 3]
+        wait_until(lambda: api_send(asked, f"racer-{number}", "the winner") == 200, "its broker to know it")
         for client in three:
             frame = client.read_frame()
             if frame.opcode == wsraw.TEXT:
@@ -324,15 +346,16 @@ def test_a_killed_gateway_leaves_no_entry_and_its_clients_come_back_elsewhere(cl
     sender = bus(0)
     nodes[0].kill()
     assert clients[0].is_closed()
-    wait_gone(sender, device(0))
+    for number in range(len(BROKERS)):
+        wait_gone(bus(number), device(0))
     for node in nodes[1:]:
         assert node.api.send(device(0), "to nobody", 404)["reason"] == "not_connected"
     # The others never noticed.
     assert send(sender, device(1), "still there") == 200
     assert read_text(clients[1]) == "still there"
     with nodes[1].open(f"/ws/{device(0)}") as again:
-        wait_there(sender, device(0))
-        assert send(sender, device(0), "1") == 200
+        wait_known(bus, device(0))
+        assert send(bus(0), device(0), "1") == 200
         nodes[2].api.send(device(0), "2")
         assert [read_text(again) for _ in range(2)] == ["1", "2"]
     wait_until(lambda: nodes[1].nodes() == {NAMES[node.host] for node in nodes[1:]},
@@ -349,7 +372,7 @@ def test_a_killed_gateway_is_whole_after_its_restart(cluster, bus):
     wait_gone(sender, device(0))
     again = cluster.restart(nodes[0])
     with again.open(f"/ws/{device(0)}") as client:
-        wait_there(sender, device(0))
+        wait_known(bus, device(0))
         nodes[1].api.send(device(0), "back")
         assert read_text(client) == "back"
 
@@ -357,7 +380,7 @@ def test_a_killed_gateway_is_whole_after_its_restart(cluster, bus):
 def test_a_call_to_a_client_whose_gateway_dies_ends_with_a_reason(cluster, bus):
     nodes = cluster.start(routes=[ROUTE | {"rpc": "json-rpc"}])
     with nodes[0].open(f"/ws/{device(0)}") as client, ThreadPoolExecutor() as threads:
-        wait_there(bus(1), device(0))
+        wait_known(bus, device(0))
         call = json.dumps({"method": "reboot"}).encode()
         path = f"/clients/ws/{device(0)}/call"
         answer = threads.submit(nodes[1].api.post, path, call, 502, type="application/json")
@@ -516,7 +539,7 @@ def test_of_a_client_on_both_sides_of_a_cut_exactly_one_is_left(cluster, bus):
             assert cut_off.read_close() == TAKEN_OVER
             nodes[0].wait_health("ready")
             sender = bus(0)
-            wait_there(sender, "both", "alone")
+            wait_known(bus, "both", "alone")
             for node in nodes:
                 node.api.send("both", node.host)
             assert [read_text(newer) for _ in nodes] == [node.host for node in nodes]
@@ -619,7 +642,7 @@ def test_what_clients_send_during_a_cut_is_stored_once_and_in_order(cluster, bus
         send_numbers([client], 100, 150)
         cluster.network.heal()
         client.send(wsraw.close_frame(1000))
-        witness = bus(0)  # the other has rested
+        witness = bus(0)
         wait_until(lambda: stored(witness) >= 150 + 2, "all of them stored")
         assert bodies_of(witness, device(0)) == list(range(150))
 

@@ -366,7 +366,7 @@ def test_oldest_races(cluster):
 
 @pytest.mark.parametrize("takeover,survivor", [("newest", "a"), ("oldest", "b")])
 def test_let_in_without_a_broker_and_settled_later(cluster, takeover, survivor):
-    two = cluster(route(takeover), count=2)
+    two = cluster(route(takeover), count=2, claim_timeout="1m")  # longer than a test waits
     a, b = two.nodes
     two.brokers[0].kill()
     a.wait_metric("bus_connected", 0)
@@ -374,9 +374,7 @@ def test_let_in_without_a_broker_and_settled_later(cluster, takeover, survivor):
         wsraw.wait_until(lambda: two.ask("x", at=1), "a broker that knows of it")
         wsraw.wait_until(lambda: time.time() * 1000 > two.ask("x", "holder", at=1)["since"] + 1,
                          "the next millisecond")
-        begin = time.monotonic()
-        with a.open("/ws/x") as at_a:
-            assert time.monotonic() - begin < 0.5, "nobody waits for a broker that is known to be away"
+        with a.open("/ws/x") as at_a:  # nobody waits for a broker that is known to be away
             at_a.echo(b"let in")
             at_b.echo(b"not disturbed")
             assert a.metric("claims_unanswered_total") == 1

@@ -10,7 +10,7 @@ import pytest
 
 from kit import netns, wsraw
 from kit.docker import CONNECTIONS, NOFILE
-from kit.gateway import BINARY
+from kit.gateway import BINARY, with_more_time
 
 PORT = 8080      # a namespace has all its ports to itself
 
@@ -134,14 +134,20 @@ def test_tester_waits_for_a_name_that_comes_with_the_gateway(hosts, names, gatew
     assert result["totals"]["connected"] == 10
 
 
+def ready(url: str, seen: str) -> subprocess.CompletedProcess:
+    """Of `gatehouse ready`, with time enough to see that."""
+    return with_more_time(lambda limit: subprocess.run([BINARY, "ready", url, "--timeout", limit],
+                                                       capture_output=True, text=True, check=False),
+                          lambda got: seen in got.stdout + got.stderr)
+
+
 def test_wrong_port_on_the_other_host_is_named(hosts, gateway):
     server_host, tester_host = hosts
     with server_host:
         gateway(**listening_on(server_host))
     with tester_host:
-        right, wrong = (subprocess.run(
-            [BINARY, "ready", f"http://{server_host.address}:{port}/health", "--timeout", "300ms"],
-            capture_output=True, text=True, check=False) for port in (PORT, PORT + 2))
+        right = ready(f"http://{server_host.address}:{PORT}/health", "is ready")
+        wrong = ready(f"http://{server_host.address}:{PORT + 2}/health", "Connection refused")
     assert right.returncode == 0, right.stderr
     assert wrong.returncode == 1
     assert f":{PORT + 2}/health did not answer 200" in wrong.stderr
@@ -157,7 +163,6 @@ def test_admin_port_is_not_on_the_cable(hosts, gateway):
         assert running.admin[0] == "127.0.0.1"
     url = f"http://{server_host.address}:{running.admin[1]}/health"
     with tester_host:
-        got = subprocess.run([BINARY, "ready", url, "--timeout", "300ms"], capture_output=True,
-                             text=True, check=False)
+        got = ready(url, "Connection refused")
     assert got.returncode == 1
     assert "Connection refused" in got.stderr

@@ -183,7 +183,7 @@ class Broker:
         return found
 
     def connect(self) -> natsraw.Client:
-        return natsraw.Client((self.address, 4222), user=USER, password=PASSWORD)
+        return natsraw.Client((self.address, 4222), is_alive=True, user=USER, password=PASSWORD)
 
 
 class Brokers:

@@ -2,10 +2,11 @@
 """A NATS client over a plain socket, written by hand from the protocol's description, and
 a broker to talk to. The client shares no code with the gateway or any library.
 
-It reads only while somebody waits for a message or an answer, so it needs no thread."""
+It reads only while somebody waits for a message or an answer."""
 
 import base64
 import collections
+import contextlib
 import dataclasses
 import itertools
 import json
@@ -16,6 +17,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import threading
 import time
 
 from kit import wsraw
@@ -82,10 +84,14 @@ class Subscription:
 class Client:
     """One connection to a broker. Every wait ends in time, with an error."""
 
-    def __init__(self, address: tuple[str, int], *, tls: ssl.SSLContext | None = None, **options):
-        """`options` go into CONNECT: user=, password= (sent as pass), auth_token=, name=."""
+    def __init__(self, address: tuple[str, int], *, tls: ssl.SSLContext | None = None,
+                 is_alive: bool = False, **options):
+        """`options` go into CONNECT: user=, password= (sent as pass), auth_token=, name=.
+        `is_alive`: a broker that pings may hear a pong at any time, also while nobody reads."""
         self.sock = socket.create_connection(address, wsraw.SECONDS)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.writing = threading.Lock()
+        self.ended = threading.Event()
         self.buffer = b""
         self.pongs = 0
         self.numbers = itertools.count(1)
@@ -104,9 +110,18 @@ class Client:
         self.inbox = f"_INBOX.{self.info['server_id']}.{self.info['client_id']}"
         self.answers = itertools.count(1)
         self.flush()
+        if is_alive:
+            threading.Thread(target=self.stay_alive, daemon=True).start()
 
     def close(self) -> None:
-        self.sock.close()
+        self.ended.set()
+        with self.writing:
+            self.sock.close()
+
+    def stay_alive(self) -> None:
+        with contextlib.suppress(OSError):
+            while not self.ended.wait(0.3):
+                self.write(b"PONG\r\n")
 
     def __enter__(self) -> "Client":
         return self
@@ -196,7 +211,8 @@ class Client:
     # --- bytes ---
 
     def write(self, data: bytes) -> None:
-        self.sock.sendall(data)
+        with self.writing:
+            self.sock.sendall(data)
 
     def fill(self, deadline: float, what: str) -> None:
         poll = select.poll()  # unlike select, for descriptors of any number
