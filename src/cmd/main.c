@@ -68,6 +68,8 @@ static int unknown_fail(const char *name)
 
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
 		suggest_offer(&suggest, commands[i].name);
+	suggest_offer(&suggest, "--help");
+	suggest_offer(&suggest, "--version");
 	fprintf(stderr, "gatehouse: unknown command '%s'%s\n'gatehouse --help' lists them\n", name,
 		suggest_hint(&suggest, hint));
 	return EXIT_USAGE;

@@ -2,6 +2,8 @@
 #include "webhook/webhook_private.h"
 
 #include <errno.h>
+#include <openssl/err.h>
+#include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -60,6 +62,28 @@ static int numbers_check(const struct webhook_options *options, char *error, siz
 	return 0;
 }
 
+/* libcurl would find out at the first call, and at each one after it. */
+static int ca_check(const char *file, char *error, size_t size)
+{
+	X509_STORE *store = X509_STORE_new();
+
+	if (store == NULL)
+		return -ENOMEM;
+	if (access(file, R_OK) < 0) {
+		X509_STORE_free(store);
+		return REJECT("the CA file '%s' cannot be read: %s", file, strerror(errno));
+	}
+	ERR_clear_error();
+	bool is_good = X509_STORE_load_file(store, file) == 1;
+	const char *reason = ERR_reason_error_string(ERR_peek_error());
+
+	ERR_clear_error();
+	X509_STORE_free(store);
+	return is_good ? 0
+		       : REJECT("the CA file '%s' holds no certificates (%s); write them in PEM",
+				file, reason != NULL ? reason : "unreadable");
+}
+
 /* libcurl stays set up until the process ends: others may use it too. */
 static void curl_setup(void)
 {
@@ -76,9 +100,8 @@ int webhook_check(const struct webhook_options *options, char *error, size_t siz
 
 	if (r == 0)
 		r = numbers_check(options, error, size);
-	if (r == 0 && options->ca_file != NULL && access(options->ca_file, R_OK) < 0)
-		return REJECT("the CA file '%s' cannot be read: %s", options->ca_file,
-			      strerror(errno));
+	if (r == 0 && options->ca_file != NULL)
+		r = ca_check(options->ca_file, error, size);
 	return r;
 }
 

@@ -264,7 +264,7 @@ static void test_bad_options_are_refused_in_words(void **state)
 	struct webhook_options good = hook.options;
 
 	good.url = "http://127.0.0.1:1/";
-	struct webhook_options rows[12];
+	struct webhook_options rows[14];
 	const char *wanted[ARRAY_LEN(rows)];
 	size_t count = 0;
 
@@ -282,6 +282,8 @@ static void test_bad_options_are_refused_in_words(void **state)
 	ROW("cannot be used", bad.url = "http://127.0.0.1:99999/");
 	ROW("secret 2 of 2 is not base64", bad.secrets = bad_secrets, bad.secret_count = 2);
 	ROW("cannot be read", bad.ca_file = "/nonexistent/ca.pem");
+	ROW("holds no certificates", bad.ca_file = "/etc/hostname");
+	ROW("holds no certificates", bad.ca_file = "/etc");
 	ROW("max_in_flight: 0", bad.max_in_flight = 0);
 	ROW("timeout_ms: 0 is not in 1..3600000", bad.timeout_ms = 0);
 	ROW("retry_max_ms: 2 is not in 3..", bad.retry_min_ms = 3);

@@ -84,6 +84,7 @@ def test_the_file_may_stand_alone(tmp_path, command):
 @pytest.mark.parametrize("arguments, said", [
     (("srve",), "unknown command 'srve'; did you mean serve?"),
     (("docter", "--json"), "unknown command 'docter'; did you mean doctor?"),
+    (("--verson",), "unknown command '--verson'; did you mean --version?"),
     (("frobnicate",), "unknown command 'frobnicate'\n"),
     (("help", "srve"), "unknown command 'srve'; did you mean serve?"),
     (("ready", "--timout", "3s"), "--timout is not an option; did you mean --timeout?"),
