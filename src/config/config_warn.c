@@ -101,6 +101,20 @@ static void server_warn(struct config *config)
 				  DURATION(server->handshake_timeout));
 }
 
+static void bus_warn(struct config *config)
+{
+	const struct config_bus *bus = &config->bus;
+	char place[CONFIG_PLACE_MAX];
+
+	if (bus->reconnect_min > bus->reconnect_max)
+		config_report_add(&config->warnings,
+				  "%sbus.reconnect_min: %s is longer than reconnect_max: %s, which "
+				  "no wait exceeds; make it shorter",
+				  place_of(config, CONFIG_OPTION_bus_reconnect_min,
+					   CONFIG_OPTION_bus_reconnect_max, place),
+				  DURATION(bus->reconnect_min), DURATION(bus->reconnect_max));
+}
+
 /* The API answers nobody else without a token; health, metrics and limits do. */
 static void admin_warn(struct config *config)
 {
@@ -175,6 +189,7 @@ void config_warn(struct config *config)
 	pings_warn(config);
 	proxy_warn(config);
 	server_warn(config);
+	bus_warn(config);
 	admin_warn(config);
 	backends_warn(config);
 }

@@ -31,7 +31,10 @@ void conn_ws_schedule(struct conn *conn)
 	if (conn->is_stalled)
 		next = time_left(conn, conn_ws(conn)->waiting_ms, limits->send_timeout);
 	else if (conn->is_pinged)
-		next = time_left(conn, conn_ws(conn)->waiting_ms, limits->pong_timeout);
+		/* The answer does not move the timer: it is looked for before the next ping is due.
+		 */
+		next = MIN(time_left(conn, conn_ws(conn)->waiting_ms, limits->pong_timeout),
+			   MAX(limits->ping_interval, UINT64_C(1)));
 	else if (limits->ping_interval > 0)
 		next = time_left(conn, conn_ws(conn)->heard_ms, limits->ping_interval);
 	if (limits->idle_timeout > 0)

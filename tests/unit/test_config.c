@@ -987,6 +987,9 @@ static void test_warning_table(void **state)
 		{"claim behind the handshake", "bus: {type: nats}\nserver: {handshake_timeout: 1s}",
 		 "f:2:29: bus.claim_timeout: 1s is not shorter than server.handshake_timeout: 1s, "
 		 "so that a client is cut while the other nodes are asked; make it shorter\n"},
+		{"reconnects that begin late", "bus: {reconnect_min: 6s}",
+		 "f:1:22: bus.reconnect_min: 6s is longer than reconnect_max: 5s, which no wait "
+		 "exceeds; make it shorter\n"},
 		{"admin for everybody", "admin: {listen: '0.0.0.0:8081'}",
 		 "f:1:17: admin.listen: 0.0.0.0:8081 is open to every network, and there is no "
 		 "token: whoever reaches it reads metrics and limits, and the API answers on "

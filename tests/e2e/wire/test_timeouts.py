@@ -55,6 +55,29 @@ def test_idle_client_is_pinged_and_stays(gateway):
         client.echo(b"alive", TEXT)
 
 
+def test_pings_come_every_interval_also_below_the_pong_timeout(gateway):
+    """A quick answer is not waited for until pong_timeout: six pings in far less than six of those."""
+    running = gateway(server={"ping_interval": "200ms", "pong_timeout": "5s"})
+    with running.open() as client:
+        started = time.monotonic()
+        for _ in range(6):
+            got = client.read_frame()
+            assert got.opcode == PING
+            client.send_frame(PONG, got.payload)
+        assert 1.0 <= time.monotonic() - started < 10
+
+
+def test_no_pong_below_the_interval_ends_it_all_the_same(gateway):
+    running = gateway(server={"ping_interval": "200ms", "pong_timeout": "1s"})
+    started = time.monotonic()
+    with running.open() as client:
+        assert client.read_frame().opcode == PING
+        code, _ = client.read_close()
+        assert code == 1001 and time.monotonic() - started >= 1.1
+    running.wait_metric("connections_closed_total", 1, reason="pong_timeout")
+    assert running.metric("pings_sent_total") == 1
+
+
 def test_no_pong_ends_the_connection(gateway):
     running = gateway(server={"ping_interval": "400ms", "pong_timeout": "400ms"})
     started = time.monotonic()
