@@ -347,11 +347,11 @@ static void on_retry(struct timer *timer)
 	retry_later(nats);
 }
 
-static void disconnect(struct bus_nats *nats)
+static void disconnect(struct bus_nats *nats, bool is_end)
 {
 	__atomic_store_n(&nats->is_connected, false, __ATOMIC_RELEASE);
 	nats_link_close(&nats->link);
-	nats_settle_lost(nats);
+	nats_settle_lost(nats, is_end);
 	topics_forget(nats);
 	requests_fail_all(&nats->bus, BUS_DISCONNECTED);
 }
@@ -364,7 +364,7 @@ static void on_lost(struct loop_task *task)
 	if (!nats_link_is_lost(nats))
 		return;
 	snprintf(detail, sizeof(detail), "the broker at %s was lost", nats->url);
-	disconnect(nats);
+	disconnect(nats, false);
 	status_set(nats, false, detail);
 	retry_later(nats);
 }
@@ -402,7 +402,7 @@ static void on_stop(struct loop_task *task)
 	if (nats->link.connection != NULL) {
 		if (nats_link_flush(&nats->link, FLUSH_MS) == NATS_OK)
 			nats_settle_flushed(nats);
-		disconnect(nats);
+		disconnect(nats, true);
 	}
 	while (nats->queue != NULL) {
 		struct bus_parcel *parcel = nats->queue;

@@ -154,8 +154,9 @@ void nats_settle_add(struct bus_nats *nats, struct bus_parcel *parcel);
 /* The broker has answered a ping. */
 void nats_settle_flushed(struct bus_nats *nats);
 
-/* The broker is lost: of what it did not confirm nobody knows. */
-void nats_settle_lost(struct bus_nats *nats);
+/* The broker is lost: of what it did not confirm nobody knows, nor, unless it is left in order at
+ * the end, of what may have been forbidden. */
+void nats_settle_lost(struct bus_nats *nats, bool is_end);
 
 /* The broker forbids something; from a thread of libnats. */
 void nats_settle_forbidden(struct bus_nats *nats, enum forbidden_kind kind, struct slice subject,

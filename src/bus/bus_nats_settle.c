@@ -86,6 +86,12 @@ static void parcel_judge(struct bus_nats *nats, struct bus_parcel *parcel)
 	parcel_end(parcel);
 }
 
+static void parcel_unconfirmed(struct bus_parcel *parcel)
+{
+	count(parcel->fate.unconfirmed);
+	parcel_end(parcel);
+}
+
 static void parcels_judge(struct bus_nats *nats, struct nats_parcels *parcels)
 {
 	struct bus_parcel *parcel;
@@ -196,16 +202,16 @@ void nats_settle_flushed(struct bus_nats *nats)
 		loop_timer_start(nats->loop, &nats->review, REVIEW_NS);
 }
 
-void nats_settle_lost(struct bus_nats *nats)
+void nats_settle_lost(struct bus_nats *nats, bool is_end)
 {
 	struct bus_parcel *parcel;
 
-	parcels_judge(nats, &nats->heard[1]);
-	parcels_judge(nats, &nats->heard[0]);
-	while ((parcel = parcels_take(&nats->sent)) != NULL) {
-		count(parcel->fate.unconfirmed);
-		parcel_end(parcel);
-	}
+	parcels_move(&nats->heard[0], &nats->heard[1]);
+	if (is_end)
+		parcels_judge(nats, &nats->heard[1]);
+	parcels_move(&nats->sent, &nats->heard[1]);
+	while ((parcel = parcels_take(&nats->heard[1])) != NULL)
+		parcel_unconfirmed(parcel);
 	loop_timer_stop(nats->loop, &nats->hear);
 	loop_timer_stop(nats->loop, &nats->review);
 	bus_forbidden_expire(&nats->forbidden, FORBIDDEN_PUBLISH, UINT64_MAX);

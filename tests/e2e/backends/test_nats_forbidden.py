@@ -116,7 +116,8 @@ def test_forbidden_subscriptions_are_told_and_tried_again(serve, broker):
     line = gateway.wait_log("the broker forbids this gateway a subject; allow its user to publish "
                             "and to subscribe to gatehouse.> and _INBOX.>")
     assert "Permissions Violation for Subscription to" in line["broker_says"]
-    assert gateway.metric("bus_forbidden_subjects") >= 2  # gatehouse.to and gatehouse.ctl of a
+    wsraw.wait_until(lambda: gateway.metric("bus_forbidden_subjects") >= 2,
+                     "gatehouse.to and gatehouse.ctl of a")
     # What is here is found; of what is elsewhere nobody can tell.
     one = api.Api(gateway.admin)
     assert one.ask("GET", "/clients/ws/a").status == 200

@@ -5,6 +5,7 @@ see when they do not work."""
 import concurrent.futures
 import contextlib
 import gzip
+import pathlib
 import random
 import re
 import resource
@@ -294,6 +295,41 @@ def test_a_webhook_that_gets_no_socket_is_not_down(serve, raw_server):
     assert gateway.metric("backend_failures_total", backend="hook", cause="no_socket") > 0
     assert gateway.metric("backend_breaker_opens_total", backend="hook") == 0
     client.close()
+
+
+def test_a_webhook_that_gets_no_port_is_not_down(hosts, serve, raw_server):
+    """All local ports towards the back end are taken; to others there are some."""
+    ports = pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range")
+    bodies, held = [], []
+
+    def serve_one(connection: socket.socket) -> None:
+        request = backends.read_request(connection)
+        if b"gatehouse.client.message" in request:
+            bodies.append(request.partition(b"\r\n\r\n")[2])
+        connection.sendall(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+
+    with hosts[0] as here:
+        here.ip("link", "set", "lo", "up")
+        hook = raw_server(serve_one)
+        gateway = serve(hook.url, breaker_failures=1, on_failure="close")
+        client = gateway.open()
+        gateway.wait_metric("backend_events_total", 1, type="connected", outcome="delivered")
+        before = ports.read_text()
+        ports.write_text("50000 50007")
+        with pytest.raises(OSError, match="assign requested address"):
+            while len(held) < 100:
+                held.append(socket.create_connection(hook.listener.getsockname()))
+        client.send_frame(wsraw.TEXT, b"1")
+        line = gateway.wait_log("an event waits for room in the gateway")
+        assert "net.ipv4.ip_local_port_range; 50000 to 50007" in line["error"]
+        ports.write_text(before)
+        gateway.wait_metric("backend_events_total", 1, type="message", outcome="delivered")
+        assert bodies == [b"1"]
+        assert gateway.metric("backend_breaker_opens_total", backend="hook") == 0
+        client.close()
+        gateway.stop()
+    for one in held:
+        one.close()
 
 
 # --- shapes of answers ---
