@@ -11,7 +11,7 @@
 
 static bool is_needed(const struct server *server, const struct event_backend *backend)
 {
-	return config_backend_is_used(server_options(server)->config, backend->config);
+	return config_backend_is_used(&server_options(server)->ruleset->config, backend->config);
 }
 
 /* A sentence for each back end that a route needs and that does not work. */
@@ -73,7 +73,7 @@ static json_t *reasons(const struct server *server, enum server_status status)
 static bool is_good(const struct server *server, enum health_question question,
 		    enum server_status status, bool is_degraded)
 {
-	const struct config_server *config = &server_options(server)->config->server;
+	const struct config_server *config = &server_options(server)->ruleset->config.server;
 
 	switch (question) {
 	case HEALTH_LIVE:

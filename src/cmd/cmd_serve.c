@@ -186,8 +186,9 @@ static void on_problem(void *arg, const struct start_problem *problem)
 	log_write(LOG_LEVEL_ERROR, problem->message, problem->fields, problem->field_count);
 }
 
-static int run(const struct config *config, int signals)
+static int run(struct ruleset *ruleset, int signals)
 {
+	const struct config *config = &ruleset->config;
 	struct start start;
 
 	log_configuration(config);
@@ -197,7 +198,7 @@ static int run(const struct config *config, int signals)
 		 F_TEXT("reason", start.facts.engine_reason));
 	payload_configure(start.plan.payload_memory);
 	struct server *server = server_create(
-		&(struct server_options){.config = config, .plan = &start.plan});
+		&(struct server_options){.ruleset = ruleset, .plan = &start.plan});
 
 	if (server == NULL) {
 		log_error("out of memory or descriptors at start",
@@ -248,7 +249,12 @@ int cmd_serve(int argc, char **argv)
 		config_finish(&config);
 		return EXIT_FAILED;
 	}
-	r = run(&config, signals);
+	struct ruleset *ruleset = ruleset_create(&config);
+
+	r = ruleset == NULL ? EXIT_FAILED : run(ruleset, signals);
+	if (ruleset == NULL)
+		log_error("out of memory at start");
+	ruleset_unref(&ruleset);
 	close(signals);
 	config_finish(&config);
 	return r;

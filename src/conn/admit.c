@@ -102,8 +102,8 @@ static bool take_from_rate(struct conn *conn)
 
 	if (accept_rate_take(&service->accept_rate, loop_now(conn->home->loop), &wait_ns))
 		return true;
-	conn_refuse(conn, REFUSAL_ACCEPT_RATE, service->limits->accept_rate,
-		    service->limits->accept_rate);
+	conn_refuse(conn, REFUSAL_ACCEPT_RATE, conn_limits(conn)->accept_rate,
+		    conn_limits(conn)->accept_rate);
 	return false;
 }
 

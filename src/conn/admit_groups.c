@@ -23,7 +23,7 @@ static bool name_next(struct slice *list, struct slice *out_name)
 
 bool conn_groups_check(const struct conn *conn, struct slice list, char *out_problem, size_t size)
 {
-	uint64_t max = conn->home->service->limits->max_groups_per_client, count = 0;
+	uint64_t max = conn_limits(conn)->max_groups_per_client, count = 0;
 	struct slice name;
 
 	while (name_next(&list, &name)) {

@@ -176,7 +176,7 @@ static inline bool conn_is_held_up(const struct conn *conn)
 
 static inline const struct config_server *conn_limits(const struct conn *conn)
 {
-	return conn->home->service->limits;
+	return conn_home_limits(conn->home);
 }
 
 static inline struct stats *conn_stats(const struct conn *conn)

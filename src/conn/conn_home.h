@@ -25,6 +25,7 @@ struct uplink_handler;
 
 struct conn_home {
 	struct service *service;
+	struct ruleset *ruleset; /* in force for those that come, and the limits for all */
 	struct loop *loop;
 	const struct conn_phase *const *phases; /* by enum conn_phase_id */
 	const struct uplink_handler *ears;      /* what back ends tell */
@@ -54,3 +55,14 @@ struct conn_home {
 	uint64_t calls_refused; /* because max_calls were */
 	struct stats stats;     /* written by this thread only; last: on cache lines of its own */
 };
+
+static inline const struct config_server *conn_home_limits(const struct conn_home *home)
+{
+	return &home->ruleset->config.server;
+}
+
+/* NULL: no WebSockets here. */
+static inline const struct route_table *conn_home_routes(const struct conn_home *home)
+{
+	return home->service->fleet == NULL ? NULL : home->ruleset->routes;
+}

@@ -17,6 +17,7 @@ void conns_init(struct conn_home *home, struct service *service,
 {
 	*home = (struct conn_home){
 		.service = service,
+		.ruleset = ruleset_ref(service->ruleset),
 		.phases = conn_phases,
 		.ears = &uplink_ears,
 		.on_gone = on_gone,
@@ -96,4 +97,5 @@ void conns_finish(struct conn_home *home)
 	pool_finish(&home->conn_pool);
 	fleet_home_finish(&home->fleet);
 	mailbox_finish(&home->mailbox);
+	ruleset_unref(&home->ruleset);
 }

@@ -142,7 +142,7 @@ static void let_go_on(struct conn_home *home)
 static void judge_favoured(struct conn_home *home)
 {
 	struct memory_guard *guard = &home->memory;
-	uint64_t limit_ns = home->service->limits->send_timeout * NS_PER_MS;
+	uint64_t limit_ns = conn_home_limits(home)->send_timeout * NS_PER_MS;
 
 	if (guard->favoured == NULL)
 		return;

@@ -37,9 +37,9 @@ static bool is_route_path(const struct conn *conn, struct slice path)
 {
 	struct route_match match = {0};
 
-	if (conn->home->service->routes == NULL)
+	if (conn_home_routes(conn->home) == NULL)
 		return false;
-	enum route_result r = route_table_match(conn->home->service->routes, path, &match);
+	enum route_result r = route_table_match(conn_home_routes(conn->home), path, &match);
 
 	if (r == ROUTE_FOUND)
 		free(match.client_id);
@@ -76,7 +76,7 @@ static void serve_http(struct conn *conn, const struct conn_request *request)
 	buf_finish(&reply.body);
 	if (is_route_path(conn, ask.path))
 		conn_reject(conn, 426, "This path speaks WebSocket: ask for an upgrade.");
-	else if (conn->home->service->routes != NULL && !http_request_is_read(&ask))
+	else if (conn_home_routes(conn->home) != NULL && !http_request_is_read(&ask))
 		conn_reject(conn, 405, "Only GET, HEAD and OPTIONS are served here.");
 	else
 		conn_reject(conn, 404, "There is nothing at this path.");

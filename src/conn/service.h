@@ -13,21 +13,20 @@
 #include "conn/admission.h"
 #include "conn/refusal_table.h"
 #include "http/http_reply.h"
+#include "session/ruleset.h"
 
 struct address_limit;
 struct directory;
 struct fleet;
-struct route_table;
 
 struct service {
-	const struct config_server *limits;
-	const struct route_table *routes; /* NULL: no WebSockets here */
+	struct ruleset *ruleset; /* for the workers that start; each has its own from then on */
 	struct http_handler handler;
 	struct admission *admission;
 	struct admission kept; /* connections between two requests, or in a later one */
 	struct address_limit *address_limit; /* NULL: none */
 	struct directory *directory;
-	struct fleet *fleet; /* NULL: no clients here */
+	struct fleet *fleet; /* NULL: no clients here, and no routes */
 	struct accept_rate accept_rate;
 	uint64_t worker_connections; /* at most, per worker */
 	uint64_t nofile;             /* the soft limit on descriptors */

@@ -152,7 +152,7 @@ static void upgrade(struct conn *conn, const struct conn_request *request,
  * caller's to free; NULL if the route has none. */
 static bool find_route(struct conn *conn, const struct conn_request *request, char **out_client_id)
 {
-	const struct route_table *routes = conn->home->service->routes;
+	const struct route_table *routes = conn_home_routes(conn->home);
 	struct route_match match;
 	enum route_result r = routes == NULL
 				      ? ROUTE_NONE

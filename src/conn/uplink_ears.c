@@ -207,7 +207,10 @@ static void on_gone(struct uplink *uplink)
 {
 	struct conn_home *home = uplink->home;
 
+	struct ruleset *ruleset = uplink->route->client.ruleset;
+
 	list_remove(&uplink->node);
+	ruleset_unref(&ruleset);
 	home->on_gone(home);
 }
 

@@ -42,6 +42,7 @@ bool conn_uplink_open(struct conn *conn, const struct conn_request *request, uin
 	uplink->owner = conn;
 	uplink->home = home;
 	uplink->route = conn->way.route;
+	ruleset_ref(uplink->route->client.ruleset);
 	list_append(&home->uplinks, &uplink->node);
 	conn->way.uplink = uplink;
 	conn->has_uplink = true;

@@ -96,7 +96,7 @@ struct uplink {
 	const struct uplink_handler *handler;
 	void *owner;               /* NULL: closed */
 	void *home;                /* the owner's; stays after close */
-	const struct route *route; /* likewise */
+	const struct route *route; /* likewise; the owner holds its ruleset until on_gone */
 	struct list_node node;     /* the worker's */
 	bool is_full;              /* queue_max bytes wait: take nothing more from the client */
 };

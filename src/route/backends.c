@@ -16,6 +16,7 @@ const struct backend_type *const backend_types[] = {
 };
 
 struct backends {
+	struct ruleset *ruleset;
 	struct event_source source;
 	size_t count;
 	struct event_backend *items[];
@@ -26,9 +27,10 @@ static const struct backend_type *type_of(const struct config *config, size_t in
 	return backend_types[config->backends[index].type];
 }
 
-int backends_create(const struct config *config, const char *node, struct bus *bus,
+int backends_create(struct ruleset *ruleset, const char *node, struct bus *bus,
 		    struct backends **out_backends, struct backend_error *out_error)
 {
+	const struct config *config = &ruleset->config;
 	size_t count = config->backend_count;
 	struct backends *backends = calloc(1, sizeof(*backends) + count * sizeof(void *));
 	int r = 0;
@@ -39,6 +41,7 @@ int backends_create(const struct config *config, const char *node, struct bus *b
 	}
 	const struct backend_world world = {config, &backends->source, bus};
 
+	backends->ruleset = ruleset_ref(ruleset);
 	event_source_init(&backends->source, node);
 	while (backends->count < count && r == 0) {
 		r = type_of(config, backends->count)
@@ -66,6 +69,7 @@ void backends_destroy(struct backends **backends)
 		return;
 	for (size_t i = 0; i < (*backends)->count; i++)
 		(*backends)->items[i]->type->destroy((*backends)->items[i]);
+	ruleset_unref(&(*backends)->ruleset);
 	free(*backends);
 	*backends = NULL;
 }

@@ -8,9 +8,9 @@
 
 struct backends;
 
-/* `config` and `bus` outlive it; `node` is this node's name. Starts the threads that back ends
- * have. Returns 0, or a negative errno with *out_error. */
-int backends_create(const struct config *config, const char *node, struct bus *bus,
+/* Of the ruleset's configuration; holds it. `bus` outlives it; `node` is this node's name. Starts
+ * the threads that back ends have. Returns 0, or a negative errno with *out_error. */
+int backends_create(struct ruleset *ruleset, const char *node, struct bus *bus,
 		    struct backends **out_backends, struct backend_error *out_error);
 
 /* Whether this one could be made; nothing is started. Returns 0, or a negative errno with what

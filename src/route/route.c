@@ -44,8 +44,9 @@ static int by_literals(const void *left, const void *right)
 	return 0;
 }
 
-struct route_table *route_table_create(const struct config *config, const struct backends *backends)
+struct route_table *route_table_create(struct ruleset *ruleset, const struct backends *backends)
 {
+	const struct config *config = &ruleset->config;
 	struct route_table *table = calloc(1, sizeof(*table));
 
 	if (table == NULL)
@@ -60,7 +61,7 @@ struct route_table *route_table_create(const struct config *config, const struct
 		table->routes[i] = (struct route){
 			.config = &config->routes[i],
 			.backend = backends_find(backends, config->routes[i].backend),
-			.client = {.config = &config->routes[i]},
+			.client = {.config = &config->routes[i], .ruleset = ruleset},
 		};
 	qsort(table->routes, table->count, sizeof(struct route), by_literals);
 	return table;

@@ -21,9 +21,9 @@ struct route {
 
 struct route_table;
 
-/* `config` and `backends`, made from it, must outlive the table. NULL if memory is out. */
-struct route_table *route_table_create(const struct config *config,
-				       const struct backends *backends);
+/* Of the ruleset's configuration, and to become a part of it; `backends` must outlive the table's
+ * use. NULL if memory is out. */
+struct route_table *route_table_create(struct ruleset *ruleset, const struct backends *backends);
 void route_table_destroy(struct route_table **table);
 
 enum route_result {

@@ -35,8 +35,8 @@ struct broadcast {
 	struct loop *home;
 	void (*on_done)(void *arg, const struct broadcast_result *result);
 	void *arg;
-	const char *route;              /* NULL: all */
-	char group[GROUP_NAME_MAX + 1]; /* "": none */
+	char route[PRESENCE_ROUTE_MAX + 1]; /* "": all */
+	char group[GROUP_NAME_MAX + 1];     /* "": none */
 	struct shared_bytes *frame;
 	bool is_call[CONFIG_RPC_JSON_RPC + 1]; /* by the framing of a client's route */
 	uint64_t open_shares;                  /* atomic */
@@ -114,7 +114,7 @@ static bool is_meant(const struct broadcast *broadcast, const struct conn *conn)
 	const char *route = broadcast->route;
 
 	return conn->phase == CONN_OPEN && !broadcast->is_call[conn_route(conn)->config->rpc] &&
-	       (route == NULL || strcmp(route, presence_route_name(conn_presence(conn))) == 0);
+	       (route[0] == 0 || strcmp(route, presence_route_name(conn_presence(conn))) == 0);
 }
 
 /* [bytes] that it queued. */
@@ -227,7 +227,8 @@ static struct broadcast *broadcast_create(const struct broadcast_order *order, s
 	broadcast->home = order->home;
 	broadcast->on_done = order->on_done;
 	broadcast->arg = order->arg;
-	broadcast->route = what->route;
+	if (what->route != NULL)
+		snprintf(broadcast->route, sizeof(broadcast->route), "%s", what->route);
 	if (what->group != NULL)
 		memcpy(broadcast->group, what->group, strlen(what->group) + 1);
 	broadcast->share_count = share_count;

@@ -81,15 +81,16 @@ static enum refusal refusal_when_full(const struct server *server)
 static void service_init(struct service *service, const struct server *server)
 {
 	*service = (struct service){
-		.limits = &server->options.config->server,
+		.ruleset = ruleset_ref(server->options.ruleset),
 		.worker_connections = server->options.plan->capacity.worker_connections,
 		.nofile = server->options.plan->input.os->nofile_soft.value,
 		.full = refusal_when_full(server),
-		.kept = {.max = server->options.config->server.keep_alive_max},
+		.kept = {.max = server->options.ruleset->config.server.keep_alive_max},
 	};
-	if (server->options.config->server.node.text[0] != 0)
+	if (server->options.ruleset->config.server.node.text[0] != 0)
 		snprintf(service->node, sizeof(service->node), "%.*s",
-			 (int)sizeof(service->node) - 1, server->options.config->server.node.text);
+			 (int)sizeof(service->node) - 1,
+			 server->options.ruleset->config.server.node.text);
 	else if (gethostname(service->node, sizeof(service->node) - 1) < 0)
 		snprintf(service->node, sizeof(service->node), "unknown");
 }
@@ -101,6 +102,7 @@ struct server *server_create(const struct server_options *options)
 	if (server == NULL)
 		return NULL;
 	server->options = *options;
+	ruleset_ref(server->options.ruleset);
 	server->worker_count = options->plan->capacity.workers;
 	server->admission.max = options->plan->max_connections;
 	server->started_ns = clock_now_ns();
@@ -109,12 +111,12 @@ struct server *server_create(const struct server_options *options)
 	server->ended_fd = eventfd(0, EFD_CLOEXEC);
 	pthread_mutex_init(&server->mutex, NULL);
 	pthread_cond_init(&server->changed, NULL);
-	bool has_address_limit = options->config->server.max_connections_per_ip > 0;
+	bool has_address_limit = options->ruleset->config.server.max_connections_per_ip > 0;
 
 	if (has_address_limit)
 		server->address_limit = address_limit_create(
-			options->config->server.max_connections_per_ip,
-			(unsigned)options->config->server.ipv6_prefix);
+			options->ruleset->config.server.max_connections_per_ip,
+			(unsigned)options->ruleset->config.server.ipv6_prefix);
 	if (server->directory == NULL || server->slots == NULL || server->ended_fd < 0 ||
 	    (has_address_limit && server->address_limit == NULL)) {
 		server_destroy(&server);
@@ -127,23 +129,24 @@ struct server *server_create(const struct server_options *options)
 	server->public_service.address_limit = server->address_limit;
 	server->public_service.directory = server->directory;
 	server->fleet = (struct fleet){
-		.config = options->config,
+		.config = &options->ruleset->config,
 		.node = server->public_service.node,
 		.commands = &server->command_stats,
 		.rpc = &server->rpc_stats,
 		.directory = server->directory,
-		.groups = group_registry_create(options->config->server.max_groups)};
+		.groups = group_registry_create(options->ruleset->config.server.max_groups)};
 	if (server->fleet.groups == NULL) {
 		server_destroy(&server);
 		return NULL;
 	}
 	server->public_service.fleet = &server->fleet;
 	server->nodes.server = server;
-	accept_rate_init(&server->public_service.accept_rate, options->config->server.accept_rate,
-			 options->config->server.accept_burst);
+	accept_rate_init(&server->public_service.accept_rate,
+			 options->ruleset->config.server.accept_rate,
+			 options->ruleset->config.server.accept_burst);
 	service_init(&server->admin_service, server);
-	server->admin_service.max_body = options->config->admin.max_body;
-	server->admin_service.max_calls = options->config->admin.max_calls;
+	server->admin_service.max_body = options->ruleset->config.admin.max_body;
+	server->admin_service.max_calls = options->ruleset->config.admin.max_calls;
 	return server;
 }
 
@@ -201,7 +204,7 @@ static void log_listening(const char *message, const struct net_addr *addr)
 
 static int start_admin(struct server *server, struct server_error *out_error)
 {
-	struct net_addr addr = server->options.config->admin.listen;
+	struct net_addr addr = server->options.ruleset->config.admin.listen;
 	int fd = server_bind("admin.listen", &addr, true, out_error);
 
 	if (fd < 0)
@@ -216,7 +219,7 @@ static int start_admin(struct server *server, struct server_error *out_error)
 
 static int start_workers(struct server *server, struct server_error *out_error)
 {
-	struct net_addr addr = server->options.config->server.listen;
+	struct net_addr addr = server->options.ruleset->config.server.listen;
 
 	for (size_t i = 0; i < server->worker_count; i++) {
 		int fd = server_bind("server.listen", &addr, i == 0, out_error);
@@ -244,15 +247,17 @@ static int start_backends(struct server *server, struct server_error *out_error)
 {
 	struct backend_error error;
 
-	if (backends_create(server->options.config, server->public_service.node, server->fleet.bus,
+	if (backends_create(server->options.ruleset, server->public_service.node, server->fleet.bus,
 			    &server->backends, &error) < 0) {
 		snprintf(out_error->text, sizeof(out_error->text), "%s", error.text);
 		return -1;
 	}
-	server->routes = route_table_create(server->options.config, server->backends);
-	server->public_service.routes = server->routes;
-	if (server->routes != NULL)
+	struct route_table *routes = route_table_create(server->options.ruleset, server->backends);
+
+	if (routes != NULL) {
+		ruleset_take_routes(server->options.ruleset, routes, route_table_destroy);
 		return 0;
+	}
 	snprintf(out_error->text, sizeof(out_error->text), "out of memory");
 	return -1;
 }
@@ -332,11 +337,13 @@ void server_destroy(struct server **server)
 	if (self == NULL)
 		return;
 	server_end(self);
-	route_table_destroy(&self->routes);
 	backends_destroy(&self->backends);
 	address_limit_destroy(&self->address_limit);
 	group_registry_destroy(&self->fleet.groups);
 	directory_destroy(&self->directory);
+	ruleset_unref(&self->public_service.ruleset);
+	ruleset_unref(&self->admin_service.ruleset);
+	ruleset_unref(&self->options.ruleset);
 	if (self->ended_fd >= 0)
 		close(self->ended_fd);
 	pthread_mutex_destroy(&self->mutex);

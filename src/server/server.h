@@ -20,8 +20,8 @@ struct server;
 struct worker;
 
 struct server_options {
-	const struct config *config; /* outlives the server */
-	const struct plan *plan;     /* that fits; outlives the server */
+	struct ruleset *ruleset; /* the server takes references of its own */
+	const struct plan *plan; /* that fits; outlives the server */
 };
 
 enum server_status { SERVER_STARTING, SERVER_READY, SERVER_DRAINING };

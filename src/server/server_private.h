@@ -32,7 +32,6 @@ bool server_storm_tick(struct server_storm *storm, uint64_t accepted, uint64_t s
 struct server {
 	struct server_options options;
 	struct backends *backends;
-	struct route_table *routes;
 	struct admission admission;
 	struct address_limit *address_limit; /* NULL: none */
 	struct directory *directory;

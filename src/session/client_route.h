@@ -4,8 +4,9 @@
  * Layer: session. Read-only, from any thread; the route layer makes one for each route. */
 #pragma once
 
-#include "config/config.h"
+#include "session/ruleset.h"
 
 struct client_route {
 	const struct config_route *config;
+	struct ruleset *ruleset; /* of which it is a part; whoever keeps a route holds that */
 };

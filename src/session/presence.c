@@ -123,6 +123,7 @@ struct presence *presence_create(const struct presence_facts *facts)
 		.mailbox = facts->mailbox,
 		.session = facts->session,
 	};
+	ruleset_ref(facts->route->ruleset);
 	texts_write(presence, facts);
 	return presence;
 }
@@ -143,8 +144,10 @@ void presence_unref(struct presence **presence)
 	size_t own_len = self->subprotocol_code == SUBPROTOCOL_OWN
 				 ? strlen(presence_subprotocol(self))
 				 : 0;
+	struct ruleset *ruleset = self->route->ruleset;
 
 	slab_put(&memory, self, size_of(strlen(self->client_id), self->is_v4, own_len));
+	ruleset_unref(&ruleset);
 }
 
 static void run_task(struct loop_task *loop_task)

@@ -26,7 +26,7 @@ struct session;
  * and a long form lies behind the client id. */
 struct presence {
 	/* Immutable once the presence is in the directory. */
-	const struct client_route *route;
+	const struct client_route *route; /* whose ruleset it holds */
 	uint64_t connection_id : 48;   /* unique in this process, rising; given by the directory */
 	uint64_t subprotocol_code : 8; /* presence_subprotocol */
 	uint64_t is_v4 : 8;            /* the address behind the id is of 4 bytes, else of 16 */

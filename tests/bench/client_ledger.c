@@ -47,7 +47,8 @@ static void row(struct ledger *ledger, const char *what, size_t struct_size)
 
 static char route_name[] = "ws";
 static const struct config_route config = {.name = route_name};
-static const struct client_route route = {.config = &config};
+static struct ruleset ruleset = {.references = 1}; /* is never the last */
+static const struct client_route route = {.config = &config, .ruleset = &ruleset};
 static struct mailbox mailbox;
 
 static struct presence *presence_of(size_t number)

@@ -28,9 +28,8 @@ struct fake_uplink {
 
 struct world {
 	struct fake_loop io;
-	struct config config;
+	struct ruleset *ruleset;
 	struct backends *backends;
-	struct route_table *routes;
 	struct admission admission;
 	struct address_limit *address_limit;
 	struct directory *directory;
@@ -179,7 +178,8 @@ static inline void world_on_gone(struct conn_home *home)
 	CONTAINER_OF(home, struct world, home)->gone++;
 }
 
-static inline void world_config(struct world *world)
+/* The caller's reference. */
+static inline struct ruleset *world_ruleset(void)
 {
 	static const char text[] = "server: {send_queue_max: 4KiB, ping_interval: 10s,\n"
 				   "  pong_timeout: 5s, send_timeout: 5s, close_timeout: 2s,\n"
@@ -189,22 +189,26 @@ static inline void world_config(struct world *world)
 				   "- {name: ask, path: '/ask/{client_id}', backend: echo}\n";
 	struct slice slice = slice_from_text(text);
 	struct config_report report = {0};
+	struct config config;
 
 	if (config_load(&(struct config_sources){.file = "test", .text = &slice}, &report,
-			&world->config) != 0)
+			&config) != 0)
 		fail_msg("the configuration is not good");
+	struct ruleset *ruleset = ruleset_create(&config);
+
+	assert_non_null(ruleset);
+	return ruleset;
 }
 
-static inline void world_routes(struct world *world)
+/* Gives it its routes. */
+static inline void world_routes(struct ruleset *ruleset, const struct backends *backends)
 {
-	struct backend_error error;
 	struct route_match match;
+	struct route_table *routes = route_table_create(ruleset, backends);
 
-	assert_int_equal(backends_create(&world->config, "node", NULL, &world->backends, &error),
-			 0);
-	world->routes = route_table_create(&world->config, world->backends);
-	assert_int_equal(route_table_match(world->routes, SLICE_LITERAL("/ask/x"), &match),
-			 ROUTE_FOUND);
+	assert_non_null(routes);
+	ruleset_take_routes(ruleset, routes, route_table_destroy);
+	assert_int_equal(route_table_match(routes, SLICE_LITERAL("/ask/x"), &match), ROUTE_FOUND);
 	free(match.client_id);
 	((struct route *)(uintptr_t)match.route)->backend = &fake_backend;
 }
@@ -236,12 +240,15 @@ static inline void world_init(struct world *world)
 	*world = (struct world){0};
 	world_now = world;
 	fake_loop_init(&world->io);
-	world_config(world);
-	world_routes(world);
+	world->ruleset = world_ruleset();
+	assert_int_equal(backends_create(world->ruleset, "node", NULL, &world->backends,
+					 &(struct backend_error){0}),
+			 0);
+	world_routes(world->ruleset, world->backends);
 	world->admission.max = 100;
 	world->address_limit = address_limit_create(10, 64);
 	world->directory = directory_create();
-	world->fleet = (struct fleet){.config = &world->config,
+	world->fleet = (struct fleet){.config = &world->ruleset->config,
 				      .node = "node",
 				      .directory = world->directory,
 				      .commands = &world->command_stats,
@@ -249,8 +256,7 @@ static inline void world_init(struct world *world)
 				      .groups = group_registry_create(100)};
 	assert_int_equal(fleet_bus_open(&world->fleet, &(struct fleet_error){0}), 0);
 	world->service = (struct service){
-		.limits = &world->config.server,
-		.routes = world->routes,
+		.ruleset = world->ruleset,
 		.handler = {.answer = world_answer, .wants_body = world_wants_body, .arg = world},
 		.admission = &world->admission,
 		.address_limit = world->address_limit,
@@ -337,11 +343,10 @@ static inline void world_finish(struct world *world)
 {
 	conns_finish(&world->home);
 	fleet_bus_close(&world->fleet);
-	route_table_destroy(&world->routes);
 	backends_destroy(&world->backends);
 	group_registry_destroy(&world->fleet.groups);
 	address_limit_destroy(&world->address_limit);
 	directory_destroy(&world->directory);
-	config_finish(&world->config);
+	ruleset_unref(&world->ruleset);
 	fake_loop_finish(&world->io);
 }

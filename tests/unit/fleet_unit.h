@@ -19,6 +19,7 @@ struct fixture {
 	struct config config;
 	struct config_route route;
 	struct client_route client_route;
+	struct ruleset ruleset; /* of the route; its own configuration is empty */
 	struct node nodes[2];
 };
 
@@ -65,7 +66,8 @@ static inline int setup(void **state)
 	fixture->bus = *state;
 	fixture->route = (struct config_route){.name = (char *)"ws",
 					       .takeover = CONFIG_TAKEOVER_MANY};
-	fixture->client_route.config = &fixture->route;
+	fixture->ruleset.references = 1;
+	fixture->client_route = (struct client_route){&fixture->route, &fixture->ruleset};
 	fixture->config.routes = &fixture->route;
 	fixture->config.route_count = 1;
 	fixture->config.server.max_message_size = 4 << 20;

@@ -15,17 +15,21 @@ static inline const struct client_route *unit_route_with(const char *name,
 {
 	static struct config_route configs[UNIT_ROUTES];
 	static struct client_route routes[UNIT_ROUTES];
+	static struct ruleset ruleset = {.references = 1}; /* is never the last */
 	static char names[UNIT_ROUTES][80];
 	static size_t count;
 
 	for (size_t i = 0; i < count; i++)
 		if (strcmp(names[i], name) == 0)
 			return &routes[i];
-	CHECK(count < UNIT_ROUTES && strlen(name) < sizeof(names[0]));
-	strcpy(names[count], name);
+	size_t len = strlen(name);
+
+	CHECK(count < UNIT_ROUTES && len < sizeof(names[0]));
+	memcpy(names[count], name, len + 1);
 	configs[count].name = names[count];
 	configs[count].subprotocols = subprotocols;
 	routes[count].config = &configs[count];
+	routes[count].ruleset = &ruleset;
 	return &routes[count++];
 }
 

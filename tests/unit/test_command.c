@@ -12,7 +12,8 @@
 
 static struct command_stats stats;
 static struct config_route routes[] = {{.name = (char *)"ws"}};
-static const struct client_route route = {.config = &routes[0]};
+static struct ruleset ruleset = {.references = 1}; /* is never the last */
+static const struct client_route route = {.config = &routes[0], .ruleset = &ruleset};
 static struct config config = {
 	.routes = routes,
 	.route_count = ARRAY_LEN(routes),

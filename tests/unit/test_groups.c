@@ -92,6 +92,7 @@ struct world {
 	struct config config;
 	struct config_route routes[2];
 	struct client_route client_routes[2];
+	struct ruleset ruleset;
 	struct fleet fleet;
 	struct fleet_home home;
 	struct presence *presences[CLIENTS];
@@ -138,7 +139,8 @@ static struct world *world_open(struct io_fixture *f, bool is_clustered)
 	world->routes[1].name = (char *)"other";
 	world->routes[0].takeover = world->routes[1].takeover = CONFIG_TAKEOVER_MANY;
 	for (size_t i = 0; i < ARRAY_LEN(world->routes); i++)
-		world->client_routes[i].config = &world->routes[i];
+		world->client_routes[i] = (struct client_route){&world->routes[i], &world->ruleset};
+	world->ruleset.references = 1;
 	world->config.routes = world->routes;
 	world->config.route_count = 2;
 	world->config.server.max_groups_per_client = 3;

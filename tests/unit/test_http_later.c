@@ -24,7 +24,7 @@ struct asked {
 
 struct fixture {
 	struct asked asked;
-	struct config_server limits;
+	struct ruleset ruleset;
 	struct service service;
 	struct worker *worker;
 	struct net_addr addr;
@@ -95,10 +95,11 @@ static int setup(void **state)
 	pthread_mutex_init(&fixture->asked.mutex, NULL);
 	pthread_cond_init(&fixture->asked.changed, NULL);
 	fixture->asked.timeout_ms = 60000;
-	fixture->limits.handshake_timeout = 60000;
-	fixture->limits.close_timeout = 1000;
+	fixture->ruleset.config.server.handshake_timeout = 60000;
+	fixture->ruleset.config.server.close_timeout = 1000;
+	fixture->ruleset.references = 1;
 	fixture->service = (struct service){
-		.limits = &fixture->limits,
+		.ruleset = &fixture->ruleset,
 		.handler = {.answer = answer, .wants_body = wants_body, .arg = &fixture->asked},
 		.max_body = 1000,
 		.max_calls = MAX_CALLS,

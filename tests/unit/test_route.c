@@ -13,14 +13,15 @@ static struct config_route routes[ARRAY_LEN(paths)];
 /* `reversed` gives the routes in the other order: it must not matter. */
 static struct route_table *table_of(bool reversed)
 {
-	struct config config = {.routes = routes, .route_count = ARRAY_LEN(paths)};
+	static struct ruleset ruleset = {
+		.references = 1, .config = {.routes = routes, .route_count = ARRAY_LEN(paths)}};
 
 	for (size_t i = 0; i < ARRAY_LEN(paths); i++)
 		routes[reversed ? ARRAY_LEN(paths) - 1 - i : i] = (struct config_route){
 			.path = (char *)(uintptr_t)paths[i], /* only read */
 			.backend = (char *)(uintptr_t)CONFIG_ECHO,
 		};
-	struct route_table *table = route_table_create(&config, NULL);
+	struct route_table *table = route_table_create(&ruleset, NULL);
 
 	assert_non_null(table);
 	return table;

@@ -315,7 +315,8 @@ void fleet_ask(struct fleet_home *home, const char *route, const char *client_id
 {
 	struct ask *ask = &command->ask;
 
-	*ask = (struct ask){.home = home, .route = route, .on_done = on_done, .arg = arg};
+	*ask = (struct ask){.home = home, .on_done = on_done, .arg = arg};
+	snprintf(ask->route, sizeof(ask->route), "%s", route);
 	snprintf(ask->client_id, sizeof(ask->client_id), "%s", client_id);
 	loop_timer_init(&ask->watch, on_watch);
 	command->timeout_ns = timeout_ns;

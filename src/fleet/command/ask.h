@@ -12,7 +12,7 @@
  * only, with the command ended; then it is the caller's again. home's loop must not end
  * before. A command that has ended already, because its arguments are bad, comes back too.
  *
- * `route` lives as long as the configuration. `timeout_ns` bounds the wait for another node, and is
+ * `timeout_ns` bounds the wait for another node, and is
  * what kinds that wait for something go by. Nothing else here waits. */
 void fleet_ask(struct fleet_home *home, const char *route, const char *client_id,
 	       struct command *command, uint64_t timeout_ns,

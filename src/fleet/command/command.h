@@ -55,7 +55,7 @@ struct command_result {
 struct ask {
 	struct fleet_home *home; /* of who asks */
 	struct list_node node;   /* among those that wait there */
-	const char *route;
+	char route[PRESENCE_ROUTE_MAX + 1];
 	char client_id[PRESENCE_CLIENT_ID_MAX + 1];
 	union {
 		struct presence_task there;

@@ -60,8 +60,7 @@ int fan_out_publish(const struct fleet *fleet, const struct fan_out *what)
 struct interest {
 	struct bus_subscription sub;
 	struct fleet_home *home;
-	const char *route;
-	const char *group; /* is `name` */
+	bool is_group; /* else a route's */
 	char name[];
 };
 
@@ -71,8 +70,8 @@ static void on_message(struct bus_subscription *sub, const struct bus_message *m
 	struct fleet_home *home = interest->home;
 	struct slice origin = bus_message_header(message, HEADER_ORIGIN);
 	struct fan_out what = {
-		.route = interest->route,
-		.group = interest->group,
+		.route = interest->is_group ? NULL : interest->name,
+		.group = interest->is_group ? interest->name : NULL,
 		.message = {.bytes = message->body},
 	};
 
@@ -98,17 +97,16 @@ static void on_closed(struct bus_subscription *sub)
 
 struct interest *interest_open(struct fleet_home *home, const char *route, const char *group)
 {
-	size_t len = group == NULL ? 0 : strlen(group);
+	const char *name = group != NULL ? group : route;
+	size_t len = strlen(name);
 	struct interest *interest = malloc(sizeof(*interest) + len + 1);
 	struct bus_subject subject;
 
 	if (interest == NULL)
 		return NULL;
 	interest->home = home;
-	interest->route = route;
-	interest->group = group == NULL ? NULL : interest->name;
-	if (group != NULL)
-		memcpy(interest->name, group, len + 1);
+	interest->is_group = group != NULL;
+	memcpy(interest->name, name, len + 1);
 	int r = subject_make(route, group, &subject);
 
 	CHECK(r == 0);

@@ -27,9 +27,8 @@ int fan_out_publish(const struct fleet *fleet, const struct fan_out *what);
 /* In the thread of its worker. */
 struct interest;
 
-/* home->groups.on_fan_out is called with what comes, until interest_close. `route` or
- * `group` as above, but not both NULL; the name of the group is copied. NULL: memory is
- * out. */
+/* home->groups.on_fan_out is called with what comes, until interest_close. One of `route`
+ * and `group` as above, the other one NULL; the name is copied. NULL: memory is out. */
 struct interest *interest_open(struct fleet_home *home, const char *route, const char *group);
 
 /* NULL is fine; the pointer is cleared. home must stay until fleet_home_is_idle. */

@@ -25,9 +25,12 @@ struct seat {
 	uint64_t number; /* of home->groups.seats */
 };
 
+/* Of all clients of the routes of one name: they may be of several rulesets. */
 struct route_interest {
+	struct route_interest *next; /* in home->groups.routes */
 	struct interest *interest;
 	uint64_t clients;
+	char name[];
 };
 
 /* --- groups of a worker --- */
@@ -173,14 +176,40 @@ json_t *groups_of_session(const struct session *session)
 
 /* --- clients of a route --- */
 
-static struct route_interest *route_of(const struct client *client)
+/* NULL: memory is out. */
+static struct route_interest *route_interest_of(struct fleet_home *home, const char *name)
 {
-	const struct fleet_home *home = client->home;
-	const struct config_route *route = session_route(client->session);
+	struct route_interest *route = home->groups.routes;
 
-	CHECK(route >= home->fleet->config->routes &&
-	      route < home->fleet->config->routes + home->fleet->config->route_count);
-	return &home->groups.routes[route - home->fleet->config->routes];
+	while (route != NULL && strcmp(route->name, name) != 0)
+		route = route->next;
+	if (route != NULL)
+		return route;
+	size_t len = strlen(name);
+
+	route = malloc(sizeof(*route) + len + 1);
+	if (route == NULL)
+		return NULL;
+	*route = (struct route_interest){.interest = interest_open(home, name, NULL),
+					 .next = home->groups.routes};
+	memcpy(route->name, name, len + 1);
+	if (route->interest == NULL) {
+		free(route);
+		return NULL;
+	}
+	home->groups.routes = route;
+	return route;
+}
+
+static void route_interest_end(struct fleet_home *home, struct route_interest *route)
+{
+	struct route_interest **link = &home->groups.routes;
+
+	while (*link != route)
+		link = &(*link)->next;
+	*link = route->next;
+	interest_close(&route->interest);
+	free(route);
 }
 
 void groups_client_init(struct client *client)
@@ -190,22 +219,13 @@ void groups_client_init(struct client *client)
 
 int groups_client_enter(struct client *client)
 {
-	struct fleet_home *home = client->home;
+	const char *name = presence_route_name(client->session->presence);
+	struct route_interest *route = route_interest_of(client->home, name);
 
-	if (home->groups.routes == NULL)
-		home->groups.routes = calloc(home->fleet->config->route_count,
-					     sizeof(*home->groups.routes));
-	if (home->groups.routes == NULL)
-		return -ENOMEM;
-	struct route_interest *route = route_of(client);
-
-	if (route->clients == 0)
-		route->interest = interest_open(
-			home, presence_route_name(client->session->presence), NULL);
-	if (route->interest == NULL)
+	if (route == NULL)
 		return -ENOMEM;
 	route->clients++;
-	client->groups.has_route = true;
+	client->groups.route = route;
 	return 0;
 }
 
@@ -218,21 +238,21 @@ void groups_client_leave(struct client *client)
 		seat_leave(CONTAINER_OF(node, struct seat, in_client));
 	}
 	CHECK(client->groups.count == 0);
-	if (!client->groups.has_route)
-		return;
-	struct route_interest *route = route_of(client);
+	struct route_interest *route = client->groups.route;
 
-	CHECK(route->clients > 0 && route->interest != NULL);
-	client->groups.has_route = false;
+	client->groups.route = NULL;
+	if (route == NULL)
+		return;
+	CHECK(route->clients > 0);
 	if (--route->clients == 0)
-		interest_close(&route->interest);
+		route_interest_end(client->home, route);
 }
 
 void groups_home_finish(struct fleet_home *home)
 {
-	CHECK(home->groups.table.count == 0 && home->groups.interests == 0);
+	CHECK(home->groups.table.count == 0 && home->groups.interests == 0 &&
+	      home->groups.routes == NULL);
 	name_table_finish(&home->groups.table);
-	free(home->groups.routes);
 }
 
 /* --- walks --- */

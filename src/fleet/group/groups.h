@@ -20,7 +20,7 @@ struct route_interest;
 /* In struct fleet_home: one worker's members. The owner of the home sets the functions. */
 struct group_home {
 	struct name_table table;       /* of struct group */
-	struct route_interest *routes; /* by their number in the configuration; NULL: none yet */
+	struct route_interest *routes; /* those that have clients here */
 	uint64_t interests;            /* not closed yet */
 	uint64_t fan_outs;             /* under way, of what came by the bus; the owner counts */
 	uint64_t fan_out_bytes;        /* of their frames; at most bus.pending_max and one */
@@ -35,7 +35,7 @@ struct group_home {
 struct client_groups {
 	struct list_node seats;
 	size_t count;
-	bool has_route; /* counts among the clients of its route */
+	struct route_interest *route; /* that it counts in; NULL: it has not entered */
 };
 
 /* --- a client --- */
