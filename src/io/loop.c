@@ -10,6 +10,9 @@
 #include "base/clock.h"
 #include "io/loop_private.h"
 
+/* The rest of those that are due comes with the next turns: each may have output. */
+#define TIMERS_PER_TURN 1024
+
 /* --- posted tasks --- */
 
 static void run_posted(struct loop *loop)
@@ -91,6 +94,7 @@ int loop_init(struct loop *loop, const struct engine *engine)
 	loop->now = clock_now_ns();
 	loop->queued_end = &loop->queued;
 	list_init(&loop->due);
+	hungry_init(loop);
 	timer_wheel_init(&loop->wheel, loop->now / NS_PER_MS);
 	loop_timer_init(&loop->outbufs_trim, on_trim);
 	loop->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -178,8 +182,8 @@ bool loop_timer_is_running(const struct timer *timer)
 
 static void run_timers(struct loop *loop)
 {
-	timer_wheel_advance(&loop->wheel, loop->now / NS_PER_MS, &loop->due);
-	while (!list_is_empty(&loop->due)) {
+	timer_wheel_advance(&loop->wheel, loop->round_began / NS_PER_MS, &loop->due);
+	for (unsigned i = 0; i < TIMERS_PER_TURN && !list_is_empty(&loop->due); i++) {
 		struct timer *timer = CONTAINER_OF(loop->due.next, struct timer, node);
 
 		list_remove(&timer->node);
@@ -187,10 +191,10 @@ static void run_timers(struct loop *loop)
 	}
 }
 
-static uint64_t timeout_ns(const struct loop *loop)
+/* Until the next timer; UINT64_MAX if there is none. */
+static uint64_t next_timer_ns(const struct loop *loop, uint64_t now)
 {
-	if (loop->queued != NULL || loop->closed != NULL || loop->closed_watches != NULL ||
-	    loop->closed_listeners != NULL)
+	if (!list_is_empty(&loop->due))
 		return 0;
 	uint64_t tick = timer_wheel_next(&loop->wheel);
 
@@ -198,7 +202,35 @@ static uint64_t timeout_ns(const struct loop *loop)
 		return UINT64_MAX;
 	uint64_t at = tick * NS_PER_MS;
 
-	return at > loop->now ? at - loop->now : 0;
+	return at > now ? at - now : 0;
+}
+
+static bool has_work(const struct loop *loop)
+{
+	return loop->queued != NULL || loop->closed != NULL || loop->closed_watches != NULL ||
+	       loop->closed_listeners != NULL || hungry_count(loop) > 0;
+}
+
+/* --- lag: from being ready to being dealt with --- */
+
+/* One at a time is followed: from the wait that it came with until all that waited to be
+ * read then had its turn. */
+static void lag_begin(struct loop *loop)
+{
+	if (loop->is_lagging)
+		return;
+	loop->is_lagging = true;
+	loop->lag_began = loop->woke_at;
+	loop->lag_mark = hungry_mark(loop);
+}
+
+static void lag_end(struct loop *loop, uint64_t now)
+{
+	if (!loop->is_lagging || !hungry_is_past(loop, &loop->lag_mark))
+		return;
+	loop->is_lagging = false;
+	if (loop->lags != NULL)
+		durations_record(loop->lags, durations_short_us, now - loop->lag_began);
 }
 
 /* --- the end of a turn --- */
@@ -227,10 +259,10 @@ static void do_queued(struct loop *loop)
 		struct tcp *next = tcp->next_queued;
 
 		tcp->flags &= ~(uint32_t)STREAM_QUEUED;
-		if (tcp->flags & STREAM_CLOSING)
-			loop->engine->tcp_close(tcp);
-		else
+		if (!(tcp->flags & STREAM_CLOSING))
 			loop->engine->tcp_work(tcp);
+		else if (!(tcp->flags & STREAM_HUNGRY)) /* else hungry_take comes back to it */
+			loop->engine->tcp_close(tcp);
 		tcp = next;
 	}
 }
@@ -283,10 +315,53 @@ static void hand_back_closed(struct loop *loop)
 	}
 }
 
+/* --- a turn --- */
+
+uint64_t loop_clock_ns(struct loop *loop)
+{
+	(void)loop;
+	return clock_now_ns();
+}
+
+/* Time stands still in a round: what is read in it and what is judged by what was read
+ * have one time. A wait that may block cannot be in one. */
+void loop_woke(struct loop *loop, bool has_blocked)
+{
+	if (has_blocked) {
+		loop->now = loop->engine->clock_ns(loop);
+		loop->woke_at = loop->now;
+	}
+}
+
+/* When timers are due, a round begins, at whose end they fire. Else time goes on. Returns
+ * how long the wait may block. */
+static uint64_t turn_begin(struct loop *loop, uint64_t now)
+{
+	uint64_t next = next_timer_ns(loop, now);
+
+	loop->woke_at = now;
+	if (loop->is_in_round)
+		return 0;
+	loop->now = now;
+	if (next > 0)
+		return has_work(loop) ? 0 : next;
+	loop->is_in_round = true;
+	loop->round_began = now;
+	loop->engine->round_begin(loop);
+	return 0;
+}
+
 static void turn(struct loop *loop)
 {
-	loop->engine->wait(loop, timeout_ns(loop));
-	run_timers(loop);
+	uint64_t now = loop->engine->clock_ns(loop);
+
+	lag_end(loop, now);
+	loop->engine->wait(loop, turn_begin(loop, now));
+	lag_begin(loop);
+	if (loop->is_in_round && loop->engine->round_is_over(loop)) {
+		loop->is_in_round = false;
+		run_timers(loop);
+	}
 	do_queued(loop);
 	hand_back_closed(loop);
 	trim_later(loop);

@@ -9,7 +9,13 @@
  *
  * A turn of loop_run: completions (connections accepted, bytes received, sends
  * finished) and posted tasks; due timers; then everything that the turn queued for
- * a connection leaves in one send; then objects that are closed are handed back. */
+ * a connection leaves in one send; then objects that are closed are handed back.
+ *
+ * What a turn does is bounded, and streams that have bytes are read in turn, a share
+ * each: nobody waits for longer than one share of each of the others takes.
+ *
+ * A timer fires only when all that lay in the sockets at the time it stands for has
+ * been handed out: who was heard in time is not judged by when we came to listen. */
 #pragma once
 
 #include <stdbool.h>
@@ -24,6 +30,7 @@ enum loop_engine {
 	LOOP_ENGINE_EPOLL,
 };
 
+struct durations;
 struct loop;
 
 struct loop_options {
@@ -31,6 +38,9 @@ struct loop_options {
 	/* io_uring: size of the table of direct descriptors, in sockets; at most
 	 * the soft RLIMIT_NOFILE. epoll ignores it. */
 	uint32_t max_sockets;
+	/* Where to count how long what is ready waits until it is dealt with, in buckets of
+	 * durations_short_us; outlives the loop; may be NULL. */
+	struct durations *lags;
 };
 
 const char *loop_engine_name(enum loop_engine engine);
@@ -52,7 +62,8 @@ void loop_destroy(struct loop **loop);
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 
-/* Monotonic ns, read once per turn. */
+/* Monotonic ns, read once per turn. It stands still from the moment that a timer is due
+ * until all that lay in the sockets then is handed out, and the timer has fired. */
 uint64_t loop_now(const struct loop *loop);
 
 /* Frees the output buffers that are kept for later. */

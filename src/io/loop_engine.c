@@ -61,6 +61,7 @@ int loop_create(const struct loop_options *options, struct loop **out_loop)
 
 	if (r < 0)
 		return r;
+	loop->lags = options->lags;
 	r = loop_open(loop);
 	if (r < 0) {
 		loop->engine->destroy(loop);

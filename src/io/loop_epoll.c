@@ -13,13 +13,21 @@
 
 #define EVENTS_PER_WAIT   512
 #define ACCEPTS_PER_EVENT 64
-/* A stream that always has more to read gives way to others after so many. */
-#define RECEIVES_PER_TURN 4
 #define RECEIVE_BUFFER    65536
+/* [bytes] What one turn reads in all, before those who came meanwhile are looked at. A
+ * small receive counts for more than it brings: it costs as much. */
+#define BYTES_PER_TURN    524288
+#define BYTES_PER_RECEIVE 2048
 
 struct epoll_loop {
 	struct loop loop; /* first */
 	int epoll_fd;
+	uint32_t registered; /* descriptors that epoll_fd watches */
+	/* A round: as many events as may have waited at its beginning are seen, then all are
+	 * read that wait to be read then. */
+	bool is_collecting;
+	int64_t to_collect;
+	struct hungry_mark to_read;
 	uint8_t receive_buffer[RECEIVE_BUFFER];
 	struct epoll_event events[EVENTS_PER_WAIT];
 };
@@ -36,7 +44,18 @@ static int control(struct loop *loop, int op, int fd, uint32_t events, void *obj
 {
 	struct epoll_event event = {.events = events, .data.u64 = (uintptr_t)object | tag};
 
-	return epoll_ctl(epoll_of(loop)->epoll_fd, op, fd, &event) < 0 ? -errno : 0;
+	if (epoll_ctl(epoll_of(loop)->epoll_fd, op, fd, &event) < 0)
+		return -errno;
+	if (op == EPOLL_CTL_ADD)
+		epoll_of(loop)->registered++;
+	return 0;
+}
+
+/* A closed descriptor is no longer watched. */
+static void close_registered(struct loop *loop, int fd)
+{
+	epoll_of(loop)->registered--;
+	close(fd);
 }
 
 static int epoll_engine_create(const struct loop_options *options, struct loop **out_loop)
@@ -82,37 +101,28 @@ static bool may_receive(const struct tcp *tcp)
 			      STREAM_FAILED)) == (STREAM_READABLE | STREAM_READING);
 }
 
-/* One recv; false when there is nothing more to get now. */
-static bool receive_once(struct tcp *tcp)
+/* One recv; returns its bytes, or 0. */
+static size_t receive(struct tcp *tcp, size_t share)
 {
 	uint8_t *buffer = epoll_of(tcp->loop)->receive_buffer;
-	ssize_t n = recv(tcp->fd, buffer, RECEIVE_BUFFER, 0);
+	ssize_t n = recv(tcp->fd, buffer, share, 0);
 
 	if (n < 0 && errno == EINTR)
-		return true;
+		return 0;
 	if (n < 0 && errno == EAGAIN) {
 		tcp->flags &= ~(uint32_t)STREAM_READABLE;
-		return false;
+		return 0;
 	}
 	if (n <= 0) {
 		tcp_receive_ended(tcp, n == 0 ? 0 : -errno);
-		return false;
+		return 0;
 	}
-	/* Short of the buffer means empty, unless the end of the stream follows; an
+	/* Short of what was asked for means empty, unless the end of the stream follows; an
 	 * edge that comes later sets the flag again. */
-	if (n < RECEIVE_BUFFER && !(tcp->flags & STREAM_HANGUP))
+	if ((size_t)n < share && !(tcp->flags & STREAM_HANGUP))
 		tcp->flags &= ~(uint32_t)STREAM_READABLE;
 	tcp->handler->on_recv(tcp, buffer, (size_t)n);
-	return true;
-}
-
-static void receive(struct tcp *tcp)
-{
-	for (int i = 0; i < RECEIVES_PER_TURN && may_receive(tcp); i++)
-		if (!receive_once(tcp))
-			return;
-	if (may_receive(tcp))
-		loop_queue(tcp);
+	return (size_t)n;
 }
 
 static void flush(struct tcp *tcp)
@@ -142,6 +152,27 @@ static void flush(struct tcp *tcp)
 	}
 }
 
+/* One after the other, as far as a turn goes. What the bytes of one bring forth leaves
+ * at once, while it is in the cache, and gives its buffer back for the next. */
+static void read_hungry(struct loop *loop)
+{
+	size_t left = BYTES_PER_TURN, share = hungry_share(loop);
+	struct tcp *tcp;
+
+	while (left > 0 && (tcp = hungry_take(loop)) != NULL) {
+		if (!may_receive(tcp))
+			continue; /* tcp_read_start comes back to it */
+		size_t bytes = receive(tcp, share);
+		size_t cost = MAX(bytes, (size_t)BYTES_PER_RECEIVE);
+
+		left -= MIN(left, cost);
+		if (!(tcp->flags & STREAM_CLOSING))
+			flush(tcp);
+		if (may_receive(tcp) && !(tcp->flags & STREAM_HUNGRY))
+			hungry_add_rest(tcp);
+	}
+}
+
 static void epoll_tcp_work(struct tcp *tcp)
 {
 	if (tcp->flags & STREAM_CONNECTING)
@@ -155,7 +186,6 @@ static void epoll_tcp_work(struct tcp *tcp)
 		tcp->flags |= STREAM_SHUT_DONE;
 		shutdown(tcp->fd, SHUT_WR);
 	}
-	receive(tcp);
 }
 
 static int register_stream(struct tcp *tcp)
@@ -224,19 +254,14 @@ static void on_tcp_event(struct tcp *tcp, uint32_t events)
 				loop_queue(tcp);
 		}
 	}
-	if (tcp->flags & STREAM_CONNECTING)
-		return;
-	receive(tcp);
-	/* What these bytes brought forth leaves now, while it is in the cache, and gives
-	 * its buffer back for the next stream. */
-	if (!(tcp->flags & STREAM_CLOSING))
-		flush(tcp);
+	if (may_receive(tcp) && !(tcp->flags & (STREAM_CONNECTING | STREAM_HUNGRY)))
+		hungry_add_fresh(tcp);
 }
 
 static void epoll_tcp_read_start(struct tcp *tcp)
 {
-	if (tcp->flags & STREAM_READABLE)
-		loop_queue(tcp);
+	if (may_receive(tcp) && !(tcp->flags & (STREAM_CONNECTING | STREAM_HUNGRY)))
+		hungry_add_rest(tcp);
 }
 
 static void epoll_tcp_read_stop(struct tcp *tcp)
@@ -246,7 +271,10 @@ static void epoll_tcp_read_stop(struct tcp *tcp)
 
 static void epoll_tcp_close(struct tcp *tcp)
 {
-	close(tcp->fd);
+	if (tcp->flags & STREAM_START_FAILED)
+		close(tcp->fd);
+	else
+		close_registered(tcp->loop, tcp->fd);
 	loop_tcp_closed(tcp);
 }
 
@@ -340,7 +368,7 @@ static int epoll_listener_open(struct listener *listener)
 static void epoll_listener_close(struct listener *listener)
 {
 	listener->flags &= ~(uint32_t)LISTENER_ARMED;
-	close(listener->fd);
+	close_registered(listener->loop, listener->fd);
 	loop_listener_closed(listener);
 }
 
@@ -356,7 +384,8 @@ static int epoll_watch_open(struct watch *watch)
 
 static void epoll_watch_close(struct watch *watch)
 {
-	control(watch->loop, EPOLL_CTL_DEL, watch->fd, 0, watch, TAG_WATCH);
+	if (control(watch->loop, EPOLL_CTL_DEL, watch->fd, 0, watch, TAG_WATCH) == 0)
+		epoll_of(watch->loop)->registered--;
 	loop_watch_closed(watch);
 }
 
@@ -384,8 +413,11 @@ static void epoll_engine_wait(struct loop *loop, uint64_t timeout_ns)
 	int count = epoll_wait(self->epoll_fd, self->events, EVENTS_PER_WAIT,
 			       timeout_ms(timeout_ns));
 
-	loop->now = clock_now_ns();
 	CHECK(count >= 0 || errno == EINTR);
+	loop_woke(loop, timeout_ns > 0);
+	/* Fewer than asked for: it has no more. */
+	if (count >= 0)
+		self->to_collect = count < EVENTS_PER_WAIT ? 0 : self->to_collect - count;
 	/* An object closed by an earlier event of this batch keeps its memory until
 	 * the end of the turn, so the later ones may still look at it. */
 	for (int i = 0; i < count; i++) {
@@ -407,6 +439,27 @@ static void epoll_engine_wait(struct loop *loop, uint64_t timeout_ns)
 			CHECK(false);
 		}
 	}
+	read_hungry(loop);
+}
+
+static void epoll_round_begin(struct loop *loop)
+{
+	epoll_of(loop)->to_collect = epoll_of(loop)->registered;
+	epoll_of(loop)->is_collecting = true;
+}
+
+/* The kernel hands out its events first in, first out: when as many were seen as could
+ * have waited, all that waited were. */
+static bool epoll_round_is_over(struct loop *loop)
+{
+	struct epoll_loop *self = epoll_of(loop);
+
+	if (self->is_collecting && self->to_collect > 0)
+		return false;
+	if (self->is_collecting)
+		self->to_read = hungry_mark(loop);
+	self->is_collecting = false;
+	return hungry_is_past(loop, &self->to_read);
 }
 
 const struct engine engine_epoll = {
@@ -414,7 +467,10 @@ const struct engine engine_epoll = {
 	.socket_flags = SOCK_NONBLOCK,
 	.create = epoll_engine_create,
 	.destroy = epoll_engine_destroy,
+	.clock_ns = loop_clock_ns,
 	.wait = epoll_engine_wait,
+	.round_begin = epoll_round_begin,
+	.round_is_over = epoll_round_is_over,
 	.tcp_start = epoll_tcp_start,
 	.tcp_connect = epoll_tcp_connect,
 	.tcp_read_start = epoll_tcp_read_start,

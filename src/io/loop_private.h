@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/check.h"
+#include "base/durations.h"
 #include "io/loop.h"
 #include "io/outbuf.h"
 #include "io/tcp.h"
@@ -35,6 +36,8 @@ enum {
 	STREAM_SENDING = 1 << 18,      /* io_uring: a send is in flight */
 	STREAM_CANCELLED = 1 << 19,    /* io_uring: everything in flight was cancelled */
 	STREAM_SLOT_CLOSING = 1 << 20, /* io_uring: its direct descriptor was given back */
+	STREAM_HUNGRY = 1 << 21,       /* in loop->fresh or loop->rest */
+	STREAM_FED = 1 << 22,          /* io_uring: the single receive in flight is its turn */
 };
 
 enum {
@@ -48,9 +51,15 @@ struct engine {
 	int socket_flags; /* for sockets of tcp_connect */
 	int (*create)(const struct loop_options *options, struct loop **out_loop);
 	void (*destroy)(struct loop *loop);
+	uint64_t (*clock_ns)(struct loop *loop); /* loop_clock_ns; a test's may be its own */
 	/* Hands over what is prepared, waits up to `timeout_ns` (UINT64_MAX: for ever),
-	 * sets loop->now, and dispatches what came. */
+	 * calls loop_woke, and dispatches what came. */
 	void (*wait)(struct loop *loop, uint64_t timeout_ns);
+	/* A round begins: from here to the first round_is_over that is true, all that lay
+	 * in the sockets at its beginning is dispatched. Asked once after each wait, none of
+	 * which blocks. */
+	void (*round_begin)(struct loop *loop);
+	bool (*round_is_over)(struct loop *loop);
 
 	/* tcp->fd is set; starts nothing that tcp->flags does not ask for. */
 	void (*tcp_start)(struct tcp *tcp);
@@ -82,10 +91,31 @@ extern const struct engine engine_io_uring;
 /* 0, or why a ring with all that we need cannot be made here. */
 int engine_io_uring_probe(void);
 
+/* Streams that have bytes to be read; hungry.c. */
+struct hungry_queue {
+	struct tcp *first;
+	struct tcp **end;
+	uint64_t in, out; /* so many came, and left */
+};
+
+/* What was in the queues at one moment. */
+struct hungry_mark {
+	uint64_t fresh, rest;
+};
+
 struct loop {
 	const struct engine *engine;
-	uint64_t now; /* [ns] */
+	uint64_t now;         /* [ns] */
+	uint64_t round_began; /* [ns] */
 	bool is_running;
+	bool is_in_round;
+	bool is_lagging; /* what the lag is measured by is not done yet */
+	bool was_fresh;  /* who was taken last */
+	struct hungry_queue fresh, rest;
+	struct hungry_mark lag_mark;
+	uint64_t woke_at;       /* [ns] */
+	uint64_t lag_began;     /* [ns] */
+	struct durations *lags; /* NULL: not kept */
 	struct timer_wheel wheel;
 	struct list_node due;
 	struct tcp *queued; /* streams with work for the end of the turn */
@@ -113,6 +143,35 @@ int loop_open(struct loop *loop);
 
 /* The stream has work at the end of this turn. */
 void loop_queue(struct tcp *tcp);
+
+uint64_t loop_clock_ns(struct loop *loop);
+
+/* The wait is over: what came is about to be dispatched. `has_blocked`: time has passed. */
+void loop_woke(struct loop *loop, bool has_blocked);
+
+/* --- hungry.c --- */
+
+void hungry_init(struct loop *loop);
+
+/* To the end of those that just became readable, or of those that had a share. */
+void hungry_add_fresh(struct tcp *tcp);
+void hungry_add_rest(struct tcp *tcp);
+
+/* Its turn came, but it could not be read: it is the next. */
+void hungry_put_back(struct tcp *tcp);
+
+/* Whose turn it is; NULL: nobody waits. */
+struct tcp *hungry_take(struct loop *loop);
+size_t hungry_count(const struct loop *loop);
+
+/* [bytes] that a stream may have read now. */
+size_t hungry_share(const struct loop *loop);
+
+/* Have all been taken that wait now? */
+struct hungry_mark hungry_mark(const struct loop *loop);
+bool hungry_is_past(const struct loop *loop, const struct hungry_mark *mark);
+
+/* --- what the engines tell --- */
 
 void loop_tcp_closed(struct tcp *tcp);
 void loop_listener_closed(struct listener *listener);

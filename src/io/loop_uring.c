@@ -14,6 +14,9 @@
  * more output buffers at once. */
 #define COMPLETIONS_PER_TURN 512
 
+/* One call brings at least so many, if there are as many. */
+#define COMPLETIONS_PER_CALL 20
+
 /* --- submission --- */
 
 struct io_uring_sqe *uring_sqe(struct uring_loop *self, void *owner, enum uring_tag tag)
@@ -30,6 +33,8 @@ struct io_uring_sqe *uring_sqe(struct uring_loop *self, void *owner, enum uring_
 			io_uring_get_events(&self->ring);
 	}
 	sqe->user_data = (uintptr_t)owner | tag;
+	if (owner != NULL)
+		self->in_flight++;
 	return sqe;
 }
 
@@ -104,6 +109,8 @@ static void dispatch(struct uring_loop *self, const struct io_uring_cqe *cqe)
 {
 	void *owner = (void *)(uintptr_t)(cqe->user_data & ~(uint64_t)TAG_MASK);
 
+	if (owner != NULL && !(cqe->flags & IORING_CQE_F_MORE))
+		self->in_flight--;
 	switch ((enum uring_tag)(cqe->user_data & TAG_MASK)) {
 	case TAG_RECV:
 		uring_recv_done(self, owner, cqe);
@@ -131,7 +138,8 @@ static void dispatch(struct uring_loop *self, const struct io_uring_cqe *cqe)
 	}
 }
 
-static void submit_and_wait(struct uring_loop *self, uint64_t timeout_ns)
+/* Returns how many entries were handed over, or a negative errno. */
+static int submit_and_wait(struct uring_loop *self, uint64_t timeout_ns)
 {
 	struct io_uring_cqe *cqe;
 	int r;
@@ -149,6 +157,39 @@ static void submit_and_wait(struct uring_loop *self, uint64_t timeout_ns)
 	}
 	/* EBUSY, EAGAIN, ENOMEM: what was not taken now is handed over next time. */
 	CHECK(r >= 0 || r == -ETIME || r == -EINTR || r == -EBUSY || r == -EAGAIN || r == -ENOMEM);
+	return r;
+}
+
+/* Has it something to tell that is not in the completion queue yet? It may say so for a
+ * while although it has not: the flag is set after what it tells of was added, and that
+ * may have been taken in between. */
+static bool is_more_told(const struct uring_loop *self)
+{
+	return (__atomic_load_n(self->ring.sq.kflags, __ATOMIC_RELAXED) &
+		(IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
+}
+
+/* The kernel tells in the order in which it happened, but only a few at a time: the rest
+ * would wait for this turn's work. */
+static void collect(struct uring_loop *self)
+{
+	struct uring_round *round = &self->round;
+	unsigned ready = io_uring_cq_ready(&self->ring);
+
+	round->to_collect -= COMPLETIONS_PER_CALL;
+	self->has_more = is_more_told(self);
+	while (self->has_more && ready < COMPLETIONS_PER_TURN) {
+		unsigned before = ready;
+
+		io_uring_get_events(&self->ring);
+		ready = io_uring_cq_ready(&self->ring);
+		round->to_collect -= COMPLETIONS_PER_CALL;
+		self->has_more = is_more_told(self) && ready > before;
+	}
+	if (round->stage == PASS_COLLECT && (round->to_collect <= 0 || !self->has_more)) {
+		round->to_dispatch = *self->ring.cq.khead + io_uring_cq_ready(&self->ring);
+		round->stage = PASS_DISPATCH;
+	}
 }
 
 static void uring_engine_wait(struct loop *loop, uint64_t timeout_ns)
@@ -157,8 +198,10 @@ static void uring_engine_wait(struct loop *loop, uint64_t timeout_ns)
 	struct io_uring_cqe *cqe;
 	unsigned head, count = 0;
 
-	submit_and_wait(self, timeout_ns);
-	loop->now = clock_now_ns();
+	uring_feed(self);
+	self->is_quiet = submit_and_wait(self, timeout_ns) == 0;
+	collect(self);
+	loop_woke(loop, timeout_ns > 0);
 	io_uring_for_each_cqe(&self->ring, head, cqe)
 	{
 		dispatch(self, cqe);
@@ -166,6 +209,45 @@ static void uring_engine_wait(struct loop *loop, uint64_t timeout_ns)
 			break;
 	}
 	io_uring_cq_advance(&self->ring, count);
+	self->is_quiet = self->is_quiet && count == 0 && !self->has_more;
+}
+
+/* --- a round --- */
+
+static void pass_begin(struct uring_loop *self)
+{
+	self->round.stage = PASS_COLLECT;
+	self->round.to_collect = self->in_flight;
+}
+
+static void uring_round_begin(struct loop *loop)
+{
+	uring_of(loop)->round.passes_left = URING_PASSES;
+	pass_begin(uring_of(loop));
+}
+
+static bool pass_is_over(struct uring_loop *self)
+{
+	struct uring_round *round = &self->round;
+
+	if (round->stage == PASS_DISPATCH &&
+	    (int)(*self->ring.cq.khead - round->to_dispatch) >= 0) {
+		round->to_read = hungry_mark(&self->loop);
+		round->stage = PASS_READ;
+	}
+	return round->stage == PASS_READ && hungry_is_past(&self->loop, &round->to_read);
+}
+
+static bool uring_round_is_over(struct loop *loop)
+{
+	struct uring_loop *self = uring_of(loop);
+
+	if (self->is_quiet && hungry_count(loop) == 0)
+		return true;
+	if (!pass_is_over(self))
+		return false;
+	pass_begin(self);
+	return --self->round.passes_left == 0;
 }
 
 /* --- life --- */
@@ -182,7 +264,8 @@ static int ring_init(struct io_uring *ring, unsigned sq_entries, unsigned cq_ent
 
 	for (size_t i = 0; i < ARRAY_LEN(flag_sets) && r == -EINVAL; i++) {
 		struct io_uring_params params = {
-			.flags = flag_sets[i] | IORING_SETUP_CQSIZE | IORING_SETUP_SUBMIT_ALL,
+			.flags = flag_sets[i] | IORING_SETUP_CQSIZE | IORING_SETUP_SUBMIT_ALL |
+				 IORING_SETUP_TASKRUN_FLAG,
 			.cq_entries = cq_entries,
 		};
 		r = io_uring_queue_init_params(sq_entries, ring, &params);
@@ -260,7 +343,10 @@ const struct engine engine_io_uring = {
 	.socket_flags = 0,
 	.create = uring_engine_create,
 	.destroy = uring_engine_destroy,
+	.clock_ns = loop_clock_ns,
 	.wait = uring_engine_wait,
+	.round_begin = uring_round_begin,
+	.round_is_over = uring_round_is_over,
 	.tcp_start = uring_tcp_start,
 	.tcp_connect = uring_tcp_connect,
 	.tcp_read_start = uring_tcp_read_start,

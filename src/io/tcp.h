@@ -56,9 +56,12 @@ struct tcp {
 	};
 	int32_t fd;          /* epoll: descriptor; io_uring: direct descriptor; -1: none */
 	uint32_t flags;      /* STREAM_* of io/loop_private.h */
-	uint32_t hot_index;  /* io_uring: place among the streams with an armed receive */
 	uint16_t operations; /* io_uring: in flight */
 	uint16_t heard;      /* io_uring: the last period in which bytes came */
+	union {
+		struct tcp *next_hungry; /* in one of the loop's queues of those to be read */
+		uint32_t hot_index; /* io_uring: place among the streams with an armed receive */
+	};
 };
 
 _Static_assert(sizeof(struct tcp) <= 64, "an idle stream is one cache line");

@@ -29,6 +29,20 @@ enum uring_tag {
 	TAG_MASK = 7
 };
 
+/* A round is so many passes: a poll says that a stream has bytes, its receive fetches
+ * them; or the end of a multishot receive has to be awaited before. */
+#define URING_PASSES 3
+
+/* In a pass, what the kernel has to tell is put into the completion queue; then what is in
+ * the queue is dispatched; then all who wait to be read then are. */
+struct uring_round {
+	enum { PASS_COLLECT, PASS_DISPATCH, PASS_READ } stage;
+	unsigned passes_left;
+	int64_t to_collect;   /* operations that may have something to tell */
+	unsigned to_dispatch; /* up to there, as a tail of the completion queue */
+	struct hungry_mark to_read;
+};
+
 struct uring_loop {
 	struct loop loop; /* first */
 	struct io_uring ring;
@@ -45,6 +59,12 @@ struct uring_loop {
 	uint32_t hot_count;
 	uint32_t hot_cap;
 	struct timer cool_down;
+	uint32_t fed;           /* single receives in flight of those whose turn it is */
+	uint32_t typical_bytes; /* that such a receive brings: a moving average */
+	uint32_t in_flight;     /* operations that will have a completion */
+	bool has_more;          /* the kernel can tell more than it was asked for */
+	bool is_quiet;          /* the last wait brought nothing, and handed nothing over */
+	struct uring_round round;
 };
 
 static inline struct uring_loop *uring_of(struct loop *loop)
@@ -74,13 +94,21 @@ void uring_buffers_finish(struct uring_loop *self);
 
 /* Where a completion's bytes lie. To be called once for each completion that names a
  * buffer, in their order; uring_buffer_done comes when the bytes are dealt with. */
+/* How many receives of so many bytes are sure to get a buffer, as long as no others come. */
+uint32_t uring_buffers_room(const struct uring_loop *self, size_t bytes);
+
 uint8_t *uring_buffer_take(struct uring_loop *self, const struct io_uring_cqe *cqe);
 void uring_buffer_done(struct uring_loop *self, const struct io_uring_cqe *cqe);
 
 /* --- uring_recv.c --- */
 
 bool uring_wants_bytes(const struct tcp *tcp);
-void uring_receive_one(struct tcp *tcp, int message_flags);
+
+/* Waits in the kernel for its first bytes. */
+void uring_receive_first(struct tcp *tcp);
+
+/* Arms receives for those whose turn it is, no more than there is memory for. */
+void uring_feed(struct uring_loop *self);
 void uring_tcp_read_start(struct tcp *tcp);
 void uring_tcp_read_stop(struct tcp *tcp);
 void uring_recv_done(struct uring_loop *self, struct tcp *tcp, const struct io_uring_cqe *cqe);

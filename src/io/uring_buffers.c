@@ -37,6 +37,15 @@ static void give_back(struct uring_loop *self, uint32_t id)
 	io_uring_buf_ring_advance(self->buffer_ring, 1);
 }
 
+/* All but a quarter: that is for those who wait in the kernel, and have not been told yet
+ * that there is something to read. */
+uint32_t uring_buffers_room(const struct uring_loop *self, size_t bytes)
+{
+	uint32_t count = self->buffer_count - self->buffer_count / 4;
+
+	return self->is_incremental ? (uint32_t)(count * self->buffer_size / bytes) : count;
+}
+
 static uint32_t buffer_id(const struct io_uring_cqe *cqe)
 {
 	return cqe->flags >> IORING_CQE_BUFFER_SHIFT;

@@ -12,6 +12,9 @@
 #define PERIOD_NS    NS_PER_S
 #define IDLE_PERIODS 4
 
+/* [bytes] Less is not assumed of a receive in turn. */
+#define TYPICAL_MIN 2048
+
 static uint16_t period_of(const struct loop *loop)
 {
 	return (uint16_t)(loop->now / PERIOD_NS);
@@ -28,14 +31,25 @@ bool uring_wants_bytes(const struct tcp *tcp)
 	       STREAM_READING;
 }
 
-void uring_receive_one(struct tcp *tcp, int message_flags)
+static bool is_being_read(const struct tcp *tcp)
+{
+	return (tcp->flags & (STREAM_RECV_ONE | STREAM_RECV_MULTI | STREAM_HUNGRY)) != 0;
+}
+
+/* Up to `share` bytes; 0: as many as the buffer holds. */
+static void receive_one(struct tcp *tcp, size_t share, int message_flags)
 {
 	struct io_uring_sqe *sqe = uring_tcp_sqe(tcp, TAG_RECV);
 
-	io_uring_prep_recv(sqe, tcp->fd, NULL, 0, message_flags);
+	io_uring_prep_recv(sqe, tcp->fd, NULL, share, message_flags);
 	sqe->flags |= IOSQE_FIXED_FILE | IOSQE_BUFFER_SELECT;
 	sqe->buf_group = URING_BUFFER_GROUP;
 	tcp->flags |= STREAM_RECV_ONE;
+}
+
+void uring_receive_first(struct tcp *tcp)
+{
+	receive_one(tcp, 0, 0);
 }
 
 static void poll_arm(struct tcp *tcp)
@@ -81,7 +95,7 @@ static void hot_remove(struct tcp *tcp)
 static void receive_multi(struct tcp *tcp)
 {
 	if (!hot_add(tcp)) {
-		uring_receive_one(tcp, MSG_DONTWAIT);
+		hungry_add_fresh(tcp);
 		return;
 	}
 	if (tcp->flags & STREAM_POLL_ARMED)
@@ -119,14 +133,41 @@ void uring_cool_down(struct timer *timer)
 	self->hot_cap = 0;
 }
 
+/* --- in turn --- */
+
+/* Single receives are done inline, in the order of submission, and each takes memory from
+ * the same few buffers: more of them than there is memory for would fail, always the same
+ * ones if they came back in that order. What such a receive brings is guessed; whose guess
+ * was wrong is the next. */
+void uring_feed(struct uring_loop *self)
+{
+	size_t share = hungry_share(&self->loop);
+	uint32_t room = uring_buffers_room(self, MAX(self->typical_bytes, (uint32_t)TYPICAL_MIN));
+	struct tcp *tcp;
+
+	while (self->fed < room && (tcp = hungry_take(&self->loop)) != NULL) {
+		if (!uring_wants_bytes(tcp))
+			continue; /* tcp_read_start comes back to it */
+		receive_one(tcp, share, MSG_DONTWAIT);
+		tcp->flags |= STREAM_FED;
+		self->fed++;
+	}
+}
+
+static void fed(struct uring_loop *self, struct tcp *tcp, int res)
+{
+	tcp->flags &= ~(uint32_t)STREAM_FED;
+	self->fed--;
+	if (res > 0)
+		self->typical_bytes += (uint32_t)res / 8 - self->typical_bytes / 8;
+}
+
 /* No receive is in flight any more: how to go on. `is_nonempty`: more bytes were
  * there a moment ago. */
 static void receive_next(struct tcp *tcp, bool is_nonempty)
 {
-	if (!uring_wants_bytes(tcp))
-		return;
 	if (is_nonempty || (tcp->flags & STREAM_HANGUP))
-		uring_receive_one(tcp, MSG_DONTWAIT);
+		hungry_add_rest(tcp);
 	else if (!(tcp->flags & STREAM_POLL_ARMED))
 		poll_arm(tcp);
 }
@@ -136,9 +177,12 @@ static void receive_next(struct tcp *tcp, bool is_nonempty)
  * operation less for a stream that speaks at once. */
 void uring_tcp_read_start(struct tcp *tcp)
 {
-	if (tcp->flags & (STREAM_RECV_ONE | STREAM_RECV_MULTI | STREAM_CONNECTING))
+	if (is_being_read(tcp) || (tcp->flags & STREAM_CONNECTING))
 		return;
-	uring_receive_one(tcp, tcp->flags & STREAM_POLL_ARMED ? MSG_DONTWAIT : 0);
+	if (tcp->flags & STREAM_POLL_ARMED)
+		hungry_add_rest(tcp);
+	else
+		uring_receive_first(tcp);
 }
 
 void uring_tcp_read_stop(struct tcp *tcp)
@@ -163,11 +207,14 @@ void uring_recv_done(struct uring_loop *self, struct tcp *tcp, const struct io_u
 	int res = cqe->res;
 	uint32_t flags = cqe->flags;
 	bool is_last = !(flags & IORING_CQE_F_MORE);
+	bool is_fed = (tcp->flags & STREAM_FED) != 0;
 
 	if (is_last) {
 		if (tcp->flags & STREAM_RECV_MULTI)
 			hot_remove(tcp);
 		tcp->flags &= ~(uint32_t)(STREAM_RECV_ONE | STREAM_RECV_MULTI | STREAM_RECV_CANCEL);
+		if (is_fed)
+			fed(self, tcp, res);
 	}
 	if (flags & IORING_CQE_F_BUFFER)
 		hand_out(self, tcp, cqe);
@@ -177,7 +224,12 @@ void uring_recv_done(struct uring_loop *self, struct tcp *tcp, const struct io_u
 		tcp_receive_ended(tcp, res);
 	if (!is_last)
 		return;
-	receive_next(tcp, res == -ENOBUFS || (flags & IORING_CQE_F_SOCK_NONEMPTY));
+	if (uring_wants_bytes(tcp) && !is_being_read(tcp)) {
+		if (is_fed && res == -ENOBUFS)
+			hungry_put_back(tcp);
+		else
+			receive_next(tcp, res == -ENOBUFS || (flags & IORING_CQE_F_SOCK_NONEMPTY));
+	}
 	uring_operation_done(tcp);
 }
 
@@ -192,13 +244,13 @@ void uring_poll_done(struct tcp *tcp, const struct io_uring_cqe *cqe)
 	if (cqe->res > 0 && (cqe->res & (POLLERR | POLLHUP)))
 		tcp->flags |= STREAM_HANGUP;
 	/* While a receive is in flight it will see the bytes itself. */
-	if (uring_wants_bytes(tcp) && !(tcp->flags & (STREAM_RECV_ONE | STREAM_RECV_MULTI))) {
+	if (uring_wants_bytes(tcp) && !is_being_read(tcp)) {
 		if (cqe->res == -ECANCELED)
 			poll_arm(tcp);
-		else if (is_active(tcp))
+		else if (is_active(tcp) && hungry_count(tcp->loop) == 0)
 			receive_multi(tcp);
 		else
-			uring_receive_one(tcp, MSG_DONTWAIT);
+			hungry_add_fresh(tcp);
 	}
 	if (is_last)
 		uring_operation_done(tcp);

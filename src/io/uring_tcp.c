@@ -53,7 +53,7 @@ void uring_tcp_work(struct tcp *tcp)
 
 void uring_tcp_start(struct tcp *tcp)
 {
-	uring_receive_one(tcp, 0);
+	uring_receive_first(tcp);
 }
 
 int uring_tcp_connect(struct tcp *tcp, int fd, const struct net_addr *remote)
@@ -98,7 +98,7 @@ static void connect_finished(struct tcp *tcp, int error)
 	tcp->pending = NULL;
 	tcp->progress = 0;
 	if (error == 0 && uring_wants_bytes(tcp)) /* tcp_read_start came early */
-		uring_receive_one(tcp, 0);
+		uring_receive_first(tcp);
 	if (!(tcp->flags & STREAM_CLOSING))
 		tcp->handler->on_connect(tcp, error);
 }

@@ -401,7 +401,7 @@ static void happen(struct world *world, size_t event)
 		fake_turn(&world->io);
 		break;
 	case PASS:
-		world->io.loop.now = world->conn->timer.expires_at * NS_PER_MS;
+		world->io.clock_ns = world->conn->timer.expires_at * NS_PER_MS;
 		fake_turn(&world->io);
 		break;
 	}

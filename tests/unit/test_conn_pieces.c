@@ -136,7 +136,7 @@ static void wait_for_the_end(struct world *world)
 {
 	for (int i = 0; i < 10 && !world_is_gone(world); i++) {
 		assert_true(loop_timer_is_running(&world->conn->timer));
-		world->io.loop.now = world->conn->timer.expires_at * NS_PER_MS;
+		world->io.clock_ns = world->conn->timer.expires_at * NS_PER_MS;
 		fake_turn(&world->io);
 		fake_turn(&world->io);
 	}
