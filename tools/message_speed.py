@@ -114,8 +114,8 @@ class Gateway:
                    re.findall(rf"^gatehouse_{name}({{.*}})? (\S+)$", self.get("/metrics"), re.M)
                    if label in labels)
 
-    def api(self) -> push.Api:
-        return push.Api(f"http://{self.admin[0]}:{self.admin[1]}")
+    def api(self, is_kept: bool = True) -> push.Api:
+        return push.Api(f"http://{self.admin[0]}:{self.admin[1]}", is_kept=is_kept)
 
     def wait_clients(self, count: int) -> None:
         wait(f"{count} connections", lambda: self.metric("connections") == count)
@@ -308,9 +308,49 @@ def pushed(setting: Setting, what: str, gateway: Gateway, road, target: str, *, 
 
 
 def api_down(setting: Setting) -> None:
-    with Gateway(setting) as gateway:
-        pushed(setting, "API, to one client each", gateway, gateway.api(),
-               "clients/ws/dev-{n}/messages", receivers=100, clients=100, messages=50, deliveries=1)
+    for what, is_kept in (("a connection each", False), ("one connection", True)):
+        with Gateway(setting) as gateway:
+            pushed(setting, f"API, to one client each, {what}", gateway, gateway.api(is_kept),
+                   "clients/ws/dev-{n}/messages", receivers=100, clients=100, messages=50,
+                   deliveries=1)
+
+
+def read_answer(connection: socket.socket) -> None:
+    data = b""
+    while b"\r\n\r\n" not in data:
+        data += connection.recv(65536) or sys.exit("a connection was closed")
+    head, body = data.split(b"\r\n\r\n", 1)
+    if not head.startswith(b"HTTP/1.1 200 "):
+        raise SystemExit(f"message_speed: {data.decode(errors='replace')}")
+    left = int(re.search(rb"Content-Length: (\d+)", head)[1]) - len(body)
+    while left > 0:
+        left -= len(connection.recv(left)) or sys.exit("a connection was closed")
+
+
+def api_many(setting: Setting) -> None:
+    """Services that ask in parallel, each on a connection that it keeps, a write for a request: so
+    the gateway has work, and the price of waking it up is shared."""
+    count, rounds, clients = 64, 200, 100
+    with Gateway(setting) as gateway, \
+            Tester(setting, gateway, clients, "--receive", "--hold", "15s"):
+        gateway.wait_clients(clients)
+        asking = [socket.create_connection(gateway.admin, PATIENCE) for _ in range(count)]
+        requests = []
+        for number in range(count):
+            body = push.stamped(1, PAYLOAD)
+            requests.append(f"POST /api/v1/clients/ws/dev-{number + 1}/messages HTTP/1.1\r\n"
+                            f"Host: 127.0.0.1\r\nContent-Type: text/plain\r\n"
+                            f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        cpu, started = gateway.cpu_us(), time.monotonic()
+        for _ in range(rounds):
+            for connection, request in zip(asking, requests):
+                connection.sendall(request)
+            for connection in asking:
+                read_answer(connection)
+        seconds, cpu = time.monotonic() - started, gateway.cpu_us() - cpu
+        for connection in asking:
+            connection.close()
+    setting.show(f"API, to one client each, {count} connections", count * rounds, seconds, cpu)
 
 
 def nats_down(setting: Setting) -> None:
@@ -403,7 +443,7 @@ def restore(setting: Setting) -> None:
 
 
 CASES = {case.__name__.replace("_", "-"): case for case in
-         (echo, webhook, nats_up, api_down, nats_down, fan_out, groups, memory, restore)}
+         (echo, webhook, nats_up, api_down, api_many, nats_down, fan_out, groups, memory, restore)}
 
 
 def main() -> None:

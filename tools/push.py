@@ -26,24 +26,25 @@ def stamped(number: int, size: int) -> bytes:
 
 
 class Api:
-    """Through the HTTP API, a request for each message."""
+    """Through the HTTP API, a request for each message, all on one connection or each on its own."""
 
-    def __init__(self, url: str, token: str | None = None):
+    def __init__(self, url: str, token: str | None = None, is_kept: bool = True):
         parts = urllib.parse.urlsplit(url)
-        self.address = (parts.hostname, parts.port or 80)
+        self.connection = http.client.HTTPConnection(parts.hostname, parts.port or 80, timeout=60)
+        self.is_kept = is_kept
         self.headers = {"Content-Type": "text/plain; charset=utf-8"}
         if token is not None:
             self.headers["Authorization"] = f"Bearer {token}"
 
     def send(self, target: str, body: bytes) -> int:
         """To how many clients it was delivered."""
-        connection = http.client.HTTPConnection(*self.address, timeout=60)
         try:
-            connection.request("POST", f"/api/v1/{target}", body=body, headers=self.headers)
-            answer = connection.getresponse()
+            self.connection.request("POST", f"/api/v1/{target}", body=body, headers=self.headers)
+            answer = self.connection.getresponse()
             text = answer.read()
         finally:
-            connection.close()
+            if not self.is_kept:
+                self.connection.close()
         if answer.status == 404:
             return 0
         if answer.status != 200:
@@ -51,7 +52,7 @@ class Api:
         return json.loads(text).get("delivered", 1)  # to one client it has no number
 
     def finish(self) -> None:
-        pass
+        self.connection.close()
 
 
 class Nats:

@@ -83,7 +83,8 @@
 	  "is closed. Longer than what a proxy in front keeps connections for.")               \
 	X(server, keep_alive_max, COUNT, "256", 0, CONFIG_CONNECTIONS_MAX, "connections", RESTART, \
 	  "HTTP connections that are kept for a next request, on each listener; further ones " \
-	  "close after their answer. WebSockets do not count. 0 = none is kept.")              \
+	  "close after their answer. WebSockets do not count. Fewer where that would take "    \
+	  "more than half of the descriptors left for handshakes. 0 = none is kept.")          \
 	X(server, max_message_size, SIZE, "1MiB", 125, CONFIG_GIB, "bytes", LIVE,              \
 	  "A larger message closes its connection with 1009.")                                 \
 	X(server, send_queue_max, SIZE, "1MiB", 4 * CONFIG_KIB, CONFIG_GIB, "bytes", LIVE,     \

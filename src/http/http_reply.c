@@ -106,33 +106,78 @@ void http_reply_limit(struct http_reply *reply, const struct limit_refusal *refu
 			      refusal->node));
 }
 
-/* Upgrade in its own header needs to be named here (RFC 9110, 7.8). */
-static int connection_write(const struct http_reply *reply, const struct http_frame *frame,
-			    struct buf *out)
-{
-	const char *upgrade = reply->status == 426 ? "Upgrade, " : "";
+/* --- the head: of each answer, so without printf --- */
 
-	if (!frame->is_kept)
-		return buf_printf(out, HTTP_HEAD_MAX, "Connection: %sclose\r\n", upgrade);
-	return buf_printf(out, HTTP_HEAD_MAX,
-			  "Connection: %skeep-alive\r\nKeep-Alive: timeout=%" PRIu64 "\r\n",
-			  upgrade, frame->kept_ms / 1000);
+static int put(struct buf *out, const char *text)
+{
+	return buf_append(out, text, strlen(text), HTTP_HEAD_MAX);
+}
+
+static int put_number(struct buf *out, uint64_t number)
+{
+	char digits[20];
+	size_t at = sizeof(digits);
+
+	do {
+		digits[--at] = (char)('0' + number % 10);
+		number /= 10;
+	} while (number > 0);
+	return buf_append(out, digits + at, sizeof(digits) - at, HTTP_HEAD_MAX);
+}
+
+static int put_field(struct buf *out, const char *name, const char *value)
+{
+	int r = put(out, name);
+
+	if (r == 0)
+		r = put(out, value);
+	return r == 0 ? put(out, "\r\n") : r;
+}
+
+static int put_number_field(struct buf *out, const char *name, uint64_t value)
+{
+	int r = put(out, name);
+
+	if (r == 0)
+		r = put_number(out, value);
+	return r == 0 ? put(out, "\r\n") : r;
+}
+
+static int put_status(struct buf *out, unsigned status)
+{
+	int r = put(out, "HTTP/1.1 ");
+
+	if (r == 0)
+		r = put_number(out, status);
+	return r == 0 ? put_field(out, " ", http_status_text(status)) : r;
+}
+
+/* Upgrade in its own header needs to be named here (RFC 9110, 7.8). */
+static int put_connection(struct buf *out, const struct http_reply *reply,
+			  const struct http_frame *frame)
+{
+	int r = put_field(out, reply->status == 426 ? "Connection: Upgrade, " : "Connection: ",
+			  frame->is_kept ? "keep-alive" : "close");
+
+	if (r == 0 && frame->is_kept)
+		r = put_number_field(out, "Keep-Alive: timeout=", frame->kept_ms / 1000);
+	return r;
 }
 
 int http_reply_head(const struct http_reply *reply, const struct http_frame *frame, struct buf *out)
 {
-	int r = buf_printf(out, HTTP_HEAD_MAX,
-			   "HTTP/1.1 %u %s\r\nDate: %s\r\nCache-Control: no-store\r\n",
-			   reply->status, http_status_text(reply->status), frame->date);
+	int r = put_status(out, reply->status);
 
+	if (r == 0)
+		r = put_field(out, "Date: ", frame->date);
 	if (r == 0 && reply->content_type != NULL)
-		r = buf_printf(out, HTTP_HEAD_MAX, "Content-Type: %s\r\n", reply->content_type);
+		r = put_field(out, "Content-Type: ", reply->content_type);
 	/* 204 has no body whose length could be told (RFC 9110, 8.6). */
 	if (r == 0 && reply->status != 204)
-		r = buf_printf(out, HTTP_HEAD_MAX, "Content-Length: %zu\r\n", reply->body.len);
+		r = put_number_field(out, "Content-Length: ", reply->body.len);
 	if (r == 0)
-		r = connection_write(reply, frame, out);
+		r = put_connection(out, reply, frame);
 	if (r == 0)
-		r = buf_printf(out, HTTP_HEAD_MAX, "%s\r\n", reply->headers);
+		r = put_field(out, "Cache-Control: no-store\r\n", reply->headers);
 	return r;
 }

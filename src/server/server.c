@@ -11,6 +11,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/saturate.h"
 #include "proto/ws_handshake.h"
 #include "server/server_private.h"
 
@@ -78,6 +79,17 @@ static enum refusal refusal_when_full(const struct server *server)
 	return REFUSAL_MAX_CONNECTIONS;
 }
 
+/* HTTP connections that are kept take of the sockets that are left free for handshakes, but
+ * not more than half of them. */
+static uint64_t kept_max(const struct server_options *options)
+{
+	const struct plan *plan = options->plan;
+	uint64_t held = MIN(plan->capacity.worker_connections, plan->max_connections);
+	uint64_t spare = saturating_sub(plan->capacity.worker_sockets, held) / 2;
+
+	return MIN(options->ruleset->config.server.keep_alive_max, spare);
+}
+
 static void service_init(struct service *service, const struct server *server)
 {
 	*service = (struct service){
@@ -85,7 +97,7 @@ static void service_init(struct service *service, const struct server *server)
 		.worker_connections = server->options.plan->capacity.worker_connections,
 		.nofile = server->options.plan->input.os->nofile_soft.value,
 		.full = refusal_when_full(server),
-		.kept = {.max = server->options.ruleset->config.server.keep_alive_max},
+		.kept = {.max = kept_max(&server->options)},
 	};
 	if (server->options.ruleset->config.server.node.text[0] != 0)
 		snprintf(service->node, sizeof(service->node), "%.*s",
@@ -262,12 +274,26 @@ static int start_backends(struct server *server, struct server_error *out_error)
 	return -1;
 }
 
+/* No limit is silent. */
+static void tell_kept_max(const struct server *server)
+{
+	uint64_t wanted = server->options.ruleset->config.server.keep_alive_max;
+	uint64_t max = server->public_service.kept.max;
+
+	if (max < wanted)
+		log_info("fewer HTTP connections can be kept than server.keep_alive_max",
+			 F_UINT("kept", max), F_UINT("keep_alive_max", wanted),
+			 F_TEXT("remedy", "raise the descriptor limit (ulimit -n, LimitNOFILE=) or "
+					  "lower server.max_connections"));
+}
+
 int server_start(struct server *server, const struct http_handler *public_http,
 		 const struct http_handler *admin_http, struct server_error *out_error)
 {
 	server->public_service.handler = *public_http;
 	server->admin_service.handler = *admin_http;
 	ws_handshake_prepare();
+	tell_kept_max(server);
 	if (start_bus(server, out_error) < 0 || start_backends(server, out_error) < 0 ||
 	    start_admin(server, out_error) < 0)
 		return -1;

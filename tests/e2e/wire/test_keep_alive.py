@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Several requests on one HTTP connection: RFC 9112, 9.3, on both listeners."""
 
+import contextlib
 import email.utils
 import http.client
 import json
+import resource
 import time
 
 import pytest
@@ -180,6 +182,20 @@ def test_kept_connections_are_bounded(gateway):
         with running.connect() as four:
             four.send(LIVE)
             assert four.read_response().headers["connection"] == "keep-alive"
+
+
+def test_kept_connections_leave_descriptors_for_handshakes(gateway):
+    """With few descriptors fewer are kept than keep_alive_max, and the log says so."""
+    running = gateway(prepare=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128)))
+    line = running.wait_log("fewer HTTP connections can be kept than server.keep_alive_max")
+    kept = int(line["kept"])
+    assert 0 < kept < int(line["keep_alive_max"]) == 256
+    with contextlib.ExitStack() as stack:
+        for number in range(kept + 1):
+            client = stack.enter_context(running.connect())
+            client.send(LIVE)
+            connection = client.read_response().headers["connection"]
+            assert connection == ("keep-alive" if number < kept else "close")
 
 
 def test_nobody_is_kept_if_none_may_be(gateway):
