@@ -36,7 +36,7 @@ struct frame_rx {
 	struct list_node stopped; /* memory_guard.h */
 };
 
-struct http_later;   /* phase_body.c */
+struct kept_request; /* phase_body.c */
 struct upgrade_wait; /* phase_asking.c */
 
 /* CONN_HEAD */
@@ -47,8 +47,8 @@ struct conn_head_part {
 
 /* CONN_BODY and CONN_ANSWER */
 struct conn_body_part {
-	struct http_later *later; /* NULL: being answered */
-	struct head_rx *next;     /* what came behind the request; NULL: nothing */
+	struct kept_request *later; /* NULL: being answered */
+	struct head_rx *next;       /* what came behind the request; NULL: nothing */
 };
 
 /* CONN_ASKING */

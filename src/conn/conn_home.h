@@ -29,7 +29,9 @@ struct conn_home {
 	struct loop *loop;
 	const struct conn_phase *const *phases; /* by enum conn_phase_id */
 	const struct uplink_handler *ears;      /* what back ends tell */
-	struct list_node uplinks;               /* also those whose connection has ended */
+	/* For handlers that answer later. */
+	struct http_later *(*take)(const struct http_request *request, uint64_t timeout_ms);
+	struct list_node uplinks; /* also those whose connection has ended */
 	/* One connection or uplink has gone. */
 	void (*on_gone)(struct conn_home *home);
 	/* No new clients: those whose connections still come are told so. */
@@ -51,7 +53,7 @@ struct conn_home {
 	struct http_date date;
 	struct mailbox mailbox; /* for tasks to its connections, through their presences */
 
-	uint64_t calls;         /* struct http_later in use; for others to read, as stats */
+	uint64_t calls;         /* struct kept_request in use; for others to read, as stats */
 	uint64_t calls_refused; /* because max_calls were */
 	struct stats stats;     /* written by this thread only; last: on cache lines of its own */
 };

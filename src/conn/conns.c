@@ -2,6 +2,7 @@
 #include "conn/conns.h"
 
 #include "conn/hull.h"
+#include "conn/phase_body.h"
 #include "conn/phases.h"
 #include "conn/uplink_ears.h"
 
@@ -20,6 +21,7 @@ void conns_init(struct conn_home *home, struct service *service,
 		.ruleset = ruleset_ref(service->ruleset),
 		.phases = conn_phases,
 		.ears = &uplink_ears,
+		.take = conn_body_take,
 		.on_gone = on_gone,
 	};
 	pool_init(&home->conn_pool, sizeof(struct conn));

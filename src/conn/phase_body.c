@@ -21,21 +21,23 @@
 
 /* Owned by whoever is to answer: the connection while the body comes, then the handler
  * that has taken it. */
-struct http_later {
+struct kept_request {
+	struct http_later base;
 	struct conn *conn; /* NULL: the client has gone, or got its 504 */
 	struct conn_home *home;
 	struct http_head head;
 	struct buf bytes; /* the head, and the body behind it */
 	size_t head_len;
-	size_t body_len;             /* [bytes] when it is complete; chunked: so far */
-	struct http_chunked chunked; /* is_chunked */
-	struct http_request request;
+	size_t body_len;                   /* [bytes] when it is complete; chunked: so far */
+	struct http_chunked chunked;       /* is_chunked */
 	char client[CONN_CLIENT_TEXT_MAX]; /* what the request points to */
 	bool is_taken;
 	bool is_chunked;
 	bool is_persistent; /* what comes behind it is the next request */
 	bool has_rest; /* the client sent more than its request, and it will not be looked at */
 };
+
+static void on_reply(struct http_later *base, struct http_reply *reply);
 
 /* --- its memory --- */
 
@@ -48,11 +50,11 @@ static bool is_full(struct conn_home *home)
 }
 
 /* A copy of the head; NULL: too many, or no memory. */
-static struct http_later *later_create(struct conn *conn, const struct http_head *head,
-				       const uint8_t *data, size_t head_len)
+static struct kept_request *later_create(struct conn *conn, const struct http_head *head,
+					 const uint8_t *data, size_t head_len)
 {
 	struct conn_home *home = conn->home;
-	struct http_later *later = is_full(home) ? NULL : calloc(1, sizeof(*later));
+	struct kept_request *later = is_full(home) ? NULL : calloc(1, sizeof(*later));
 
 	if (later == NULL)
 		return NULL;
@@ -60,6 +62,8 @@ static struct http_later *later_create(struct conn *conn, const struct http_head
 		free(later);
 		return NULL;
 	}
+	later->base = (struct http_later){
+		.loop = home->loop, .home = &home->fleet, .reply = on_reply};
 	later->conn = conn;
 	later->home = home;
 	later->head = *head;
@@ -69,7 +73,7 @@ static struct http_later *later_create(struct conn *conn, const struct http_head
 	return later;
 }
 
-static void later_destroy(struct http_later *later)
+static void later_destroy(struct kept_request *later)
 {
 	stat_sub(&later->home->calls, 1);
 	buf_finish(&later->bytes);
@@ -77,11 +81,11 @@ static void later_destroy(struct http_later *later)
 }
 
 /* The bytes stay where they are from now on. */
-static void make_request(struct http_later *later)
+static void make_request(struct kept_request *later)
 {
-	later->request = conn_ask_of(later->conn, &later->head, later->bytes.data);
-	later->request.body = slice_of(later->bytes.data + later->head_len, later->body_len);
-	later->request.client = conn_client_text(later->conn, later->client);
+	later->base.request = conn_ask_of(later->conn, &later->head, later->bytes.data);
+	later->base.request.body = slice_of(later->bytes.data + later->head_len, later->body_len);
+	later->base.request.client = conn_client_text(later->conn, later->client);
 }
 
 /* --- refusals --- */
@@ -116,13 +120,13 @@ static void refuse_size(struct conn *conn, const char *seen)
 
 /* --- the body --- */
 
-static void answer_now(struct conn *conn, struct http_later *later)
+static void answer_now(struct conn *conn, struct kept_request *later)
 {
 	const struct http_handler *handler = &conn->home->service->handler;
 	struct http_reply reply = {0};
 
 	make_request(later);
-	bool is_answered = handler->answer(handler->arg, &later->request, &reply);
+	bool is_answered = handler->answer(handler->arg, &later->base.request, &reply);
 
 	/* Taken: the answer comes later, or has come already and `later` is gone. */
 	if (conn->phase != CONN_BODY) {
@@ -140,7 +144,7 @@ static void answer_now(struct conn *conn, struct http_later *later)
 }
 
 /* Bytes behind the request: of the next one, if there may be one. */
-static void more_add(struct conn *conn, struct http_later *later, const uint8_t *data, size_t len)
+static void more_add(struct conn *conn, struct kept_request *later, const uint8_t *data, size_t len)
 {
 	if (len == 0)
 		return;
@@ -153,7 +157,7 @@ static void more_add(struct conn *conn, struct http_later *later, const uint8_t 
 /* The body is complete. Only now is it known where the next request begins. */
 static void body_end(struct conn *conn, const uint8_t *rest, size_t rest_len)
 {
-	struct http_later *later = conn_body(conn)->later;
+	struct kept_request *later = conn_body(conn)->later;
 
 	more_add(conn, later, rest, rest_len);
 	if (conn->phase != CONN_BODY)
@@ -164,7 +168,7 @@ static void body_end(struct conn *conn, const uint8_t *rest, size_t rest_len)
 
 static void body_add_sized(struct conn *conn, const uint8_t *data, size_t len)
 {
-	struct http_later *later = conn_body(conn)->later;
+	struct kept_request *later = conn_body(conn)->later;
 	size_t missing = later->head_len + later->body_len - later->bytes.len;
 	size_t part = MIN(len, missing);
 
@@ -175,7 +179,7 @@ static void body_add_sized(struct conn *conn, const uint8_t *data, size_t len)
 }
 
 /* False: the connection is answered, or ends. */
-static bool chunk_add(struct conn *conn, struct http_later *later, struct slice data)
+static bool chunk_add(struct conn *conn, struct kept_request *later, struct slice data)
 {
 	char seen[32];
 
@@ -194,7 +198,7 @@ static bool chunk_add(struct conn *conn, struct http_later *later, struct slice 
 
 static void body_add_chunked(struct conn *conn, const uint8_t *data, size_t len)
 {
-	struct http_later *later = conn_body(conn)->later;
+	struct kept_request *later = conn_body(conn)->later;
 	enum http_chunked_event event;
 	struct slice piece;
 	char detail[128];
@@ -272,8 +276,8 @@ static void body_start(struct conn *conn, struct conn_request *request,
 		conn_refuse_for_memory(conn);
 		return;
 	}
-	struct http_later *later = later_create(conn, request->head, request->data,
-						(size_t)(request->rest - request->data));
+	struct kept_request *later = later_create(conn, request->head, request->data,
+						  (size_t)(request->rest - request->data));
 
 	if (later == NULL) {
 		refuse_calls(conn);
@@ -308,10 +312,10 @@ bool conn_body_begin(struct conn *conn, struct conn_request *request)
 
 /* --- the answer --- */
 
-struct http_later *http_later_take(const struct http_request *request, uint64_t timeout_ms)
+struct http_later *conn_body_take(const struct http_request *request, uint64_t timeout_ms)
 {
-	struct conn *conn = request->conn;
-	struct http_later *later;
+	struct conn *conn = request->owner;
+	struct kept_request *later;
 
 	if (conn->phase == CONN_BODY) {
 		later = conn_body(conn)->later;
@@ -327,29 +331,16 @@ struct http_later *http_later_take(const struct http_request *request, uint64_t 
 	conn_phase_set(conn, CONN_ANSWER);
 	conn_body(conn)->later = later;
 	conn_timer_start(conn, timeout_ms);
-	return later;
+	return &later->base;
 }
 
-const struct http_request *http_later_request(const struct http_later *later)
+static void on_reply(struct http_later *base, struct http_reply *reply)
 {
-	return &later->request;
-}
-
-struct loop *http_later_loop(const struct http_later *later)
-{
-	return later->home->loop;
-}
-
-struct fleet_home *http_later_home(const struct http_later *later)
-{
-	return &later->home->fleet;
-}
-
-void http_later_reply(struct http_later *later, struct http_reply *reply)
-{
+	struct kept_request *later = CONTAINER_OF(base, struct kept_request, base);
 	struct conn *conn = later->conn;
 	bool has_rest = later->has_rest;
 
+	CHECK(later->is_taken);
 	later_destroy(later);
 	if (conn == NULL) {
 		buf_finish(&reply->body);
@@ -385,14 +376,14 @@ static void on_answer_timeout(struct conn *conn)
 
 static size_t on_held(const struct conn *conn)
 {
-	const struct http_later *later = conn->part.body.later;
+	const struct kept_request *later = conn->part.body.later;
 
 	return later == NULL ? 0 : later->bytes.cap;
 }
 
 static void on_release(struct conn *conn)
 {
-	struct http_later *later = conn_body(conn)->later;
+	struct kept_request *later = conn_body(conn)->later;
 
 	conn_body(conn)->later = NULL;
 	head_rx_destroy(conn->home, conn_body(conn)->next);

@@ -20,7 +20,8 @@ struct http_request conn_ask_of(struct conn *conn, const struct http_head *head,
 		.query = http_query(head, data),
 		.head = head,
 		.data = data,
-		.conn = conn,
+		.take = conn->home->take,
+		.owner = conn,
 		.is_local = is_local(conn, head, data),
 	};
 }

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "conn/conn.h"
-#include "http/http_reply.h"
+#include "http/http_handler.h"
 
 /* With an empty body; `data` has the bytes of the head. */
 struct http_request conn_ask_of(struct conn *conn, const struct http_head *head,

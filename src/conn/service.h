@@ -12,7 +12,7 @@
 #include "conn/accept_rate.h"
 #include "conn/admission.h"
 #include "conn/refusal_table.h"
-#include "http/http_reply.h"
+#include "http/http_handler.h"
 #include "session/ruleset.h"
 
 struct address_limit;

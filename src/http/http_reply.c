@@ -13,12 +13,6 @@
 
 #define HTTP_HEAD_MAX 2048
 
-bool http_request_is_read(const struct http_request *request)
-{
-	return slice_equals(request->method, SLICE_LITERAL("GET")) ||
-	       slice_equals(request->method, SLICE_LITERAL("HEAD"));
-}
-
 void http_reply_header(struct http_reply *reply, const char *format, ...)
 {
 	size_t used = strlen(reply->headers);
@@ -65,11 +59,6 @@ void http_reply_method(struct http_reply *reply, struct slice seen, const char *
 						.seen = seen,
 						.allowed = allow,
 					});
-}
-
-bool http_request_is_options(const struct http_request *request)
-{
-	return slice_equals(request->method, SLICE_LITERAL("OPTIONS"));
 }
 
 void http_reply_options(struct http_reply *reply, const char *allow)

@@ -12,7 +12,7 @@
 #include "diag/plan.h"
 #include "fleet/fleet.h"
 #include "route/backends.h"
-#include "http/http_reply.h"
+#include "http/http_handler.h"
 #include "conn/stats.h"
 
 struct directory;

@@ -13,6 +13,7 @@
 #include "conn/admission.h"
 #include "conn/conns.h"
 #include "conn/hull.h"
+#include "http/http_later.h"
 
 #define WORLD_QUEUE_MAX 4096
 #define WORLD_KEY       "dGhlIHNhbXBsZSBub25jZQ=="

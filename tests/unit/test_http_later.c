@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "http/http_later.h"
 #include "server/worker.h"
 
 #define MAX_CALLS  2
@@ -201,7 +202,7 @@ static void reply_and_wait(struct http_later *later, const char *text)
 {
 	struct errand errand = {.task.run = run_reply, .later = later, .text = text};
 
-	loop_post(http_later_loop(later), &errand.task);
+	loop_post(later->loop, &errand.task);
 	while (!__atomic_load_n(&errand.is_done, __ATOMIC_ACQUIRE))
 		usleep(100);
 }
@@ -213,7 +214,7 @@ static void test_answer_comes_from_another_thread(void **state)
 	int fd = ask_get(*state, "/later");
 	struct http_later *later = await_taken(*state, 0);
 
-	assert_true(slice_equals(http_later_request(later)->path, SLICE_LITERAL("/later")));
+	assert_true(slice_equals(later->request.path, SLICE_LITERAL("/later")));
 	reply_and_wait(later, "it is done");
 	assert_answer(fd, "HTTP/1.1 200 OK\r\n", "\r\n\r\nit is done");
 }
@@ -223,7 +224,7 @@ static void test_body_lives_until_the_answer(void **state)
 	int fd = ask(*state, "POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello");
 	struct http_later *later = await_taken(*state, 0);
 
-	assert_true(slice_equals(http_later_request(later)->body, SLICE_LITERAL("hello")));
+	assert_true(slice_equals(later->request.body, SLICE_LITERAL("hello")));
 	reply_and_wait(later, "read");
 	assert_answer(fd, "HTTP/1.1 200 OK\r\n", "read");
 }

@@ -57,10 +57,10 @@ static void start(struct api_call *call, struct fan_out *what)
 
 	if (later == NULL)
 		return;
-	what->message.bytes = http_later_request(later)->body;
+	what->message.bytes = later->request.body;
 	struct broadcast_order order = {
 		.what = *what,
-		.home = http_later_loop(later),
+		.home = later->loop,
 		.on_done = fleet->is_clustered ? on_done_clustered : on_done,
 		.arg = later,
 	};

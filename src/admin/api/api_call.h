@@ -6,6 +6,7 @@
 
 #include "admin/api/api.h"
 #include "admin/api/api_url.h"
+#include "http/http_later.h"
 
 struct api_call {
 	const struct api *api;

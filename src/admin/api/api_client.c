@@ -33,14 +33,15 @@ static void log_close(const struct command *command, const struct http_request *
 
 static void on_done(struct command *command, void *arg)
 {
+	struct http_later *later = arg;
 	struct http_reply reply = {0};
 
 	if (command->kind == &command_close)
-		log_close(command, http_later_request(arg));
+		log_close(command, &later->request);
 
 	reply_fill(&reply, &command->result);
 	command_destroy(&command);
-	http_later_reply(arg, &reply);
+	http_later_reply(later, &reply);
 }
 
 /* The reply says what is wrong with the command. */
@@ -65,7 +66,7 @@ void api_ask(struct api_call *call, struct command *command)
 		command_destroy(&command);
 		return;
 	}
-	fleet_ask(http_later_home(later), call->route->name, call->client_id.text, command,
+	fleet_ask(later->home, call->route->name, call->client_id.text, command,
 		  call->api->config->admin.call_timeout * NS_PER_MS, on_done, later);
 }
 
