@@ -557,7 +557,7 @@ def test_what_changed_during_a_cut_holds_after_it(cluster, bus):
         broker = cluster.brokers.of(nodes[0].host)
         cluster.isolate(nodes[0])
         nodes[0].wait_health("degraded", "the bus is not connected")
-        # nats-server takes what it sends itself for a sign of life, so nothing is asked yet.
+        # See Network.give_up_early.
         wait_until(lambda: broker.subjects_of(nodes[0].host) is None,
                    f"{broker.name} to miss {nodes[0].host}")
         sender = bus(0)
