@@ -71,6 +71,10 @@
 	X(server, accept_burst, COUNT, "0", 0, CONFIG_CONNECTIONS_MAX, "connections", RESTART,               \
 	  "How many connections may come at once before accept_rate holds them back. 0 = as "  \
 	  "many as come in one second.")                                                       \
+	X(server, takeover_rate, COUNT, "30", 0, 120, "takeovers/min", RESTART,                \
+	  "How often a minute a client may be taken over (takeover: newest), after as many in " \
+	  "a row; beyond it the newer connection gets 429. Two devices with one id cannot "    \
+	  "wear the gateway out by it. 0 = no limit.")                                         \
 	X(server, trusted_proxies, PREFIXES, "[]", 0, CONFIG_PREFIXES_MAX, "addresses",        \
 	  RESTART,                                                                             \
 	  "Addresses or networks (10.0.0.0/8) of proxies in front. From them a PROXY protocol " \

@@ -16,6 +16,7 @@
 #include "conn/accept_rate.h"
 #include "conn/address_limit.h"
 #include "conn/admission.h"
+#include "conn/hull.h"
 #include "conn/leave.h"
 #include "conn/refuse.h"
 
@@ -140,14 +141,60 @@ static bool has_older(struct successor *successor)
 	return is_there;
 }
 
+/* Takeovers in a row from which on it is no device that comes back, but two that throw each
+ * other out, or one that comes back when it is told not to. */
+#define HOT_FROM 3
+
+static void tell_takeovers(struct conn *conn, const struct presence *older)
+{
+	struct conn_home *home = conn->home;
+	char newer_text[CONN_CLIENT_TEXT_MAX], older_ip[NET_IP_TEXT_MAX];
+	struct net_ip ip = presence_remote(older);
+	uint64_t suppressed;
+
+	if (!log_gate_pass(&home->service->takeover_gate, loop_now(home->loop), &suppressed))
+		return;
+	net_ip_format(&ip, older_ip, sizeof(older_ip));
+	log_warn("a client is taken over again and again: two devices with one id, or one that "
+		 "comes back after 4001",
+		 F_TEXT("route", presence_route_name(older)), F_TEXT("client_id", older->client_id),
+		 F_TEXT("client", conn_client_text(conn, newer_text)), F_TEXT("older", older_ip),
+		 F_UINT("older_port", older->remote_port), F_UINT("suppressed", suppressed));
+}
+
+/* Drops the reference. */
+static void refuse_takeover(struct conn *conn, struct presence *older)
+{
+	uint64_t max = conn_limits(conn)->takeover_rate;
+
+	tell_takeovers(conn, older);
+	presence_unref(&older);
+	conn_refuse(conn, REFUSAL_TAKEOVER_RATE, max, max);
+}
+
 static void evict_all(struct conn *conn, struct presence *list)
 {
 	struct presence *older;
 
 	if (list != NULL)
 		stat_add(&conn->home->stats.takeovers, 1);
+	if (list != NULL && conn_presence(conn)->takeover_heat >= HOT_FROM) {
+		stat_add(&conn->home->stats.takeovers_repeated, 1);
+		tell_takeovers(conn, list);
+	}
 	while ((older = directory_pop(&list)) != NULL)
 		presence_evict(&older);
+}
+
+/* False: not so soon again, and the client is answered. */
+static bool may_take_over(struct conn *conn)
+{
+	struct presence *older;
+
+	if (directory_may_take_over(conn->home->service->directory, conn_presence(conn), &older))
+		return true;
+	refuse_takeover(conn, older);
+	return false;
 }
 
 static bool inherit(struct conn *conn, uint8_t missing)
@@ -159,7 +206,8 @@ static bool inherit(struct conn *conn, uint8_t missing)
 
 	if (!directory_inherit(conn->home->service->directory, conn_presence(conn), &heir,
 			       &older)) {
-		refuse_for_places(conn, missing);
+		if (may_take_over(conn))
+			refuse_for_places(conn, missing);
 		return false;
 	}
 	conn->has_place = true;
@@ -178,6 +226,10 @@ static bool enter(struct conn *conn, enum directory_policy policy)
 		evict_all(conn, older);
 		return true;
 	}
+	if (policy == DIRECTORY_NEWEST) {
+		refuse_takeover(conn, older);
+		return false;
+	}
 	presence_unref(&older);
 	conn_conflict(conn);
 	return false;
@@ -194,6 +246,9 @@ static bool take_limits(struct conn *conn, struct conn_entry *entry)
 		conn_conflict(conn);
 		return false;
 	}
+	if (entry->policy == DIRECTORY_NEWEST && conn_route(conn)->backend->ops != NULL &&
+	    !may_take_over(conn))
+		return false;
 	if (!take_places(conn, &entry->missing)) {
 		conn_refuse(conn, REFUSAL_MEMORY, 0, 0);
 		return false;

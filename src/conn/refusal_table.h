@@ -18,6 +18,9 @@
 	  "server.trusted_proxies")                                                            \
 	X(ACCEPT_RATE, "accept_rate", 429, "Too many connections at once",                     \
 	  "raise server.accept_rate or server.accept_burst")                                   \
+	X(TAKEOVER_RATE, "takeover_rate", 429, "This client is taken over too often",          \
+	  "give each device an id of its own (the log names both addresses); else raise "      \
+	  "server.takeover_rate")                                                              \
 	X(BACKEND_PENDING, "backends.pending_max", 503, "Too much waits for the back end",     \
 	  "bring it back (see the log) or raise backends[].pending_max")                       \
 	X(NOFILE, "nofile", 503, "The gateway is out of descriptors",                          \

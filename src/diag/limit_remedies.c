@@ -338,6 +338,7 @@ static void remedy_by_doubling(struct request *request)
 		{LIMIT_ID_MAX_CONNECTIONS_PER_IP, "configuration",
 		 "server.max_connections_per_ip: "},
 		{LIMIT_ID_PAYLOAD_MEMORY, "configuration", "server.payload_memory: "},
+		{LIMIT_ID_TAKEOVER_RATE, "configuration", "server.takeover_rate: "},
 		{LIMIT_ID_ACCEPT_RATE, "configuration", "server.accept_rate: "},
 		{LIMIT_ID_BACKEND_PENDING, "configuration", "backends[].pending_max: "},
 		{LIMIT_ID_NR_OPEN, "sysctl", "sysctl -w fs.nr_open="},

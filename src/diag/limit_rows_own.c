@@ -101,6 +101,21 @@ void limit_build_accept_rate(const struct limits_input *input, struct limit *row
 		   config->server.accept_burst != 0 ? config->server.accept_burst : row->value);
 }
 
+void limit_build_takeover_rate(const struct limits_input *input, struct limit *row)
+{
+	const struct config *config = input->config;
+
+	snprintf(row->source, sizeof(row->source), "server.takeover_rate");
+	if (config == NULL) {
+		limit_row_off(row, "no Gatehouse: look into its own configuration");
+	} else if (config->server.takeover_rate == 0) {
+		limit_row_off(row, "0: a client may be taken over any number of times");
+	} else {
+		row->value = config->server.takeover_rate;
+		limit_note(row, "after as many in a row; it does not cap the total");
+	}
+}
+
 void limit_build_backend_pending(const struct limits_input *input, struct limit *row)
 {
 	const struct config *config = input->config;

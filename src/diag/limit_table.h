@@ -30,6 +30,8 @@ enum limit_kind {
 	  "of one client address")                                                          \
 	X(ACCEPT_RATE, "accept_rate", GATEWAY, PACES, "connections/s",                      \
 	  "new connections per second")                                                     \
+	X(TAKEOVER_RATE, "takeover_rate", GATEWAY, PACES, "takeovers/min",                  \
+	  "takeovers of one client ([clients.md](clients.md))")                             \
 	X(BACKEND_PENDING, "backends.pending_max", GATEWAY, PACES, "bytes",                 \
 	  "events that wait for a back end, of all its clients")                            \
 	X(PAYLOAD_MEMORY, "payload_memory", GATEWAY, PACES, "bytes",                        \

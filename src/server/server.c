@@ -129,6 +129,9 @@ struct server *server_create(const struct server_options *options)
 		server->address_limit = address_limit_create(
 			options->ruleset->config.server.max_connections_per_ip,
 			(unsigned)options->ruleset->config.server.ipv6_prefix);
+	if (server->directory != NULL)
+		directory_pace_takeovers(server->directory,
+					 options->ruleset->config.server.takeover_rate);
 	if (server->directory == NULL || server->slots == NULL || server->ended_fd < 0 ||
 	    (has_address_limit && server->address_limit == NULL)) {
 		server_destroy(&server);

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/random.h"
+#include "base/saturate.h"
 #include "base/siphash.h"
 
 #define SHARD_BITS  8
@@ -30,7 +31,8 @@ struct shard {
 struct directory {
 	struct shard shards[SHARDS];
 	struct siphash_key key;
-	uint64_t last_connection_id; /* atomic */
+	uint64_t last_connection_id;   /* atomic */
+	uint64_t takeovers_per_minute; /* 0: without limit */
 };
 
 /* --- hashes and keys --- */
@@ -108,6 +110,35 @@ void directory_destroy(struct directory **directory)
 	}
 	free(self);
 	*directory = NULL;
+}
+
+/* --- the pace of takeovers --- */
+
+void directory_pace_takeovers(struct directory *directory, uint64_t per_minute)
+{
+	CHECK(per_minute < DIRECTORY_HEAT_MAX);
+	directory->takeovers_per_minute = per_minute;
+}
+
+/* Without a limit it is told all the same that a client is hot. */
+#define COOLING_PER_MINUTE UINT64_C(30)
+
+/* Of the client once `newer` has taken it over. */
+static uint64_t heat_after(const struct directory *directory, const struct presence *older,
+			   const struct presence *newer)
+{
+	uint64_t per_minute = directory->takeovers_per_minute;
+	uint64_t passed_ms = saturating_sub(newer->connected_at_ms, older->connected_at_ms);
+	uint64_t cooled = passed_ms * (per_minute != 0 ? per_minute : COOLING_PER_MINUTE) / 60000;
+
+	return MIN(saturating_sub(older->takeover_heat, cooled) + 1, (uint64_t)DIRECTORY_HEAT_MAX);
+}
+
+static bool is_too_hot(const struct directory *directory, const struct presence *older,
+		       const struct presence *newer)
+{
+	return directory->takeovers_per_minute != 0 &&
+	       heat_after(directory, older, newer) > directory->takeovers_per_minute;
 }
 
 /* --- under a shard's lock --- */
@@ -198,6 +229,16 @@ static struct presence *take_all(const struct directory *directory, struct shard
 	return list;
 }
 
+static struct presence *take_over(const struct directory *directory, struct shard *shard,
+				  uint64_t hash, struct presence *newer)
+{
+	struct presence *older = take_all(directory, shard, hash, newer);
+
+	if (older != NULL)
+		newer->takeover_heat = heat_after(directory, older, newer);
+	return older;
+}
+
 static void insert(struct directory *directory, struct shard *shard, uint64_t hash,
 		   struct presence *presence, const struct presence *older)
 {
@@ -232,12 +273,14 @@ bool directory_enter(struct directory *directory, struct presence *presence,
 	struct presence **link = key_find(directory, shard, hash, presence_route_name(presence),
 					  presence->client_id);
 	struct presence *older = link == NULL ? NULL : *link;
-	bool is_refused = policy == DIRECTORY_OLDEST && older != NULL;
+	bool is_refused = older != NULL &&
+			  (policy == DIRECTORY_OLDEST ||
+			   (policy == DIRECTORY_NEWEST && is_too_hot(directory, older, presence)));
 
 	if (is_refused)
 		presence_ref(older);
 	else if (policy == DIRECTORY_NEWEST)
-		older = take_all(directory, shard, hash, presence);
+		older = take_over(directory, shard, hash, presence);
 	if (!is_refused)
 		insert(directory, shard, hash, presence, older);
 	pthread_mutex_unlock(&shard->mutex);
@@ -254,15 +297,33 @@ bool directory_inherit(struct directory *directory, struct presence *presence,
 	pthread_mutex_lock(&shard->mutex);
 	struct presence **link = key_find(directory, shard, hash, presence_route_name(presence),
 					  presence->client_id);
-	bool is_heir = link != NULL && heir->may_inherit(*link, heir->arg);
+	bool is_heir = link != NULL && !is_too_hot(directory, *link, presence) &&
+		       heir->may_inherit(*link, heir->arg);
 
 	if (is_heir) {
 		(*link)->lost_places = heir->places;
-		*out_older = take_all(directory, shard, hash, presence);
+		*out_older = take_over(directory, shard, hash, presence);
 		insert(directory, shard, hash, presence, *out_older);
 	}
 	pthread_mutex_unlock(&shard->mutex);
 	return is_heir;
+}
+
+bool directory_may_take_over(struct directory *directory, const struct presence *presence,
+			     struct presence **out_older)
+{
+	uint64_t hash = hash_of_presence(directory, presence);
+	struct shard *shard = shard_of(directory, hash);
+
+	pthread_mutex_lock(&shard->mutex);
+	struct presence **link = key_find(directory, shard, hash, presence_route_name(presence),
+					  presence->client_id);
+	bool may = link == NULL || !is_too_hot(directory, *link, presence);
+
+	if (!may)
+		*out_older = presence_ref(*link);
+	pthread_mutex_unlock(&shard->mutex);
+	return may;
 }
 
 struct presence *directory_pop(struct presence **list)

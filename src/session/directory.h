@@ -23,8 +23,16 @@ enum directory_policy {
 	DIRECTORY_MANY,   /* both are there */
 };
 
+/* Each takeover heats its client up by one degree, and with time it cools down again: the heat
+ * goes along from presence to presence, so it needs no memory of its own. */
+#define DIRECTORY_HEAT_MAX 127
+
 /* NULL: memory is out. */
 struct directory *directory_create(void);
+
+/* Before the first one enters: a client may be taken over so many times in a row, and then as
+ * often in each minute. At most DIRECTORY_HEAT_MAX - 1; 0: without limit. */
+void directory_pace_takeovers(struct directory *directory, uint64_t per_minute);
 
 /* Must be empty. NULL is fine. */
 void directory_destroy(struct directory **directory);
@@ -36,11 +44,16 @@ uint64_t directory_reserve_id(struct directory *directory);
 /* Gives the presence its connection_id, unless it has one, and its generation, unless that is
  * higher, and enters it, atomically.
  * NEWEST: true; *out_older is the head of a list of those it replaced, or NULL: take each
- * off with directory_pop, and presence_evict it.
+ * off with directory_pop, and presence_evict it. Or false, as with OLDEST: the client is taken
+ * over too often.
  * OLDEST: true, or false with *out_older the one that is there, referenced.
  * MANY: true. */
 bool directory_enter(struct directory *directory, struct presence *presence,
 		     enum directory_policy policy, struct presence **out_older);
+
+/* Would NEWEST be let in now? False: it is taken over too often, with *out_older as above. */
+bool directory_may_take_over(struct directory *directory, const struct presence *presence,
+			     struct presence **out_older);
 
 /* The next of such a list, the caller's reference; NULL at its end. */
 struct presence *directory_pop(struct presence **list);
@@ -55,7 +68,8 @@ struct directory_heir {
 
 /* As directory_enter with NEWEST, but only in the stead of one that is there and whose
  * places it may have: the newest, which from then on has lost them (directory_leave).
- * False: there is none such; nothing was changed and nothing is written. */
+ * False: there is none such, or it is taken over too often; nothing was changed and nothing is
+ * written. */
 bool directory_inherit(struct directory *directory, struct presence *presence,
 		       const struct directory_heir *heir, struct presence **out_older);
 

@@ -29,7 +29,8 @@ struct presence {
 	const struct client_route *route; /* whose ruleset it holds */
 	uint64_t connection_id : 48;   /* unique in this process, rising; given by the directory */
 	uint64_t subprotocol_code : 8; /* presence_subprotocol */
-	uint64_t is_v4 : 8;            /* the address behind the id is of 4 bytes, else of 16 */
+	uint64_t is_v4 : 1;            /* the address behind the id is of 4 bytes, else of 16 */
+	uint64_t takeover_heat : 7;    /* the directory's: of its client, when it came in */
 	uint64_t connected_at_ms : 48; /* since the epoch */
 	uint64_t remote_port : 16;     /* 0: the proxy did not say */
 	/* One more than of the connection of this client that it found, in the directory or

@@ -44,6 +44,91 @@ static void assert_found(struct directory *directory, const char *route, const c
 	presence_unref(&found);
 }
 
+/* A newer connection of the client, so many ms after `older`. True: it took over, and `older` is
+ * gone. */
+static bool take_over(struct directory *directory, struct presence **current, uint64_t after_ms)
+{
+	struct presence *newer = make("ws", "a"), *older, *popped;
+
+	newer->connected_at_ms = (*current)->connected_at_ms + after_ms;
+	if (!directory_enter(directory, newer, DIRECTORY_NEWEST, &older)) {
+		assert_ptr_equal(older, *current);
+		presence_unref(&older);
+		presence_unref(&newer);
+		return false;
+	}
+	popped = directory_pop(&older);
+	assert_ptr_equal(popped, *current);
+	presence_unref(&popped);
+	end(directory, *current);
+	*current = newer;
+	return true;
+}
+
+static bool may_inherit_any(const struct presence *older, void *arg)
+{
+	(void)older;
+	(void)arg;
+	return true;
+}
+
+/* Two devices with one id: so many in a row, then as many in a minute; whoever is refused changes
+ * nothing, and another client knows nothing of it. */
+static void test_takeovers_are_paced(void **state)
+{
+	(void)state;
+	struct directory *directory = directory_create();
+	struct directory_heir heir = {.places = 1, .may_inherit = may_inherit_any};
+	struct presence *older;
+
+	directory_pace_takeovers(directory, 5);
+	struct presence *current = enter(directory, "ws", "a", DIRECTORY_NEWEST);
+	struct presence *other = enter(directory, "ws", "b", DIRECTORY_NEWEST);
+
+	assert_int_equal(current->takeover_heat, 0);
+	for (unsigned i = 1; i <= 5; i++) {
+		assert_true(take_over(directory, &current, 0));
+		assert_int_equal(current->takeover_heat, i);
+	}
+	struct presence *late = make("ws", "a");
+
+	late->connected_at_ms = current->connected_at_ms + 11999;
+	assert_false(directory_may_take_over(directory, late, &older));
+	assert_ptr_equal(older, current);
+	presence_unref(&older);
+	assert_false(directory_inherit(directory, late, &heir, &older));
+	assert_false(take_over(directory, &current, 11999));
+	assert_found(directory, "ws", "a", current);
+	assert_int_equal(current->lost_places, 0);
+	assert_true(take_over(directory, &current, 12000));
+	assert_int_equal(current->takeover_heat, 5);
+	assert_true(take_over(directory, &current, 10 * 60000));
+	assert_int_equal(current->takeover_heat, 1);
+	/* A clock that is set back cools nothing, and does no harm. */
+	assert_true(take_over(directory, &current, (uint64_t)-1000));
+	assert_int_equal(current->takeover_heat, 2);
+	late->connected_at_ms = current->connected_at_ms;
+	assert_true(directory_may_take_over(directory, late, &older));
+	presence_unref(&late);
+	end(directory, current);
+	end(directory, other);
+	directory_destroy(&directory);
+}
+
+static void test_takeovers_without_a_pace(void **state)
+{
+	(void)state;
+	struct directory *directory = directory_create();
+	struct presence *current = enter(directory, "ws", "a", DIRECTORY_NEWEST);
+
+	for (unsigned i = 1; i <= 1000; i++) {
+		assert_true(take_over(directory, &current, 0));
+		assert_int_equal(current->takeover_heat, MIN(i, (unsigned)DIRECTORY_HEAT_MAX));
+	}
+	end(directory, current);
+	directory_destroy(&directory);
+}
+
 static void test_newest_takes_over_and_late_leave_is_fenced(void **state)
 {
 	(void)state;
@@ -518,6 +603,8 @@ static void test_a_filter_that_finds_nothing_returns_in_between(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_takeovers_are_paced),
+		cmocka_unit_test(test_takeovers_without_a_pace),
 		cmocka_unit_test(test_newest_takes_over_and_late_leave_is_fenced),
 		cmocka_unit_test(test_oldest_keeps_the_newer_out),
 		cmocka_unit_test(test_many_are_beside_each_other_and_the_newest_is_found),

@@ -46,6 +46,9 @@
 	X(gatehouse_takeovers_total, counter, takeovers,                                       \
 	  "Clients that connected again and replaced their older connection. Rising without "  \
 	  "end: two devices with one id, or one that comes back after 4001.")                  \
+	X(gatehouse_takeovers_repeated_total, counter, takeovers_repeated,                     \
+	  "Of these, of a client that had been taken over several times just before: two "     \
+	  "devices with one id. The log names it.")                                            \
 	X(gatehouse_conflicts_total, counter, conflicts,                                       \
 	  "Clients refused with 409 because they are connected (takeover: oldest). Also in "   \
 	  "gatehouse_handshakes_rejected_total.")                                              \

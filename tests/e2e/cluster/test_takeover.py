@@ -351,7 +351,7 @@ def end_of(client: wsraw.Client) -> tuple[int | None, bytes] | None:
 
 @pytest.mark.tsan
 def test_a_thousand_races_leave_one(gateway, workers):
-    running = run(gateway, workers, close_timeout="10m")
+    running = run(gateway, workers, close_timeout="10m", takeover_rate=0)
     clients = race(running, 1000, 8, (101,))
     assert len(clients) == 1000
     running.wait_metric("clients", 1)
@@ -367,7 +367,7 @@ def test_a_thousand_races_leave_one(gateway, workers):
 
 
 def test_races_for_the_only_place(gateway, workers):
-    running = run(gateway, workers, max_connections=1, close_timeout="10m")
+    running = run(gateway, workers, max_connections=1, close_timeout="10m", takeover_rate=0)
     with running.open("/ws/racer"):
         clients = race(running, 400, 8, (101,))
         running.wait_metric("clients", 1)
@@ -393,7 +393,7 @@ def test_races_under_oldest_let_one_in(gateway, workers):
 @pytest.mark.tsan
 def test_drain_while_takeovers_are_under_way(gateway, workers):
     """Every old one is closed, as taken over or drained; the exit is clean and in time."""
-    running = run(gateway, workers, close_timeout="500ms")
+    running = run(gateway, workers, close_timeout="500ms", takeover_rate=0)
     stop = threading.Event()
     refused = []
 
