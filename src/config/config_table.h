@@ -144,8 +144,8 @@
 	X(admin, max_body, SIZE, "1MiB", 1 * CONFIG_KIB, CONFIG_GIB, "bytes", RESTART,         \
 	  "A request to the API with a larger body gets 413.")                                 \
 	X(admin, max_calls, COUNT, "256", 1, 65536, "requests", RESTART,                       \
-	  "Requests to the API whose body is being read or whose answer is awaited, at the "   \
-	  "same time; those beyond get 503. Each may hold max_body.")                          \
+	  "Requests to the API whose answer is awaited, at the same time; those beyond get "    \
+	  "503. Each may hold max_body.")                                                      \
 	X(admin, call_timeout, DURATION, "30s", 100, CONFIG_HOUR, "ms", RESTART,               \
 	  "How long a request to the API waits for its answer; then it gets 504.")
 

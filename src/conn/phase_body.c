@@ -31,6 +31,7 @@ struct kept_request {
 	size_t body_len;                   /* [bytes] when it is complete; chunked: so far */
 	struct http_chunked chunked;       /* is_chunked */
 	char client[CONN_CLIENT_TEXT_MAX]; /* what the request points to */
+	bool has_place;                    /* one of max_calls: from when it is complete */
 	bool is_taken;
 	bool is_chunked;
 	bool is_persistent; /* what comes behind it is the next request */
@@ -41,20 +42,23 @@ static void on_reply(struct http_later *base, struct http_reply *reply);
 
 /* --- its memory --- */
 
-static bool is_full(struct conn_home *home)
+/* Half a body takes no place, so that those who never send the rest cannot keep all of them: it is
+ * bounded by handshake_timeout, and by payload memory. False: as many are under way. */
+static bool place_take(struct kept_request *later)
 {
-	if (home->calls < home->service->max_calls)
-		return false;
-	stat_add(&home->calls_refused, 1);
-	return true;
+	struct conn_home *home = later->home;
+
+	later->has_place = home->calls < home->service->max_calls;
+	stat_add(later->has_place ? &home->calls : &home->calls_refused, 1);
+	return later->has_place;
 }
 
-/* A copy of the head; NULL: too many, or no memory. */
+/* A copy of the head; NULL: no memory. */
 static struct kept_request *later_create(struct conn *conn, const struct http_head *head,
 					 const uint8_t *data, size_t head_len)
 {
 	struct conn_home *home = conn->home;
-	struct kept_request *later = is_full(home) ? NULL : calloc(1, sizeof(*later));
+	struct kept_request *later = calloc(1, sizeof(*later));
 
 	if (later == NULL)
 		return NULL;
@@ -69,13 +73,13 @@ static struct kept_request *later_create(struct conn *conn, const struct http_he
 	later->head = *head;
 	later->head_len = head_len;
 	later->is_persistent = conn->is_persistent;
-	stat_add(&home->calls, 1);
 	return later;
 }
 
 static void later_destroy(struct kept_request *later)
 {
-	stat_sub(&later->home->calls, 1);
+	if (later->has_place)
+		stat_sub(&later->home->calls, 1);
 	buf_finish(&later->bytes);
 	free(later);
 }
@@ -162,6 +166,10 @@ static void body_end(struct conn *conn, const uint8_t *rest, size_t rest_len)
 	more_add(conn, later, rest, rest_len);
 	if (conn->phase != CONN_BODY)
 		return;
+	if (!place_take(later)) {
+		refuse_calls(conn);
+		return;
+	}
 	conn->is_persistent = later->is_persistent;
 	answer_now(conn, later);
 }
@@ -280,7 +288,7 @@ static void body_start(struct conn *conn, struct conn_request *request,
 						  (size_t)(request->rest - request->data));
 
 	if (later == NULL) {
-		refuse_calls(conn);
+		conn_close(conn);
 		return;
 	}
 	later->body_len = (size_t)body->len;
@@ -325,6 +333,10 @@ struct http_later *conn_body_take(const struct http_request *request, uint64_t t
 							request->head->scanned + 2);
 		if (later == NULL)
 			return NULL;
+		if (!place_take(later)) {
+			later_destroy(later);
+			return NULL;
+		}
 		make_request(later);
 	}
 	later->is_taken = true;

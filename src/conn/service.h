@@ -31,7 +31,7 @@ struct service {
 	uint64_t worker_connections; /* at most, per worker */
 	uint64_t nofile;             /* the soft limit on descriptors */
 	uint64_t max_body;           /* [bytes] of a request, if the handler wants bodies */
-	uint64_t max_calls;          /* requests with a body or a later answer, at most */
+	uint64_t max_calls;          /* complete requests that wait for their answer, at most */
 	/* What a client is told when admission is full: max_connections if it was
 	 * configured, else the limit of the machine that it was taken from. */
 	enum refusal full;

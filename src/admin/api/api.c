@@ -3,10 +3,10 @@
 
 #include <stdio.h>
 
+#include "admin/foreign.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/net_ip.h"
 #include "proto/http_head.h"
 
 #define PREFIX "/api/v1/"
@@ -35,37 +35,10 @@ static const struct endpoint {
 
 /* --- who may ask --- */
 
-static bool is_host_local(struct slice host)
-{
-	struct net_ip ip;
-
-	if (host.len > 0 && host.data[0] == '[')
-		return true; /* an IPv6 address: no name that somebody else could point at us */
-	for (size_t i = 0; i < host.len; i++)
-		if (host.data[i] == ':')
-			host.len = i;
-	return slice_equals_nocase(host, SLICE_LITERAL("localhost")) || net_ip_parse(host, &ip);
-}
-
-/* A page from elsewhere, in a browser on this machine, comes from loopback too: it names
- * itself in Origin, or has a name of its own point here. */
-static bool is_foreign_page(const struct http_request *request)
-{
-	struct slice host = http_host(request->head, request->data), origin;
-	const size_t skip = strlen("http://");
-
-	if (host.len > 0 && !is_host_local(host))
-		return true;
-	if (http_field_find(request->head, request->data, "Origin", &origin) == 0)
-		return false;
-	return origin.len <= skip ||
-	       !slice_equals_nocase(slice_of(origin.data + skip, origin.len - skip), host);
-}
-
 /* False: the reply says why not. */
 static bool check_peer(const struct http_request *request, struct http_reply *reply)
 {
-	if (request->is_local && !is_foreign_page(request))
+	if (request->is_local && !foreign_page_asks(request))
 		return true;
 	api_problem(reply, 403, "no_token",
 		    "Without a token the API answers only programs on this machine. Set "

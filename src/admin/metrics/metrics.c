@@ -99,8 +99,7 @@
 	X(gatehouse_groups_refused_total, counter,                                             \
 	  "Joins refused because server.max_groups groups have members.")                      \
 	X(gatehouse_api_calls, gauge,                                                          \
-	  "Requests to the API whose body is being read or whose answer is awaited; at most "  \
-	  "admin.max_calls.")                                                                  \
+	  "Requests to the API whose answer is awaited; at most admin.max_calls.")              \
 	X(gatehouse_api_calls_refused_total, counter,                                          \
 	  "Requests to the API that got 503 because admin.max_calls were under way.")          \
 	X(gatehouse_claims_unanswered_total, counter,                                          \

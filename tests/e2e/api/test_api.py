@@ -540,20 +540,87 @@ def test_those_who_do_not_wait_for_their_answer(served):
             pass
 
 
+CALLED = [{"path": "/ws/{client_id}", "rpc": "json-rpc"}]
+
+
+def call(client_id: str) -> bytes:
+    body = b'{"method": "m", "params": {}}'
+    return head("POST", f"/clients/ws/{client_id}/call", "Content-Type: application/json",
+                f"Content-Length: {len(body)}") + body
+
+
 def test_as_many_as_max_calls(served):
-    """The place is kept by a body that does not come; it is free when that has gone."""
-    running, asked = served(admin={"max_calls": 2})
-    waiting = [raw(running, head("POST", "/broadcast", "Content-Length: 5")) for _ in range(2)]
-    problem = wsraw.wait_until(
-        lambda: (answer := asked.ask("POST", "/broadcast", b"x")).status == 503
-        and json.loads(answer.body), "a refusal")
-    assert problem["limit"] == "max_calls" and problem["max"] == 2
-    assert asked.get("/node")["status"] == "ready"  # needs no place
-    assert running.metric("api_calls") == 2 and running.metric("api_calls_refused_total") >= 1
+    """The place is kept by a call whose client does not answer; it is free when that has gone."""
+    running, asked = served(admin={"max_calls": 2}, routes=CALLED)
+    with running.open("/ws/a") as a, running.open("/ws/b") as b:
+        waiting = [raw(running, call(name)) for name in ("a", "b")]
+        for client in (a, b):
+            assert client.read_message()[0] == wsraw.TEXT
+        problem = wsraw.wait_until(
+            lambda: (answer := asked.ask("POST", "/broadcast", b"x")).status == 503
+            and json.loads(answer.body), "a refusal")
+        assert problem["limit"] == "max_calls" and problem["max"] == 2
+        assert asked.get("/node")["status"] == "ready"  # needs no place
+        assert running.metric("api_calls") == 2
+        assert running.metric("api_calls_refused_total") >= 1
     for client in waiting:
+        assert client.read_response().status == 502
         client.close()
     wsraw.wait_until(lambda: asked.ask("POST", "/broadcast", b"x").status == 200, "a free place")
     running.wait_metric("api_calls", 0)
+
+
+def test_half_bodies_keep_no_places(served):
+    """Named after the fault: as many half-sent bodies as there are places kept everybody out."""
+    running, asked = served(admin={"max_calls": 2})
+    half = [raw(running, head("POST", "/broadcast", "Content-Length: 5") + b"hell")
+            for _ in range(20)]
+    for _ in range(5):
+        assert asked.ask("POST", "/broadcast", b"x").status == 200
+    assert running.metric("api_calls_refused_total") == 0
+    half[0].send(b"o")
+    assert half[0].read_response().status == 200
+    for client in half:
+        client.close()
+
+
+FOREIGN = {
+    "another site": ("Sec-Fetch-Site: cross-site",),
+    "another port of this machine": ("Sec-Fetch-Site: same-site",),
+    "a word that nobody knows": ("Sec-Fetch-Site: moon",),
+    "an origin": ("Origin: http://evil.example",),
+    "no origin at all": ("Origin: null",),
+}
+
+
+@pytest.mark.parametrize("fields", FOREIGN.values(), ids=FOREIGN)
+def test_pages_from_elsewhere_are_refused(served, fields):
+    running, _ = served()
+    for method, path in (("GET", "/node"), ("POST", "/broadcast")):
+        with raw(running, head(method, path, "Content-Length: 0", *fields)) as client:
+            answer, problem = answer_of(client)
+            assert (answer.status, problem["reason"]) == (403, "no_token")
+
+
+@pytest.mark.parametrize("site", ["same-origin", "none"])
+def test_pages_of_its_own_and_what_people_type_are_served(served, site):
+    running, _ = served()
+    with raw(running, head("GET", "/node", f"Sec-Fetch-Site: {site}")) as client:
+        assert client.read_response().status == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8081", "localhost.evil.example"])
+def test_names_that_point_here_read_no_metrics(served, host):
+    """DNS rebinding: the page of that name would be of the same origin."""
+    running, _ = served()
+    for path, want in (("/metrics", 403), ("/limits", 403), ("/health", 200)):
+        with wsraw.Client(running.admin) as client:
+            client.send(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+            assert client.read_response().status == want
+    for good in ("localhost", "127.0.0.1:1", "[::1]:9"):
+        with wsraw.Client(running.admin) as client:
+            client.send(f"GET /metrics HTTP/1.1\r\nHost: {good}\r\n\r\n".encode())
+            assert client.read_response().status == 200
 
 
 @pytest.mark.tsan
