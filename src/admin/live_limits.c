@@ -21,6 +21,28 @@ static void backends_read(const struct backends *backends, struct limits_input *
 	}
 }
 
+/* A ring keeps the table that it was made with; else the limit of the process counts as it is now,
+ * which somebody may have changed since the start (prlimit). */
+static void nofile_read(const struct plan *plan, struct os_limits *os, struct limits_input *input)
+{
+	struct config_server config = input->config->server;
+
+	if (input->engine == LOOP_ENGINE_IO_URING)
+		os->nofile_soft = plan->input.os->nofile_soft;
+	if (input->engine == LOOP_ENGINE_IO_URING || !os->nofile_soft.is_known)
+		return;
+	config.workers = input->workers;
+	input->nofile_connections =
+		capacity_plan(&config,
+			      &(struct capacity_facts){
+				      .engine = input->engine,
+				      .cores = input->cores,
+				      .nofile = os->nofile_soft.value,
+				      .backend_sockets = config_backend_sockets(input->config),
+			      })
+			.nofile_connections;
+}
+
 void live_limits_read(const struct admin *admin, struct live_limits *out_live)
 {
 	const struct server *server = admin->server;
@@ -31,6 +53,7 @@ void live_limits_read(const struct admin *admin, struct live_limits *out_live)
 	*input = plan->input;
 	input->os = &out_live->os;
 	input->is_running = true;
+	nofile_read(plan, &out_live->os, input);
 	input->max_connections = plan->max_connections;
 	input->connections = server_connections(server);
 	input->fullest_ring = server_fullest_worker(server);

@@ -2,6 +2,7 @@
 #include "conn/refuse.h"
 
 #include <stdio.h>
+#include <sys/resource.h>
 
 #include "base/payload.h"
 #include "conn/hull.h"
@@ -118,10 +119,22 @@ void conn_refuse(struct conn *conn, enum refusal refusal, uint64_t current, uint
 	conn_answer(conn, &reply, false);
 }
 
+/* A ring keeps the table that it was made with. The limit of the process may be changed while it
+ * runs (prlimit), so it is asked for when somebody is refused by it. */
+static uint64_t nofile_in_force(const struct service *service)
+{
+	struct rlimit limit = {0};
+
+	if (service->ring_sockets != 0)
+		return service->ring_sockets;
+	getrlimit(RLIMIT_NOFILE, &limit);
+	return limit.rlim_cur;
+}
+
 /* Counted in descriptors: those that hold no connection are in handshakes. */
 void conn_refuse_for_descriptors(struct conn *conn)
 {
-	uint64_t nofile = conn->home->service->nofile;
+	uint64_t nofile = nofile_in_force(conn->home->service);
 
 	conn_refuse(conn, REFUSAL_NOFILE, nofile, nofile);
 }

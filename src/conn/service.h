@@ -29,7 +29,7 @@ struct service {
 	struct fleet *fleet; /* NULL: no clients here, and no routes */
 	struct accept_rate accept_rate;
 	uint64_t worker_connections; /* at most, per worker */
-	uint64_t nofile;             /* the soft limit on descriptors */
+	uint64_t ring_sockets;       /* io_uring: size of each table of descriptors; else 0 */
 	uint64_t max_body;           /* [bytes] of a request, if the handler wants bodies */
 	uint64_t max_calls;          /* complete requests that wait for their answer, at most */
 	/* What a client is told when admission is full: max_connections if it was

@@ -95,7 +95,9 @@ static void service_init(struct service *service, const struct server *server)
 	*service = (struct service){
 		.ruleset = ruleset_ref(server->options.ruleset),
 		.worker_connections = server->options.plan->capacity.worker_connections,
-		.nofile = server->options.plan->input.os->nofile_soft.value,
+		.ring_sockets = server->options.plan->input.engine == LOOP_ENGINE_IO_URING
+					? server->options.plan->capacity.worker_sockets
+					: 0,
 		.full = refusal_when_full(server),
 		.kept = {.max = kept_max(&server->options)},
 	};

@@ -79,3 +79,28 @@ def test_good_client_behind_silent_ones_is_told(gateway):
         assert response.status == 503
         assert response.headers["gatehouse-limit"].startswith("nofile; ")
         assert int(response.headers["retry-after"]) >= 1
+
+
+def test_limit_that_is_lowered_under_way(gateway, engine):
+    """Refusals and the limits table have the number in force, not that of the start. A ring keeps
+    the table that it was made with."""
+    running = gateway(prepare=with_nofile(256))
+    resource.prlimit(running.process.pid, resource.RLIMIT_NOFILE, (96, 256))
+    want = 96 if engine == "epoll" else 256
+    rows = {row["limit"]: row for row in json.loads(running.get("/limits").body)["limits"]}
+    assert rows["nofile"]["value"] == want
+    assert rows["nofile"]["connections"] < want
+    if engine == "io_uring":
+        return
+    assert json.loads(running.get("/limits").body)["connections"] == rows["nofile"]["connections"]
+    with contextlib.ExitStack() as stack:
+        for number in range(96):
+            client = stack.enter_context(running.connect())
+            try:
+                answer = client.handshake(f"/ws/{number}")
+            except (OSError, EOFError, AssertionError):
+                continue
+            if answer.status == 503:
+                break
+        assert answer.status == 503
+        assert answer.headers["gatehouse-limit"] == "nofile; current=96; max=96"
