@@ -12,6 +12,7 @@
 
 #include <errno.h>
 
+#include "base/check.h"
 #include "base/payload.h"
 #include "conn/accept_rate.h"
 #include "conn/address_limit.h"
@@ -263,6 +264,7 @@ static bool take_limits(struct conn *conn, struct conn_entry *entry)
 
 bool conn_reserve(struct conn *conn, struct conn_entry *entry)
 {
+	CHECK(!conn->has_place && !conn->has_address_place && !conn->is_counted);
 	if (!is_open_for_all(conn) || !has_backend_room(conn))
 		return false;
 	if (!take_limits(conn, entry)) {
@@ -298,6 +300,7 @@ static uint8_t take_missing(struct conn *conn, uint8_t missing)
 /* The directory comes behind all: whoever is in it is in. */
 bool conn_enter(struct conn *conn, const struct conn_entry *entry)
 {
+	CHECK(conn->is_counted); /* conn_reserve was good */
 	uint8_t missing = entry->missing == 0 ? 0 : take_missing(conn, entry->missing);
 	bool is_in = missing == 0 ? enter(conn, entry->policy) : inherit(conn, missing);
 

@@ -64,6 +64,7 @@ bool conn_may_keep(struct conn *conn)
 
 void conn_keep(struct conn *conn)
 {
+	CHECK(conn->is_kept && !conn->has_presence);
 	if (conn->phase != CONN_HEAD) {
 		struct head_rx *next = conn_body(conn)->next;
 

@@ -21,7 +21,7 @@ static char *logged(struct slice text, char out[LOGGED_MAX + 4])
 {
 	snprintf(out, LOGGED_MAX + 4, "%.*s%s", (int)MIN(text.len, (size_t)LOGGED_MAX),
 		 text.len == 0 ? "" : (const char *)text.data, text.len > LOGGED_MAX ? "..." : "");
-	return text.len == 0 ? strcpy(out, "-") : out;
+	return text.len == 0 ? memcpy(out, "-", 2) : out;
 }
 
 /* The path without its query, which may have secrets. */

@@ -9,6 +9,8 @@
  * reset that can destroy the answer on its way. */
 void conn_answer(struct conn *conn, struct http_reply *reply, bool may_have_rest)
 {
+	CHECK(conn->phase == CONN_HEAD || conn->phase == CONN_BODY || conn->phase == CONN_ANSWER ||
+	      conn->phase == CONN_ASKING);
 	bool is_kept = conn_may_keep(conn);
 	struct buf head = {0};
 	int r = http_reply_head(

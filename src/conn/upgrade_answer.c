@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "conn/upgrade_answer.h"
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "conn/hull.h"
 #include "conn/phase_open.h"
@@ -29,6 +30,7 @@ bool conn_upgrade_finish(struct conn *conn, const struct upgrade_answer *answer)
 		conn_cut(conn, CLOSE_NO_MEMORY);
 		return false;
 	}
+	CHECK(conn->is_counted); /* it has been admitted */
 	uint32_t took_us = conn_now_us(conn) - answer->accepted_us;
 
 	durations_record(&conn_stats(conn)->handshakes, durations_short_us,

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/check.h"
 #include "base/shared_bytes.h"
 #include "fleet/message.h"
 #include "fleet/rpc/rpc_frame.h"
@@ -196,6 +197,7 @@ static void share_queue(struct share *share)
 	struct worker *worker = share->worker;
 	bool is_first = list_is_empty(&worker->shares);
 
+	CHECK(!share->is_walking);
 	list_append(&worker->shares, &share->node);
 	if (is_first)
 		loop_post(worker->loop, &worker->shares_task);
@@ -280,6 +282,7 @@ static void on_arrived_done(void *arg, const struct broadcast_result *result)
 {
 	struct fleet_home *home = arg;
 
+	CHECK(home->groups.fan_outs > 0 && home->groups.fan_out_bytes >= result->bytes);
 	home->groups.fan_outs--;
 	home->groups.fan_out_bytes -= result->bytes;
 	home->on_gone(home);

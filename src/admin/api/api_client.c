@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * api_client.c - what is asked of one client, wherever it is connected. */
 #include "admin/api/api_call.h"
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/media_type.h"
@@ -56,6 +57,7 @@ static void refuse(struct api_call *call, struct command *command)
 
 void api_ask(struct api_call *call, struct command *command)
 {
+	CHECK(call->route != NULL && call->client_id.len > 0); /* the path has them */
 	if (command == NULL || command_has_ended(command)) {
 		refuse(call, command);
 		return;

@@ -9,6 +9,7 @@
 void api_problem(struct http_reply *reply, unsigned status, const char *reason, const char *detail,
 		 struct slice seen, const char *allowed)
 {
+	CHECK(status >= 400 && reason != NULL);
 	http_reply_problem_about(reply, &(struct problem){
 						.status = status,
 						.reason = reason,
