@@ -82,9 +82,9 @@
 	  "client.")                                                                           \
 	X(server, handshake_timeout, DURATION, "10s", 100, 10 * CONFIG_MINUTE, "ms", LIVE,     \
 	  "From the connection to the end of its HTTP upgrade; then it is closed.")            \
-	X(server, keep_alive_timeout, DURATION, "75s", 1000, CONFIG_HOUR, "ms", LIVE,          \
+	X(server, keep_alive_timeout, DURATION, "5s", 1000, CONFIG_HOUR, "ms", LIVE,          \
 	  "How long an HTTP connection waits for its next request, on both listeners; then it " \
-	  "is closed. Longer than what a proxy in front keeps connections for.")               \
+	  "is closed. Behind a proxy that reuses its connections longer than it keeps them.")  \
 	X(server, keep_alive_max, COUNT, "256", 0, CONFIG_CONNECTIONS_MAX, "connections", RESTART, \
 	  "HTTP connections that are kept for a next request, on each listener; further ones " \
 	  "close after their answer. WebSockets do not count. Fewer where that would take "    \

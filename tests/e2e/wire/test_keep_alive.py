@@ -31,7 +31,7 @@ def test_requests_one_after_the_other(gateway, listener):
             response = client.read_response()
             assert response.status == 200 and json.loads(response.body)["status"] == "ready"
             assert response.headers["connection"] == "keep-alive"
-            assert response.headers["keep-alive"] == "timeout=75"
+            assert response.headers["keep-alive"] == "timeout=5"
         client.send(NOPE)
         assert client.read_response().status == 404
         client.send(LIVE)
