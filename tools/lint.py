@@ -94,11 +94,27 @@ def shell_scripts() -> bool:
     return command(["shellcheck", "dev", ".ci/run"])
 
 
+def imported(tree: ast.AST) -> set[str]:
+    """The first word of each module that is imported."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module.split(".")[0])
+    return names
+
+
 def python_syntax() -> bool:
+    """And no test imports another, or conftest.py: what they share is in the kit."""
+    is_good = True
     for path in [*(ROOT / "tools").glob("*.py"), *(ROOT / "tests").rglob("*.py")]:
-        ast.parse(path.read_text(), str(path))
-    return command(["/usr/bin/python3", "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider",
-                    "tests/e2e"])
+        for name in imported(ast.parse(path.read_text(), str(path))):
+            if name.startswith("test_") or name == "conftest":
+                print(f"{path.relative_to(ROOT)} imports {name}; what tests share belongs into tests/e2e/kit")
+                is_good = False
+    return is_good and command(["/usr/bin/python3", "-m", "pytest", "--collect-only", "-q", "-p",
+                                "no:cacheprovider", "tests/e2e"])
 
 
 def licences() -> bool:
