@@ -189,3 +189,66 @@ def test_every_prefix_byte_by_byte(prefixed, name):
             may_lack = name in BACKED and length == ends[-1]
             judge(steps, length, read_all(client), may_lack)
     wsraw.wait_until(lambda: gauges(prefixed) == before, lambda: f"{gauges(prefixed)} is {before}")
+
+
+# --- requests behind one another on one HTTP connection ---
+
+MESSAGE = (b"/api/v1/clients/ws/nobody/messages HTTP/1.1\r\nHost: localhost\r\n"
+           b"Content-Type: text/plain; charset=utf-8\r\n")
+REQUESTS = {
+    "public": [
+        (b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n", 200),
+        (b"GET /nope HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
+        (b"OPTIONS / HTTP/1.1\r\nHost: localhost\r\n\r\n", 204),
+        (b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", 200),
+    ],
+    "admin": [
+        (b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n", 200),
+        (b"POST " + MESSAGE + b"Content-Length: 5\r\n\r\nhello", 404),
+        (b"POST " + MESSAGE + b"Transfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\nT: 1\r\n\r\n", 404),
+        (b"GET /api/v1/clients HTTP/1.1\r\nHost: localhost\r\n\r\n", 200),
+    ],
+}
+
+
+def statuses_in(data: bytes) -> list[int]:
+    """Of the answers; each is whole."""
+    found = []
+    while data:
+        head, _, rest = data.partition(b"\r\n\r\n")
+        length = re.search(rb"(?i)\r\nContent-Length: (\d+)", head)
+        size = int(length[1]) if length else 0
+        assert head.startswith(b"HTTP/1.1 ") and len(rest) >= size, data
+        found.append(int(head[9:12]))
+        data = rest[size:]
+    return found
+
+
+@pytest.mark.parametrize("stop", [stay_silent, half_close, pytest.param(reset, marks=pytest.mark.tsan), leave])
+@pytest.mark.parametrize("listener", REQUESTS)
+def test_every_prefix_of_requests(gateway, listener, stop):
+    running = gateway(server={"handshake_timeout": "1500ms", "keep_alive_timeout": "1500ms"})
+    before = gauges(running)
+    total = sum(len(sent) for sent, _ in REQUESTS[listener])
+    for start in range(0, total + 1, 200):  # fewer than are kept, see server.keep_alive_max
+        stop_after(running, listener, range(start, min(start + 200, total + 1)), stop)
+        wsraw.wait_until(lambda: gauges(running) == before, lambda: f"{gauges(running)} is {before}")
+
+
+def stop_after(running, listener: str, lengths: range, stop) -> None:
+    """A connection for each of these prefixes."""
+    requests = REQUESTS[listener]
+    with contextlib.ExitStack() as stack:
+        clients = []
+        for length in lengths:
+            address = running.address if listener == "public" else running.admin
+            clients.append(stack.enter_context(wsraw.Client(address)))
+            clients[-1].send(b"".join(sent for sent, _ in requests)[:length])
+            stop(clients[-1])
+        if stop in (reset, leave):
+            return
+        for length, client in zip(lengths, clients):
+            whole = steps_whole(requests, length) + 1
+            got = statuses_in(read_all(client))
+            assert got[:whole] == [status for _, status in requests[:whole]], length
+            assert got[whole:] in ([], [400], [408]), length
