@@ -39,6 +39,10 @@ void metrics_print_reference(FILE *to);
 void metrics_backends_write(const struct server *server, struct buf *out);
 void metrics_backends_print_reference(FILE *to);
 
+/* metrics_workers.c: likewise, about each worker. */
+void metrics_workers_write(const struct server *server, struct buf *out);
+void metrics_workers_print_reference(FILE *to);
+
 /* metrics_fleet.c: likewise, about commands to clients. */
 void metrics_fleet_write(const struct server *server, struct buf *out);
 void metrics_fleet_print_reference(FILE *to);

@@ -76,6 +76,11 @@ struct worker *server_worker(struct server *server, size_t index);
 
 /* --- questions, from any thread --- */
 
+/* How long what is ready waited in this worker, in buckets of durations_short_us, and the CPU
+ * time of its thread. False: it has not started. */
+bool server_worker_load(const struct server *server, size_t index, struct durations *out_lags,
+			uint64_t *out_busy_ns);
+
 /* After server_start. */
 const struct backends *server_backends(const struct server *server);
 struct fleet *server_fleet(const struct server *server);

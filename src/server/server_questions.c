@@ -142,6 +142,25 @@ const char *server_node(const struct server *server)
 	return server->admin_service.node;
 }
 
+bool server_worker_load(const struct server *server, size_t index, struct durations *out_lags,
+			uint64_t *out_busy_ns)
+{
+	pthread_mutex_t *mutex = (pthread_mutex_t *)&server->mutex;
+
+	pthread_mutex_lock(mutex);
+	CHECK(index < server->worker_count);
+	const struct worker *worker = server->slots[index].worker;
+
+	if (worker != NULL) {
+		*out_busy_ns = worker_busy_ns(worker);
+		for (size_t i = 0; i < DURATIONS_BUCKETS; i++)
+			out_lags->count[i] = counter_read(&worker->load.lags.count[i]);
+		out_lags->sum_us = counter_read(&worker->load.lags.sum_us);
+	}
+	pthread_mutex_unlock(mutex);
+	return worker != NULL;
+}
+
 size_t server_worker_count(const struct server *server)
 {
 	return server->worker_count;

@@ -8,8 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/counter.h"
 #include "server/broadcast.h"
 #include "conn/conns.h"
 
@@ -142,15 +145,50 @@ static int run(struct worker *worker)
 	return r;
 }
 
+/* --- how much it has to do --- */
+
+static uint64_t clock_read(clockid_t clock)
+{
+	struct timespec ts;
+
+	return clock_gettime(clock, &ts) < 0
+		       ? 0
+		       : (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
+}
+
+static void load_begin(struct worker_load *load)
+{
+	clockid_t clock;
+
+	if (pthread_getcpuclockid(pthread_self(), &clock) == 0)
+		__atomic_store_n(&load->cpu_clock, clock, __ATOMIC_RELAXED);
+}
+
+static void load_end(struct worker_load *load)
+{
+	counter_set(&load->busy_ns, clock_read(CLOCK_THREAD_CPUTIME_ID));
+	__atomic_store_n(&load->cpu_clock, 0, __ATOMIC_RELAXED);
+}
+
+uint64_t worker_busy_ns(const struct worker *worker)
+{
+	int64_t clock = __atomic_load_n(&worker->load.cpu_clock, __ATOMIC_RELAXED);
+
+	return clock != 0 ? clock_read((clockid_t)clock) : counter_read(&worker->load.busy_ns);
+}
+
 static void *thread_main(void *arg)
 {
 	struct worker *worker = arg;
+
+	load_begin(&worker->load);
 	int r = run(worker);
 
 	worker->options.events.on_end(worker->options.events.arg, r);
 	/* Here and not in worker_join: a ring belongs to the thread that made it. Whoever
 	 * posts does so before it has been told of the end. */
 	loop_destroy(&worker->loop);
+	load_end(&worker->load);
 	return NULL;
 }
 
@@ -164,6 +202,7 @@ struct worker *worker_start(const struct worker_options *options)
 		return NULL;
 	}
 	worker->options = *options;
+	worker->options.loop.lags = &worker->load.lags;
 	conns_init(&worker->home, options->service, on_conn_gone);
 	int r = pthread_create(&worker->thread, NULL, thread_main, worker);
 

@@ -30,8 +30,16 @@ struct worker_options {
 	int listen_fd; /* owned by the worker from worker_start on, also on failure */
 };
 
+/* How much a worker has to do; written by its thread, for any to read. */
+struct worker_load {
+	struct durations lags; /* in buckets of durations_short_us */
+	int64_t cpu_clock;     /* atomic: of the thread; 0: it does not run */
+	uint64_t busy_ns;      /* atomic: while it does not run */
+};
+
 struct worker {
 	struct worker_options options;
+	struct worker_load load;
 	struct loop *loop;
 	struct listener listener;
 	struct list_node shares; /* of broadcasts, in the order in which they came */
@@ -61,6 +69,9 @@ void worker_join(struct worker *worker);
 
 /* After worker_join. NULL is fine. */
 void worker_destroy(struct worker **worker);
+
+/* From any thread: CPU time of the worker's thread so far. */
+uint64_t worker_busy_ns(const struct worker *worker);
 
 /* In its thread: a share of a broadcast has ended. The last thing to end of a worker that
  * drains ends its loop. */

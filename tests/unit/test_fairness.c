@@ -3,6 +3,8 @@
  * lies in the sockets counts before any time limit. No clock: turns are counted. */
 #include "io_unit.h"
 
+#include <time.h>
+
 /* io_uring has memory for 8 receives at once on new kernels, and for 64 on older ones. */
 #define GREEDY_MAX 100
 
@@ -297,6 +299,88 @@ static void test_task_and_timer_come_in_between(void **state)
 	}
 }
 
+/* --- time --- */
+
+/* What a stream's owner does: a timer that judges, and is moved by what is heard. */
+struct judged {
+	struct io_fixture *f;
+	struct stream *stream;
+	struct seen seen;
+	int peer;
+	struct timer limit;
+	unsigned *cut;
+};
+
+#define LIMIT_NS (20 * NS_PER_MS)
+
+static void on_limit(struct timer *timer)
+{
+	struct judged *judged = CONTAINER_OF(timer, struct judged, limit);
+
+	(*judged->cut)++;
+}
+
+static void on_heard(struct stream *stream, const uint8_t *data, size_t len)
+{
+	struct judged *judged = stream->arg;
+
+	(void)data;
+	(void)len;
+	loop_timer_stop(judged->f->loop, &judged->limit);
+}
+
+static void sleep_ns(uint64_t ns)
+{
+	struct timespec time = {.tv_nsec = (long)ns};
+
+	while (nanosleep(&time, &time) < 0 && errno == EINTR)
+		;
+}
+
+/* The thread stands still for longer than the limit, in which all of them speak: at once, or
+ * after they have spoken before, which io_uring waits for in other ways. */
+static void stall(struct io_fixture *f, struct judged *all, unsigned count, size_t len)
+{
+	for (unsigned i = 0; i < count; i++)
+		loop_timer_start(f->loop, &all[i].limit, LIMIT_NS);
+	sleep_ns(2 * LIMIT_NS);
+	for (unsigned i = 0; i < count; i++)
+		CHECK(send(all[i].peer, much, len, MSG_NOSIGNAL | MSG_DONTWAIT) > 0);
+	for (unsigned i = 0; i < count; i++)
+		RUN_UNTIL(f, all[i].seen.bytes > 0);
+}
+
+static void test_what_lies_in_the_sockets_counts_before_time_limits(void **state)
+{
+	struct io_fixture *f = *state;
+	enum { COUNT = 700 }; /* more than one turn looks at, and than there is memory for */
+	static struct judged all[COUNT];
+	unsigned cut = 0;
+
+	for (unsigned i = 0; i < COUNT; i++) {
+		struct judged *judged = &all[i];
+
+		*judged = (struct judged){.f = f, .cut = &cut};
+		judged->stream = stream_pair(f, LOOPBACK, &judged->seen, &judged->peer);
+		judged->stream->arg = judged;
+		judged->stream->on_recv = on_heard;
+		loop_timer_init(&judged->limit, on_limit);
+	}
+	static const size_t lens[] = {1, 5, 1, 50000, 1};
+
+	for (size_t times = 0; times < ARRAY_LEN(lens); times++) {
+		for (unsigned i = 0; i < COUNT; i++)
+			all[i].seen.bytes = 0;
+		stall(f, all, COUNT, lens[times]);
+		assert_int_equal(cut, 0);
+	}
+	for (unsigned i = 0; i < COUNT; i++) {
+		loop_timer_stop(f->loop, &all[i].limit);
+		close(all[i].peer);
+		stream_close_and_wait(f, all[i].stream);
+	}
+}
+
 int main(void)
 {
 	struct CMUnitTest tests[] = {
@@ -304,6 +388,7 @@ int main(void)
 		ON_BOTH(test_new_one_is_accepted_and_read),
 		ON_BOTH(test_all_who_always_speak_are_read_alike),
 		ON_BOTH(test_task_and_timer_come_in_between),
+		ON_BOTH(test_what_lies_in_the_sockets_counts_before_time_limits),
 	};
 	return RUN_IO_TESTS(tests);
 }

@@ -296,6 +296,7 @@ void metrics_answer(const struct admin *admin, struct http_reply *reply)
 	api_calls(out, server);
 	groups(out, server);
 	metrics_backends_write(server, out);
+	metrics_workers_write(server, out);
 	metrics_fleet_write(server, out);
 	metrics_calls_write(server, out);
 	metrics_bus_write(server_fleet(server)->bus, out);
@@ -318,6 +319,7 @@ void metrics_print_reference(FILE *to)
 	METRIC_TABLE(METRIC_DOC)
 	OTHER_METRICS(OTHER_DOC)
 	metrics_backends_print_reference(to);
+	metrics_workers_print_reference(to);
 	metrics_fleet_print_reference(to);
 	metrics_calls_print_reference(to);
 	metrics_bus_print_reference(to);

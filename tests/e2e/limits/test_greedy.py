@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Clients that take all that they can get do not keep the others waiting; and what clients sent in time
+counts, however late the gateway comes to read it."""
+
+import contextlib
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from kit import wsraw
+
+GREEDY = pathlib.Path(__file__).parents[1] / "kit" / "greedy.py"
+ECHO = [{"path": "/ws/{client_id}", "backend": "echo"}]
+
+
+@contextlib.contextmanager
+def greedy(gateway, count: int):
+    process = subprocess.Popen([sys.executable, GREEDY, str(gateway.address[1]), str(count)],
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        assert process.stdout.readline() == b"ready\n"
+        yield process
+        assert process.poll() is None, "the gateway has cut them"
+    finally:
+        process.stdin.close()
+        process.wait()
+        process.stdout.close()
+
+
+def health_seconds(gateway) -> float:
+    """A new client's whole request."""
+    begin = time.monotonic()
+    assert gateway.get("/health", admin=False).status == 200
+    return time.monotonic() - begin
+
+
+def median(values: list[float]) -> float:
+    return sorted(values)[len(values) // 2]
+
+
+@pytest.mark.parametrize("count", [8, 50, 2000])
+def test_new_client_does_not_wait_for_greedy_ones(gateway, count):
+    """Within 100 ms, where a quiet machine gives 5: the median, since on a busy machine any single request
+    may find no processor for longer; and none may wait as long as they go on."""
+    running = gateway(server={"max_connections": 4000}, routes=ECHO)
+    quiet = median([health_seconds(running) for _ in range(20)])
+    with greedy(running, count):
+        received = running.metric("received_bytes_total")
+        waits = [health_seconds(running) for _ in range(30)]
+        assert running.metric("received_bytes_total") > received, "they were read as well"
+    assert median(waits) < 0.1 + 4 * quiet, f"{sorted(waits)}, quiet {quiet}"
+    assert max(waits) < 3, f"{sorted(waits)}, quiet {quiet}"
+
+
+def test_clients_beside_greedy_ones_are_not_cut(gateway):
+    """Nine: one more than io_uring has memory for at once. Their pongs are read, and their echoes come."""
+    running = gateway(server={"ping_interval": "1s", "pong_timeout": "2s"}, routes=ECHO)
+    others = [running.open(f"/ws/other-{n}") for n in range(4)]
+    with greedy(running, 9):
+        until = time.monotonic() + 4
+        while time.monotonic() < until:
+            for client in others:
+                say(client, b"hello")
+    assert running.metric("connections_closed_total", reason="pong_timeout") == 0
+
+
+def test_lag_and_busy_share_of_each_worker(gateway):
+    running = gateway(server={"workers": 2}, routes=ECHO)
+    with greedy(running, 8):
+        for worker in ("0", "1"):
+            wsraw.wait_until(lambda worker=worker: running.metric("loop_lag_seconds_count", worker=worker) > 0,
+                             f"worker {worker} measures its lag")
+        before = running.metric("loop_busy_seconds_total")
+        wsraw.wait_until(lambda: running.metric("loop_busy_seconds_total") > before, "the workers are busy")
+    assert running.metric("loop_busy_seconds_total") <= running.cpu_seconds() + 0.1
+    assert running.metric("loop_lag_seconds_sum") < running.metric("loop_lag_seconds_count"), "a second in the mean"
+
+
+# --- what was sent in time counts ---
+
+
+def say(client, text: bytes) -> None:
+    """Answers pings until the echo comes."""
+    client.send_frame(wsraw.TEXT, text)
+    hear(client, text)
+
+
+def hear(client, text: bytes) -> None:
+    while (frame := client.read_frame()).opcode == wsraw.PING:
+        client.send_frame(wsraw.PONG, frame.payload)
+    assert (frame.opcode, frame.payload) == (wsraw.TEXT, text)
+
+
+def stand_still(gateway, seconds: float, meanwhile) -> None:
+    """As a frozen machine does."""
+    gateway.signal(signal.SIGSTOP)
+    try:
+        meanwhile()
+        time.sleep(seconds)  # what is tested is that this time passes
+    finally:
+        gateway.signal(signal.SIGCONT)
+
+
+def test_pongs_that_came_in_time_count_after_a_stall(gateway):
+    running = gateway(server={"ping_interval": "1s", "pong_timeout": "1s"}, routes=ECHO)
+    clients = [running.open(f"/ws/client-{n}") for n in range(100)]
+    for client in clients:
+        assert client.read_frame().opcode == wsraw.PING
+    stand_still(running, 2.5, lambda: [client.send_frame(wsraw.PONG, b"") for client in clients])
+    for client in clients:
+        say(client, b"still here")
+    assert running.metric("connections_closed_total") == 0
+
+
+def test_message_that_came_in_time_counts_after_a_stall(gateway):
+    running = gateway(server={"idle_timeout": "2s"}, routes=ECHO)
+    client = running.open("/ws/client")
+    stand_still(running, 3, lambda: client.send_frame(wsraw.TEXT, b"hello"))
+    hear(client, b"hello")
+
+
+def test_head_that_came_in_time_counts_after_a_stall(gateway):
+    running = gateway(server={"handshake_timeout": "1s"}, routes=ECHO)
+    client = running.connect()
+    running.wait_metric("sockets", 1)
+    stand_still(running, 2, lambda: client.send(wsraw.request("/ws/client")))
+    assert client.read_response().status == 101
