@@ -3,14 +3,15 @@
  *
  * Layer: conn. A connection is in one phase, which alone says what is done with whatever comes:
  *
- *   HEAD -> OPEN -> CLOSING -> FLUSH             a WebSocket; whoever sends the first close frame
- *                -> FLUSH or LINGER              the client closes, or breaks the rules
- *        -> FLUSH or LINGER                      an ordinary answer, or a refusal
- *        -> BODY -> ANSWER -> FLUSH or LINGER    a request with a body, or whose answer comes
- * later; either may be left out
- *        -> ASKING -> OPEN                       a back end and the other nodes let the client in
- *                  -> FLUSH or LINGER            they do not, or nobody decided
- *   any  -> GONE                                 its socket is being closed: nothing comes any more
+ *   HEAD -> OPEN -> CLOSING -> FLUSH           a WebSocket; whoever sends the first close frame
+ *                -> FLUSH or LINGER            the client closes, or breaks the rules
+ *        -> FLUSH or LINGER                    an ordinary answer, or a refusal
+ *        -> BODY -> ANSWER -> FLUSH or LINGER  a request with a body, or whose answer comes later;
+ *                                              either may be left out
+ *        -> ASKING -> OPEN                     a back end and the other nodes let the client in
+ *                  -> FLUSH or LINGER          they do not, or nobody decided
+ *   HEAD, BODY, ANSWER -> HEAD                 answered, and kept for the next request
+ *   any -> GONE                                its socket is being closed: nothing comes any more
  *
  * conn_phase_set (hull.h) is the one way from phase to phase, and checks that this one is there. */
 #pragma once

@@ -136,6 +136,13 @@ static void reach_stalled(struct world *world)
 	stall(world);
 }
 
+/* What waits behind what it does not take is its close frame. */
+static void reach_stalled_close(struct world *world)
+{
+	reach_stalled(world);
+	world_recv(world, FRAME_CLOSE, 8);
+}
+
 static void reach_stalled_eof(struct world *world)
 {
 	reach_stalled(world);
@@ -217,6 +224,7 @@ static const struct {
 	{"open, pinged", CONN_OPEN, reach_pinged},
 	{"open, part of a frame", CONN_OPEN, reach_open_frame},
 	{"open, stalled", CONN_OPEN, reach_stalled},
+	{"open, stalled, close held", CONN_OPEN, reach_stalled_close},
 	{"open, stalled, eof", CONN_OPEN, reach_stalled_eof},
 	{"open, uplink", CONN_OPEN, reach_linked},
 	{"open, uplink full", CONN_OPEN, reach_held_up},
@@ -658,6 +666,19 @@ static const struct {
 	{"open, stalled", "push", "gone: slow_reader"},
 	{"open, stalled", "closed by the API", "closing, close 4000, sent"},
 	{"open, stalled", "taken over", "closing, close 4001, sent"},
+	{"open, stalled, close held", "byte", "open stalled, close 1000, sent"},
+	{"open, stalled, close held", "frame", "open stalled, close 1000, sent"},
+	{"open, stalled, close held", "close frame", "open stalled, close 1000, sent"},
+	{"open, stalled, close held", "eof", "open stalled, close 1000, sent"},
+	{"open, stalled, close held", "error", "gone: connection_lost"},
+	{"open, stalled, close held", "drained", "gone: client_closed, close 1000, sent"},
+	{"open, stalled, close held", "timeout", "gone: slow_reader"},
+	{"open, stalled, close held", "drain", "flush, close 1001, sent"},
+	{"open, stalled, close held", "abort", "gone: drain"},
+	{"open, stalled, close held", "abort, drain, abort", "gone: drain"},
+	{"open, stalled, close held", "push", "gone: slow_reader"},
+	{"open, stalled, close held", "closed by the API", "flush, close 4000, sent"},
+	{"open, stalled, close held", "taken over", "flush, close 4001, sent"},
 	{"open, stalled, eof", "error", "gone: connection_lost"},
 	{"open, stalled, eof", "drained", "gone: client_gone, sent"},
 	{"open, stalled, eof", "timeout", "gone: slow_reader"},
