@@ -208,6 +208,14 @@ class Aside:
         self.builds = {kind: self.builder.submit(build, kind) for kind in kinds}
         self.runs = [self.runner.submit(self.run, step) for step in steps if step.is_aside]
 
+    def __enter__(self) -> "Aside":
+        return self
+
+    def __exit__(self, *_) -> None:
+        """Who interrupts does not want the builds that have not begun."""
+        for one in (self.builder, self.runner):
+            one.shutdown(cancel_futures=True)
+
     def run(self, step: Step) -> Count:
         started = time.monotonic()
         is_built = step.kind is None or self.builds[step.kind].result()
@@ -235,15 +243,15 @@ def main() -> int:
     started = time.monotonic()
     steps = plan(options)
     total = Count()
-    aside = Aside(steps)
-    for number, step in enumerate(steps, 1):
-        where = f" (build/{step.kind})" if step.kind else ""
-        print(f"== {number}/{len(steps)} {step.text}{where}"
-              f"{', beside the others' if step.is_aside else ''}", flush=True)
-        if not step.is_aside:
-            total += aside.run(step)
-    for run_aside in aside.runs:
-        total += run_aside.result()
+    with Aside(steps) as aside:
+        for number, step in enumerate(steps, 1):
+            where = f" (build/{step.kind})" if step.kind else ""
+            print(f"== {number}/{len(steps)} {step.text}{where}"
+                  f"{', beside the others' if step.is_aside else ''}", flush=True)
+            if not step.is_aside:
+                total += aside.run(step)
+        for run_aside in aside.runs:
+            total += run_aside.result()
     print(f"== {time.monotonic() - started:.0f} s")
     if not steps:
         total.failed = 1

@@ -22,7 +22,8 @@ def test_clients_are_closed_with_1001(gateway, number):
 
 def test_clients_that_do_not_answer_cannot_hold_it(gateway):
     """Neither a silent WebSocket, nor one in the handshake, nor one that never reads."""
-    running = gateway(server={"send_queue_max": "64KiB", "drain_timeout": "1s"})
+    running = gateway(server={"send_queue_max": "64KiB", "drain_timeout": "1s"} | dict.fromkeys(
+        ("handshake_timeout", "close_timeout", "send_timeout", "pong_timeout"), "1m"))
     with running.open("/ws/silent"), running.connect() as half, \
             running.open("/ws/slow", receive_buffer=4096) as slow:
         half.send(b"GET /ws/half HTTP/1.1\r\n")
@@ -30,10 +31,8 @@ def test_clients_that_do_not_answer_cannot_hold_it(gateway):
         with contextlib.suppress(BlockingIOError, ConnectionResetError, BrokenPipeError):
             while True:
                 slow.sock.send(b"\x82\xfe\x10\x00\0\0\0\0" + bytes(4096))
-        started = time.monotonic()
         running.signal(signal.SIGTERM)
-        assert running.wait_exit() == 0
-        assert time.monotonic() - started < 3
+        assert running.wait_exit() == 0, "in much less than a minute"
 
 
 def test_no_one_is_let_in_while_it_drains(gateway):
