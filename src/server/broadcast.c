@@ -15,6 +15,9 @@
 /* What one turn of a worker's loop does for broadcasts. */
 #define TURN_VISITS_MAX 1024
 #define TURN_BYTES_MAX  1048576
+/* Messages that go in one walk: more of them, or larger ones, would gain nothing. */
+#define BATCH_MAX       64
+#define BATCH_BYTES_MAX 16384
 
 struct broadcast;
 
@@ -22,7 +25,8 @@ struct broadcast;
 struct share {
 	struct loop_task task;
 	struct list_node node; /* in worker->shares */
-	bool is_walking;
+	/* How many shares one walk delivers: this one and those behind it; 0: it has not begun. */
+	unsigned batch;
 	struct broadcast *broadcast;
 	struct worker *worker;
 	union {
@@ -153,13 +157,63 @@ static bool turn_is_over(const struct turn *turn)
 	return turn->visits >= TURN_VISITS_MAX || turn->bytes >= TURN_BYTES_MAX;
 }
 
+static struct share *share_of(struct list_node *node)
+{
+	return CONTAINER_OF(node, struct share, node);
+}
+
+static bool has_same_audience(const struct broadcast *one, const struct broadcast *other)
+{
+	return strcmp(one->route, other->route) == 0 && strcmp(one->group, other->group) == 0;
+}
+
+/* Messages to the same clients that wait one behind the other go in one walk, so that each
+ * client gets them in one send: the more there is to do, the less each costs. Those of
+ * another audience in between would be overtaken, and end the batch; so do as many bytes as
+ * could make a slow reader of a client that reads at once. */
+static unsigned batch_size(const struct worker *worker, const struct share *first)
+{
+	size_t left = MIN(conn_home_limits(&worker->home)->send_queue_max / 4,
+			  (uint64_t)BATCH_BYTES_MAX);
+	const struct list_node *node = &first->node;
+	unsigned size = 0;
+
+	do {
+		const struct broadcast *broadcast =
+			CONTAINER_OF(node, const struct share, node)->broadcast;
+
+		if (size > 0 && (broadcast->frame->len > left ||
+				 !has_same_audience(first->broadcast, broadcast)))
+			break;
+		left -= MIN(left, broadcast->frame->len);
+		node = node->next;
+		size++;
+	} while (node != &worker->shares && size < BATCH_MAX);
+	return size;
+}
+
+/* [bytes] that it queued. */
+static size_t deliver_batch(struct share *first, struct conn *conn)
+{
+	struct share *share = first;
+	size_t bytes = 0;
+
+	for (unsigned i = 0; i < first->batch; i++) {
+		bytes += deliver(share, conn);
+		share = share_of(share->node.next);
+	}
+	return bytes;
+}
+
 /* True: all have got it. */
 static bool share_go_on(struct share *share, struct turn *turn)
 {
 	turn->visits++; /* one whose group is empty here is not free either */
-	if (!share->is_walking && !walk_start(share))
-		return true;
-	share->is_walking = true;
+	if (share->batch == 0) {
+		share->batch = batch_size(share->worker, share);
+		if (!walk_start(share))
+			return true;
+	}
 	for (; !turn_is_over(turn); turn->visits++) {
 		struct conn *conn = walk_next(share);
 
@@ -167,24 +221,32 @@ static bool share_go_on(struct share *share, struct turn *turn)
 			walk_stop(share);
 			return true;
 		}
-		turn->bytes += deliver(share, conn);
+		turn->bytes += deliver_batch(share, conn);
 	}
 	return false;
 }
 
-/* One after the other, so that each client gets them in the order in which they came. */
+static void batch_end(struct worker *worker, unsigned size)
+{
+	while (size-- > 0) {
+		struct share *share = share_of(worker->shares.next);
+
+		list_remove(&share->node);
+		close_share(share->broadcast);
+	}
+}
+
+/* In their order, so that each client gets them in the order in which they came. */
 static void run_turn(struct loop_task *task)
 {
 	struct worker *worker = CONTAINER_OF(task, struct worker, shares_task);
 	struct turn turn = {0};
 
 	while (!list_is_empty(&worker->shares) && !turn_is_over(&turn)) {
-		struct share *share = CONTAINER_OF(worker->shares.next, struct share, node);
+		struct share *share = share_of(worker->shares.next);
 
-		if (share_go_on(share, &turn)) {
-			list_remove(&share->node);
-			close_share(share->broadcast);
-		}
+		if (share_go_on(share, &turn))
+			batch_end(worker, share->batch);
 	}
 	if (!list_is_empty(&worker->shares))
 		loop_post(worker->loop, task);
@@ -197,7 +259,7 @@ static void share_queue(struct share *share)
 	struct worker *worker = share->worker;
 	bool is_first = list_is_empty(&worker->shares);
 
-	CHECK(!share->is_walking);
+	CHECK(share->batch == 0);
 	list_append(&worker->shares, &share->node);
 	if (is_first)
 		loop_post(worker->loop, &worker->shares_task);

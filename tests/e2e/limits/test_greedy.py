@@ -3,8 +3,10 @@
 counts, however late the gateway comes to read it."""
 
 import contextlib
+import json
 import pathlib
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -129,3 +131,42 @@ def test_head_that_came_in_time_counts_after_a_stall(gateway):
     running.wait_metric("sockets", 1)
     stand_still(running, 2, lambda: client.send(wsraw.request("/ws/client")))
     assert client.read_response().status == 101
+
+
+# --- messages to many ---
+
+
+def data_segments(client) -> int:
+    """That came for this client: what left in one send comes as one."""
+    info = client.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
+    return int.from_bytes(info[152:156], "little")  # tcpi_data_segs_in
+
+
+def test_messages_to_many_that_wait_go_together(gateway):
+    """The more of them wait, the less each costs, or the gateway would fall behind and stay there: here more
+    clients than one turn of a worker delivers to, and messages that came while it stood still."""
+    count, messages = 1200, 40
+    running = gateway(server={"max_connections": 4000}, routes=ECHO)
+    clients = [running.open(f"/ws/client-{n}") for n in range(count)]
+    before = [data_segments(client) for client in clients]
+    services = [wsraw.Client(running.admin) for _ in range(messages)]
+    running.signal(signal.SIGSTOP)
+    try:
+        for number, service in enumerate(services):
+            body = b"message %d" % number
+            service.send(b"POST /api/v1/broadcast HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: text/plain\r\n"
+                         b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+    finally:
+        running.signal(signal.SIGCONT)
+    for service in services:
+        answer = service.read_response()
+        assert (answer.status, json.loads(answer.body)["delivered"]) == (200, count)
+    expected = {b"message %d" % number for number in range(messages)}
+    orders = set()
+    for client in clients:
+        heard = tuple(client.read_frame().payload for _ in range(messages))
+        assert set(heard) == expected
+        orders.add(heard)
+    assert len(orders) == 1, "all hear them in the same order"
+    sends = [data_segments(client) - old for client, old in zip(clients, before)]
+    assert sorted(sends)[count // 2] <= messages // 4, f"sends for each client: {sorted(sends)}"
