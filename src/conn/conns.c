@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "conn/conns.h"
 
+#include "conn/admission.h"
 #include "conn/hull.h"
 #include "conn/phase_body.h"
 #include "conn/phases.h"
 #include "conn/uplink_ears.h"
+
+/* For the request of one that comes while the gateway is stopping. */
+#define LATE_PATIENCE_MS UINT64_C(1000)
 
 static void on_fleet_gone(struct fleet_home *fleet)
 {
@@ -47,8 +51,10 @@ bool conns_accept(struct conn_home *home, const struct tcp_accepted *accepted)
 		stat_add(&home->stats.connections_refused[REFUSAL_MEMORY], 1);
 		return false;
 	}
-	if (home->is_draining)
+	if (home->is_closed)
 		conn_drain(conn); /* it was on its way when the listener closed */
+	else if (home->is_draining)
+		conn_timer_start(conn, MIN(LATE_PATIENCE_MS, conn_limits(conn)->handshake_timeout));
 	return true;
 }
 
@@ -81,6 +87,21 @@ void conns_abort(struct conn_home *home)
 		uplink->backend->ops->abort(uplink);
 	}
 	fleet_home_abort(&home->fleet);
+}
+
+bool conns_have_left(const struct conn_home *home)
+{
+	const struct admission *admission = home->service->admission;
+
+	return (admission == NULL || admission_current(admission) == 0) &&
+	       home->stats.connections == 0 && list_is_empty(&home->uplinks) &&
+	       fleet_home_is_idle(&home->fleet);
+}
+
+void conns_close(struct conn_home *home)
+{
+	home->is_closed = true;
+	each_conn(home, conn_drain);
 }
 
 bool conns_are_gone(const struct conn_home *home)

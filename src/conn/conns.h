@@ -18,8 +18,15 @@ void conns_start(struct conn_home *home, struct loop *loop);
 bool conns_accept(struct conn_home *home, const struct tcp_accepted *accepted);
 
 /* The gateway is stopping: 1001 for a WebSocket, the end for anything else. Those that still
- * come are told the same. */
+ * come may ask, for a moment: an upgrade is refused, /health says how things are. */
 void conns_drain(struct conn_home *home);
+
+/* Nobody is left whom the gateway has let in, by whichever worker: those that are still there came
+ * too late. */
+bool conns_have_left(const struct conn_home *home);
+
+/* The listener closes: nobody is waited for any more. */
+void conns_close(struct conn_home *home);
 
 /* Cuts every connection, and drops what waits for back ends and other nodes. */
 void conns_abort(struct conn_home *home);

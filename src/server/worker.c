@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * worker.c - the life of a worker: its thread makes the loop, listens, and runs until it is to
- * end. Then the listener closes, every connection is told, and whatever is the last to go -
- * listener, connections, uplinks, shares of broadcasts, the fleet's - stops the loop. */
+ * end. Then every connection is told; when those that were let in have left, the listener closes;
+ * and whatever is the last to go - listener, connections, uplinks, shares of broadcasts, the
+ * fleet's - stops the loop. */
 #include "server/worker.h"
 
 #include <errno.h>
@@ -46,10 +47,31 @@ static void on_accept_error(struct listener *listener, int error)
 
 /* --- the end --- */
 
+static void run_close(struct loop_task *task)
+{
+	struct worker *worker = CONTAINER_OF(task, struct worker, close_task);
+
+	listener_close(&worker->listener);
+	conns_close(&worker->home);
+}
+
+/* How often a worker looks whether the others are empty too: the port is one for all of them. */
+#define LEAVE_LOOK_NS (20 * NS_PER_MS)
+
+/* The listener stays until those who were let in have left, so that whoever comes meanwhile learns
+ * why not; then nobody is waited for any more. */
 static void end_if_empty(struct worker *worker)
 {
-	if (worker->is_ending && !worker->has_listener && list_is_empty(&worker->shares) &&
-	    conns_are_gone(&worker->home))
+	if (!worker->is_ending || !list_is_empty(&worker->shares))
+		return;
+	if (!worker->is_closing && conns_have_left(&worker->home)) {
+		worker->is_closing = true;
+		worker->close_task.run = run_close;
+		loop_post(worker->loop, &worker->close_task);
+	} else if (!worker->is_closing) {
+		loop_timer_start(worker->loop, &worker->leave_timer, LEAVE_LOOK_NS);
+	}
+	if (!worker->has_listener && conns_are_gone(&worker->home))
 		loop_stop(worker->loop);
 }
 
@@ -72,13 +94,18 @@ static void on_conn_gone(struct conn_home *home)
 	end_if_empty(CONTAINER_OF(home, struct worker, home));
 }
 
+static void on_leave_timer(struct timer *timer)
+{
+	end_if_empty(CONTAINER_OF(timer, struct worker, leave_timer));
+}
+
 static void run_drain(struct loop_task *task)
 {
 	struct worker *worker = CONTAINER_OF(task, struct worker, drain_task);
 
 	CHECK(!worker->is_ending);
 	worker->is_ending = true;
-	listener_close(&worker->listener);
+	loop_timer_init(&worker->leave_timer, on_leave_timer);
 	conns_drain(&worker->home);
 	if (worker->options.events.on_drain != NULL)
 		worker->options.events.on_drain(worker->options.events.arg, worker);
@@ -89,7 +116,7 @@ static void run_abort(struct loop_task *task)
 {
 	struct worker *worker = CONTAINER_OF(task, struct worker, abort_task);
 
-	CHECK(worker->is_ending); /* nobody comes while each is cut */
+	CHECK(worker->is_ending);
 	conns_abort(&worker->home);
 }
 

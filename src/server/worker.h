@@ -47,7 +47,10 @@ struct worker {
 	struct announce announce;
 	bool has_listener;
 	bool is_ending;
+	bool is_closing; /* the listener closes, or has */
 	struct loop_task drain_task;
+	struct loop_task close_task;
+	struct timer leave_timer; /* until those of other workers have left too */
 	struct loop_task abort_task;
 	pthread_t thread;
 	struct conn_home home;
