@@ -64,12 +64,14 @@ static bool answer_page(const struct admin *admin, const struct page *page,
 {
 	if (page == NULL)
 		return false;
+	bool is_read = http_request_is_read(request);
+
 	/* Not from elsewhere: there a scraper knows this machine by a name. */
-	if (!page->is_public && foreign_name_is_asked(request))
+	if (is_read && !page->is_public && foreign_name_is_asked(request))
 		http_reply_problem(reply, 403,
 				   "From this machine ask for localhost or an address: a name may "
 				   "have been pointed here by a web page.");
-	else if (http_request_is_read(request))
+	else if (is_read)
 		page->answer(admin, request, reply);
 	else if (http_request_is_options(request))
 		http_reply_options(reply, "GET, HEAD, OPTIONS");
