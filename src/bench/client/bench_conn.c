@@ -232,6 +232,8 @@ static void on_closed(struct tcp *tcp)
 	}
 	if (conn->is_slow && conn->is_held)
 		bench_count(&conn->worker->counters.held);
+	if (conn->is_held)
+		conn->worker->closing--;
 	conn->state = BENCH_CONN_GONE;
 	bench_worker_gone(conn->worker);
 }
@@ -391,6 +393,7 @@ void bench_conn_finish(struct bench_conn *conn, uint64_t now_ns)
 		return;
 	conn->worker->in_flight -= bench_conn_awaited(conn);
 	conn->is_held = true;
+	conn->worker->closing++;
 	/* A slow reader learns only now what became of it. */
 	if (conn->is_slow)
 		tcp_read_start(&conn->tcp);
@@ -429,8 +432,11 @@ void bench_conn_check_deadline(struct bench_conn *conn, uint64_t now_ns)
 			fail_plainly(conn, BENCH_CAUSE_ECHO_TIMEOUT, 0);
 		break;
 	case BENCH_CONN_CLOSING:
-		if (age_ns > CLOSE_TIMEOUT_NS)
-			bench_conn_end(conn);
+		if (age_ns <= CLOSE_TIMEOUT_NS)
+			break;
+		if (conn->is_held)
+			bench_worker_close_late(conn->worker);
+		bench_conn_end(conn);
 		break;
 	case BENCH_CONN_NEW:
 	case BENCH_CONN_RETRYING:

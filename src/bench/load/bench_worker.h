@@ -54,6 +54,8 @@ struct bench_worker {
 	uint32_t live;             /* streams that the loop knows */
 	uint64_t in_flight;        /* messages sent and not yet echoed */
 	uint32_t replacing;        /* connections retired and not yet open again */
+	uint32_t closing;          /* at the end: closing handshakes under way */
+	uint32_t closing_max;      /* how many may be */
 	uint32_t handshakes_max;   /* how many may be in progress */
 	_Atomic uint32_t released; /* how many may start; the main thread's to raise */
 
@@ -140,3 +142,6 @@ void bench_worker_resolved(struct bench_worker *worker);
 
 /* A stream is closed for good. */
 void bench_worker_gone(struct bench_worker *worker);
+
+/* At the end: a close frame was not answered in time. */
+void bench_worker_close_late(struct bench_worker *worker);

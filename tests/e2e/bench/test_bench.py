@@ -18,6 +18,7 @@ import time
 
 import pytest
 
+from kit import wsraw
 from kit.bench import BINARY_FRAME, CLOSE, PING, PONG, TEXT, frame, good, plain, refuse_with
 from kit.gateway import BINARY, with_more_time
 
@@ -180,6 +181,48 @@ def test_the_series_has_a_point_when_all_are_up_and_when_they_end(bench, server)
     assert got.json["connect_seconds"] <= first["at"] < got.json["connect_seconds"] + 0.5
     assert before_last["closed_cleanly"] == 0 and last["closed_cleanly"] == 10
     assert before_last["at"] > first["at"] + 2.4
+
+
+def test_closing_handshakes_are_made_some_at_a_time(bench, server):
+    """All at once, most of many would be given up before the other side came to them."""
+    clients, at_once = 300, 256
+    closing, released = [], threading.Event()
+
+    def behave(peer, number):
+        peer.upgrade()
+        assert peer.receive()[0] == CLOSE
+        closing.append(number)
+        released.wait()
+        peer.send(CLOSE, b"\x03\xe8")
+
+    def release():
+        wsraw.wait_until(lambda: len(closing) >= at_once, f"{at_once} close frames")
+        time.sleep(0.3)  # that no more come can only be seen by waiting
+        seen.append(len(closing))
+        released.set()
+
+    seen = []
+    watcher = threading.Thread(target=release)
+    watcher.start()
+    got = bench(server(behave).url, "-c", clients, "--hold", "100ms", "--workers", 1)
+    watcher.join()
+    assert got.code == 0, got.out + got.err
+    assert seen == [at_once]
+    assert got.json["totals"]["closed_cleanly"] == clients
+
+
+def test_a_server_that_answers_no_close_frame_is_done_with_soon(bench, server):
+    def behave(peer, _number):
+        peer.upgrade()
+        while True:
+            peer.receive()
+
+    started = time.monotonic()
+    got = bench(server(behave).url, "-c", 300, "--hold", "100ms", "--workers", 1)
+    assert got.code == 0, got.out + got.err
+    totals = got.json["totals"]
+    assert (totals["held"], totals["closed_cleanly"]) == (300, 0)
+    assert 10 <= time.monotonic() - started < 30  # 256, and the rest
 
 
 def test_many_clients_of_one_id_are_told_of_the_number(bench, gateway):
