@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 
 struct unit {
 	const char *name;
@@ -177,5 +178,28 @@ char *units_format_grouped(uint64_t count, char out[UNITS_GROUPED_MAX])
 		*to++ = digits[i];
 	}
 	*to = 0;
+	return out;
+}
+
+char *units_format_ns(uint64_t ns, char out[UNITS_NS_TEXT_MAX])
+{
+	static const struct {
+		uint64_t ns;
+		const char *unit;
+	} scales[] = {{NS_PER_S, "s"}, {NS_PER_MS, "ms"}, {NS_PER_US, "us"}};
+
+	for (size_t i = 0; i < ARRAY_LEN(scales); i++) {
+		if (ns < scales[i].ns)
+			continue;
+		double value = (double)ns / (double)scales[i].ns;
+
+		snprintf(out, UNITS_NS_TEXT_MAX, "%.*f %s",
+			 value < 10    ? 2
+			 : value < 100 ? 1
+				       : 0,
+			 value, scales[i].unit);
+		return out;
+	}
+	snprintf(out, UNITS_NS_TEXT_MAX, "%" PRIu64 " ns", ns);
 	return out;
 }

@@ -44,3 +44,7 @@ char *units_format_size(uint64_t bytes, char *out, size_t size);
 /* A count for people: "1,234,567". Returns `out`. */
 #define UNITS_GROUPED_MAX 32
 char *units_format_grouped(uint64_t count, char out[UNITS_GROUPED_MAX]);
+
+/* "850 ns", "12.3 us", "4.56 ms", "1.23 s"; returns `out`. */
+#define UNITS_NS_TEXT_MAX 32
+char *units_format_ns(uint64_t ns, char out[UNITS_NS_TEXT_MAX]);

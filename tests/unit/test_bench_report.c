@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/units.h"
 #include "bench/client/bench_cause.h"
 #include "bench/client/bench_handshake.h"
 #include "bench/load/bench_progress.h"
@@ -255,7 +256,7 @@ static void test_times_have_three_digits(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		char out[32];
 
-		ASSERT_ROW(strcmp(bench_time_format(rows[i].ns, out), rows[i].text) == 0, out);
+		ASSERT_ROW(strcmp(units_format_ns(rows[i].ns, out), rows[i].text) == 0, out);
 	}
 }
 

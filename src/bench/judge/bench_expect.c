@@ -11,7 +11,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/suggest.h"
-#include "bench/report/bench_report.h"
+#include "base/units.h"
 
 /* --- metrics --- */
 
@@ -300,7 +300,7 @@ static void time_check(const struct bench_expect *expect, const struct hist *his
 	}
 	uint64_t ns = percentile >= 100 ? hist->max : hist_percentile(hist, percentile);
 
-	bench_time_format(ns, out->seen);
+	units_format_ns(ns, out->seen);
 	out->is_met = compare((double)ns, expect->comparison, expect->value);
 }
 

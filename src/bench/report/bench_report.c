@@ -9,29 +9,6 @@
 #include "base/units.h"
 #include "bench/load/bench_scenario.h"
 
-char *bench_time_format(uint64_t ns, char out[32])
-{
-	static const struct {
-		uint64_t ns;
-		const char *unit;
-	} scales[] = {{NS_PER_S, "s"}, {NS_PER_MS, "ms"}, {NS_PER_US, "us"}};
-
-	for (size_t i = 0; i < ARRAY_LEN(scales); i++) {
-		if (ns < scales[i].ns)
-			continue;
-		double value = (double)ns / (double)scales[i].ns;
-
-		snprintf(out, 32, "%.*f %s",
-			 value < 10    ? 2
-			 : value < 100 ? 1
-				       : 0,
-			 value, scales[i].unit);
-		return out;
-	}
-	snprintf(out, 32, "%" PRIu64 " ns", ns);
-	return out;
-}
-
 static double per_second(uint64_t count, double seconds)
 {
 	return seconds > 0 ? (double)count / seconds : 0;
@@ -153,8 +130,8 @@ static void hist_print(const char *name, const struct hist *hist, FILE *to)
 		return;
 	fprintf(to, "%-10s", name);
 	for (size_t i = 0; i < ARRAY_LEN(percents); i++)
-		fprintf(to, " %10s", bench_time_format(hist_percentile(hist, percents[i]), text));
-	fprintf(to, " %10s\n", bench_time_format(hist->max, text));
+		fprintf(to, " %10s", units_format_ns(hist_percentile(hist, percents[i]), text));
+	fprintf(to, " %10s\n", units_format_ns(hist->max, text));
 }
 
 static void latency_print(const struct bench_result *result, FILE *to)

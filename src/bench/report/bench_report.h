@@ -33,6 +33,3 @@ void bench_report_print(const struct bench_report *report, FILE *to);
 
 /* Writes one JSON object; 0 or a negative errno. */
 int bench_report_write_json(const struct bench_report *report, FILE *to);
-
-/* "850 ns", "12.3 us", "4.56 ms", "1.23 s"; returns `out`. */
-char *bench_time_format(uint64_t ns, char out[32]);
