@@ -6,7 +6,6 @@ of descriptors, one that refuses, closes or never accepts."""
 
 import json
 import os
-import resource
 import signal
 import socket
 import struct
@@ -18,11 +17,7 @@ import time
 import pytest
 
 from kit.bench import CLOSE, Outcome, good, plain, refuse_with
-from kit.gateway import BINARY, is_sanitized
-
-
-def nofile(count):
-    return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (count, count))
+from kit.gateway import BINARY, is_sanitized, with_nofile
 
 
 def http(srv, path=""):
@@ -52,7 +47,7 @@ def first_connections(limit, refuse):
 def test_own_descriptors_are_named_before_the_start(server):
     """Round one of the story: 10,000 are wanted, nofile is 1024, soft and hard."""
     srv = server(good)
-    got = plain(srv.url, "-c", 10000, "--engine", "epoll", preexec_fn=nofile(1024))
+    got = plain(srv.url, "-c", 10000, "--engine", "epoll", preexec_fn=with_nofile(1024))
     assert got.returncode == 1
     first, *rest = got.stderr.splitlines()
     assert first.startswith("gatehouse bench: this tester can open about 9")
@@ -68,7 +63,7 @@ def test_own_descriptors_are_named_before_the_start(server):
 def test_forced_the_verdict_names_own_descriptors(bench, server):
     """With io_uring one worker is asked for: more would have tables of their own."""
     srv = server(good, backlog=1024)
-    got = bench(srv.url, "-c", 400, "--workers", 1, "--force", "--quiet", preexec_fn=nofile(256))
+    got = bench(srv.url, "-c", 400, "--workers", 1, "--force", "--quiet", preexec_fn=with_nofile(256))
     assert got.code == 1, got.err
     plateau = got.json["plateau"]
     assert plateau["side"] == "mine" and plateau["limit"] == "nofile"
@@ -86,7 +81,7 @@ def test_many_small_rings_hold_what_one_table_cannot(server, tmp_path):
     srv = server(good, backlog=1024)
     path = tmp_path / "result.json"
     got = plain(srv.url, "-c", 400, "--engine", "io_uring", "--json", path,
-                preexec_fn=nofile(256))
+                preexec_fn=with_nofile(256))
     if "cannot run here" in got.stderr:
         pytest.skip("io_uring is not available here")
     assert got.returncode == 0, got.stderr + got.stdout
@@ -198,7 +193,7 @@ def small_server():
     """A foreign server in a process of its own, which can open 64 descriptors."""
     process = subprocess.Popen([sys.executable, "-c", OUT_OF_DESCRIPTORS],
                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-                               preexec_fn=nofile(64))
+                               preexec_fn=with_nofile(64))
     try:
         yield process, int(process.stdout.readline())
     finally:

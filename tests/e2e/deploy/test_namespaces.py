@@ -10,7 +10,7 @@ import pytest
 
 from kit import netns, wsraw
 from kit.docker import CONNECTIONS, NOFILE
-from kit.gateway import BINARY, with_more_time
+from kit.gateway import BINARY, run_binary, with_more_time
 
 PORT = 8080      # a namespace has all its ports to itself
 
@@ -136,8 +136,7 @@ def test_tester_waits_for_a_name_that_comes_with_the_gateway(hosts, names, gatew
 
 def ready(url: str, seen: str) -> subprocess.CompletedProcess:
     """Of `gatehouse ready`, with time enough to see that."""
-    return with_more_time(lambda limit: subprocess.run([BINARY, "ready", url, "--timeout", limit],
-                                                       capture_output=True, text=True, check=False),
+    return with_more_time(lambda limit: run_binary("ready", url, "--timeout", limit),
                           lambda got: seen in got.stdout + got.stderr)
 
 

@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import signal
 import subprocess
 
@@ -184,6 +185,19 @@ class Gateway:
 def is_sanitized() -> bool:
     """A sanitizer's shadow memory makes figures of memory and time meaningless."""
     return re.search(rb"__(asan|tsan)_init", BINARY.read_bytes()) is not None
+
+
+def run_binary(*arguments, seconds: float = 30, env: dict | None = None, prefix: tuple = (),
+               **options) -> subprocess.CompletedProcess:
+    """The program with these arguments, to its end."""
+    return subprocess.run([*prefix, BINARY.resolve(), *map(str, arguments)], stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=seconds, check=False,
+                          env=os.environ | (env or {}), **options)
+
+
+def with_nofile(soft: int, hard: int | None = None):
+    """For preexec_fn: a limit on descriptors."""
+    return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard or soft))
 
 
 def with_more_time(run, is_good, limits: tuple[str, ...] = ("300ms", "3s", "20s")):

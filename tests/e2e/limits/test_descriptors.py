@@ -7,12 +7,7 @@ import resource
 import time
 
 from kit import wsraw
-
-
-def with_nofile(count: int):
-    def prepare():
-        resource.setrlimit(resource.RLIMIT_NOFILE, (count, count))
-    return prepare
+from kit.gateway import with_nofile
 
 
 def test_auto_is_what_the_descriptors_allow(gateway):

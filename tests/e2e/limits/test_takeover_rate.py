@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from kit.gateway import assert_refusal
 from kit.backends import Webhook
+from kit.gateway import assert_refusal
 
 WARNING = "a client is taken over again and again: two devices with one id, or one that comes " \
           "back after 4001"

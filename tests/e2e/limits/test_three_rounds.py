@@ -14,7 +14,7 @@ import time
 import pytest
 
 from kit import wsraw
-from kit.gateway import BINARY
+from kit.gateway import BINARY, with_nofile
 
 WANTED = 10000
 PATIENCE = 12 * wsraw.SECONDS
@@ -30,10 +30,6 @@ def run_bench(*arguments: str, prepare=None) -> tuple[int, str, str]:
     tester = bench(*arguments, prepare=prepare)
     out, err = tester.communicate(timeout=PATIENCE)
     return tester.returncode, out, err
-
-
-def with_nofile(soft: int, hard: int):
-    return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def verdict_of(out: str) -> str:

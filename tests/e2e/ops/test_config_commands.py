@@ -6,29 +6,23 @@ import subprocess
 
 import pytest
 
-from kit.gateway import BINARY, ROOT
+from kit.gateway import BINARY, ROOT, run_binary
 
-
-
-def run(*arguments, cwd, env=None):
-    return subprocess.run([BINARY.resolve(), *arguments], capture_output=True, text=True,
-                          stdin=subprocess.DEVNULL, timeout=20, check=False, cwd=cwd,
-                          env=os.environ | (env or {}))
 
 
 def test_check_without_a_file_takes_the_defaults(tmp_path):
-    done = run("check", cwd=tmp_path)
+    done = run_binary("check", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("built-in defaults (no file): good; 0 of ")
 
 
 def test_check_takes_the_default_file_where_it_is(tmp_path):
-    done = run("check", cwd=ROOT)
+    done = run_binary("check", cwd=ROOT)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("config/application.yaml: good; ")
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "application.yaml").write_text("x: 1\n")
-    done = run("check", cwd=tmp_path)
+    done = run_binary("check", cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr == ("config/application.yaml:1:1: x: there is no such key\n"
                            "gatehouse check: 1 mistake in the configuration\n")
@@ -39,17 +33,17 @@ def test_check_takes_the_default_file_where_it_is(tmp_path):
     ("--workers", "2", "--workers", "3"),
 ])
 def test_every_form_of_a_flag(tmp_path, arguments):
-    done = run("config", *arguments, cwd=tmp_path)
+    done = run_binary("config", *arguments, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert [line.split() for line in done.stdout.splitlines() if "workers" in line] == [
         ["workers:", "3", "#", "flag", "--workers"]]
 
 
 def test_output_of_config_is_a_file_for_check(tmp_path):
-    done = run("config", "--log-level=debug", "--listen", "[::1]:0", cwd=tmp_path,
+    done = run_binary("config", "--log-level=debug", "--listen", "[::1]:0", cwd=tmp_path,
                env={"GATEHOUSE_SERVER_ENGINE": "epoll"})
     (tmp_path / "again.yaml").write_text(done.stdout)
-    again = run("config", "--config=again.yaml", cwd=tmp_path)
+    again = run_binary("config", "--config=again.yaml", cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     values = [[line.split(" #")[0].rstrip() for line in text.splitlines()]
               for text in (done.stdout, again.stdout)]
@@ -67,7 +61,7 @@ def test_output_of_config_is_a_file_for_check(tmp_path):
 ])
 @pytest.mark.parametrize("command", ["check", "config"])
 def test_wrong_usage(tmp_path, command, arguments, said):
-    done = run(command, *arguments, cwd=tmp_path)
+    done = run_binary(command, *arguments, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert said in done.stderr
     assert f"'gatehouse {command} --help' lists the options" in done.stderr
@@ -76,7 +70,7 @@ def test_wrong_usage(tmp_path, command, arguments, said):
 @pytest.mark.parametrize("command", ["check", "config"])
 def test_the_file_may_stand_alone(tmp_path, command):
     (tmp_path / "mine.yaml").write_text("server: {workers: 0}\n")
-    done = run(command, "mine.yaml", cwd=tmp_path)
+    done = run_binary(command, "mine.yaml", cwd=tmp_path)
     assert done.returncode == {"check": 1, "config": 78}[command]
     assert done.stderr.startswith("mine.yaml:1:19: server.workers: 0 is not in ")
 
@@ -91,7 +85,7 @@ def test_the_file_may_stand_alone(tmp_path, command):
     (("check", "--config-ony"), "unknown option --config-ony; did you mean --config-only?"),
 ])
 def test_a_misspelt_word_is_suggested(tmp_path, arguments, said):
-    done = run(*arguments, cwd=tmp_path)
+    done = run_binary(*arguments, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert said in done.stderr
 
@@ -101,7 +95,7 @@ COMMANDS = ("serve", "bench", "doctor", "check", "config", "ready", "version")
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_each_command_has_a_help_of_its_own(tmp_path, command):
-    said = [run(*words, cwd=tmp_path) for words in ((command, "--help"), (command, "-h"),
+    said = [run_binary(*words, cwd=tmp_path) for words in ((command, "--help"), (command, "-h"),
                                                     ("help", command))]
     assert {(done.returncode, done.stderr) for done in said} == {(0, "")}
     assert len({done.stdout for done in said}) == 1
@@ -115,13 +109,13 @@ def test_each_command_has_a_help_of_its_own(tmp_path, command):
     ("bench", "ws://127.0.0.1:1/", "--hold", "0.5s"), ("bench", "ws://127.0.0.1:1/", "--size=1.5KiB"),
     ("ready", "http://127.0.0.1:1/", "--timeout", "2.5s")])
 def test_a_fraction_is_refused_as_one(tmp_path, arguments):
-    done = run(*arguments, cwd=tmp_path)
+    done = run_binary(*arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert "is not a whole number: use a smaller unit" in done.stderr
 
 
 def test_config_with_mistakes_prints_all_and_no_value(tmp_path):
-    done = run("config", "-c", "none.yaml", "--max_connections", "0", cwd=tmp_path,
+    done = run_binary("config", "-c", "none.yaml", "--max_connections", "0", cwd=tmp_path,
                env={"GATEHOUSE_LOG_LEVL": "info"})
     assert (done.returncode, done.stdout) == (78, "")
     lines = done.stderr.splitlines()
@@ -135,7 +129,7 @@ def test_config_with_mistakes_prints_all_and_no_value(tmp_path):
 @pytest.mark.parametrize("flag, document", [("--reference", "options.md"),
                                             ("--metrics", "metrics.md")])
 def test_references_are_up_to_date_and_need_no_good_configuration(tmp_path, flag, document):
-    done = run("config", flag, "-c", "none.yaml", cwd=tmp_path)
+    done = run_binary("config", flag, "-c", "none.yaml", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (ROOT / "docs" / document).read_text()
 
@@ -151,19 +145,19 @@ def test_documents_that_are_made_from_tables_are_up_to_date():
 def test_mistakes_of_flags_alone_are_wrong_usage(tmp_path, command, of_file):
     flags = ("--workers", "0", "--max-connections-per-ip=3")
     clash = ("--listen", "[::]:7000", "--admin-listen", "127.0.0.1:7000")
-    assert run(command, *flags, cwd=tmp_path).returncode == 2
-    assert run(command, *clash, cwd=tmp_path).returncode == 2
-    assert run(command, *flags, cwd=tmp_path,
+    assert run_binary(command, *flags, cwd=tmp_path).returncode == 2
+    assert run_binary(command, *clash, cwd=tmp_path).returncode == 2
+    assert run_binary(command, *flags, cwd=tmp_path,
                env={"GATEHOUSE_LOG_LEVEL": "loud"}).returncode == of_file
-    assert run(command, *clash[:2], cwd=tmp_path,
+    assert run_binary(command, *clash[:2], cwd=tmp_path,
                env={"GATEHOUSE_ADMIN_LISTEN": "127.0.0.1:7000"}).returncode == of_file
     (tmp_path / "bad.yaml").write_text("x: 1\n")
-    assert run(command, *flags, "-c", "bad.yaml", cwd=tmp_path).returncode == of_file
+    assert run_binary(command, *flags, "-c", "bad.yaml", cwd=tmp_path).returncode == of_file
 
 
 def test_pipe_without_a_writer_does_not_hang(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    done = run("check", "-c", "pipe", cwd=tmp_path)
+    done = run_binary("check", "-c", "pipe", cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr.startswith("pipe: is a pipe or a terminal and nothing came for ")
 
@@ -178,7 +172,7 @@ def test_process_substitution_is_a_configuration(script):
 
 
 def test_empty_device_is_an_empty_file(tmp_path):
-    done = run("check", "-c", "/dev/null", cwd=tmp_path)
+    done = run_binary("check", "-c", "/dev/null", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
 
 

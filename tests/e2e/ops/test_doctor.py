@@ -17,15 +17,13 @@ import sys
 import pytest
 
 from kit import wsraw
-from kit.gateway import BINARY
+from kit.gateway import BINARY, run_binary, with_nofile
 
 NOBODY = 65534
 
 
-def run(*arguments, cwd="/", env=None, prepare=None, prefix=()):
-    return subprocess.run([*prefix, BINARY.resolve(), "doctor", *map(str, arguments)],
-                          capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=30,
-                          check=False, cwd=cwd, env=os.environ | (env or {}), preexec_fn=prepare)
+def run(*arguments, cwd="/", prepare=None, **options):
+    return run_binary("doctor", *arguments, cwd=cwd, preexec_fn=prepare, **options)
 
 
 def ask(*arguments, code, **options) -> dict:
@@ -37,12 +35,6 @@ def ask(*arguments, code, **options) -> dict:
 
 def row(answer: dict, limit: str) -> dict:
     return next(row for row in answer["limits"] if row["limit"] == limit)
-
-
-def with_nofile(count: int):
-    def prepare():
-        resource.setrlimit(resource.RLIMIT_NOFILE, (count, count))
-    return prepare
 
 
 def needs_root():

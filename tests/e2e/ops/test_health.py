@@ -64,7 +64,7 @@ def test_version_is_the_same_everywhere(gateway):
 def test_admin_port_refuses_by_name(gateway, request_line, status):
     running = gateway()
     with wsraw.Client(running.admin) as client:
-        client.send(f"{request_line}\r\nHost: x\r\n\r\n".encode())
+        client.send(f"{request_line}\r\nHost: localhost\r\n\r\n".encode())
         response = client.read_response()
         assert response.status == status
         assert response.headers["content-type"].split(";")[0] == "application/problem+json"

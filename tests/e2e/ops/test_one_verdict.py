@@ -5,12 +5,10 @@ import hashlib
 import re
 import resource
 import socket
-import subprocess
 
 import pytest
 
-from kit import wsraw
-from kit.gateway import BINARY, base_config, to_yaml
+from kit.gateway import base_config, run_binary, to_yaml
 
 HOOK = {"name": "b", "type": "webhook", "url": "http://127.0.0.1:9/"}
 
@@ -54,9 +52,7 @@ def few_descriptors():
 def run(command: str, config: dict, directory, *arguments, **options):
     path = directory / "application.yaml"
     path.write_text(to_yaml(config))
-    return subprocess.run([BINARY.resolve(), command, "-c", path, *arguments], capture_output=True,
-                          text=True, stdin=subprocess.DEVNULL, timeout=wsraw.SECONDS, check=False,
-                          **options)
+    return run_binary(command, "-c", path, *arguments, **options)
 
 
 def with_added(added: dict) -> dict:

@@ -10,12 +10,11 @@ import threading
 
 import pytest
 
-from kit.gateway import BINARY, with_more_time
+from kit.gateway import run_binary, with_more_time
 
 
 def ready(*arguments, seconds: float = 30) -> subprocess.CompletedProcess:
-    return subprocess.run([BINARY, "ready", *map(str, arguments)], stdin=subprocess.DEVNULL,
-                          capture_output=True, text=True, timeout=seconds, check=False)
+    return run_binary("ready", *arguments, seconds=seconds)
 
 
 def ready_in_vain(url: str, seen: str) -> subprocess.CompletedProcess:

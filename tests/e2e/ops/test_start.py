@@ -11,13 +11,7 @@ import urllib.request
 import pytest
 
 from kit import wsraw
-from kit.gateway import BINARY
-
-
-def run(*arguments, env=None, cwd=None):
-    return subprocess.run([BINARY, *arguments], capture_output=True, text=True,
-                          stdin=subprocess.DEVNULL, timeout=wsraw.SECONDS, check=False,
-                          env=os.environ | (env or {}), cwd=cwd)
+from kit.gateway import BINARY, run_binary
 
 
 @pytest.mark.parametrize("which", ["server", "admin"])
@@ -83,7 +77,7 @@ def test_bad_file_is_refused_with_its_place(tmp_path, command, name):
     text, mention, place = BAD_FILES[name]
     path = tmp_path / "bad.yaml"
     path.write_text(text)
-    done = run(command, "-c", path)
+    done = run_binary(command, "-c", path)
     assert done.returncode == {"serve": 78, "check": 1}[command], done
     said = done.stdout + done.stderr
     assert mention in said, said
@@ -94,7 +88,7 @@ def test_every_mistake_is_reported(tmp_path):
     path = tmp_path / "bad.yaml"
     path.write_text("server:\n  workers: many\n  engine: kqueue\n  max_conections: 3\n"
                     "admin:\n  listen: nowhere\n")
-    done = run("serve", "-c", path)
+    done = run_binary("serve", "-c", path)
     assert done.returncode == 78
     for line in (2, 3, 4, 6):
         assert f"{path}:{line}:" in done.stdout + done.stderr, done
@@ -105,26 +99,26 @@ def test_every_mistake_is_reported(tmp_path):
 def test_file_that_is_no_configuration(tmp_path, content):
     path = tmp_path / "bad.yaml"
     path.write_bytes(content)
-    done = run("serve", "-c", path)
+    done = run_binary("serve", "-c", path)
     assert done.returncode == 78, done
     assert str(path) in done.stdout + done.stderr
 
 
 def test_file_that_is_not_there(tmp_path):
-    done = run("serve", "-c", tmp_path / "none.yaml")
+    done = run_binary("serve", "-c", tmp_path / "none.yaml")
     assert done.returncode == 78
     assert "none.yaml" in done.stderr
 
 
 def test_directory_instead_of_a_file(tmp_path):
-    done = run("serve", "-c", tmp_path)
+    done = run_binary("serve", "-c", tmp_path)
     assert done.returncode == 78
     assert str(tmp_path) in done.stderr
 
 
 @pytest.mark.parametrize("arguments", [("--no-such-flag",), ("-c",), ("surplus",)])
 def test_wrong_flag(arguments):
-    done = run("serve", *arguments)
+    done = run_binary("serve", *arguments)
     assert done.returncode == 2
     assert arguments[-1] in done.stderr
 
@@ -143,7 +137,7 @@ def test_bad_environment_is_refused_by_name(start):
 
 @pytest.mark.parametrize("command", [(), ("serve",), ("check",), ("config",), ("version",), ("bench",)])
 def test_help(command):
-    done = run(*command, "--help")
+    done = run_binary(*command, "--help")
     assert done.returncode == 0
     assert done.stdout.startswith("Usage: gatehouse") or "\nUsage: gatehouse" in done.stdout
     assert done.stderr == ""
