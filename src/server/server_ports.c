@@ -2,6 +2,7 @@
  * server_ports.c - the addresses that the gateway listens on: taking them, and saying why one
  * cannot be had, in the same words for who only asks. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -27,19 +28,37 @@ static const char *bind_remedy(int error)
 	}
 }
 
+/* Of a process; false: it has gone. No more is read of it: it may have a million sockets. */
+static bool name_read(pid_t pid, char *out, size_t size)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t len = fd < 0 ? -1 : read(fd, out, size - 1);
+
+	if (fd >= 0)
+		close(fd);
+	if (len <= 0)
+		return false;
+	out[len] = 0;
+	out[strcspn(out, "\n")] = 0;
+	return true;
+}
+
 /* " by gatehouse (pid 17)"; "" if nobody is found, or it is not ours to see. */
 static void holder_describe(const struct net_addr *addr, char *out, size_t size,
 			    bool *out_is_gateway)
 {
-	struct process process;
 	pid_t pid = process_find_listener(NULL, addr);
+	char name[64];
 
 	*out_is_gateway = false;
 	out[0] = 0;
-	if (pid == 0 || process_read(NULL, pid, &process) < 0)
+	if (pid == 0 || !name_read(pid, name, sizeof(name)))
 		return;
-	*out_is_gateway = strcmp(process.name, "gatehouse") == 0;
-	snprintf(out, size, " by %s (pid %d)", process.name, (int)pid);
+	*out_is_gateway = strcmp(name, "gatehouse") == 0;
+	snprintf(out, size, " by %s (pid %d)", name, (int)pid);
 }
 
 static void bind_explain(const char *option, const struct net_addr *addr, int error,
