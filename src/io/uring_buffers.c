@@ -116,6 +116,12 @@ int uring_buffers_init(struct uring_loop *self)
 		r = buffers_register(self, INCREMENTAL_COUNT, INCREMENTAL_SIZE,
 				     BUF_RING_INCREMENTAL);
 	self->is_incremental = r == 0;
+	/* Bytes go through all of them in turn, so a ring has their pages soon anyway: at the start
+	 * no receive waits for one, and what a loop takes is seen before clients come. Before
+	 * Linux 5.14, or without memory, they come one by one. */
+	if (r == 0)
+		(void)madvise(self->buffers, (size_t)INCREMENTAL_COUNT * INCREMENTAL_SIZE,
+			      MADV_POPULATE_WRITE);
 	if (r == -EINVAL)
 		r = buffers_register(self, WHOLE_COUNT, WHOLE_SIZE, 0);
 	if (r < 0)

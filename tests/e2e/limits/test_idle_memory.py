@@ -11,12 +11,11 @@ from kit.gateway import BINARY
 CLIENTS = 8000
 PATIENCE = 12 * wsraw.SECONDS
 
-# [bytes] Resident memory, all that the process itself grows by included, for each of CLIENTS. With io_uring that
-# is 64 more, for the receive buffers that a worker has whatever it holds.
-CLIENT_MAX = {"epoll": 300, "io_uring": 364}
+# [bytes] Resident memory, all that the process itself grows by included, for each of CLIENTS.
+CLIENT_MAX = 300
 
 # [bytes] What may stay: a spare chunk of each pool, and what malloc's pages share with others.
-LEFT_MAX = {"epoll": 1 << 20, "io_uring": 3 << 19}
+LEFT_MAX = 1 << 20
 
 
 class Storm:
@@ -47,16 +46,16 @@ def plain(sanitized):
         pytest.skip("the sanitizers' memory per connection is another")
 
 
-def test_an_idle_client_costs_what_its_facts_take(gateway, engine):
+def test_an_idle_client_costs_what_its_facts_take(gateway):
     running = gateway(server={"workers": 1, "max_connections": CLIENTS})
     running.metric("connections")  # what an answer needs is there
     before = running.memory()
     with Storm(running):
         each = (running.memory() - before) / CLIENTS
-    assert each <= CLIENT_MAX[engine]
+    assert each <= CLIENT_MAX
 
 
-def test_storms_leave_no_memory_behind(gateway, engine):
+def test_storms_leave_no_memory_behind(gateway):
     running = gateway(server={"workers": 1, "max_connections": CLIENTS})
     running.metric("connections")
     before = running.memory()
@@ -64,5 +63,5 @@ def test_storms_leave_no_memory_behind(gateway, engine):
         with Storm(running):
             pass
     # Buffers are given back after a second or two without use, malloc's free pages after some more.
-    wsraw.wait_until(lambda: running.memory() - before <= LEFT_MAX[engine],
-                     f"no more than {LEFT_MAX[engine]} bytes left", seconds=PATIENCE)
+    wsraw.wait_until(lambda: running.memory() - before <= LEFT_MAX,
+                     f"no more than {LEFT_MAX} bytes left", seconds=PATIENCE)
