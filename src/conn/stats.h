@@ -29,11 +29,11 @@ struct stats {
 	uint64_t http_requests;       /* answered without an upgrade */
 	uint64_t handshakes_rejected; /* with a status of 4xx or 5xx that is no limit's */
 	uint64_t handshake_timeouts;
-	uint64_t kept_refused; /* connections not kept, because keep_alive_max were */
-	uint64_t tls_hellos;   /* among the rejected: TLS, spoken to this plain port */
-	uint64_t takeovers;    /* connections that replaced an older one of their client */
+	uint64_t kept_refused;       /* connections not kept, because keep_alive_max were */
+	uint64_t tls_hellos;         /* among the rejected: TLS, spoken to this plain port */
+	uint64_t takeovers;          /* connections that replaced an older one of their client */
 	uint64_t takeovers_repeated; /* of them, of a client that was taken over just before */
-	uint64_t conflicts;    /* refused because their client is connected; among the rejected */
+	uint64_t conflicts; /* refused because their client is connected; among the rejected */
 	uint64_t messages_received;
 	uint64_t messages_sent;
 	uint64_t fan_out_delivered; /* of the messages sent: to each of many */

@@ -67,8 +67,8 @@ struct ssl_session_st;
 void tls_stream_resume(struct tls_stream *stream, struct ssl_session_st *session);
 
 /* What the server's newest ticket makes possible, else what the stream was resumed with; for the
- * caller to free with tls_session_free. NULL: there is none yet. In TLS 1.3 they come behind the handshake, and are lost once it is
- * detached. */
+ * caller to free with tls_session_free. NULL: there is none yet. In TLS 1.3 they come behind the
+ * handshake, and are lost once it is detached. */
 struct ssl_session_st *tls_stream_session(struct tls_stream *stream);
 void tls_session_free(struct ssl_session_st **session);
 
