@@ -182,6 +182,17 @@ static void describe(struct webhook_transfer *transfer, CURLcode result, enum we
 			 detail);
 }
 
+/* A back end that refused the event, or failed, has not taken it, however much it says of that and
+ * in whatever encoding: nobody needs its words. */
+static bool is_told_by_status(const struct webhook_transfer *transfer, CURLcode result)
+{
+	bool is_unusable = result == CURLE_FILESIZE_EXCEEDED ||
+			   result == CURLE_BAD_CONTENT_ENCODING || transfer->is_head_too_big ||
+			   transfer->is_body_too_big;
+
+	return is_unusable && transfer->call->status >= 300;
+}
+
 struct verdict webhook_judge(struct webhook_transfer *transfer, CURLcode result)
 {
 	struct webhook_call *call = transfer->call;
@@ -191,6 +202,8 @@ struct verdict webhook_judge(struct webhook_transfer *transfer, CURLcode result)
 	call->status = (uint32_t)status;
 	if (result == CURLE_OK && !transfer->is_head_whole)
 		result = CURLE_RECV_ERROR;
+	if (is_told_by_status(transfer, result))
+		result = CURLE_OK;
 	struct verdict verdict = result == CURLE_OK ? judge_status(call->status)
 						    : judge_result(transfer, result);
 

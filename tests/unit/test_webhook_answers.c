@@ -206,6 +206,21 @@ static const struct {
 	{"small on the wire, too long when decoded",
 	 BYTES("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n" LENGTH(132) "\r\n" BOMB),
 	 WEBHOOK_TOO_BIG, WEBHOOK_CAUSE_TOO_BIG, 1, "more than the 4096 bytes"},
+	/* Who fails has not taken the event, whatever there is to say of it. */
+	{"a failure in too many words, announced",
+	 BYTES("HTTP/1.1 503 Oh\r\n" LENGTH(4097) "\r\nabc"), WEBHOOK_FAILED,
+	 WEBHOOK_CAUSE_SERVER_ERROR, 2, "answered 503"},
+	{"a failure in too many words when decoded",
+	 BYTES("HTTP/1.1 503 Oh\r\nContent-Encoding: gzip\r\n" LENGTH(132) "\r\n" BOMB),
+	 WEBHOOK_FAILED, WEBHOOK_CAUSE_SERVER_ERROR, 2, "answered 503"},
+	{"a failure in an encoding that nobody knows",
+	 BYTES("HTTP/1.1 502 Oh\r\nContent-Encoding: squeeze\r\n" LENGTH(3) "\r\nabc"),
+	 WEBHOOK_FAILED, WEBHOOK_CAUSE_SERVER_ERROR, 2, "answered 502"},
+	{"a refusal in an encoding that nobody knows",
+	 BYTES("HTTP/1.1 403 No\r\nContent-Encoding: squeeze\r\n" LENGTH(3) "\r\nabc"),
+	 WEBHOOK_REFUSED, WEBHOOK_CAUSE_CLIENT_ERROR, 1, "answered 403"},
+	{"a redirect in too many words", BYTES("HTTP/1.1 302 Oh\r\n" LENGTH(4097) "\r\nabc"),
+	 WEBHOOK_FAILED, WEBHOOK_CAUSE_REDIRECT, 1, "answered 302"},
 };
 
 static void test_what_is_no_answer_says_why(void **state)
