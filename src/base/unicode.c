@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/unicode.h"
 
+#include <string.h>
+
 size_t unicode_read(struct slice text, uint32_t *out_character)
 {
 	static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
@@ -38,6 +40,21 @@ bool unicode_is_deceptive(uint32_t character)
 	       character == 0x200e ||
 	       character == 0x200f ||                      /* marks of direction */
 	       character == 0x061c || character == 0xfeff; /* the same; a byte order mark */
+}
+
+void unicode_make_plain(char *text, size_t len, char instead)
+{
+	for (size_t at = 0, used; at < len; at += used) {
+		uint32_t character;
+
+		used = unicode_read(slice_of(text + at, len - at), &character);
+		bool is_plain = used > 0 && !unicode_is_control(character) &&
+				!unicode_is_deceptive(character);
+
+		used += used == 0;
+		if (!is_plain)
+			memset(text + at, instead, used);
+	}
 }
 
 bool unicode_has_control(struct slice text)

@@ -25,5 +25,9 @@ static inline bool unicode_is_control(uint32_t character)
  * readers of a log take for the end of its line, and marks that turn the direction of the text. */
 bool unicode_is_deceptive(uint32_t character);
 
+/* Makes `text` fit for people, terminals and JSON: writes `instead` over each byte that is no UTF-8
+ * or of a control or deceptive character. */
+void unicode_make_plain(char *text, size_t len, char instead);
+
 /* Bytes that are no UTF-8 are passed over. */
 bool unicode_has_control(struct slice text);

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/counter.h"
 #include "base/random.h"
+#include "base/unicode.h"
 
 #define BUCKETS 4096
 
@@ -255,6 +256,7 @@ void bus_forbidden_describe(struct bus_forbidden *forbidden, char out[FORBIDDEN_
 			 kinds[last->kind].what, last->text, last->is_class ? " and below" : "",
 			 forbidden->counts[FORBIDDEN_PUBLISH],
 			 forbidden->counts[FORBIDDEN_SUBSCRIBE]);
+	unicode_make_plain(out, strlen(out), '?');
 	pthread_mutex_unlock(&forbidden->mutex);
 }
 

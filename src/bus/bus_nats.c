@@ -9,6 +9,7 @@
 #include "base/backoff.h"
 #include "base/clock.h"
 #include "base/random.h"
+#include "base/unicode.h"
 #include "bus/bus_nats.h"
 
 #define FLUSH_MS 1000
@@ -25,6 +26,7 @@ static void status_set(struct bus_nats *nats, bool is_connected, const char *det
 	struct bus_status status = {.is_connected = is_connected};
 
 	snprintf(status.detail, sizeof(status.detail), "%s", detail);
+	unicode_make_plain(status.detail, strlen(status.detail), '?'); /* of a broker's words */
 	pthread_mutex_lock(&nats->status_mutex);
 	bool is_same = nats->status.is_connected == is_connected &&
 		       strcmp(nats->status.detail, status.detail) == 0;

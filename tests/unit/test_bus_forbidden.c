@@ -148,6 +148,20 @@ static void test_beyond_its_bound_it_remembers_classes(void **state)
 	assert_int_equal(f.count, 0);
 }
 
+/* It goes into JSON, where one byte that is no UTF-8 would leave nothing of it. */
+static void test_a_subject_is_described_in_utf8(void **state)
+{
+	struct fixture f = {0};
+	char sentence[FORBIDDEN_SENTENCE];
+
+	(void)state;
+	bus_forbidden_init(&f.forbidden, &f.count);
+	note(&f, FORBIDDEN_SUBSCRIBE, "a.\xff\x1b[31m\xc3", 1);
+	bus_forbidden_describe(&f.forbidden, sentence);
+	assert_non_null(strstr(sentence, "'a.??[31m?';"));
+	bus_forbidden_finish(&f.forbidden);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -155,6 +169,7 @@ int main(void)
 		cmocka_unit_test(test_a_subject_is_forbidden_until_it_is_lifted_or_old),
 		cmocka_unit_test(test_a_long_subject_is_known_by_its_beginning),
 		cmocka_unit_test(test_beyond_its_bound_it_remembers_classes),
+		cmocka_unit_test(test_a_subject_is_described_in_utf8),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

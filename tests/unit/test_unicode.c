@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit.h"
 
+#include <stdio.h>
+
 #include "base/unicode.h"
 
 #define TEXT(literal) literal, sizeof(literal) - 1
@@ -77,11 +79,39 @@ static void test_controls(void **state)
 		     unicode_is_deceptive('a'));
 }
 
+static void test_what_is_not_plain_is_written_over(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		const char *want;
+	} rows[] = {
+		{"", ""},
+		{"M\xc3\xbcller 7", "M\xc3\xbcller 7"},
+		{"a\xff\xc3", "a??"},
+		{"\x1b[31m\x7f", "?[31m?"},
+		{"\xc2\x9b"
+		 "31m",
+		 "??31m"},
+		{"a\xe2\x80\xae"
+		 "b",
+		 "a???b"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char text[32];
+
+		snprintf(text, sizeof(text), "%s", rows[i].text);
+		unicode_make_plain(text, strlen(text), '?');
+		ASSERT_ROW(strcmp(text, rows[i].want) == 0, rows[i].want);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_characters),
 		cmocka_unit_test(test_controls),
+		cmocka_unit_test(test_what_is_not_plain_is_written_over),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Health, metrics and limits as a supervisor and as Prometheus see them."""
 
+import contextlib
 import json
 import re
 import shutil
 import signal
+import socket
 import subprocess
+import threading
 
 import pytest
 
@@ -202,6 +205,28 @@ def test_health_says_draining(gateway):
         assert running.get("/livez").status == 200, "a draining gateway is alive"
         client.send(wsraw.close_frame(1001))
         assert running.wait_exit() == 0
+
+
+def test_health_is_degraded_whatever_bytes_a_broker_says(gateway):
+    """One byte that is no UTF-8 must not hide the reason, and with it that there is one."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        def refuse():
+            with contextlib.suppress(OSError):
+                while True:
+                    peer = listener.accept()[0]
+                    with peer, contextlib.suppress(OSError):
+                        peer.sendall(b'INFO {"server_id":"x","version":"2.10.0","headers":true,"max_payload":1048576}\r\n')
+                        peer.recv(65536)
+                        peer.sendall(b"-ERR 'no \xff\xfe\x1b[31m'\r\n")
+
+        threading.Thread(target=refuse, daemon=True).start()
+        running = gateway(bus={"type": "nats", "urls": f"[nats://127.0.0.1:{listener.getsockname()[1]}]",
+                               "reconnect_min": "5ms", "reconnect_max": "20ms"})
+        wsraw.wait_until(lambda: "no ??" in str(running.health()["reasons"]), "the broker's words")
+        assert running.get("/health").status == 503
+        assert running.health()["status"] == "degraded"
+        problem = running.get("/api/v1/clients/ws/nobody", admin=True)
+        assert (problem.status, json.loads(problem.body)["reason"]) == (503, "bus")
 
 
 def test_admin_survives_garbage_and_silence(gateway):
