@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/unicode.h"
 #include "diag/process_sockets.h"
 
 /* PF_KTHREAD of the kernel's sched.h, as the flags in /proc/PID/stat have it. */
@@ -57,13 +58,6 @@ static ssize_t file_read(const char *root, pid_t pid, const char *name, char *to
 	return len;
 }
 
-static void printable(char *text, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
-			text[i] = ' ';
-}
-
 /* "PID (NAME) STATE parent group session tty tty-group FLAGS ...", where NAME may hold
  * anything. */
 static int stat_read(const char *root, struct process *process)
@@ -83,7 +77,7 @@ static int stat_read(const char *root, struct process *process)
 		return -EBADMSG;
 	*end = 0;
 	snprintf(process->name, sizeof(process->name), "%s", name + 1);
-	printable(process->name, strlen(process->name));
+	unicode_make_plain(process->name, strlen(process->name), ' ');
 	if (state == 'Z' || state == 'X')
 		process->state = PROCESS_IS_ZOMBIE;
 	else if ((flags & KERNEL_THREAD_FLAG) != 0)
@@ -99,7 +93,7 @@ static void command_read(const char *root, struct process *process)
 
 	if (len <= 0)
 		return;
-	printable(process->command, (size_t)len);
+	unicode_make_plain(process->command, (size_t)len, ' ');
 	while (len > 0 && process->command[len - 1] == ' ')
 		process->command[--len] = 0;
 }

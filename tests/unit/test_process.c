@@ -299,8 +299,8 @@ static void tree_remove(struct tree *tree)
 
 static void test_made_up_process(void **state)
 {
-	static const char stat[] = "77 (od) (d\x1b name) S 1 77 77 0 -1 4194560 1 2 3\n";
-	static const char command[] = "srv\0--port\0x\ty\0";
+	static const char stat[] = "77 (od) (d\x1b\xff name) S 1 77 77 0 -1 4194560 1 2 3\n";
+	static const char command[] = "srv\0--port\0x\ty\xc2\x9b\xc3\xbc\0";
 	struct tree tree;
 	struct process process;
 
@@ -312,8 +312,8 @@ static void test_made_up_process(void **state)
 	assert_int_equal(symlink("anon_inode:[io_uring]", in_tree(&tree, "fd/4")), 0);
 	assert_int_equal(symlink("/etc/passwd", in_tree(&tree, "fd/5")), 0);
 	assert_int_equal(process_read(tree.root, 77, &process), 0);
-	assert_string_equal(process.name, "od) (d  name");
-	assert_string_equal(process.command, "srv --port x y");
+	assert_string_equal(process.name, "od) (d   name");
+	assert_string_equal(process.command, "srv --port x y  \xc3\xbc");
 	assert_int_equal(process.state, PROCESS_RUNS);
 	assert_int_equal(process.sockets, 1);
 	assert_int_equal(process.rings, 1);
