@@ -53,4 +53,9 @@ void losses_tell_waiting(const struct server *server)
 		if (count > 0)
 			tell(server, i, count);
 	}
+	/* The events among them have left their back ends' queues. */
+	uint64_t bytes = server_undelivered_bytes(server);
+
+	if (bytes > 0)
+		log_error("what waits for the broker is lost", F_UINT("bytes", bytes));
 }

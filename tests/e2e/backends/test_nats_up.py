@@ -492,6 +492,16 @@ def test_the_end_does_not_wait_for_a_broker_for_ever(serve, stream):
     assert (line["backend"], line["events"]) == ("up", "11")  # the messages, and the end
 
 
+def test_a_second_signal_tells_what_the_bus_has_for_its_broker(serve, stream):
+    gateway = stop_while_away(serve, stream, drain_timeout="1m")
+    gateway.wait_metric("connections", 0)
+    gateway.signal(15)
+    assert gateway.wait_exit() == 1
+    gateway.has_stopped = True
+    (line,) = gateway.logged("what waits for the broker is lost")
+    assert int(line["bytes"]) > 1000
+
+
 def test_a_broker_that_is_away_holds_up_no_end_without_messages(serve, broker):
     nats = broker()
     gateway = serve(nats, server={"drain_timeout": "1h"})
