@@ -46,6 +46,8 @@ static const struct {
 	 false, "HTTP/1.1 200", WITH_SIZE("}\n"), 5},
 	{"an upgrade behind a request", WITH_SIZE(GET_NOW WORLD_UPGRADE("/echo/a") HELLO CLOSE),
 	 false, "HTTP/1.1 200", WITH_SIZE("\r\n\r\n\x81\x05hello\x88\x02\x03\xe8"), 2},
+	{"no request behind a HEAD", WITH_SIZE("HEAD /now HTTP/1.1\r\nHost: x\r\n\r\nno\r\n"),
+	 false, "HTTP/1.1 200", WITH_SIZE("}\n"), 2},
 	{"a bad frame", WITH_SIZE(WORLD_UPGRADE("/echo/a") HELLO "\xff"), false, "HTTP/1.1 101",
 	 WITH_SIZE("no extension was agreed")},
 };
