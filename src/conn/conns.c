@@ -118,6 +118,7 @@ void conns_finish(struct conn_home *home)
 	pool_finish(&home->frame_pool);
 	pool_finish(&home->head_pool);
 	CHECK(home->conn_pool.live_count == 0 && home->calls == 0);
+	memory_guard_finish(home);
 	pool_finish(&home->conn_pool);
 	fleet_home_finish(&home->fleet);
 	mailbox_finish(&home->mailbox);

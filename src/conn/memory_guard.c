@@ -271,6 +271,7 @@ static uint64_t look(struct conn_home *home)
 	if (guard->is_on)
 		payload_trim_ask();
 	guard->is_on = false;
+	guard->favoured = NULL; /* what is given back from now on is not told */
 	return LOOK_INTERVAL_NS;
 }
 
@@ -288,4 +289,11 @@ void memory_guard_start(struct conn_home *home)
 	list_init(&home->memory.stopped);
 	loop_timer_init(&home->memory.timer, on_timer);
 	loop_timer_start(home->loop, &home->memory.timer, LOOK_INTERVAL_NS);
+}
+
+void memory_guard_finish(struct conn_home *home)
+{
+	if (home->memory.is_walking)
+		pool_walk_stop(&home->memory.walk);
+	home->memory.is_walking = false;
 }

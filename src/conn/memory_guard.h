@@ -34,6 +34,9 @@ struct memory_guard {
 /* Goes on until the worker's loop ends. */
 void memory_guard_start(struct conn_home *home);
 
+/* The loop has ended, perhaps in the middle of a walk. Harmless if it was never started. */
+void memory_guard_finish(struct conn_home *home);
+
 /* The level is not calm: looks after it from now on. */
 void memory_guard_wake(struct conn_home *home);
 
