@@ -35,7 +35,8 @@ static void read_again(struct conn *conn)
 
 	ws_reader_resume(conn, &held);
 	tcp_read_start(&conn->tcp);
-	closing_read(conn, ws_reader_take(conn), held.data, held.len);
+	if (held.len > 0)
+		closing_read(conn, ws_reader_take(conn), held.data, held.len);
 	buf_finish(&held);
 }
 

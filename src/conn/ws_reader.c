@@ -84,6 +84,7 @@ bool ws_reader_stall(struct conn *conn, struct frame_rx *rx, const uint8_t *rest
 	CHECK(!conn->is_stalled && conn_ws(conn)->frames == NULL);
 	set_stalled(conn, true);
 	stat_add(&conn_stats(conn)->stalls, 1);
+	ws_decoder_release(&rx->decoder);
 	conn_ws(conn)->frames = rx;
 	return ws_reader_hold(conn, rest, len);
 }
@@ -103,6 +104,10 @@ void ws_reader_resume(struct conn *conn, struct buf *out_held)
 	*out_held = rx->held;
 	rx->held = (struct buf){0};
 	set_stalled(conn, false);
+	if (out_held->len > 0)
+		return;
+	conn_ws(conn)->frames = NULL;
+	ws_reader_keep(conn, rx);
 }
 
 bool ws_reader_is_stopped(const struct conn *conn)

@@ -42,8 +42,7 @@ static enum ws_event fail(struct ws_decoder *decoder, uint16_t close_code, const
 	return failure_report(decoder, out);
 }
 
-/* The bytes of the last event are valid until the next call: that is now. */
-static void last_event_release(struct ws_decoder *decoder)
+void ws_decoder_release(struct ws_decoder *decoder)
 {
 	if (decoder->has_frame)
 		return;
@@ -250,7 +249,7 @@ enum ws_event ws_decoder_next(struct ws_decoder *decoder, enum ws_role self,
 
 	if (decoder->error != NULL)
 		return failure_report(decoder, out);
-	last_event_release(decoder);
+	ws_decoder_release(decoder); /* they are valid until this call */
 	do {
 		if (!decoder->has_frame)
 			event = head_take(decoder, self, max_message_size, in, len, out);

@@ -64,6 +64,10 @@ void ws_decoder_finish(struct ws_decoder *decoder);
  * call that returned WS_EVENT_MORE). */
 bool ws_decoder_is_idle(const struct ws_decoder *decoder);
 
+/* The bytes of the last event are dealt with, and the next call may be long in coming: frees
+ * what is as large as they were. */
+void ws_decoder_release(struct ws_decoder *decoder);
+
 /* Takes input up to the end of the next event, advances *in and *len past it, and
  * reports it. Call again until WS_EVENT_MORE (then *len is 0). The input is
  * overwritten (unmasked). Text is checked as it comes: an invalid byte is an

@@ -2,6 +2,7 @@
 #include "conn_unit.h"
 
 #include "base/payload.h"
+#include "conn/ws_reader.h"
 
 #define KIB 1024
 
@@ -135,9 +136,32 @@ static void test_favour_ends_with_the_scarcity(void **state)
 	world_finish(&world);
 }
 
+/* The message is with the back end; what is left to be done is to send. */
+static void test_stalled_client_holds_no_message(void **state)
+{
+	struct world world;
+
+	(void)state;
+	world_init(&world);
+	world_accept(&world);
+	world_recv_text(&world, WORLD_UPGRADE("/echo/a"));
+	world.io.room = 0;
+	send_part(&world, world.conn);
+	assert_in_range(ws_reader_held(world.conn), PART_LEN, MESSAGE_LEN);
+	send_rest(&world, world.conn);
+	assert_true(world.conn->is_stalled);
+	assert_in_range(ws_reader_held(world.conn), 0, 16 * KIB);
+	fake_take(&world.io, &world.conn->tcp);
+	assert_false(world.conn->is_stalled);
+	assert_int_equal(world.home.stats.partial, 0);
+	world_end_conn(&world);
+	world_finish(&world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_stalled_client_holds_no_message),
 		cmocka_unit_test(test_worker_ends_during_a_walk),
 		cmocka_unit_test(test_favour_ends_with_the_scarcity),
 	};
