@@ -115,7 +115,8 @@ static size_t head_size(const struct webhook_call *call)
 /* What tells of an event is the gateway's: a back end must be able to trust it. */
 static bool is_of_events(struct slice name)
 {
-	return slice_starts_nocase(name, "ce-") || slice_starts_nocase(name, "webhook-") ||
+	return slice_starts_nocase(name, "ce-") || slice_starts_nocase(name, "content-") ||
+	       slice_starts_nocase(name, "webhook-") ||
 	       slice_equals_nocase(name, SLICE_LITERAL("traceparent")) ||
 	       slice_equals_nocase(name, SLICE_LITERAL("tracestate"));
 }

@@ -31,6 +31,8 @@ static const struct {
 	{"the length", "content-length: 7\n", 0,
 	 ":1: header 'content-length' is set by the gateway"},
 	{"the type", "Content-Type: s3cret\n", 0, "'Content-Type' is set by the gateway"},
+	{"the encoding", "Content-Encoding: s3cret\n", 0,
+	 "'Content-Encoding' is set by the gateway"},
 	{"the host", "Host: s3cret\n", 0, "'Host' is set by the gateway"},
 	{"an attribute", "CE-ClientId: s3cret\n", 0, "'CE-ClientId' is set by the gateway"},
 	{"a signature", "X: y\nWebhook-Signature: s3cret\n", 0,
