@@ -144,6 +144,8 @@ bool outbuf_cache_trim(struct outbuf_cache *cache)
 
 void outbuf_cache_finish(struct outbuf_cache *cache)
 {
-	for (unsigned class = 0; class < OUTBUF_CLASSES; class ++)
+	for (unsigned class = 0; class < OUTBUF_CLASSES; class ++) {
 		drop(cache, class, cache->count[class]);
+		cache->unneeded[class] = 0;
+	}
 }

@@ -56,4 +56,5 @@ bool outbuf_cache_trim(struct outbuf_cache *cache);
 
 bool outbuf_cache_is_empty(const struct outbuf_cache *cache);
 
+/* Frees all of it; the cache may be used again. */
 void outbuf_cache_finish(struct outbuf_cache *cache);

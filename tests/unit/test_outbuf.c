@@ -105,6 +105,25 @@ static void test_trim_frees_what_is_not_needed(void **state)
 	outbuf_cache_finish(&cache);
 }
 
+/* Memory is scarce: nothing may be kept. What was not needed before is no more than what came
+ * since. */
+static void test_trim_after_all_was_given_back(void **state)
+{
+	(void)state;
+	struct outbuf_cache cache = {0};
+	struct outbuf *one = outbuf_get(&cache, 10), *other = outbuf_get(&cache, 10);
+
+	outbuf_put(&cache, one);
+	outbuf_put(&cache, other);
+	assert_true(outbuf_cache_trim(&cache));
+	outbuf_cache_finish(&cache);
+	assert_false(outbuf_cache_trim(&cache));
+
+	outbuf_put(&cache, outbuf_get(&cache, 10));
+	assert_true(outbuf_cache_trim(&cache)); /* it may have been needed until now */
+	assert_false(outbuf_cache_trim(&cache));
+}
+
 static void test_put_null_is_fine(void **state)
 {
 	(void)state;
@@ -213,6 +232,7 @@ int main(void)
 		cmocka_unit_test(test_put_and_get_reuse_a_buffer_as_empty),
 		cmocka_unit_test(test_cache_is_bounded),
 		cmocka_unit_test(test_trim_frees_what_is_not_needed),
+		cmocka_unit_test(test_trim_after_all_was_given_back),
 		cmocka_unit_test(test_put_null_is_fine),
 		cmocka_unit_test(test_grow_keeps_the_unsent_bytes),
 		cmocka_unit_test(test_impossible_sizes_change_nothing),
