@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/units.h"
 #include "config/config_option.h"
 
 /* Of an event on the bus: its subject and headers. */
@@ -81,6 +82,24 @@ const char *config_url_problem(struct slice url)
 				   : NULL;
 }
 
+/* Of HOST, HOST:PORT or [ADDRESS]:PORT. With a port that is none libnats finds no broker, and says
+ * no more than that. */
+static bool has_good_port(struct slice authority)
+{
+	char end = authority.data[0] == '[' ? ']' : ':';
+	const uint8_t *at = memchr(authority.data, end, authority.len);
+	uint64_t port;
+
+	if (at == NULL)
+		return end == ':';
+	at += end == ']';
+	size_t len = authority.len - (size_t)(at - authority.data);
+
+	return len == 0 ||
+	       (*at == ':' && units_parse_count(slice_of(at + 1, len - 1), &port) == UNITS_OK &&
+		port >= 1 && port <= UINT16_MAX);
+}
+
 const char *config_broker_problem(struct slice url)
 {
 	const char *const schemes[] = {"nats://", "tls://"};
@@ -95,10 +114,13 @@ const char *config_broker_problem(struct slice url)
 		return "has a user in it; write bus.user and bus.password_file instead";
 	if (url.len >= CONFIG_TEXT_MAX)
 		return "is too long; write at most 511 bytes";
-	return has_bad_byte(rest) || has_byte(rest, '/') || has_byte(rest, ',')
-		       ? "has a character that has no place there; write nats://HOST:PORT or "
-			 "tls://HOST:PORT"
-		       : NULL;
+	if (has_bad_byte(rest) || has_byte(rest, '/') || has_byte(rest, ',') ||
+	    has_byte(rest, '?') || has_byte(rest, '#'))
+		return "has a character that has no place there; write nats://HOST:PORT or "
+		       "tls://HOST:PORT";
+	return has_good_port(rest) ? NULL
+				   : "has no port from 1 to 65535 behind its host; write one, such "
+				     "as nats://10.0.0.1:4222 or nats://[::1]:4222";
 }
 
 static void name_check(const struct config *config, size_t index, struct config_report *report)

@@ -433,6 +433,20 @@ static const struct {
 	 "bus.password_file instead\n"
 	 "f:1:57: bus.urls: nats://a/b has a character that has no place there; write "
 	 "nats://HOST:PORT or tls://HOST:PORT\n"},
+	{"bus: {urls: ['nats://a:x', 'nats://a:0', 'nats://a:65536', 'nats://[::1', "
+	 "'nats://[::1]:', 'nats://a?b', 'nats://[::1]', 'nats://[::1]:1']}\n",
+	 "f:1:14: bus.urls: nats://a:x has no port from 1 to 65535 behind its host; write one, "
+	 "such as nats://10.0.0.1:4222 or nats://[::1]:4222\n"
+	 "f:1:28: bus.urls: nats://a:0 has no port from 1 to 65535 behind its host; write one, "
+	 "such as nats://10.0.0.1:4222 or nats://[::1]:4222\n"
+	 "f:1:42: bus.urls: nats://a:65536 has no port from 1 to 65535 behind its host; write one, "
+	 "such as nats://10.0.0.1:4222 or nats://[::1]:4222\n"
+	 "f:1:60: bus.urls: nats://[::1 has no port from 1 to 65535 behind its host; write one, "
+	 "such as nats://10.0.0.1:4222 or nats://[::1]:4222\n"
+	 "f:1:75: bus.urls: nats://[::1]: has no port from 1 to 65535 behind its host; write one, "
+	 "such as nats://10.0.0.1:4222 or nats://[::1]:4222\n"
+	 "f:1:92: bus.urls: \"nats://a?b\" has a character that has no place there; write "
+	 "nats://HOST:PORT or tls://HOST:PORT\n"},
 	{"bus: {urls: [tls://a, 'tls://b', nats://c:4222, nats://d]}\n",
 	 "f:1:13: bus.urls: of tls://a and nats://c:4222 one goes in clear; write tls:// in all "
 	 "URLs, or nats:// in all\n"},
