@@ -101,7 +101,8 @@ struct webhook_call {
 	enum webhook_cause cause; /* of the last attempt */
 	uint32_t status;          /* of the last answer; 0: none */
 	uint32_t attempts;
-	/* Not OK: trying sooner is pointless, says the breaker or Retry-After. 0: not known. */
+	/* Not OK: trying sooner is pointless, says the breaker or, up to retry_after_max_ms,
+	 * Retry-After. 0: not known. */
 	uint64_t retry_after_ns;
 	struct buf response;    /* body of the last answer, at most max_response_bytes */
 	struct buf wanted_text; /* what `wanted` points into */

@@ -189,7 +189,6 @@ static bool may_try_again(struct webhook_call *call, const struct verdict *verdi
 {
 	struct webhook *webhook = call->own.webhook;
 	const struct webhook_options *options = &webhook->options;
-	uint64_t asked_ns = MIN(verdict->retry_after_ns, options->retry_after_max_ms * NS_PER_MS);
 
 	if (verdict->retry == RETRY_NEVER)
 		return false;
@@ -206,7 +205,7 @@ static bool may_try_again(struct webhook_call *call, const struct verdict *verdi
 				       options->retry_max_ms * NS_PER_MS, call->attempts,
 				       random_u32(&webhook->random));
 
-	delay_ns = MAX(delay_ns, asked_ns);
+	delay_ns = MAX(delay_ns, call->retry_after_ns);
 	if (call->deadline_ns != 0 && clock_now_ns() + delay_ns >= call->deadline_ns) {
 		error_append(call, "; the deadline leaves no time for attempt %u",
 			     call->attempts + 1);
@@ -236,7 +235,9 @@ void webhook_call_attempt_ended(struct webhook *webhook, struct webhook_call *ca
 		counter_add(&webhook->stats.failures[verdict->cause], 1);
 	call->outcome = verdict->outcome;
 	call->cause = verdict->cause;
-	call->retry_after_ns = verdict->retry_after_ns;
+	/* Bounded, for whoever sends the event again later too: a back end may ask for years. */
+	call->retry_after_ns = MIN(verdict->retry_after_ns,
+				   webhook->options.retry_after_max_ms * NS_PER_MS);
 	if (!may_try_again(call, verdict, &delay_ns)) {
 		call_end(call, verdict->outcome);
 		return;
