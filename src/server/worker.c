@@ -55,6 +55,15 @@ static void run_close(struct loop_task *task)
 	conns_close(&worker->home);
 }
 
+static void start_closing(struct worker *worker)
+{
+	if (worker->is_closing)
+		return;
+	worker->is_closing = true;
+	worker->close_task.run = run_close;
+	loop_post(worker->loop, &worker->close_task);
+}
+
 /* How often a worker looks whether the others are empty too: the port is one for all of them. */
 #define LEAVE_LOOK_NS (20 * NS_PER_MS)
 
@@ -64,13 +73,10 @@ static void end_if_empty(struct worker *worker)
 {
 	if (!worker->is_ending || !list_is_empty(&worker->shares))
 		return;
-	if (!worker->is_closing && conns_have_left(&worker->home)) {
-		worker->is_closing = true;
-		worker->close_task.run = run_close;
-		loop_post(worker->loop, &worker->close_task);
-	} else if (!worker->is_closing) {
+	if (conns_have_left(&worker->home))
+		start_closing(worker);
+	else if (!worker->is_closing)
 		loop_timer_start(worker->loop, &worker->leave_timer, LEAVE_LOOK_NS);
-	}
 	if (!worker->has_listener && conns_are_gone(&worker->home))
 		loop_stop(worker->loop);
 }
@@ -118,6 +124,8 @@ static void run_abort(struct loop_task *task)
 
 	CHECK(worker->is_ending);
 	conns_abort(&worker->home);
+	/* What is left is cut: no other worker's clients are waited for. */
+	start_closing(worker);
 }
 
 void worker_drain(struct worker *worker)
