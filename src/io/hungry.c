@@ -6,7 +6,7 @@
  * while both have some. So whoever speaks once is not behind all that those have to say
  * who always speak, and these are not behind a flood of newcomers: a stream is read
  * after at most one share of each stream before it in its queue, and as many of the
- * other one. docs/decisions/ has what happened without. */
+ * other one. docs/decisions/0013 has what happened without. */
 #include "io/loop_private.h"
 
 /* [bytes] What a stream may have read before the others had their turn: much, since
