@@ -96,7 +96,7 @@ def without_aslr(build: str) -> list[str]:
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1",
     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
-    "TSAN_OPTIONS": "second_deadlock_stack=1:history_size=4",
+    "TSAN_OPTIONS": f"second_deadlock_stack=1:history_size=4:suppressions={ROOT}/tests/tsan.supp",
 }
 
 
