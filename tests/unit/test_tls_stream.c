@@ -228,6 +228,18 @@ static const struct tls_key_pair *pairs(const enum file *chosen, size_t count)
 	return list;
 }
 
+/* One certificate, and a client that believes any. */
+static struct two plain_contexts(void)
+{
+	static const enum file chosen[] = {FILE_EC};
+
+	return (struct two){
+		.server_context = server_context(
+			&(struct tls_server_options){.pairs = pairs(chosen, 1), .pair_count = 1}),
+		.client_context = client_context(&(struct tls_client_options){.is_insecure = true}),
+	};
+}
+
 /* --- a connection, whole --- */
 
 static const struct {
@@ -305,12 +317,7 @@ static void test_ways(void **state)
 static void test_size(void **state)
 {
 	(void)state;
-	static const enum file chosen[] = {FILE_EC};
-	struct two two = {
-		.server_context = server_context(
-			&(struct tls_server_options){.pairs = pairs(chosen, 1), .pair_count = 1}),
-		.client_context = client_context(&(struct tls_client_options){.is_insecure = true}),
-	};
+	struct two two = plain_contexts();
 
 	two_open(&two, "one.example");
 	shake_hands(&two);
@@ -525,12 +532,7 @@ static void test_client_certificates(void **state)
 static void test_rubbish(void **state)
 {
 	(void)state;
-	static const enum file chosen[] = {FILE_EC};
-	struct two two = {
-		.server_context = server_context(
-			&(struct tls_server_options){.pairs = pairs(chosen, 1), .pair_count = 1}),
-		.client_context = client_context(&(struct tls_client_options){.is_insecure = true}),
-	};
+	struct two two = plain_contexts();
 
 	two_open(&two, "one.example");
 	recv_piece(&two, &two.server, SLICE_LITERAL("GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
@@ -558,12 +560,7 @@ static void test_rubbish(void **state)
 static void test_spoilt_record(void **state)
 {
 	(void)state;
-	static const enum file chosen[] = {FILE_EC};
-	struct two two = {
-		.server_context = server_context(
-			&(struct tls_server_options){.pairs = pairs(chosen, 1), .pair_count = 1}),
-		.client_context = client_context(&(struct tls_client_options){.is_insecure = true}),
-	};
+	struct two two = plain_contexts();
 
 	two_open(&two, "one.example");
 	shake_hands(&two);
