@@ -233,14 +233,15 @@ size_t tls_stream_size(const struct tls_stream *stream)
 
 /* --- failures --- */
 
-static enum tls_stream_result failed(struct tls_stream *stream, const char *reason, int alert,
-				     bool is_from_peer)
+static enum tls_stream_result failed(struct tls_stream *stream, enum tls_trouble trouble,
+				     const char *reason, int alert, bool is_from_peer)
 {
 	stream->has_stopped = true;
 	stream->failure = calloc(1, sizeof(*stream->failure));
 	if (stream->failure == NULL)
 		return TLS_STREAM_FAILED;
 	snprintf(stream->failure->reason, sizeof(stream->failure->reason), "%s", reason);
+	stream->failure->trouble = trouble;
 	stream->failure->version = stream->shake == NULL ? NULL
 							 : SSL_get_version(stream->shake->ssl);
 	stream->failure->alert = alert;
@@ -251,15 +252,19 @@ static enum tls_stream_result failed(struct tls_stream *stream, const char *reas
 static enum tls_stream_result openssl_failed(struct tls_stream *stream)
 {
 	struct shake *shake = stream->shake;
+	unsigned long code = ERR_peek_error();
 	long verified = SSL_get_verify_result(shake->ssl);
-	const char *reason = ERR_reason_error_string(ERR_peek_error());
+	enum tls_trouble trouble = tls_trouble_of_error(code, verified);
+	const char *reason = ERR_reason_error_string(code);
 
 	if (shake->is_out_of_memory)
-		reason = "out of memory";
-	else if (verified != X509_V_OK)
+		trouble = TLS_TROUBLE_MEMORY;
+	if (ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED)
 		reason = X509_verify_cert_error_string(verified);
-	enum tls_stream_result r = failed(stream, reason == NULL ? "TLS failed" : reason,
-					  shake->alert, shake->is_alert_from_peer);
+	if (reason == NULL || shake->is_out_of_memory)
+		reason = tls_trouble_text(trouble);
+	enum tls_stream_result r = failed(stream, trouble, reason, shake->alert,
+					  shake->is_alert_from_peer);
 
 	ERR_clear_error();
 	return r;
@@ -268,7 +273,8 @@ static enum tls_stream_result openssl_failed(struct tls_stream *stream)
 struct tls_failure tls_stream_failure(const struct tls_stream *stream)
 {
 	if (stream->failure == NULL)
-		return (struct tls_failure){.reason = "out of memory", .alert = -1};
+		return (struct tls_failure){
+			.reason = "out of memory", .trouble = TLS_TROUBLE_MEMORY, .alert = -1};
 	return *stream->failure;
 }
 
@@ -377,7 +383,7 @@ static enum tls_stream_result peer_failed(struct tls_stream *stream, struct tls_
 
 	if (to != NULL && tls_seal_alert(stream->records, crypt, alert, to, &len) == 0)
 		reply->len += len;
-	return failed(stream, "a record broke the protocol", alert, false);
+	return failed(stream, TLS_TROUBLE_RECORD, "a record broke the protocol", alert, false);
 }
 
 static enum tls_stream_result opening_result(struct tls_stream *stream, struct tls_crypt *crypt,
@@ -391,7 +397,7 @@ static enum tls_stream_result opening_result(struct tls_stream *stream, struct t
 		stream->has_stopped = true;
 		return TLS_STREAM_CLOSED;
 	case TLS_ALERTED:
-		failed(stream, "the peer gave up", alert, true);
+		failed(stream, tls_trouble_of_alert(alert), "the peer gave up", alert, true);
 		return TLS_STREAM_CLOSED;
 	case TLS_BROKEN:
 		break;
@@ -423,7 +429,7 @@ static enum tls_stream_result held_open(struct tls_stream *stream, struct tls_cr
 		size_t len = MIN(missing, in->len);
 
 		if (buf_append(held, in->data, len, TLS_RECORD_MAX) < 0)
-			return failed(stream, "out of memory", -1, false);
+			return failed(stream, TLS_TROUBLE_MEMORY, "out of memory", -1, false);
 		*in = slice_of(in->data + len, in->len - len);
 	}
 	if (held->len < TLS_RECORD_HEAD)
@@ -441,7 +447,7 @@ static enum tls_stream_result held_open(struct tls_stream *stream, struct tls_cr
 static enum tls_stream_result rest_hold(struct tls_stream *stream, struct slice *in)
 {
 	if (in->len > 0 && buf_append(&stream->held, in->data, in->len, TLS_RECORD_MAX) < 0)
-		return failed(stream, "out of memory", -1, false);
+		return failed(stream, TLS_TROUBLE_MEMORY, "out of memory", -1, false);
 	*in = (struct slice){0};
 	return TLS_STREAM_OK;
 }

@@ -19,6 +19,7 @@
 #include "base/slice.h"
 #include "tls/tls_context.h"
 #include "tls/tls_crypt.h"
+#include "tls/tls_failure.h"
 
 struct tls_stream;
 
@@ -90,12 +91,6 @@ struct x509_st *tls_stream_peer(const struct tls_stream *stream);
 
 /* --- why it failed --- */
 
-struct tls_failure {
-	char reason[128];    /* OpenSSL's words, or ours */
-	const char *version; /* as far as it was agreed on */
-	int alert;           /* that was sent, or came; -1: none */
-	bool is_from_peer;
-};
 /* After TLS_STREAM_FAILED, or a CLOSED that was an alert. */
 struct tls_failure tls_stream_failure(const struct tls_stream *stream);
 

@@ -525,6 +525,82 @@ static void test_client_certificates(void **state)
 	}
 }
 
+/* --- what a failure is called, on both sides --- */
+
+static enum tls_trouble trouble_of(struct end *end)
+{
+	return end->last == TLS_STREAM_FAILED || end->last == TLS_STREAM_CLOSED
+		       ? tls_stream_failure(end->stream).trouble
+		       : TLS_TROUBLE_COUNT;
+}
+
+static void test_troubles(void **state)
+{
+	(void)state;
+	static const enum file chosen[] = {FILE_EC};
+	static const struct {
+		const char *name;
+		enum file trusted;
+		const char *server_name;
+		uint16_t client_version;
+		bool is_server_13_only, is_certificate_required;
+		enum tls_trouble client, server;
+	} rows[] = {
+		{"unknown issuer", FILE_RSA, "one.example", 0, false, false, TLS_TROUBLE_ISSUER,
+		 TLS_TROUBLE_ISSUER},
+		{"another name", FILE_EC, "five.example", 0, false, false, TLS_TROUBLE_WRONG_NAME,
+		 TLS_TROUBLE_CERTIFICATE},
+		{"another address", FILE_EC, "127.0.0.9", 0, false, false, TLS_TROUBLE_WRONG_NAME,
+		 TLS_TROUBLE_CERTIFICATE},
+		{"no version", FILE_EC, "one.example", 0x0303, true, false, TLS_TROUBLE_VERSION,
+		 TLS_TROUBLE_VERSION},
+		{"no certificate, 1.3", FILE_EC, "one.example", 0x0304, false, true,
+		 TLS_TROUBLE_NO_CERTIFICATE, TLS_TROUBLE_NO_CERTIFICATE},
+		{"no certificate, 1.2", FILE_EC, "one.example", 0x0303, false, true,
+		 TLS_TROUBLE_SUITE, TLS_TROUBLE_NO_CERTIFICATE},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct two two = {
+			.server_context = server_context(&(struct tls_server_options){
+				.pairs = pairs(chosen, 1),
+				.pair_count = 1,
+				.has_tls13_only = rows[i].is_server_13_only,
+				.client_certificate = rows[i].is_certificate_required
+							      ? TLS_CLIENT_REQUIRED
+							      : TLS_CLIENT_NONE,
+				.client_ca_file = files[FILE_CLIENT].cert,
+			}),
+			.client_context = client_context(&(struct tls_client_options){
+				.ca_file = files[rows[i].trusted].cert,
+				.version = rows[i].client_version,
+			}),
+		};
+
+		two_open(&two, rows[i].server_name);
+		shake_hands(&two);
+		ASSERT_ROW(trouble_of(&two.client) == rows[i].client, rows[i].name);
+		ASSERT_ROW(trouble_of(&two.server) == rows[i].server, rows[i].name);
+		two_close(&two);
+		contexts_free(&two);
+	}
+}
+
+static void test_what_is_no_tls(void **state)
+{
+	(void)state;
+	struct two two = plain_contexts();
+
+	two_open(&two, "one.example");
+	recv_piece(&two, &two.server, SLICE_LITERAL("GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
+	assert_int_equal(trouble_of(&two.server), TLS_TROUBLE_NOT_TLS);
+	recv_piece(&two, &two.client, SLICE_LITERAL("HTTP/1.1 400 Bad Request\r\n\r\n"));
+	assert_int_equal(trouble_of(&two.client), TLS_TROUBLE_NOT_TLS);
+	assert_string_equal(tls_trouble_label(TLS_TROUBLE_NOT_TLS), "not_tls");
+	two_close(&two);
+	contexts_free(&two);
+}
+
 /* --- bad input --- */
 
 /* Bytes that are no TLS, and a peer that spoils any byte of its first flight: an alert or silence,
@@ -620,11 +696,12 @@ static void test_bad_files(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ways),        cmocka_unit_test(test_size),
-		cmocka_unit_test(test_names),       cmocka_unit_test(test_client_certificates),
-		cmocka_unit_test(test_rubbish),     cmocka_unit_test(test_spoilt_record),
-		cmocka_unit_test(test_bad_files),   cmocka_unit_test(test_resumption),
-		cmocka_unit_test(test_ticket_keys),
+		cmocka_unit_test(test_ways),           cmocka_unit_test(test_size),
+		cmocka_unit_test(test_names),          cmocka_unit_test(test_client_certificates),
+		cmocka_unit_test(test_rubbish),        cmocka_unit_test(test_spoilt_record),
+		cmocka_unit_test(test_bad_files),      cmocka_unit_test(test_resumption),
+		cmocka_unit_test(test_ticket_keys),    cmocka_unit_test(test_troubles),
+		cmocka_unit_test(test_what_is_no_tls),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tls/tls_failure.h"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509_vfy.h>
+
+#include "base/check.h"
+
+const char *tls_trouble_label(enum tls_trouble trouble)
+{
+#define LABEL(name, label, text) label,
+	static const char *const labels[] = {TLS_TROUBLES(LABEL)};
+
+	CHECK(trouble < TLS_TROUBLE_COUNT);
+	return labels[trouble];
+}
+
+const char *tls_trouble_text(enum tls_trouble trouble)
+{
+#define TEXT(name, label, text) text,
+	static const char *const texts[] = {TLS_TROUBLES(TEXT)};
+
+	CHECK(trouble < TLS_TROUBLE_COUNT);
+	return texts[trouble];
+}
+
+struct row {
+	long code;
+	enum tls_trouble trouble;
+};
+
+static enum tls_trouble find(const struct row *rows, size_t count, long code,
+			     enum tls_trouble other)
+{
+	for (size_t i = 0; i < count; i++)
+		if (rows[i].code == code)
+			return rows[i].trouble;
+	return other;
+}
+
+static enum tls_trouble of_verifying(long verified)
+{
+	static const struct row rows[] = {
+		{X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, TLS_TROUBLE_ISSUER},
+		{X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, TLS_TROUBLE_ISSUER},
+		{X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, TLS_TROUBLE_ISSUER},
+		{X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, TLS_TROUBLE_ISSUER},
+		{X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, TLS_TROUBLE_ISSUER},
+		{X509_V_ERR_CERT_UNTRUSTED, TLS_TROUBLE_ISSUER},
+		{X509_V_ERR_CERT_HAS_EXPIRED, TLS_TROUBLE_EXPIRED},
+		{X509_V_ERR_CERT_NOT_YET_VALID, TLS_TROUBLE_NOT_YET_VALID},
+		{X509_V_ERR_CERT_REVOKED, TLS_TROUBLE_REVOKED},
+		{X509_V_ERR_HOSTNAME_MISMATCH, TLS_TROUBLE_WRONG_NAME},
+		{X509_V_ERR_IP_ADDRESS_MISMATCH, TLS_TROUBLE_WRONG_NAME},
+	};
+
+	return find(rows, ARRAY_LEN(rows), verified, TLS_TROUBLE_CERTIFICATE);
+}
+
+enum tls_trouble tls_trouble_of_alert(int alert)
+{
+	static const struct row rows[] = {
+		{SSL_AD_HANDSHAKE_FAILURE, TLS_TROUBLE_SUITE},
+		{SSL_AD_INSUFFICIENT_SECURITY, TLS_TROUBLE_SUITE},
+		{SSL_AD_PROTOCOL_VERSION, TLS_TROUBLE_VERSION},
+		{SSL_AD_UNRECOGNIZED_NAME, TLS_TROUBLE_SERVER_NAME},
+		{SSL_AD_CERTIFICATE_REQUIRED, TLS_TROUBLE_NO_CERTIFICATE},
+		{SSL_AD_UNKNOWN_CA, TLS_TROUBLE_ISSUER},
+		{SSL_AD_CERTIFICATE_EXPIRED, TLS_TROUBLE_EXPIRED},
+		{SSL_AD_CERTIFICATE_REVOKED, TLS_TROUBLE_REVOKED},
+		{SSL_AD_BAD_CERTIFICATE, TLS_TROUBLE_CERTIFICATE},
+		{SSL_AD_UNSUPPORTED_CERTIFICATE, TLS_TROUBLE_CERTIFICATE},
+		{SSL_AD_CERTIFICATE_UNKNOWN, TLS_TROUBLE_CERTIFICATE},
+		{SSL_AD_ACCESS_DENIED, TLS_TROUBLE_CERTIFICATE},
+		{SSL_AD_BAD_RECORD_MAC, TLS_TROUBLE_RECORD},
+		{SSL_AD_RECORD_OVERFLOW, TLS_TROUBLE_RECORD},
+		{SSL_AD_UNEXPECTED_MESSAGE, TLS_TROUBLE_RECORD},
+		{SSL_AD_DECODE_ERROR, TLS_TROUBLE_RECORD},
+	};
+
+	return find(rows, ARRAY_LEN(rows), alert, TLS_TROUBLE_OTHER);
+}
+
+enum tls_trouble tls_trouble_of_error(unsigned long code, long verified)
+{
+	static const struct row rows[] = {
+		{SSL_R_WRONG_VERSION_NUMBER, TLS_TROUBLE_NOT_TLS},
+		{SSL_R_HTTP_REQUEST, TLS_TROUBLE_NOT_TLS},
+		{SSL_R_HTTPS_PROXY_REQUEST, TLS_TROUBLE_NOT_TLS},
+		{SSL_R_UNSUPPORTED_PROTOCOL, TLS_TROUBLE_VERSION},
+		{SSL_R_WRONG_SSL_VERSION, TLS_TROUBLE_VERSION},
+		{SSL_R_VERSION_TOO_LOW, TLS_TROUBLE_VERSION},
+		{SSL_R_VERSION_TOO_HIGH, TLS_TROUBLE_VERSION},
+		{SSL_R_UNKNOWN_PROTOCOL, TLS_TROUBLE_VERSION},
+		{SSL_R_NO_PROTOCOLS_AVAILABLE, TLS_TROUBLE_VERSION},
+		{SSL_R_NO_SHARED_CIPHER, TLS_TROUBLE_SUITE},
+		{SSL_R_NO_CIPHERS_AVAILABLE, TLS_TROUBLE_SUITE},
+		{SSL_R_NO_SUITABLE_KEY_SHARE, TLS_TROUBLE_SUITE},
+		{SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM, TLS_TROUBLE_SUITE},
+		{SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS, TLS_TROUBLE_SUITE},
+		{SSL_R_WRONG_SIGNATURE_TYPE, TLS_TROUBLE_SUITE},
+		{SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE, TLS_TROUBLE_NO_CERTIFICATE},
+		{SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC, TLS_TROUBLE_RECORD},
+		{SSL_R_PACKET_LENGTH_TOO_LONG, TLS_TROUBLE_RECORD},
+		{SSL_R_ENCRYPTED_LENGTH_TOO_LONG, TLS_TROUBLE_RECORD},
+		{SSL_R_UNEXPECTED_MESSAGE, TLS_TROUBLE_RECORD},
+		{ERR_R_MALLOC_FAILURE, TLS_TROUBLE_MEMORY},
+	};
+	int reason = ERR_GET_REASON(code);
+
+	if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED)
+		return of_verifying(verified);
+	/* 1000 and more: an alert that came. */
+	if (ERR_GET_LIB(code) == ERR_LIB_SSL && reason >= SSL_AD_REASON_OFFSET)
+		return tls_trouble_of_alert(reason - SSL_AD_REASON_OFFSET);
+	return find(rows, ARRAY_LEN(rows), reason, TLS_TROUBLE_OTHER);
+}
