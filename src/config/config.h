@@ -121,12 +121,12 @@ struct config_origin {
 
 struct config_route {
 	CONFIG_ROUTE(CONFIG_FIELD)
-	struct config_origin origins[CONFIG_ROUTE_OPTION_COUNT];
+	struct config_origin given[CONFIG_ROUTE_OPTION_COUNT];
 };
 
 struct config_backend {
 	CONFIG_BACKEND(CONFIG_FIELD)
-	struct config_origin origins[CONFIG_BACKEND_OPTION_COUNT];
+	struct config_origin given[CONFIG_BACKEND_OPTION_COUNT];
 };
 
 /* struct config_server server; struct config_admin admin; struct config_log log; */

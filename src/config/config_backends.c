@@ -126,7 +126,7 @@ const char *config_broker_problem(struct slice url)
 static void name_check(const struct config *config, size_t index, struct config_report *report)
 {
 	const struct config_backend *backend = &config->backends[index];
-	const struct config_origin *origin = &backend->origins[CONFIG_OPTION_backends_name];
+	const struct config_origin *origin = &backend->given[CONFIG_OPTION_backends_name];
 
 	if (strcmp(backend->name, CONFIG_ECHO) == 0)
 		config_report_add(report,
@@ -137,7 +137,7 @@ static void name_check(const struct config *config, size_t index, struct config_
 
 	if (first == backend)
 		return;
-	const struct config_origin *other = &first->origins[CONFIG_OPTION_backends_name];
+	const struct config_origin *other = &first->given[CONFIG_OPTION_backends_name];
 
 	config_report_add(report,
 			  "%s:%u:%u: backends[%zu].name: %s is the name of backends[%zu] at "
@@ -159,7 +159,7 @@ static void options_check(const struct config *config, size_t index, struct conf
 	const struct config_backend *backend = &config->backends[index];
 
 	for (size_t i = 0; i < CONFIG_BACKEND_OPTION_COUNT; i++) {
-		const struct config_origin *origin = &backend->origins[i];
+		const struct config_origin *origin = &backend->given[i];
 		const char *key = config_backend_options[i].key;
 
 		if (origin->kind == CONFIG_FROM_FILE && !config_backend_has(backend, i))
@@ -173,7 +173,7 @@ static void options_check(const struct config *config, size_t index, struct conf
 static void webhook_check(const struct config *config, size_t index, struct config_report *report)
 {
 	const struct config_backend *backend = &config->backends[index];
-	const struct config_origin *origin = &backend->origins[CONFIG_OPTION_backends_type];
+	const struct config_origin *origin = &backend->given[CONFIG_OPTION_backends_type];
 
 	if (backend->url == NULL)
 		config_report_add(
@@ -186,8 +186,8 @@ static void webhook_check(const struct config *config, size_t index, struct conf
 static void nats_check(const struct config *config, size_t index, struct config_report *report)
 {
 	const struct config_backend *backend = &config->backends[index];
-	const struct config_origin *type = &backend->origins[CONFIG_OPTION_backends_type];
-	const struct config_origin *stream = &backend->origins[CONFIG_OPTION_backends_stream];
+	const struct config_origin *type = &backend->given[CONFIG_OPTION_backends_type];
+	const struct config_origin *stream = &backend->given[CONFIG_OPTION_backends_stream];
 
 	if (config->bus.type != CONFIG_BUS_NATS)
 		config_report_add(report,
@@ -213,8 +213,8 @@ static void nats_check(const struct config *config, size_t index, struct config_
 static void retry_check(const struct config *config, size_t index, struct config_report *report)
 {
 	const struct config_backend *backend = &config->backends[index];
-	const struct config_origin *min = &backend->origins[CONFIG_OPTION_backends_retry_min];
-	const struct config_origin *max = &backend->origins[CONFIG_OPTION_backends_retry_max];
+	const struct config_origin *min = &backend->given[CONFIG_OPTION_backends_retry_min];
+	const struct config_origin *max = &backend->given[CONFIG_OPTION_backends_retry_max];
 	const struct config_origin *origin = max->kind == CONFIG_FROM_FILE ? max : min;
 
 	if (backend->retry_min > backend->retry_max)
@@ -229,7 +229,7 @@ static void retry_check(const struct config *config, size_t index, struct config
 static void route_check(const struct config *config, size_t index, struct config_report *report)
 {
 	const struct config_route *route = &config->routes[index];
-	const struct config_origin *origin = &route->origins[CONFIG_OPTION_routes_backend];
+	const struct config_origin *origin = &route->given[CONFIG_OPTION_routes_backend];
 	struct suggest suggest = {.seen = slice_from_text(route->backend)};
 	char hint[SUGGEST_HINT_MAX];
 

@@ -5,14 +5,14 @@
 #include "base/check.h"
 #include "config/config_option.h"
 
-#define LIST(list_key, entry, table, list_max)                   \
-	{.key = #list_key,                                       \
-	 .options = config_##entry##_options,                    \
-	 .option_count = ARRAY_LEN(config_##entry##_options),    \
-	 .max = (list_max),                                      \
-	 .entry_size = sizeof(struct config_##entry),            \
-	 .origins_at = offsetof(struct config_##entry, origins), \
-	 .items_at = offsetof(struct config, list_key),          \
+#define LIST(list_key, entry, table, list_max)                \
+	{.key = #list_key,                                    \
+	 .options = config_##entry##_options,                 \
+	 .option_count = ARRAY_LEN(config_##entry##_options), \
+	 .max = (list_max),                                   \
+	 .entry_size = sizeof(struct config_##entry),         \
+	 .given_at = offsetof(struct config_##entry, given),  \
+	 .items_at = offsetof(struct config, list_key),       \
 	 .count_at = offsetof(struct config, entry##_count)},
 
 const struct config_list config_lists[] = {CONFIG_LISTS(LIST)};
@@ -39,7 +39,7 @@ void *config_list_entry(const struct config_list *list, const struct config *con
 
 struct config_origin *config_list_origins(const struct config_list *list, void *entry)
 {
-	return (struct config_origin *)(void *)((char *)entry + list->origins_at);
+	return (struct config_origin *)(void *)((char *)entry + list->given_at);
 }
 
 bool config_list_allocate(const struct config_list *list, struct config *config, size_t count)

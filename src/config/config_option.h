@@ -60,9 +60,9 @@ struct config_list {
 	size_t option_count;
 	size_t max; /* [entries] */
 	size_t entry_size;
-	size_t origins_at; /* in an entry */
-	size_t items_at;   /* in struct config */
-	size_t count_at;   /* likewise */
+	size_t given_at; /* in an entry */
+	size_t items_at; /* in struct config */
+	size_t count_at; /* likewise */
 };
 
 enum config_list_number {

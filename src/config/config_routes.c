@@ -20,10 +20,10 @@ const struct config_route *config_route_find(const struct config *config, struct
 static bool route_repeat_check(const struct config_walk *walk, size_t index)
 {
 	const struct config_route *routes = walk->config->routes;
-	const struct config_origin *origin = &routes[index].origins[CONFIG_OPTION_routes_path];
+	const struct config_origin *origin = &routes[index].given[CONFIG_OPTION_routes_path];
 
 	for (size_t i = 0; i < index; i++) {
-		const struct config_origin *first = &routes[i].origins[CONFIG_OPTION_routes_path];
+		const struct config_origin *first = &routes[i].given[CONFIG_OPTION_routes_path];
 
 		if (routes[i].path == NULL ||
 		    !config_path_is_same(routes[i].path, routes[index].path))
@@ -41,9 +41,9 @@ static bool route_repeat_check(const struct config_walk *walk, size_t index)
 /* Where a route was given its name, or the path that the name is made from. */
 static const struct config_origin *name_origin(const struct config_route *route)
 {
-	const struct config_origin *own = &route->origins[CONFIG_OPTION_routes_name];
+	const struct config_origin *own = &route->given[CONFIG_OPTION_routes_name];
 
-	return own->kind == CONFIG_FROM_FILE ? own : &route->origins[CONFIG_OPTION_routes_path];
+	return own->kind == CONFIG_FROM_FILE ? own : &route->given[CONFIG_OPTION_routes_path];
 }
 
 static void route_name_check(const struct config_walk *walk, size_t index)
@@ -79,7 +79,7 @@ static void route_name_default(const struct config_walk *walk, size_t index)
 {
 	struct config_route *route = &walk->config->routes[index];
 
-	if (route->origins[CONFIG_OPTION_routes_name].kind == CONFIG_FROM_FILE)
+	if (route->given[CONFIG_OPTION_routes_name].kind == CONFIG_FROM_FILE)
 		return;
 	route->name = config_path_name(route->path);
 	if (route->name == NULL)

@@ -138,10 +138,10 @@ static void admin_warn(struct config *config)
 static const struct config_origin *backend_origin(const struct config_backend *backend,
 						  enum config_backend_option_number option)
 {
-	const struct config_origin *origin = &backend->origins[option];
+	const struct config_origin *origin = &backend->given[option];
 
 	return origin->kind == CONFIG_FROM_FILE ? origin
-						: &backend->origins[CONFIG_OPTION_backends_name];
+						: &backend->given[CONFIG_OPTION_backends_name];
 }
 
 static void backend_times_warn(struct config *config, size_t index)
@@ -173,7 +173,7 @@ static void backends_warn(struct config *config)
 {
 	for (size_t i = 0; i < config->backend_count; i++) {
 		const struct config_backend *backend = &config->backends[i];
-		const struct config_origin *origin = &backend->origins[CONFIG_OPTION_backends_name];
+		const struct config_origin *origin = &backend->given[CONFIG_OPTION_backends_name];
 
 		if (config_backend_is_used(config, backend))
 			backend_times_warn(config, i);

@@ -25,7 +25,7 @@ static int place_print(const struct config *config, size_t index,
 		       enum config_backend_option_number option, const char *key,
 		       struct backend_error *error)
 {
-	const struct config_origin *origin = &config->backends[index].origins[option];
+	const struct config_origin *origin = &config->backends[index].given[option];
 
 	return snprintf(error->text, sizeof(error->text),
 			"%s:%u:%u: backends[%zu].%s: ", config->file, origin->line, origin->column,

@@ -1152,7 +1152,7 @@ static void test_shipped_file_is_exactly_the_defaults(void **state)
 		if (config_options[i].kind != CONFIG_SECRET) /* has no place in it */
 			assert_int_equal(shipped.origins[i].kind, CONFIG_FROM_FILE);
 	for (size_t i = 0; i < CONFIG_ROUTE_OPTION_COUNT; i++)
-		assert_int_equal(shipped.routes[0].origins[i].kind, CONFIG_FROM_FILE);
+		assert_int_equal(shipped.routes[0].given[i].kind, CONFIG_FROM_FILE);
 	config_finish(&shipped);
 	config_finish(&defaults);
 }
