@@ -20,7 +20,7 @@ MAY_INCLUDE = {
     "proto": {"base"},
     "tls": {"base"},
     "os": {"base"},
-    "io": {"base"},
+    "io": {"base", "tls"},
     "http": {"base", "proto", "io"},
     "bus": {"base", "io"},
     "config": {"base"},

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * loop.h - an event loop in completion shape, with two engines.
  *
- * Layer: io (may include base/ only). One loop belongs to one thread: the one
+ * Layer: io (may include base/ and tls/). One loop belongs to one thread: the one
  * that called loop_create, and only it may call anything here but loop_post.
  * The engines are io_uring (natural) and epoll (emulates completions); the caller
  * cannot tell them apart. Callbacks run from loop_run only, never from inside the
@@ -32,6 +32,7 @@ enum loop_engine {
 
 struct durations;
 struct loop;
+struct tls_stats;
 
 struct loop_options {
 	enum loop_engine engine; /* not AUTO */
@@ -41,6 +42,9 @@ struct loop_options {
 	/* Where to count how long what is ready waits until it is dealt with, in buckets of
 	 * durations_short_us; outlives the loop; may be NULL. */
 	struct durations *lags;
+	/* Where to count what becomes of sealed streams (tcp_tls.h); outlives the loop; NULL: the
+	 * loop counts for itself. */
+	struct tls_stats *tls;
 };
 
 const char *loop_engine_name(enum loop_engine engine);

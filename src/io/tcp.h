@@ -27,6 +27,8 @@ struct listener;
 struct tcp_handler {
 	/* Outgoing only: 0 or a negative errno. Reading has not started. */
 	void (*on_connect)(struct tcp *tcp, int error);
+	/* Sealed only (tcp_tls.h), and once: the handshake is done. May be NULL. */
+	void (*on_secured)(struct tcp *tcp);
 	/* `data` is lent until the callback returns, and may be written to. len > 0. */
 	void (*on_recv)(struct tcp *tcp, uint8_t *data, size_t len);
 	/* The peer has finished sending. We still may. */

@@ -79,6 +79,7 @@ struct tls_context *tls_client_context_create(const struct tls_client_options *o
 		tls_error_set(out_error, NULL, "out of memory");
 		return NULL;
 	}
+	context->stays_attached = options->stays_attached;
 	SSL_CTX *ctx = context->ctxs[0] = tls_ctx_create(TLS_client_method());
 
 	context->ctx_count = 1;
@@ -138,6 +139,11 @@ void tls_context_unref(struct tls_context **context)
 int64_t tls_context_expires_at(const struct tls_context *context)
 {
 	return context->expires_at;
+}
+
+bool tls_context_stays_attached(const struct tls_context *context)
+{
+	return context->stays_attached;
 }
 
 /* An address is no name that a server could be asked for (RFC 6066, 3), but stands in certificates

@@ -32,14 +32,16 @@ struct tls_server_options {
 	const char *client_ca_file;      /* whoever is to be believed; NULL: none */
 	const char *crl_file;            /* NULL: none */
 	struct tls_ticket_keys *tickets; /* outlives the context; NULL: no tickets */
+	bool stays_attached;             /* connections keep their SSL object (tls.detach: off) */
 };
 
 struct tls_client_options {
 	const char *ca_file;   /* NULL: the system's */
 	const char *cert_file; /* NULL: none */
 	const char *key_file;
-	bool is_insecure; /* believes any server */
-	uint16_t version; /* 0x0303, 0x0304; 0: either */
+	bool is_insecure;    /* believes any server */
+	uint16_t version;    /* 0x0303, 0x0304; 0: either */
+	bool stays_attached; /* connections keep their SSL object */
 };
 
 /* What is wrong: the file, what was seen, what to do. */
@@ -60,6 +62,9 @@ void tls_context_unref(struct tls_context **context);
 
 /* The certificate that ends first, of those that the context shows. [s] since 1970. */
 int64_t tls_context_expires_at(const struct tls_context *context);
+
+/* Do its connections keep their SSL object? */
+bool tls_context_stays_attached(const struct tls_context *context);
 
 /* For tls_stream: a new SSL object. `server_name`: whom a client wants to reach, NULL: not said.
  * NULL: memory is out. */

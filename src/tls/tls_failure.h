@@ -23,6 +23,10 @@
 	X(WRONG_NAME, "wrong_name", "the certificate is for other names")               \
 	X(CERTIFICATE, "certificate", "the certificate is not accepted")                \
 	X(RECORD, "record", "a record broke the protocol")                              \
+	X(PLAIN_HTTP, "plain_http", "plain HTTP was spoken to a port for TLS")          \
+	X(ALPN, "alpn", "no protocol above TLS in common: http/1.1 is spoken here")     \
+	X(TIMEOUT, "timeout", "the handshake was not complete in time")                 \
+	X(CLOSED, "closed", "the peer closed before the handshake was complete")        \
 	X(MEMORY, "memory", "out of memory")
 
 enum tls_trouble {
@@ -35,7 +39,7 @@ enum tls_trouble {
 struct tls_failure {
 	char reason[128]; /* OpenSSL's words, or ours */
 	enum tls_trouble trouble;
-	const char *version; /* as far as it was agreed on */
+	const char *version; /* as far as it was agreed on; static text */
 	int alert;           /* that was sent, or came; -1: none */
 	bool is_from_peer;
 };

@@ -447,10 +447,12 @@ struct tls_context *tls_server_context_create(const struct tls_server_options *o
 	};
 	bool is_good = making.context != NULL && making.all != NULL && making.members != NULL;
 
-	if (!is_good)
+	if (!is_good) {
 		tls_error_set(out_error, NULL, "out of memory");
-	else
+	} else {
 		making.context->tickets = options->tickets;
+		making.context->stays_attached = options->stays_attached;
+	}
 	if (is_good && !make(&making))
 		is_good = false;
 	if (making.all != NULL)

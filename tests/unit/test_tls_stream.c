@@ -593,7 +593,7 @@ static void test_what_is_no_tls(void **state)
 
 	two_open(&two, "one.example");
 	recv_piece(&two, &two.server, SLICE_LITERAL("GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
-	assert_int_equal(trouble_of(&two.server), TLS_TROUBLE_NOT_TLS);
+	assert_int_equal(trouble_of(&two.server), TLS_TROUBLE_PLAIN_HTTP);
 	recv_piece(&two, &two.client, SLICE_LITERAL("HTTP/1.1 400 Bad Request\r\n\r\n"));
 	assert_int_equal(trouble_of(&two.client), TLS_TROUBLE_NOT_TLS);
 	assert_string_equal(tls_trouble_label(TLS_TROUBLE_NOT_TLS), "not_tls");
