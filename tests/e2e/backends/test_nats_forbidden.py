@@ -132,9 +132,9 @@ def test_forbidden_subscriptions_are_told_and_tried_again(serve, broker):
                     "Gatehouse-Status"] == "200"
             except natsraw.NoResponders:
                 return False
-        wsraw.wait_until(reaches, "the client is found", 30)
+        wsraw.wait_until(reaches, "the client is found")
     assert client.read_message() == (wsraw.TEXT, b"hello")
-    wsraw.wait_until(lambda: gateway.health()["status"] == "ready", "ready", 30)
+    wsraw.wait_until(lambda: gateway.health()["status"] == "ready", "ready")
     assert one.ask("GET", "/clients/ws/b").status == 404
     client.close()
 

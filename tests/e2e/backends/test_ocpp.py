@@ -205,7 +205,7 @@ def test_a_charger_of_others(csms, charger, gateway, version):
     if "bus" in csms.config:
         running.wait_metric("bus_connected", 1)
     cp = charger(running.url("/ocpp"), "CP 1", version)
-    cp.expect("open", version, seconds=6 * wsraw.SECONDS)  # node starts first
+    cp.expect("open", version, seconds=2 * wsraw.SECONDS)  # node starts first
     for action, payload in UP[version]:
         cp.call(action, payload)
         cp.expect("answer", ANSWERS[action])

@@ -747,7 +747,7 @@ def test_a_slow_back_end_holds_up_its_client(serve, webhook):
     client.sock.settimeout(wsraw.SECONDS)
     client.send(bytes(sent))
     count = (total + len(sent)) // len(payload)
-    events = hook.wait("message", count, seconds=6 * wsraw.SECONDS)
+    events = hook.wait("message", count, seconds=3 * wsraw.SECONDS)
     assert [event.sequence for event in events] == list(range(3, 3 + count))
     gateway.wait_metric("stalled_connections", 0)
 

@@ -29,7 +29,7 @@ USER, PASSWORD = "gatehouse", "in-tests-only"
 PR_SET_PDEATHSIG = 1
 # A new leader of a stream needs up to nine seconds in a busy moment, and a gateway notices
 # it later.
-SECONDS = 3 * wsraw.SECONDS
+SECONDS = 2 * wsraw.SECONDS
 
 
 def die_with_parent() -> None:

@@ -155,16 +155,23 @@ class Gateway:
     def health(self, *, admin: bool = True) -> dict:
         return json.loads(self.get("/health", admin=admin).body)
 
+    def samples(self, name: str, **labels: str) -> list[tuple[dict[str, str], float]]:
+        """Of gatehouse_`name` those that carry these labels: all labels of each, and its value."""
+        found = filter(None, map(SAMPLE.match, self.get("/metrics").body.decode().splitlines()))
+        samples = [(dict(LABEL.findall(one[2] or "")), float(one[3])) for one in found
+                   if one[1] == f"gatehouse_{name}"]
+        return [(has, value) for has, value in samples if labels.items() <= has.items()]
+
     def metric(self, name: str, **labels: str) -> float:
         """The sum of the samples of gatehouse_`name` that carry these labels; 0 if none."""
-        total = 0.0
-        for line in self.get("/metrics").body.decode().splitlines():
-            found = SAMPLE.match(line)
-            if not found or found[1] != f"gatehouse_{name}":
-                continue
-            if labels.items() <= dict(LABEL.findall(found[2] or "")).items():
-                total += float(found[3])
-        return total
+        return sum((value for _, value in self.samples(name, **labels)), 0.0)
+
+    def metrics(self, name: str, by: str, **labels: str) -> dict[str, float]:
+        """The same, one sum for each value of the label `by`."""
+        sums: dict[str, float] = {}
+        for has, value in self.samples(name, **labels):
+            sums[has.get(by, "")] = sums.get(has.get(by, ""), 0.0) + value
+        return sums
 
     def wait_metric(self, name: str, value: float, **labels: str) -> None:
         def what():

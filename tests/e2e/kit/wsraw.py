@@ -15,7 +15,9 @@ import time
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 numbers = itertools.count(1)
-SECONDS = float(os.environ.get("GATEHOUSE_TEST_PATIENCE", "10"))
+# How long anything is waited for. It costs time only where something is broken: a machine with many tests
+# beside each other, and builds, and fuzzers, may stand still for longer than one thinks.
+SECONDS = float(os.environ.get("GATEHOUSE_TEST_PATIENCE", "60"))
 
 
 @dataclasses.dataclass

@@ -9,7 +9,7 @@ from kit import wsraw
 from kit.gateway import BINARY
 
 CLIENTS = 8000
-PATIENCE = 12 * wsraw.SECONDS
+PATIENCE = 3 * wsraw.SECONDS
 
 # [bytes] Resident memory, all that the process itself grows by included, for each of CLIENTS.
 CLIENT_MAX = 300

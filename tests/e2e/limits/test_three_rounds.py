@@ -17,7 +17,7 @@ from kit import wsraw
 from kit.gateway import BINARY, with_nofile
 
 WANTED = 10000
-PATIENCE = 12 * wsraw.SECONDS
+PATIENCE = 3 * wsraw.SECONDS
 
 
 def bench(*arguments: str, prepare=None, **options) -> subprocess.Popen:
