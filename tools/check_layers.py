@@ -28,15 +28,16 @@ MAY_INCLUDE = {
     "fleet": {"base", "proto", "io", "http", "config", "session", "bus"},
     "webhook": {"base", "io"},
     "route": {"base", "io", "config", "session", "webhook", "bus"},
+    "auth": {"base", "proto", "os", "tls", "io", "http", "config"},
     "diag": {"base", "os", "io", "config"},
-    "conn": {"base", "proto", "io", "http", "config", "session", "route", "fleet"},
+    "conn": {"base", "proto", "io", "http", "config", "session", "auth", "route", "fleet"},
     "server": {"base", "proto", "io", "http", "config", "session", "route", "diag", "webhook", "bus",
-               "fleet", "conn"},
+               "fleet", "conn", "auth"},
     "admin": {"base", "os", "proto", "io", "http", "config", "session", "route", "conn", "server", "diag",
-              "webhook", "bus", "fleet"},
+              "webhook", "bus", "fleet", "auth"},
     "bench": {"base", "os", "proto", "io", "diag"},
     "cmd": {"base", "os", "proto", "io", "http", "config", "session", "route", "conn", "server", "diag", "admin", "bench",
-            "webhook", "bus", "fleet"},
+            "webhook", "bus", "fleet", "auth"},
 }
 # By the first part of the path in <...>.
 LIBRARIES = {
@@ -44,8 +45,9 @@ LIBRARIES = {
     "curl": {"webhook"},
     "nats": {"bus"},
     "yaml.h": {"config", "bench"},
-    "openssl": {"proto", "tls", "config", "webhook", "bus", "cmd"},
-    "jansson.h": {"bus", "http", "fleet", "diag", "server", "admin", "bench",
+    "crypt.h": {"auth"},
+    "openssl": {"auth", "proto", "tls", "config", "webhook", "bus", "cmd"},
+    "jansson.h": {"auth", "bus", "http", "fleet", "diag", "server", "admin", "bench",
                   "cmd"},
 }
 CIRCLE_MAX = 7

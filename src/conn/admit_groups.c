@@ -21,7 +21,8 @@ static bool name_next(struct slice *list, struct slice *out_name)
 	return false;
 }
 
-bool conn_groups_check(const struct conn *conn, struct slice list, char *out_problem, size_t size)
+bool conn_groups_check(const struct conn *conn, struct slice list, const char *source,
+		       char *out_problem, size_t size)
 {
 	uint64_t max = conn_limits(conn)->max_groups_per_client, count = 0;
 	struct slice name;
@@ -29,16 +30,16 @@ bool conn_groups_check(const struct conn *conn, struct slice list, char *out_pro
 	while (name_next(&list, &name)) {
 		if (!group_name_is_good(name)) {
 			snprintf(out_problem, size,
-				 "'%.*s' in Gatehouse-Groups is no name of a group; "
+				 "'%.*s' in %s is no name of a group; "
 				 "allowed: " GROUP_NAME_ALLOWED,
-				 (int)MIN(name.len, (size_t)GROUP_NAME_MAX), name.data);
+				 (int)MIN(name.len, (size_t)GROUP_NAME_MAX), name.data, source);
 			return false;
 		}
 		if (++count > max) {
 			snprintf(out_problem, size,
-				 "Gatehouse-Groups names more groups than "
-				 "server.max_groups_per_client allows: %llu",
-				 (unsigned long long)max);
+				 "%s has more groups than server.max_groups_per_client allows: "
+				 "%llu",
+				 source, (unsigned long long)max);
 			return false;
 		}
 	}
@@ -72,7 +73,7 @@ bool conn_groups_join(struct conn *conn, struct slice list)
 		conn_refuse(conn, REFUSAL_MEMORY, 0, 0);
 	else
 		conn_reject(conn, 503,
-			    "The gateway has as many groups as server.max_groups allows, and the "
-			    "back end put the client in one more.");
+			    "The gateway has as many groups as server.max_groups allows, and "
+			    "the client was to be put in one more.");
 	return false;
 }

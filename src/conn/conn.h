@@ -37,6 +37,7 @@ struct frame_rx {
 };
 
 struct kept_request; /* phase_body.c */
+struct proof_wait;   /* phase_proving.c */
 struct upgrade_wait; /* phase_asking.c */
 
 /* CONN_HEAD */
@@ -49,6 +50,11 @@ struct conn_head_part {
 struct conn_body_part {
 	struct kept_request *later; /* NULL: being answered */
 	struct head_rx *next;       /* what came behind the request; NULL: nothing */
+};
+
+/* CONN_PROVING */
+struct conn_proving_part {
+	struct proof_wait *wait; /* NULL: being answered */
 };
 
 /* CONN_ASKING */
@@ -80,6 +86,7 @@ struct conn {
 	union {
 		struct conn_head_part head;
 		struct conn_body_part body;
+		struct conn_proving_part proving;
 		struct conn_asking_part asking;
 		struct conn_ws_part ws;
 	} part;               /* of its phase */
@@ -116,6 +123,12 @@ static inline struct conn_body_part *conn_body(struct conn *conn)
 {
 	CHECK(conn->phase == CONN_BODY || conn->phase == CONN_ANSWER);
 	return &conn->part.body;
+}
+
+static inline struct conn_proving_part *conn_proving(struct conn *conn)
+{
+	CHECK(conn->phase == CONN_PROVING);
+	return &conn->part.proving;
 }
 
 static inline struct conn_asking_part *conn_asking(struct conn *conn)

@@ -8,6 +8,8 @@
  *        -> FLUSH or LINGER                    an ordinary answer, or a refusal
  *        -> BODY -> ANSWER -> FLUSH or LINGER  a request with a body, or whose answer comes later;
  *                                              either may be left out
+ *        -> PROVING -> ASKING, OPEN            who the client is takes a while to be known
+ *                   -> FLUSH or LINGER         it is not who it says
  *        -> ASKING -> OPEN                     a back end and the other nodes let the client in
  *                  -> FLUSH or LINGER          they do not, or nobody decided
  *   HEAD, BODY, ANSWER -> HEAD                 answered, and kept for the next request
@@ -25,6 +27,7 @@ enum conn_phase_id {
 	CONN_HEAD,    /* reading the request */
 	CONN_BODY,    /* reading the request's body */
 	CONN_ANSWER,  /* somebody else is about to answer */
+	CONN_PROVING, /* what the client shows is being looked at; within handshake_timeout */
 	CONN_ASKING,  /* the back end decides, then other nodes; within handshake_timeout */
 	CONN_OPEN,    /* a WebSocket */
 	CONN_CLOSING, /* our close frame is out; waiting for the client's */

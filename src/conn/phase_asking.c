@@ -111,7 +111,9 @@ static struct upgrade_wait *wait_create(const struct asking *asking)
 	wait->entry = asking->entry;
 	if (offered_copy(request, &wait->offered) == 0 &&
 	    (request->rest_len == 0 ||
-	     buf_append(&wait->held, request->rest, request->rest_len, EARLY_HELD_MAX) == 0))
+	     buf_append(&wait->held, request->rest, request->rest_len, EARLY_HELD_MAX) == 0) &&
+	    (asking->groups == NULL ||
+	     buf_printf(&wait->groups, HTTP_BODY_MAX, "%s,", asking->groups) == 0))
 		return wait;
 	wait_free(wait);
 	return NULL;

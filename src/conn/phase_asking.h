@@ -16,13 +16,14 @@ struct asking {
 	const char *subprotocol; /* by the route's rules */
 	uint32_t accepted_us;    /* conn_now_us of then */
 	struct conn_entry entry;
+	const char *groups; /* that its proof puts the client in; NULL: none */
 };
 
 /* Has this client to wait for somebody? */
 bool conn_must_ask(const struct conn *conn, const struct conn_entry *entry);
 
-/* In CONN_HEAD, with its places: asks the route's back end, then the other nodes; the answer to
- * the client comes later, or at once if memory is out or nobody can be asked. */
+/* In CONN_HEAD or CONN_PROVING, with its places: asks the route's back end, then the other nodes;
+ * the answer to the client comes later, or at once if memory is out or nobody can be asked. */
 void conn_ask(struct conn *conn, const struct asking *asking);
 
 /* --- what the back end decides; each of those marked with (end) ends the asking --- */

@@ -51,6 +51,12 @@ static void log_rejection(struct conn *conn, unsigned status, const char *detail
 		 F_UINT("suppressed", suppressed));
 }
 
+unsigned conn_retry_after_s(struct conn *conn)
+{
+	return RETRY_AFTER_MIN_S +
+	       random_u32(&conn->home->random) % (RETRY_AFTER_MAX_S - RETRY_AFTER_MIN_S + 1);
+}
+
 void conn_reject(struct conn *conn, unsigned status, const char *detail)
 {
 	struct http_reply reply = {0};
@@ -111,10 +117,7 @@ void conn_refuse(struct conn *conn, enum refusal refusal, uint64_t current, uint
 					 .current = current,
 					 .max = max,
 					 .status = entry->status,
-					 .retry_after_s = RETRY_AFTER_MIN_S +
-							  random_u32(&home->random) %
-								  (RETRY_AFTER_MAX_S -
-								   RETRY_AFTER_MIN_S + 1),
+					 .retry_after_s = conn_retry_after_s(conn),
 				 });
 	conn_answer(conn, &reply, false);
 }

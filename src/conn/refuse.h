@@ -14,5 +14,8 @@ void conn_refuse(struct conn *conn, enum refusal refusal, uint64_t current, uint
 void conn_refuse_for_descriptors(struct conn *conn);
 void conn_refuse_for_memory(struct conn *conn); /* of payload */
 
+/* [s] Spread at random, so that the refused do not come back all at once. */
+unsigned conn_retry_after_s(struct conn *conn);
+
 /* 409: its client is connected, on a route that keeps the oldest. */
 void conn_conflict(struct conn *conn);

@@ -10,7 +10,7 @@
 void conn_answer(struct conn *conn, struct http_reply *reply, bool may_have_rest)
 {
 	CHECK(conn->phase == CONN_HEAD || conn->phase == CONN_BODY || conn->phase == CONN_ANSWER ||
-	      conn->phase == CONN_ASKING);
+	      conn->phase == CONN_PROVING || conn->phase == CONN_ASKING);
 	bool is_kept = conn_may_keep(conn);
 	struct buf head = {0};
 	int r = http_reply_head(

@@ -41,6 +41,7 @@ struct service {
 	struct log_gate refusal_gates[REFUSAL_COUNT];
 	struct log_gate rejection_gate;
 	struct log_gate conflict_gate;
+	struct log_gate proof_gate;
 	struct log_gate takeover_gate;
 	struct log_gate accept_gate;
 	struct log_gate backend_gate;

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "conn/upgrade.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "proto/utf8.h"
+#include "conn/admit_groups.h"
 #include "conn/hull.h"
 #include "conn/phase_asking.h"
 #include "conn/phase_closing.h"
 #include "conn/phase_open.h"
+#include "conn/phase_proving.h"
 #include "conn/refuse.h"
 #include "conn/upgrade_answer.h"
 
@@ -29,14 +32,33 @@ static void reject_subprotocol(struct conn *conn, const struct config_tokens *ou
 	buf_finish(&detail);
 }
 
-static enum subprotocol_result choose_subprotocol(struct conn *conn,
-						  const struct conn_request *request,
+/* The proof says which one; the client must have offered it. */
+static enum subprotocol_result take_proved(struct conn *conn, const struct conn_request *request,
+					   const char *name)
+{
+	char detail[256];
+
+	if (http_field_has_item(request->head, request->data, "Sec-WebSocket-Protocol", name))
+		return SUBPROTOCOL_GO_ON;
+	snprintf(detail, sizeof(detail),
+		 "The proof is good for the subprotocol '%.100s', and Sec-WebSocket-Protocol does "
+		 "not name that.",
+		 name);
+	conn_reject(conn, 400, detail);
+	return SUBPROTOCOL_REJECTED;
+}
+
+/* *out_name is the configuration's or the proof's; NULL: none. */
+static enum subprotocol_result choose_subprotocol(struct conn *conn, const struct upgrade *upgrade,
 						  const struct config_route *route,
 						  const char **out_name)
 {
+	const struct conn_request *request = upgrade->request;
 	size_t index;
 
-	*out_name = NULL;
+	*out_name = upgrade->proof == NULL ? NULL : upgrade->proof->subprotocol;
+	if (*out_name != NULL)
+		return take_proved(conn, request, *out_name);
 	if (ws_subprotocol_choose(request->head, request->data,
 				  (const char *const *)route->subprotocols.items,
 				  route->subprotocols.count, &index)) {
@@ -55,6 +77,18 @@ static enum subprotocol_result choose_subprotocol(struct conn *conn,
 	}
 	reject_subprotocol(conn, &route->subprotocols);
 	return SUBPROTOCOL_REJECTED;
+}
+
+static bool are_groups_good(struct conn *conn, const struct upgrade *upgrade)
+{
+	char problem[256];
+
+	if (upgrade->proof == NULL || upgrade->proof->groups == NULL ||
+	    conn_groups_check(conn, slice_from_text(upgrade->proof->groups), "the proof", problem,
+			      sizeof(problem)))
+		return true;
+	conn_reject(conn, 403, problem);
+	return false;
 }
 
 /* Nobody else has an id that was made here, so nobody needs to be asked about it. */
@@ -86,9 +120,29 @@ static void id_generate(struct random_source *random, char out[GENERATED_ID_LEN 
 	out[GENERATED_ID_LEN] = 0;
 }
 
-static bool make_presence(struct conn *conn, const char *client_id, const char *subprotocol)
+_Static_assert(AUTH_SUBJECT_MAX <= PRESENCE_SUBJECT_MAX &&
+		       AUTH_CLIENT_ID_MAX <= PRESENCE_CLIENT_ID_MAX,
+	       "what is proved fits");
+
+/* NULL: nothing was proved. */
+static const struct presence_proof *proof_of(const struct upgrade *upgrade,
+					     struct presence_proof *out)
+{
+	const struct auth_result *proof = upgrade->proof;
+
+	if (proof == NULL || proof->way == NULL)
+		return NULL;
+	*out = (struct presence_proof){.way = proof->way->ops->name,
+				       .subject = proof->subject,
+				       .expires_at_s = proof->expires_at_s};
+	return out;
+}
+
+static bool make_presence(struct conn *conn, const struct upgrade *upgrade, const char *client_id,
+			  const char *subprotocol)
 {
 	char generated[GENERATED_ID_LEN + 1];
+	struct presence_proof proof;
 
 	if (client_id == NULL) {
 		id_generate(&conn->home->random, generated);
@@ -103,6 +157,7 @@ static bool make_presence(struct conn *conn, const char *client_id, const char *
 		.remote_port = conn->client_port,
 		.mailbox = &conn->home->mailbox,
 		.session = &conn->session,
+		.proof = proof_of(upgrade, &proof),
 	});
 	if (presence == NULL) {
 		conn_refuse(conn, REFUSAL_MEMORY, 0, 0);
@@ -113,13 +168,38 @@ static bool make_presence(struct conn *conn, const char *client_id, const char *
 	return true;
 }
 
-static void upgrade(struct conn *conn, const struct conn_request *request,
-		    const struct ws_upgrade *wanted, const char *client_id)
+/* The path's, or the one that was proved. NULL: it is to be made. */
+static const char *client_id_of(const struct upgrade *upgrade)
+{
+	if (upgrade->client_id != NULL || upgrade->proof == NULL)
+		return upgrade->client_id;
+	return upgrade->proof->client_id;
+}
+
+static void enter(struct conn *conn, const struct upgrade *upgrade, const struct conn_entry *entry,
+		  const char *subprotocol, bool is_to_close)
+{
+	const char *groups = upgrade->proof == NULL ? NULL : upgrade->proof->groups;
+
+	if (!conn_enter(conn, entry) ||
+	    !conn_groups_join(conn, groups == NULL ? (struct slice){0} : slice_from_text(groups)) ||
+	    !conn_upgrade_finish(conn,
+				 &(struct upgrade_answer){.key = upgrade->key,
+							  .subprotocol = subprotocol,
+							  .accepted_us = upgrade->accepted_us}))
+		return;
+	if (is_to_close)
+		conn_ws_close(conn, CLOSE_NO_SUBPROTOCOL);
+	conn_open_early(conn, upgrade->request->rest, upgrade->request->rest_len);
+}
+
+/* It is known who the client is, or nobody asks. */
+static void on_proved(struct conn *conn, const struct upgrade *upgrade)
 {
 	const struct config_route *route = conn_route(conn)->config;
-	uint32_t accepted_us = conn_head(conn)->accepted_us;
+	const char *client_id = client_id_of(upgrade);
 	const char *subprotocol;
-	enum subprotocol_result choice = choose_subprotocol(conn, request, route, &subprotocol);
+	enum subprotocol_result choice = choose_subprotocol(conn, upgrade, route, &subprotocol);
 
 	/* One that is only let in to be told 1002 takes nothing over. */
 	struct conn_entry entry = {
@@ -127,25 +207,23 @@ static void upgrade(struct conn *conn, const struct conn_request *request,
 						      : policy_of(route, client_id),
 	};
 
-	if (choice == SUBPROTOCOL_REJECTED || !make_presence(conn, client_id, subprotocol) ||
-	    !conn_reserve(conn, &entry))
+	if (choice == SUBPROTOCOL_REJECTED || !are_groups_good(conn, upgrade) ||
+	    !make_presence(conn, upgrade, client_id, subprotocol) || !conn_reserve(conn, &entry))
 		return;
-	if (choice == SUBPROTOCOL_GO_ON && conn_must_ask(conn, &entry)) {
-		conn_ask(conn, &(struct asking){.request = request,
-						.key = wanted->key,
-						.subprotocol = subprotocol,
-						.accepted_us = accepted_us,
-						.entry = entry});
-		return;
-	}
-	if (!conn_enter(conn, &entry) ||
-	    !conn_upgrade_finish(conn, &(struct upgrade_answer){.key = wanted->key,
-								.subprotocol = subprotocol,
-								.accepted_us = accepted_us}))
-		return;
-	if (choice == SUBPROTOCOL_CLOSE)
-		conn_ws_close(conn, CLOSE_NO_SUBPROTOCOL);
-	conn_open_early(conn, request->rest, request->rest_len);
+	if (subprotocol != NULL) /* a proof's own is lent */
+		subprotocol = presence_subprotocol(conn_presence(conn));
+	if (choice == SUBPROTOCOL_GO_ON && conn_must_ask(conn, &entry))
+		conn_ask(conn,
+			 &(struct asking){
+				 .request = upgrade->request,
+				 .key = upgrade->key,
+				 .subprotocol = subprotocol,
+				 .accepted_us = upgrade->accepted_us,
+				 .entry = entry,
+				 .groups = upgrade->proof == NULL ? NULL : upgrade->proof->groups,
+			 });
+	else
+		enter(conn, upgrade, &entry, subprotocol, choice == SUBPROTOCOL_CLOSE);
 }
 
 /* Finds the route, or answers what is wrong with the path. *out_client_id is the
@@ -184,6 +262,15 @@ static bool find_route(struct conn *conn, const struct conn_request *request, ch
 	return true;
 }
 
+/* The ways of the route that was found; NULL: there are none. */
+static struct auth *auth_of(struct conn *conn)
+{
+	const struct route *route = conn_route(conn);
+	const struct ruleset *ruleset = route->client.ruleset;
+
+	return auth_table_at(ruleset->auth, (size_t)(route->config - ruleset->config.routes));
+}
+
 void conn_upgrade(struct conn *conn, const struct conn_request *request,
 		  const struct ws_upgrade *wanted)
 {
@@ -191,6 +278,15 @@ void conn_upgrade(struct conn *conn, const struct conn_request *request,
 
 	if (!find_route(conn, request, &client_id))
 		return;
-	upgrade(conn, request, wanted, client_id);
+	const struct upgrade upgrade = {.request = request,
+					.key = wanted->key,
+					.client_id = client_id,
+					.accepted_us = conn_head(conn)->accepted_us};
+	struct auth *auth = auth_of(conn);
+
+	if (auth == NULL)
+		on_proved(conn, &upgrade);
+	else
+		conn_prove(conn, auth, &upgrade, on_proved);
 	free(client_id);
 }

@@ -72,7 +72,8 @@ static bool is_good(struct conn *conn, const struct uplink_acceptance *accepted)
 		snprintf(detail, sizeof(detail),
 			 "The back end '%s' chose a subprotocol that the client did not offer.",
 			 uplink->backend->name);
-	} else if (!conn_groups_check(conn, accepted->groups, problem, sizeof(problem))) {
+	} else if (!conn_groups_check(conn, accepted->groups, "Gatehouse-Groups", problem,
+				      sizeof(problem))) {
 		on_trouble(uplink, "a back end named no good groups", problem);
 		snprintf(detail, sizeof(detail),
 			 "The back end '%s' put the client in groups that cannot be.",

@@ -44,11 +44,39 @@ static const char *const_ip_at(const struct presence *presence)
 	return presence->client_id + strlen(presence->client_id) + 1;
 }
 
-/* At least that of the struct, with its padding: ids are not empty. */
-static size_t size_of(size_t id_len, bool is_v4, size_t own_len)
+/* Of the part of a proof before its subject. */
+#define PROOF_LEN (sizeof(const char *) + sizeof(uint64_t))
+
+/* Where the proof is, if there is one. */
+static const char *proof_at(const struct presence *presence)
 {
-	return offsetof(struct presence, client_id) + id_len + 1 + (is_v4 ? IP_V4_LEN : IP_LEN) +
-	       (own_len > 0 ? own_len + 1 : 0);
+	const char *at = const_ip_at(presence) + ip_len(presence);
+
+	return presence->subprotocol_code == SUBPROTOCOL_OWN ? at + strlen(at) + 1 : at;
+}
+
+/* All of it. At least that of the struct, with its padding: ids are not empty. */
+static size_t size_of(const struct presence *presence)
+{
+	const char *end = proof_at(presence);
+
+	if (presence->has_proof)
+		end += PROOF_LEN + strlen(end + PROOF_LEN) + 1;
+	return (size_t)(end - (const char *)presence);
+}
+
+/* The same of one that is to be made. */
+static size_t size_for(const struct presence_facts *facts, uint8_t code)
+{
+	const struct presence_proof *proof = facts->proof;
+	size_t size = offsetof(struct presence, client_id) + strlen(facts->client_id) + 1 +
+		      (net_ip_is_v4(&facts->remote) ? IP_V4_LEN : IP_LEN);
+
+	if (code == SUBPROTOCOL_OWN)
+		size += facts->subprotocol.len + 1;
+	if (proof != NULL)
+		size += PROOF_LEN + (proof->subject == NULL ? 0 : strlen(proof->subject)) + 1;
+	return size;
 }
 
 static uint8_t subprotocol_code_of(const struct presence_facts *facts)
@@ -82,7 +110,29 @@ struct net_ip presence_remote(const struct presence *presence)
 	return ip;
 }
 
+bool presence_proof(const struct presence *presence, struct presence_proof *out_proof)
+{
+	const char *at = proof_at(presence);
+
+	if (!presence->has_proof)
+		return false;
+	memcpy(&out_proof->way, at, sizeof(out_proof->way));
+	memcpy(&out_proof->expires_at_s, at + sizeof(out_proof->way),
+	       sizeof(out_proof->expires_at_s));
+	out_proof->subject = at[PROOF_LEN] == 0 ? presence->client_id : at + PROOF_LEN;
+	return true;
+}
+
 /* --- life --- */
+
+static void proof_write(char *to, const struct presence_proof *proof)
+{
+	const char *subject = proof->subject == NULL ? "" : proof->subject;
+
+	memcpy(to, &proof->way, sizeof(proof->way));
+	memcpy(to + sizeof(proof->way), &proof->expires_at_s, sizeof(proof->expires_at_s));
+	memcpy(to + PROOF_LEN, subject, strlen(subject) + 1);
+}
 
 static void texts_write(struct presence *presence, const struct presence_facts *facts)
 {
@@ -94,7 +144,10 @@ static void texts_write(struct presence *presence, const struct presence_facts *
 	if (presence->subprotocol_code == SUBPROTOCOL_OWN) {
 		memcpy(end, facts->subprotocol.data, facts->subprotocol.len);
 		end[facts->subprotocol.len] = 0;
+		end += facts->subprotocol.len + 1;
 	}
+	if (facts->proof != NULL)
+		proof_write(end, facts->proof);
 }
 
 struct presence *presence_create(const struct presence_facts *facts)
@@ -106,10 +159,10 @@ struct presence *presence_create(const struct presence_facts *facts)
 
 	CHECK(id_len > 0 && id_len <= PRESENCE_CLIENT_ID_MAX &&
 	      strlen(facts->route->config->name) <= PRESENCE_ROUTE_MAX);
+	CHECK(facts->proof == NULL || facts->proof->subject == NULL ||
+	      strlen(facts->proof->subject) <= PRESENCE_SUBJECT_MAX);
 	pthread_once(&once, memory_init);
-	struct presence *presence = slab_get(
-		&memory,
-		size_of(id_len, is_v4, code == SUBPROTOCOL_OWN ? facts->subprotocol.len : 0));
+	struct presence *presence = slab_get(&memory, size_for(facts, code));
 
 	if (presence == NULL)
 		return NULL;
@@ -117,7 +170,8 @@ struct presence *presence_create(const struct presence_facts *facts)
 		.route = facts->route,
 		.subprotocol_code = code,
 		.is_v4 = is_v4,
-		.connected_at_ms = (clock_wall_ns() / NS_PER_MS) & ((UINT64_C(1) << 48) - 1),
+		.connected_at_ms = (clock_wall_ns() / NS_PER_MS) & PRESENCE_TIME_MAX,
+		.has_proof = facts->proof != NULL,
 		.remote_port = facts->remote_port,
 		.references = 1,
 		.mailbox = facts->mailbox,
@@ -141,12 +195,9 @@ void presence_unref(struct presence **presence)
 	*presence = NULL;
 	if (self == NULL || !reference_drop(&self->references))
 		return;
-	size_t own_len = self->subprotocol_code == SUBPROTOCOL_OWN
-				 ? strlen(presence_subprotocol(self))
-				 : 0;
 	struct ruleset *ruleset = self->route->ruleset;
 
-	slab_put(&memory, self, size_of(strlen(self->client_id), self->is_v4, own_len));
+	slab_put(&memory, self, size_of(self));
 	ruleset_unref(&ruleset);
 }
 

@@ -21,6 +21,17 @@ struct session;
 /* [bytes] without the NUL. */
 #define PRESENCE_ROUTE_MAX     64
 #define PRESENCE_CLIENT_ID_MAX 255
+#define PRESENCE_SUBJECT_MAX   1023
+
+/* How a client has proved who it is. */
+struct presence_proof {
+	const char *way;       /* "basic"; static text */
+	const char *subject;   /* as whom it is known there; in presence_proof: never NULL */
+	uint64_t expires_at_s; /* [s] since the epoch; 0: never */
+};
+
+/* The largest of connected_at_ms. */
+#define PRESENCE_TIME_MAX ((UINT64_C(1) << 47) - 1)
 
 /* An idle client keeps one, so it is as small as its facts (docs/benchmarks.md): what has a short
  * and a long form lies behind the client id. */
@@ -31,7 +42,8 @@ struct presence {
 	uint64_t subprotocol_code : 8; /* presence_subprotocol */
 	uint64_t is_v4 : 1;            /* the address behind the id is of 4 bytes, else of 16 */
 	uint64_t takeover_heat : 7;    /* the directory's: of its client, when it came in */
-	uint64_t connected_at_ms : 48; /* since the epoch */
+	uint64_t connected_at_ms : 47; /* since the epoch */
+	uint64_t has_proof : 1;        /* behind all that follows the id */
 	uint64_t remote_port : 16;     /* 0: the proxy did not say */
 	/* One more than of the connection of this client that it found, in the directory or
 	 * on another node, or 1: so of those that overlap the newest has the highest. */
@@ -46,7 +58,8 @@ struct presence {
 	};
 	uint8_t lost_places; /* the directory's, under its lock */
 	/* Percent-decoded; 1..PRESENCE_CLIENT_ID_MAX bytes and a NUL. Then the address, then a
-	 * subprotocol that is not of the route's list, and a NUL. */
+	 * subprotocol that is not of the route's list, and a NUL; then the proof: way, time, and
+	 * subject with a NUL, which is empty if it is the client id. */
 	char client_id[];
 };
 
@@ -59,6 +72,9 @@ struct presence_facts {
 	uint16_t remote_port;
 	struct mailbox *mailbox;
 	struct session *session;
+	/* NULL: nobody asked for one. A subject that is NULL is the client id; at most
+	 * PRESENCE_SUBJECT_MAX bytes. */
+	const struct presence_proof *proof;
 };
 
 /* One reference, the caller's. NULL: memory is out. */
@@ -78,6 +94,9 @@ static inline const char *presence_route_name(const struct presence *presence)
 const char *presence_subprotocol(const struct presence *presence);
 
 struct net_ip presence_remote(const struct presence *presence);
+
+/* False: it has proved nothing, and nothing is written. */
+bool presence_proof(const struct presence *presence, struct presence_proof *out_proof);
 
 /* In the worker's thread: the session, or NULL once the connection is closing. */
 static inline struct session *presence_session(const struct presence *presence)

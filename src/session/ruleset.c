@@ -24,6 +24,14 @@ void ruleset_take_routes(struct ruleset *ruleset, struct route_table *routes,
 	ruleset->routes_destroy = destroy;
 }
 
+void ruleset_take_auth(struct ruleset *ruleset, struct auth_table *auth,
+		       void (*destroy)(struct auth_table **auth))
+{
+	CHECK(ruleset->auth == NULL);
+	ruleset->auth = auth;
+	ruleset->auth_destroy = destroy;
+}
+
 void ruleset_unref(struct ruleset **ruleset)
 {
 	struct ruleset *self = *ruleset;
@@ -33,6 +41,8 @@ void ruleset_unref(struct ruleset **ruleset)
 		return;
 	if (self->routes != NULL)
 		self->routes_destroy(&self->routes);
+	if (self->auth != NULL)
+		self->auth_destroy(&self->auth);
 	config_finish(&self->config);
 	free(self);
 }

@@ -13,6 +13,7 @@
 #include "base/reference.h"
 #include "config/config.h"
 
+struct auth_table;
 struct route_table;
 
 struct ruleset {
@@ -20,6 +21,8 @@ struct ruleset {
 	struct config config;
 	struct route_table *routes; /* of route/route.h, not known here; NULL: there are none yet */
 	void (*routes_destroy)(struct route_table **routes);
+	struct auth_table *auth; /* of auth/auth.h, not known here; NULL: nobody proves anything */
+	void (*auth_destroy)(struct auth_table **auth);
 };
 
 /* Takes over what is in `config`, and empties it. One reference, the caller's. NULL: memory is out,
@@ -29,6 +32,10 @@ struct ruleset *ruleset_create(struct config *config);
 /* Before anybody else has a reference: the routes, which live as long as the ruleset. */
 void ruleset_take_routes(struct ruleset *ruleset, struct route_table *routes,
 			 void (*destroy)(struct route_table **routes));
+
+/* Likewise: how clients prove who they are. */
+void ruleset_take_auth(struct ruleset *ruleset, struct auth_table *auth,
+		       void (*destroy)(struct auth_table **auth));
 
 /* From any thread, by whoever has one. */
 static inline struct ruleset *ruleset_ref(struct ruleset *ruleset)

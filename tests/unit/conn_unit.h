@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * conn_unit.h - connections on a fake stream: their worker's home, a service with two routes
- * (/echo/ID and /ask/ID, whose back end decides when the test says so), and a handler that
- * answers now (/now), later (/later), or not at all.
+ * (/echo/ID and /ask/ID, whose back end decides when the test says so), the same two for clients
+ * that have to prove who they are (/prove/ID and /prove-ask/ID: the test says when and whether they
+ * have), and a handler that answers now (/now), later (/later), or not at all.
  *
  * Nothing here has a clock or a kernel, so every order of events can be had, and is the same each
  * time. world_finish sees to it that nothing is left over. */
@@ -12,6 +13,7 @@
 #include "conn/address_limit.h"
 #include "conn/admission.h"
 #include "conn/conns.h"
+#include "auth/auth.h"
 #include "conn/hull.h"
 #include "http/http_later.h"
 
@@ -42,6 +44,8 @@ struct world {
 	struct conn *conn;
 	struct fake_uplink *uplink;         /* of the last that opened one; NULL: it has gone */
 	struct http_later *later;           /* taken */
+	enum auth_verdict verdict;          /* of the way to prove who one is; LATER: when told */
+	struct auth_pending *pending;       /* the last one; NULL: it has ended */
 	struct bus_subscription other_node; /* that never answers */
 	unsigned gone;
 };
@@ -136,6 +140,71 @@ static const struct uplink_ops fake_uplink_ops = {
 
 static const struct backend fake_backend = {.name = "fake", .ops = &fake_uplink_ops};
 
+/* --- a way that proves what the test says --- */
+
+static inline void fake_way_cancel(struct auth_pending *pending)
+{
+	assert_ptr_equal(world_now->pending, pending);
+	world_now->pending = NULL;
+}
+
+static inline enum auth_verdict fake_way_check(const struct auth_way *way,
+					       const struct auth_request *request,
+					       struct auth_result *out_result,
+					       struct auth_pending *out_pending)
+{
+	assert_non_null(way);
+	assert_true(request->head->has_start_line && request->loop != NULL);
+	if (world_now->verdict == AUTH_PROVED)
+		out_result->client_id = strdup("a");
+	if (world_now->verdict == AUTH_LATER) {
+		out_pending->cancel = fake_way_cancel;
+		world_now->pending = out_pending;
+	}
+	return world_now->verdict;
+}
+
+static inline void fake_way_destroy(struct auth_way *way)
+{
+	free(way);
+}
+
+static inline const char *fake_way_challenge(const struct auth_way *way)
+{
+	(void)way;
+	return "Fake";
+}
+
+static const struct auth_way_ops fake_way_ops = {
+	.name = "fake",
+	.challenge = fake_way_challenge,
+	.check = fake_way_check,
+	.destroy = fake_way_destroy,
+};
+
+/* The way has come to its verdict. */
+static inline void world_decide(struct world *world, enum auth_verdict verdict)
+{
+	struct auth_pending *pending = world->pending;
+	struct auth_result result = {.reason = "test", .detail = "Of the test."};
+
+	if (verdict == AUTH_PROVED)
+		result.client_id = strdup("a");
+	world->pending = NULL;
+	auth_pending_done(pending, verdict, &result);
+}
+
+static inline struct auth *fake_auth(void)
+{
+	struct auth *auth = auth_create("prove");
+	struct auth_way *way = malloc(sizeof(*way));
+
+	assert_true(auth != NULL && way != NULL);
+	way->ops = &fake_way_ops;
+	auth_add(auth, way);
+	return auth;
+}
+
 /* --- a handler --- */
 
 static inline bool world_answer(void *arg, const struct http_request *request,
@@ -182,12 +251,15 @@ static inline void world_on_gone(struct conn_home *home)
 /* The caller's reference. */
 static inline struct ruleset *world_ruleset(void)
 {
-	static const char text[] = "server: {send_queue_max: 4KiB, ping_interval: 10s,\n"
-				   "  pong_timeout: 5s, send_timeout: 5s, close_timeout: 2s,\n"
-				   "  max_connections_per_ip: 10}\n"
-				   "routes:\n"
-				   "- {name: echo, path: '/echo/{client_id}', backend: echo}\n"
-				   "- {name: ask, path: '/ask/{client_id}', backend: echo}\n";
+	static const char text[] =
+		"server: {send_queue_max: 4KiB, ping_interval: 10s,\n"
+		"  pong_timeout: 5s, send_timeout: 5s, close_timeout: 2s,\n"
+		"  max_connections_per_ip: 10}\n"
+		"routes:\n"
+		"- {name: echo, path: '/echo/{client_id}', backend: echo}\n"
+		"- {name: ask, path: '/ask/{client_id}', backend: echo}\n"
+		"- {name: prove, path: '/prove/{client_id}', backend: echo}\n"
+		"- {name: pask, path: '/prove-ask/{client_id}', backend: echo}\n";
 	struct slice slice = slice_from_text(text);
 	struct config_report report = {0};
 	struct config config;
@@ -212,6 +284,16 @@ static inline void world_routes(struct ruleset *ruleset, const struct backends *
 	assert_int_equal(route_table_match(routes, SLICE_LITERAL("/ask/x"), &match), ROUTE_FOUND);
 	free(match.client_id);
 	((struct route *)(uintptr_t)match.route)->backend = &fake_backend;
+	assert_int_equal(route_table_match(routes, SLICE_LITERAL("/prove-ask/x"), &match),
+			 ROUTE_FOUND);
+	free(match.client_id);
+	((struct route *)(uintptr_t)match.route)->backend = &fake_backend;
+	struct auth_table *auth = auth_table_create(ruleset->config.route_count);
+
+	assert_non_null(auth);
+	auth_table_set(auth, 2, fake_auth());
+	auth_table_set(auth, 3, fake_auth());
+	ruleset_take_auth(ruleset, auth, auth_table_destroy);
 }
 
 /* --- a cluster, whose other node knows of client "a" on route "echo", and is silent --- */
@@ -238,7 +320,7 @@ static inline void world_on_unsubscribed(struct bus_subscription *sub)
 
 static inline void world_init(struct world *world)
 {
-	*world = (struct world){0};
+	*world = (struct world){.verdict = AUTH_LATER};
 	world_now = world;
 	fake_loop_init(&world->io);
 	world->ruleset = world_ruleset();
@@ -336,6 +418,7 @@ static inline void world_end_conn(struct world *world)
 	assert_int_equal(admission_current(&world->admission), 0);
 	assert_int_equal(address_limit_fullest(world->address_limit), 0);
 	assert_int_equal(directory_count(world->directory), 0);
+	assert_null(world->pending);
 	world->io.sent.len = 0;
 	world->io.has_fin = false;
 }

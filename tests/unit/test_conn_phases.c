@@ -85,6 +85,38 @@ static void reach_answer_next(struct world *world)
 	world_recv_text(world, "GET /now HTTP/1.1\r\nHost: x\r\n\r\n");
 }
 
+static void reach_proving(struct world *world)
+{
+	world_recv_text(world, WORLD_UPGRADE("/prove/a"));
+	assert_non_null(world->pending);
+}
+
+/* What came early makes it not read, but it is looked at on. */
+static void reach_proving_early(struct world *world)
+{
+	static const char early[20000];
+
+	reach_proving(world);
+	world_recv(world, early, sizeof(early));
+}
+
+static void reach_proving_ask(struct world *world)
+{
+	world_recv_text(world, WORLD_UPGRADE("/prove-ask/a") "\x81");
+}
+
+static void prove(void *arg)
+{
+	world_decide(arg, AUTH_PROVED);
+}
+
+static void reach_asking_proved(struct world *world)
+{
+	reach_proving_ask(world);
+	fake_call(&world->io, prove, world);
+	assert_non_null(world->uplink);
+}
+
 static void reach_asking(struct world *world)
 {
 	world_recv_text(world, WORLD_UPGRADE("/ask/a"));
@@ -217,6 +249,10 @@ static const struct {
 	{"answering", CONN_HEAD, reach_answering},
 	{"answering, next", CONN_HEAD, reach_answering_next},
 	{"answer, next", CONN_ANSWER, reach_answer_next},
+	{"proving", CONN_PROVING, reach_proving},
+	{"proving, early bytes", CONN_PROVING, reach_proving_early},
+	{"proving, then asking", CONN_PROVING, reach_proving_ask},
+	{"asking, proved", CONN_ASKING, reach_asking_proved},
 	{"asking", CONN_ASKING, reach_asking},
 	{"asking, early bytes", CONN_ASKING, reach_asking_early},
 	{"asking other nodes", CONN_ASKING, reach_asking_nodes},
@@ -315,6 +351,26 @@ static void reply(void *arg)
 	world_reply(arg);
 }
 
+static void disprove(void *arg)
+{
+	world_decide(arg, AUTH_WRONG);
+}
+
+static void forbid(void *arg)
+{
+	world_decide(arg, AUTH_FORBIDDEN);
+}
+
+static void be_out_of_reach(void *arg)
+{
+	world_decide(arg, AUTH_UNAVAILABLE);
+}
+
+static bool is_proving(struct world *world)
+{
+	return world->conn->phase == CONN_PROVING;
+}
+
 static bool is_asking(struct world *world)
 {
 	return world->conn->phase == CONN_ASKING && world->uplink != NULL;
@@ -376,6 +432,10 @@ static const struct {
 	{"abort", CALL, NULL, 0, abort_conn, NULL},
 	{"abort, drain, abort", CALL, NULL, 0, abort_twice, NULL},
 	{"answer", CALL, NULL, 0, reply, is_taken},
+	{"proved", CALL, NULL, 0, prove, is_proving},
+	{"disproved", CALL, NULL, 0, disprove, is_proving},
+	{"forbidden", CALL, NULL, 0, forbid, is_proving},
+	{"unavailable", CALL, NULL, 0, be_out_of_reach, is_proving},
 	{"let in", CALL, NULL, 0, let_in, is_asking},
 	{"refused", CALL, NULL, 0, refuse, is_asking},
 	{"undecided", CALL, NULL, 0, give_up, is_asking},
@@ -584,6 +644,57 @@ static const struct {
 	{"answer, next", "abort", "gone"},
 	{"answer, next", "abort, drain, abort", "gone"},
 	{"answer, next", "answer", "head, 200"},
+	{"proving", "byte", "proving"},
+	{"proving", "frame", "proving"},
+	{"proving", "close frame", "proving"},
+	{"proving", "eof", "gone"},
+	{"proving", "error", "gone"},
+	{"proving", "timeout", "linger, 503"},
+	{"proving", "drain", "flush, 503"},
+	{"proving", "abort", "gone"},
+	{"proving", "abort, drain, abort", "gone"},
+	{"proving", "proved", "open, 101"},
+	{"proving", "disproved", "linger, 401"},
+	{"proving", "forbidden", "linger, 403"},
+	{"proving", "unavailable", "linger, 503"},
+	{"proving, early bytes", "byte", "proving"},
+	{"proving, early bytes", "frame", "proving"},
+	{"proving, early bytes", "close frame", "proving"},
+	{"proving, early bytes", "eof", "gone"},
+	{"proving, early bytes", "error", "gone"},
+	{"proving, early bytes", "timeout", "linger, 503"},
+	{"proving, early bytes", "drain", "flush, 503"},
+	{"proving, early bytes", "abort", "gone"},
+	{"proving, early bytes", "abort, drain, abort", "gone"},
+	{"proving, early bytes", "proved", "linger, 101, close 1002"},
+	{"proving, early bytes", "disproved", "linger, 401"},
+	{"proving, early bytes", "forbidden", "linger, 403"},
+	{"proving, early bytes", "unavailable", "linger, 503"},
+	{"proving, then asking", "byte", "proving"},
+	{"proving, then asking", "frame", "proving"},
+	{"proving, then asking", "close frame", "proving"},
+	{"proving, then asking", "eof", "gone"},
+	{"proving, then asking", "error", "gone"},
+	{"proving, then asking", "timeout", "linger, 503"},
+	{"proving, then asking", "drain", "flush, 503"},
+	{"proving, then asking", "abort", "gone"},
+	{"proving, then asking", "abort, drain, abort", "gone"},
+	{"proving, then asking", "proved", "asking"},
+	{"proving, then asking", "disproved", "linger, 401"},
+	{"proving, then asking", "forbidden", "linger, 403"},
+	{"proving, then asking", "unavailable", "linger, 503"},
+	{"asking, proved", "byte", "asking"},
+	{"asking, proved", "frame", "asking"},
+	{"asking, proved", "close frame", "asking"},
+	{"asking, proved", "eof", "gone"},
+	{"asking, proved", "error", "gone"},
+	{"asking, proved", "timeout", "linger, 504"},
+	{"asking, proved", "drain", "flush, 503"},
+	{"asking, proved", "abort", "gone"},
+	{"asking, proved", "abort, drain, abort", "gone"},
+	{"asking, proved", "let in", "open, 101"},
+	{"asking, proved", "refused", "linger, 403"},
+	{"asking, proved", "undecided", "linger, 504"},
 	{"asking", "byte", "asking"},
 	{"asking", "frame", "asking"},
 	{"asking", "close frame", "asking"},

@@ -136,14 +136,27 @@ static void test_facts_of_every_length(void **state)
 		{"of its own", NULL, 17}, {"longer than a slab", NULL, 299},
 	};
 
+	static char long_subject[PRESENCE_SUBJECT_MAX + 1];
+	static const struct presence_proof no_subject = {.way = "basic"},
+					   some = {"token", "CN=x", UINT64_MAX},
+					   longest = {"certificate", long_subject, 1};
+	static const struct presence_proof *const proofs[] = {NULL, &no_subject, NULL, &some,
+							      &longest};
+
+	memset(long_subject, 's', PRESENCE_SUBJECT_MAX);
 	for (size_t id_len = 1; id_len <= PRESENCE_CLIENT_ID_MAX; id_len++) {
 		char id[PRESENCE_CLIENT_ID_MAX + 1] = {0}, text[NET_IP_TEXT_MAX];
 		size_t i = id_len % ARRAY_LEN(subprotocols), k = id_len % ARRAY_LEN(ips);
 		struct slice want = subprotocols[i].text == NULL
 					    ? slice_of(own, subprotocols[i].own_len)
 					    : slice_from_text(subprotocols[i].text);
-		struct presence_facts facts = {
-			.route = route, .client_id = id, .subprotocol = want, .remote_port = 65535};
+		const struct presence_proof *proof = proofs[id_len % ARRAY_LEN(proofs)];
+		struct presence_facts facts = {.route = route,
+					       .client_id = id,
+					       .subprotocol = want,
+					       .remote_port = 65535,
+					       .proof = proof};
+		struct presence_proof proved;
 
 		memset(id, 'i', id_len);
 		assert_true(net_ip_parse(slice_from_text(ips[k]), &facts.remote));
@@ -159,6 +172,13 @@ static void test_facts_of_every_length(void **state)
 			   subprotocols[i].name);
 		ASSERT_ROW(strcmp(net_ip_format(&remote, text, sizeof(text)), ips[k]) == 0, ips[k]);
 		assert_int_equal(presence->remote_port, 65535);
+		assert_true(presence_proof(presence, &proved) == (proof != NULL));
+		if (proof != NULL) {
+			assert_ptr_equal(proved.way, proof->way);
+			assert_string_equal(proved.subject,
+					    proof->subject == NULL ? id : proof->subject);
+			assert_true(proved.expires_at_s == proof->expires_at_s);
+		}
 		presence_unref(&presence);
 	}
 }

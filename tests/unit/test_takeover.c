@@ -33,7 +33,7 @@ static void device_init(struct device *device, struct node *node, uint64_t since
 					 .mailbox = &node->mailbox,
 					 .session = &device->session});
 	assert_non_null(device->session.presence);
-	device->session.presence->connected_at_ms = since_ms & ((UINT64_C(1) << 48) - 1);
+	device->session.presence->connected_at_ms = since_ms & PRESENCE_TIME_MAX;
 }
 
 static void device_enter(struct device *device, struct node *node, uint64_t since_ms,

@@ -109,7 +109,7 @@ void takeover_stamp(struct presence *presence, const struct client_claim *holder
 
 	if (holder != NULL)
 		claim_succeed(&own, holder);
-	presence->connected_at_ms = own.since_ms & ((UINT64_C(1) << 48) - 1);
+	presence->connected_at_ms = own.since_ms & PRESENCE_TIME_MAX;
 	presence->generation = (uint32_t)own.generation;
 }
 

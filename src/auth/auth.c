@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * auth.c - asks all ways of a route.
+ *
+ * Each way is asked once, while the request is there. The first that is satisfied ends it, and what
+ * others have begun is cancelled. If none is, but some said "later", the question goes on as an
+ * inquiry, until one of these is satisfied or the last has said no. Of several that say no the one
+ * that says most is passed on: a proof that was wrong before one that was missing. */
+#include "auth/auth.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/counter.h"
+#include "base/unicode.h"
+#include "proto/utf8.h"
+
+struct auth {
+	const char *route;
+	size_t count;
+	bool is_left_to_backend;
+	struct auth_way *ways[AUTH_WAYS_MAX];
+	/* Atomic. */
+	uint64_t counts[AUTH_WAYS_MAX][AUTH_VERDICT_COUNT];
+	uint64_t no_proof, left;
+};
+
+struct asked {
+	struct auth_pending pending;
+	struct auth_inquiry *inquiry;
+	bool is_pending;
+};
+
+struct auth_inquiry {
+	struct auth *auth;
+	auth_done_fn done;
+	void *owner;
+	char *client_id; /* of the path; NULL: none */
+	size_t waiting;  /* `asked` that are pending */
+	/* The best of those that said no. */
+	enum auth_verdict verdict;
+	struct auth_result result;
+	struct asked asked[AUTH_WAYS_MAX];
+};
+
+/* --- the list --- */
+
+struct auth *auth_create(const char *route)
+{
+	struct auth *auth = calloc(1, sizeof(*auth));
+
+	if (auth != NULL)
+		auth->route = route;
+	return auth;
+}
+
+void auth_destroy(struct auth **auth)
+{
+	struct auth *self = *auth;
+
+	*auth = NULL;
+	if (self == NULL)
+		return;
+	for (size_t i = 0; i < self->count; i++)
+		self->ways[i]->ops->destroy(self->ways[i]);
+	free(self);
+}
+
+void auth_add(struct auth *auth, struct auth_way *way)
+{
+	CHECK(auth->count < AUTH_WAYS_MAX);
+	size_t at = auth->count++;
+
+	for (; at > 0 && auth->ways[at - 1]->ops->cost > way->ops->cost; at--)
+		auth->ways[at] = auth->ways[at - 1];
+	auth->ways[at] = way;
+}
+
+void auth_leave_to_backend(struct auth *auth)
+{
+	auth->is_left_to_backend = true;
+}
+
+bool auth_is_left_to_backend(const struct auth *auth)
+{
+	return auth->is_left_to_backend;
+}
+
+const struct auth_way *auth_way_at(const struct auth *auth, size_t index)
+{
+	return index < auth->count ? auth->ways[index] : NULL;
+}
+
+/* --- results --- */
+
+const char *auth_verdict_label(enum auth_verdict verdict)
+{
+#define AUTH_VERDICT_LABEL(NAME, label) label,
+	static const char *const labels[] = {AUTH_VERDICT_TABLE(AUTH_VERDICT_LABEL)};
+
+	CHECK(verdict < AUTH_VERDICT_COUNT);
+	return labels[verdict];
+}
+
+void auth_result_finish(struct auth_result *result)
+{
+	free(result->client_id);
+	free(result->subject);
+	free(result->subprotocol);
+	free(result->groups);
+	*result = (struct auth_result){0};
+}
+
+enum auth_verdict auth_result_set(struct auth_result *result, enum auth_verdict verdict,
+				  const char *reason, const char *detail)
+{
+	CHECK(verdict != AUTH_PROVED && verdict != AUTH_LATER);
+	result->reason = reason;
+	result->detail = detail;
+	return verdict;
+}
+
+static enum auth_verdict forbid(struct auth_result *result, const char *reason, const char *detail)
+{
+	auth_result_finish(result);
+	return auth_result_set(result, AUTH_FORBIDDEN, reason, detail);
+}
+
+/* As a path could have it. */
+static bool is_client_id(const char *text)
+{
+	struct slice id = slice_from_text(text);
+
+	return id.len > 0 && id.len <= AUTH_CLIENT_ID_MAX && !unicode_has_control(id) &&
+	       utf8_is_valid(id.data, id.len);
+}
+
+/* Not within a character. */
+static void subject_cut(char *subject)
+{
+	size_t len = AUTH_SUBJECT_MAX;
+
+	if (subject == NULL || strlen(subject) <= len)
+		return;
+	while (len > 0 && ((uint8_t)subject[len] & 0xc0) == 0x80)
+		len--;
+	subject[len] = 0;
+}
+
+/* A proof is one of an id, and good for that alone. */
+static enum auth_verdict proof_check(const char *client_id, struct auth_result *result)
+{
+	subject_cut(result->subject);
+	if (result->client_id == NULL)
+		return AUTH_PROVED;
+	if (client_id != NULL && strcmp(client_id, result->client_id) != 0)
+		return forbid(result, "other_client_id",
+			      "The proof is good, but for another client id than that of the "
+			      "path.");
+	if (!is_client_id(result->client_id))
+		return forbid(result, "bad_client_id",
+			      "The proof is good, but what it names can be no client id: 1 to 255 "
+			      "bytes of UTF-8 without control characters.");
+	return AUTH_PROVED;
+}
+
+/* How much a refusal says, so that the most telling of several is passed on. */
+static int weight(enum auth_verdict verdict)
+{
+	static const int weights[AUTH_VERDICT_COUNT] = {
+		[AUTH_NO_PROOF] = 1,    [AUTH_WRONG] = 2, [AUTH_FORBIDDEN] = 3,
+		[AUTH_UNAVAILABLE] = 4, [AUTH_BUSY] = 5,
+	};
+
+	CHECK(weights[verdict] > 0);
+	return weights[verdict];
+}
+
+/* --- the question --- */
+
+static void inquiry_free(struct auth_inquiry *inquiry)
+{
+	for (size_t i = 0; i < AUTH_WAYS_MAX; i++)
+		if (inquiry->asked[i].is_pending)
+			inquiry->asked[i].pending.cancel(&inquiry->asked[i].pending);
+	auth_result_finish(&inquiry->result);
+	free(inquiry->client_id);
+	free(inquiry);
+}
+
+void auth_cancel(struct auth_inquiry **inquiry)
+{
+	if (*inquiry != NULL)
+		inquiry_free(*inquiry);
+	*inquiry = NULL;
+}
+
+static void refusal_keep(struct auth_inquiry *inquiry, enum auth_verdict verdict,
+			 struct auth_result *result)
+{
+	if (weight(verdict) <= weight(inquiry->verdict)) {
+		auth_result_finish(result);
+		return;
+	}
+	auth_result_finish(&inquiry->result);
+	inquiry->verdict = verdict;
+	inquiry->result = *result;
+	*result = (struct auth_result){0};
+}
+
+/* No way is satisfied. */
+static enum auth_verdict refuse(struct auth_inquiry *inquiry)
+{
+	struct auth *auth = inquiry->auth;
+
+	if (auth->is_left_to_backend) {
+		counter_add(&auth->left, 1);
+		auth_result_finish(&inquiry->result);
+		return AUTH_PROVED;
+	}
+	if (inquiry->verdict == AUTH_NO_PROOF) {
+		counter_add(&auth->no_proof, 1);
+		auth_result_set(&inquiry->result, AUTH_NO_PROOF, "no_proof",
+				"This route is for clients that prove who they are, and the "
+				"request has no proof of any kind that it takes.");
+	}
+	return inquiry->verdict;
+}
+
+/* What one way says. True: the question is answered, by *verdict and *result. */
+static bool take_verdict(struct auth_inquiry *inquiry, size_t index, enum auth_verdict *verdict,
+			 struct auth_result *result)
+{
+	struct auth *auth = inquiry->auth;
+
+	if (*verdict == AUTH_PROVED)
+		*verdict = proof_check(inquiry->client_id, result);
+	result->way = *verdict == AUTH_NO_PROOF ? NULL : auth->ways[index];
+	if (*verdict != AUTH_NO_PROOF)
+		counter_add(&auth->counts[index][*verdict], 1);
+	if (*verdict == AUTH_PROVED)
+		return true;
+	refusal_keep(inquiry, *verdict, result);
+	return false;
+}
+
+void auth_pending_done(struct auth_pending *pending, enum auth_verdict verdict,
+		       struct auth_result *result)
+{
+	struct asked *asked = CONTAINER_OF(pending, struct asked, pending);
+	struct auth_inquiry *inquiry = asked->inquiry;
+
+	CHECK(asked->is_pending && verdict != AUTH_LATER);
+	asked->is_pending = false;
+	inquiry->waiting--;
+	bool is_answered = take_verdict(inquiry, (size_t)(asked - inquiry->asked), &verdict,
+					result);
+
+	if (!is_answered && inquiry->waiting > 0)
+		return;
+	if (!is_answered) {
+		verdict = refuse(inquiry);
+		*result = inquiry->result;
+		inquiry->result = (struct auth_result){0};
+	}
+	auth_done_fn done = inquiry->done;
+	void *owner = inquiry->owner;
+
+	inquiry_free(inquiry);
+	done(owner, verdict, result);
+	auth_result_finish(result);
+}
+
+/* AUTH_LATER: some way waits. */
+static enum auth_verdict ask_all(struct auth_inquiry *inquiry, const struct auth_request *request,
+				 struct auth_result *out_result)
+{
+	struct auth *auth = inquiry->auth;
+
+	for (size_t i = 0; i < auth->count; i++) {
+		struct asked *asked = &inquiry->asked[i];
+		struct auth_result result = {0};
+		enum auth_verdict verdict = auth->ways[i]->ops->check(auth->ways[i], request,
+								      &result, &asked->pending);
+
+		if (verdict == AUTH_LATER) {
+			CHECK(asked->pending.cancel != NULL);
+			asked->inquiry = inquiry;
+			asked->is_pending = true;
+			inquiry->waiting++;
+		} else if (take_verdict(inquiry, i, &verdict, &result)) {
+			*out_result = result;
+			return verdict;
+		}
+	}
+	if (inquiry->waiting > 0)
+		return AUTH_LATER;
+	enum auth_verdict verdict = refuse(inquiry);
+
+	*out_result = inquiry->result;
+	inquiry->result = (struct auth_result){0};
+	return verdict;
+}
+
+enum auth_verdict auth_ask(struct auth *auth, const struct auth_request *request, auth_done_fn done,
+			   void *owner, struct auth_result *out_result,
+			   struct auth_inquiry **out_inquiry)
+{
+	struct auth_inquiry *inquiry = calloc(1, sizeof(*inquiry));
+	char *client_id = request->client_id == NULL ? NULL : strdup(request->client_id);
+
+	if (inquiry == NULL || (request->client_id != NULL && client_id == NULL)) {
+		free(inquiry);
+		free(client_id);
+		return auth_result_set(out_result, AUTH_UNAVAILABLE, "out_of_memory",
+				       "The gateway is out of memory.");
+	}
+	*inquiry = (struct auth_inquiry){.auth = auth,
+					 .done = done,
+					 .owner = owner,
+					 .client_id = client_id,
+					 .verdict = AUTH_NO_PROOF};
+	enum auth_verdict verdict = ask_all(inquiry, request, out_result);
+
+	if (verdict == AUTH_LATER)
+		*out_inquiry = inquiry;
+	else
+		inquiry_free(inquiry);
+	return verdict;
+}
+
+/* --- what was found --- */
+
+uint64_t auth_count(const struct auth *auth, size_t index, enum auth_verdict verdict)
+{
+	CHECK(index < auth->count && verdict < AUTH_VERDICT_COUNT);
+	return counter_read(&auth->counts[index][verdict]);
+}
+
+uint64_t auth_count_no_proof(const struct auth *auth)
+{
+	return counter_read(&auth->no_proof);
+}
+
+uint64_t auth_count_left(const struct auth *auth)
+{
+	return counter_read(&auth->left);
+}
