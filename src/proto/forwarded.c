@@ -4,7 +4,7 @@
 #include <ctype.h>
 
 #include "base/check.h"
-#include "proto/http_text.h"
+#include "proto/field_pairs.h"
 
 #define NODE_TEXT_MAX 128 /* [bytes] an address and a port, even one that is a name */
 
@@ -26,38 +26,6 @@ struct walk {
 	struct slice rest;  /* of the field that is being read; data == NULL: none */
 };
 
-/* Is there an odd number of backslashes before this byte? They are no part of any other
- * byte's count, so all counts together are linear. */
-static bool is_escaped(struct slice text, size_t at)
-{
-	size_t start = at;
-
-	while (start > 0 && text.data[start - 1] == '\\')
-		start--;
-	return (at - start) % 2 != 0;
-}
-
-/* Takes the last element off a list: what stands behind the last comma that is not in a
- * quoted string. */
-static struct slice element_take(struct slice *rest)
-{
-	bool is_quoted = false;
-	size_t at = rest->len;
-
-	for (; at > 0; at--) {
-		uint8_t byte = rest->data[at - 1];
-
-		if (byte == '"' && !is_escaped(*rest, at - 1))
-			is_quoted = !is_quoted;
-		else if (byte == ',' && !is_quoted)
-			break;
-	}
-	struct slice element = slice_of(rest->data + at, rest->len - at);
-
-	*rest = at > 0 ? slice_of(rest->data, at - 1) : (struct slice){0};
-	return slice_trim(element);
-}
-
 static bool field_next(struct walk *walk)
 {
 	while (walk->fields_left > 0) {
@@ -75,7 +43,7 @@ static bool field_next(struct walk *walk)
 static bool walk_next(struct walk *walk, struct slice *out_element)
 {
 	while (walk->rest.data != NULL || field_next(walk)) {
-		struct slice element = element_take(&walk->rest);
+		struct slice element = field_element_take(&walk->rest);
 
 		if (element.len == 0)
 			continue;
@@ -143,84 +111,11 @@ static bool node_parse(struct slice text, struct net_ip *out_ip)
 
 /* Pairs of an element of Forwarded: for=...;by=... */
 
-/* Takes what stands before the next ';' that is not in a quoted string. */
-static struct slice pair_take(struct slice *rest)
-{
-	bool is_quoted = false;
-	size_t at = 0;
-
-	for (; at < rest->len; at++) {
-		uint8_t byte = rest->data[at];
-
-		if (byte == '"')
-			is_quoted = !is_quoted;
-		else if (byte == '\\' && is_quoted)
-			at++;
-		else if (byte == ';' && !is_quoted)
-			break;
-	}
-	struct slice pair = slice_of(rest->data, MIN(at, rest->len));
-
-	*rest = at < rest->len ? behind(*rest, at + 1) : (struct slice){0};
-	return slice_trim(pair);
-}
-
-/* A quoted string from its first byte to its last, or text without quotes. With all
- * values such, quotes mean the same read from either end. */
-static bool is_value(struct slice text)
-{
-	if (text.len == 0)
-		return false;
-	if (text.data[0] != '"')
-		return memchr(text.data, '"', text.len) == NULL;
-	size_t end = 1;
-
-	while (end < text.len && text.data[end] != '"')
-		end += text.data[end] == '\\' ? 2 : 1;
-	return end == text.len - 1;
-}
-
-static bool pair_split(struct slice pair, struct slice *out_name, struct slice *out_value)
-{
-	const uint8_t *equals = memchr(pair.data, '=', pair.len);
-
-	if (equals == NULL)
-		return false;
-	struct slice name = slice_of(pair.data, (size_t)(equals - pair.data));
-	struct slice value = behind(pair, name.len + 1);
-
-	if (!http_is_token(name) || !is_value(value))
-		return false;
-	*out_name = name;
-	*out_value = value;
-	return true;
-}
-
-/* A quoted string without its quotes and escapes, in the caller's buffer; false if it is
- * longer than an address with a port can be. */
-static bool unquote(struct slice text, uint8_t *buffer, struct slice *out_text)
-{
-	size_t len = 0;
-
-	for (size_t i = 1; i < text.len - 1; i++) {
-		if (text.data[i] == '\\')
-			i++;
-		if (len == NODE_TEXT_MAX)
-			return false;
-		buffer[len++] = text.data[i];
-	}
-	*out_text = slice_of(buffer, len);
-	return true;
-}
-
 static bool for_value_parse(struct slice value, struct net_ip *out_ip)
 {
 	uint8_t buffer[NODE_TEXT_MAX];
-	bool is_quoted = value.len > 0 && value.data[0] == '"';
 
-	if (is_quoted && !unquote(value, buffer, &value))
-		return false;
-	return node_parse(value, out_ip);
+	return field_value_read(value, buffer, sizeof(buffer), &value) && node_parse(value, out_ip);
 }
 
 /* One "for" must be there, and no more (RFC 7239, 4). */
@@ -229,11 +124,11 @@ static bool forwarded_element_parse(struct slice element, struct net_ip *out_ip)
 	struct slice value, name, node = {0};
 
 	while (element.len > 0) {
-		struct slice pair = pair_take(&element);
+		struct slice pair = field_pair_take(&element);
 
 		if (pair.len == 0)
 			continue;
-		if (!pair_split(pair, &name, &value))
+		if (!field_pair_split(pair, &name, &value))
 			return false;
 		if (!slice_equals_nocase(name, SLICE_LITERAL("for")))
 			continue;

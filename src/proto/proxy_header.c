@@ -187,28 +187,86 @@ static const char *v2_head_parse(const uint8_t *data, size_t size,
 	return NULL;
 }
 
+bool proxy_tlv_next(struct slice *rest, uint8_t *out_type, struct slice *out_value)
+{
+	size_t size = rest->len < V2_TLV_HEAD ? V2_TLV_HEAD
+					      : V2_TLV_HEAD + be_read(rest->data + 1, 2);
+
+	if (size > rest->len)
+		return false;
+	*out_type = rest->data[0];
+	*out_value = slice_of(rest->data + V2_TLV_HEAD, size - V2_TLV_HEAD);
+	*rest = slice_of(rest->data + size, rest->len - size);
+	return true;
+}
+
 static bool tlvs_fit(struct slice tlvs)
 {
-	while (tlvs.len >= V2_TLV_HEAD) {
-		size_t size = V2_TLV_HEAD + be_read(tlvs.data + 1, 2);
+	struct slice value;
+	uint8_t type;
 
-		if (size > tlvs.len)
-			return false;
-		tlvs = slice_of(tlvs.data + size, tlvs.len - size);
-	}
+	while (proxy_tlv_next(&tlvs, &type, &value))
+		;
 	return tlvs.len == 0;
 }
 
-/* `body` is all behind the first V2_HEAD_SIZE bytes. NULL, or what is wrong. */
-static const char *v2_body_parse(struct slice body, const struct v2_family *family,
+#define V2_TYPE_CRC32C 0x03
+#define V2_CRC32C_SIZE 4
+
+/* RFC 3720, B.4. Of at most PROXY_HEADER_MAX bytes, once for a connection: no table. */
+static uint32_t crc32c_add(uint32_t crc, struct slice bytes)
+{
+	for (size_t i = 0; i < bytes.len; i++) {
+		crc ^= bytes.data[i];
+		for (int bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78 : 0);
+	}
+	return crc;
+}
+
+/* Of the whole header, with zeros in the place of `checksum`, which lies in it. */
+static bool is_crc32c(struct slice whole, struct slice checksum)
+{
+	static const uint8_t zeros[V2_CRC32C_SIZE];
+	const uint8_t *behind = checksum.data + checksum.len;
+	uint32_t crc = UINT32_MAX;
+
+	if (checksum.len != V2_CRC32C_SIZE)
+		return false;
+	crc = crc32c_add(crc, slice_of(whole.data, (size_t)(checksum.data - whole.data)));
+	crc = crc32c_add(crc, slice_of(zeros, sizeof(zeros)));
+	crc = crc32c_add(crc, slice_of(behind, (size_t)(whole.data + whole.len - behind)));
+	return ~crc == be_read(checksum.data, V2_CRC32C_SIZE);
+}
+
+/* All that there are, of which one is usual. `tlvs` fit. */
+static bool are_crc32cs_right(struct slice whole, struct slice tlvs)
+{
+	struct slice value;
+	uint8_t type;
+
+	while (proxy_tlv_next(&tlvs, &type, &value))
+		if (type == V2_TYPE_CRC32C && !is_crc32c(whole, value))
+			return false;
+	return true;
+}
+
+/* `whole` is the header. NULL, or what is wrong. */
+static const char *v2_body_parse(struct slice whole, const struct v2_family *family,
 				 struct proxy_header *header)
 {
+	struct slice body = slice_of(whole.data + V2_HEAD_SIZE, whole.len - V2_HEAD_SIZE);
 	size_t ip_size = family->family == AF_INET6 ? V6_SIZE : V4_SIZE;
 
 	if (family->family == AF_UNSPEC)
 		return NULL;
-	if (!tlvs_fit(slice_of(body.data + family->size, body.len - family->size)))
+	struct slice tlvs = slice_of(body.data + family->size, body.len - family->size);
+
+	if (!tlvs_fit(tlvs))
 		return "has TLVs that do not fit into its length";
+	if (!are_crc32cs_right(whole, tlvs))
+		return "has a checksum (CRC32c) that is not its own";
+	header->tlvs = tlvs;
 	if (family->family == AF_UNIX)
 		return NULL;
 	header->has_source = true;
@@ -229,8 +287,7 @@ static enum proxy_result v2_parse(const uint8_t *data, size_t len, struct proxy_
 	if (*problem == NULL && len < *size)
 		return PROXY_MORE;
 	if (*problem == NULL)
-		*problem = v2_body_parse(slice_of(data + V2_HEAD_SIZE, *size - V2_HEAD_SIZE),
-					 family, header);
+		*problem = v2_body_parse(slice_of(data, *size), family, header);
 	return *problem == NULL ? PROXY_OK : PROXY_BAD;
 }
 

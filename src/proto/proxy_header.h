@@ -7,8 +7,8 @@
  * Version 1 is taken strictly: exactly single spaces, CRLF, addresses of the family
  * that is named, ports without leading zeros. Of UNKNOWN all up to the CRLF is skipped.
  *
- * Of version 2 the lengths of addresses and TLVs have to fit; what is in the TLVs is
- * skipped, their CRC32c too: TCP has a checksum of its own. As the specification asks, a
+ * Of version 2 the lengths of addresses and TLVs have to fit, and a CRC32c has to be right;
+ * what else is in the TLVs is for proxy_tls.h. As the specification asks, a
  * LOCAL header is skipped whole. A source of TCP or UDP is taken (a proxy may speak
  * HTTP/3 with its clients); of unspecified families and of Unix sockets there is none. */
 #pragma once
@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "base/net_addr.h"
+#include "base/slice.h"
 
 #define PROXY_V1_MAX 107 /* [bytes] with CRLF; set by the specification */
 
@@ -36,6 +37,7 @@ enum proxy_result {
 struct proxy_header {
 	bool has_source; /* false: LOCAL, UNKNOWN or a family that is not IP */
 	struct net_addr source;
+	struct slice tlvs; /* of version 2; lies in the header */
 };
 
 /* Parses the header at the start of `data`; after PROXY_MORE call again with the same
@@ -45,3 +47,6 @@ struct proxy_header {
 enum proxy_result proxy_header_parse(const uint8_t *data, size_t len,
 				     struct proxy_header *out_header, size_t *out_used,
 				     const char **out_error);
+
+/* Takes the next TLV off *rest; false if there is no whole one. */
+bool proxy_tlv_next(struct slice *rest, uint8_t *out_type, struct slice *out_value);

@@ -6,6 +6,7 @@
 
 #include "base/net_ip.h"
 #include "proto/proxy_header.h"
+#include "proto/proxy_tls.h"
 
 struct outcome {
 	enum proxy_result result;
@@ -13,6 +14,30 @@ struct outcome {
 	size_t used;
 	const char *error;
 };
+
+static void slice_check(struct slice part, struct slice whole)
+{
+	CHECK(part.len == 0 || (part.data >= whole.data && part.len <= whole.len &&
+				part.data + part.len <= whole.data + whole.len));
+}
+
+static void tls_check(struct slice tlvs)
+{
+	struct proxy_tls tls = {.is_tls = true};
+	const char *problem = proxy_tls_read(tlvs, &tls);
+
+	if (problem != NULL) {
+		CHECK(tls.is_tls && tls.version.data == NULL);
+		return;
+	}
+	CHECK(tls.is_tls || !tls.has_certificate);
+	CHECK(tls.has_certificate || !tls.is_verified);
+	slice_check(tls.version, tlvs);
+	slice_check(tls.suite, tlvs);
+	slice_check(tls.common_name, tlvs);
+	slice_check(tls.certificate, tlvs);
+	slice_check(tls.server_name, tlvs);
+}
 
 /* Every call sees the bytes at another place, and none behind them. */
 static struct outcome parse(const uint8_t *data, size_t len)
@@ -22,6 +47,10 @@ static struct outcome parse(const uint8_t *data, size_t len)
 	uint8_t *copy = fuzz_copy(data, len);
 
 	out.result = proxy_header_parse(copy, len, &out.header, &out.used, &out.error);
+	if (out.result == PROXY_OK) {
+		slice_check(out.header.tlvs, slice_of(copy, out.used));
+		tls_check(out.header.tlvs);
+	}
 	free(copy);
 	CHECK((out.result == PROXY_OK) == (out.used != SIZE_MAX));
 	CHECK((out.result == PROXY_BAD) == (out.error != untouched));
@@ -36,6 +65,7 @@ static void same_check(const struct outcome *a, const struct outcome *b)
 	if (a->result != PROXY_OK)
 		return;
 	CHECK(a->used == b->used && a->header.has_source == b->header.has_source);
+	CHECK(a->header.tlvs.len == b->header.tlvs.len);
 	if (!a->header.has_source)
 		return;
 	struct net_ip a_ip = net_ip_of(&a->header.source), b_ip = net_ip_of(&b->header.source);
@@ -78,7 +108,7 @@ static void rewrite_check(const struct net_addr *source)
 	CHECK(inet_ntop(source->sa.sa_family, bytes, ip_text, sizeof(ip_text)) != NULL);
 	int len = snprintf(text, sizeof(text), "PROXY %s %s %s %u 0\r\n", is_v6 ? "TCP6" : "TCP4",
 			   ip_text, ip_text, net_addr_port(source));
-	struct outcome want = {PROXY_OK, {true, *source}, (size_t)len, NULL};
+	struct outcome want = {PROXY_OK, {true, *source, {0}}, (size_t)len, NULL};
 	struct outcome got = parse((const uint8_t *)text, (size_t)len);
 
 	same_check(&want, &got);
