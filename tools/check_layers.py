@@ -35,9 +35,9 @@ MAY_INCLUDE = {
                "fleet", "conn", "auth"},
     "admin": {"base", "os", "proto", "io", "http", "config", "session", "route", "conn", "server", "diag",
               "webhook", "bus", "fleet", "auth"},
-    "bench": {"base", "os", "proto", "io", "diag"},
+    "bench": {"base", "os", "proto", "io", "diag", "tls"},
     "cmd": {"base", "os", "proto", "io", "http", "config", "session", "route", "conn", "server", "diag", "admin", "bench",
-            "webhook", "bus", "fleet", "auth"},
+            "tls", "webhook", "bus", "fleet", "auth"},
 }
 # By the first part of the path in <...>.
 LIBRARIES = {

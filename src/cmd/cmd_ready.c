@@ -7,9 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/suggest.h"
 #include "base/units.h"
 #include "bench/load/bench_ready.h"
+#include "tls/tls_context.h"
 
 #define TIMEOUT_FLAG   "--timeout"
 #define DEFAULT_MS     2000
@@ -19,16 +21,26 @@ struct question {
 	const char *url_text;
 	struct bench_url url;
 	uint64_t timeout_ms;
+	struct tls_client_options tls;
 	bool wants_help;
 };
 
+/* For https; each but the last takes a file. */
+static const char *const tls_flags[] = {"--ca", "--cert", "--key", "--insecure"};
+#define INSECURE 3
+
 static const char help[] =
-	"Usage: gatehouse ready URL [--timeout TIME]\n\n"
-	"Asks an http URL, again and again, until it answers 200. For health checks of\n"
+	"Usage: gatehouse ready URL [OPTIONS]\n\n"
+	"Asks an http or https URL, again and again, until it answers 200. For health checks of\n"
 	"containers and for scripts: it needs nothing but this program.\n\n"
 	"  gatehouse ready http://127.0.0.1:8080/health\n\n"
 	"Options:\n"
 	"  --timeout TIME\n      Give up after this, at most 1d (default 2s).\n"
+	"  --ca FILE\n      https: believe servers that these authorities vouch for (PEM; "
+	"default:\n"
+	"      the system's).\n"
+	"  --insecure\n      https: believe any server.\n"
+	"  --cert FILE, --key FILE\n      https: show this client certificate (PEM).\n"
 	"  --help\n      Print this.\n\n"
 	"Exit: 0 it is ready; 1 it is not, and standard error says what was seen; 2 wrong\n"
 	"usage.\n";
@@ -49,6 +61,8 @@ static bool unknown_fail(const char *text)
 
 	suggest_offer(&suggest, TIMEOUT_FLAG);
 	suggest_offer(&suggest, "--help");
+	for (size_t i = 0; i < ARRAY_LEN(tls_flags); i++)
+		suggest_offer(&suggest, tls_flags[i]);
 	snprintf(problem, sizeof(problem), "is not an option%s", suggest_hint(&suggest, hint));
 	return usage_fail(text, problem);
 }
@@ -88,6 +102,49 @@ static bool url_read(struct question *question, const char *text)
 	return true;
 }
 
+/* True if argv[*i] is one of tls_flags; *i moves to its value, if it has one. */
+static bool is_tls_flag(struct question *question, int argc, char **argv, int *i, bool *is_good)
+{
+	const char **files[] = {&question->tls.ca_file, &question->tls.cert_file,
+				&question->tls.key_file};
+	const char *arg = argv[*i];
+
+	if (strcmp(arg, tls_flags[INSECURE]) == 0)
+		return question->tls.is_insecure = true;
+	for (size_t k = 0; k < ARRAY_LEN(files); k++) {
+		size_t len = strlen(tls_flags[k]);
+
+		if (strncmp(arg, tls_flags[k], len) != 0 || (arg[len] != 0 && arg[len] != '='))
+			continue;
+		*files[k] = arg[len] == '=' ? arg + len + 1 : ++*i < argc ? argv[*i] : NULL;
+		if (*files[k] == NULL)
+			*is_good = usage_fail(tls_flags[k], "needs the name of a file");
+		return true;
+	}
+	return false;
+}
+
+/* What must hold between them. */
+static bool arguments_check(struct question *question)
+{
+	struct tls_client_options *tls = &question->tls;
+
+	if (question->url_text == NULL)
+		return usage_fail("no URL given,", "such as http://127.0.0.1:8080/health");
+	if (!question->url.is_tls && (tls->ca_file != NULL || tls->cert_file != NULL ||
+				      tls->key_file != NULL || tls->is_insecure))
+		return usage_fail(question->url_text,
+				  "does not begin with https://, but options for TLS are given");
+	if (tls->key_file != NULL && tls->cert_file == NULL)
+		return usage_fail("--key", "needs --cert, the certificate that it is the key of");
+	if (tls->ca_file != NULL && tls->is_insecure)
+		return usage_fail("--ca and --insecure",
+				  "exclude each other: the server is checked, or is not");
+	if (tls->key_file == NULL)
+		tls->key_file = tls->cert_file;
+	return true;
+}
+
 static bool arguments_read(struct question *question, int argc, char **argv)
 {
 	size_t flag_len = strlen(TIMEOUT_FLAG);
@@ -102,12 +159,23 @@ static bool arguments_read(struct question *question, int argc, char **argv)
 			is_good = timeout_read(question, ++i < argc ? argv[i] : NULL);
 		else if (strncmp(arg, TIMEOUT_FLAG "=", flag_len + 1) == 0)
 			is_good = timeout_read(question, arg + flag_len + 1);
-		else
+		else if (!is_tls_flag(question, argc, argv, &i, &is_good))
 			is_good = url_read(question, arg);
 	}
-	if (is_good && !question->wants_help && question->url_text == NULL)
-		return usage_fail("no URL given,", "such as http://127.0.0.1:8080/health");
-	return is_good;
+	return is_good && (question->wants_help || arguments_check(question));
+}
+
+/* False: the files for TLS cannot be used, and it is said why. */
+static bool tls_make(const struct question *question, struct tls_context **out_tls)
+{
+	struct tls_error error;
+
+	if (!question->url.is_tls)
+		return true;
+	*out_tls = tls_client_context_create(&question->tls, &error);
+	if (*out_tls == NULL)
+		fprintf(stderr, "gatehouse ready: %s\n", error.text);
+	return *out_tls != NULL;
 }
 
 int cmd_ready(int argc, char **argv)
@@ -115,7 +183,8 @@ int cmd_ready(int argc, char **argv)
 	/* A signal ends the program at once: there is nothing to put in order. */
 	static const volatile sig_atomic_t never_interrupted;
 	struct question question = {.timeout_ms = DEFAULT_MS};
-	char error[3072];
+	struct tls_context *tls = NULL;
+	char error[3584];
 
 	if (!arguments_read(&question, argc, argv))
 		return EXIT_USAGE;
@@ -123,8 +192,13 @@ int cmd_ready(int argc, char **argv)
 		fputs(help, stdout);
 		return EXIT_GOOD;
 	}
-	if (bench_ready_wait(&question.url, question.timeout_ms, NULL, &never_interrupted, error,
-			     sizeof(error)) < 0) {
+	if (!tls_make(&question, &tls))
+		return EXIT_FAILED;
+	int r = bench_ready_wait(&question.url, tls, question.timeout_ms, NULL, &never_interrupted,
+				 error, sizeof(error));
+
+	tls_context_unref(&tls);
+	if (r < 0) {
 		fprintf(stderr, "gatehouse ready: %s\n", error);
 		return EXIT_FAILED;
 	}

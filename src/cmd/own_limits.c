@@ -75,7 +75,7 @@ static bool listener_ask(struct question *question, const struct net_addr *liste
 	else
 		snprintf(url.path, sizeof(url.path), "/limits?connections=%" PRIu64,
 			 question->wanted);
-	int r = bench_http_get(&url, &addr, ANSWER_WITHIN_MS, &answer);
+	int r = bench_http_get(&url, &addr, NULL, ANSWER_WITHIN_MS, &answer);
 
 	if (r == 0)
 		question->table = table_of(&answer);

@@ -2,7 +2,9 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <unistd.h>
 
+#include "bench/client/bench_proof.h"
 #include "bench/load/bench_options.h"
 #include "bench/load/bench_url.h"
 
@@ -17,7 +19,13 @@ static void test_url_table(void **state)
 		const char *authority;
 		const char *path;
 		uint16_t port;
+		bool is_tls;
 	} rows[] = {
+		{"wss://h", "h", "h", "/", 443, true},
+		{"WSS://h:443/a", "h", "h", "/a", 443, true},
+		{"wss://h:80/a", "h", "h:80", "/a", 80, true},
+		{"ws://h:443/a", "h", "h:443", "/a", 443},
+		{"wss://[::1]:8443/x", "::1", "[::1]:8443", "/x", 8443, true},
 		{"ws://h", "h", "h", "/", 80},
 		{"ws://h/", "h", "h", "/", 80},
 		{"WS://h:80/a", "h", "h", "/a", 80},
@@ -37,6 +45,7 @@ static void test_url_table(void **state)
 		ASSERT_ROW(strcmp(url.authority, rows[i].authority) == 0, rows[i].in);
 		ASSERT_ROW(strcmp(url.path, rows[i].path) == 0, rows[i].in);
 		ASSERT_ROW(url.port == rows[i].port, rows[i].in);
+		ASSERT_ROW(url.is_tls == rows[i].is_tls, rows[i].in);
 	}
 }
 
@@ -49,7 +58,7 @@ static void test_bad_urls_say_why_and_write_nothing(void **state)
 	} rows[] = {
 		{"", "ws://"},
 		{"h:80", "ws://"},
-		{"wss://h/", "not supported yet"},
+		{"wssx://h/", "wss://"},
 		{"http://h/", "does not begin with ws://"},
 		{"ws://", "no host"},
 		{"ws:///x", "no host"},
@@ -63,7 +72,7 @@ static void test_bad_urls_say_why_and_write_nothing(void **state)
 		{"ws://[]:1/", "no host"},
 		{"ws://[::1]x/", "behind the ']'"},
 		{"ws://[::1]x:5/", "behind the ']'"},
-		{"ws://u:p@h/", "--header"},
+		{"ws://u:p@h/", "--basic"},
 		{"ws://h/a b", "percent-encode"},
 		{"ws://h/\xc3\xa4", "percent-encode"},
 		{"ws://h/a\r\nX: y", "percent-encode"},
@@ -241,7 +250,18 @@ static void test_mistakes_are_named(void **state)
 		{{"ws://h/", "--header", "novalue"}, "Name: value"},
 		{{"ws://h/", "--header", "Sec-WebSocket-Protocol: x"}, "--subprotocol"},
 		{{"ws://h/", "--header", "sec-websocket-key: x"}, "handshake itself"},
-		{{"ws://h/", "--wait-ready", "https://h/"}, "--wait-ready"},
+		{{"ws://h/", "--wait-ready", "ftp://h/"}, "--wait-ready"},
+		{{"ws://h/", "--basic", "user"}, "USER:PASSWORD"},
+		{{"ws://h/", "--basic", ":pw"}, "USER:PASSWORD"},
+		{{"ws://h/", "--basic", "u:p\n"}, "control character"},
+		{{"ws://h/", "--basic", "u:p", "--token-file", "x"}, "exclude each other"},
+		{{"ws://h/", "--basic", "u:p", "--header", "authorization: x"},
+		 "exclude each other"},
+		{{"ws://h/", "--ca", "x"}, "--ca is for TLS"},
+		{{"ws://h/", "--insecure"}, "--insecure is for TLS"},
+		{{"ws://h/", "--tls-version", "1.1"}, "neither 1.2 nor 1.3"},
+		{{"ws://h/", "--tls-version", "1.2"}, "--tls-version is for TLS"},
+		{{"ws://h/", "--limits", "https://h/", "--key", "x"}, "needs --cert"},
 		{{"ws://h/", "--wait-ready", "http://h/{n}"}, "asked once"},
 		{{"ws://h/", "--slow-readers", "101%"}, "0%..100%"},
 		{{"ws://h/", "--slow-readers", "5%%"}, "'5%%'"},
@@ -290,6 +310,105 @@ static void test_headers_have_a_limit(void **state)
 			 -EINVAL);
 	assert_non_null(strstr(error, "8192"));
 	bench_options_finish(&options);
+}
+
+/* --- what clients prove with --- */
+
+static char *proof_of(struct bench_proof *proof, uint64_t number)
+{
+	static char line[BENCH_PROOF_MAX];
+
+	size_t len = bench_proof_write(proof, number, line);
+
+	assert_int_equal(len, strlen(line));
+	return line;
+}
+
+static void test_basic_has_the_number(void **state)
+{
+	(void)state;
+	struct bench_options options = {.basic = "cp-{n}:secret{n}"};
+	struct bench_proof proof;
+	char error[512];
+
+	assert_int_equal(bench_proof_load(&options, &proof, error, sizeof(error)), 0);
+	/* Of 10, 11 and 12 bytes: every kind of padding. */
+	assert_string_equal(proof_of(&proof, 1), "Authorization: Basic Y3AtMTpzZWNyZXQx\r\n");
+	assert_string_equal(proof_of(&proof, 42), "Authorization: Basic Y3AtNDI6c2VjcmV0NDI=\r\n");
+	assert_string_equal(proof_of(&proof, 777),
+			    "Authorization: Basic Y3AtNzc3OnNlY3JldDc3Nw==\r\n");
+	bench_proof_finish(&proof);
+}
+
+static const char *file_make(const char *text, size_t len)
+{
+	static char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/tmp/gatehouse-tokens-%d", (int)getpid());
+	file = fopen(path, "w");
+	assert_non_null(file);
+	assert_int_equal(fwrite(text, 1, len, file), len);
+	fclose(file);
+	return path;
+}
+
+static void test_tokens_go_round(void **state)
+{
+	(void)state;
+	static const char text[] = "\na.b.c\r\n\r\nd~e\nlast=";
+	struct bench_options options = {.token_path = file_make(text, sizeof(text) - 1)};
+	struct bench_proof proof;
+	char error[512];
+
+	assert_int_equal(bench_proof_load(&options, &proof, error, sizeof(error)), 0);
+	assert_int_equal(proof.token_count, 3);
+	assert_string_equal(proof_of(&proof, 1), "Authorization: Bearer a.b.c\r\n");
+	assert_string_equal(proof_of(&proof, 2), "Authorization: Bearer d~e\r\n");
+	assert_string_equal(proof_of(&proof, 3), "Authorization: Bearer last=\r\n");
+	assert_string_equal(proof_of(&proof, 4), "Authorization: Bearer a.b.c\r\n");
+	bench_proof_finish(&proof);
+	unlink(options.token_path);
+}
+
+static void test_bad_token_files_say_why(void **state)
+{
+	(void)state;
+	static char long_line[BENCH_TOKEN_MAX + 1];
+	static const struct {
+		const char *text;
+		size_t len;
+		const char *says;
+	} rows[] = {
+		{"", 0, "has no token"},
+		{"\n\r\n", 3, "has no token"},
+		{"good\nnot good\n", 14, "line 2 of"},
+		{"a\tb", 3, "line 1 of"},
+		{"a\0b", 3, "line 1 of"},
+		{"\xc3\xa4", 2, "line 1 of"},
+		{long_line, sizeof(long_line), "8193 bytes long, 8192 are"},
+	};
+
+	memset(long_line, 'x', sizeof(long_line));
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct bench_options options = {.token_path = file_make(rows[i].text, rows[i].len)};
+		struct bench_proof proof;
+		char error[512] = "";
+
+		ASSERT_ROW(bench_proof_load(&options, &proof, error, sizeof(error)) < 0,
+			   rows[i].says);
+		ASSERT_ROW(strstr(error, rows[i].says) != NULL, error);
+		ASSERT_ROW(strstr(error, "not good") == NULL, "a token is shown");
+		bench_proof_finish(&proof);
+		unlink(options.token_path);
+	}
+	struct bench_options options = {.token_path = "/"};
+	struct bench_proof proof;
+	char error[512] = "";
+
+	assert_int_equal(bench_proof_load(&options, &proof, error, sizeof(error)), -EISDIR);
+	assert_non_null(strstr(error, "Is a directory"));
+	bench_proof_finish(&proof);
 }
 
 static void test_help_needs_no_url(void **state)
@@ -355,6 +474,9 @@ int main(void)
 		cmocka_unit_test(test_mistakes_are_named),
 		cmocka_unit_test(test_headers_have_a_limit),
 		cmocka_unit_test(test_help_needs_no_url),
+		cmocka_unit_test(test_basic_has_the_number),
+		cmocka_unit_test(test_tokens_go_round),
+		cmocka_unit_test(test_bad_token_files_say_why),
 		cmocka_unit_test(test_load_shapes),
 		cmocka_unit_test(test_receiving_excludes_sending),
 	};

@@ -206,8 +206,8 @@ static void on_connect(struct tcp *tcp, int error)
 	conn->state = BENCH_CONN_HANDSHAKE;
 	conn->since_ns = clock_now_ns();
 	size_t len = bench_handshake_begin(conn->handshake, worker->setup->options,
-					   bench_conn_number(conn), &worker->random,
-					   worker->request);
+					   &worker->setup->proof, bench_conn_number(conn),
+					   &worker->random, worker->request);
 
 	if (tcp_write(tcp, worker->request, len) < 0)
 		fail_plainly(conn, BENCH_CAUSE_TESTER, ENOMEM);

@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/check.h"
 #include "base/units.h"
@@ -17,19 +18,31 @@ static const char *text_or_null(const struct buf *buf)
 	return buf->len == 0 ? NULL : (const char *)buf->data;
 }
 
-size_t bench_handshake_begin(struct bench_handshake *handshake, const struct bench_options *options,
-			     uint64_t number, struct random_source *random,
-			     char out[BENCH_REQUEST_MAX])
+/* The lines of --header, and what proves who connection `number` is. */
+static void headers_write(const struct bench_options *options, const struct bench_proof *proof,
+			  uint64_t number, char out[BENCH_HEADERS_MAX + BENCH_PROOF_MAX])
 {
-	char target[BENCH_TARGET_MAX];
+	const char *given = text_or_null(&options->headers);
+	size_t len = given == NULL ? 0 : strlen(given);
+
+	memcpy(out, given == NULL ? "" : given, len);
+	bench_proof_write(proof, number, out + len);
+}
+
+size_t bench_handshake_begin(struct bench_handshake *handshake, const struct bench_options *options,
+			     const struct bench_proof *proof, uint64_t number,
+			     struct random_source *random, char out[BENCH_REQUEST_MAX])
+{
+	char target[BENCH_TARGET_MAX], headers[BENCH_HEADERS_MAX + BENCH_PROOF_MAX];
 	uint8_t nonce[16];
 	const struct ws_request request = {
 		.host = options->url.authority,
 		.target = target,
 		.subprotocols = text_or_null(&options->subprotocols),
-		.headers = text_or_null(&options->headers),
+		.headers = headers,
 	};
 
+	headers_write(options, proof, number, headers);
 	bench_url_target(&options->url, number, target);
 	random_fill(random, nonce, sizeof(nonce));
 	handshake->bytes.len = 0;

@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/random.h"
+#include "bench/client/bench_proof.h"
 #include "bench/load/bench_options.h"
 #include "proto/ws_handshake.h"
 
@@ -23,13 +24,14 @@ struct bench_handshake {
 };
 
 /* Enough for every target, the headers and the subprotocols. */
-#define BENCH_REQUEST_MAX (BENCH_TARGET_MAX + BENCH_HEADERS_MAX + BENCH_SUBPROTOCOL_MAX + 1024)
+#define BENCH_REQUEST_MAX \
+	(BENCH_TARGET_MAX + BENCH_HEADERS_MAX + BENCH_PROOF_MAX + BENCH_SUBPROTOCOL_MAX + 1024)
 
 /* Writes the request of connection `number` and gets ready for its answer. Returns
  * the request's size. */
 size_t bench_handshake_begin(struct bench_handshake *handshake, const struct bench_options *options,
-			     uint64_t number, struct random_source *random,
-			     char out[BENCH_REQUEST_MAX]);
+			     const struct bench_proof *proof, uint64_t number,
+			     struct random_source *random, char out[BENCH_REQUEST_MAX]);
 
 enum bench_answer {
 	BENCH_ANSWER_MORE,

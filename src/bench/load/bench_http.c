@@ -2,46 +2,14 @@
 #include "bench/load/bench_http.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/units.h"
 #include "proto/http_head.h"
-
-#define READ_SIZE 4096
-
-/* True if `events` come before the deadline. */
-static bool wait_for(int fd, short events, uint64_t deadline_ns)
-{
-	struct pollfd entry = {.fd = fd, .events = events};
-	uint64_t now_ns = clock_now_ns();
-
-	if (now_ns >= deadline_ns)
-		return false;
-	return poll(&entry, 1, (int)((deadline_ns - now_ns) / NS_PER_MS) + 1) == 1;
-}
-
-/* 0 or a negative errno. */
-static int connect_by(int fd, const struct net_addr *addr, uint64_t deadline_ns)
-{
-	int error = 0;
-	socklen_t len = sizeof(error);
-
-	if (connect(fd, &addr->sa, net_addr_len(addr)) == 0)
-		return 0;
-	if (errno != EINPROGRESS)
-		return -errno;
-	if (!wait_for(fd, POLLOUT, deadline_ns))
-		return -ETIMEDOUT;
-	getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
-	return -error;
-}
 
 /* The first head that is no announcement of another one. */
 static enum http_result head_read(struct buf *bytes, struct http_head *head, size_t *out_len)
@@ -79,62 +47,58 @@ static bool is_complete(struct bench_http *answer)
 }
 
 /* 0 or a negative errno: why reading ended before the answer was complete. */
-static int answer_read(int fd, uint64_t deadline_ns, struct bench_http *answer)
+static int answer_read(struct bench_wire *wire, struct bench_http *answer)
 {
 	while (answer->bytes.len < BENCH_HTTP_MAX) {
-		uint8_t *room = buf_reserve(&answer->bytes, READ_SIZE, BENCH_HTTP_MAX + READ_SIZE);
+		int r = bench_wire_recv(wire, &answer->bytes);
 
-		if (room == NULL)
-			return -ENOMEM;
-		if (!wait_for(fd, POLLIN, deadline_ns))
-			return -ETIMEDOUT;
-		ssize_t n = read(fd, room, READ_SIZE);
-
-		if (n == 0)
-			return -ENODATA;
-		if (n < 0 && errno != EINTR && errno != EAGAIN)
-			return -errno;
-		answer->bytes.len += n > 0 ? (size_t)n : 0;
-		if (n > 0 && is_complete(answer))
+		if (r < 0)
+			return r;
+		if (is_complete(answer))
 			return 0;
 	}
 	return 0;
 }
 
-static int exchange(const struct bench_url *url, const struct net_addr *addr, uint64_t deadline_ns,
-		    struct bench_http *answer)
+static int exchange(const struct bench_url *url, struct bench_wire *wire, struct bench_http *answer)
 {
 	char request[BENCH_PATH_MAX + BENCH_HOST_MAX + 256];
 	int len = snprintf(request, sizeof(request),
 			   "GET %s HTTP/1.1\r\nHost: %s\r\nAccept: application/json\r\n"
 			   "User-Agent: gatehouse-bench\r\nConnection: close\r\n\r\n",
 			   url->path, url->authority);
-	int fd = socket(addr->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int r = bench_wire_send(wire, slice_of(request, (size_t)len));
 
-	if (fd < 0)
-		return -errno;
-	int r = connect_by(fd, addr, deadline_ns);
-
-	if (r == 0 && send(fd, request, (size_t)len, MSG_NOSIGNAL) != len)
-		r = -errno;
-	if (r == 0)
-		r = answer_read(fd, deadline_ns, answer);
-	close(fd);
-	return r;
+	return r < 0 ? r : answer_read(wire, answer);
 }
 
-int bench_http_get(const struct bench_url *url, const struct net_addr *addr, uint64_t timeout_ms,
-		   struct bench_http *out_answer)
+int bench_http_get(const struct bench_url *url, const struct net_addr *addr,
+		   struct tls_context *tls, uint64_t timeout_ms, struct bench_http *out_answer)
 {
 	struct bench_http answer = {0};
-	int r = exchange(url, addr, clock_now_ns() + timeout_ms * NS_PER_MS, &answer);
+	struct bench_wire wire;
+	int r = bench_wire_open(&wire, url, addr, tls, clock_now_ns() + timeout_ms * NS_PER_MS);
+
+	if (r == 0)
+		r = exchange(url, &wire, &answer);
 	bool is_answer = r == 0 || answer.head_len > 0 || (r == -ENODATA && answer.bytes.len > 0);
 
+	if (r == -EPROTO && !is_answer)
+		memcpy(out_answer->problem, wire.problem, sizeof(wire.problem));
+	bench_wire_close(&wire);
 	if (is_answer)
 		*out_answer = answer;
 	else
 		buf_finish(&answer.bytes);
 	return is_answer ? 0 : r;
+}
+
+/* An alert, which is what a server of TLS says to plain HTTP (RFC 8446, 5.1). */
+static bool is_tls_record(const struct bench_http *answer)
+{
+	const struct buf *bytes = &answer->bytes;
+
+	return bytes->len >= 2 && bytes->data[0] == 21 && bytes->data[1] == 3;
 }
 
 char *bench_http_describe(int r, const struct bench_http *answer, char *out, size_t size)
@@ -145,8 +109,12 @@ char *bench_http_describe(int r, const struct bench_http *answer, char *out, siz
 		snprintf(out, size, "the connection was closed without an answer");
 	else if (r == -ETIMEDOUT)
 		snprintf(out, size, "no answer in time (%s)", strerror(ETIMEDOUT));
+	else if (r == -EPROTO)
+		snprintf(out, size, "%s", answer->problem);
 	else if (r < 0)
 		snprintf(out, size, "%s", strerror(-r));
+	else if (answer->status == 0 && is_tls_record(answer))
+		snprintf(out, size, "an answer in TLS: https is spoken there");
 	else if (answer->status == 0)
 		snprintf(out, size, "an answer that is not HTTP; is this the right port?");
 	else

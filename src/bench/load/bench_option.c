@@ -234,6 +234,36 @@ static int engine_set(struct bench_parse *parse, const struct bench_option *opti
 	return bench_option_fail(parse, "--engine: '%s' is none of auto, io_uring, epoll", value);
 }
 
+static int version_set(struct bench_parse *parse, const struct bench_option *option,
+		       const char *value)
+{
+	bool is_12 = strcmp(value, "1.2") == 0;
+
+	if (!is_12 && strcmp(value, "1.3") != 0)
+		return bench_option_fail(parse, "--%s: '%s' is neither 1.2 nor 1.3", option->name,
+					 value);
+	*(uint64_t *)field_of(parse, option) = is_12 ? 0x0303 : 0x0304;
+	return 0;
+}
+
+/* What is wrong with it is said without it: it is a secret. */
+static int basic_set(struct bench_parse *parse, const struct bench_option *option,
+		     const char *value)
+{
+	const char *colon = strchr(value, ':');
+
+	if (colon == NULL || colon == value)
+		return bench_option_fail(parse, "--basic: is not of the form USER:PASSWORD");
+	if (strlen(value) >= BENCH_BASIC_MAX)
+		return bench_option_fail(parse, "--basic: is %zu bytes long, %d are the most",
+					 strlen(value), BENCH_BASIC_MAX - 1);
+	for (const char *c = value; *c != 0; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			return bench_option_fail(parse, "--basic: has a control character in it");
+	*(const char **)field_of(parse, option) = value;
+	return 0;
+}
+
 static int expect_add(struct bench_parse *parse, const char *value)
 {
 	struct bench_options *options = parse->options;
@@ -289,6 +319,10 @@ int bench_option_set(struct bench_parse *parse, const struct bench_option *optio
 		return subprotocol_add(parse, option, value);
 	case EXPECT:
 		return expect_add(parse, value);
+	case VERSION:
+		return version_set(parse, option, value);
+	case BASIC:
+		return basic_set(parse, option, value);
 	}
 	return 0;
 }

@@ -20,6 +20,8 @@ enum bench_option_kind {
 	HEADER,
 	SUBPROTOCOL,
 	EXPECT,
+	VERSION,
+	BASIC,
 };
 
 struct bench_option {

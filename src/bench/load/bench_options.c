@@ -59,6 +59,23 @@ static const struct bench_option table[] = {
 	 "offer this subprotocol; may be repeated, first is preferred"},
 	{"header", 0, HEADER, AT(headers), 0, 0, "LINE",
 	 "send this header ('Name: value'); may be repeated"},
+	{"basic", 0, BASIC, AT(basic), 0, 0, "USER:PW",
+	 "send HTTP Basic credentials; {n} in them becomes the connection's\n"
+	 "number"},
+	{"token-file", 0, TEXT, AT(token_path), 0, 0, "FILE",
+	 "send a bearer token of this file, which has one for all or one in a\n"
+	 "line for each connection"},
+	{.help = "TLS, for wss:// and https://"},
+	{"ca", 0, TEXT, AT(ca_path), 0, 0, "FILE",
+	 "believe servers that these authorities' certificates vouch for (PEM;\n"
+	 "default: the system's)"},
+	{"cert", 0, TEXT, AT(cert_path), 0, 0, "FILE", "show this client certificate (PEM)"},
+	{"key", 0, TEXT, AT(key_path), 0, 0, "FILE",
+	 "its private key (default: in the certificate's file)"},
+	{"insecure", 0, FLAG, AT(is_insecure), 0, 0, NULL,
+	 "believe any server: what it shows is not checked"},
+	{"tls-version", 0, VERSION, AT(tls_version), 0, 0, "V",
+	 "1.2 or 1.3, and no other (default: the best that both sides can)"},
 	{.help = "Time limits"},
 	{"connect-timeout", 0, DURATION, AT(connect_timeout_ms), 1, DAY_MS, "TIME",
 	 "for TCP to connect (default 10s)"},
@@ -71,7 +88,7 @@ static const struct bench_option table[] = {
 	 "take options from this YAML file, whose keys are the long names here\n"
 	 "and 'url'; what the command line gives goes first"},
 	{"wait-ready", 0, TEXT, AT(ready_text), 0, 0, "URL",
-	 "first ask this http URL until it answers 200"},
+	 "first ask this http or https URL until it answers 200"},
 	{"wait-ready-timeout", 0, DURATION, AT(ready_timeout_ms), 1, DAY_MS, "TIME",
 	 "give up waiting after this (default 30s)"},
 	{"workers", 0, COUNT, AT(workers), 1, 1024, "N",
@@ -84,7 +101,7 @@ static const struct bench_option table[] = {
 	 "decide the exit code by this, e.g. 'connected==100%' or 'p99<50ms';\n"
 	 "may be repeated: all must be met"},
 	{"limits", 0, TEXT, AT(limits_text), 0, 0, "URL",
-	 "ask this http URL for the server's limits (a gateway's /limits), to\n"
+	 "ask this http(s) URL for the server's limits (a gateway's /limits), to\n"
 	 "name the one that stopped the test"},
 	{"json", 0, TEXT, AT(json_path), 0, 0, "FILE", "write the whole result there as JSON"},
 	{"html", 0, TEXT, AT(html_path), 0, 0, "FILE",
@@ -332,8 +349,9 @@ void bench_options_help(FILE *to)
 	fputs("Usage: gatehouse bench URL [OPTIONS]\n"
 	      "       gatehouse bench --scenario FILE [URL] [OPTIONS]\n\n"
 	      "Opens many real WebSocket connections, sends messages, checks every echo byte for\n"
-	      "byte, and ends with a verdict. URL is ws://HOST[:PORT]/PATH; each {n} in its path\n"
-	      "or query becomes the connection's number, 1 to N.\n",
+	      "byte, and ends with a verdict. URL is ws://HOST[:PORT]/PATH, or wss:// for TLS; "
+	      "each\n"
+	      "{n} in its path or query becomes the connection's number, 1 to N.\n",
 	      to);
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
 		help_print(to, &table[i]);

@@ -19,6 +19,7 @@
 #define BENCH_CONNECTIONS_MAX 16000000
 #define BENCH_HEADERS_MAX     8192
 #define BENCH_SUBPROTOCOL_MAX 1024
+#define BENCH_BASIC_MAX       512 /* [bytes] of --basic, {n} not yet replaced */
 
 struct bench_scenario;
 
@@ -39,8 +40,16 @@ struct bench_options {
 	uint64_t duration_ms;        /* of the messages; 0: the whole hold */
 	uint64_t workers;            /* 0: as many as it takes */
 	enum loop_engine engine;
-	struct buf subprotocols;         /* "a, b" and a NUL; empty: none */
-	struct buf headers;              /* lines with CRLF, and a NUL; empty: none */
+	struct buf subprotocols; /* "a, b" and a NUL; empty: none */
+	struct buf headers;      /* lines with CRLF, and a NUL; empty: none */
+	const char *ca_path;     /* NULL: the system's authorities */
+	const char *cert_path;   /* NULL: none */
+	const char *key_path;    /* NULL: in the certificate's file */
+	uint64_t tls_version;    /* 0x0303, 0x0304; 0: either */
+	const char *basic;       /* "user:password", {n} not yet replaced; NULL: none */
+	const char *token_path;  /* NULL: none */
+	const char *ticket_text; /* NULL: no tickets */
+	struct bench_url ticket_url;
 	const char *scenario_path;       /* NULL: none */
 	struct bench_scenario *scenario; /* NULL: none; owns texts of the others */
 	const char *ready_text;          /* NULL: do not wait */
@@ -60,6 +69,8 @@ struct bench_options {
 	bool is_receiver; /* sends nothing: services push */
 	bool is_raw_echo; /* echoes come masked, as they were sent */
 	bool is_quiet;
+	bool is_insecure; /* believes any server's certificate */
+	bool does_resume; /* TLS sessions */
 	bool wants_help;
 };
 
@@ -76,6 +87,16 @@ void bench_options_help(FILE *to);
 /* How long messages flow, and how long the connections are held in all. */
 uint64_t bench_options_traffic_ms(const struct bench_options *options);
 uint64_t bench_options_hold_ms(const struct bench_options *options);
+
+/* True if any URL of the test is TLS. */
+bool bench_options_has_tls(const struct bench_options *options);
+
+struct tls_context;
+struct tls_error;
+
+/* By --ca, --cert and so on; reads their files. NULL with *out_error. */
+struct tls_context *bench_tls_context(const struct bench_options *options,
+				      struct tls_error *out_error);
 
 /* True if the connections exchange messages at all. */
 static inline bool bench_options_has_traffic(const struct bench_options *options)

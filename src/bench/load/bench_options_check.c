@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "bench/client/bench_payload.h"
 #include "bench/load/bench_option.h"
+#include "tls/tls_context.h"
 
 /* An http URL that the main thread asks; `text` may be NULL. */
 static int asked_url_parse(struct bench_parse *parse, const char *option, const char *text,
@@ -20,6 +21,101 @@ static int asked_url_parse(struct bench_parse *parse, const char *option, const 
 	return problem == NULL
 		       ? 0
 		       : bench_option_fail(parse, "--%s: the URL '%s' %s", option, text, problem);
+}
+
+bool bench_options_has_tls(const struct bench_options *options)
+{
+	return options->url.is_tls || options->ready_url.is_tls || options->limits_url.is_tls ||
+	       options->ticket_url.is_tls;
+}
+
+struct tls_context *bench_tls_context(const struct bench_options *options,
+				      struct tls_error *out_error)
+{
+	const char *key_path = options->key_path;
+
+	return tls_client_context_create(
+		&(struct tls_client_options){
+			.ca_file = options->ca_path,
+			.cert_file = options->cert_path,
+			.key_file = key_path != NULL ? key_path : options->cert_path,
+			.is_insecure = options->is_insecure,
+			.version = (uint16_t)options->tls_version,
+		},
+		out_error);
+}
+
+static int ticket_url_parse(struct bench_parse *parse)
+{
+	struct bench_options *options = parse->options;
+
+	if (options->ticket_text == NULL)
+		return 0;
+	const char *problem = bench_url_parse(options->ticket_text, "http", &options->ticket_url);
+
+	return problem == NULL ? 0
+			       : bench_option_fail(parse, "--ticket-url: the URL '%s' %s",
+						   options->ticket_text, problem);
+}
+
+/* What is for TLS, but there is none; and what excludes each other. */
+static int tls_check(struct bench_parse *parse)
+{
+	const struct bench_options *options = parse->options;
+	const struct {
+		const char *name;
+		bool is_given;
+	} rows[] = {
+		{"ca", options->ca_path != NULL},           {"cert", options->cert_path != NULL},
+		{"key", options->key_path != NULL},         {"insecure", options->is_insecure},
+		{"tls-version", options->tls_version != 0},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows) && !bench_options_has_tls(options); i++)
+		if (rows[i].is_given)
+			return bench_option_fail(parse,
+						 "--%s is for TLS, but no URL here begins with "
+						 "wss:// or https://",
+						 rows[i].name);
+	if (options->does_resume && !options->url.is_tls)
+		return bench_option_fail(parse,
+					 "--tls-resume is for TLS, but '%s' does not begin "
+					 "with wss://",
+					 options->url_text);
+	if (options->ca_path != NULL && options->is_insecure)
+		return bench_option_fail(parse,
+					 "--ca and --insecure exclude each other: the server "
+					 "is checked, or is not");
+	if (options->key_path != NULL && options->cert_path == NULL)
+		return bench_option_fail(parse, "--key needs --cert: the certificate that it is "
+						"the key of");
+	return 0;
+}
+
+/* Is a header of that name among those that are sent? */
+static bool has_header(const struct bench_options *options, const char *name)
+{
+	const char *at = options->headers.len == 0 ? "" : (const char *)options->headers.data;
+
+	for (; *at != 0; at = strstr(at, "\r\n") + 2)
+		if (strncasecmp(at, name, strlen(name)) == 0)
+			return true;
+	return false;
+}
+
+static int proof_check(struct bench_parse *parse)
+{
+	const struct bench_options *options = parse->options;
+	bool has_proof = options->basic != NULL || options->token_path != NULL;
+
+	if (options->basic != NULL && options->token_path != NULL)
+		return bench_option_fail(parse, "--basic and --token-file exclude each other: both "
+						"are the header Authorization");
+	if (has_proof && options->ticket_text == NULL && has_header(options, "Authorization:"))
+		return bench_option_fail(
+			parse, "--header 'Authorization: ...' and --%s exclude each other",
+			options->basic != NULL ? "basic" : "token-file");
+	return 0;
 }
 
 /* How connections come and go. */
@@ -68,12 +164,20 @@ int bench_options_check(struct bench_parse *parse)
 			options->scenario == NULL ? "" : "; the scenario has no 'url' either");
 	const char *problem = bench_url_parse(options->url_text, "ws", &options->url);
 
+	if (problem == NULL && options->url.is_tls)
+		problem = "begins with wss://, but TLS is not supported yet: use ws://";
 	if (problem != NULL)
 		return bench_option_fail(parse, "the URL '%s' %s", options->url_text, problem);
 	if (asked_url_parse(parse, "wait-ready", options->ready_text, &options->ready_url) < 0 ||
-	    asked_url_parse(parse, "limits", options->limits_text, &options->limits_url) < 0)
+	    asked_url_parse(parse, "limits", options->limits_text, &options->limits_url) < 0 ||
+	    ticket_url_parse(parse) < 0)
 		return -EINVAL;
-	int r = shape_check(parse);
+	int r = tls_check(parse);
+
+	if (r == 0)
+		r = proof_check(parse);
+	if (r == 0)
+		r = shape_check(parse);
 
 	if (r == 0)
 		r = receive_check(parse);

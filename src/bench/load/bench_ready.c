@@ -15,7 +15,7 @@
 #define ANSWER_WITHIN_MS 2000
 
 /* Longest text of what one answer said. */
-#define SEEN_MAX 512
+#define SEEN_MAX 768
 
 /* The beginning of a body, for people: one line of printable ASCII. */
 static void body_format(struct slice body, char *out, size_t size)
@@ -47,7 +47,8 @@ static void status_describe(unsigned status, struct slice body, char *seen)
 /* One question, from the name to the answer: the name of a container can be looked up
  * only once that has started, and its address changes when it starts again. True if the
  * answer is a 200; else says in `seen` (SEEN_MAX) what it is. */
-static bool ask(const struct bench_url *url, uint64_t timeout_ms, char *seen)
+static bool ask(const struct bench_url *url, struct tls_context *tls, uint64_t timeout_ms,
+		char *seen)
 {
 	struct net_addr addr;
 	struct bench_http answer = {0};
@@ -57,7 +58,7 @@ static bool ask(const struct bench_url *url, uint64_t timeout_ms, char *seen)
 		snprintf(seen, SEEN_MAX, "the host '%s' has no address: %s", url->host, problem);
 		return false;
 	}
-	int r = bench_http_get(url, &addr, timeout_ms, &answer);
+	int r = bench_http_get(url, &addr, tls, timeout_ms, &answer);
 	unsigned status = answer.status;
 
 	if (r < 0 || status == 0)
@@ -68,17 +69,19 @@ static bool ask(const struct bench_url *url, uint64_t timeout_ms, char *seen)
 	return status == 200;
 }
 
-int bench_ready_wait(const struct bench_url *url, uint64_t timeout_ms, FILE *notices,
-		     const volatile sig_atomic_t *is_interrupted, char *error, size_t error_size)
+int bench_ready_wait(const struct bench_url *url, struct tls_context *tls, uint64_t timeout_ms,
+		     FILE *notices, const volatile sig_atomic_t *is_interrupted, char *error,
+		     size_t error_size)
 {
+	const char *scheme = bench_url_scheme(url, "http");
 	uint64_t deadline_ns = clock_now_ns() + timeout_ms * NS_PER_MS;
 	char seen[SEEN_MAX] = "nothing";
 	bool is_ready = false;
 
 	do {
-		is_ready = ask(url, MIN(timeout_ms, ANSWER_WITHIN_MS), seen);
+		is_ready = ask(url, tls, MIN(timeout_ms, ANSWER_WITHIN_MS), seen);
 		if (!is_ready && notices != NULL)
-			fprintf(notices, "waiting for http://%s%s, up to %.1f s: %s\n",
+			fprintf(notices, "waiting for %s://%s%s, up to %.1f s: %s\n", scheme,
 				url->authority, url->path, (double)timeout_ms / 1000, seen);
 		notices = NULL;
 		if (!is_ready && *is_interrupted == 0)
@@ -88,7 +91,7 @@ int bench_ready_wait(const struct bench_url *url, uint64_t timeout_ms, FILE *not
 		return 0;
 	if (*is_interrupted != 0)
 		return -EINTR;
-	snprintf(error, error_size, "http://%s%s did not answer 200 within %.1f s; seen last: %s",
-		 url->authority, url->path, (double)timeout_ms / 1000, seen);
+	snprintf(error, error_size, "%s://%s%s did not answer 200 within %.1f s; seen last: %s",
+		 scheme, url->authority, url->path, (double)timeout_ms / 1000, seen);
 	return -ETIMEDOUT;
 }

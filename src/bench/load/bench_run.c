@@ -89,13 +89,14 @@ static bool target_resolve(const struct bench_url *url, const char *text, struct
 	return true;
 }
 
-static bool wait_ready(const struct bench_options *options)
+static bool wait_ready(const struct run *run)
 {
-	char error[3072];
+	const struct bench_options *options = run->options;
+	char error[3584];
 
 	if (options->ready_text == NULL)
 		return true;
-	int r = bench_ready_wait(&options->ready_url, options->ready_timeout_ms,
+	int r = bench_ready_wait(&options->ready_url, run->setup.tls, options->ready_timeout_ms,
 				 options->is_quiet ? NULL : stderr, &interrupts, error,
 				 sizeof(error));
 
@@ -106,13 +107,14 @@ static bool wait_ready(const struct bench_options *options)
 }
 
 /* The name of a service, such as a container's, may be there only once it is up. */
-static bool wait_for_name(const struct bench_options *options)
+static bool wait_for_name(const struct run *run)
 {
+	const struct bench_options *options = run->options;
 	struct net_addr ignored;
 
 	return options->ready_text == NULL ||
 	       net_resolve(options->url.host, options->url.port, &ignored) == NULL ||
-	       wait_ready(options);
+	       wait_ready(run);
 }
 
 /* Whether this machine can run the test, said before anything is asked of the other. */
@@ -149,17 +151,35 @@ static bool files_open(struct run *run)
 	       complain("%s", error);
 }
 
+static bool proof_load(struct run *run)
+{
+	char error[512];
+
+	return bench_proof_load(run->options, &run->setup.proof, error, sizeof(error)) == 0 ||
+	       complain("%s", error);
+}
+
+static bool tls_make(struct run *run)
+{
+	struct tls_error error;
+
+	if (!bench_options_has_tls(run->options))
+		return true;
+	run->setup.tls = bench_tls_context(run->options, &error);
+	return run->setup.tls != NULL || complain("%s", error.text);
+}
+
 static bool prepare(struct run *run)
 {
 	struct bench_setup *setup = &run->setup;
 	const struct bench_options *options = run->options;
 
 	setup->options = options;
-	if (!files_open(run) || !wait_for_name(options) ||
+	if (!proof_load(run) || !tls_make(run) || !files_open(run) || !wait_for_name(run) ||
 	    !target_resolve(&options->url, options->url_text, &setup->remote) ||
-	    !preflight_pass(run) || !wait_ready(options))
+	    !preflight_pass(run) || !wait_ready(run))
 		return false;
-	bench_target_begin(&run->target, options, &setup->remote, &run->preflight);
+	bench_target_begin(&run->target, options, &setup->remote, setup->tls, &run->preflight);
 	setup->sources = bench_sources_plan(&setup->remote, options->connections,
 					    bench_preflight_ports(&run->facts));
 	run->workers = calloc(setup->workers, sizeof(struct bench_worker *));
@@ -438,6 +458,8 @@ bool bench_run(const struct bench_options *options)
 	bench_files_close(&run->files);
 	bench_target_finish(&run->target);
 	bench_payload_finish(&run->setup.payload);
+	bench_proof_finish(&run->setup.proof);
+	tls_context_unref(&run->setup.tls);
 	free(run->recorder);
 	free(run->workers);
 	free(run);

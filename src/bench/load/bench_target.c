@@ -24,7 +24,8 @@
 
 /* The JSON object that `url` answers with 200, the caller's; or NULL, and why in
  * `problem`. */
-static json_t *json_get(const struct bench_url *url, char problem[PROBLEM_MAX])
+static json_t *json_get(const struct bench_url *url, struct tls_context *tls,
+			char problem[PROBLEM_MAX])
 {
 	struct bench_http answer = {0};
 	struct net_addr addr;
@@ -37,7 +38,7 @@ static json_t *json_get(const struct bench_url *url, char problem[PROBLEM_MAX])
 			 unknown);
 		return NULL;
 	}
-	int r = bench_http_get(url, &addr, ANSWER_WITHIN_MS, &answer);
+	int r = bench_http_get(url, &addr, tls, ANSWER_WITHIN_MS, &answer);
 	struct slice body = bench_http_body(&answer);
 
 	if (r == 0 && answer.status == 200)
@@ -121,7 +122,7 @@ static void limits_ask(struct bench_target *target)
 	if (options->limits_text == NULL)
 		return;
 	query_add(&url, options->connections);
-	json_t *table = json_get(&url, problem);
+	json_t *table = json_get(&url, target->tls, problem);
 
 	if (table != NULL && !bench_limits_take(table, &target->evidence)) {
 		snprintf(problem, sizeof(problem), "its answer has no limits in it");
@@ -150,7 +151,7 @@ static void health_ask(struct bench_target *target)
 	char ignored[PROBLEM_MAX];
 
 	snprintf(url.path, sizeof(url.path), "/health");
-	json_t *health = json_get(&url, ignored);
+	json_t *health = json_get(&url, target->tls, ignored);
 	uint64_t used = number_of(health, "connections");
 	uint64_t value = number_of(health, "max_connections");
 
@@ -165,11 +166,12 @@ static void health_ask(struct bench_target *target)
 /* --- in order --- */
 
 void bench_target_begin(struct bench_target *target, const struct bench_options *options,
-			const struct net_addr *remote, const struct bench_preflight *preflight)
+			const struct net_addr *remote, struct tls_context *tls,
+			const struct bench_preflight *preflight)
 {
 	const struct limit *binding = preflight->binding;
 
-	*target = (struct bench_target){.options = options, .remote = remote};
+	*target = (struct bench_target){.options = options, .remote = remote, .tls = tls};
 	snprintf(target->evidence.tester_limit, sizeof(target->evidence.tester_limit), "%s",
 		 binding == NULL ? "" : limit_label(binding->id));
 	target->evidence.tester_limit_value = binding == NULL ? 0 : binding->value;

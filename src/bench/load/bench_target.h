@@ -16,6 +16,7 @@
 struct bench_target {
 	const struct bench_options *options;
 	const struct net_addr *remote;
+	struct tls_context *tls;    /* NULL: no URL is TLS */
 	struct bench_kernel kernel; /* before the test */
 	struct bench_evidence evidence;
 	json_t *limits; /* the server's, in the form of diag/limits_json.h; NULL: not known */
@@ -24,7 +25,8 @@ struct bench_target {
 
 /* Before the first connection. */
 void bench_target_begin(struct bench_target *target, const struct bench_options *options,
-			const struct net_addr *remote, const struct bench_preflight *preflight);
+			const struct net_addr *remote, struct tls_context *tls,
+			const struct bench_preflight *preflight);
 
 /* When all connections are up or have failed, while they are held. `has_failures`: some
  * failed; `is_gateway`: a refusal named a limit, so that /health can be asked. */

@@ -10,25 +10,28 @@
 
 #define NUMBER_MARK "{n}"
 
-/* Cuts "scheme://" off; NULL if another one stands there. */
-static const char *scheme_skip(const char *text, const char *scheme)
+#define PORT_PLAIN 80
+#define PORT_TLS   443
+
+/* Cuts "scheme://" off, or "schemes://", which is TLS; NULL if another one stands there. */
+static const char *scheme_skip(const char *text, const char *scheme, bool *out_is_tls)
 {
 	size_t len = strlen(scheme);
 
-	if (strncasecmp(text, scheme, len) != 0 || strncmp(text + len, "://", 3) != 0)
+	if (strncasecmp(text, scheme, len) != 0)
 		return NULL;
-	return text + len + 3;
+	*out_is_tls = text[len] == 's' || text[len] == 'S';
+	if (*out_is_tls)
+		len++;
+	return strncmp(text + len, "://", 3) == 0 ? text + len + 3 : NULL;
 }
 
-static const char *scheme_problem(const char *text, const char *scheme)
+static const char *scheme_problem(const char *scheme)
 {
-	bool is_ws = strcmp(scheme, "ws") == 0;
-
-	if (scheme_skip(text, is_ws ? "wss" : "https") != NULL)
-		return is_ws ? "begins with wss://, but TLS is not supported yet: use ws://"
-			     : "begins with https://, but TLS is not supported yet: use http://";
-	return is_ws ? "does not begin with ws://, e.g. ws://127.0.0.1:8080/ws/dev-{n}"
-		     : "does not begin with http://, e.g. http://127.0.0.1:8080/health";
+	return strcmp(scheme, "ws") == 0
+		       ? "does not begin with ws:// or wss://, e.g. ws://127.0.0.1:8080/ws/dev-{n}"
+		       : "does not begin with http:// or https://, e.g. "
+			 "http://127.0.0.1:8080/health";
 }
 
 static const char *path_problem(struct slice path)
@@ -54,15 +57,21 @@ static const char *path_problem(struct slice path)
 	return NULL;
 }
 
+/* If none is given. */
+static uint16_t port_of(const struct bench_url *url)
+{
+	return url->is_tls ? PORT_TLS : PORT_PLAIN;
+}
+
 /* Takes "host", "host:port" or "[address]:port" apart. */
 static const char *authority_parse(struct slice text, struct bench_url *out)
 {
 	bool is_bracketed = text.len > 0 && text.data[0] == '[';
 	const uint8_t *host_end = text.data + text.len;
-	uint64_t port = 80;
+	uint64_t port = port_of(out);
 
 	if (memchr(text.data, '@', text.len) != NULL)
-		return "has a user name: send it as --header 'Authorization: ...'";
+		return "has a user name: give it with --basic USER:PASSWORD";
 	if (is_bracketed) {
 		host_end = memchr(text.data, ']', text.len);
 		if (host_end == NULL)
@@ -103,10 +112,10 @@ static const char *authority_parse(struct slice text, struct bench_url *out)
 const char *bench_url_parse(const char *text, const char *scheme, struct bench_url *out)
 {
 	struct bench_url url = {0};
-	const char *rest = scheme_skip(text, scheme);
+	const char *rest = scheme_skip(text, scheme, &url.is_tls);
 
 	if (rest == NULL)
-		return scheme_problem(text, scheme);
+		return scheme_problem(scheme);
 	struct slice authority = slice_of(rest, strcspn(rest, "/?#"));
 	struct slice path = slice_from_text(rest + authority.len);
 	const char *problem = authority_parse(authority, &url);
@@ -124,17 +133,17 @@ const char *bench_url_parse(const char *text, const char *scheme, struct bench_u
 	bool is_ipv6 = strchr(url.host, ':') != NULL;
 
 	len = snprintf(url.authority, sizeof(url.authority), is_ipv6 ? "[%s]" : "%s", url.host);
-	if (url.port != 80)
+	if (url.port != port_of(&url))
 		snprintf(url.authority + len, sizeof(url.authority) - (size_t)len, ":%u", url.port);
 	*out = url;
 	return NULL;
 }
 
-size_t bench_url_target(const struct bench_url *url, uint64_t number, char out[BENCH_TARGET_MAX])
+size_t bench_number_write(const char *text, uint64_t number, char *out)
 {
 	char digits[24];
 	size_t digits_len = (size_t)snprintf(digits, sizeof(digits), "%lu", (unsigned long)number);
-	const char *from = url->path;
+	const char *from = text;
 	char *to = out;
 
 	CHECK(digits_len <= 8);
@@ -152,4 +161,16 @@ size_t bench_url_target(const struct bench_url *url, uint64_t number, char out[B
 	}
 	*to = 0;
 	return (size_t)(to - out);
+}
+
+size_t bench_url_target(const struct bench_url *url, uint64_t number, char out[BENCH_TARGET_MAX])
+{
+	return bench_number_write(url->path, number, out);
+}
+
+const char *bench_url_scheme(const struct bench_url *url, const char *scheme)
+{
+	if (!url->is_tls)
+		return scheme;
+	return strcmp(scheme, "ws") == 0 ? "wss" : "https";
 }

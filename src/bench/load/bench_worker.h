@@ -19,9 +19,11 @@
 #include "bench/client/bench_handshake.h"
 #include "bench/load/bench_options.h"
 #include "bench/client/bench_payload.h"
+#include "bench/client/bench_proof.h"
 #include "bench/load/bench_schedule.h"
 #include "bench/client/bench_receipt.h"
 #include "bench/judge/bench_stats.h"
+#include "tls/tls_context.h"
 
 /* What all workers share and none writes. */
 struct bench_setup {
@@ -29,6 +31,8 @@ struct bench_setup {
 	struct net_addr remote;
 	struct bench_sources sources;
 	struct bench_payload payload;
+	struct bench_proof proof;
+	struct tls_context *tls; /* for wss and https; NULL: no URL is one */
 	enum loop_engine engine;
 	unsigned workers;
 	uint64_t sockets_max; /* of one worker, by its descriptor table */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`gatehouse bench` against small servers that are good, bad and hostile."""
 
+import base64
 import contextlib
 import fcntl
 import json
@@ -115,6 +116,25 @@ def test_headers_and_subprotocols_are_sent(bench, server):
     head = srv.heads[0]
     assert "\r\nAuthorization: Basic eDp5\r\nX-Trace: 1\r\n" in head + "\r\n"
     assert "Sec-WebSocket-Protocol: ocpp2.0.1, ocpp1.6" in head
+
+
+@pytest.mark.parametrize("engine", ["epoll", "io_uring"])
+def test_each_proves_who_it_is(server, tmp_path, engine):
+    srv = server(good)
+    got = plain(srv.url + "/{n}", "-c", 3, "--engine", engine, "--basic", "cp-{n}:pw{n}")
+    assert got.returncode == 0, got.stdout + got.stderr
+    proofs = {head.split()[1]: re.search("Authorization: (.*)", head).group(1) for head in srv.heads}
+    assert proofs == {f"/{n}": "Basic " + base64.b64encode(f"cp-{n}:pw{n}".encode()).decode()
+                      for n in (1, 2, 3)}
+    tokens = tmp_path / "tokens"
+    tokens.write_text("first\nsecond\n")
+    srv = server(good)
+    got = plain(srv.url + "/{n}", "-c", 3, "--engine", engine, "--token-file", tokens)
+    assert got.returncode == 0, got.stdout + got.stderr
+    proofs = {head.split()[1]: re.search("Authorization: (.*)", head).group(1).strip() for head in srv.heads}
+    assert proofs == {"/1": "Bearer first", "/2": "Bearer second", "/3": "Bearer first"}
+    missing = plain(srv.url, "--token-file", tmp_path / "none")
+    assert missing.returncode == 1 and "--token-file: cannot read" in missing.stderr
 
 
 INTERIM = {

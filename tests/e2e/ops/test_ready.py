@@ -5,11 +5,13 @@ import contextlib
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 
 import pytest
 
+from kit.certificates import Authority
 from kit.gateway import run_binary, with_more_time
 
 
@@ -23,7 +25,7 @@ def ready_in_vain(url: str, seen: str) -> subprocess.CompletedProcess:
 
 
 @contextlib.contextmanager
-def answering(*answers: bytes):
+def answering(*answers: bytes, tls: ssl.SSLContext | None = None):
     """A server that gives each client the next answer, the last one for ever; None: it
     listens, and says nothing. Yields its URL and what it was asked."""
     asked = []
@@ -32,6 +34,13 @@ def answering(*answers: bytes):
             with contextlib.suppress(OSError), contextlib.ExitStack() as silent:
                 while True:
                     client, _ = listener.accept()
+                    if tls is not None:
+                        try:
+                            client = tls.wrap_socket(client, server_side=True)
+                        except OSError as error:
+                            asked.append(error)
+                            client.close()
+                            continue
                     answer = answers[min(len(asked), len(answers) - 1)]
                     asked.append(client.recv(65536))
                     if answer is None:
@@ -42,7 +51,7 @@ def answering(*answers: bytes):
         thread = threading.Thread(target=serve)
         thread.start()
         try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}/health", asked
+            yield f"http{'s' if tls else ''}://127.0.0.1:{listener.getsockname()[1]}/health", asked
         finally:
             listener.shutdown(socket.SHUT_RDWR)
             thread.join()
@@ -117,10 +126,86 @@ def test_name_that_does_not_resolve_is_named():
     assert "the host 'no..name' has no address: " in got.stderr
 
 
+# --- https ---
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("ca"), "authority")
+
+
+def server_context(pair, client_authority=None, version=None) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair.cert, pair.key)
+    if client_authority is not None:
+        context.load_verify_locations(client_authority.cert)
+        context.verify_mode = ssl.CERT_REQUIRED
+    if version is not None:
+        context.minimum_version = context.maximum_version = version
+    return context
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_https_is_asked(authority, version):
+    tls = server_context(authority.sign("server"), version=version)
+    with answering(OK, tls=tls) as (url, asked):
+        checked = ready(url, "--ca", authority.cert)
+        unchecked = ready(url, "--insecure")
+    assert (checked.returncode, checked.stdout) == (0, f"{url} is ready\n"), checked.stderr
+    assert unchecked.returncode == 0, unchecked.stderr
+    assert all(head.startswith(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1:") for head in asked)
+
+
+def test_https_shows_a_client_certificate(authority):
+    tls = server_context(authority.sign("server"), client_authority=authority)
+    client = authority.sign("client")
+    with answering(OK, tls=tls) as (url, _):
+        shown = ready(url, "--ca", authority.cert, "--cert", client.cert, "--key", client.key)
+        hidden = ready_in_vain_with(url, "wants a client certificate", "--ca", authority.cert)
+    assert shown.returncode == 0, shown.stderr
+    assert hidden.returncode == 1 and "--cert FILE and --key FILE show one" in hidden.stderr
+
+
+def ready_in_vain_with(url: str, seen: str, *options) -> subprocess.CompletedProcess:
+    return with_more_time(lambda limit: ready(url, "--timeout", limit, *options),
+                          lambda got: seen in got.stderr)
+
+
+@pytest.mark.parametrize("names, days, options, seen", [
+    (None, 2, [], "vouched for by nobody"),
+    ("DNS:elsewhere", 2, ["--ca"], "no certificate for the name"),
+    (None, -1, ["--ca"], "certificate has expired"),
+])
+def test_https_in_vain_tells_why(authority, names, days, options, seen):
+    pair = authority.sign("server", days=days, **({"names": names} if names else {}))
+    arguments = ["--ca", authority.cert] if options else []
+    with answering(OK, tls=server_context(pair)) as (url, _):
+        got = ready_in_vain_with(url, seen, *arguments)
+    assert got.returncode == 1 and "seen last: TLS: the server" in got.stderr
+    assert seen in got.stderr and len(got.stderr.splitlines()) == 1
+
+
+def test_wrong_scheme_is_told():
+    with answering(http("400 Bad Request")) as (url, _):
+        got = ready_in_vain_with(url.replace("http:", "https:"), "no TLS", "--insecure")
+        assert got.returncode == 1 and "what the server answered is no TLS" in got.stderr
+    with answering(bytes.fromhex("15 03 01 00 02 02 46")) as (url, _):  # protocol_version
+        got = ready_in_vain(url, "https is spoken there")
+        assert got.returncode == 1 and "https is spoken there" in got.stderr
+
+
+def test_unusable_files_are_named(tmp_path):
+    got = ready("https://127.0.0.1:1/", "--ca", tmp_path / "none.pem")
+    assert got.returncode == 1 and f"{tmp_path}/none.pem" in got.stderr
+
+
 @pytest.mark.parametrize("arguments, message", [
     ([], "no URL given"),
     (["ws://127.0.0.1:1/"], "does not begin with http://"),
-    (["https://127.0.0.1:1/"], "not supported yet"),
+    (["http://127.0.0.1:1/", "--insecure"], "does not begin with https://"),
+    (["https://127.0.0.1:1/", "--ca"], "needs the name of a file"),
+    (["https://127.0.0.1:1/", "--ca=x", "--insecure"], "exclude each other"),
+    (["https://127.0.0.1:1/", "--key", "x"], "needs --cert"),
     (["http://127.0.0.1:0/"], "not in 1..65535"),
     (["http://127.0.0.1:1/{n}"], "has {n}"),
     (["http://127.0.0.1:1/", "http://127.0.0.1:2/"], "is a second URL"),

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bench/client/bench_proof.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "bench/load/bench_url.h"
+
+/* --- the file of tokens --- */
+
+/* Reads all of it into proof->text. 0 or a negative errno. */
+static int text_read(int fd, struct bench_proof *proof)
+{
+	struct stat facts;
+	ssize_t n = 1;
+
+	if (fstat(fd, &facts) < 0)
+		return -errno;
+	if (S_ISDIR(facts.st_mode))
+		return -EISDIR;
+	if ((uint64_t)facts.st_size > BENCH_TOKEN_FILE_MAX)
+		return -EFBIG;
+	size_t size = (size_t)facts.st_size;
+
+	proof->text = malloc(size + 1);
+	if (proof->text == NULL)
+		return -ENOMEM;
+	while (proof->text_len < size && n > 0) {
+		n = read(fd, proof->text + proof->text_len, size - proof->text_len);
+		proof->text_len += n > 0 ? (size_t)n : 0;
+	}
+	return n < 0 ? -errno : 0;
+}
+
+/* Visible ASCII: what a header can hold, and a token of RFC 6750 or RFC 7519 is made of. */
+static bool is_token(struct slice line)
+{
+	for (size_t i = 0; i < line.len; i++)
+		if (line.data[i] <= ' ' || line.data[i] >= 0x7f)
+			return false;
+	return true;
+}
+
+static size_t lines_count(const struct bench_proof *proof)
+{
+	size_t count = 1;
+
+	for (size_t i = 0; i < proof->text_len; i++)
+		count += proof->text[i] == '\n';
+	return count;
+}
+
+/* The line at `at`, without what ends it. */
+static struct slice line_at(const struct bench_proof *proof, size_t at)
+{
+	const char *start = proof->text + at;
+	const char *end = memchr(start, '\n', proof->text_len - at);
+	size_t len = end == NULL ? proof->text_len - at : (size_t)(end - start);
+
+	return slice_of(start, len > 0 && start[len - 1] == '\r' ? len - 1 : len);
+}
+
+__attribute__((format(printf, 4, 5))) static int fail(int r, char *error, size_t size,
+						      const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(error, size, format, args);
+	va_end(args);
+	return r;
+}
+
+/* Empty lines are passed over. */
+static int tokens_find(const char *path, struct bench_proof *proof, char *error, size_t size)
+{
+	proof->tokens = calloc(lines_count(proof), sizeof(*proof->tokens));
+	if (proof->tokens == NULL)
+		return fail(-ENOMEM, error, size, "--token-file: memory is out");
+	for (size_t at = 0, number = 1; at < proof->text_len; number++) {
+		struct slice line = line_at(proof, at);
+
+		if (line.len > BENCH_TOKEN_MAX)
+			return fail(-EINVAL, error, size,
+				    "--token-file: line %zu of '%s' is %zu bytes long, %d are the "
+				    "most",
+				    number, path, line.len, BENCH_TOKEN_MAX);
+		if (!is_token(line))
+			return fail(-EINVAL, error, size,
+				    "--token-file: line %zu of '%s' has a character that no token "
+				    "has; a line holds a token and nothing else",
+				    number, path);
+		if (line.len > 0)
+			proof->tokens[proof->token_count++] = line;
+		const char *end = memchr(proof->text + at, '\n', proof->text_len - at);
+
+		at = end == NULL ? proof->text_len : (size_t)(end - proof->text) + 1;
+	}
+	if (proof->token_count == 0)
+		return fail(-EINVAL, error, size, "--token-file: '%s' has no token in it", path);
+	return 0;
+}
+
+int bench_proof_load(const struct bench_options *options, struct bench_proof *proof, char *error,
+		     size_t error_size)
+{
+	const char *path = options->token_path;
+
+	*proof = (struct bench_proof){.basic = options->basic};
+	if (path == NULL)
+		return 0;
+	/* Not to wait for the writer of a pipe. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int r = fd < 0 ? -errno : text_read(fd, proof);
+
+	if (fd >= 0)
+		close(fd);
+	if (r < 0)
+		return fail(r, error, error_size, "--token-file: cannot read '%s': %s", path,
+			    strerror(-r));
+	return tokens_find(path, proof, error, error_size);
+}
+
+void bench_proof_finish(struct bench_proof *proof)
+{
+	if (proof->text != NULL)
+		explicit_bzero(proof->text, proof->text_len);
+	free(proof->text);
+	free(proof->tokens);
+	*proof = (struct bench_proof){0};
+}
+
+/* --- the header --- */
+
+/* RFC 4648, 4. Returns the length; no NUL. */
+static size_t base64_write(const uint8_t *data, size_t len, char *out)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	char *to = out;
+
+	for (size_t i = 0; i < len; i += 3) {
+		uint32_t group = (uint32_t)data[i] << 16;
+
+		group |= i + 1 < len ? (uint32_t)data[i + 1] << 8 : 0;
+		group |= i + 2 < len ? data[i + 2] : 0;
+		*to++ = digits[group >> 18];
+		*to++ = digits[group >> 12 & 63];
+		*to++ = i + 1 < len ? digits[group >> 6 & 63] : '=';
+		*to++ = i + 2 < len ? digits[group & 63] : '=';
+	}
+	return (size_t)(to - out);
+}
+
+static size_t basic_write(const struct bench_proof *proof, uint64_t number, char *out)
+{
+	char text[BENCH_BASIC_MAX * 8 / 3 + 1];
+	size_t len = bench_number_write(proof->basic, number, text);
+	size_t at = (size_t)snprintf(out, BENCH_PROOF_MAX, "Authorization: Basic ");
+
+	at += base64_write((const uint8_t *)text, len, out + at);
+	explicit_bzero(text, len);
+	return at + (size_t)snprintf(out + at, BENCH_PROOF_MAX - at, "\r\n");
+}
+
+size_t bench_proof_write(const struct bench_proof *proof, uint64_t number,
+			 char out[BENCH_PROOF_MAX])
+{
+	_Static_assert(BENCH_BASIC_MAX * 8 / 3 * 4 / 3 + 64 <= BENCH_PROOF_MAX, "either fits");
+	if (proof->basic != NULL)
+		return basic_write(proof, number, out);
+	out[0] = 0;
+	if (proof->token_count == 0)
+		return 0;
+	struct slice token = proof->tokens[(number - 1) % proof->token_count];
+
+	return (size_t)snprintf(out, BENCH_PROOF_MAX, "Authorization: Bearer %.*s\r\n",
+				SLICE_ARG(token));
+}
