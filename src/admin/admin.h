@@ -39,6 +39,10 @@ void metrics_print_reference(FILE *to);
 void metrics_backends_write(const struct server *server, struct buf *out);
 void metrics_backends_print_reference(FILE *to);
 
+/* metrics_routes.c: likewise, about each route. */
+void metrics_routes_write(const struct server *server, struct buf *out);
+void metrics_routes_print_reference(FILE *to);
+
 /* metrics_workers.c: likewise, about each worker. */
 void metrics_workers_write(const struct server *server, struct buf *out);
 void metrics_workers_print_reference(FILE *to);

@@ -3,7 +3,9 @@
 
 #include <string.h>
 
+#include "base/check.h"
 #include "base/net_ip.h"
+#include "base/web_origin.h"
 #include "proto/http_head.h"
 
 static bool is_host_local(struct slice host)
@@ -31,13 +33,19 @@ static bool is_of_other_site(const struct http_request *request)
 
 static bool is_of_other_origin(const struct http_request *request, struct slice host)
 {
-	const size_t skip = strlen("http://");
-	struct slice origin;
+	const struct slice schemes[] = {SLICE_LITERAL("http"), SLICE_LITERAL("https")};
+	struct web_origin origin, own;
+	struct slice text;
+	unsigned count = http_field_find(request->head, request->data, "Origin", &text);
 
-	if (http_field_find(request->head, request->data, "Origin", &origin) == 0)
+	if (count == 0)
 		return false;
-	return origin.len <= skip ||
-	       !slice_equals_nocase(slice_of(origin.data + skip, origin.len - skip), host);
+	if (count > 1 || web_origin_parse(text, &origin) != NULL)
+		return true;
+	for (size_t i = 0; i < ARRAY_LEN(schemes); i++)
+		if (web_origin_of_host(schemes[i], host, &own) && web_origin_matches(&own, &origin))
+			return false;
+	return true;
 }
 
 bool foreign_page_asks(const struct http_request *request)

@@ -66,6 +66,19 @@ struct config_tokens {
 	size_t count;
 };
 
+/* Whose pages may connect; `mode` is first. */
+enum config_origins_mode {
+	CONFIG_ORIGINS_AUTO, /* same where a cookie is a proof, else any */
+	CONFIG_ORIGINS_ANY,
+	CONFIG_ORIGINS_SAME,
+	CONFIG_ORIGINS_LIST,
+};
+
+struct config_web_origins {
+	enum config_origins_mode mode;
+	struct config_tokens list; /* patterns (base/web_origin.h), all good */
+};
+
 #define CONFIG_PREFIXES_MAX 64
 
 struct config_prefixes {
@@ -172,6 +185,9 @@ bool config_has_flag(struct slice name);
 
 /* NULL: there is none of that name. */
 const struct config_route *config_route_find(const struct config *config, struct slice name);
+
+/* What `origins` comes to: ANY, SAME or LIST. */
+enum config_origins_mode config_route_origins(const struct config_route *route);
 
 /* NULL: there is none of that name, which `echo` never is. */
 const struct config_backend *config_backend_find(const struct config *config, const char *name);

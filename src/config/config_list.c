@@ -58,18 +58,23 @@ void *config_list_add(const struct config_list *list, struct config *config)
 	return entry;
 }
 
-static void value_free(const struct config_option *option, void *entry)
+static void tokens_free(struct config_tokens *tokens)
 {
-	void *field = (char *)entry + option->offset;
-	struct config_tokens *tokens = field;
-
-	if (config_kind_is_text(option->kind))
-		free(*(char **)field);
-	if (option->kind != CONFIG_TOKENS)
-		return;
 	for (size_t i = 0; i < tokens->count; i++)
 		free(tokens->items[i]);
 	free(tokens->items);
+}
+
+static void value_free(const struct config_option *option, void *entry)
+{
+	void *field = (char *)entry + option->offset;
+
+	if (config_kind_is_text(option->kind))
+		free(*(char **)field);
+	else if (option->kind == CONFIG_TOKENS)
+		tokens_free(field);
+	else if (option->kind == CONFIG_WEB_ORIGINS)
+		tokens_free(&((struct config_web_origins *)field)->list);
 }
 
 void config_list_finish(const struct config_list *list, struct config *config)

@@ -34,6 +34,7 @@ static const char *item_text(const struct config_option *option, const void *lis
 	const struct config_prefixes *prefixes = list;
 	const struct config_tokens *tokens = list;
 	const struct config_urls *urls = list;
+	const struct config_web_origins *origins = list;
 
 	switch (option->kind) {
 	case CONFIG_PREFIXES:
@@ -42,6 +43,8 @@ static const char *item_text(const struct config_option *option, const void *lis
 								    NET_PREFIX_TEXT_MAX);
 	case CONFIG_TOKENS:
 		return index == tokens->count ? NULL : tokens->items[index];
+	case CONFIG_WEB_ORIGINS:
+		return index == origins->list.count ? NULL : origins->list.items[index];
 	default:
 		return index == urls->count ? NULL : urls->items[index].text;
 	}
@@ -58,13 +61,20 @@ static int items_print(const struct config_option *option, const void *list, FIL
 	return used + fprintf(to, "]");
 }
 
+static bool is_list(const struct config_option *option, const void *field)
+{
+	if (option->kind == CONFIG_WEB_ORIGINS)
+		return ((const struct config_web_origins *)field)->mode == CONFIG_ORIGINS_LIST;
+	return option->kind == CONFIG_TOKENS || option->kind == CONFIG_PREFIXES ||
+	       option->kind == CONFIG_URLS;
+}
+
 static int value_print(const struct config_option *option, const void *base, FILE *to)
 {
 	const void *field = (const char *)base + option->offset;
 	char text[CONFIG_VALUE_MAX];
 
-	if (option->kind == CONFIG_TOKENS || option->kind == CONFIG_PREFIXES ||
-	    option->kind == CONFIG_URLS)
+	if (is_list(option, field))
 		return items_print(option, field, to);
 	if (option->kind == CONFIG_FILE || option->kind == CONFIG_WORD)
 		return scalar_print(((const struct config_text *)field)->text, to);

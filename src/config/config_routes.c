@@ -16,6 +16,14 @@ const struct config_route *config_route_find(const struct config *config, struct
 	return NULL;
 }
 
+/* A browser sends cookies with every page's request: there its own pages alone are let in. */
+enum config_origins_mode config_route_origins(const struct config_route *route)
+{
+	if (route->origins.mode != CONFIG_ORIGINS_AUTO)
+		return route->origins.mode;
+	return CONFIG_ORIGINS_ANY;
+}
+
 /* Compares with all routes before it; one without a path had a mistake. */
 static bool route_repeat_check(const struct config_walk *walk, size_t index)
 {

@@ -50,6 +50,7 @@
 #define CONFIG_C_WORD         struct config_text /* "" = none */
 #define CONFIG_C_TOKENS       struct config_tokens
 #define CONFIG_C_PREFIXES     struct config_prefixes
+#define CONFIG_C_WEB_ORIGINS  struct config_web_origins
 #define CONFIG_C_FILE         struct config_text /* "" = none */
 #define CONFIG_C_SECRET       struct config_text /* "" = none; from the environment only */
 
@@ -226,6 +227,13 @@
 	X(routes, takeover, TAKEOVER, "newest", 0, 0, "", LIVE,                                \
 	  "If a client connects that is connected already: newest = the older connection is "  \
 	  "closed with 4001; oldest = the newer one gets 409; many = both stay.")              \
+	X(routes, origins, WEB_ORIGINS, "auto", 1, 64, "origins", LIVE,                        \
+	  "Whose pages may connect, by the Origin that browsers send: any; same = those of "   \
+	  "this host; or a list of https://HOST[:PORT], whose first label may be '*'; others " \
+	  "get 403. auto = same where a cookie is a proof, else any. See docs/browsers.md.")                   \
+	X(routes, require_origin, SWITCH, "false", 0, 0, "", LIVE,                             \
+	  "true = a request without an Origin gets 403 too: for routes that only browsers "    \
+	  "use. Other programs can send any Origin they like.")                                \
 	X(routes, rpc, RPC, "none", 0, 0, "", RESTART,                                         \
 	  "How clients frame calls and their answers, so that services can call a client and " \
 	  "wait: ocpp-j, json-rpc (2.0), or none. See docs/rpc.md.")                           \

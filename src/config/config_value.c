@@ -24,6 +24,7 @@ static const char *const backend_type_words[] = {"webhook", "nats", NULL};
 static const char *const connect_words[] = {"accept", "ask", NULL};
 static const char *const bus_type_words[] = {"embedded", "nats", NULL};
 static const char *const on_failure_words[] = {"wait", "close", NULL};
+static const char *const origins_words[] = {"auto", "any", "same", NULL}; /* or a list */
 static const char *const switch_words[] = {"false", "true", NULL};
 
 static char *count_format(uint64_t count, char *out, size_t size)
@@ -60,6 +61,7 @@ static const struct kind {
 	[CONFIG_SWITCH] = {.words = switch_words},
 	[CONFIG_TOKENS] = {0},
 	[CONFIG_PREFIXES] = {0},
+	[CONFIG_WEB_ORIGINS] = {.words = origins_words},
 	[CONFIG_BUS_TYPE] = {.words = bus_type_words},
 	[CONFIG_URLS] = {0},
 	[CONFIG_WORD] = {0},
@@ -79,6 +81,7 @@ _Static_assert(sizeof(enum config_engine) == sizeof(unsigned int) &&
 		       sizeof(enum config_bus_type) == sizeof(unsigned int) &&
 		       sizeof(enum config_connect) == sizeof(unsigned int) &&
 		       sizeof(enum config_on_failure) == sizeof(unsigned int) &&
+		       sizeof(enum config_origins_mode) == sizeof(unsigned int) &&
 		       sizeof(enum config_switch) == sizeof(unsigned int),
 	       "an enum has another size");
 
@@ -139,6 +142,12 @@ char *config_value_allowed(const struct config_option *option, char out[CONFIG_A
 	case CONFIG_WORD:
 		snprintf(out, CONFIG_ALLOWED_MAX,
 			 "at most %" PRIu64 " letters, digits and any of '_.-@+'", option->max);
+		return out;
+	case CONFIG_WEB_ORIGINS:
+		snprintf(out, CONFIG_ALLOWED_MAX,
+			 "any, same, auto or a list of at most %" PRIu64
+			 " origins such as [https://example.com]",
+			 option->max);
 		return out;
 	case CONFIG_TOKENS:
 	case CONFIG_PREFIXES:
@@ -219,6 +228,27 @@ static bool word_parse(const char *const *words, struct slice text, unsigned int
 	words_print(words, allowed, sizeof(allowed));
 	config_problem_set(out_problem, "%s is unknown; known: %s%s", config_quote(text, seen),
 			   allowed, suggest_hint(&suggest, hint));
+	return false;
+}
+
+/* Whoever writes one origin means a list of it. */
+static bool origins_word_parse(struct slice text, struct config_web_origins *out_value,
+			       struct config_problem *out_problem)
+{
+	char seen[CONFIG_QUOTE_MAX];
+	struct config_problem problem;
+	unsigned int mode;
+
+	if (word_parse(origins_words, text, &mode, &problem)) {
+		out_value->mode = (enum config_origins_mode)mode;
+		return true;
+	}
+	if (memmem(text.data, text.len, "://", 3) != NULL)
+		config_problem_set(out_problem, "%s is one origin; write a list: [%.*s]",
+				   config_quote(text, seen), SLICE_ARG(text));
+	else
+		config_problem_set(out_problem, "%s, or a list such as [https://example.com]",
+				   problem.text);
 	return false;
 }
 
@@ -341,6 +371,8 @@ bool config_value_parse(const struct config_option *option, struct slice text, v
 		return string_parse(option, text, out_value, out_problem);
 	if (option->kind == CONFIG_PREFIXES || option->kind == CONFIG_URLS)
 		return config_items_parse(option, text, out_value, out_problem);
+	if (option->kind == CONFIG_WEB_ORIGINS)
+		return origins_word_parse(text, out_value, out_problem);
 	if (kind->words != NULL)
 		return word_parse(kind->words, text, out_value, out_problem);
 	return number_parse(option, text, out_value, out_problem);

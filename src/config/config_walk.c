@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/web_origin.h"
 #include "config/config_option.h"
 
 #define SCOPE_KEYS_MAX 32
@@ -201,6 +202,66 @@ static void items_apply(struct config_walk *walk, const struct config_option *op
 	}
 }
 
+/* Compares the texts: of two that differ in case only, one is of no use, and no harm. */
+static void web_origin_add(struct config_walk *walk, struct config_tokens *list,
+			   const yaml_node_t *node, const char *path)
+{
+	char seen[CONFIG_QUOTE_MAX];
+	struct web_origin origin;
+	const char *problem;
+
+	if (!scalar_check(walk, node, path, "https://HOST or https://HOST:PORT"))
+		return;
+	struct slice text = scalar_slice(node);
+
+	problem = web_origin_parse_pattern(text, &origin);
+	for (size_t i = 0; i < list->count && problem == NULL; i++)
+		if (slice_equals(text, slice_from_text(list->items[i])))
+			problem = "is there twice; remove one";
+	if (problem != NULL) {
+		config_walk_mistake(walk, node->start_mark, "%s: %s %s", path,
+				    config_quote(text, seen), problem);
+		return;
+	}
+	list->items[list->count] = slice_to_text(text);
+	if (list->items[list->count] == NULL)
+		config_walk_mistake(walk, node->start_mark, "%s: out of memory", path);
+	else
+		list->count++;
+}
+
+static void web_origins_apply(struct config_walk *walk, const struct config_option *option,
+			      const yaml_node_t *node, const char *path,
+			      struct config_web_origins *origins)
+{
+	struct config_tokens *list = &origins->list;
+
+	if (!list_check(walk, option, node, path, "https://example.com"))
+		return;
+	size_t count = item_count(node);
+
+	if (count == 0) {
+		config_walk_mistake(walk, node->start_mark,
+				    "%s: has no items, so that no page could connect; write at "
+				    "least one, or any or same",
+				    path);
+		return;
+	}
+	list->items = calloc(count, sizeof(*list->items));
+	if (list->items == NULL)
+		config_walk_mistake(walk, node->start_mark, "%s: out of memory", path);
+	for (size_t i = 0; list->items != NULL && i < count; i++)
+		if (visit(walk, node))
+			web_origin_add(walk, list, item_at(walk, node, i), path);
+	origins->mode = CONFIG_ORIGINS_LIST;
+}
+
+/* One of its words, or a list. */
+static bool is_web_origin_list(const struct config_option *option, const yaml_node_t *node)
+{
+	return option->kind == CONFIG_WEB_ORIGINS && node->type == YAML_SEQUENCE_NODE;
+}
+
 static struct config_origin origin_of(const yaml_node_t *node)
 {
 	return (struct config_origin){.kind = CONFIG_FROM_FILE,
@@ -227,6 +288,8 @@ static void option_apply(struct config_walk *walk, struct scope *scope, size_t i
 				    path, path, config_option_variable(option, variable));
 	} else if (option->kind == CONFIG_TOKENS) {
 		tokens_apply(walk, option, node, path, field);
+	} else if (is_web_origin_list(option, node)) {
+		web_origins_apply(walk, option, node, path, field);
 	} else if (option->kind == CONFIG_PREFIXES || option->kind == CONFIG_URLS) {
 		items_apply(walk, option, node, path, field);
 	} else if (scalar_check(walk, node, path, config_value_allowed(option, allowed)) &&

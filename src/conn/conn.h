@@ -203,4 +203,6 @@ struct conn_request {
 	const uint8_t *data;
 	uint8_t *rest;   /* behind the head */
 	size_t rest_len; /* 0 once somebody has taken it */
+	/* Who sent it is in server.trusted_proxies: what it says of the client is believed. */
+	bool is_from_proxy;
 };

@@ -93,11 +93,12 @@ static void client_set(struct conn *conn, const struct net_ip *ip, uint16_t port
 	conn->client_port = port;
 }
 
-static void believe_forwarded(struct conn *conn, const struct conn_request *request)
+static void believe_forwarded(struct conn *conn, struct conn_request *request)
 {
 	const struct config_prefixes *proxies = &conn_limits(conn)->trusted_proxies;
 
-	if (!conn_client_is_trusted(conn))
+	request->is_from_proxy = conn_client_is_trusted(conn);
+	if (!request->is_from_proxy)
 		return;
 	struct net_ip ip = forwarded_client(request->head, request->data, &conn->client,
 					    proxies->items, proxies->count);

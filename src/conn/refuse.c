@@ -25,13 +25,13 @@ static char *logged(struct slice text, char out[LOGGED_MAX + 4])
 }
 
 /* The path without its query, which may have secrets. */
-static void log_rejection(struct conn *conn, unsigned status, const char *detail)
+static void log_rejection(struct conn *conn, const struct problem *problem)
 {
 	const struct presence *presence = conn->has_presence ? conn->session.presence : NULL;
 	const struct conn_request *request = conn->home->request;
 	struct slice path = {0}, host = {0}, agent = {0};
 	char client[CONN_CLIENT_TEXT_MAX];
-	char texts[3][LOGGED_MAX + 4];
+	char texts[4][LOGGED_MAX + 4];
 	uint64_t suppressed;
 
 	if (!log_gate_pass(&conn->home->service->rejection_gate, loop_now(conn->home->loop),
@@ -42,13 +42,16 @@ static void log_rejection(struct conn *conn, unsigned status, const char *detail
 		host = http_host(request->head, request->data);
 		http_field_find(request->head, request->data, "User-Agent", &agent);
 	}
-	log_info("request rejected", F_UINT("status", status), F_TEXT("detail", detail),
-		 F_TEXT("client", conn_client_text(conn, client)),
-		 F_TEXT("path", logged(path, texts[0])), F_TEXT("host", logged(host, texts[1])),
-		 F_TEXT("user_agent", logged(agent, texts[2])),
-		 F_TEXT("route", presence == NULL ? NULL : presence_route_name(presence)),
-		 F_TEXT("client_id", presence == NULL ? NULL : presence->client_id),
-		 F_UINT("suppressed", suppressed));
+	log_info(
+		"request rejected", F_UINT("status", problem->status),
+		F_TEXT("reason", problem->reason), F_TEXT("detail", problem->detail),
+		F_TEXT("seen", problem->seen.data == NULL ? NULL : logged(problem->seen, texts[3])),
+		F_TEXT("client", conn_client_text(conn, client)),
+		F_TEXT("path", logged(path, texts[0])), F_TEXT("host", logged(host, texts[1])),
+		F_TEXT("user_agent", logged(agent, texts[2])),
+		F_TEXT("route", presence == NULL ? NULL : presence_route_name(presence)),
+		F_TEXT("client_id", presence == NULL ? NULL : presence->client_id),
+		F_UINT("suppressed", suppressed));
 }
 
 unsigned conn_retry_after_s(struct conn *conn)
@@ -59,10 +62,16 @@ unsigned conn_retry_after_s(struct conn *conn)
 
 void conn_reject(struct conn *conn, unsigned status, const char *detail)
 {
+	conn_reject_about(conn, &(struct problem){.status = status, .detail = detail});
+}
+
+void conn_reject_about(struct conn *conn, const struct problem *problem)
+{
+	unsigned status = problem->status;
 	struct http_reply reply = {0};
 
 	stat_add(&conn->home->stats.handshakes_rejected, 1);
-	log_rejection(conn, status, detail);
+	log_rejection(conn, problem);
 	if (status == 426) {
 		/* RFC 9110, 15.5.22; RFC 6455, 4.2.2. */
 		http_reply_header(&reply, "Upgrade: websocket");
@@ -70,7 +79,7 @@ void conn_reject(struct conn *conn, unsigned status, const char *detail)
 	}
 	if (status == 405)
 		http_reply_header(&reply, "Allow: GET, HEAD, OPTIONS");
-	http_reply_problem(&reply, status, detail);
+	http_reply_problem_about(&reply, problem);
 	conn_answer(conn, &reply, true);
 }
 

@@ -5,9 +5,13 @@
 #pragma once
 
 #include "conn/conn.h"
+#include "http/problem.h"
 
 /* The client's own mistake: a problem document with `detail`. */
 void conn_reject(struct conn *conn, unsigned status, const char *detail);
+
+/* The same with further members; the log has them too. */
+void conn_reject_about(struct conn *conn, const struct problem *problem);
 
 /* A limit's: the same with the limit's name and numbers. */
 void conn_refuse(struct conn *conn, enum refusal refusal, uint64_t current, uint64_t max);

@@ -7,6 +7,7 @@
 #include "proto/utf8.h"
 #include "conn/admit_groups.h"
 #include "conn/hull.h"
+#include "conn/origin.h"
 #include "conn/phase_asking.h"
 #include "conn/phase_closing.h"
 #include "conn/phase_open.h"
@@ -278,6 +279,10 @@ void conn_upgrade(struct conn *conn, const struct conn_request *request,
 
 	if (!find_route(conn, request, &client_id))
 		return;
+	if (!conn_origin_is_good(conn, request)) {
+		free(client_id);
+		return;
+	}
 	const struct upgrade upgrade = {.request = request,
 					.key = wanted->key,
 					.client_id = client_id,

@@ -11,6 +11,7 @@
 struct route_table {
 	size_t count;
 	struct route *routes; /* the most literal first */
+	struct route_load *loads;
 };
 
 /* Takes the segment behind the '/' that `*path` starts with. */
@@ -52,8 +53,9 @@ struct route_table *route_table_create(struct ruleset *ruleset, const struct bac
 	if (table == NULL)
 		return NULL;
 	table->routes = calloc(config->route_count, sizeof(struct route));
-	if (table->routes == NULL) {
-		free(table);
+	table->loads = calloc(config->route_count, sizeof(struct route_load));
+	if (table->routes == NULL || table->loads == NULL) {
+		route_table_destroy(&table);
 		return NULL;
 	}
 	table->count = config->route_count;
@@ -62,6 +64,7 @@ struct route_table *route_table_create(struct ruleset *ruleset, const struct bac
 			.config = &config->routes[i],
 			.backend = backends_find(backends, config->routes[i].backend),
 			.client = {.config = &config->routes[i], .ruleset = ruleset},
+			.load = &table->loads[i],
 		};
 	qsort(table->routes, table->count, sizeof(struct route), by_literals);
 	return table;
@@ -72,8 +75,20 @@ void route_table_destroy(struct route_table **table)
 	if (*table == NULL)
 		return;
 	free((*table)->routes);
+	free((*table)->loads);
 	free(*table);
 	*table = NULL;
+}
+
+size_t route_table_count(const struct route_table *table)
+{
+	return table->count;
+}
+
+const struct route *route_table_at(const struct route_table *table, size_t index)
+{
+	CHECK(index < table->count);
+	return &table->routes[index];
 }
 
 /* Without all but one of the slashes that the path starts with; a path of nothing else is

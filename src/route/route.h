@@ -13,10 +13,16 @@
 /* [bytes] after percent-decoding. */
 #define ROUTE_CLIENT_ID_MAX 255
 
+/* What is counted of a route; all of it atomic, for any thread. */
+struct route_load {
+	uint64_t origins_refused; /* requests for the sake of their Origin */
+};
+
 struct route {
 	const struct config_route *config;
 	const struct backend *backend;
 	struct client_route client; /* for its clients' presences */
+	struct route_load *load;    /* its own */
 };
 
 struct route_table;
@@ -25,6 +31,10 @@ struct route_table;
  * use. NULL if memory is out. */
 struct route_table *route_table_create(struct ruleset *ruleset, const struct backends *backends);
 void route_table_destroy(struct route_table **table);
+
+/* Those that there are, in no order that means anything. */
+size_t route_table_count(const struct route_table *table);
+const struct route *route_table_at(const struct route_table *table, size_t index);
 
 enum route_result {
 	ROUTE_FOUND,

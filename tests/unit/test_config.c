@@ -88,6 +88,12 @@ static void assert_same(const struct config *a, const struct config *b)
 		assert_string_equal(left->path, right->path);
 		assert_string_equal(left->name, right->name);
 		assert_int_equal(left->takeover, right->takeover);
+		assert_int_equal(left->origins.mode, right->origins.mode);
+		assert_int_equal(left->origins.list.count, right->origins.list.count);
+		for (size_t j = 0; j < left->origins.list.count; j++)
+			assert_string_equal(left->origins.list.items[j],
+					    right->origins.list.items[j]);
+		assert_int_equal(left->require_origin, right->require_origin);
 		assert_int_equal(left->rpc, right->rpc);
 		assert_int_equal(left->call_queue_max, right->call_queue_max);
 		assert_int_equal(left->subprotocol_mismatch, right->subprotocol_mismatch);
@@ -465,6 +471,25 @@ static const struct {
 	 "f:3:23: routes[0].subprotocols: \"b c\" is no subprotocol name; write letters, digits or "
 	 "!#$%&'*+-.^_`|~\n"
 	 "f:3:30: routes[0].subprotocols: a is there twice; remove one\n"},
+	{"routes:\n  - path: /a\n    origins: all\n",
+	 "f:3:14: routes[0].origins: all is unknown; known: auto, any, same, or a list such as "
+	 "[https://example.com]\n"},
+	{"routes:\n  - path: /a\n    origins: https://a\n",
+	 "f:3:14: routes[0].origins: https://a is one origin; write a list: [https://a]\n"},
+	{"routes:\n  - path: /a\n    origins: []\n",
+	 "f:3:14: routes[0].origins: has no items, so that no page could connect; write at least "
+	 "one, or any or same\n"},
+	{"routes:\n  - path: /a\n    origins: {a: b}\n",
+	 "f:3:14: routes[0].origins: is a mapping; allowed: any, same, auto or a list of at most "
+	 "64 origins such as [https://example.com]\n"},
+	{"routes:\n  - path: /a\n    origins: ['https://a', 'https://a', 'https://*.com', "
+	 "'null', [x]]\n",
+	 "f:3:28: routes[0].origins: https://a is there twice; remove one\n"
+	 "f:3:41: routes[0].origins: \"https://*.com\" is too wide: at least two labels of a name "
+	 "follow a '*', as in https://*.example.com\n"
+	 "f:3:58: routes[0].origins: null is what any page can send from a sandboxed frame, so it "
+	 "tells nobody apart\n"
+	 "f:3:66: routes[0].origins: is a list; allowed: https://HOST or https://HOST:PORT\n"},
 	/* several at once, and checks between options */
 	{"server:\n  workers: x\n  engine: [\n  ]\n  handshake_timeout: 1\n",
 	 "f:2:12: server.workers: x is not a whole number; allowed: 1..1024 workers or auto\n"
@@ -1110,10 +1135,13 @@ static void test_output_loads_to_the_same_configuration(void **state)
 		"    subprotocols: ['#x', \"&y\", '*', '`|~']\n"
 		"    subprotocol_mismatch: accept\n"
 		"    takeover: many\n"
+		"    origins: ['https://*.example.com:8443', 'http://[::1]', 'app://x']\n"
+		"    require_origin: true\n"
 		"    rpc: json-rpc\n"
 		"    call_queue_max: 3\n"
 		"  - path: \"/-/!'&\"\n"
 		"    backend: b\n"
+		"    origins: same\n"
 		"backends:\n"
 		"  - {name: a, type: webhook, url: 'https://[::1]:9/?a=b'}\n"
 		"  - {name: b, type: webhook, url: 'http://h', timeout: 1s, http2: "

@@ -295,6 +295,7 @@ void metrics_answer(const struct admin *admin, struct http_reply *reply)
 	limit_values(out, admin);
 	api_calls(out, server);
 	groups(out, server);
+	metrics_routes_write(server, out);
 	metrics_backends_write(server, out);
 	metrics_workers_write(server, out);
 	metrics_fleet_write(server, out);
@@ -318,6 +319,7 @@ void metrics_print_reference(FILE *to)
 #define OTHER_DOC(name, type, help)         fputs("| `" #name "` | " #type " | " help " |\n", to);
 	METRIC_TABLE(METRIC_DOC)
 	OTHER_METRICS(OTHER_DOC)
+	metrics_routes_print_reference(to);
 	metrics_backends_print_reference(to);
 	metrics_workers_print_reference(to);
 	metrics_fleet_print_reference(to);
