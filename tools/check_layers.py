@@ -42,7 +42,7 @@ MAY_INCLUDE = {
 # By the first part of the path in <...>.
 LIBRARIES = {
     "liburing.h": {"io"},
-    "curl": {"webhook"},
+    "curl": {"auth", "webhook"},
     "nats": {"bus"},
     "yaml.h": {"config", "bench"},
     "crypt.h": {"auth"},

@@ -91,6 +91,13 @@ const struct auth_way *auth_way_at(const struct auth *auth, size_t index)
 	return index < auth->count ? auth->ways[index] : NULL;
 }
 
+void auth_hide(const struct auth *auth, const struct http_head *head, uint8_t *data)
+{
+	for (size_t i = 0; i < auth->count; i++)
+		if (auth->ways[i]->ops->hide != NULL)
+			auth->ways[i]->ops->hide(auth->ways[i], head, data);
+}
+
 /* --- results --- */
 
 const char *auth_verdict_label(enum auth_verdict verdict)

@@ -51,6 +51,10 @@ enum auth_verdict auth_ask(struct auth *auth, const struct auth_request *request
 /* Nobody waits any more. NULL in it is fine; clears the pointer. */
 void auth_cancel(struct auth_inquiry **inquiry);
 
+/* Writes '*' over all that its ways could take for a proof. `data`, a copy of the request, goes to
+ * a back end, which needs to know nobody's secrets. */
+void auth_hide(const struct auth *auth, const struct http_head *head, uint8_t *data);
+
 /* --- what was found, for metrics --- */
 
 /* Of the way at `index` of auth_way_at; from any thread. */

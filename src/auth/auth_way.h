@@ -99,6 +99,9 @@ struct auth_way_ops {
 	enum auth_verdict (*check)(const struct auth_way *way, const struct auth_request *request,
 				   struct auth_result *out_result,
 				   struct auth_pending *out_pending);
+	/* Writes '*' over what a client shows of this kind, good or not: `data`, a copy of the
+	 * request, is for others' eyes. NULL: nothing of it is secret. */
+	void (*hide)(const struct auth_way *way, const struct http_head *head, uint8_t *data);
 	void (*destroy)(struct auth_way *way);
 };
 
