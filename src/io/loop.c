@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "io/loop_private.h"
+#include "io/seal.h"
 
 /* The rest of those that are due comes with the next turns: each may have output. */
 #define TIMERS_PER_TURN 1024
@@ -93,6 +93,7 @@ int loop_init(struct loop *loop, const struct engine *engine)
 	loop->engine = engine;
 	loop->now = clock_now_ns();
 	loop->queued_end = &loop->queued;
+	loop->tls = &loop->own_tls;
 	list_init(&loop->due);
 	hungry_init(loop);
 	timer_wheel_init(&loop->wheel, loop->now / NS_PER_MS);
@@ -117,6 +118,7 @@ void loop_trim(struct loop *loop)
 
 void loop_finish(struct loop *loop)
 {
+	seals_finish(loop);
 	loop_timer_stop(loop, &loop->outbufs_trim);
 	outbuf_cache_finish(&loop->outbufs);
 	close(loop->wake_fd);
@@ -208,7 +210,7 @@ static uint64_t next_timer_ns(const struct loop *loop, uint64_t now)
 static bool has_work(const struct loop *loop)
 {
 	return loop->queued != NULL || loop->closed != NULL || loop->closed_watches != NULL ||
-	       loop->closed_listeners != NULL || hungry_count(loop) > 0;
+	       loop->closed_listeners != NULL || hungry_count(loop) > 0 || seals_have_work(loop);
 }
 
 /* --- lag: from being ready to being dealt with --- */
@@ -297,8 +299,7 @@ static void hand_back_closed(struct loop *loop)
 		struct tcp *tcp = loop->closed;
 
 		loop->closed = tcp->next_queued;
-		tcp_output_drop(tcp);
-		tcp->handler->on_closed(tcp);
+		tcp_closed(tcp);
 	}
 	while (loop->closed_listeners != NULL) {
 		struct listener *listener = loop->closed_listeners;
@@ -362,6 +363,7 @@ static void turn(struct loop *loop)
 		loop->is_in_round = false;
 		run_timers(loop);
 	}
+	seals_work(loop);
 	do_queued(loop);
 	hand_back_closed(loop);
 	trim_later(loop);

@@ -62,6 +62,8 @@ int loop_create(const struct loop_options *options, struct loop **out_loop)
 	if (r < 0)
 		return r;
 	loop->lags = options->lags;
+	if (options->tls != NULL)
+		loop->tls = options->tls;
 	r = loop_open(loop);
 	if (r < 0) {
 		loop->engine->destroy(loop);

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "io/loop_private.h"
+#include "io/seal.h"
 
 #define EVENTS_PER_WAIT   512
 #define ACCEPTS_PER_EVENT 64
@@ -121,7 +121,7 @@ static size_t receive(struct tcp *tcp, size_t share)
 	 * edge that comes later sets the flag again. */
 	if ((size_t)n < share && !(tcp->flags & STREAM_HANGUP))
 		tcp->flags &= ~(uint32_t)STREAM_READABLE;
-	tcp->handler->on_recv(tcp, buffer, (size_t)n);
+	tcp_received(tcp, buffer, (size_t)n);
 	return (size_t)n;
 }
 
@@ -234,7 +234,7 @@ static void connected(struct tcp *tcp)
 		error = errno;
 	tcp->flags &= ~(uint32_t)STREAM_CONNECTING;
 	tcp->flags |= STREAM_WRITABLE;
-	tcp->handler->on_connect(tcp, -error);
+	tcp_handler(tcp)->on_connect(tcp, -error);
 }
 
 static void on_tcp_event(struct tcp *tcp, uint32_t events)
@@ -271,6 +271,13 @@ static void epoll_tcp_read_stop(struct tcp *tcp)
 
 static void epoll_tcp_close(struct tcp *tcp)
 {
+	const uint8_t *data;
+
+	if (seal_farewell(tcp)) { /* if the kernel takes it */
+		size_t len = tcp_output(tcp, &data);
+
+		(void)send(tcp->fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	}
 	if (tcp->flags & STREAM_START_FAILED)
 		close(tcp->fd);
 	else

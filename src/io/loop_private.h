@@ -10,7 +10,10 @@
 #include "io/loop.h"
 #include "io/outbuf.h"
 #include "io/tcp.h"
+#include "io/tcp_tls.h"
 #include "io/timer_wheel.h"
+
+struct seals;
 
 enum {
 	STREAM_READING = 1 << 0,    /* the owner wants bytes */
@@ -38,6 +41,7 @@ enum {
 	STREAM_SLOT_CLOSING = 1 << 20, /* io_uring: its direct descriptor was given back */
 	STREAM_HUNGRY = 1 << 21,       /* in loop->fresh or loop->rest */
 	STREAM_FED = 1 << 22,          /* io_uring: the single receive in flight is its turn */
+	STREAM_SEALED = 1 << 23,       /* has a seal for its handler (io/seal.h) */
 };
 
 enum {
@@ -132,6 +136,10 @@ struct loop {
 	/* Given up to accept one connection when descriptors are out; -1: in use. */
 	int reserve_fd;
 	struct listener *starved; /* waits for the reserve */
+	struct seals *seals;      /* NULL: no stream was sealed yet */
+	struct tls_limits tls_limits;
+	struct tls_stats *tls; /* the caller's, or: */
+	struct tls_stats own_tls;
 };
 
 /* For the engines' create and destroy. */
@@ -185,6 +193,24 @@ bool listener_is_starvation(int error);
 
 /* accept failed for want of descriptors or memory: stop, report, try later. */
 void listener_starve(struct listener *listener, int error);
+
+/* Who is told: of a sealed stream the seal's owner. */
+const struct tcp_handler *tcp_handler(const struct tcp *tcp);
+
+/* Makes it a stream that does nothing yet. */
+void tcp_init(struct tcp *tcp, struct loop *loop, int fd, const struct tcp_handler *handler);
+
+/* Bytes came. */
+void tcp_received(struct tcp *tcp, uint8_t *data, size_t len);
+
+/* The kernel has let go of it. */
+void tcp_closed(struct tcp *tcp);
+
+/* What is pending: its first `len` bytes are dealt with; all of it is dropped; its first buffer
+ * becomes the sending one (false: there is none). */
+void tcp_pending_consume(struct tcp *tcp, size_t len);
+void tcp_pending_drop(struct tcp *tcp);
+bool tcp_pending_send(struct tcp *tcp);
 
 /* The next bytes to send, in *out_data; 0 if there are none. Moves pending output
  * behind sending. */

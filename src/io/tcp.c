@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/shared_bytes.h"
-#include "io/loop_private.h"
+#include "io/seal.h"
 
 /* glibc 2.36 lacks it (linux/in.h). */
 #ifndef IP_BIND_ADDRESS_NO_PORT
@@ -21,7 +21,12 @@
  * queues of many, and are worth more than the struct that refers to them. */
 #define COPY_MAX_STUCK 512
 
-static void tcp_init(struct tcp *tcp, struct loop *loop, int fd, const struct tcp_handler *handler)
+const struct tcp_handler *tcp_handler(const struct tcp *tcp)
+{
+	return tcp->flags & STREAM_SEALED ? tcp->seal->owner : tcp->handler;
+}
+
+void tcp_init(struct tcp *tcp, struct loop *loop, int fd, const struct tcp_handler *handler)
 {
 	*tcp = (struct tcp){.loop = loop, .handler = handler, .fd = fd};
 }
@@ -67,7 +72,11 @@ int tcp_connect(struct tcp *tcp, struct loop *loop, const struct net_addr *local
 
 void tcp_read_start(struct tcp *tcp)
 {
-	if (tcp->flags & (STREAM_READING | STREAM_CLOSING | STREAM_EOF))
+	struct seal_shake *paused = seal_paused(tcp);
+
+	if (paused != NULL)
+		paused->wants_reading = true;
+	if (paused != NULL || (tcp->flags & (STREAM_READING | STREAM_CLOSING | STREAM_EOF)))
 		return;
 	tcp->flags |= STREAM_READING;
 	tcp->loop->engine->tcp_read_start(tcp);
@@ -75,6 +84,10 @@ void tcp_read_start(struct tcp *tcp)
 
 void tcp_read_stop(struct tcp *tcp)
 {
+	struct seal_shake *paused = seal_paused(tcp);
+
+	if (paused != NULL)
+		paused->wants_reading = false;
 	if (!(tcp->flags & STREAM_READING))
 		return;
 	tcp->flags &= ~(uint32_t)STREAM_READING;
@@ -212,11 +225,17 @@ static size_t pending_len(const struct tcp *tcp)
 	return tcp->pending == NULL ? 0 : tcp->pending->queued;
 }
 
+static size_t outbuf_len(const struct outbuf *outbuf)
+{
+	return outbuf == NULL ? 0 : outbuf_unsent(outbuf).len;
+}
+
 size_t tcp_queued(const struct tcp *tcp)
 {
 	if (tcp->flags & STREAM_CONNECTING)
 		return 0;
-	return (tcp->sending == NULL ? 0 : outbuf_unsent(tcp->sending).len) + pending_len(tcp);
+	return outbuf_len(tcp->sending) + pending_len(tcp) +
+	       (tcp->flags & STREAM_SEALED ? outbuf_len(tcp->seal->raw) : 0);
 }
 
 size_t tcp_held(const struct tcp *tcp)
@@ -224,6 +243,8 @@ size_t tcp_held(const struct tcp *tcp)
 	const struct outbuf *last = tcp->pending;
 	size_t held = tcp->sending == NULL ? 0 : outbuf_held(tcp->sending);
 
+	if (tcp->flags & STREAM_SEALED)
+		held += seal_held(tcp->seal);
 	if ((tcp->flags & STREAM_CONNECTING) || last == NULL)
 		return held;
 	const struct outbuf *outbuf = last;
@@ -235,22 +256,61 @@ size_t tcp_held(const struct tcp *tcp)
 	return held;
 }
 
+void tcp_pending_consume(struct tcp *tcp, size_t len)
+{
+	while (tcp->pending != NULL) {
+		struct outbuf *first = tcp->pending->next;
+		size_t part = MIN(outbuf_unsent(first).len, len);
+
+		first->start += part;
+		tcp->pending->queued -= part;
+		len -= part;
+		if (outbuf_unsent(first).len > 0)
+			break;
+		outbuf_put(&tcp->loop->outbufs, pending_pop(tcp));
+	}
+	CHECK(len == 0);
+}
+
+void tcp_pending_drop(struct tcp *tcp)
+{
+	while (tcp->pending != NULL)
+		outbuf_put(&tcp->loop->outbufs, pending_pop(tcp));
+}
+
+bool tcp_pending_send(struct tcp *tcp)
+{
+	if (pending_len(tcp) == 0)
+		return false;
+	tcp->sending = pending_pop(tcp);
+	return true;
+}
+
 size_t tcp_output(struct tcp *tcp, const uint8_t **out_data)
 {
-	/* What was reserved and not committed may be empty. */
-	while (tcp->sending == NULL && pending_len(tcp) > 0) {
-		tcp->sending = pending_pop(tcp);
-		if (outbuf_unsent(tcp->sending).len == 0) {
+	while (tcp->sending == NULL) {
+		if (!(tcp->flags & STREAM_SEALED ? seal_output(tcp) : tcp_pending_send(tcp)))
+			return 0;
+		/* What was reserved and not committed may be empty. */
+		if (outbuf_len(tcp->sending) == 0) {
 			outbuf_put(&tcp->loop->outbufs, tcp->sending);
 			tcp->sending = NULL;
 		}
 	}
-	if (tcp->sending == NULL)
-		return 0;
 	struct slice unsent = outbuf_unsent(tcp->sending);
 
 	*out_data = unsent.data;
 	return unsent.len;
+}
+
+static bool is_shaking(const struct tcp *tcp)
+{
+	return (tcp->flags & STREAM_SEALED) && tcp->seal->state <= SEAL_SHAKING;
+}
+
+static bool has_output(const struct tcp *tcp)
+{
+	return tcp->flags & STREAM_SEALED ? seal_has_output(tcp) : pending_len(tcp) > 0;
 }
 
 bool tcp_output_sent(struct tcp *tcp, size_t sent)
@@ -262,10 +322,11 @@ bool tcp_output_sent(struct tcp *tcp, size_t sent)
 		return true;
 	outbuf_put(&tcp->loop->outbufs, tcp->sending);
 	tcp->sending = NULL;
-	if (pending_len(tcp) > 0)
+	if (has_output(tcp))
 		return true;
-	if (!(tcp->flags & STREAM_CLOSING))
-		tcp->handler->on_drain(tcp);
+	/* Of a handshake's bytes the owner knows nothing. */
+	if (!(tcp->flags & STREAM_CLOSING) && tcp_queued(tcp) == 0 && !is_shaking(tcp))
+		tcp_handler(tcp)->on_drain(tcp);
 	return false;
 }
 
@@ -273,8 +334,15 @@ void tcp_output_drop(struct tcp *tcp)
 {
 	outbuf_put(&tcp->loop->outbufs, tcp->sending);
 	tcp->sending = NULL;
-	while (tcp->pending != NULL)
-		outbuf_put(&tcp->loop->outbufs, pending_pop(tcp));
+	tcp_pending_drop(tcp);
+}
+
+void tcp_received(struct tcp *tcp, uint8_t *data, size_t len)
+{
+	if (tcp->flags & STREAM_SEALED)
+		seal_received(tcp, data, len);
+	else
+		tcp->handler->on_recv(tcp, data, len);
 }
 
 void tcp_fail(struct tcp *tcp, int error)
@@ -282,7 +350,7 @@ void tcp_fail(struct tcp *tcp, int error)
 	if (tcp->flags & (STREAM_CLOSING | STREAM_FAILED))
 		return;
 	tcp->flags |= STREAM_FAILED;
-	tcp->handler->on_error(tcp, error);
+	tcp_handler(tcp)->on_error(tcp, error);
 }
 
 void tcp_receive_ended(struct tcp *tcp, int error)
@@ -291,8 +359,10 @@ void tcp_receive_ended(struct tcp *tcp, int error)
 		return;
 	tcp->flags |= STREAM_EOF;
 	tcp->flags &= ~(uint32_t)STREAM_READING;
+	if ((tcp->flags & STREAM_SEALED) && !seal_ended(tcp, error))
+		return;
 	if (error == 0)
-		tcp->handler->on_eof(tcp);
+		tcp_handler(tcp)->on_eof(tcp);
 	else
 		tcp_fail(tcp, error);
 }
@@ -308,7 +378,7 @@ void tcp_shutdown(struct tcp *tcp)
 bool tcp_shutdown_is_due(const struct tcp *tcp)
 {
 	return (tcp->flags & (STREAM_SHUT_WANTED | STREAM_SHUT_DONE)) == STREAM_SHUT_WANTED &&
-	       tcp_queued(tcp) == 0;
+	       tcp_queued(tcp) == 0 && !((tcp->flags & STREAM_SEALED) && seal_owes_end(tcp));
 }
 
 void tcp_close(struct tcp *tcp)
@@ -317,7 +387,17 @@ void tcp_close(struct tcp *tcp)
 		return;
 	tcp->flags |= STREAM_CLOSING;
 	tcp->flags &= ~(uint32_t)STREAM_READING;
+	if (tcp->flags & STREAM_SEALED)
+		seal_closing(tcp);
 	loop_queue(tcp);
+}
+
+void tcp_closed(struct tcp *tcp)
+{
+	tcp_output_drop(tcp);
+	if (tcp->flags & STREAM_SEALED)
+		seal_finish(tcp);
+	tcp->handler->on_closed(tcp);
 }
 
 bool tcp_is_closing(const struct tcp *tcp)

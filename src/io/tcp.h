@@ -41,11 +41,15 @@ struct tcp_handler {
 };
 
 struct outbuf;
+struct seal;
 struct shared_bytes;
 
 struct tcp {
 	struct loop *loop;
-	const struct tcp_handler *handler;
+	union {
+		const struct tcp_handler *handler;
+		struct seal *seal; /* of a sealed one (io/seal.h), which has the handler */
+	};
 	struct tcp *next_queued; /* in the loop's list of streams with work to do */
 	struct outbuf *sending;  /* with the kernel, or the rest of a short send */
 	union {

@@ -197,7 +197,7 @@ static void hand_out(struct uring_loop *self, struct tcp *tcp, const struct io_u
 	if (cqe->res > 0) {
 		tcp->heard = period_of(&self->loop);
 		if (!(tcp->flags & (STREAM_CLOSING | STREAM_EOF | STREAM_FAILED)))
-			tcp->handler->on_recv(tcp, data, (size_t)cqe->res);
+			tcp_received(tcp, data, (size_t)cqe->res);
 	}
 	uring_buffer_done(self, cqe);
 }

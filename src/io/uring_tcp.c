@@ -3,11 +3,12 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "io/seal.h"
 #include "io/uring.h"
 
 /* --- sending --- */
 
-static void send_next(struct tcp *tcp)
+static void send_next(struct tcp *tcp, int message_flags)
 {
 	const uint8_t *data;
 	size_t len;
@@ -16,7 +17,8 @@ static void send_next(struct tcp *tcp)
 		return;
 	struct io_uring_sqe *sqe = uring_tcp_sqe(tcp, TAG_SEND);
 
-	io_uring_prep_send(sqe, tcp->fd, data, MIN(len, (size_t)INT32_MAX), MSG_NOSIGNAL);
+	io_uring_prep_send(sqe, tcp->fd, data, MIN(len, (size_t)INT32_MAX),
+			   MSG_NOSIGNAL | message_flags);
 	sqe->flags |= IOSQE_FIXED_FILE;
 	tcp->flags |= STREAM_SENDING;
 }
@@ -39,7 +41,7 @@ void uring_tcp_work(struct tcp *tcp)
 {
 	if (tcp->flags & STREAM_CONNECTING)
 		return;
-	send_next(tcp);
+	send_next(tcp, 0);
 	if (!tcp_shutdown_is_due(tcp) || (tcp->flags & STREAM_SENDING))
 		return;
 	struct io_uring_sqe *sqe = uring_tcp_sqe(tcp, TAG_END);
@@ -100,7 +102,7 @@ static void connect_finished(struct tcp *tcp, int error)
 	if (error == 0 && uring_wants_bytes(tcp)) /* tcp_read_start came early */
 		uring_receive_first(tcp);
 	if (!(tcp->flags & STREAM_CLOSING))
-		tcp->handler->on_connect(tcp, error);
+		tcp_handler(tcp)->on_connect(tcp, error);
 }
 
 static void installed(struct tcp *tcp, int res)
@@ -162,6 +164,10 @@ void uring_tcp_close(struct tcp *tcp)
 			return;
 		tcp->flags |= STREAM_CANCELLED;
 		cancel_all(tcp);
+		return;
+	}
+	if (tcp->fd >= 0 && seal_farewell(tcp)) {
+		send_next(tcp, MSG_DONTWAIT); /* nobody waits for one who does not take it */
 		return;
 	}
 	if (tcp->fd >= 0) {

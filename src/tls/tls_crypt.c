@@ -83,29 +83,46 @@ void tls_crypt_destroy(struct tls_crypt **crypt)
 
 /* --- records --- */
 
+/* False: OpenSSL is out of memory. */
+static bool text_encrypt(EVP_CIPHER_CTX *ctx, struct tls_text *text, size_t len, uint8_t *out)
+{
+	while (len > 0) {
+		struct slice piece = *text->pieces;
+		size_t part = MIN(piece.len - text->at, len);
+		int written;
+
+		if (part > 0 &&
+		    EVP_EncryptUpdate(ctx, out, &written, piece.data + text->at, (int)part) != 1)
+			return false;
+		text->at += part;
+		len -= part;
+		out += part;
+		if (text->at == piece.len)
+			*text = (struct tls_text){.pieces = text->pieces + 1};
+	}
+	return true;
+}
+
 bool tls_crypt_seal(struct tls_crypt *crypt, const struct tls_seal *seal, bool is_new_key,
-		    struct slice text, int trailer, uint8_t *out)
+		    struct tls_text *text, size_t len, int trailer, uint8_t *out)
 {
 	EVP_CIPHER_CTX *ctx = crypt->aeads[seal->suite->aead].seal;
 	uint8_t last = (uint8_t)trailer;
-	int len;
+	int written;
 
-	CHECK(text.len <= INT32_MAX);
+	CHECK(len <= INT32_MAX);
 	if (EVP_EncryptInit_ex2(ctx, NULL, is_new_key ? seal->key : NULL, seal->nonce, NULL) != 1 ||
-	    EVP_EncryptUpdate(ctx, NULL, &len, seal->associated.data, (int)seal->associated.len) !=
-		    1)
+	    EVP_EncryptUpdate(ctx, NULL, &written, seal->associated.data,
+			      (int)seal->associated.len) != 1 ||
+	    !text_encrypt(ctx, text, len, out))
 		return false;
-	if (text.len > 0) {
-		if (EVP_EncryptUpdate(ctx, out, &len, text.data, (int)text.len) != 1)
-			return false;
-		out += len;
-	}
+	out += len;
 	if (trailer >= 0) {
-		if (EVP_EncryptUpdate(ctx, out, &len, &last, 1) != 1)
+		if (EVP_EncryptUpdate(ctx, out, &written, &last, 1) != 1)
 			return false;
-		out += len;
+		out += written;
 	}
-	return EVP_EncryptFinal_ex(ctx, out, &len) == 1 &&
+	return EVP_EncryptFinal_ex(ctx, out, &written) == 1 &&
 	       EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, TLS_TAG_LEN, out) == 1;
 }
 

@@ -27,12 +27,18 @@ struct tls_seal {
 	struct slice associated; /* data that is authenticated and not encrypted */
 };
 
+/* Text that lies in pieces, one behind the other. What is taken of it is taken off. */
+struct tls_text {
+	const struct slice *pieces; /* the first one that is left */
+	size_t at;                  /* [bytes] of it that are taken */
+};
+
 /* `is_new_key`: the context has not been given this key since it was last used for another.
- * Writes text.len bytes, `trailer` encrypted behind them if it is not negative (the content type of
- * TLS 1.3), and the tag. `out` is apart from `text`. False: OpenSSL is out of memory; `out` is
- * worthless. */
+ * Takes `len` bytes of *text and writes as many, `trailer` encrypted behind them if it is not
+ * negative (the content type of TLS 1.3), and the tag. `out` is apart from `text`. False: OpenSSL
+ * is out of memory; `out` is worthless. */
 bool tls_crypt_seal(struct tls_crypt *crypt, const struct tls_seal *seal, bool is_new_key,
-		    struct slice text, int trailer, uint8_t *out);
+		    struct tls_text *text, size_t len, int trailer, uint8_t *out);
 
 /* The reverse: `sealed` ends with the tag; writes sealed.len - TLS_TAG_LEN bytes, which are
  * worthless if the answer is false: the record was not made with this key, nonce and data, or was

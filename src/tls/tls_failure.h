@@ -42,6 +42,7 @@ struct tls_failure {
 	const char *version; /* as far as it was agreed on; static text */
 	int alert;           /* that was sent, or came; -1: none */
 	bool is_from_peer;
+	bool was_secured; /* it had come about */
 };
 
 /* For metrics, and for people. Static text. */

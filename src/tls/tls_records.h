@@ -83,6 +83,10 @@ size_t tls_sealed_max(const struct tls_records *records, size_t len);
 int tls_seal(struct tls_records *records, struct tls_crypt *crypt, struct slice text, uint8_t *out,
 	     size_t *out_len);
 
+/* The same for text in `count` pieces. */
+int tls_seal_pieces(struct tls_records *records, struct tls_crypt *crypt,
+		    const struct slice *pieces, size_t count, uint8_t *out, size_t *out_len);
+
 /* The last record of this direction: close_notify, or why the connection ends. `out` has room for
  * tls_sealed_max(records, 2). */
 int tls_seal_alert(struct tls_records *records, struct tls_crypt *crypt, enum tls_alert alert,

@@ -41,6 +41,7 @@ struct shake {
 	uint8_t server_secret[TLS_SECRET_MAX];
 	int alert; /* the last one; -1: none */
 	bool is_alert_from_peer;
+	bool has_new_keys; /* a KeyUpdate went by: the secrets are not the last ones */
 };
 
 struct tls_stream {
@@ -51,6 +52,8 @@ struct tls_stream {
 	bool is_server;
 	bool is_ready;
 	bool has_stopped; /* reading */
+	bool has_failed;  /* also where there is no memory to say why */
+	bool has_ended;   /* writing */
 };
 
 /* --- OpenSSL's input and output --- */
@@ -138,6 +141,8 @@ static void on_message(int is_written, int version, int content, const void *dat
 		shake->alert = bytes[1];
 		shake->is_alert_from_peer = !is_written;
 	}
+	if (content == SSL3_RT_HANDSHAKE && len > 0 && bytes[0] == SSL3_MT_KEY_UPDATE)
+		shake->has_new_keys = true;
 }
 
 /* --- life --- */
@@ -237,6 +242,7 @@ static enum tls_stream_result failed(struct tls_stream *stream, enum tls_trouble
 				     const char *reason, int alert, bool is_from_peer)
 {
 	stream->has_stopped = true;
+	stream->has_failed = true;
 	stream->failure = calloc(1, sizeof(*stream->failure));
 	if (stream->failure == NULL)
 		return TLS_STREAM_FAILED;
@@ -276,6 +282,11 @@ struct tls_failure tls_stream_failure(const struct tls_stream *stream)
 		return (struct tls_failure){
 			.reason = "out of memory", .trouble = TLS_TROUBLE_MEMORY, .alert = -1};
 	return *stream->failure;
+}
+
+bool tls_stream_has_failed(const struct tls_stream *stream)
+{
+	return stream->has_failed;
 }
 
 /* --- with OpenSSL --- */
@@ -494,27 +505,45 @@ enum tls_stream_result tls_stream_recv(struct tls_stream *stream, struct tls_cry
 	return records_recv(stream, crypt, in, out_used, out, size, out_len, reply);
 }
 
+int tls_stream_send_pieces(struct tls_stream *stream, struct tls_crypt *crypt,
+			   const struct slice *pieces, size_t count, struct buf *out)
+{
+	size_t sealed, len = 0;
+	int r = 0;
+
+	if (stream->has_failed || stream->has_ended)
+		return -EPIPE;
+	CHECK(stream->is_ready);
+	if (stream->shake != NULL) {
+		for (size_t i = 0; i < count && r == 0; i++)
+			r = openssl_send(stream, pieces[i], out);
+		return r;
+	}
+	for (size_t i = 0; i < count; i++)
+		len += pieces[i].len;
+	uint8_t *to = buf_reserve(out, tls_sealed_max(stream->records, len), OUT_MAX);
+
+	r = to == NULL ? -ENOMEM
+		       : tls_seal_pieces(stream->records, crypt, pieces, count, to, &sealed);
+	if (r == 0)
+		out->len += sealed;
+	return r;
+}
+
 int tls_stream_send(struct tls_stream *stream, struct tls_crypt *crypt, struct slice text,
 		    struct buf *out)
 {
-	size_t len;
-
-	CHECK(stream->is_ready);
-	if (stream->shake != NULL)
-		return openssl_send(stream, text, out);
-	uint8_t *to = buf_reserve(out, tls_sealed_max(stream->records, text.len), OUT_MAX);
-	int r = to == NULL ? -ENOMEM : tls_seal(stream->records, crypt, text, to, &len);
-
-	if (r == 0)
-		out->len += len;
-	return r;
+	return tls_stream_send_pieces(stream, crypt, &text, 1, out);
 }
 
 int tls_stream_end(struct tls_stream *stream, struct tls_crypt *crypt, struct buf *out)
 {
 	size_t len;
 
+	if (stream->has_failed || stream->has_ended)
+		return -EPIPE;
 	CHECK(stream->is_ready);
+	stream->has_ended = true;
 	if (stream->shake != NULL) {
 		call_begin(stream->shake, (struct slice){0}, out);
 		return SSL_shutdown(stream->shake->ssl) < 0 ? -EPIPE : 0;
@@ -548,7 +577,7 @@ bool tls_stream_detach(struct tls_stream *stream, struct tls_crypt *crypt)
 	const struct tls_suite *suite = tls_suite_find(
 		SSL_CIPHER_get_protocol_id(SSL_get_current_cipher(shake->ssl)));
 
-	if (suite == NULL || SSL_has_pending(shake->ssl))
+	if (suite == NULL || SSL_has_pending(shake->ssl) || shake->has_new_keys)
 		return false;
 	if (!suite->is_tls13)
 		SSL_SESSION_get_master_key(SSL_get_session(shake->ssl), master, sizeof(master));
@@ -572,6 +601,22 @@ bool tls_stream_detach(struct tls_stream *stream, struct tls_crypt *crypt)
 		return false;
 	shake_destroy(&stream->shake);
 	return true;
+}
+
+bool tls_stream_is_detached(const struct tls_stream *stream)
+{
+	return stream->records != NULL;
+}
+
+size_t tls_stream_sealed_max(const struct tls_stream *stream, size_t len)
+{
+	CHECK(stream->records != NULL);
+	return tls_sealed_max(stream->records, MAX(len, (size_t)2));
+}
+
+size_t tls_stream_held(const struct tls_stream *stream)
+{
+	return stream->held.cap;
 }
 
 /* --- coming back --- */

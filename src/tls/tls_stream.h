@@ -48,10 +48,15 @@ enum tls_stream_result tls_stream_recv(struct tls_stream *stream, struct tls_cry
 				       struct slice in, size_t *out_used, uint8_t *out, size_t size,
 				       size_t *out_len, struct buf *reply);
 
-/* After TLS_STREAM_READY. Appends `text`, sealed. 0 or -ENOMEM, or -EOVERFLOW as tls_seal has it.
- */
+/* After TLS_STREAM_READY. Appends `text`, sealed. 0 or -ENOMEM, or -EOVERFLOW as tls_seal has it;
+ * -EPIPE: it has failed, or was ended. */
 int tls_stream_send(struct tls_stream *stream, struct tls_crypt *crypt, struct slice text,
 		    struct buf *out);
+
+/* The same for text in `count` pieces: as few records as it fits in, or with OpenSSL one of each.
+ */
+int tls_stream_send_pieces(struct tls_stream *stream, struct tls_crypt *crypt,
+			   const struct slice *pieces, size_t count, struct buf *out);
 
 /* Appends close_notify; nothing may be sent after. The same errors. */
 int tls_stream_end(struct tls_stream *stream, struct tls_crypt *crypt, struct buf *out);
@@ -59,6 +64,14 @@ int tls_stream_end(struct tls_stream *stream, struct tls_crypt *crypt, struct bu
 /* After TLS_STREAM_READY: gives up the SSL object if it can. False: the suite is none of ours, or
  * memory is out; all goes on as before. */
 bool tls_stream_detach(struct tls_stream *stream, struct tls_crypt *crypt);
+bool tls_stream_is_detached(const struct tls_stream *stream);
+
+/* [bytes] that tls_stream_send appends for so many of plain text, at most, or tls_stream_end. Of a
+ * detached stream, whose `out` is not made larger if it has room for them. */
+size_t tls_stream_sealed_max(const struct tls_stream *stream, size_t len);
+
+/* [bytes] of payload memory: the start of a record that is not whole yet. */
+size_t tls_stream_held(const struct tls_stream *stream);
 
 /* --- coming back: clients only --- */
 
@@ -93,6 +106,7 @@ struct x509_st *tls_stream_peer(const struct tls_stream *stream);
 
 /* After TLS_STREAM_FAILED, or a CLOSED that was an alert. */
 struct tls_failure tls_stream_failure(const struct tls_stream *stream);
+bool tls_stream_has_failed(const struct tls_stream *stream);
 
 /* [bytes] that it holds of its own, without what OpenSSL holds. */
 size_t tls_stream_size(const struct tls_stream *stream);

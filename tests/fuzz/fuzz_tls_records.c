@@ -71,7 +71,10 @@ static size_t forge(const struct tls_suite *suite, struct input *input, uint64_t
 
 	memcpy(seal.nonce, iv, TLS_IV_LEN);
 	be_write(seal.nonce + 4, 8, be_read(seal.nonce + 4, 8) ^ sequence);
-	CHECK(tls_crypt_seal(crypt, &seal, true, slice_of(inner, len), -1, out + TLS_RECORD_HEAD));
+	struct slice piece = slice_of(inner, len);
+
+	CHECK(tls_crypt_seal(crypt, &seal, true, &(struct tls_text){.pieces = &piece}, len, -1,
+			     out + TLS_RECORD_HEAD));
 	len += TLS_RECORD_HEAD + TLS_TAG_LEN;
 	if (spoil >= 0xf0)
 		out[spoil * 31u % len] ^= (uint8_t)(1u << (spoil & 7));

@@ -63,7 +63,7 @@ static inline void fake_receive(struct fake_loop *fake)
 
 	assert_non_null(data);
 	memcpy(data, fake->data, fake->len);
-	fake->tcp->handler->on_recv(fake->tcp, data, fake->len);
+	tcp_received(fake->tcp, data, fake->len);
 	free(data);
 }
 

@@ -88,7 +88,10 @@ static size_t forge(struct forger *forger, uint8_t content, struct slice body, s
 	forger->sequence++;
 	size_t at = is_tls13 ? 5 : 13;
 
-	assert_true(tls_crypt_seal(forger->crypt, &seal, true, slice_of(inner, len), -1, out + at));
+	struct slice piece = slice_of(inner, len);
+
+	assert_true(tls_crypt_seal(forger->crypt, &seal, true, &(struct tls_text){.pieces = &piece},
+				   len, -1, out + at));
 	return at + len + TLS_TAG_LEN;
 }
 
