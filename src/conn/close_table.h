@@ -15,6 +15,8 @@
 	X(EOF, "client_gone", 0, "", "The client ended its stream without a close frame.")      \
 	X(RESET, "connection_lost", 0, "",                                                      \
 	  "Receiving or sending failed: reset, timed out, unreachable.")                        \
+	X(TLS, "tls_failed", 0, "",                                                             \
+	  "TLS failed: gatehouse_tls_failures_total and the log say how.")                      \
 	X(PROTOCOL, "protocol_error", 1002, "protocol error",                                   \
 	  "The client broke RFC 6455. The close frame's reason says how.")                      \
 	X(BAD_DATA, "invalid_utf8", 1007, "text is not UTF-8", "A text message was not UTF-8.") \

@@ -43,9 +43,10 @@ void conns_start(struct conn_home *home, struct loop *loop)
 	memory_guard_start(home);
 }
 
-bool conns_accept(struct conn_home *home, const struct tcp_accepted *accepted)
+bool conns_accept(struct conn_home *home, const struct tcp_accepted *accepted,
+		  struct tls_context *tls)
 {
-	struct conn *conn = conn_begin(home, accepted);
+	struct conn *conn = conn_begin(home, accepted, tls);
 
 	if (conn == NULL) {
 		stat_add(&home->stats.connections_refused[REFUSAL_MEMORY], 1);

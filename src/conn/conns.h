@@ -7,6 +7,8 @@
 #include "conn/conn_home.h"
 #include "io/tcp.h"
 
+struct tls_context;
+
 /* Before the thread starts. `on_gone`: see struct conn_home. */
 void conns_init(struct conn_home *home, struct service *service,
 		void (*on_gone)(struct conn_home *home));
@@ -14,8 +16,10 @@ void conns_init(struct conn_home *home, struct service *service,
 /* The loop is there. */
 void conns_start(struct conn_home *home, struct loop *loop);
 
-/* False: memory is out, and what was accepted is still the caller's. */
-bool conns_accept(struct conn_home *home, const struct tcp_accepted *accepted);
+/* `tls`: the listener's newest context, lent; NULL: a plain listener. False: memory is out, and what
+ * was accepted is still the caller's. */
+bool conns_accept(struct conn_home *home, const struct tcp_accepted *accepted,
+		  struct tls_context *tls);
 
 /* The gateway is stopping: 1001 for a WebSocket, the end for anything else. Those that still
  * come may ask, for a moment: an upgrade is refused, /health says how things are. */

@@ -9,6 +9,8 @@
 #include "base/clock.h"
 #include "base/payload.h"
 #include "conn/leave.h"
+#include "conn/tls_end.h"
+#include "io/tcp_tls.h"
 
 /* The last descriptor answers one client after the other why it is refused. What they
  * asked waits in the socket already, as a rule; a silent one may not keep the others. */
@@ -165,8 +167,18 @@ static void on_eof(struct tcp *tcp)
 
 static void on_error(struct tcp *tcp, int error)
 {
+	struct conn *conn = conn_of(tcp);
+
 	(void)error;
-	conn_cut(conn_of(tcp), CLOSE_RESET);
+	if (tcp_tls_failure(tcp) == NULL) {
+		conn_cut(conn, CLOSE_RESET);
+		return;
+	}
+	conn_tls_log(conn);
+	if (phase_of(conn)->tls_failed != NULL)
+		phase_of(conn)->tls_failed(conn);
+	else
+		conn_cut(conn, CLOSE_TLS);
 }
 
 static void on_drain(struct tcp *tcp)
@@ -239,13 +251,29 @@ bool conn_client_is_trusted(const struct conn *conn)
 
 /* --- the beginning --- */
 
-struct conn *conn_begin(struct conn_home *home, const struct tcp_accepted *accepted)
+/* Owns the socket from here, unless it answers false. */
+static bool adopt(struct conn *conn, const struct tcp_accepted *accepted, struct tls_context *tls)
+{
+	struct loop *loop = conn->home->loop;
+
+	if (tls != NULL)
+		return tcp_adopt_sealed(&conn->tcp, loop, accepted, &handler, tls) == 0;
+	tcp_adopt(&conn->tcp, loop, accepted, &handler);
+	return true;
+}
+
+struct conn *conn_begin(struct conn_home *home, const struct tcp_accepted *accepted,
+			struct tls_context *tls)
 {
 	struct conn *conn = pool_get(&home->conn_pool);
 
 	if (conn == NULL)
 		return NULL;
 	*conn = (struct conn){.home = home, .phase = CONN_HEAD};
+	if (!adopt(conn, accepted, tls)) {
+		pool_put(&home->conn_pool, conn);
+		return NULL;
+	}
 	conn->is_reserve = accepted->is_reserve;
 	conn->client = net_ip_of(&accepted->remote);
 	conn->client_port = net_addr_port(&accepted->remote);
@@ -256,6 +284,5 @@ struct conn *conn_begin(struct conn_home *home, const struct tcp_accepted *accep
 						    : conn_limits(conn)->handshake_timeout);
 	stat_add(&home->stats.sockets, 1);
 	stat_add(&home->stats.sockets_accepted, 1);
-	tcp_adopt(&conn->tcp, home->loop, accepted, &handler);
 	return conn;
 }

@@ -19,6 +19,7 @@
 #include "conn/phase_open.h"
 #include "conn/refuse.h"
 #include "conn/reply.h"
+#include "conn/tls_end.h"
 #include "conn/upgrade_answer.h"
 #include "conn/uplink_road.h"
 #include "proto/http_text.h"
@@ -317,6 +318,7 @@ const struct conn_phase phase_asking = {
 		CONN_PHASE_BIT(CONN_LINGER),
 	.recv = on_recv,
 	.eof = on_eof,
+	.tls_failed = conn_tls_linger,
 	.timeout = on_timeout,
 	.drain = on_drain,
 	.held = on_held,

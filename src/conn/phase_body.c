@@ -18,6 +18,7 @@
 #include "conn/refuse.h"
 #include "conn/reply.h"
 #include "conn/request.h"
+#include "conn/tls_end.h"
 
 /* Owned by whoever is to answer: the connection while the body comes, then the handler
  * that has taken it. */
@@ -414,6 +415,7 @@ const struct conn_phase phase_body = {
 		CONN_PHASE_BIT(CONN_FLUSH) | CONN_PHASE_BIT(CONN_LINGER),
 	.recv = body_add,
 	.eof = conn_close,
+	.tls_failed = conn_tls_linger,
 	.timeout = on_body_timeout,
 	.drain = conn_close,
 	.held = on_held,

@@ -11,6 +11,7 @@
 #include "conn/hull.h"
 #include "conn/leave.h"
 #include "conn/phase_end.h"
+#include "conn/tls_end.h"
 #include "conn/uplink_road.h"
 #include "conn/ws_reader.h"
 #include "conn/ws_writer.h"
@@ -161,6 +162,7 @@ const struct conn_phase phase_closing = {
 	.next = CONN_PHASE_BIT(CONN_FLUSH) | CONN_PHASE_BIT(CONN_LINGER),
 	.recv = on_recv,
 	.eof = conn_flush_and_close,
+	.tls_failed = conn_tls_linger,
 	.timeout = conn_close,
 	.held = ws_reader_held,
 	.shed = on_shed,

@@ -23,7 +23,9 @@
 #include "conn/refuse.h"
 #include "conn/reply.h"
 #include "conn/request.h"
+#include "conn/tls_end.h"
 #include "conn/upgrade.h"
+#include "io/tcp_tls.h"
 
 /* Does the answer before wait to be sent? No request is dealt with until it is. */
 static bool is_answering(const struct conn *conn)
@@ -359,6 +361,7 @@ static void on_timeout(struct conn *conn)
 	const struct head_rx *rx = conn_head(conn)->rx;
 	bool is_idle = is_answering(conn) || rx == NULL || (conn->is_kept && !is_begun(&rx->head));
 
+	tcp_tls_timed_out(&conn->tcp);
 	if (!conn->is_kept || !is_idle)
 		stat_add(&conn->home->stats.handshake_timeouts, 1);
 	if (conn->is_reserve)
@@ -374,6 +377,10 @@ static void on_drain(struct conn *conn)
 {
 	const struct head_rx *rx = conn_head(conn)->rx;
 
+	if (tcp_is_sealed(&conn->tcp) && !tcp_is_secured(&conn->tcp)) {
+		conn_close(conn); /* an answer would wait for its handshake */
+		return;
+	}
 	if (conn->is_kept && (rx == NULL || !is_begun(&rx->head)))
 		conn_flush_and_close(conn);
 	else
@@ -401,6 +408,7 @@ const struct conn_phase phase_head = {
 		CONN_PHASE_BIT(CONN_LINGER),
 	.recv = on_recv,
 	.eof = on_eof,
+	.tls_failed = conn_tls_answer,
 	.drained = on_drained,
 	.timeout = on_timeout,
 	.drain = on_drain,

@@ -12,11 +12,13 @@
 #include "conn/hull.h"
 #include "conn/phase_closing.h"
 #include "conn/phase_end.h"
+#include "conn/tls_end.h"
 #include "conn/uplink_road.h"
 #include "conn/ws_reader.h"
 #include "conn/ws_timers.h"
 #include "conn/ws_writer.h"
 #include "fleet/rpc/rpc_gate.h"
+#include "io/tcp_tls.h"
 
 /* --- messages --- */
 
@@ -171,6 +173,7 @@ void conn_open_resume(struct conn *conn)
 void conn_open(struct conn *conn)
 {
 	conn_phase_set(conn, CONN_OPEN);
+	tcp_tls_facts_release(&conn->tcp); /* whoever asks has asked */
 	conn_ws(conn)->heard_ms = conn_now_ms(conn);
 	conn_ws(conn)->message_ms = conn_now_ms(conn);
 	conn_ws_schedule(conn);
@@ -224,6 +227,7 @@ const struct conn_phase phase_open = {
 		CONN_PHASE_BIT(CONN_LINGER),
 	.recv = on_recv,
 	.eof = on_eof,
+	.tls_failed = conn_tls_linger,
 	.drained = on_drained,
 	.timeout = conn_ws_timeout,
 	.drain = on_drain,

@@ -48,4 +48,5 @@ struct service {
 	struct log_gate fan_out_gate;
 	struct log_gate memory_gate;
 	struct log_gate slow_gate;
+	struct log_gate tls_gate;
 };

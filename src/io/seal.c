@@ -249,7 +249,8 @@ void seal_fail(struct tcp *tcp, const struct tls_failure *failure)
 
 void tcp_tls_timed_out(struct tcp *tcp)
 {
-	if (!tcp_is_sealed(tcp) || tcp->seal->state > SEAL_SHAKING)
+	if (!tcp_is_sealed(tcp) ||
+	    (tcp->seal->state != SEAL_WAITING && tcp->seal->state != SEAL_SHAKING))
 		return;
 	struct tls_stats *stats = tcp->loop->tls;
 

@@ -24,7 +24,7 @@ static struct worker *worker_of(struct listener *listener)
 
 static void on_accept(struct listener *listener, const struct tcp_accepted *accepted)
 {
-	if (!conns_accept(&worker_of(listener)->home, accepted))
+	if (!conns_accept(&worker_of(listener)->home, accepted, NULL))
 		listener_refuse(listener, accepted);
 }
 

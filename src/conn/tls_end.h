@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * tls_end.h - what becomes of a connection whose TLS failed.
+ *
+ * Layer: conn. */
+#pragma once
+
+#include "conn/conn.h"
+
+/* Tells who runs the gateway, one in a second. */
+void conn_tls_log(struct conn *conn);
+
+/* For the phases' tls_failed: our alert arrives before the end does; an answer in HTTP to whoever
+ * spoke that. */
+void conn_tls_linger(struct conn *conn);
+void conn_tls_answer(struct conn *conn);
