@@ -16,8 +16,8 @@ void conns_init(struct conn_home *home, struct service *service,
 /* The loop is there. */
 void conns_start(struct conn_home *home, struct loop *loop);
 
-/* `tls`: the listener's newest context, lent; NULL: a plain listener. False: memory is out, and what
- * was accepted is still the caller's. */
+/* `tls`: the listener's newest context, lent; NULL: a plain listener. False: memory is out, and
+ * what was accepted is still the caller's. */
 bool conns_accept(struct conn_home *home, const struct tcp_accepted *accepted,
 		  struct tls_context *tls);
 
