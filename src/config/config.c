@@ -18,26 +18,11 @@
 #define PIPE_WAIT_MS   5000
 #define DEFAULT_PATH   "/ws/{client_id}"
 
-/* A text without a default stays NULL, a list empty. */
-void config_defaults_apply(const struct config_option *options, size_t count, void *base)
-{
-	struct config_problem problem;
-
-	for (size_t i = 0; i < count; i++) {
-		const struct config_option *option = &options[i];
-
-		if (option->fallback == NULL || option->fallback[0] == 0 ||
-		    option->kind == CONFIG_TOKENS)
-			continue;
-		CHECK(config_value_apply(option, slice_from_text(option->fallback), base,
-					 &problem));
-	}
-}
-
 void config_finish(struct config *config)
 {
 	for (size_t i = 0; i < CONFIG_LIST_COUNT; i++)
 		config_list_finish(&config_lists[i], config);
+	config_values_finish(config_options, CONFIG_OPTION_COUNT, config);
 	free(config->file);
 	config_report_finish(&config->warnings);
 	*config = (struct config){0};
@@ -181,49 +166,6 @@ static void file_apply(struct config *config, const char *file, const struct sli
 		config_report_add(report, "%s: out of memory", file);
 }
 
-/* [::] takes IPv4 too. */
-static bool covers(const struct net_addr *wide, const struct net_addr *other)
-{
-	return net_addr_is_wildcard(wide) &&
-	       (wide->sa.sa_family == AF_INET6 || other->sa.sa_family == AF_INET);
-}
-
-/* True if only one of the two could listen. Port 0 is any free one. */
-static bool addresses_clash(const struct net_addr *a, const struct net_addr *b)
-{
-	if (net_addr_port(a) != net_addr_port(b) || net_addr_port(a) == 0)
-		return false;
-	if (covers(a, b) || covers(b, a))
-		return true;
-	if (a->sa.sa_family != b->sa.sa_family)
-		return false;
-	return a->sa.sa_family == AF_INET6
-		       ? IN6_ARE_ADDR_EQUAL(&a->in6.sin6_addr, &b->in6.sin6_addr)
-		       : a->in.sin_addr.s_addr == b->in.sin_addr.s_addr;
-}
-
-static void cross_check(const struct config *config, struct config_report *report)
-{
-	char place[CONFIG_PLACE_MAX], admin_text[NET_ADDR_TEXT_MAX], server_text[NET_ADDR_TEXT_MAX];
-
-	if (!addresses_clash(&config->admin.listen, &config->server.listen))
-		return;
-	/* Point at the one that somebody wrote. */
-	bool is_default = config->origins[CONFIG_OPTION_admin_listen].kind == CONFIG_FROM_DEFAULT;
-
-	config_origin_format(config,
-			     is_default ? CONFIG_OPTION_server_listen : CONFIG_OPTION_admin_listen,
-			     place);
-	config_report_add(
-		report,
-		"%sadmin.listen: %s clashes with server.listen %s; give one of them "
-		"another port",
-		place, net_addr_format(&config->admin.listen, admin_text, sizeof(admin_text)),
-		net_addr_format(&config->server.listen, server_text, sizeof(server_text)));
-	report->of_flags += config_is_only_from_flags(config, CONFIG_OPTION_admin_listen) &&
-			    config_is_only_from_flags(config, CONFIG_OPTION_server_listen);
-}
-
 int config_load(const struct config_sources *sources, struct config_report *report,
 		struct config *out_config)
 {
@@ -237,12 +179,15 @@ int config_load(const struct config_sources *sources, struct config_report *repo
 		config_environment_apply(&config, sources->environment, report);
 	flags_apply(&config, sources->flags, sources->flag_count, report);
 	if (report->count == before) {
+		config_listeners_check(&config, report);
 		config_bus_check(&config, report);
 		config_backends_check(&config, report);
+		config_auth_check(&config, report);
 	}
 	if (config.route_count == 0 && report->count == before)
 		default_route_add(&config, report);
-	cross_check(&config, report);
+	config_listener_from_listen(&config);
+	config_clashes_check(&config, report);
 	if (report->count != before) {
 		config_finish(&config);
 		return -EINVAL;

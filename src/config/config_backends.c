@@ -147,29 +147,6 @@ static void name_check(const struct config *config, size_t index, struct config_
 			  other->column);
 }
 
-/* --- options of one type only --- */
-
-bool config_backend_has(const struct config_backend *backend, size_t option)
-{
-	return (config_backend_options[option].types >> backend->type & 1) != 0;
-}
-
-static void options_check(const struct config *config, size_t index, struct config_report *report)
-{
-	const struct config_backend *backend = &config->backends[index];
-
-	for (size_t i = 0; i < CONFIG_BACKEND_OPTION_COUNT; i++) {
-		const struct config_origin *origin = &backend->given[i];
-		const char *key = config_backend_options[i].key;
-
-		if (origin->kind == CONFIG_FROM_FILE && !config_backend_has(backend, i))
-			config_report_add(
-				report, "%s:%u:%u: backends[%zu].%s: type %s has no %s; remove it",
-				config->file, origin->line, origin->column, index, key,
-				backend->type == CONFIG_BACKEND_NATS ? "nats" : "webhook", key);
-	}
-}
-
 static void webhook_check(const struct config *config, size_t index, struct config_report *report)
 {
 	const struct config_backend *backend = &config->backends[index];
@@ -251,7 +228,6 @@ void config_backends_check(const struct config *config, struct config_report *re
 	for (size_t i = 0; i < config->backend_count; i++) {
 		name_check(config, i, report);
 		retry_check(config, i, report);
-		options_check(config, i, report);
 		if (config->backends[i].type == CONFIG_BACKEND_NATS)
 			nats_check(config, i, report);
 		else

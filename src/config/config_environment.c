@@ -72,6 +72,8 @@ static struct guess guess_make(struct slice rest)
 	char known[CONFIG_NAME_MAX];
 
 	for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++) {
+		if (config_kind_is_inner(config_options[i].kind))
+			continue;
 		config_option_variable(&config_options[i], known);
 		suggest_offer(&guess.whole, known + strlen(VARIABLE_PREFIX));
 		suggest_offer(&guess.key, config_options[i].key);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * config_items.c - values that are lists: of networks, and of URLs. */
+ * config_items.c - values that are lists: of networks, of URLs, of words. */
 #include "config/config_option.h"
 
 #include <inttypes.h>
@@ -51,9 +51,22 @@ static bool url_add(struct config_urls *urls, struct slice text, struct config_p
 	return true;
 }
 
+static bool word_add(const struct config_option *option, unsigned *set, struct slice text,
+		     struct config_problem *out_problem)
+{
+	unsigned word;
+
+	if (!config_word_parse(config_kind_words(option->kind), text, &word, out_problem))
+		return false;
+	*set |= 1u << word;
+	return true;
+}
+
 void config_items_clear(const struct config_option *option, void *list)
 {
-	if (option->kind == CONFIG_PREFIXES)
+	if (config_kind_is_set(option->kind))
+		*(unsigned *)list = 0;
+	else if (option->kind == CONFIG_PREFIXES)
 		((struct config_prefixes *)list)->count = 0;
 	else
 		((struct config_urls *)list)->count = 0;
@@ -62,6 +75,8 @@ void config_items_clear(const struct config_option *option, void *list)
 bool config_item_add(const struct config_option *option, void *list, struct slice text,
 		     struct config_problem *out_problem)
 {
+	if (config_kind_is_set(option->kind))
+		return word_add(option, list, text, out_problem);
 	return option->kind == CONFIG_PREFIXES ? prefix_add(list, text, out_problem)
 					       : url_add(list, text, out_problem);
 }

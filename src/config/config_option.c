@@ -5,24 +5,53 @@
 #include <stdio.h>
 #include <string.h>
 
-#define OPTION_AT(section, key, kind, fallback, min, max, unit, reload, help, offset) \
-	{#section, #key, CONFIG_##kind, fallback, min, max, unit, CONFIG_##reload, help, offset, 0},
+#define FIRST(a, ...)     a
+#define SECOND(a, b, ...) b
+
+/* Behind the columns are the help, and in some tables the types. */
+#define OPTION_AT(section_, key_, offset_, kind_, fallback_, min_, max_, unit_, reload_, ...) \
+	{.section = #section_,                                                                \
+	 .key = #key_,                                                                        \
+	 .kind = CONFIG_##kind_,                                                              \
+	 .fallback = fallback_,                                                               \
+	 .min = min_,                                                                         \
+	 .max = max_,                                                                         \
+	 .unit = unit_,                                                                       \
+	 .reload = CONFIG_##reload_,                                                          \
+	 .offset = offset_,                                                                   \
+	 .help = FIRST(__VA_ARGS__, 0),                                                       \
+	 .types = SECOND(__VA_ARGS__, 0, 0)},
 #define OPTION(section, key, ...) \
-	OPTION_AT(section, key, __VA_ARGS__, offsetof(struct config, section.key))
+	OPTION_AT(section, key, offsetof(struct config, section.key), __VA_ARGS__)
+#define CERTIFICATE_OPTION(section, key, ...) \
+	OPTION_AT(section, key, offsetof(struct config_certificate, key), __VA_ARGS__)
+#define TLS_OPTION(section, key, ...) \
+	OPTION_AT(section, key, offsetof(struct config_tls, key), __VA_ARGS__)
+#define LISTENER_OPTION(section, key, ...) \
+	OPTION_AT(section, key, offsetof(struct config_listener, key), __VA_ARGS__)
+#define AUTH_OPTION(section, key, ...) \
+	OPTION_AT(section, key, offsetof(struct config_auth, key), __VA_ARGS__)
 #define ROUTE_OPTION(section, key, ...) \
-	OPTION_AT(section, key, __VA_ARGS__, offsetof(struct config_route, key))
-#define BACKEND_OPTION(section, key, kind, fallback, min, max, unit, reload, help, types) \
-	{#section, #key, CONFIG_##kind,   fallback, min,                                  \
-	 max,      unit, CONFIG_##reload, help,     offsetof(struct config_backend, key), \
-	 types},
+	OPTION_AT(section, key, offsetof(struct config_route, key), __VA_ARGS__)
+#define BACKEND_OPTION(section, key, ...) \
+	OPTION_AT(section, key, offsetof(struct config_backend, key), __VA_ARGS__)
 #define SECTION_OPTIONS(section, table) table(OPTION)
 #define SECTION_NAME(section, table)    #section,
 #define LIST_NAME(key, ...)             #key,
 
 const struct config_option config_options[] = {CONFIG_SECTIONS(SECTION_OPTIONS)};
+const struct config_option config_certificate_options[] = {CONFIG_CERTIFICATE(CERTIFICATE_OPTION)};
+const struct config_option config_tls_options[] = {CONFIG_TLS(TLS_OPTION)};
+const struct config_option config_listener_options[] = {CONFIG_LISTENER(LISTENER_OPTION)};
+const struct config_option config_auth_options[] = {CONFIG_AUTH(AUTH_OPTION)};
 const struct config_option config_route_options[] = {CONFIG_ROUTE(ROUTE_OPTION)};
 const struct config_option config_backend_options[] = {CONFIG_BACKEND(BACKEND_OPTION)};
 const char *const config_top_keys[] = {CONFIG_SECTIONS(SECTION_NAME) CONFIG_LISTS(LIST_NAME) NULL};
+
+bool config_option_has_flag(const struct config_option *option)
+{
+	return option->kind != CONFIG_SECRET && !config_kind_is_inner(option->kind);
+}
 
 /* The server's options are the ones people mean when they name no section. */
 bool config_option_has_short_flag(const struct config_option *option)
@@ -73,7 +102,7 @@ const struct config_option *config_option_by_flag(struct slice name)
 	replace(plain, '_', '-');
 	replace(plain, '.', '-');
 	for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++)
-		if (config_options[i].kind != CONFIG_SECRET &&
+		if (config_option_has_flag(&config_options[i]) &&
 		    (strcmp(plain, long_flag(&config_options[i], known)) == 0 ||
 		     strcmp(plain, config_option_flag(&config_options[i], known)) == 0))
 			return &config_options[i];
@@ -90,7 +119,7 @@ void config_offer_flags(struct suggest *suggest)
 	char known[CONFIG_NAME_MAX];
 
 	for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++) {
-		if (config_options[i].kind == CONFIG_SECRET)
+		if (!config_option_has_flag(&config_options[i]))
 			continue;
 		suggest_offer(suggest, config_option_flag(&config_options[i], known));
 		suggest_offer(suggest, long_flag(&config_options[i], known));

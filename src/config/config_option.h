@@ -35,6 +35,24 @@ enum config_kind {
 	CONFIG_CONNECT,
 	CONFIG_FILE,
 	CONFIG_SECRET,
+	CONFIG_TEXT,
+	CONFIG_PLACE,
+	CONFIG_MODE,
+	CONFIG_OWNER,
+	CONFIG_ON_OFF,
+	CONFIG_TLS_VERSION,
+	CONFIG_CLIENT_CERTIFICATE,
+	CONFIG_AUTH_TYPE,
+	CONFIG_SECRET_FORMAT,
+	CONFIG_IDENTITY,
+	CONFIG_ALGORITHMS,
+	CONFIG_TOKEN_FROM,
+	/* Tables of their own. */
+	CONFIG_CERTIFICATES,
+	CONFIG_LISTENERS,
+	CONFIG_AUTHS,
+	CONFIG_TLS_KEYS,
+	CONFIG_KIND_COUNT,
 };
 
 enum config_reload { CONFIG_LIVE, CONFIG_RESTART };
@@ -49,20 +67,26 @@ struct config_option {
 	uint64_t max;
 	const char *unit;
 	enum config_reload reload;
+	size_t offset; /* of the field in struct config or the struct of an entry */
 	const char *help;
-	size_t offset;  /* of the field in struct config or the struct of a list's entry */
-	unsigned types; /* of back ends that have it, as bits (CONFIG_OF_...); else 0 */
+	unsigned types; /* of entries that have it, as bits (CONFIG_OF_...); 0 = all */
 };
 
-/* A list of mappings in struct config. */
-struct config_list {
-	const char *key;
-	const struct config_option *options; /* of an entry */
+/* The keys of a mapping that is an entry of a list, or stands below a key. */
+struct config_table {
+	const struct config_option *options;
 	size_t option_count;
-	size_t max; /* [entries] */
 	size_t entry_size;
 	size_t given_at; /* in an entry */
-	size_t items_at; /* in struct config */
+	size_t type;     /* the option that `types` is about; option_count = none */
+};
+
+/* A list of mappings, in struct config or below a key. */
+struct config_list {
+	const char *key; /* at the top; NULL below a key */
+	const struct config_table *table;
+	size_t max;      /* [entries] at the top */
+	size_t items_at; /* in struct config, or in the list below a key */
 	size_t count_at; /* likewise */
 };
 
@@ -79,28 +103,49 @@ enum config_section_number {
 
 extern const struct config_list config_lists[CONFIG_LIST_COUNT];
 
-size_t config_list_count(const struct config_list *list, const struct config *config);
-void *config_list_entry(const struct config_list *list, const struct config *config, size_t index);
-struct config_origin *config_list_origins(const struct config_list *list, void *entry);
+#define CONFIG_TABLE_DECLARE(entry, lines)                                                       \
+	extern const struct config_option config_##entry##_options[CONFIG_OPTION_COUNT_##entry]; \
+	extern const struct config_table config_##entry##_table;
+CONFIG_TABLES(CONFIG_TABLE_DECLARE)
+
+/* The list, or the one mapping, that a key of this kind has below it; NULL: it has none. */
+const struct config_list *config_kind_list(enum config_kind kind);
+const struct config_table *config_kind_table(enum config_kind kind);
+
+/* Is it one of those two? Such a key stands in the file only. */
+bool config_kind_is_inner(enum config_kind kind);
+
+/* Of a list that is in `base`: struct config, or the field of a key. */
+size_t config_list_count(const struct config_list *list, const void *base);
+void *config_list_entry(const struct config_list *list, const void *base, size_t index);
 
 /* Makes room for `count` entries. False: memory is out. */
-bool config_list_allocate(const struct config_list *list, struct config *config, size_t count);
+bool config_list_allocate(const struct config_list *list, void *base, size_t count);
 
 /* One more entry, with all defaults but those that must be given or are made from others. */
-void *config_list_add(const struct config_list *list, struct config *config);
+void *config_list_add(const struct config_list *list, void *base);
 
 /* Frees all entries. */
-void config_list_finish(const struct config_list *list, struct config *config);
+void config_list_finish(const struct config_list *list, void *base);
+
+/* Frees what is in the fields of `base` that these options are about. */
+void config_values_finish(const struct config_option *options, size_t count, void *base);
+
+struct config_origin *config_table_origins(const struct config_table *table, void *entry);
+
+/* Has an entry of this type, or a listener at this kind of address, the option? */
+bool config_table_has(const struct config_table *table, const void *entry, size_t option);
 
 extern const struct config_option config_options[CONFIG_OPTION_COUNT];
-extern const struct config_option config_route_options[CONFIG_ROUTE_OPTION_COUNT];
-extern const struct config_option config_backend_options[CONFIG_BACKEND_OPTION_COUNT];
 extern const char *const config_top_keys[]; /* of the file; ends with NULL */
 
 /* 64 bytes hold the longest of each; asserted by a test. */
 #define CONFIG_NAME_MAX 64
 char *config_option_flag(const struct config_option *option, char out[CONFIG_NAME_MAX]);
 char *config_option_variable(const struct config_option *option, char out[CONFIG_NAME_MAX]);
+
+/* A secret and what has keys of its own have none. */
+bool config_option_has_flag(const struct config_option *option);
 
 /* Has it a flag without its section too, as --listen? */
 bool config_option_has_short_flag(const struct config_option *option);
@@ -129,7 +174,31 @@ bool config_value_parse(const struct config_option *option, struct slice text, v
 bool config_value_apply(const struct config_option *option, struct slice text, void *base,
 			struct config_problem *out_problem);
 
-/* Empties a list of PREFIXES or URLS. */
+/* The words of an enum, or of a set of them, in its order, with a NULL at the end; NULL: the kind
+ * has no words. */
+const char *const *config_kind_words(enum config_kind kind);
+
+/* May several of the words be given? The value has a bit for each. */
+bool config_kind_is_set(enum config_kind kind);
+
+/* Has it items: TOKENS, PREFIXES, URLS or a set? */
+bool config_kind_has_items(enum config_kind kind);
+
+/* The number of a word; false: *out_problem names the known ones. */
+bool config_word_parse(const char *const *words, struct slice text, unsigned *out_value,
+		       struct config_problem *out_problem);
+
+/* "a, b, c" */
+void config_words_print(const char *const *words, char *out, size_t size);
+
+/* ADDRESS:PORT, [ADDRESS]:PORT or unix:/PATH. */
+bool config_place_parse(struct slice text, struct config_place *out_place,
+			struct config_problem *out_problem);
+
+/* Is its C type struct config_text? */
+bool config_kind_is_string(enum config_kind kind);
+
+/* Empties a list of PREFIXES or URLS, or a set. */
 void config_items_clear(const struct config_option *option, void *list);
 
 /* One more item of such a list; false: *out_problem says why not. */
@@ -146,13 +215,13 @@ bool config_kind_is_text(enum config_kind kind);
 /* A good value, for messages. */
 const char *config_option_example(const struct config_option *option);
 
-/* The text that parses to this value. Not for texts, lists, FILE, WORD and SECRET. */
-#define CONFIG_VALUE_MAX 96
+/* The text that parses to this value. Not for texts, strings, lists and sets. */
+#define CONFIG_VALUE_MAX CONFIG_PLACE_TEXT_MAX
 char *config_value_format(const struct config_option *option, const void *value,
 			  char out[CONFIG_VALUE_MAX]);
 
 /* What may be written: "1..16000000 connections or auto". */
-#define CONFIG_ALLOWED_MAX 160
+#define CONFIG_ALLOWED_MAX 192
 char *config_value_allowed(const struct config_option *option, char out[CONFIG_ALLOWED_MAX]);
 
 /* NULL, or what is wrong with the path of a route (static text). */
@@ -180,9 +249,6 @@ const char *config_broker_problem(struct slice url);
 /* The defaults of one table into `base`. */
 void config_defaults_apply(const struct config_option *options, size_t count, void *base);
 
-/* Is the option one of the back end's type? */
-bool config_backend_has(const struct config_backend *backend, size_t option);
-
 /* "FILE:LINE:COLUMN: " of a value from the file, its variable or flag, or what its default
  * is called. */
 #define CONFIG_PLACE_MAX 512
@@ -203,6 +269,22 @@ void config_environment_apply(struct config *config, char *const *environment,
 
 /* Adds what is no mistake, but can hardly be meant, to config->warnings. */
 void config_warn(struct config *config);
+
+/* Does the option mean something at the listener's address? */
+bool config_listener_has(const struct config_listener *listener,
+			 enum config_listener_option_number option);
+
+/* No two may be in each other's way, the admin's among them. */
+void config_clashes_check(const struct config *config, struct config_report *report);
+
+/* What must hold between the keys of a listener. */
+void config_listeners_check(const struct config *config, struct config_report *report);
+
+/* Makes config->listener. */
+void config_listener_from_listen(struct config *config);
+
+/* What must hold between the keys of a route's ways. */
+void config_auth_check(const struct config *config, struct config_report *report);
 
 /* What must hold between the options of the bus. */
 void config_bus_check(const struct config *config, struct config_report *report);

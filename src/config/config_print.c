@@ -11,6 +11,9 @@
 #define COMMENT_COLUMN 44
 #define HELP_COLUMN    78
 
+/* "server.listeners[].tls.certificates[].cert_file" */
+#define KEY_PATH_MAX 128
+
 static bool is_plain_yaml(const char *text)
 {
 	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -27,6 +30,17 @@ static int scalar_print(const char *text, FILE *to)
 	return fprintf(to, is_plain_yaml(text) ? "%s" : "\"%s\"", text);
 }
 
+/* The index-th word of a set; NULL: it has no more. */
+static const char *set_text(const struct config_option *option, unsigned set, size_t index)
+{
+	const char *const *words = config_kind_words(option->kind);
+
+	for (size_t i = 0; words[i] != NULL; i++)
+		if ((set >> i & 1) != 0 && index-- == 0)
+			return words[i];
+	return NULL;
+}
+
 /* NULL: the list has no more items. */
 static const char *item_text(const struct config_option *option, const void *list, size_t index,
 			     char room[NET_PREFIX_TEXT_MAX])
@@ -36,6 +50,8 @@ static const char *item_text(const struct config_option *option, const void *lis
 	const struct config_urls *urls = list;
 	const struct config_web_origins *origins = list;
 
+	if (config_kind_is_set(option->kind))
+		return set_text(option, *(const unsigned *)list, index);
 	switch (option->kind) {
 	case CONFIG_PREFIXES:
 		return index == prefixes->count ? NULL
@@ -65,8 +81,7 @@ static bool is_list(const struct config_option *option, const void *field)
 {
 	if (option->kind == CONFIG_WEB_ORIGINS)
 		return ((const struct config_web_origins *)field)->mode == CONFIG_ORIGINS_LIST;
-	return option->kind == CONFIG_TOKENS || option->kind == CONFIG_PREFIXES ||
-	       option->kind == CONFIG_URLS;
+	return config_kind_has_items(option->kind);
 }
 
 static int value_print(const struct config_option *option, const void *base, FILE *to)
@@ -76,7 +91,7 @@ static int value_print(const struct config_option *option, const void *base, FIL
 
 	if (is_list(option, field))
 		return items_print(option, field, to);
-	if (option->kind == CONFIG_FILE || option->kind == CONFIG_WORD)
+	if (config_kind_is_string(option->kind))
 		return scalar_print(((const struct config_text *)field)->text, to);
 	if (config_kind_is_text(option->kind))
 		return scalar_print(*(char *const *)field, to);
@@ -105,77 +120,136 @@ static void origin_print(const struct config *config, const struct config_option
 }
 
 /* As a comment, so that what is printed can be loaded again. */
-static int secret_print(const struct config_option *option, const char *indent, const void *base,
-			FILE *to)
+static int secret_print(const struct config_option *option, int indent, const void *base, FILE *to)
 {
 	const struct config_text *field = (const void *)((const char *)base + option->offset);
 
-	return fprintf(to, "%s# %s: %s", indent, option->key,
+	return fprintf(to, "%*s# %s: %s", indent, "", option->key,
 		       field->text[0] == 0 ? "not set" : "set");
 }
 
+/* What is printed, and how far it is indented. */
+struct page {
+	const struct config *config;
+	FILE *to;
+	int indent;
+};
+
+/* "# origin" behind what has `used` columns. */
+static void comment_print(const struct page *page, const struct config_option *option,
+			  const struct config_origin *origin, int used)
+{
+	fprintf(page->to, "%*s # ", MAX(0, COMMENT_COLUMN - used), "");
+	origin_print(page->config, option, origin, page->to);
+	fputc('\n', page->to);
+}
+
+static void table_print(const struct page *page, const struct config_table *table, void *entry,
+			bool is_item);
+
+/* What has a table of its own below its key. `bullet` is what stands before the key. */
+static void inner_print(const struct page *page, const struct config_option *option,
+			const char *bullet, const void *field, const struct config_origin *origin)
+{
+	const struct config_list *list = config_kind_list(option->kind);
+	const struct config_table *table = config_kind_table(option->kind);
+	size_t count = list == NULL ? 0 : config_list_count(list, field);
+	bool is_none = list != NULL ? count == 0 : origin->kind == CONFIG_FROM_DEFAULT;
+	const char *mark = table != NULL && is_none ? "# " : "";
+	const char *value = !is_none ? "" : list != NULL ? " []" : " not set";
+
+	comment_print(page, option, origin,
+		      fprintf(page->to, "%*s%s%s%s:%s", page->indent, "", mark, bullet, option->key,
+			      value));
+	const struct page below = {page->config, page->to, page->indent + 2 + (int)strlen(bullet)};
+
+	for (size_t i = 0; i < count; i++)
+		table_print(&below, list->table, config_list_entry(list, field, i), true);
+	if (table != NULL && !is_none)
+		table_print(&below, table, (void *)(uintptr_t)field, false);
+}
+
 /* "  key: value   # origin" */
-static void option_print(const struct config *config, const struct config_option *option,
-			 const char *indent, const void *base, const struct config_origin *origin,
-			 FILE *to)
+static void option_print(const struct page *page, const struct config_option *option,
+			 const char *bullet, const void *base, const struct config_origin *origin)
 {
 	int used;
 
+	if (config_kind_is_inner(option->kind)) {
+		inner_print(page, option, bullet, (const char *)base + option->offset, origin);
+		return;
+	}
 	if (option->kind == CONFIG_SECRET)
-		used = secret_print(option, indent, base, to);
+		used = secret_print(option, page->indent, base, page->to);
 	else
-		used = fprintf(to, "%s%s: ", indent, option->key) + value_print(option, base, to);
-
-	fprintf(to, "%*s # ", MAX(0, COMMENT_COLUMN - used), "");
-	origin_print(config, option, origin, to);
-	fputc('\n', to);
+		used = fprintf(page->to, "%*s%s%s: ", page->indent, "", bullet, option->key) +
+		       value_print(option, base, page->to);
+	comment_print(page, option, origin, used);
 }
 
-static bool is_absent(const struct config_list *list, size_t index, const void *entry)
+static bool is_absent(const struct config_table *table, size_t index, const void *entry)
 {
-	const struct config_option *option = &list->options[index];
+	const struct config_option *option = &table->options[index];
 
-	if (list == &config_lists[CONFIG_LIST_backends] && !config_backend_has(entry, index))
+	if (!config_table_has(table, entry, index))
 		return true;
 	return config_kind_is_text(option->kind) &&
 	       *(char *const *)(const void *)((const char *)entry + option->offset) == NULL;
 }
 
-static void list_print(const struct config *config, const struct config_list *list, FILE *to)
+/* The first key of an item has a '-' before it. */
+static void table_print(const struct page *page, const struct config_table *table, void *entry,
+			bool is_item)
 {
-	size_t count = config_list_count(list, config);
+	const struct page below = {page->config, page->to, page->indent + (is_item ? 2 : 0)};
+	bool is_first = is_item;
 
-	fprintf(to, count == 0 ? "%s: []\n" : "%s:\n", list->key);
-	for (size_t i = 0; i < count; i++) {
-		void *entry = config_list_entry(list, config, i);
-
-		for (size_t j = 0; j < list->option_count; j++)
-			if (!is_absent(list, j, entry))
-				option_print(config, &list->options[j], j == 0 ? "  - " : "    ",
-					     entry, &config_list_origins(list, entry)[j], to);
+	for (size_t i = 0; i < table->option_count; i++) {
+		if (is_absent(table, i, entry))
+			continue;
+		option_print(is_first ? page : &below, &table->options[i], is_first ? "- " : "",
+			     entry, &config_table_origins(table, entry)[i]);
+		is_first = false;
 	}
+}
+
+static void list_print(const struct page *page, const struct config_list *list)
+{
+	size_t count = config_list_count(list, page->config);
+
+	fprintf(page->to, count == 0 ? "%s: []\n" : "%s:\n", list->key);
+	for (size_t i = 0; i < count; i++)
+		table_print(page, list->table, config_list_entry(list, page->config, i), true);
 }
 
 void config_print(const struct config *config, FILE *to)
 {
+	const struct page page = {config, to, 2};
 	const char *section = "";
 
 	for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++) {
 		if (strcmp(config_options[i].section, section) != 0)
 			fprintf(to, "%s:\n", config_options[i].section);
 		section = config_options[i].section;
-		option_print(config, &config_options[i], "  ", config, &config->origins[i], to);
+		if (i == CONFIG_OPTION_server_listen && config->server.listeners.count > 0)
+			continue; /* both may not be given */
+		option_print(&page, &config_options[i], "", config, &config->origins[i]);
 	}
 	for (size_t i = 0; i < CONFIG_LIST_COUNT; i++)
-		list_print(config, &config_lists[i], to);
+		list_print(&page, &config_lists[i]);
 }
 
-static void option_reference(const struct config_option *option, bool is_in_list, FILE *to)
-{
-	char allowed[CONFIG_ALLOWED_MAX], name[CONFIG_NAME_MAX];
+/* A reference that is written. */
+struct reference {
+	FILE *to;
+	bool has_tls; /* the mapping has been described */
+};
 
-	fprintf(to, "\n### %s%s.%s\n\n%s\n\n", option->section, is_in_list ? "[]" : "", option->key,
-		option->help);
+static void table_reference(struct reference *reference, const struct config_table *table,
+			    const char *path);
+
+static void default_reference(const struct config_option *option, FILE *to)
+{
 	if (option->fallback == NULL)
 		fputs("- Default: none, it must be given\n", to);
 	else if (option->fallback[0] == 0)
@@ -185,9 +259,45 @@ static void option_reference(const struct config_option *option, bool is_in_list
 				: "nothing");
 	else
 		fprintf(to, "- Default: `%s`\n", option->fallback);
+}
+
+/* The keys that are below this one. */
+static void inner_reference(struct reference *reference, const struct config_option *option,
+			    const char *path)
+{
+	const struct config_list *list = config_kind_list(option->kind);
+	char below[KEY_PATH_MAX];
+
+	if (list != NULL) {
+		snprintf(below, sizeof(below), "%.*s[]", KEY_PATH_MAX - 3, path);
+		table_reference(reference, list->table, below);
+	} else if (reference->has_tls) {
+		fputs("\nThe keys below it are those of `server.listeners[].tls`.\n",
+		      reference->to);
+	} else {
+		reference->has_tls = true;
+		table_reference(reference, config_kind_table(option->kind), path);
+	}
+}
+
+static void option_reference(struct reference *reference, const struct config_option *option,
+			     const char *above, bool is_in_file_only)
+{
+	char allowed[CONFIG_ALLOWED_MAX], name[CONFIG_NAME_MAX], path[KEY_PATH_MAX];
+	FILE *to = reference->to;
+
+	snprintf(path, sizeof(path), "%s.%s", above, option->key);
+	fprintf(to, "\n### %s\n\n%s\n\n", path, option->help);
+	default_reference(option, to);
 	fprintf(to, "- Allowed: %s\n", config_value_allowed(option, allowed));
 	fprintf(to, "- Class: %s\n", option->reload == CONFIG_LIVE ? "live" : "restart");
-	if (is_in_list)
+	if (config_kind_is_inner(option->kind)) {
+		if (!is_in_file_only)
+			fputs("- Flag and variable: none, it stands in the file\n", to);
+		inner_reference(reference, option, path);
+		return;
+	}
+	if (is_in_file_only)
 		return;
 	if (option->kind == CONFIG_SECRET)
 		fputs("- Flag and key in the file: none, it is a secret\n", to);
@@ -196,14 +306,24 @@ static void option_reference(const struct config_option *option, bool is_in_list
 	fprintf(to, "- Variable: `%s`\n", config_option_variable(option, name));
 }
 
-static void list_reference(const struct config_list *list, FILE *to)
+static void table_reference(struct reference *reference, const struct config_table *table,
+			    const char *path)
 {
-	for (size_t i = 0; i < list->option_count; i++)
-		option_reference(&list->options[i], true, to);
+	for (size_t i = 0; i < table->option_count; i++)
+		option_reference(reference, &table->options[i], path, true);
+}
+
+static void list_reference(struct reference *reference, const struct config_list *list)
+{
+	char path[KEY_PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s[]", list->key);
+	table_reference(reference, list->table, path);
 }
 
 void config_print_reference(FILE *to)
 {
+	struct reference reference = {.to = to};
 	const char *section = "";
 
 	fputs("# Options\n\n"
@@ -228,18 +348,18 @@ void config_print_reference(FILE *to)
 		if (strcmp(config_options[i].section, section) != 0)
 			fprintf(to, "\n## %s\n", config_options[i].section);
 		section = config_options[i].section;
-		option_reference(&config_options[i], false, to);
+		option_reference(&reference, &config_options[i], section, false);
 	}
 	fputs("\n## routes\n\n"
 	      "A list; each entry has the keys below. Without the key `routes` there is one route, "
 	      "`/ws/{client_id}`,\nwith the defaults.\n",
 	      to);
-	list_reference(&config_lists[CONFIG_LIST_routes], to);
+	list_reference(&reference, &config_lists[CONFIG_LIST_routes]);
 	fputs("\n## backends\n\n"
 	      "A list; each entry has the keys below. What a back end gets and may answer is in "
 	      "[backend-contract.md](backend-contract.md).\n",
 	      to);
-	list_reference(&config_lists[CONFIG_LIST_backends], to);
+	list_reference(&reference, &config_lists[CONFIG_LIST_backends]);
 }
 
 /* Breaks at spaces; every line is indented by `indent` spaces. */
@@ -269,7 +389,7 @@ void config_print_flags(FILE *to)
 	for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++) {
 		const struct config_option *option = &config_options[i];
 
-		if (option->kind == CONFIG_SECRET)
+		if (!config_option_has_flag(option))
 			continue;
 		fprintf(to, "  %s VALUE\n", config_option_flag(option, name));
 		wrapped_print(option->help, 6, to);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "config/config_option.h"
 
 #define TEXT_BYTES (CONFIG_REPORT_LINES * (CONFIG_REPORT_LINE_MAX + 1))
 
@@ -21,6 +22,15 @@ void config_report_add(struct config_report *report, const char *format, ...)
 	va_end(args);
 	if (buf_printf(&report->text, TEXT_BYTES, "%s\n", line) == 0)
 		report->shown++; /* else memory is out: counted, and said by print */
+}
+
+void config_problem_set(struct config_problem *problem, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(problem->text, sizeof(problem->text), format, args);
+	va_end(args);
 }
 
 void config_report_print(const struct config_report *report, FILE *to)

@@ -7,6 +7,8 @@
  *
  * X(section, name, kind, default, min, max, unit, reload, help)
  *   default  as it would stand in the file; NULL = the key must be given
+ *   kind     see CONFIG_C_... below; some are tables of their own, whose lines are in
+ *            config_table_listen.h and config_table_auth.h
  *   min, max in the unit of the struct's field: ms, bytes or a plain number
  *   unit     of a plain number, for messages
  *   reload   LIVE = can change without closing a connection, RESTART = cannot */
@@ -53,10 +55,32 @@
 #define CONFIG_C_WEB_ORIGINS  struct config_web_origins
 #define CONFIG_C_FILE         struct config_text /* "" = none */
 #define CONFIG_C_SECRET       struct config_text /* "" = none; from the environment only */
+#define CONFIG_C_TEXT         struct config_text /* "" = none */
+#define CONFIG_C_PLACE        struct config_place
+#define CONFIG_C_MODE         uint64_t           /* permissions of a file */
+#define CONFIG_C_OWNER        struct config_text /* "" = that of the process */
+#define CONFIG_C_ON_OFF       enum config_on_off
+#define CONFIG_C_TLS_VERSION  enum config_tls_version
+#define CONFIG_C_CLIENT_CERTIFICATE enum config_client_certificate
+#define CONFIG_C_AUTH_TYPE    enum config_auth_type
+#define CONFIG_C_SECRET_FORMAT enum config_secret_format
+#define CONFIG_C_IDENTITY     enum config_identity
+#define CONFIG_C_ALGORITHMS   unsigned /* bits 1 << CONFIG_ALGORITHM_... */
+#define CONFIG_C_TOKEN_FROM   unsigned /* bits 1 << CONFIG_FROM_... */
+
+/* Below other keys: lists of mappings, and a mapping. */
+#define CONFIG_C_CERTIFICATES struct config_certificates
+#define CONFIG_C_LISTENERS    struct config_listeners
+#define CONFIG_C_AUTHS        struct config_auths
+#define CONFIG_C_TLS_KEYS     struct config_tls
 
 #define CONFIG_SERVER(X)                                                                       \
 	X(server, listen, ADDRESS, "0.0.0.0:8080", 0, 0, "", RESTART,                          \
-	  "Where clients connect, as ADDRESS:PORT or [ADDRESS]:PORT.")                         \
+	  "Where clients connect, as ADDRESS:PORT or [ADDRESS]:PORT; [::] takes IPv4 too. The " \
+	  "short form of one listener without TLS.")                                           \
+	X(server, listeners, LISTENERS, "[]", 0, 16, "listeners", RESTART,                     \
+	  "Instead of listen, where there are several or TLS: a list; each entry has the keys " \
+	  "below.")                                                                            \
 	X(server, max_connections, AUTO_COUNT, "auto", 1, CONFIG_CONNECTIONS_MAX, "connections", RESTART,    \
 	  "Over this number new clients get 503. auto = as many as the limits of this "        \
 	  "machine allow.")                                                                    \
@@ -137,6 +161,8 @@
 	X(admin, listen, ADDRESS, "127.0.0.1:8081", 0, 0, "", RESTART,                         \
 	  "Where health, metrics, limits and the API are served. Keep it off the public "      \
 	  "network.")                                                                          \
+	X(admin, tls, TLS_KEYS, "", 0, 0, "", LIVE,                                                 \
+	  "TLS of the admin listener. Left out: it speaks in clear.")                          \
 	X(admin, token_file, FILE, "", 0, CONFIG_TEXT_MAX - 1, "bytes", RESTART,               \
 	  "File with the API's bearer token on its only line; readable by its owner (and "     \
 	  "group) alone. Without a token the API answers only on loopback.")                   \
@@ -246,12 +272,18 @@
 	  "themselves.")                                                                       \
 	X(routes, backend, NAME, "echo", 1, 64, "bytes", LIVE,                                 \
 	  "Where messages go: the name of an entry of the list backends. echo = back to the "  \
-	  "client.")
+	  "client.")                                                                           \
+	X(routes, auth, AUTHS, "[]", 0, 8, "ways", LIVE,                                       \
+	  "Ways to prove who one is, any of which lets a client in: a list; each entry has "   \
+	  "the keys below. Left out: nobody is asked.")
 
 /* Which types of back ends have a key. */
 #define CONFIG_OF_WEBHOOK (1u << CONFIG_BACKEND_WEBHOOK)
 #define CONFIG_OF_NATS    (1u << CONFIG_BACKEND_NATS)
 #define CONFIG_OF_ALL     (~0u)
+
+#include "config/config_table_auth.h"
+#include "config/config_table_listen.h"
 
 /* Keys of one entry of the list `backends`; with one more column at the end: the types that have
  * it. */
@@ -329,16 +361,32 @@
 	  "Webhook only. So many probes must go well before all requests go out again.",       \
 	  CONFIG_OF_WEBHOOK)
 
-/* Sections whose keys are single values: name and the lines above. */
+/* Sections whose keys are single values or have a table of their own: name and the lines above. */
 #define CONFIG_SECTIONS(X)       \
 	X(server, CONFIG_SERVER) \
 	X(admin, CONFIG_ADMIN)   \
 	X(bus, CONFIG_BUS)       \
 	X(log, CONFIG_LOG)
 
-/* Lists of mappings: key, name of the entry's struct, the lines above, most entries. */
-#define CONFIG_LISTS(X)                         \
-	X(routes, route, CONFIG_ROUTE, 1000)    \
-	X(backends, backend, CONFIG_BACKEND, 100)
+/* What an entry of a list, or a mapping below a key, has: name of its struct and its lines, the
+ * outer after the inner. */
+#define CONFIG_TABLES(X)                    \
+	X(certificate, CONFIG_CERTIFICATE)  \
+	X(tls, CONFIG_TLS)                  \
+	X(listener, CONFIG_LISTENER)        \
+	X(auth, CONFIG_AUTH)                \
+	X(route, CONFIG_ROUTE)              \
+	X(backend, CONFIG_BACKEND)
+
+/* Lists below a key: their kind, name of the struct of the list, name of the entry's struct. */
+#define CONFIG_INNER_LISTS(X)                    \
+	X(CERTIFICATES, certificates, certificate) \
+	X(LISTENERS, listeners, listener)        \
+	X(AUTHS, auths, auth)
+
+/* Lists of mappings at the top: key, name of the entry's struct, most entries. */
+#define CONFIG_LISTS(X)           \
+	X(routes, route, 1000)    \
+	X(backends, backend, 100)
 
 /* clang-format on */

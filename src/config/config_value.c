@@ -4,7 +4,6 @@
 
 #include <ctype.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,77 +12,27 @@
 #include "base/suggest.h"
 #include "base/units.h"
 
-/* Each list in the order of its enum. */
-static const char *const engine_words[] = {"auto", "io_uring", "epoll", NULL};
-static const char *const level_words[] = {"debug", "info", "warn", "error", NULL};
-static const char *const format_words[] = {"logfmt", "json", NULL};
-static const char *const mismatch_words[] = {"refuse", "close", "accept", NULL};
-static const char *const takeover_words[] = {"newest", "oldest", "many", NULL};
-static const char *const rpc_words[] = {"none", "ocpp-j", "json-rpc", NULL};
-static const char *const backend_type_words[] = {"webhook", "nats", NULL};
-static const char *const connect_words[] = {"accept", "ask", NULL};
-static const char *const bus_type_words[] = {"embedded", "nats", NULL};
-static const char *const on_failure_words[] = {"wait", "close", NULL};
-static const char *const origins_words[] = {"auto", "any", "same", NULL}; /* or a list */
-static const char *const switch_words[] = {"false", "true", NULL};
-
 static char *count_format(uint64_t count, char *out, size_t size)
 {
 	snprintf(out, size, "%" PRIu64, count);
 	return out;
 }
 
-/* How a kind is read and written: a number if it has `parse`, one of some words if
- * it has `words`. */
+/* How a number is read and written. */
 static const struct kind {
 	const char *noun; /* as units_explain wants it */
 	enum units_result (*parse)(struct slice text, uint64_t *out_value);
 	char *(*format)(uint64_t value, char *out, size_t size);
 	const char *zero; /* how a 0 outside the range is written; NULL = not at all */
-	const char *const *words;
-} kinds[] = {
-	[CONFIG_COUNT] = {"count", units_parse_count, count_format, NULL, NULL},
-	[CONFIG_AUTO_COUNT] = {"count", units_parse_count, count_format, "auto", NULL},
-	[CONFIG_DURATION] = {"duration", units_parse_duration_ms, units_format_duration_ms, NULL,
-			     NULL},
-	[CONFIG_OFF_DURATION] = {"duration", units_parse_duration_ms, units_format_duration_ms, "0",
-				 NULL},
-	[CONFIG_SIZE] = {"size", units_parse_size, units_format_size, NULL, NULL},
-	[CONFIG_AUTO_SIZE] = {"size", units_parse_size, units_format_size, "auto", NULL},
-	[CONFIG_ENGINE] = {.words = engine_words},
-	[CONFIG_LEVEL] = {.words = level_words},
-	[CONFIG_FORMAT] = {.words = format_words},
-	[CONFIG_MISMATCH] = {.words = mismatch_words},
-	[CONFIG_TAKEOVER] = {.words = takeover_words},
-	[CONFIG_RPC] = {.words = rpc_words},
-	[CONFIG_BACKEND_TYPE] = {.words = backend_type_words},
-	[CONFIG_ON_FAILURE] = {.words = on_failure_words},
-	[CONFIG_SWITCH] = {.words = switch_words},
-	[CONFIG_TOKENS] = {0},
-	[CONFIG_PREFIXES] = {0},
-	[CONFIG_WEB_ORIGINS] = {.words = origins_words},
-	[CONFIG_BUS_TYPE] = {.words = bus_type_words},
-	[CONFIG_URLS] = {0},
-	[CONFIG_WORD] = {0},
-	[CONFIG_CONNECT] = {.words = connect_words},
-	[CONFIG_FILE] = {0},
-	[CONFIG_SECRET] = {0},
+} kinds[CONFIG_KIND_COUNT] = {
+	[CONFIG_COUNT] = {"count", units_parse_count, count_format, NULL},
+	[CONFIG_AUTO_COUNT] = {"count", units_parse_count, count_format, "auto"},
+	[CONFIG_DURATION] = {"duration", units_parse_duration_ms, units_format_duration_ms, NULL},
+	[CONFIG_OFF_DURATION] = {"duration", units_parse_duration_ms, units_format_duration_ms,
+				 "0"},
+	[CONFIG_SIZE] = {"size", units_parse_size, units_format_size, NULL},
+	[CONFIG_AUTO_SIZE] = {"size", units_parse_size, units_format_size, "auto"},
 };
-
-/* Every enum is stored through this type. */
-_Static_assert(sizeof(enum config_engine) == sizeof(unsigned int) &&
-		       sizeof(enum log_level) == sizeof(unsigned int) &&
-		       sizeof(enum log_format) == sizeof(unsigned int) &&
-		       sizeof(enum config_mismatch) == sizeof(unsigned int) &&
-		       sizeof(enum config_takeover) == sizeof(unsigned int) &&
-		       sizeof(enum config_rpc) == sizeof(unsigned int) &&
-		       sizeof(enum config_backend_type) == sizeof(unsigned int) &&
-		       sizeof(enum config_bus_type) == sizeof(unsigned int) &&
-		       sizeof(enum config_connect) == sizeof(unsigned int) &&
-		       sizeof(enum config_on_failure) == sizeof(unsigned int) &&
-		       sizeof(enum config_origins_mode) == sizeof(unsigned int) &&
-		       sizeof(enum config_switch) == sizeof(unsigned int),
-	       "an enum has another size");
 
 /* "1..16000000 connections", "100ms..10m" */
 static void range_print(const struct config_option *option, char *out, size_t size)
@@ -98,84 +47,94 @@ static void range_print(const struct config_option *option, char *out, size_t si
 		 has_unit ? option->unit : "");
 }
 
-static void words_print(const char *const *words, char *out, size_t size)
+/* What may stand there if it is no number. False: it is one. */
+static bool text_allowed(const struct config_option *option, char *out, size_t size)
 {
-	size_t used = 0;
+	const char *const *words = config_kind_words(option->kind);
 
-	out[0] = 0;
-	for (size_t i = 0; words[i] != NULL && used < size; i++)
-		used += (size_t)snprintf(out + used, size - used, "%s%s", i == 0 ? "" : ", ",
-					 words[i]);
+	switch (option->kind) {
+	case CONFIG_ADDRESS:
+		snprintf(out, size, "ADDRESS:PORT or [ADDRESS]:PORT");
+		return true;
+	case CONFIG_PLACE:
+		snprintf(out, size, "ADDRESS:PORT, [ADDRESS]:PORT or unix:/PATH");
+		return true;
+	case CONFIG_MODE:
+		snprintf(out, size, "octal digits, 0000..0%03" PRIo64, option->max);
+		return true;
+	case CONFIG_OWNER:
+		snprintf(out, size, "USER, USER:GROUP, :GROUP or nothing");
+		return true;
+	case CONFIG_PATH:
+		snprintf(out, size, "a path of at most %" PRIu64 " bytes", option->max);
+		return true;
+	case CONFIG_NAME:
+		snprintf(out, size, "at most %" PRIu64 " letters, digits, '_' and '-'",
+			 option->max);
+		return true;
+	case CONFIG_URL:
+		snprintf(out, size,
+			 "http://HOST[:PORT]/PATH or https://..., at most %" PRIu64 " bytes",
+			 option->max);
+		return true;
+	case CONFIG_FILE:
+		snprintf(out, size, "a path of at most %" PRIu64 " bytes, without '\"' and '\\'%s",
+			 option->max, option->min == 0 ? ", or nothing" : "");
+		return true;
+	case CONFIG_TEXT:
+		snprintf(out, size, "at most %" PRIu64 " bytes, without '\"' and '\\'",
+			 option->max);
+		return true;
+	case CONFIG_SECRET:
+		snprintf(out, size, "at most %" PRIu64 " visible ASCII characters, or nothing",
+			 option->max);
+		return true;
+	case CONFIG_WORD:
+		snprintf(out, size, "at most %" PRIu64 " letters, digits and any of '_.-@+'",
+			 option->max);
+		return true;
+	case CONFIG_WEB_ORIGINS:
+		snprintf(out, size,
+			 "any, same, auto or a list of at most %" PRIu64
+			 " origins such as [https://example.com]",
+			 option->max);
+		return true;
+	case CONFIG_TLS_KEYS:
+		snprintf(out, size, "a mapping");
+		return true;
+	case CONFIG_TOKENS:
+	case CONFIG_PREFIXES:
+	case CONFIG_URLS:
+	case CONFIG_CERTIFICATES:
+	case CONFIG_LISTENERS:
+	case CONFIG_AUTHS:
+		snprintf(out, size, "a list of at most %" PRIu64 " %s", option->max, option->unit);
+		return true;
+	default:
+		break;
+	}
+	if (words == NULL)
+		return false;
+	size_t used = config_kind_is_set(option->kind)
+			      ? (size_t)snprintf(out, size, "a list of any of ")
+			      : 0;
+
+	config_words_print(words, out + used, size - used);
+	return true;
 }
 
 char *config_value_allowed(const struct config_option *option, char out[CONFIG_ALLOWED_MAX])
 {
-	const struct kind *kind = &kinds[option->kind];
-	size_t used;
+	const char *zero = kinds[option->kind].zero;
 
-	switch (option->kind) {
-	case CONFIG_ADDRESS:
-		snprintf(out, CONFIG_ALLOWED_MAX, "ADDRESS:PORT or [ADDRESS]:PORT");
+	if (text_allowed(option, out, CONFIG_ALLOWED_MAX))
 		return out;
-	case CONFIG_PATH:
-		snprintf(out, CONFIG_ALLOWED_MAX, "a path of at most %" PRIu64 " bytes",
-			 option->max);
-		return out;
-	case CONFIG_NAME:
-		snprintf(out, CONFIG_ALLOWED_MAX,
-			 "at most %" PRIu64 " letters, digits, '_' and '-'", option->max);
-		return out;
-	case CONFIG_URL:
-		snprintf(out, CONFIG_ALLOWED_MAX,
-			 "http://HOST[:PORT]/PATH or https://..., at most %" PRIu64 " bytes",
-			 option->max);
-		return out;
-	case CONFIG_FILE:
-		snprintf(out, CONFIG_ALLOWED_MAX,
-			 "a path of at most %" PRIu64 " bytes, without '\"' and '\\', or nothing",
-			 option->max);
-		return out;
-	case CONFIG_SECRET:
-		snprintf(out, CONFIG_ALLOWED_MAX,
-			 "at most %" PRIu64 " visible ASCII characters, or nothing", option->max);
-		return out;
-	case CONFIG_WORD:
-		snprintf(out, CONFIG_ALLOWED_MAX,
-			 "at most %" PRIu64 " letters, digits and any of '_.-@+'", option->max);
-		return out;
-	case CONFIG_WEB_ORIGINS:
-		snprintf(out, CONFIG_ALLOWED_MAX,
-			 "any, same, auto or a list of at most %" PRIu64
-			 " origins such as [https://example.com]",
-			 option->max);
-		return out;
-	case CONFIG_TOKENS:
-	case CONFIG_PREFIXES:
-	case CONFIG_URLS:
-		snprintf(out, CONFIG_ALLOWED_MAX, "a list of at most %" PRIu64 " %s", option->max,
-			 option->unit);
-		return out;
-	default:
-		break;
-	}
-	if (kind->words != NULL) {
-		words_print(kind->words, out, CONFIG_ALLOWED_MAX);
-		return out;
-	}
 	range_print(option, out, CONFIG_ALLOWED_MAX);
-	used = strlen(out);
-	if (kind->zero != NULL)
-		snprintf(out + used, CONFIG_ALLOWED_MAX - used, " or %s", kind->zero);
+	size_t used = strlen(out);
+
+	if (zero != NULL)
+		snprintf(out + used, CONFIG_ALLOWED_MAX - used, " or %s", zero);
 	return out;
-}
-
-void config_problem_set(struct config_problem *problem, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(problem->text, sizeof(problem->text), format, args);
-	va_end(args);
 }
 
 static bool number_parse(const struct config_option *option, struct slice text, uint64_t *out_value,
@@ -212,25 +171,6 @@ static bool number_parse(const struct config_option *option, struct slice text, 
 	return false;
 }
 
-static bool word_parse(const char *const *words, struct slice text, unsigned int *out_value,
-		       struct config_problem *out_problem)
-{
-	char seen[CONFIG_QUOTE_MAX], allowed[CONFIG_ALLOWED_MAX], hint[SUGGEST_HINT_MAX];
-	struct suggest suggest = {.seen = text};
-
-	for (unsigned int i = 0; words[i] != NULL; i++) {
-		if (slice_equals(text, slice_from_text(words[i]))) {
-			*out_value = i;
-			return true;
-		}
-		suggest_offer(&suggest, words[i]);
-	}
-	words_print(words, allowed, sizeof(allowed));
-	config_problem_set(out_problem, "%s is unknown; known: %s%s", config_quote(text, seen),
-			   allowed, suggest_hint(&suggest, hint));
-	return false;
-}
-
 /* Whoever writes one origin means a list of it. */
 static bool origins_word_parse(struct slice text, struct config_web_origins *out_value,
 			       struct config_problem *out_problem)
@@ -239,7 +179,7 @@ static bool origins_word_parse(struct slice text, struct config_web_origins *out
 	struct config_problem problem;
 	unsigned int mode;
 
-	if (word_parse(origins_words, text, &mode, &problem)) {
+	if (config_word_parse(config_kind_words(CONFIG_WEB_ORIGINS), text, &mode, &problem)) {
 		out_value->mode = (enum config_origins_mode)mode;
 		return true;
 	}
@@ -263,9 +203,25 @@ static bool address_parse(struct slice text, struct net_addr *out_value,
 	return wrong == NULL;
 }
 
-bool config_kind_is_text(enum config_kind kind)
+/* As chmod has it: octal digits. */
+static bool mode_parse(const struct config_option *option, struct slice text, uint64_t *out_mode,
+		       struct config_problem *out_problem)
 {
-	return kind == CONFIG_PATH || kind == CONFIG_NAME || kind == CONFIG_URL;
+	char seen[CONFIG_QUOTE_MAX], allowed[CONFIG_ALLOWED_MAX];
+	uint64_t mode = 0;
+	bool is_good = text.len > 0 && text.len <= 4;
+
+	for (size_t i = 0; i < text.len && is_good; i++) {
+		is_good = text.data[i] >= '0' && text.data[i] <= '7';
+		mode = mode * 8 + (uint64_t)(text.data[i] - '0');
+	}
+	if (is_good && mode <= option->max) {
+		*out_mode = mode;
+		return true;
+	}
+	config_problem_set(out_problem, "%s is no mode of a file; write %s, such as 0660",
+			   config_quote(text, seen), config_value_allowed(option, allowed));
+	return false;
 }
 
 const char *config_option_example(const struct config_option *option)
@@ -281,8 +237,15 @@ const char *config_option_example(const struct config_option *option)
 		return "10.0.0.0/8";
 	case CONFIG_URLS:
 		return "nats://10.0.0.1:4222";
+	case CONFIG_FILE:
+		return "/etc/gatehouse/file";
+	case CONFIG_PLACE:
+		return "0.0.0.0:8443";
+	case CONFIG_CERTIFICATES:
+		return "[{cert_file: ..., key_file: ...}]";
 	default:
-		return kinds[option->kind].words[0];
+		return config_kind_words(option->kind) == NULL ? ""
+							       : config_kind_words(option->kind)[0];
 	}
 }
 
@@ -329,8 +292,9 @@ static bool is_good_byte(enum config_kind kind, uint8_t byte)
 {
 	if (kind == CONFIG_SECRET)
 		return byte > ' ' && byte <= '~';
-	if (kind == CONFIG_WORD)
-		return isalnum(byte) || (byte != 0 && strchr("_.-@+", byte) != NULL);
+	if (kind == CONFIG_WORD || kind == CONFIG_OWNER)
+		return isalnum(byte) || (byte != 0 && strchr("_.-@+", byte) != NULL) ||
+		       (byte == ':' && kind == CONFIG_OWNER);
 	return byte >= ' ' && byte != 0x7f && byte != '"' && byte != '\\';
 }
 
@@ -339,7 +303,7 @@ static bool string_parse(const struct config_option *option, struct slice text,
 			 struct config_text *out_value, struct config_problem *out_problem)
 {
 	char seen[CONFIG_QUOTE_MAX], allowed[CONFIG_ALLOWED_MAX];
-	bool is_good = text.len <= option->max;
+	bool is_good = text.len >= option->min && text.len <= option->max;
 
 	for (size_t i = 0; i < text.len && is_good; i++)
 		is_good = is_good_byte(option->kind, text.data[i]);
@@ -359,22 +323,33 @@ static bool string_parse(const struct config_option *option, struct slice text,
 bool config_value_parse(const struct config_option *option, struct slice text, void *out_value,
 			struct config_problem *out_problem)
 {
-	const struct kind *kind = &kinds[option->kind];
-
 	CHECK(option->kind != CONFIG_TOKENS);
+	if (config_kind_is_inner(option->kind)) {
+		config_problem_set(out_problem,
+				   "is %s, which only a file can hold; write %s.%s there and name "
+				   "the file with -c",
+				   option->kind == CONFIG_TLS_KEYS ? "a mapping"
+								   : "a list of mappings",
+				   option->section, option->key);
+		return false;
+	}
 	if (option->kind == CONFIG_ADDRESS)
 		return address_parse(text, out_value, out_problem);
+	if (option->kind == CONFIG_PLACE)
+		return config_place_parse(text, out_value, out_problem);
+	if (option->kind == CONFIG_MODE)
+		return mode_parse(option, text, out_value, out_problem);
 	if (config_kind_is_text(option->kind))
 		return text_parse(option, text, out_value, out_problem);
-	if (option->kind == CONFIG_FILE || option->kind == CONFIG_SECRET ||
-	    option->kind == CONFIG_WORD)
+	if (config_kind_is_string(option->kind))
 		return string_parse(option, text, out_value, out_problem);
-	if (option->kind == CONFIG_PREFIXES || option->kind == CONFIG_URLS)
+	if (config_kind_has_items(option->kind))
 		return config_items_parse(option, text, out_value, out_problem);
 	if (option->kind == CONFIG_WEB_ORIGINS)
 		return origins_word_parse(text, out_value, out_problem);
-	if (kind->words != NULL)
-		return word_parse(kind->words, text, out_value, out_problem);
+	if (config_kind_words(option->kind) != NULL)
+		return config_word_parse(config_kind_words(option->kind), text, out_value,
+					 out_problem);
 	return number_parse(option, text, out_value, out_problem);
 }
 
@@ -393,21 +368,24 @@ bool config_value_apply(const struct config_option *option, struct slice text, v
 char *config_value_format(const struct config_option *option, const void *value,
 			  char out[CONFIG_VALUE_MAX])
 {
-	const struct kind *kind = &kinds[option->kind];
+	const char *const *words = config_kind_words(option->kind);
 
-	CHECK(!config_kind_is_text(option->kind) && option->kind != CONFIG_TOKENS &&
-	      option->kind != CONFIG_PREFIXES && option->kind != CONFIG_FILE &&
-	      option->kind != CONFIG_SECRET && option->kind != CONFIG_WORD &&
-	      option->kind != CONFIG_URLS);
+	CHECK(!config_kind_is_text(option->kind) && !config_kind_is_string(option->kind) &&
+	      !config_kind_has_items(option->kind) && !config_kind_is_inner(option->kind));
 	if (option->kind == CONFIG_ADDRESS)
 		return net_addr_format(value, out, CONFIG_VALUE_MAX);
-	if (kind->words != NULL) {
-		snprintf(out, CONFIG_VALUE_MAX, "%s", kind->words[*(const unsigned int *)value]);
+	if (option->kind == CONFIG_PLACE)
+		return config_place_format(value, out);
+	if (words != NULL) {
+		snprintf(out, CONFIG_VALUE_MAX, "%s", words[*(const unsigned int *)value]);
 		return out;
 	}
 	uint64_t number = *(const uint64_t *)value;
+	const struct kind *kind = &kinds[option->kind];
 
-	if (number == 0)
+	if (option->kind == CONFIG_MODE)
+		snprintf(out, CONFIG_VALUE_MAX, "0%03" PRIo64, number);
+	else if (number == 0)
 		snprintf(out, CONFIG_VALUE_MAX, "%s", kind->zero != NULL ? kind->zero : "0");
 	else
 		kind->format(number, out, CONFIG_VALUE_MAX);

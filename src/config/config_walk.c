@@ -10,12 +10,12 @@
 #include "base/web_origin.h"
 #include "config/config_option.h"
 
-#define SCOPE_KEYS_MAX 32
-#define PATH_BYTES     64
+#define SCOPE_KEYS_MAX 64
+#define PATH_BYTES     128
 
 /* One mapping: which keys it may have, where their values go. */
 struct scope {
-	const char *path; /* "server", "routes[0]"; "" at the top */
+	const char *path; /* "server", "routes[0]", "routes[0].auth[1]"; "" at the top */
 	const struct config_option *options;
 	size_t option_count;           /* 0 at the top */
 	void *base;                    /* holds the fields of the options */
@@ -184,7 +184,8 @@ static void items_apply(struct config_walk *walk, const struct config_option *op
 			const yaml_node_t *node, const char *path, void *list)
 {
 	const char *allowed = option->kind == CONFIG_PREFIXES ? "an address or a network"
-							      : "a URL of a broker";
+			      : option->kind == CONFIG_URLS   ? "a URL of a broker"
+							      : "a word";
 	struct config_problem problem;
 
 	if (!list_check(walk, option, node, path, config_option_example(option)))
@@ -269,6 +270,9 @@ static struct config_origin origin_of(const yaml_node_t *node)
 				      .column = (uint32_t)node->start_mark.column + 1};
 }
 
+static void inner_apply(struct config_walk *walk, const struct config_option *option,
+			const char *path, const yaml_node_t *node, void *field);
+
 static void option_apply(struct config_walk *walk, struct scope *scope, size_t index,
 			 const yaml_node_t *node)
 {
@@ -290,7 +294,9 @@ static void option_apply(struct config_walk *walk, struct scope *scope, size_t i
 		tokens_apply(walk, option, node, path, field);
 	} else if (is_web_origin_list(option, node)) {
 		web_origins_apply(walk, option, node, path, field);
-	} else if (option->kind == CONFIG_PREFIXES || option->kind == CONFIG_URLS) {
+	} else if (config_kind_is_inner(option->kind)) {
+		inner_apply(walk, option, path, node, field);
+	} else if (config_kind_has_items(option->kind)) {
 		items_apply(walk, option, node, path, field);
 	} else if (scalar_check(walk, node, path, config_value_allowed(option, allowed)) &&
 		   !config_value_apply(option, scalar_slice(node), scope->base, &problem)) {
@@ -405,44 +411,102 @@ static void section_apply(struct config_walk *walk, const char *section, const y
 	mapping_apply(walk, &scope, node);
 }
 
-static void missing_report(const struct config_walk *walk, const struct scope *scope,
-			   const yaml_node_t *node)
+/* Without a type nobody knows what else must be there. */
+static void missing_report(const struct config_walk *walk, const struct config_table *table,
+			   const struct scope *scope, bool has_type, const yaml_node_t *node)
 {
 	for (size_t i = 0; i < scope->option_count; i++) {
 		const struct config_option *option = &scope->options[i];
+		const char *example = config_option_example(option);
 
-		if (option->fallback == NULL && !scope->is_given[i])
-			config_walk_mistake(walk, node->start_mark,
-					    "%s.%s: is missing; write it, such as '%s: %s'",
-					    scope->path, option->key, option->key,
-					    config_option_example(option));
+		if (option->fallback != NULL || scope->is_given[i] ||
+		    (i != table->type && !(has_type && config_table_has(table, scope->base, i))))
+			continue;
+		config_walk_mistake(walk, node->start_mark,
+				    "%s.%s: is missing; write it, such as '%s: %s'", scope->path,
+				    option->key, option->key, example);
 	}
 }
 
-static void entry_apply(struct config_walk *walk, const struct config_list *list, void *entry,
-			size_t index, const yaml_node_t *node)
+/* What only entries of another type have. */
+static void types_check(const struct config_walk *walk, const struct config_table *table,
+			const struct scope *scope)
 {
-	char path[PATH_BYTES];
-	struct scope scope = {.path = path,
-			      .options = list->options,
-			      .option_count = list->option_count,
-			      .base = entry,
-			      .origins = config_list_origins(list, entry)};
+	char type[CONFIG_VALUE_MAX];
+	const struct config_option *of_type = &table->options[table->type];
 
-	snprintf(path, sizeof(path), "%s[%zu]", list->key, index);
+	for (size_t i = 0; i < scope->option_count; i++) {
+		if (!scope->is_given[i] || config_table_has(table, scope->base, i))
+			continue;
+		config_value_format(of_type, (const char *)scope->base + of_type->offset, type);
+		config_report_add(walk->report, "%s:%u:%u: %s.%s: type %s has no %s; remove it",
+				  walk->file, scope->origins[i].line, scope->origins[i].column,
+				  scope->path, scope->options[i].key, type, scope->options[i].key);
+	}
+}
+
+/* An entry of a list, or the mapping below a key. */
+static void entry_apply(struct config_walk *walk, const struct config_table *table, void *entry,
+			const char *path, const yaml_node_t *node)
+{
+	struct scope scope = {.path = path,
+			      .options = table->options,
+			      .option_count = table->option_count,
+			      .base = entry,
+			      .origins = config_table_origins(table, entry)};
+	bool has_types = table->type < table->option_count;
+
 	if (!tag_check(walk, node, path))
 		return;
 	if (node->type != YAML_MAPPING_NODE) {
 		config_walk_mistake(walk, node->start_mark,
 				    "%s: is %s; write a mapping such as '%s: %s'", path,
-				    type_name(node), list->options[0].key,
-				    config_option_example(&list->options[0]));
+				    type_name(node), table->options[0].key,
+				    config_option_example(&table->options[0]));
 		return;
 	}
+	size_t before = walk->report->count;
+
 	mapping_apply(walk, &scope, node);
-	missing_report(walk, &scope, node);
-	if (list == &config_lists[CONFIG_LIST_routes])
-		config_route_check(walk, index);
+	/* A mistake in it may be one in its type. */
+	bool has_type = !has_types ||
+			(scope.is_given[table->type] && walk->report->count == before);
+
+	missing_report(walk, table, &scope, has_type, node);
+	if (has_types && has_type)
+		types_check(walk, table, &scope);
+}
+
+/* The list, or the mapping, below a key. */
+static void inner_apply(struct config_walk *walk, const struct config_option *option,
+			const char *path, const yaml_node_t *node, void *field)
+{
+	const struct config_list *list = config_kind_list(option->kind);
+	char entry_path[PATH_BYTES];
+
+	if (list == NULL) {
+		entry_apply(walk, config_kind_table(option->kind), field, path, node);
+		return;
+	}
+	if (!list_check(walk, option, node, path, "{...}"))
+		return;
+	size_t count = item_count(node);
+
+	if (count < option->min)
+		config_walk_mistake(walk, node->start_mark,
+				    "%s: has no entries; write at least %llu", path,
+				    (unsigned long long)option->min);
+	if (count == 0)
+		return;
+	if (!config_list_allocate(list, field, count)) {
+		config_walk_mistake(walk, node->start_mark, "%s: out of memory", path);
+		return;
+	}
+	for (size_t i = 0; i < count && visit(walk, node); i++) {
+		snprintf(entry_path, sizeof(entry_path), "%.*s[%zu]", PATH_BYTES - 24, path, i);
+		entry_apply(walk, list->table, config_list_add(list, field), entry_path,
+			    item_at(walk, node, i));
+	}
 }
 
 /* False: there is nothing in it, or a mistake. */
@@ -482,9 +546,15 @@ static void list_apply(struct config_walk *walk, const struct config_list *list,
 		config_walk_mistake(walk, node->start_mark, "%s: out of memory", list->key);
 		return;
 	}
-	for (size_t i = 0; i < count && visit(walk, node); i++)
-		entry_apply(walk, list, config_list_add(list, walk->config), i,
+	for (size_t i = 0; i < count && visit(walk, node); i++) {
+		char path[PATH_BYTES];
+
+		snprintf(path, sizeof(path), "%s[%zu]", list->key, i);
+		entry_apply(walk, list->table, config_list_add(list, walk->config), path,
 			    item_at(walk, node, i));
+		if (list == &config_lists[CONFIG_LIST_routes])
+			config_route_check(walk, i);
+	}
 }
 
 void config_walk_root(struct config_walk *walk, const yaml_node_t *root)

@@ -74,8 +74,18 @@ static void assert_warnings(const struct config *config, const char *row, const 
 		fail_msg("row '%s':\n got %.*swant %s", row, SLICE_ARG(text), want);
 }
 
-#define SAME_VALUE(section, name, ...) \
-	assert_memory_equal(&a->section.name, &b->section.name, sizeof(a->section.name));
+/* Lists and mappings below a key are compared by what is printed. */
+static bool is_inner(const void *field, const struct config *config)
+{
+	for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++)
+		if ((const char *)config + config_options[i].offset == field)
+			return config_kind_is_inner(config_options[i].kind);
+	return false;
+}
+
+#define SAME_VALUE(section, name, ...)      \
+	if (!is_inner(&a->section.name, a)) \
+		assert_memory_equal(&a->section.name, &b->section.name, sizeof(a->section.name));
 #define SAME_SECTION(section, table) table(SAME_VALUE)
 
 static void assert_same(const struct config *a, const struct config *b)
@@ -335,6 +345,100 @@ static const struct {
 	 "least one route, or remove the key for the default /ws/{client_id}\n"},
 	{"routes:\n", "f:1:8: routes: is empty, so that nobody would be served; write at least one "
 		      "route, or remove the key for the default /ws/{client_id}\n"},
+	/* lists and mappings below a key */
+	{"server: {listeners: {address: ':1'}}\n",
+	 "f:1:21: server.listeners: is a mapping; write a list such as [{...}]\n"},
+	{"server: {listeners: [':1']}\n",
+	 "f:1:22: server.listeners[0]: is a single value; write a mapping such as 'address: "
+	 "0.0.0.0:8443'\n"},
+	{"server:\n  listeners:\n    - mode: 0600\n",
+	 "f:3:7: server.listeners[0].address: is missing; write it, such as 'address: "
+	 "0.0.0.0:8443'\n"},
+	{"server:\n  listeners:\n    - address: unix:g.sock\n",
+	 "f:3:16: server.listeners[0].address: unix:g.sock has no absolute path; write "
+	 "unix:/run/gatehouse/gatehouse.sock\n"},
+	{"server:\n  listeners:\n    - address: unix:/run/g/\n",
+	 "f:3:16: server.listeners[0].address: unix:/run/g/ is a directory; write the name of the "
+	 "socket in it too\n"},
+	{"server:\n  listeners:\n    - address: :1\n      mode: 0660\n",
+	 "f:4:13: server.listeners[0].mode: is for a unix socket, which 0.0.0.0:1 is not; remove "
+	 "it\n"},
+	{"server:\n  listeners:\n    - address: unix:/s\n      mode: 0680\n",
+	 "f:4:13: server.listeners[0].mode: 0680 is no mode of a file; write octal digits, "
+	 "0000..0777, such as 0660\n"},
+	{"server:\n  listeners:\n    - address: unix:/s\n      mode: 1777\n",
+	 "f:4:13: server.listeners[0].mode: 1777 is no mode of a file; write octal digits, "
+	 "0000..0777, such as 0660\n"},
+	{"server:\n  listeners:\n    - address: unix:/s\n      owner: a b\n",
+	 "f:4:14: server.listeners[0].owner: \"a b\" is not allowed; write USER, USER:GROUP, "
+	 ":GROUP or nothing\n"},
+	{"server:\n  listeners:\n    - address: '[::1]:1'\n      ipv6_only: true\n",
+	 "f:4:18: server.listeners[0].ipv6_only: is for [::], which [::1]:1 is not; remove it\n"},
+	{"server:\n  listen: :1\n  listeners:\n    - address: :2\n",
+	 "f:2:11: server.listen: is the short form of server.listeners, and both are given; "
+	 "remove one of them\n"},
+	{"server:\n  listeners:\n    - address: :2\n    - address: 127.0.0.1:2\n",
+	 "f:4:16: server.listeners[1].address: 127.0.0.1:2 clashes with "
+	 "server.listeners[0].address 0.0.0.0:2; give one of them another port\n"},
+	{"server:\n  listeners:\n    - address: '[::]:2'\n    - address: :2\n",
+	 "f:4:16: server.listeners[1].address: 0.0.0.0:2 clashes with "
+	 "server.listeners[0].address [::]:2; give one of them another port\n"},
+	{"server:\n  listeners:\n    - address: unix:/s\n    - address: unix:/s\n",
+	 "f:4:16: server.listeners[1].address: unix:/s clashes with server.listeners[0].address "
+	 "unix:/s; give one of them another path\n"},
+	{"server:\n  listeners:\n    - address: 127.0.0.1:8081\n",
+	 "f:3:16: admin.listen: 127.0.0.1:8081 clashes with server.listeners[0].address "
+	 "127.0.0.1:8081; give one of them another port\n"},
+	{"server:\n  listeners:\n    - address: :2\n      tls:\n",
+	 "f:4:11: server.listeners[0].tls: is empty; write a mapping such as "
+	 "'certificates: [{cert_file: ..., key_file: ...}]'\n"},
+	{"server:\n  listeners:\n    - address: :2\n      tls: {detach: off}\n",
+	 "f:4:12: server.listeners[0].tls.certificates: is missing; write it, such as "
+	 "'certificates: [{cert_file: ..., key_file: ...}]'\n"},
+	{"server:\n  listeners:\n    - address: :2\n      tls: {certificates: []}\n",
+	 "f:4:27: server.listeners[0].tls.certificates: has no entries; write at least 1\n"},
+	{"admin:\n  tls: {certificates: [{cert_file: /c}]}\n",
+	 "f:2:24: admin.tls.certificates[0].key_file: is missing; write it, such as 'key_file: "
+	 "/etc/gatehouse/file'\n"},
+	{"admin:\n  tls: {certificates: [{cert_file: '', key_file: /k}]}\n",
+	 "f:2:36: admin.tls.certificates[0].cert_file: \"\" is not allowed; write a path of at "
+	 "most 511 bytes, without '\"' and '\\'\n"},
+	{"admin:\n  tls: {certificates: [{cert_file: /c, key_file: /k, key_fil: 1}]}\n",
+	 "f:2:54: admin.tls.certificates[0].key_fil: there is no such key; did you mean "
+	 "key_file?\n"},
+	{"admin:\n  tls: {min_version: 1.1, certificates: [{cert_file: /c, key_file: /k}]}\n",
+	 "f:2:22: admin.tls.min_version: 1.1 is unknown; known: 1.2, 1.3; did you mean 1.2?\n"},
+	{"admin:\n  tls: {certificates: [{cert_file: /c, key_file: /k}], client_ca_file: /a}\n",
+	 "f:2:72: admin.tls.client_ca_file: no client is asked for a certificate; write "
+	 "client_certificate: optional or required too, or remove it\n"},
+	{"admin:\n  tls: {certificates: [{cert_file: /c, key_file: /k}], client_certificate: "
+	 "optional}\n",
+	 "f:2:76: admin.tls.client_certificate: nobody's certificates would be good without a "
+	 "client_ca_file; write that too, or none here\n"},
+	{"routes:\n  - path: /a\n    auth: basic\n",
+	 "f:3:11: routes[0].auth: is a single value; write a list such as [{...}]\n"},
+	{"routes:\n  - path: /a\n    auth: [{users_file: /u}]\n",
+	 "f:3:12: routes[0].auth[0].type: is missing; write it, such as 'type: basic'\n"},
+	{"routes:\n  - path: /a\n    auth: [{type: basic}]\n",
+	 "f:3:12: routes[0].auth[0].users_file: is missing; write it, such as 'users_file: "
+	 "/etc/gatehouse/file'\n"},
+	{"routes:\n  - path: /a\n    auth: [{type: basics}]\n",
+	 "f:3:19: routes[0].auth[0].type: basics is unknown; known: basic, certificate, token, "
+	 "ticket, backend; did you mean basic?\n"},
+	{"routes:\n  - path: /a\n    auth: [{type: ticket, users_file: /u}]\n",
+	 "f:3:39: routes[0].auth[0].users_file: type ticket has no users_file; remove it\n"},
+	{"routes:\n  - path: /a\n    auth: [{type: token}]\n",
+	 "f:3:19: routes[0].auth[0].jwks_url: is missing, and jwks_file too; write one of them: "
+	 "the keys that tokens are checked with\n"},
+	{"routes:\n  - path: /a\n    auth: [{type: token, jwks_file: /j, from: [head]}]\n",
+	 "f:3:48: routes[0].auth[0].from: head is unknown; known: header, query, cookie, "
+	 "subprotocol; did you mean header?\n"},
+	{"routes:\n  - path: /a\n    auth: [{type: token, jwks_file: /j, algorithms: [none]}]\n",
+	 "f:3:54: routes[0].auth[0].algorithms: none is unknown; known: RS256, RS384, RS512, "
+	 "PS256, PS384, PS512, ES256, ES384, ES512, HS256, HS384, HS512, EdDSA\n"},
+	{"routes:\n  - path: /a\n    auth: [{type: backend}]\n",
+	 "f:3:19: routes[0].auth[0].type: the back end echo lets everybody in; name another in "
+	 "the route, or remove this way\n"},
 	{"routes: [/a]\n", "f:1:10: routes[0]: is a single value; write a mapping such as 'path: "
 			   "/ws/{client_id}'\n"},
 	{"routes:\n  - backend: echo\n",
@@ -1165,6 +1269,135 @@ static void test_output_loads_to_the_same_configuration(void **state)
 	free(report);
 }
 
+static const char inner_text[] =
+	"server:\n"
+	"  listeners:\n"
+	"    - address: '[::]:8443'\n"
+	"      ipv6_only: true\n"
+	"      tls:\n"
+	"        certificates:\n"
+	"          - {cert_file: /a/ec.pem, key_file: /a/ec.key}\n"
+	"          - {cert_file: /a/rsa.pem, key_file: /a/rsa.key}\n"
+	"        client_ca_file: /a/ca.pem\n"
+	"        client_certificate: required\n"
+	"        min_version: '1.3'\n"
+	"        detach: off\n"
+	"    - {address: 'unix:/run/g.sock', mode: 600, owner: 'a:b'}\n"
+	"    - address: 0.0.0.0:8443\n"
+	"admin:\n"
+	"  tls: {certificates: [{cert_file: /c, key_file: /k}]}\n"
+	"routes:\n"
+	"  - path: /a\n"
+	"    auth:\n"
+	"      - {type: basic, users_file: /u, secret_format: ocpp}\n"
+	"      - {type: certificate, identity: san_uri}\n"
+	"      - {type: token, jwks_url: 'https://i/j', issuer: 'https://i/', from: [query, "
+	"header], algorithms: [EdDSA]}\n"
+	"      - type: ticket\n";
+
+static void test_lists_and_mappings_below_a_key(void **state)
+{
+	(void)state;
+	struct config config;
+	char *report = report_of_text(inner_text, &config);
+	char place[CONFIG_PLACE_TEXT_MAX];
+	size_t count;
+
+	assert_string_equal(report, "");
+	free(report);
+	const struct config_listener *listeners = config_listeners(&config, &count);
+
+	assert_int_equal(count, 3);
+	assert_string_equal(config_place_format(&listeners[0].address, place), "[::]:8443");
+	assert_int_equal(listeners[0].ipv6_only, CONFIG_SWITCH_TRUE);
+	assert_true(config_has_tls(&listeners[0].tls));
+	assert_int_equal(listeners[0].tls.certificates.count, 2);
+	assert_string_equal(listeners[0].tls.certificates.items[1].key_file.text, "/a/rsa.key");
+	assert_int_equal(listeners[0]
+				 .tls.certificates.items[1]
+				 .given[CONFIG_OPTION_certificates_key_file]
+				 .line,
+			 8);
+	assert_int_equal(listeners[0].tls.client_certificate, CONFIG_CLIENT_CERTIFICATE_REQUIRED);
+	assert_int_equal(listeners[0].tls.min_version, CONFIG_TLS_1_3);
+	assert_int_equal(listeners[0].tls.detach, CONFIG_OFF);
+	assert_string_equal(config_place_format(&listeners[1].address, place), "unix:/run/g.sock");
+	assert_int_equal(listeners[1].mode, 0600);
+	assert_string_equal(listeners[1].owner.text, "a:b");
+	assert_false(config_has_tls(&listeners[1].tls));
+	assert_int_equal(listeners[1].tls.detach, CONFIG_ON);
+	assert_true(config_has_tls(&config.admin.tls));
+	assert_int_equal(config.routes[0].auth.count, 4);
+	const struct config_auth *token = &config.routes[0].auth.items[2];
+
+	assert_int_equal(token->type, CONFIG_AUTH_TOKEN);
+	assert_int_equal(token->from, 1u << CONFIG_TOKEN_IN_HEADER | 1u << CONFIG_TOKEN_IN_QUERY);
+	assert_int_equal(token->algorithms, 1u << CONFIG_ALGORITHM_EDDSA);
+	assert_string_equal(token->client_id_claim.text, "sub");
+	assert_int_equal(token->leeway, 30000);
+	config_finish(&config);
+}
+
+/* What is printed, without the places. */
+static char *values_of(const struct config *config)
+{
+	char *text = printed(config, config_print), *rest = text, *line;
+	char *values = calloc(1, strlen(text) + 1);
+	size_t used = 0;
+
+	while ((line = strsep(&rest, "\n")) != NULL) {
+		size_t len = (size_t)(strchrnul(line, '#') - line);
+
+		memcpy(values + used, line, len);
+		for (used += len; used > 0 && values[used - 1] == ' ';)
+			used--;
+		values[used++] = rest == NULL ? 0 : '\n';
+	}
+	free(text);
+	return values;
+}
+
+static void test_what_is_below_a_key_is_printed_and_loads_again(void **state)
+{
+	(void)state;
+	struct config config, again;
+
+	free(report_of_text(inner_text, &config));
+	char *text = printed(&config, config_print);
+	char *report = report_of_text(text, &again);
+
+	assert_string_equal(report, "");
+	assert_non_null(strstr(text, "  listeners:"));
+	assert_non_null(strstr(text, "\n    - address: \"[::]:8443\""));
+	assert_non_null(strstr(text, "\n          - cert_file: /a/ec.pem"));
+	assert_null(strstr(text, "\n  listen:         "));
+	char *left = values_of(&config), *right = values_of(&again);
+
+	assert_string_equal(left, right);
+	config_finish(&config);
+	config_finish(&again);
+	free(left);
+	free(right);
+	free(text);
+	free(report);
+}
+
+static void test_listen_is_short_for_one_listener(void **state)
+{
+	(void)state;
+	struct config config;
+	char place[CONFIG_PLACE_TEXT_MAX];
+	size_t count;
+
+	free(report_of_text("server: {listen: '[::1]:9'}\n", &config));
+	const struct config_listener *listeners = config_listeners(&config, &count);
+
+	assert_int_equal(count, 1);
+	assert_string_equal(config_place_format(&listeners->address, place), "[::1]:9");
+	assert_false(config_has_tls(&listeners->tls));
+	config_finish(&config);
+}
+
 static void test_shipped_file_is_exactly_the_defaults(void **state)
 {
 	(void)state;
@@ -1177,7 +1410,8 @@ static void test_shipped_file_is_exactly_the_defaults(void **state)
 	load_defaults(&defaults);
 	assert_same(&defaults, &shipped);
 	for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++)
-		if (config_options[i].kind != CONFIG_SECRET) /* has no place in it */
+		/* A secret has no place in it, and admin.tls would need files. */
+		if (config_options[i].kind != CONFIG_SECRET && i != CONFIG_OPTION_admin_tls)
 			assert_int_equal(shipped.origins[i].kind, CONFIG_FROM_FILE);
 	for (size_t i = 0; i < CONFIG_ROUTE_OPTION_COUNT; i++)
 		assert_int_equal(shipped.routes[0].given[i].kind, CONFIG_FROM_FILE);
@@ -1253,6 +1487,9 @@ int main(void)
 		cmocka_unit_test(test_flag_names),
 		cmocka_unit_test(test_mistakes_of_all_sources_come_together),
 		cmocka_unit_test(test_output_loads_to_the_same_configuration),
+		cmocka_unit_test(test_lists_and_mappings_below_a_key),
+		cmocka_unit_test(test_what_is_below_a_key_is_printed_and_loads_again),
+		cmocka_unit_test(test_listen_is_short_for_one_listener),
 		cmocka_unit_test(test_shipped_file_is_exactly_the_defaults),
 		cmocka_unit_test(test_reference_is_up_to_date),
 		cmocka_unit_test(test_files_that_cannot_be_read),

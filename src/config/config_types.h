@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * config_types.h - the values that options can have, besides numbers.
+ *
+ * Layer: config. Included by config.h. The words of the enums, in their order, are in
+ * config_words.c. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/net_addr.h"
+#include "base/net_ip.h"
+#include "config/config_table.h"
+
+enum config_engine { CONFIG_ENGINE_AUTO, CONFIG_ENGINE_IO_URING, CONFIG_ENGINE_EPOLL };
+
+/* What to do if a route names subprotocols and the client offers none of them. */
+enum config_mismatch {
+	CONFIG_MISMATCH_REFUSE, /* 400 before the upgrade */
+	CONFIG_MISMATCH_CLOSE,  /* upgrade, then close at once with 1002 */
+	CONFIG_MISMATCH_ACCEPT, /* go on without a subprotocol */
+};
+
+/* What to do if a client connects that is connected already. */
+enum config_takeover {
+	CONFIG_TAKEOVER_NEWEST, /* close the older connection */
+	CONFIG_TAKEOVER_OLDEST, /* refuse the newer one with 409 */
+	CONFIG_TAKEOVER_MANY,   /* keep both */
+};
+
+enum config_bus_type { CONFIG_BUS_EMBEDDED, CONFIG_BUS_NATS };
+
+/* How the clients of a route frame their calls. */
+enum config_rpc { CONFIG_RPC_NONE, CONFIG_RPC_OCPP_J, CONFIG_RPC_JSON_RPC };
+
+enum config_backend_type { CONFIG_BACKEND_WEBHOOK, CONFIG_BACKEND_NATS };
+
+/* Who decides whether a client may come in. */
+enum config_connect {
+	CONFIG_CONNECT_ACCEPT, /* nobody: all may */
+	CONFIG_CONNECT_ASK,    /* the back end */
+};
+
+/* What to do if a back end does not take an event. */
+enum config_on_failure {
+	CONFIG_ON_FAILURE_WAIT,  /* keep it and try again */
+	CONFIG_ON_FAILURE_CLOSE, /* drop it and close the connection with 1013 */
+};
+
+enum config_switch { CONFIG_SWITCH_FALSE, CONFIG_SWITCH_TRUE };
+
+enum config_on_off { CONFIG_OFF, CONFIG_ON };
+
+enum config_tls_version { CONFIG_TLS_1_2, CONFIG_TLS_1_3 };
+
+enum config_client_certificate {
+	CONFIG_CLIENT_CERTIFICATE_NONE,
+	CONFIG_CLIENT_CERTIFICATE_OPTIONAL,
+	CONFIG_CLIENT_CERTIFICATE_REQUIRED,
+};
+
+/* The ways to prove who one is. */
+enum config_auth_type {
+	CONFIG_AUTH_BASIC,
+	CONFIG_AUTH_CERTIFICATE,
+	CONFIG_AUTH_TOKEN,
+	CONFIG_AUTH_TICKET,
+	CONFIG_AUTH_BACKEND,
+};
+
+enum config_secret_format { CONFIG_SECRET_FORMAT_TEXT, CONFIG_SECRET_FORMAT_OCPP };
+
+/* Which part of a certificate is the id. */
+enum config_identity {
+	CONFIG_IDENTITY_CN,
+	CONFIG_IDENTITY_SAN_DNS,
+	CONFIG_IDENTITY_SAN_URI,
+	CONFIG_IDENTITY_SERIAL,
+};
+
+/* Of JWS (RFC 7518, 3.1; RFC 8037). */
+enum config_algorithm {
+	CONFIG_ALGORITHM_RS256,
+	CONFIG_ALGORITHM_RS384,
+	CONFIG_ALGORITHM_RS512,
+	CONFIG_ALGORITHM_PS256,
+	CONFIG_ALGORITHM_PS384,
+	CONFIG_ALGORITHM_PS512,
+	CONFIG_ALGORITHM_ES256,
+	CONFIG_ALGORITHM_ES384,
+	CONFIG_ALGORITHM_ES512,
+	CONFIG_ALGORITHM_HS256,
+	CONFIG_ALGORITHM_HS384,
+	CONFIG_ALGORITHM_HS512,
+	CONFIG_ALGORITHM_EDDSA,
+};
+
+/* Where a token is looked for. */
+enum config_token_place {
+	CONFIG_TOKEN_IN_HEADER,
+	CONFIG_TOKEN_IN_QUERY,
+	CONFIG_TOKEN_IN_COOKIE,
+	CONFIG_TOKEN_IN_SUBPROTOCOL,
+};
+
+/* The name of the built-in back end. */
+#define CONFIG_ECHO "echo"
+
+struct config_tokens {
+	char **items;
+	size_t count;
+};
+
+/* Whose pages may connect; `mode` is first. */
+enum config_origins_mode {
+	CONFIG_ORIGINS_AUTO, /* same where a cookie is a proof, else any */
+	CONFIG_ORIGINS_ANY,
+	CONFIG_ORIGINS_SAME,
+	CONFIG_ORIGINS_LIST,
+};
+
+struct config_web_origins {
+	enum config_origins_mode mode;
+	struct config_tokens list; /* patterns (base/web_origin.h), all good */
+};
+
+#define CONFIG_PREFIXES_MAX 64
+
+struct config_prefixes {
+	struct net_prefix items[CONFIG_PREFIXES_MAX];
+	size_t count;
+};
+
+#define CONFIG_TEXT_MAX 512
+
+struct config_text {
+	char text[CONFIG_TEXT_MAX]; /* NUL-terminated */
+};
+
+#define CONFIG_URLS_MAX 16
+
+struct config_urls {
+	struct config_text items[CONFIG_URLS_MAX];
+	size_t count;
+};
+
+/* Of a listener: an address and a port, or the path of a unix socket. */
+#define CONFIG_UNIX_PATH_MAX 107 /* [bytes] what a sockaddr_un holds, without its NUL */
+
+struct config_place {
+	struct net_addr addr;                     /* if there is no unix_path */
+	char unix_path[CONFIG_UNIX_PATH_MAX + 1]; /* "" = none */
+};
+
+/* Lists of mappings below a key. */
+#define CONFIG_INNER_LIST(kind, list, entry)  \
+	struct config_##list {                \
+		struct config_##entry *items; \
+		size_t count;                 \
+	};
+
+CONFIG_INNER_LISTS(CONFIG_INNER_LIST)
