@@ -222,6 +222,7 @@ def test_one_process_each_side_holds_what_its_descriptors_allow(gateway, engine,
     report = tmp_path / "report.json"
     code, out, err = run_bench(running.url("/ws/dev-{n}"), "-c", str(count), "--hold", "2",
                                "--message-rate", "0.5", "--engine", engine, "--json", str(report),
+                               "--handshake-timeout", "60s", "--echo-timeout", "60s",
                                prepare=with_nofile(20000, 20000))
     assert code == 0, out + err
     totals = json.loads(report.read_text())["totals"]

@@ -10,10 +10,11 @@ import struct
 import pytest
 
 from kit import backends, wsraw
+from kit.gateway import given_time
 from kit.wsraw import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, frame
 
-# Time enough for a machine that stalls to read what has come; each prefix waits for one of them.
-TIMES = {"handshake_timeout": "1500ms", "ping_interval": "1s", "pong_timeout": "1500ms", "close_timeout": "1s"}
+# [ms] Time enough for a machine that stalls to read what has come; each prefix waits for one of them.
+TIMES = {"handshake_timeout": 1500, "ping_interval": 1000, "pong_timeout": 1500, "close_timeout": 1000}
 NO_HANDSHAKE = -1  # at the end of no step: the head is not whole
 GAUGE = re.compile(r"^# TYPE (gatehouse_\w+) gauge$", re.MULTILINE)
 OTHER_GAUGES = ("gatehouse_limit", "gatehouse_build", "gatehouse_loop", "gatehouse_worker")
@@ -55,16 +56,26 @@ def answer(event):
 
 @pytest.fixture
 def prefixed(gateway):
-    hook = backends.Webhook(answer)
-    running = gateway(
-        server=TIMES | {"trusted_proxies": ["127.0.0.1"]},
-        routes=[{"path": "/ws/{client_id}", "subprotocols": ["ocpp1.6"]},
-                {"path": "/hook/{client_id}", "subprotocols": ["ocpp1.6"], "backend": "hook"},
-                {"path": "/ocpp/{client_id}", "subprotocols": ["ocpp1.6"], "backend": "hook", "rpc": "ocpp-j"}],
-        backends=[{"name": "hook", "type": "webhook", "url": hook.url}])
-    yield running
-    running.stop()
-    hook.close()
+    """prefixed(factor): with so many times as long for everything."""
+    hooks = []
+    running = []
+
+    def run(factor: int):
+        hooks.append(backends.Webhook(answer))
+        times = {name: f"{factor * milliseconds}ms" for name, milliseconds in TIMES.items()}
+        running.append(gateway(
+            server=times | {"trusted_proxies": ["127.0.0.1"]},
+            routes=[{"path": "/ws/{client_id}", "subprotocols": ["ocpp1.6"]},
+                    {"path": "/hook/{client_id}", "subprotocols": ["ocpp1.6"], "backend": "hook"},
+                    {"path": "/ocpp/{client_id}", "subprotocols": ["ocpp1.6"], "backend": "hook", "rpc": "ocpp-j"}],
+            backends=[{"name": "hook", "type": "webhook", "url": hooks[-1].url}]))
+        return running[-1]
+
+    yield run
+    for one in running:
+        one.stop()
+    for hook in hooks:
+        hook.close()
 
 
 def gauges(running) -> dict[str, float]:
@@ -153,13 +164,17 @@ def leave(client) -> None:
 @pytest.mark.parametrize("stop", [stay_silent, half_close, pytest.param(reset, marks=pytest.mark.tsan), leave])
 @pytest.mark.parametrize("name", SESSIONS)
 def test_every_prefix_of_a_session(prefixed, name, stop):
+    given_time(lambda factor: check_prefixes(prefixed(factor), name, stop))
+
+
+def check_prefixes(running, name, stop) -> None:
     steps = SESSIONS[name]
-    before = gauges(prefixed)
+    before = gauges(running)
     total = len(bytes_of(steps, 0))
     with contextlib.ExitStack() as stack:
         clients = []
         for length in range(total + 1):
-            client = stack.enter_context(prefixed.connect())
+            client = stack.enter_context(running.connect())
             with contextlib.suppress(ConnectionError):  # closed by an answer to what came first
                 client.send(bytes_of(steps, length)[:length])
                 stop(client)
@@ -168,27 +183,31 @@ def test_every_prefix_of_a_session(prefixed, name, stop):
             if stop in (stay_silent, half_close):
                 is_leaving = stop is half_close or length == total
                 judge(steps, length, read_all(client), may_lack=is_leaving and name in BACKED)
-    wsraw.wait_until(lambda: gauges(prefixed) == before, lambda: f"{gauges(prefixed)} is {before}")
-    assert prefixed.metric("connections_closed_total") == prefixed.metric("connections_accepted_total")
-    with prefixed.connect() as client:
+    wsraw.wait_until(lambda: gauges(running) == before, lambda: f"{gauges(running)} is {before}")
+    assert running.metric("connections_closed_total") == running.metric("connections_accepted_total")
+    with running.connect() as client:
         client.open("/ws/after", extra=("Sec-WebSocket-Protocol: ocpp1.6",)).echo(b"served")
 
 
 @pytest.mark.parametrize("name", SESSIONS)
 def test_every_prefix_byte_by_byte(prefixed, name):
     """Where one segment ends and the next begins changes nothing."""
+    given_time(lambda factor: check_byte_by_byte(prefixed(factor), name))
+
+
+def check_byte_by_byte(running, name) -> None:
     steps = SESSIONS[name]
-    before = gauges(prefixed)
+    before = gauges(running)
     ends = [sum(len(sent) for sent, _ in steps[:count]) for count in range(1, len(steps) + 1)]
     lengths = sorted({end + more for end in ends for more in (-1, 0, 1)} - {ends[-1] + 1})
     with contextlib.ExitStack() as stack:
-        clients = [stack.enter_context(prefixed.connect()) for _ in lengths]
+        clients = [stack.enter_context(running.connect()) for _ in lengths]
         for length, client in zip(lengths, clients):
             client.send_slowly(bytes_of(steps, length)[:length])
         for length, client in zip(lengths, clients):
             may_lack = name in BACKED and length == ends[-1]
             judge(steps, length, read_all(client), may_lack)
-    wsraw.wait_until(lambda: gauges(prefixed) == before, lambda: f"{gauges(prefixed)} is {before}")
+    wsraw.wait_until(lambda: gauges(running) == before, lambda: f"{gauges(running)} is {before}")
 
 
 # --- requests behind one another on one HTTP connection ---
@@ -227,7 +246,14 @@ def statuses_in(data: bytes) -> list[int]:
 @pytest.mark.parametrize("stop", [stay_silent, half_close, pytest.param(reset, marks=pytest.mark.tsan), leave])
 @pytest.mark.parametrize("listener", REQUESTS)
 def test_every_prefix_of_requests(gateway, listener, stop):
-    running = gateway(server={"handshake_timeout": "1500ms", "keep_alive_timeout": "1500ms"})
+    def check(factor: int) -> None:
+        times = {name: f"{1500 * factor}ms" for name in ("handshake_timeout", "keep_alive_timeout")}
+        check_requests(gateway(server=times), listener, stop)
+
+    given_time(check)
+
+
+def check_requests(running, listener, stop) -> None:
     before = gauges(running)
     total = sum(len(sent) for sent, _ in REQUESTS[listener])
     for start in range(0, total + 1, 200):  # fewer than are kept, see server.keep_alive_max
