@@ -74,6 +74,7 @@ void auth_result_finish(struct auth_result *result);
 enum auth_verdict auth_result_set(struct auth_result *result, enum auth_verdict verdict,
 				  const char *reason, const char *detail);
 
+struct auth_error;
 struct auth_way;
 
 /* An answer of one way that comes later. */
@@ -102,6 +103,11 @@ struct auth_way_ops {
 	/* Writes '*' over what a client shows of this kind, good or not: `data`, a copy of the
 	 * request, is for others' eyes. NULL: nothing of it is secret. */
 	void (*hide)(const struct auth_way *way, const struct http_head *head, uint8_t *data);
+	/* The file that it was made from; NULL, also for the function: none. */
+	const char *(*file)(const struct auth_way *way);
+	/* In the main thread, when that has changed: reads it again, all or nothing. 0, or a
+	 * negative errno with error->text, and what was known before is still in force. */
+	int (*renew)(struct auth_way *way, struct auth_error *error);
 	void (*destroy)(struct auth_way *way);
 };
 

@@ -63,11 +63,13 @@ static void on_problem(void *arg, const struct start_problem *problem)
 {
 	size_t *mistakes = arg;
 
-	if (problem->is_other_gateway)
+	bool is_warning = problem->is_other_gateway || problem->is_warning;
+
+	if (is_warning)
 		fputs("warning: ", stdout);
 	else
 		++*mistakes;
-	problem_print(problem, problem->is_other_gateway ? stdout : stderr);
+	problem_print(problem, is_warning ? stdout : stderr);
 }
 
 static size_t mistakes_of(const struct config *config, const struct check_options *options)

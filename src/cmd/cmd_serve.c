@@ -183,7 +183,8 @@ static int serve(struct server *server, struct admin *admin, const struct config
 static void on_problem(void *arg, const struct start_problem *problem)
 {
 	(void)arg;
-	log_write(LOG_LEVEL_ERROR, problem->message, problem->fields, problem->field_count);
+	log_write(problem->is_warning ? LOG_LEVEL_WARN : LOG_LEVEL_ERROR, problem->message,
+		  problem->fields, problem->field_count);
 }
 
 static int run(struct ruleset *ruleset, int signals)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "auth/auth_type.h"
 #include "fleet/fleet.h"
 #include "os/os_limits.h"
 #include "route/backends.h"
@@ -19,13 +20,23 @@ struct preparation {
 
 static void tell(struct preparation *preparation, const struct start_problem *problem)
 {
-	preparation->problems++;
+	preparation->problems += !problem->is_warning;
 	preparation->on_problem(preparation->arg, problem);
 }
 
 static void tell_text(struct preparation *preparation, const char *text)
 {
 	tell(preparation, &(struct start_problem){.message = text});
+}
+
+static void on_mistake(void *arg, const char *text)
+{
+	tell_text(arg, text);
+}
+
+static void on_warning(void *arg, const char *text)
+{
+	tell(arg, &(struct start_problem){.message = text, .is_warning = true});
 }
 
 /* --- the machine --- */
@@ -114,6 +125,7 @@ static void files_check(struct preparation *preparation)
 	for (size_t i = 0; i < config->backend_count; i++)
 		if (backends_check_one(config, i, &backend_error) < 0)
 			tell_text(preparation, backend_error.text);
+	auth_table_check(config, on_mistake, on_warning, preparation);
 }
 
 static void ports_check(struct preparation *preparation)

@@ -20,6 +20,7 @@ struct start_problem {
 	size_t field_count;
 	/* A port is another gateway's: this one would have it after that has ended. */
 	bool is_other_gateway;
+	bool is_warning; /* dangerous, but nothing that keeps a gateway from its start */
 };
 
 /* What was read on the way. `plan` points to `facts`: it stays where it is. */
@@ -32,6 +33,7 @@ struct start {
 /* The engine that is wanted, as the loop names it. */
 enum loop_engine start_engine(const struct config *config);
 
-/* Calls on_problem for each thing that is wrong, and returns how many there were. */
+/* Calls on_problem for each thing that is wrong, and returns how many there were, without the
+ * warnings. */
 size_t start_prepare(const struct config *config, struct start *start,
 		     void (*on_problem)(void *arg, const struct start_problem *problem), void *arg);

@@ -28,7 +28,7 @@ enum server_status { SERVER_STARTING, SERVER_READY, SERVER_DRAINING };
 
 /* What could not be done at start, in the user's words. */
 struct server_error {
-	char text[512];
+	char text[2048];
 	bool is_other_gateway; /* a port that is wanted is another gateway's */
 };
 

@@ -4,6 +4,8 @@
 
 #include <pthread.h>
 
+#include "auth/auth_type.h"
+#include "auth/hasher.h"
 #include "conn/address_limit.h"
 #include "conn/admission.h"
 #include "route/route.h"
@@ -35,6 +37,8 @@ struct server {
 	struct admission admission;
 	struct address_limit *address_limit; /* NULL: none */
 	struct directory *directory;
+	struct hasher *hasher; /* NULL: no route asks for passwords */
+	struct auth_world auth_world;
 	struct fleet fleet;
 	struct command_stats command_stats; /* the fleet's */
 	struct rpc_stats rpc_stats;         /* likewise */
