@@ -2,6 +2,7 @@
 """The `gateway` fixture: the real binary with each engine of the loop. What it and the tests are made of
 lies in kit/; no test file imports another."""
 
+import functools
 import os
 import zlib
 
@@ -9,7 +10,7 @@ import pytest
 
 pytest.register_assert_rewrite("kit")
 
-from kit import natsraw  # noqa: E402
+from kit import certificates, natsraw, tlsraw  # noqa: E402
 from kit.gateway import ENGINES, FAULTS, Gateway, base_config, is_sanitized  # noqa: E402
 from kit.netns import hosts, names  # noqa: E402, F401  fixtures
 
@@ -19,7 +20,15 @@ def pytest_addoption(parser):
                      help="each test on one of the engines, by its name: about half on each")
 
 
+def is_plain_by_tls(item) -> bool:
+    params = getattr(item, "callspec", None) and item.callspec.params
+    return bool(params) and params.get("door") == "tls" and item.get_closest_marker("plain") is not None
+
+
 def pytest_collection_modifyitems(config, items):
+    left_out = [item for item in items if is_plain_by_tls(item)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
     if not config.getoption("--one-engine"):
         return
     kept, left_out = [], []
@@ -35,6 +44,7 @@ def pytest_collection_modifyitems(config, items):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "tsan: runs under the thread sanitizer too")
+    config.addinivalue_line("markers", "plain: is about clients that come in clear")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -88,9 +98,55 @@ def broker(tmp_path):
         one.kill()
 
 
+class Door:
+    """How clients come to a gateway: in clear, or, with a certificate, by TLS."""
+
+    def __init__(self, pair=None, authority=None, **options):
+        """`options`: other keys of a listener's `tls`."""
+        self.pair, self.options = pair, options
+        self.tls = tlsraw.client_context(authority.cert) if pair else None
+
+    def open(self, server: dict) -> dict:
+        """The section `server` of a gateway behind this door."""
+        if self.pair is None:
+            return server
+        server = dict(server)
+        listener = {"address": server.pop("listen"), "tls": {"certificates": [self.pair.files]} | self.options}
+        return server | {"listeners": [listener]}
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory) -> certificates.Authority:
+    """That all clients of these tests trust."""
+    return certificates.Authority(tmp_path_factory.mktemp("authority"), "authority")
+
+
+@pytest.fixture(scope="session")
+def pair(authority) -> certificates.Pair:
+    """Of a gateway."""
+    return authority.sign("gateway")
+
+
 @pytest.fixture
-def start(engine, tmp_path, broker):
-    """start(server={...}, admin={...}, bus={...}, routes=[...], backends=[...], env=, arguments=, prepare=)
+def plain_door() -> Door:
+    return Door()
+
+
+@pytest.fixture
+def door(plain_door) -> Door:
+    """A room may have others."""
+    return plain_door
+
+
+@pytest.fixture
+def sealed_door(pair, authority):
+    """sealed_door(**more keys of tls)"""
+    return functools.partial(Door, pair, authority)
+
+
+@pytest.fixture
+def start(engine, door, tmp_path, broker):
+    """start(server={...}, admin={...}, bus={...}, routes=[...], backends=[...], env=, arguments=, prepare=, tls=)
     runs the binary and waits for nothing. At the end every one must have exited. Brokers outlive them: what
     a gateway has for one that is gone makes its end wait."""
     started = []
@@ -107,7 +163,8 @@ def start(engine, tmp_path, broker):
             config["routes"] = routes
         if backends is not None:
             config["backends"] = backends
-        started.append(Gateway(directory, config, **options))
+        config["server"] = door.open(config["server"])
+        started.append(Gateway(directory, config, **{"tls": door.tls} | options))
         return started[-1]
 
     try:

@@ -4,7 +4,10 @@
 import pathlib
 import subprocess
 
-KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+KEYS = {
+    "ec": ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
+    "rsa": ("-newkey", "rsa:2048", "-nodes"),
+}
 HERE = "DNS:localhost,IP:127.0.0.1"
 
 
@@ -29,14 +32,14 @@ class Authority(Pair):
     def __init__(self, directory: pathlib.Path, name: str):
         super().__init__(directory, name)
         self.directory = directory
-        openssl("req", "-x509", *KEY, "-subj", f"/CN={name}", "-days", "2", "-keyout", self.key,
+        openssl("req", "-x509", *KEYS["ec"], "-subj", f"/CN={name}", "-days", "2", "-keyout", self.key,
                 "-out", self.cert)
 
-    def sign(self, name: str, names: str = HERE, days: int = 2) -> Pair:
+    def sign(self, name: str, names: str = HERE, days: int = 2, kind: str = "ec") -> Pair:
         """In files of this name, which are replaced. `days` below 0: it has expired."""
         pair = Pair(self.directory, name)
         request, extensions = self.directory / "request", self.directory / "extensions"
-        openssl("req", "-new", *KEY, "-subj", f"/CN={name}", "-keyout", pair.key, "-out", request)
+        openssl("req", "-new", *KEYS[kind], "-subj", f"/CN={name}", "-keyout", pair.key, "-out", request)
         extensions.write_text(f"subjectAltName={names}\n")
         openssl("x509", "-req", "-in", request, "-CA", self.cert, "-CAkey", self.key,
                 "-CAcreateserial", "-days", str(days), "-extfile", extensions, "-out", pair.cert)

@@ -11,6 +11,7 @@ import pathlib
 import re
 import resource
 import signal
+import ssl
 import subprocess
 
 from kit import wsraw
@@ -45,6 +46,8 @@ def to_yaml(config: dict) -> str:
 def scalar(value) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(scalar(item) for item in value) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {scalar(item)}" for key, item in value.items()) + "}"
     return str(value)
 
 
@@ -64,7 +67,9 @@ class Gateway:
     """A running gateway. Made by the `gateway` fixture."""
 
     def __init__(self, directory: pathlib.Path, config: dict, *, env: dict | None = None,
-                 arguments: tuple[str, ...] = (), prepare=None):
+                 arguments: tuple[str, ...] = (), prepare=None, tls: ssl.SSLContext | None = None):
+        """`tls`: what its clients speak; None: in clear."""
+        self.tls = tls
         self.config_file = directory / "application.yaml"
         self.config_file.write_text(to_yaml(config))
         self.log_file = directory / "stderr.log"
@@ -129,21 +134,23 @@ class Gateway:
     # --- its clients ---
 
     def connect(self, **options) -> wsraw.Client:
-        """A TCP connection without a handshake."""
-        return wsraw.Client(self.address, **options)
+        """A connection without a handshake of WebSocket."""
+        return wsraw.Client(self.address, **{"tls": self.tls} | options)
 
     def open(self, target: str | None = None, **options) -> wsraw.Client:
         """A WebSocket."""
         return self.connect(**options).open(target)
 
     def url(self, target: str) -> str:
-        return f"ws://{self.address[0]}:{self.address[1]}{target}"
+        return f"{'wss' if self.tls else 'ws'}://{self.address[0]}:{self.address[1]}{target}"
 
     # --- what it says about itself ---
 
     def get(self, path: str, *, admin: bool = True) -> wsraw.Response:
         host, port = self.admin if admin else self.address
         connection = http.client.HTTPConnection(host, port, timeout=wsraw.SECONDS)
+        if self.tls and not admin:
+            connection.sock = self.connect().sock
         try:
             connection.request("GET", path, headers={"Connection": "close"})
             answer = connection.getresponse()

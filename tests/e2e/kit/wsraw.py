@@ -9,8 +9,11 @@ import itertools
 import os
 import select
 import socket
+import ssl
 import struct
 import time
+
+from kit import tlsraw
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -88,10 +91,11 @@ def accept_value(key: str) -> str:
 
 
 class Client:
-    """One TCP connection. Every wait ends after SECONDS with an error."""
+    """One TCP connection, or one of TLS. Every wait ends after SECONDS with an error."""
 
     def __init__(self, address: tuple[str, int], *, source: str | None = None,
-                 receive_buffer: int | None = None):
+                 receive_buffer: int | None = None, tls: ssl.SSLContext | None = None, **options):
+        """`options`: of tlsraw.Sealed."""
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self.sock = socket.socket(family)
         self.sock.settimeout(SECONDS)
@@ -101,6 +105,8 @@ class Client:
             self.sock.bind((source, 0))
         self.sock.connect(address)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls is not None:
+            self.sock = tlsraw.Sealed(self.sock, tls, **options)
         self.buffer = b""
 
     def close(self) -> None:
