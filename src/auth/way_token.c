@@ -192,3 +192,8 @@ bool auth_way_is_token(const struct auth_way *way)
 {
 	return way->ops == &ops;
 }
+
+bool token_way_takes_messages(const struct auth_way *way)
+{
+	return token_way_of(way)->options.takes_messages;
+}

@@ -17,6 +17,7 @@ struct token_options {
 	const char *client_id_claim;   /* NULL: it proves no id */
 	const char *groups_claim;      /* a list of names, or one text with spaces; NULL: none */
 	const char *subprotocol_claim; /* NULL: none */
+	bool takes_messages;           /* a connected client may send a new token */
 };
 
 /* Takes over the reference to the keys. NULL: memory is out, and it is still the caller's. */
@@ -25,5 +26,6 @@ struct auth_way *token_way_create(const struct token_options *options, struct jw
 /* Is it a way that was made here? Then what a token proves can be asked of it at any time, also
  * for a client that is connected already: verdict and result as of a check. */
 bool auth_way_is_token(const struct auth_way *way);
+bool token_way_takes_messages(const struct auth_way *way);
 enum auth_verdict token_way_read(const struct auth_way *way, struct slice token,
 				 struct auth_result *out_result);

@@ -20,6 +20,7 @@
 #include "conn/hull.h"
 #include "conn/leave.h"
 #include "conn/refuse.h"
+#include "fleet/expiry.h"
 
 /* --- the limits --- */
 
@@ -297,6 +298,28 @@ static uint8_t take_missing(struct conn *conn, uint8_t missing)
 	return missing;
 }
 
+/* What it has proved may end. */
+static int wait_for_expiry(struct conn *conn)
+{
+	struct presence_proof proof;
+
+	if (!presence_proof(conn_presence(conn), &proof) || proof.expires_at_s == 0)
+		return 0;
+	struct client *client = client_of(&conn->home->fleet, conn_session(conn));
+
+	return client == NULL ? -ENOMEM : expiry_begin(client, proof.expires_at_s);
+}
+
+static int enter_fleet(struct conn *conn, const struct conn_entry *entry)
+{
+	struct session *session = conn_session(conn);
+	int r = fleet_client_enter(&conn->home->fleet, session);
+
+	if (r == 0 && session->client != NULL)
+		takeover_enter(session->client, entry->policy);
+	return r == 0 ? wait_for_expiry(conn) : r;
+}
+
 /* The directory comes behind all: whoever is in it is in. */
 bool conn_enter(struct conn *conn, const struct conn_entry *entry)
 {
@@ -308,14 +331,12 @@ bool conn_enter(struct conn *conn, const struct conn_entry *entry)
 		conn_leave(conn);
 		return false;
 	}
-	if (fleet_client_enter(&conn->home->fleet, conn_session(conn)) < 0) {
+	if (enter_fleet(conn, entry) < 0) {
 		conn_depart(conn);
 		conn_leave(conn);
 		conn_refuse(conn, REFUSAL_MEMORY, 0, 0);
 		return false;
 	}
 	stat_add(&conn->home->stats.connections_accepted, 1);
-	if (conn_session(conn)->client != NULL)
-		takeover_enter(conn_session(conn)->client, entry->policy);
 	return true;
 }

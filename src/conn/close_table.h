@@ -33,6 +33,9 @@
 	X(TAKEN_OVER, "taken_over", 4001, "another connection of this client took over",        \
 	  "The same client connected again, on a route with takeover: newest. A client that "   \
 	  "gets it must not come back by itself: it would take over in turn.")                  \
+	X(EXPIRED, "expired", 4401, "proof expired",                                            \
+	  "The token that proved who the client is has ended, and was not renewed. The client " \
+	  "may come again with a new one.")                                                     \
 	X(REQUESTED, "requested", 1000, "", "A back end or the API asked for it.")              \
 	X(DRAIN, "drain", 1001, "server is shutting down", "The gateway was stopping.")         \
 	X(BACKEND, "backend_error", 1011, "back end failed", "The route's back end failed.")    \

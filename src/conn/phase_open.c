@@ -12,6 +12,7 @@
 #include "conn/hull.h"
 #include "conn/phase_closing.h"
 #include "conn/phase_end.h"
+#include "conn/renewal.h"
 #include "conn/tls_end.h"
 #include "conn/uplink_road.h"
 #include "conn/ws_reader.h"
@@ -37,6 +38,8 @@ static void on_message(struct conn *conn, const struct ws_event_data *event)
 
 	stat_add(&conn_stats(conn)->messages_received, 1);
 	conn_ws(conn)->message_ms = conn_now_ms(conn);
+	if (conn_renewal_take(conn, &message))
+		return;
 	bool is_for_backend = rpc_gate_up(conn->home->service->fleet, conn_route(conn)->config,
 					  conn_session(conn), &message);
 

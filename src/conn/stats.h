@@ -43,6 +43,8 @@ struct stats {
 	uint64_t sent_bytes;
 	uint64_t pings_sent;
 	uint64_t stalls;
+	uint64_t renewals; /* ends of proofs that a new token moved */
+	uint64_t renewals_refused;
 	uint64_t memory_stops;       /* of them, because payload memory was scarce */
 	struct durations handshakes; /* in buckets of durations_short_us */
 };

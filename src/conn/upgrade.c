@@ -6,6 +6,7 @@
 
 #include "proto/utf8.h"
 #include "conn/admit_groups.h"
+#include "conn/conn_auth.h"
 #include "conn/hull.h"
 #include "conn/origin.h"
 #include "conn/phase_asking.h"
@@ -263,15 +264,6 @@ static bool find_route(struct conn *conn, const struct conn_request *request, ch
 	return true;
 }
 
-/* The ways of the route that was found; NULL: there are none. */
-static struct auth *auth_of(struct conn *conn)
-{
-	const struct route *route = conn_route(conn);
-	const struct ruleset *ruleset = route->client.ruleset;
-
-	return auth_table_at(ruleset->auth, (size_t)(route->config - ruleset->config.routes));
-}
-
 void conn_upgrade(struct conn *conn, const struct conn_request *request,
 		  const struct ws_upgrade *wanted)
 {
@@ -287,7 +279,7 @@ void conn_upgrade(struct conn *conn, const struct conn_request *request,
 					.key = wanted->key,
 					.client_id = client_id,
 					.accepted_us = conn_head(conn)->accepted_us};
-	struct auth *auth = auth_of(conn);
+	struct auth *auth = conn_auth(conn);
 
 	if (auth == NULL)
 		on_proved(conn, &upgrade);

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "conn/uplink_road.h"
 
+#include <stdlib.h>
+#include <string.h>
+
+#include "conn/conn_auth.h"
 #include "proto/ws_close.h"
 #include "route/event.h"
 
-static struct uplink *ask(struct conn *conn, const struct conn_request *request,
+static struct uplink *ask(struct conn *conn, const struct conn_request *request, struct slice head,
 			  uint64_t deadline_ns)
 {
 	struct conn_home *home = conn->home;
@@ -12,7 +16,7 @@ static struct uplink *ask(struct conn *conn, const struct conn_request *request,
 	const struct backend *backend = conn_route(conn)->backend;
 	struct uplink_request asked = {
 		.presence = presence,
-		.head = slice_of(request->data, (size_t)(request->rest - request->data)),
+		.head = head,
 		.loop = home->loop,
 		.random = &home->random,
 		.deadline_ns = deadline_ns,
@@ -30,11 +34,34 @@ static struct uplink *ask(struct conn *conn, const struct conn_request *request,
 	return backend->ops->open(backend, &asked);
 }
 
+/* What a client has proved itself with is nobody else's business: the back end gets the request
+ * without it. Who has proved nothing is left to the back end, with all that it shows. */
+static struct uplink *ask_hiding(struct conn *conn, const struct conn_request *request,
+				 uint64_t deadline_ns)
+{
+	struct slice head = slice_of(request->data, (size_t)(request->rest - request->data));
+	struct auth *auth = conn_auth(conn);
+	struct presence_proof proof;
+	struct uplink *uplink = NULL;
+
+	if (auth == NULL || !presence_proof(conn_presence(conn), &proof))
+		return ask(conn, request, head, deadline_ns);
+	uint8_t *copy = malloc(head.len);
+
+	if (copy == NULL)
+		return NULL;
+	memcpy(copy, head.data, head.len);
+	auth_hide(auth, request->head, copy);
+	uplink = ask(conn, request, slice_of(copy, head.len), deadline_ns);
+	free(copy);
+	return uplink;
+}
+
 bool conn_uplink_open(struct conn *conn, const struct conn_request *request, uint64_t deadline_ns)
 {
 	CHECK(!conn->has_uplink && conn_route(conn)->backend->ops != NULL);
 	struct conn_home *home = conn->home;
-	struct uplink *uplink = ask(conn, request, deadline_ns);
+	struct uplink *uplink = ask_hiding(conn, request, deadline_ns);
 
 	if (uplink == NULL)
 		return false;

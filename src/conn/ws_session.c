@@ -13,6 +13,7 @@
 #include "conn/hull.h"
 #include "conn/phase_closing.h"
 #include "conn/phase_open.h"
+#include "conn/renewal.h"
 #include "conn/uplink_road.h"
 #include "conn/ws_writer.h"
 #include "proto/ws_frame.h"
@@ -98,6 +99,15 @@ static void taken_over(struct session *session)
 	conn_ws_close(conn, CLOSE_TAKEN_OVER);
 }
 
+/* Once it is closing it has departed, and nobody waits for the end of its proof. */
+static void expired(struct session *session)
+{
+	struct conn *conn = conn_of_session(session);
+
+	CHECK(conn->phase == CONN_OPEN);
+	conn_ws_close(conn, CLOSE_EXPIRED);
+}
+
 const struct session_ops ws_session_ops = {
 	.send = send_message,
 	.push = push_message,
@@ -106,4 +116,6 @@ const struct session_ops ws_session_ops = {
 	.home = home_of,
 	.answered = answered,
 	.taken_over = taken_over,
+	.expired = expired,
+	.renew = conn_renew,
 };

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "fleet/expiry.h"
 
 void fleet_home_init(struct fleet_home *home, struct fleet *fleet, struct loop *loop,
 		     void (*on_gone)(struct fleet_home *home))
@@ -58,7 +59,7 @@ void client_release(struct client *client)
 		return;
 	/* Its session, which left last, has taken all of these along. */
 	CHECK(client->session == NULL && !client->link.is_open && !client->takeover.is_on);
-	CHECK(client->rpc == NULL && client->groups.count == 0);
+	CHECK(client->rpc == NULL && client->expiry == NULL && client->groups.count == 0);
 	free(client);
 	home->clients--;
 	home->on_gone(home);
@@ -85,6 +86,7 @@ void fleet_client_leave(struct session *session)
 	if (client == NULL)
 		return;
 	CHECK(client->session == session);
+	expiry_leave(client);
 	takeover_leave(client);
 	link_close(client);
 	groups_client_leave(client);

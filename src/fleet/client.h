@@ -36,14 +36,17 @@ void fleet_home_finish(struct fleet_home *home);
 /* Waits for no other node any more: what it asks ends soon. */
 void fleet_home_abort(struct fleet_home *home);
 
+struct expiry; /* expiry.h */
+
 struct client {
 	struct fleet_home *home;
 	struct session *session; /* NULL: the connection has begun to end */
 	struct link link;
 	struct takeover takeover;
 	struct client_groups groups;
-	uint32_t holders; /* whoever needs this memory: its session, subscriptions */
-	struct rpc *rpc;  /* NULL: it was never called */
+	uint32_t holders;      /* whoever needs this memory: its session, subscriptions */
+	struct rpc *rpc;       /* NULL: it was never called */
+	struct expiry *expiry; /* NULL: what it has proved does not end */
 };
 
 /* The session has come in: it is in the directory. 0 or a negative errno: then it is to be

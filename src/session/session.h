@@ -40,6 +40,13 @@ struct message {
 	struct slice bytes; /* lent for the length of the call */
 };
 
+/* What became of a token that was shown for a client that is connected. */
+struct session_renewal {
+	uint64_t expires_at_s; /* renewed: the new end */
+	const char *reason;    /* not: a word for programs; static text */
+	const char *detail;    /* not: for people; static text */
+};
+
 struct client;
 struct fleet_home;
 struct session;
@@ -63,6 +70,12 @@ struct session_ops {
 	void (*answered)(struct session *session, uint64_t call);
 	/* A newer connection of the same client is there: closes this one. */
 	void (*taken_over)(struct session *session);
+	/* The time of what it has proved is over: closes it. */
+	void (*expired)(struct session *session);
+	/* Another token of this client: if it proves the same as the one before, its end counts
+	 * from now on. 0; -EACCES: it does not; -EAGAIN: that cannot be told now. */
+	int (*renew)(struct session *session, struct slice token,
+		     struct session_renewal *out_renewal);
 };
 
 struct session {

@@ -110,6 +110,7 @@ static const char *told(const struct command *command, const char *name)
 /* --- what is no command --- */
 
 #define CLOSE "{\"command\":\"close\","
+#define RENEW "{\"command\":\"renew\","
 
 static const struct {
 	const char *name;
@@ -145,6 +146,12 @@ static const struct {
 	{"a code as text", CLOSE "\"code\":\"1000\"}", "close_code", "not an integer"},
 	{"a code as a real", CLOSE "\"code\":1000.0}", "close_code", "not an integer"},
 	{"a null reason", CLOSE "\"reason\":null}", "close_reason", "not a string"},
+	{"nothing to renew by", "{\"command\":\"renew\"}", "renewal", "neither"},
+	{"two to renew by", RENEW "\"expires_at\":1,\"token\":\"a\"}", "renewal", "both"},
+	{"a time as text", RENEW "\"expires_at\":\"1\"}", "expires_at", "not an integer"},
+	{"a time before all", RENEW "\"expires_at\":0}", "expires_at", "0"},
+	{"a time in ms", RENEW "\"expires_at\":1700000000000}", "expires_at", "1700000000000"},
+	{"a token that is none", RENEW "\"token\":null}", "token", "not a string"},
 };
 
 static void test_bad_commands_end_when_read(void **state)

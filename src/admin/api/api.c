@@ -26,6 +26,7 @@ static const struct endpoint {
 	{"POST", "clients/{route}/{client_id}/messages", api_client_send},
 	{"POST", "clients/{route}/{client_id}/close", api_client_close},
 	{"POST", "clients/{route}/{client_id}/call", api_client_call},
+	{"POST", "clients/{route}/{client_id}/renew", api_client_renew},
 	{"GET", "groups", api_groups_list},
 	{"POST", "groups/{group}/messages", api_group_send},
 	{"PUT", "groups/{group}/members/{route}/{client_id}", api_group_join},

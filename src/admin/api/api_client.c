@@ -113,6 +113,11 @@ void api_client_call(struct api_call *call)
 	api_ask_kind(call, &command_call);
 }
 
+void api_client_renew(struct api_call *call)
+{
+	api_ask_kind(call, &command_renew);
+}
+
 void api_client_send(struct api_call *call)
 {
 	struct api_param type = {.name = "type"};

@@ -71,6 +71,10 @@
 	X(gatehouse_stalls_total, counter, stalls,                                             \
 	  "Times that reading from a client stopped because a queue was full, or memory was "  \
 	  "scarce.")                                                                           \
+	X(gatehouse_token_renewals_total, counter, renewals,                                   \
+	  "New tokens of connected clients that moved the end of what they have proved.")      \
+	X(gatehouse_token_renewals_refused_total, counter, renewals_refused,                   \
+	  "Those that did not, because they are no good ones, or another client's.")           \
 	X(gatehouse_memory_stops_total, counter, memory_stops,                                 \
 	  "Of these, because server.payload_memory was nearly used up.")
 

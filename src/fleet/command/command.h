@@ -21,8 +21,24 @@ struct command;
 struct fleet;
 struct fleet_home;
 
+/* The order is that of metrics. */
+enum command_id {
+	COMMAND_ID_UNKNOWN,
+	COMMAND_ID_SEND,
+	COMMAND_ID_INSPECT,
+	COMMAND_ID_CLOSE,
+	COMMAND_ID_JOIN,
+	COMMAND_ID_LEAVE,
+	COMMAND_ID_CALL,
+	COMMAND_ID_HOLDER,
+	COMMAND_ID_CLAIM,
+	COMMAND_ID_RENEW,
+	COMMAND_ID_COUNT,
+};
+
 /* A row of the table in command.c. */
 struct command_kind {
+	enum command_id id;
 	const char *name;    /* in "command", and in metrics */
 	const char *members; /* that its arguments may have: "code, reason"; "": none; NULL:
 			      * it is not made from JSON */
@@ -88,6 +104,9 @@ struct command {
 
 /* A client's facts and its queue; a message to it; its end. */
 extern const struct command_kind command_inspect, command_send, command_close;
+
+/* The end of what a client has proved moves. */
+extern const struct command_kind command_renew;
 
 /* Calls a client and waits for its answer, in the framing of its route. */
 extern const struct command_kind command_call;

@@ -388,6 +388,7 @@ static void call_finish(struct command *command)
 }
 
 const struct command_kind command_call = {
+	.id = COMMAND_ID_CALL,
 	.name = "call",
 	.members = "action, payload, method, params, timeout",
 	.example = "{\"action\": \"Reset\", \"payload\": {\"type\": \"Soft\"}, \"timeout\": "

@@ -9,6 +9,7 @@
 #include "base/units.h"
 #include "fleet/client.h"
 #include "fleet/command/command.h"
+#include "fleet/expiry.h"
 #include "fleet/fleet.h"
 #include "fleet/message.h"
 #include "fleet/rpc/rpc_gate.h"
@@ -35,6 +36,18 @@ json_t *command_client_json(const struct presence *presence)
 
 /* --- inspect --- */
 
+/* When what it has proved ends; nothing if it does not. */
+static void add_expiry(json_t *body, const struct session *session, uint64_t now_s)
+{
+	uint64_t at_s = expiry_at_s(session);
+
+	if (at_s == 0)
+		return;
+	json_object_set_new(body, "expires_at", json_integer((json_int_t)at_s));
+	json_object_set_new(body, "expires_in",
+			    json_integer((json_int_t)(at_s > now_s ? at_s - now_s : 0)));
+}
+
 static void inspect_run(struct command *command, struct session *session)
 {
 	const struct presence *presence = session->presence;
@@ -50,11 +63,13 @@ static void inspect_run(struct command *command, struct session *session)
 		json_object_set_new(body, "queued_bytes",
 				    json_integer((json_int_t)session_queued(session)));
 		json_object_set_new(body, "groups", groups_of_session(session));
+		add_expiry(body, session, now_ms / 1000);
 	}
 	command_done(command, 200, body);
 }
 
 const struct command_kind command_inspect = {
+	.id = COMMAND_ID_INSPECT,
 	.name = "inspect",
 	.members = "",
 	.example = "{}",
@@ -142,6 +157,7 @@ static void send_run(struct command *command, struct session *session)
 }
 
 const struct command_kind command_send = {
+	.id = COMMAND_ID_SEND,
 	.name = "send",
 	.args_size = sizeof(struct message),
 	.run = send_run,
@@ -231,6 +247,7 @@ static void close_run(struct command *command, struct session *session)
 }
 
 const struct command_kind command_close = {
+	.id = COMMAND_ID_CLOSE,
 	.name = "close",
 	.members = "code, reason",
 	.example = "{\"code\": 1000, \"reason\": \"text\"}, both optional",

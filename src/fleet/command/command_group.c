@@ -100,6 +100,7 @@ static void leave_run(struct command *command, struct session *session)
 }
 
 const struct command_kind command_join = {
+	.id = COMMAND_ID_JOIN,
 	.name = "join",
 	.members = "group",
 	.example = "{\"group\": \"name\"}",
@@ -108,6 +109,7 @@ const struct command_kind command_join = {
 };
 
 const struct command_kind command_leave = {
+	.id = COMMAND_ID_LEAVE,
 	.name = "leave",
 	.members = "group",
 	.example = "{\"group\": \"name\"}",

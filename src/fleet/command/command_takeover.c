@@ -13,6 +13,7 @@ static void holder_run(struct command *command, struct session *session)
 }
 
 const struct command_kind command_holder = {
+	.id = COMMAND_ID_HOLDER,
 	.name = "holder",
 	.members = "",
 	.example = "{}",
@@ -54,6 +55,7 @@ static void claim_run(struct command *command, struct session *session)
 }
 
 const struct command_kind command_claim = {
+	.id = COMMAND_ID_CLAIM,
 	.name = "claim",
 	.members = "node, since, connection_id, generation, is_reply",
 	.example = "{\"node\": \"a\", \"since\": 1700000000000, \"connection_id\": 1, "
