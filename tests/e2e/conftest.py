@@ -18,6 +18,7 @@ from kit.netns import hosts, names  # noqa: E402, F401  fixtures
 def pytest_addoption(parser):
     parser.addoption("--one-engine", action="store_true",
                      help="each test on one of the engines, by its name: about half on each")
+    parser.addoption("--rare", action="store_true", help="also the tests marked so")
 
 
 def is_plain_by_tls(item) -> bool:
@@ -26,7 +27,9 @@ def is_plain_by_tls(item) -> bool:
 
 
 def pytest_collection_modifyitems(config, items):
-    left_out = [item for item in items if is_plain_by_tls(item)]
+    is_rare = config.getoption("--rare")
+    left_out = [item for item in items if is_plain_by_tls(item) or
+                (not is_rare and item.get_closest_marker("rare") is not None)]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
     if not config.getoption("--one-engine"):
@@ -44,6 +47,7 @@ def pytest_collection_modifyitems(config, items):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "tsan: runs under the thread sanitizer too")
+    config.addinivalue_line("markers", "rare: matters now and then, and is slow or needs much: ./dev test --all")
     config.addinivalue_line("markers", "plain: is about clients that come in clear")
 
 
