@@ -10,6 +10,8 @@
 #include "admin/api/api.h"
 #include "server/server.h"
 
+struct renewals;
+
 struct admin {
 	const struct server *server;
 	struct api api;
@@ -58,6 +60,10 @@ void metrics_calls_print_reference(FILE *to);
 /* metrics_bus.c: likewise. */
 void metrics_bus_write(struct bus *bus, struct buf *out);
 void metrics_bus_print_reference(FILE *to);
+
+/* metrics_renewals.c: likewise, about files that are read again. */
+void metrics_renewals_write(struct renewals *renewals, struct buf *out);
+void metrics_renewals_print_reference(FILE *to);
 
 /* limits.c: the limits table as JSON. `query` may be "connections=N": with remedies for so
  * many. */

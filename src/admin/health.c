@@ -8,6 +8,7 @@
 #include "http/http_json.h"
 #include "base/clock.h"
 #include "base/counter.h"
+#include "base/renewals.h"
 
 static bool is_needed(const struct server *server, const struct event_backend *backend)
 {
@@ -68,6 +69,20 @@ static json_t *reasons(const struct server *server, enum server_status status)
 	return list;
 }
 
+/* What could not be renewed, a sentence each. Whoever is connected or comes is served as before, so
+ * that it is not degraded by it. */
+static void renewal_tell(void *arg, const struct renewal_state *state)
+{
+	json_t *reasons = arg;
+	char text[sizeof(((struct renewal_error *)0)->text) + 64];
+
+	if (state->error == NULL)
+		return;
+	snprintf(text, sizeof(text), "%s were changed and cannot be used: %s", state->what,
+		 state->error);
+	json_array_append_new(reasons, json_string(text));
+}
+
 /* A node without its back ends takes clients all the same, whose events wait; and as all nodes
  * lose them together, none would be left. */
 static bool is_good(const struct server *server, enum health_question question,
@@ -93,6 +108,8 @@ void health_answer(const struct server *server, enum health_question question,
 	uint64_t uptime_ns = clock_now_ns() - server_started_ns(server);
 	json_t *why = reasons(server, status);
 	bool is_degraded = status == SERVER_READY && json_array_size(why) > 0;
+
+	renewals_each(server_options(server)->renewals, renewal_tell, why);
 	json_t *body = json_pack(
 		"{s:s, s:o, s:I, s:I, s:I, s:s}", "status",
 		is_degraded ? "degraded" : server_status_name(status), "reasons", why,

@@ -15,6 +15,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/payload.h"
+#include "base/renewals.h"
 #include "cmd/config_args.h"
 #include "cmd/serve_losses.h"
 #include "cmd/signals.h"
@@ -121,22 +122,39 @@ static bool drain(struct server *server, const struct config *config, int signal
 	return drain_workers(server, deadline, signals) && drain_bus(server, deadline, signals);
 }
 
-/* Watches the limits until a signal ends the service, or the server itself; the signal's
- * number or 0. */
-static int watch_limits(struct server *server, struct admin *admin, int signals)
+/* SIGHUP: what stands in files of its own is read again, not the configuration. */
+static void read_again(struct renewals *renewals)
 {
+	size_t failed = renewals_all(renewals, clock_now_ns());
+
+	log_info("SIGHUP: certificates, keys and users were read again", F_UINT("failed", failed),
+		 F_TEXT("remedy", "restart to apply a changed configuration"));
+}
+
+#define LOOK_INTERVAL_MS ((int)(RENEWALS_INTERVAL_NS / NS_PER_MS))
+
+_Static_assert(LIMITS_MONITOR_INTERVAL_MS % LOOK_INTERVAL_MS == 0, "one is a part of the other");
+
+/* Watches the limits and the files until a signal ends the service, or the server itself; the
+ * signal's number or 0. */
+static int watch(struct server *server, struct admin *admin, int signals)
+{
+	struct renewals *renewals = server_options(server)->renewals;
 	struct limits_monitor monitor;
 
 	limits_monitor_init(&monitor, admin);
-	for (;;) {
-		int what = await(signals, server_ended_fd(server), LIMITS_MONITOR_INTERVAL_MS);
+	for (unsigned looks = 1;; looks++) {
+		int what = await(signals, server_ended_fd(server), LOOK_INTERVAL_MS);
 
 		if (what == 0 || signals_is_end(what))
 			return what;
-		if (what != -1) {
+		if (what == SIGHUP)
+			read_again(renewals);
+		else if (what != -1)
 			signals_log(what);
+		renewals_tick(renewals, clock_now_ns());
+		if (looks % (LIMITS_MONITOR_INTERVAL_MS / LOOK_INTERVAL_MS) != 0)
 			continue;
-		}
 		limits_monitor_tick(&monitor);
 		server_look_for_storm(server);
 		payload_trim();
@@ -161,7 +179,7 @@ static void log_configuration(const struct config *config)
 static int serve(struct server *server, struct admin *admin, const struct config *config,
 		 int signals)
 {
-	int what = watch_limits(server, admin, signals);
+	int what = watch(server, admin, signals);
 	struct losses losses;
 
 	log_info("draining", F_TEXT("signal", what == SIGINT ? "SIGINT" : "SIGTERM"),
@@ -187,7 +205,7 @@ static void on_problem(void *arg, const struct start_problem *problem)
 		  problem->fields, problem->field_count);
 }
 
-static int run(struct ruleset *ruleset, int signals)
+static int run(struct ruleset *ruleset, struct renewals *renewals, int signals)
 {
 	const struct config *config = &ruleset->config;
 	struct start start;
@@ -198,8 +216,8 @@ static int run(struct ruleset *ruleset, int signals)
 	log_info("engine chosen", F_TEXT("engine", loop_engine_name(start.facts.engine)),
 		 F_TEXT("reason", start.facts.engine_reason));
 	payload_configure(start.plan.payload_memory);
-	struct server *server = server_create(
-		&(struct server_options){.ruleset = ruleset, .plan = &start.plan});
+	struct server *server = server_create(&(struct server_options){
+		.ruleset = ruleset, .plan = &start.plan, .renewals = renewals});
 
 	if (server == NULL) {
 		log_error("out of memory or descriptors at start",
@@ -252,9 +270,13 @@ int cmd_serve(int argc, char **argv)
 	}
 	struct ruleset *ruleset = ruleset_create(&config);
 
-	r = ruleset == NULL ? EXIT_FAILED : run(ruleset, signals);
-	if (ruleset == NULL)
+	struct renewals *renewals = renewals_create();
+	bool has_memory = ruleset != NULL && renewals != NULL;
+
+	r = has_memory ? run(ruleset, renewals, signals) : EXIT_FAILED;
+	if (!has_memory)
 		log_error("out of memory at start");
+	renewals_destroy(&renewals);
 	ruleset_unref(&ruleset);
 	close(signals);
 	config_finish(&config);

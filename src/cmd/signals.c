@@ -17,7 +17,6 @@ static const struct {
 	int number;
 	const char *remedy;
 } answered[] = {
-	{SIGHUP, "restart to apply a changed configuration"},
 	{SIGUSR1, "there is no log file to reopen: the log goes to standard error"},
 	{SIGUSR2, "start the new binary after this one has ended"},
 	{SIGALRM, "send SIGTERM to end the gateway"},
@@ -49,6 +48,7 @@ int signals_take(void)
 		sigaddset(&set, ends[i]);
 	for (size_t i = 0; i < ARRAY_LEN(answered); i++)
 		sigaddset(&set, answered[i].number);
+	sigaddset(&set, SIGHUP);
 	for (int number = SIGRTMIN; number <= SIGRTMAX; number++)
 		sigaddset(&set, number);
 	/* Before the first thread: all inherit the mask, only we read. */
@@ -66,7 +66,7 @@ void signals_log(int number)
 		if (answered[i].number == number)
 			remedy = answered[i].remedy;
 	snprintf(real_time, sizeof(real_time), "RTMIN+%d", number - SIGRTMIN);
-	snprintf(message, sizeof(message), "SIG%s: nothing was %s", name != NULL ? name : real_time,
-		 number == SIGHUP ? "reloaded" : "done");
+	snprintf(message, sizeof(message), "SIG%s: nothing was done",
+		 name != NULL ? name : real_time);
 	log_warn(message, F_TEXT("remedy", remedy));
 }

@@ -16,12 +16,15 @@
 #include "conn/stats.h"
 
 struct directory;
+struct renewals;
 struct server;
 struct worker;
 
 struct server_options {
 	struct ruleset *ruleset; /* the server takes references of its own */
 	const struct plan *plan; /* that fits; outlives the server */
+	/* Takes what is to be read again when its files change; outlives the server. */
+	struct renewals *renewals;
 };
 
 enum server_status { SERVER_STARTING, SERVER_READY, SERVER_DRAINING };

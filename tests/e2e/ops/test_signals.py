@@ -61,7 +61,7 @@ def test_second_signal_ends_it_at_once(start):
 
 
 # What log rotation, supervisors and operators send without meaning the end.
-ANSWERED = [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF,
+ANSWERED = [signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF,
             signal.SIGIO, signal.SIGPWR, signal.SIGRTMIN + 3]
 SILENT = [signal.SIGPIPE, signal.SIGXFSZ, signal.SIGWINCH, signal.SIGCONT, signal.SIGURG, signal.SIGCHLD]
 
@@ -76,10 +76,18 @@ def test_harmless_signals_do_not_end_it(gateway):
         for number in ANSWERED:
             name = "SIGRTMIN+3" if number == signal.SIGRTMIN + 3 else signal.Signals(number).name
             running.signal(number)
-            what = "reloaded" if number == signal.SIGHUP else "done"
-            said = running.wait_log(f"{name.replace('SIGIO', 'SIGPOLL')}: nothing was {what}")
+            said = running.wait_log(f"{name.replace('SIGIO', 'SIGPOLL')}: nothing was done")
             assert said["level"] == "warn" and said["remedy"]
             client.echo(b"still here")
+
+
+def test_hangup_reads_files_again_and_not_the_configuration(gateway):
+    running = gateway()
+    with running.open() as client:
+        running.signal(signal.SIGHUP)
+        said = running.wait_log("SIGHUP: certificates, keys and users were read again")
+        assert said["level"] == "info" and said["failed"] == "0" and "restart" in said["remedy"]
+        client.echo(b"still here")
 
 
 def test_harmless_signals_do_not_end_a_drain(start):
@@ -87,7 +95,7 @@ def test_harmless_signals_do_not_end_a_drain(start):
     with running.open() as client:
         running.signal(signal.SIGTERM)
         running.wait_log("draining")
-        for number in ANSWERED:
+        for number in [*ANSWERED, signal.SIGHUP]:
             running.signal(number)
         client.expect_close(1001, answer=True)
         assert running.wait_exit() == 0
