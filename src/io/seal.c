@@ -202,7 +202,8 @@ static void state_leave(struct tcp *tcp)
 
 	switch ((enum seal_state)seal->state) {
 	case SEAL_WAITING:
-		counter_set(&stats->waiting, stats->waiting - !list_is_empty(&seal->shake->node));
+		if (!list_is_empty(&seal->shake->node))
+			seal_waited(tcp->loop, seal->shake);
 		break;
 	case SEAL_SHAKING:
 		counter_set(&stats->shaking, stats->shaking - 1);

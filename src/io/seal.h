@@ -34,7 +34,8 @@ struct seal_shake {
 	struct list_node node;
 	struct tcp *tcp;
 	struct tls_context *context;
-	struct buf held; /* came, and was not looked at */
+	struct buf held;  /* came, and was not looked at */
+	uint32_t stopped; /* seals->stopped when it began to wait */
 	bool is_paused;
 	bool wants_reading; /* what the owner asked for meanwhile */
 	bool wants_session;
@@ -73,6 +74,8 @@ struct seals {
 	struct list_node waiting;
 	struct list_node shaking;
 	bool was_waiting;   /* whose turn it was last */
+	bool is_full;       /* why the last turn left some waiting: handshakes_max; else the rate */
+	uint32_t stopped;   /* turns that did so */
 	uint64_t begin_at;  /* [ns] when the next handshake was due if all came at the rate */
 	struct timer begin; /* the next one that waits may begin */
 };
@@ -123,6 +126,9 @@ void seal_step(struct tcp *tcp);
 
 /* There is something to do for the handshake. */
 void seal_queue(struct tcp *tcp);
+
+/* It waits no longer to begin. */
+void seal_waited(struct loop *loop, const struct seal_shake *shake);
 
 /* A turn's share of handshakes. */
 void seals_work(struct loop *loop);

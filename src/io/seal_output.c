@@ -177,6 +177,8 @@ bool seal_output(struct tcp *tcp)
 {
 	struct seal *seal = tcp->seal;
 
+	if (seal->state == SEAL_FAILED) /* nobody could open it */
+		tcp_pending_drop(tcp);
 	if (!seal_has_output(tcp))
 		return false;
 	if (seal->raw != NULL) {

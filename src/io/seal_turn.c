@@ -32,11 +32,22 @@ static uint64_t begin_wait(const struct loop *loop)
 	return ahead > loop->now + burst ? ahead - loop->now - burst : 0;
 }
 
-static void begin_count(struct loop *loop)
+void seal_waited(struct loop *loop, const struct seal_shake *shake)
+{
+	struct seals *seals = loop->seals;
+	uint64_t *waited = seals->is_full ? &loop->tls->waited_for_place
+					  : &loop->tls->waited_for_rate;
+
+	counter_set(&loop->tls->waiting, loop->tls->waiting - 1);
+	if (shake->stopped != seals->stopped)
+		counter_set(waited, *waited + 1);
+}
+
+static void begin_count(struct loop *loop, const struct seal_shake *shake)
 {
 	struct seals *seals = loop->seals;
 
-	counter_set(&loop->tls->waiting, loop->tls->waiting - 1);
+	seal_waited(loop, shake);
 	seals->begin_at = MAX(seals->begin_at, loop->now) + loop->tls_limits.handshake_step_ns;
 }
 
@@ -56,7 +67,6 @@ void seal_queue(struct tcp *tcp)
 {
 	struct seal *seal = tcp->seal;
 	struct seals *seals = tcp->loop->seals;
-	struct tls_stats *stats = tcp->loop->tls;
 
 	if (!list_is_empty(&seal->shake->node))
 		return;
@@ -65,15 +75,10 @@ void seal_queue(struct tcp *tcp)
 		return;
 	}
 	CHECK(seal->state == SEAL_SILENT);
-	uint64_t wait = begin_wait(tcp->loop);
-
 	seal->state = SEAL_WAITING;
+	seal->shake->stopped = seals->stopped;
 	list_append(&seals->waiting, &seal->shake->node);
-	counter_set(&stats->waiting, stats->waiting + 1);
-	if (wait == UINT64_MAX)
-		counter_set(&stats->waited_for_place, stats->waited_for_place + 1);
-	else if (wait > 0)
-		counter_set(&stats->waited_for_rate, stats->waited_for_rate + 1);
+	counter_set(&tcp->loop->tls->waiting, tcp->loop->tls->waiting + 1);
 }
 
 /* Who does its step now; NULL: nobody can. */
@@ -87,10 +92,12 @@ static struct tcp *take(struct loop *loop)
 	seals->was_waiting = may_begin && (list_is_empty(&seals->shaking) || !seals->was_waiting);
 	struct list_node *node = seals->was_waiting ? seals->waiting.next : seals->shaking.next;
 
+	struct seal_shake *shake = CONTAINER_OF(node, struct seal_shake, node);
+
 	list_remove(node);
 	if (seals->was_waiting)
-		begin_count(loop);
-	return CONTAINER_OF(node, struct seal_shake, node)->tcp;
+		begin_count(loop, shake);
+	return shake->tcp;
 }
 
 bool seals_have_work(const struct loop *loop)
@@ -101,12 +108,17 @@ bool seals_have_work(const struct loop *loop)
 				 (!list_is_empty(&seals->waiting) && begin_wait(loop) == 0));
 }
 
+/* Those that a limit keeps waiting go on by themselves: at their time, or when one has ended. */
 static void begin_later(struct loop *loop)
 {
 	struct seals *seals = loop->seals;
 	uint64_t wait = list_is_empty(&seals->waiting) ? 0 : begin_wait(loop);
 
-	if (wait > 0 && wait < UINT64_MAX)
+	if (wait == 0)
+		return;
+	seals->stopped++;
+	seals->is_full = wait == UINT64_MAX;
+	if (!seals->is_full)
 		loop_timer_start(loop, &seals->begin, wait);
 }
 

@@ -255,10 +255,20 @@ static enum tls_stream_result failed(struct tls_stream *stream, enum tls_trouble
 	return TLS_STREAM_FAILED;
 }
 
+/* The first error that speaks of TLS; what is below it, as a cipher that failed, comes before. */
+static unsigned long error_take(void)
+{
+	unsigned long first = ERR_get_error(), code = first;
+
+	while (code != 0 && ERR_GET_LIB(code) != ERR_LIB_SSL)
+		code = ERR_get_error();
+	return code == 0 ? first : code;
+}
+
 static enum tls_stream_result openssl_failed(struct tls_stream *stream)
 {
 	struct shake *shake = stream->shake;
-	unsigned long code = ERR_peek_error();
+	unsigned long code = error_take();
 	long verified = SSL_get_verify_result(shake->ssl);
 	enum tls_trouble trouble = tls_trouble_of_error(code, verified);
 	const char *reason = ERR_reason_error_string(code);
