@@ -40,5 +40,5 @@ bool tls_pair_use(SSL_CTX *ctx, const struct tls_key_pair *pair, struct tls_erro
 /* Tickets by keys of the context's. */
 void tls_tickets_use(SSL_CTX *ctx, struct tls_context *context);
 
-/* tls_stream.c: takes the secrets of TLS 1.3. */
+/* tls_shake.c: takes the secrets of TLS 1.3. */
 void tls_stream_keylog(const SSL *ssl, const char *line);

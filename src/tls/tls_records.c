@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "tls/tls_memory.h"
 #include "tls/tls_records_private.h"
 
 #define SALT_LEN 4 /* RFC 5288, 3 */
@@ -38,6 +39,8 @@ bool tls_half_update(struct tls_records *records, struct tls_crypt *crypt, struc
 	bool is_good = tls_crypt_expand(crypt, records->suite, secret, "traffic upd", next,
 					records->suite->secret_len);
 
+	/* The numbers begin anew, so the key must be another one. */
+	CHECK(!is_good || memcmp(secret, next, records->suite->secret_len) != 0);
 	if (is_good)
 		memcpy(secret, next, records->suite->secret_len);
 	OPENSSL_cleanse(next, sizeof(next));
@@ -99,10 +102,11 @@ static bool keys_12(struct tls_records *records, struct tls_crypt *crypt,
 
 struct tls_records *tls_records_create(struct tls_crypt *crypt, const struct tls_agreed *agreed)
 {
-	struct tls_records *records = calloc(1, tls_records_size(agreed->suite));
+	struct tls_records *records = tls_memory_get(tls_records_size(agreed->suite));
 
 	if (records == NULL)
 		return NULL;
+	memset(records, 0, tls_records_size(agreed->suite));
 	records->suite = agreed->suite;
 	records->is_server = agreed->is_server;
 	records->text_max = (uint16_t)(agreed->text_max == 0 ? TLS_RECORD_TEXT : agreed->text_max);
@@ -125,8 +129,10 @@ void tls_records_destroy(struct tls_records **records)
 {
 	if (*records == NULL)
 		return;
-	OPENSSL_cleanse(*records, tls_records_size((*records)->suite));
-	free(*records);
+	size_t size = tls_records_size((*records)->suite);
+
+	OPENSSL_cleanse(*records, size);
+	tls_memory_put(*records, size);
 	*records = NULL;
 }
 
