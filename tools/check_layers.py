@@ -27,7 +27,7 @@ MAY_INCLUDE = {
     "session": {"base", "io", "config"},
     "fleet": {"base", "proto", "io", "http", "config", "session", "bus"},
     "webhook": {"base", "io"},
-    "route": {"base", "io", "config", "session", "webhook", "bus"},
+    "route": {"base", "tls", "io", "config", "session", "webhook", "bus"},
     "auth": {"base", "proto", "os", "tls", "io", "http", "config"},
     "diag": {"base", "os", "io", "config"},
     "conn": {"base", "proto", "tls", "io", "http", "config", "session", "auth", "route", "fleet"},

@@ -39,6 +39,7 @@
 #define CONFIG_C_FORMAT       enum log_format
 #define CONFIG_C_MISMATCH     enum config_mismatch
 #define CONFIG_C_TAKEOVER     enum config_takeover
+#define CONFIG_C_TOLD         enum config_told
 #define CONFIG_C_RPC          enum config_rpc
 #define CONFIG_C_BACKEND_TYPE enum config_backend_type
 #define CONFIG_C_CONNECT      enum config_connect
@@ -105,6 +106,10 @@
 	  "Addresses or networks (10.0.0.0/8) of proxies in front. From them a PROXY protocol " \
 	  "header, Forwarded or X-Forwarded-For is believed, so that limits and logs see the " \
 	  "client.")                                                                           \
+	X(server, client_certificate_header, TOLD, "none", 0, 0, "", RESTART,                  \
+	  "By what trusted_proxies tell of the certificates of their clients, which is "       \
+	  "believed from them alone: a field that the proxy replaces in every request, or "    \
+	  "proxy = TLVs of its PROXY header. See docs/auth.md.")                               \
 	X(server, handshake_timeout, DURATION, "10s", 100, 10 * CONFIG_MINUTE, "ms", LIVE,     \
 	  "From the connection to the end of its HTTP upgrade; then it is closed.")            \
 	X(server, keep_alive_timeout, DURATION, "5s", 1000, CONFIG_HOUR, "ms", LIVE,          \

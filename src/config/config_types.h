@@ -28,6 +28,16 @@ enum config_takeover {
 	CONFIG_TAKEOVER_MANY,   /* keep both */
 };
 
+/* How a trusted proxy tells of its clients' certificates. */
+enum config_told {
+	CONFIG_TOLD_NONE,
+	CONFIG_TOLD_PROXY,       /* TLVs of a PROXY header, version 2 */
+	CONFIG_TOLD_CLIENT_CERT, /* fields of the request, from here on: proto/client_cert.h */
+	CONFIG_TOLD_X_SSL_CERT,
+	CONFIG_TOLD_X_SSL_CN,
+	CONFIG_TOLD_FORWARDED,
+};
+
 enum config_bus_type { CONFIG_BUS_EMBEDDED, CONFIG_BUS_NATS };
 
 /* How the clients of a route frame their calls. */

@@ -38,6 +38,7 @@ struct frame_rx {
 
 struct kept_request; /* phase_body.c */
 struct proof_wait;   /* phase_proving.c */
+struct told_tls;
 struct upgrade_wait; /* phase_asking.c */
 
 /* CONN_HEAD */
@@ -80,7 +81,10 @@ struct conn {
 		struct uplink *uplink;     /* has_uplink */
 	} way;                             /* of its messages; conn_route() and conn_uplink() */
 	union {
-		struct net_ip client;   /* the peer, or whom a trusted proxy speaks for */
+		struct {
+			struct net_ip client;  /* the peer, or whom a trusted proxy speaks for */
+			struct told_tls *told; /* by that proxy; NULL: nothing; told_tls.h */
+		};
 		struct session session; /* has_presence: which knows the client too */
 	};
 	union {
@@ -101,6 +105,7 @@ struct conn {
 	bool has_place : 1;         /* in admission */
 	bool has_address_place : 1; /* in the service's address_limit */
 	bool may_have_proxy : 1;    /* a PROXY header may come before anything else */
+	bool is_from_proxy : 1;     /* the other end of the socket is in trusted_proxies */
 	bool is_proxied : 1;        /* `client` is not the other end of the socket */
 	bool is_pinged : 1;         /* and nothing was heard since */
 	bool is_stalled : 1;        /* not read, because its output queue is full */

@@ -11,6 +11,7 @@
 #include "conn/leave.h"
 #include "conn/tls_end.h"
 #include "io/tcp_tls.h"
+#include "conn/told_tls.h"
 
 /* The last descriptor answers one client after the other why it is refused. What they
  * asked waits in the socket already, as a rule; a silent one may not keep the others. */
@@ -209,6 +210,8 @@ static void on_closed(struct tcp *tcp)
 	CHECK(!conn->has_place && !conn->has_address_place);
 	if (conn->has_presence)
 		presence_unref(&conn->session.presence);
+	else
+		told_tls_destroy(&conn->told);
 	pool_put(&home->conn_pool, conn);
 	home->on_gone(home);
 }
@@ -277,7 +280,7 @@ struct conn *conn_begin(struct conn_home *home, const struct tcp_accepted *accep
 	conn->is_reserve = accepted->is_reserve;
 	conn->client = net_ip_of(&accepted->remote);
 	conn->client_port = net_addr_port(&accepted->remote);
-	conn->may_have_proxy = conn_client_is_trusted(conn);
+	conn->is_from_proxy = conn->may_have_proxy = conn_client_is_trusted(conn);
 	conn_head(conn)->accepted_us = conn_now_us(conn);
 	loop_timer_init(&conn->timer, on_timer);
 	conn_timer_start(conn, accepted->is_reserve ? RESERVE_PATIENCE_MS

@@ -147,8 +147,8 @@ void conn_ask(struct conn *conn, const struct asking *asking)
 	bool is_decided = conn_route(conn)->backend->ops == NULL;
 
 	if (wait == NULL ||
-	    (!is_decided &&
-	     !conn_uplink_open(conn, asking->request, deadline_ns(conn, asking->accepted_us)))) {
+	    (!is_decided && !conn_uplink_open(conn, asking->request, asking->tls,
+					      deadline_ns(conn, asking->accepted_us)))) {
 		wait_free(wait);
 		conn_leave(conn);
 		conn_refuse(conn, REFUSAL_MEMORY, 0, 0);

@@ -16,7 +16,8 @@ struct asking {
 	const char *subprotocol; /* by the route's rules */
 	uint32_t accepted_us;    /* conn_now_us of then */
 	struct conn_entry entry;
-	const char *groups; /* that its proof puts the client in; NULL: none */
+	const char *groups;              /* that its proof puts the client in; NULL: none */
+	const struct tcp_tls_facts *tls; /* NULL: it came without, as far as is known */
 };
 
 /* Has this client to wait for somebody? */

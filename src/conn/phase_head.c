@@ -9,6 +9,7 @@
  * that answer waits to be sent, further requests are held; then they are dealt with. */
 #include "conn/phase_head.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -24,6 +25,7 @@
 #include "conn/reply.h"
 #include "conn/request.h"
 #include "conn/tls_end.h"
+#include "conn/told_tls.h"
 #include "conn/upgrade.h"
 #include "io/tcp_tls.h"
 
@@ -108,6 +110,34 @@ static void believe_forwarded(struct conn *conn, struct conn_request *request)
 	client_set(conn, &ip, 0);
 }
 
+/* What a trusted proxy says of the client's TLS. False: it was answered. */
+static bool believe_told(struct conn *conn, int result, const char *detail)
+{
+	if (result == -ENOMEM)
+		conn_refuse(conn, REFUSAL_MEMORY, 0, 0);
+	else if (result < 0)
+		conn_reject(conn, 400, detail);
+	return result == 0;
+}
+
+static bool believe_told_by_request(struct conn *conn, const struct conn_request *request)
+{
+	const char *error = NULL;
+	int r = conn_told_by_request(conn, request, &error);
+
+	return believe_told(conn, r, error);
+}
+
+static bool believe_told_by_header(struct conn *conn, const struct proxy_header *header)
+{
+	const char *error = "";
+	char detail[256];
+	int r = conn_told_by_header(conn, header, &error);
+
+	snprintf(detail, sizeof(detail), "The PROXY header %s.", error);
+	return believe_told(conn, r, detail);
+}
+
 /* What a trusted proxy may send before the request. HTTP_OK: *out_used bytes of it, or
  * none, and the request follows. */
 static enum http_result proxy_header_take(struct conn *conn, const uint8_t *data, size_t len,
@@ -126,6 +156,8 @@ static enum http_result proxy_header_take(struct conn *conn, const uint8_t *data
 		conn_reject(conn, 400, detail);
 		return HTTP_BAD;
 	case PROXY_OK:
+		if (!believe_told_by_header(conn, &header))
+			return HTTP_BAD;
 		if (header.has_source) {
 			struct net_ip ip = net_ip_of(&header.source);
 
@@ -172,6 +204,8 @@ static void on_request(struct conn *conn, struct conn_request *request)
 		if (conn->is_kept)
 			conn_timer_start(conn, conn_limits(conn)->handshake_timeout);
 		conn_leave_kept(conn);
+		if (!believe_told_by_request(conn, request))
+			return;
 		believe_forwarded(conn, request);
 		conn_upgrade(conn, request, &wanted);
 		return;

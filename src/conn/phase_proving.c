@@ -14,6 +14,7 @@
 #include "conn/hull.h"
 #include "conn/refuse.h"
 #include "conn/refuse_proof.h"
+#include "conn/told_tls.h"
 #include "proto/ws_handshake.h"
 
 /* [bytes] As while others are asked (phase_asking.c): with so much the client is not read, and
@@ -155,12 +156,15 @@ void conn_prove(struct conn *conn, struct auth *auth, const struct upgrade *upgr
 	struct auth_result result = {0};
 	struct auth_inquiry *inquiry = NULL;
 	struct upgrade proved = *upgrade;
+	const struct tcp_tls_facts *tls = conn_tls_facts(conn);
 	const struct auth_request asked = {
 		.head = request->head,
 		.data = request->data,
 		.route = conn_route(conn)->config->name,
 		.client_id = upgrade->client_id,
 		.client = conn_client(conn),
+		.peer = tls == NULL ? NULL : tls->peer,
+		.is_sealed = tls != NULL,
 		.loop = conn->home->loop,
 		.mailbox = &conn->home->mailbox,
 	};

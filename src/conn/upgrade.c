@@ -14,6 +14,7 @@
 #include "conn/phase_open.h"
 #include "conn/phase_proving.h"
 #include "conn/refuse.h"
+#include "conn/told_tls.h"
 #include "conn/upgrade_answer.h"
 
 enum subprotocol_result { SUBPROTOCOL_GO_ON, SUBPROTOCOL_CLOSE, SUBPROTOCOL_REJECTED };
@@ -195,8 +196,7 @@ static void enter(struct conn *conn, const struct upgrade *upgrade, const struct
 	conn_open_early(conn, upgrade->request->rest, upgrade->request->rest_len);
 }
 
-/* It is known who the client is, or nobody asks. */
-static void on_proved(struct conn *conn, const struct upgrade *upgrade)
+static void go_on(struct conn *conn, const struct upgrade *upgrade, const struct tcp_tls_facts *tls)
 {
 	const struct config_route *route = conn_route(conn)->config;
 	const char *client_id = client_id_of(upgrade);
@@ -223,9 +223,20 @@ static void on_proved(struct conn *conn, const struct upgrade *upgrade)
 				 .accepted_us = upgrade->accepted_us,
 				 .entry = entry,
 				 .groups = upgrade->proof == NULL ? NULL : upgrade->proof->groups,
+				 .tls = tls,
 			 });
 	else
 		enter(conn, upgrade, &entry, subprotocol, choice == SUBPROTOCOL_CLOSE);
+}
+
+/* It is known who the client is, or nobody asks. What is known of its TLS is not needed after. */
+static void on_proved(struct conn *conn, const struct upgrade *upgrade)
+{
+	const struct tcp_tls_facts *tls = conn_tls_facts(conn);
+	struct told_tls *told = conn_told_take(conn);
+
+	go_on(conn, upgrade, tls);
+	told_tls_destroy(&told);
 }
 
 /* Finds the route, or answers what is wrong with the path. *out_client_id is the

@@ -5,11 +5,12 @@
 #include <string.h>
 
 #include "conn/conn_auth.h"
+#include "proto/client_cert.h"
 #include "proto/ws_close.h"
 #include "route/event.h"
 
 static struct uplink *ask(struct conn *conn, const struct conn_request *request, struct slice head,
-			  uint64_t deadline_ns)
+			  const struct tcp_tls_facts *tls, uint64_t deadline_ns)
 {
 	struct conn_home *home = conn->home;
 	struct presence *presence = conn_presence(conn);
@@ -17,6 +18,7 @@ static struct uplink *ask(struct conn *conn, const struct conn_request *request,
 	struct uplink_request asked = {
 		.presence = presence,
 		.head = head,
+		.tls = tls,
 		.loop = home->loop,
 		.random = &home->random,
 		.deadline_ns = deadline_ns,
@@ -34,34 +36,77 @@ static struct uplink *ask(struct conn *conn, const struct conn_request *request,
 	return backend->ops->open(backend, &asked);
 }
 
+/* Takes the fields out of `copy`, in which the head lies, in which only proxies tell of
+ * certificates. Returns what is left of it. */
+static size_t claims_cut(const struct http_head *head, uint8_t *copy, size_t len)
+{
+	size_t kept = 0, from = 0;
+
+	for (size_t i = 0; i <= head->field_count; i++) {
+		bool is_end = i == head->field_count;
+		const struct http_field *field = &head->fields[i];
+
+		if (!is_end &&
+		    !client_cert_is_field(slice_of(copy + field->name_at, field->name_len)))
+			continue;
+		size_t until = is_end ? len : field->name_at;
+
+		memmove(copy + kept, copy + from, until - from);
+		kept += until - from;
+		if (!is_end)
+			from = i + 1 < head->field_count ? head->fields[i + 1].name_at
+							 : len - strlen("\r\n");
+	}
+	return kept;
+}
+
+/* Some field is such a one, and it is no proxy that has sent it. */
+static bool has_claims(const struct conn *conn, const struct conn_request *request)
+{
+	const struct http_head *head = request->head;
+
+	for (size_t i = 0; i < head->field_count && !conn->is_from_proxy; i++)
+		if (client_cert_is_field(slice_of(request->data + head->fields[i].name_at,
+						  head->fields[i].name_len)))
+			return true;
+	return false;
+}
+
 /* What a client has proved itself with is nobody else's business: the back end gets the request
- * without it. Who has proved nothing is left to the back end, with all that it shows. */
+ * without it. Who has proved nothing is left to the back end, with all that it shows, but for what
+ * only a proxy may say. */
 static struct uplink *ask_hiding(struct conn *conn, const struct conn_request *request,
-				 uint64_t deadline_ns)
+				 const struct tcp_tls_facts *tls, uint64_t deadline_ns)
 {
 	struct slice head = slice_of(request->data, (size_t)(request->rest - request->data));
 	struct auth *auth = conn_auth(conn);
 	struct presence_proof proof;
 	struct uplink *uplink = NULL;
+	bool has_proof = auth != NULL && presence_proof(conn_presence(conn), &proof);
+	bool is_claiming = has_claims(conn, request);
 
-	if (auth == NULL || !presence_proof(conn_presence(conn), &proof))
-		return ask(conn, request, head, deadline_ns);
+	if (!has_proof && !is_claiming)
+		return ask(conn, request, head, tls, deadline_ns);
 	uint8_t *copy = malloc(head.len);
 
 	if (copy == NULL)
 		return NULL;
 	memcpy(copy, head.data, head.len);
-	auth_hide(auth, request->head, copy);
-	uplink = ask(conn, request, slice_of(copy, head.len), deadline_ns);
+	if (has_proof)
+		auth_hide(auth, request->head, copy);
+	if (is_claiming)
+		head.len = claims_cut(request->head, copy, head.len);
+	uplink = ask(conn, request, slice_of(copy, head.len), tls, deadline_ns);
 	free(copy);
 	return uplink;
 }
 
-bool conn_uplink_open(struct conn *conn, const struct conn_request *request, uint64_t deadline_ns)
+bool conn_uplink_open(struct conn *conn, const struct conn_request *request,
+		      const struct tcp_tls_facts *tls, uint64_t deadline_ns)
 {
 	CHECK(!conn->has_uplink && conn_route(conn)->backend->ops != NULL);
 	struct conn_home *home = conn->home;
-	struct uplink *uplink = ask_hiding(conn, request, deadline_ns);
+	struct uplink *uplink = ask_hiding(conn, request, tls, deadline_ns);
 
 	if (uplink == NULL)
 		return false;

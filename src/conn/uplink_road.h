@@ -7,9 +7,12 @@
 
 #include "conn/conn.h"
 
-/* Asks the back end whether the client may come in, by `deadline_ns` of clock_now_ns. False:
- * memory is out. */
-bool conn_uplink_open(struct conn *conn, const struct conn_request *request, uint64_t deadline_ns);
+struct tcp_tls_facts;
+
+/* Asks the back end whether the client may come in, by `deadline_ns` of clock_now_ns. `tls`: of
+ * the client; NULL: none. False: memory is out. */
+bool conn_uplink_open(struct conn *conn, const struct conn_request *request,
+		      const struct tcp_tls_facts *tls, uint64_t deadline_ns);
 
 /* The client is in. Nothing happens if its back end is a synchronous one; nor below. */
 void conn_uplink_connected(struct conn *conn);

@@ -20,12 +20,14 @@
 struct uplink;
 struct backend;
 struct route;
+struct tcp_tls_facts;
 
 /* A client that wants to come in. */
 struct uplink_request {
-	struct presence *presence; /* has its connection_id already */
-	struct slice head;         /* the upgrade request, with its empty line; lent */
-	struct slice traceparent;  /* good ones (event.h), or empty; lent */
+	struct presence *presence;       /* has its connection_id already */
+	struct slice head;               /* the upgrade request, with its empty line; lent */
+	const struct tcp_tls_facts *tls; /* NULL: without, as far as is known; lent */
+	struct slice traceparent;        /* good ones (event.h), or empty; lent */
 	struct slice tracestate;
 	struct loop *loop;            /* of the worker */
 	struct random_source *random; /* of the worker; outlives the uplink */

@@ -12,6 +12,7 @@
 #include "base/hex.h"
 #include "base/percent.h"
 #include "base/random.h"
+#include "route/event_tls.h"
 
 #define TRACESTATE_MAX 512
 #define FIXED_TEXT_MAX 2048 /* [bytes] of all attributes of known length */
@@ -84,7 +85,7 @@ bool event_tracestate_is_good(struct slice value)
 
 /* What was written behind `start` is the value of the next one. The buffer does not move:
  * event_head_write has made room for all. */
-static void add(struct event_head *head, struct slice name, size_t start)
+void event_head_add(struct event_head *head, struct slice name, size_t start)
 {
 	CHECK(head->count < EVENT_ATTRIBUTES_MAX);
 	head->attributes[head->count++] = (struct event_attribute){
@@ -104,7 +105,7 @@ add_plain(struct event_head *head, struct slice name, const char *format, ...)
 	va_end(args);
 	CHECK(len >= 0 && start + (size_t)len < head->text.cap);
 	head->text.len += (size_t)len;
-	add(head, name, start);
+	event_head_add(head, name, start);
 }
 
 static bool needs_encoding(uint8_t byte)
@@ -113,21 +114,27 @@ static bool needs_encoding(uint8_t byte)
 }
 
 /* As the HTTP binding of CloudEvents asks, 3.1.3.2. */
-static void add_encoded(struct event_head *head, struct slice name, const char *value)
+void event_head_encode(struct event_head *head, struct slice text)
 {
-	size_t start = head->text.len;
 	uint8_t *to = head->text.data;
 
-	for (const uint8_t *from = (const uint8_t *)value; *from != 0; from++) {
-		if (!needs_encoding(*from)) {
-			to[head->text.len++] = *from;
+	for (size_t i = 0; i < text.len; i++) {
+		if (!needs_encoding(text.data[i])) {
+			to[head->text.len++] = text.data[i];
 			continue;
 		}
-		percent_write(*from, to + head->text.len);
+		percent_write(text.data[i], to + head->text.len);
 		head->text.len += 3;
 	}
 	CHECK(head->text.len <= head->text.cap);
-	add(head, name, start);
+}
+
+static void add_encoded(struct event_head *head, struct slice name, const char *value)
+{
+	size_t start = head->text.len;
+
+	event_head_encode(head, slice_from_text(value));
+	event_head_add(head, name, start);
 }
 
 static void add_time(struct event_head *head, uint64_t time_ns)
@@ -204,6 +211,8 @@ static void add_all(struct event_head *head, const struct event_facts *facts)
 		add_plain(head, SLICE_LITERAL("ce-reason"), "%s", facts->reason);
 		add_plain(head, SLICE_LITERAL("ce-code"), "%u", (unsigned)facts->code);
 	}
+	if (facts->tls != NULL)
+		event_tls_add(head, facts->tls);
 	add_trace(head, facts);
 }
 
@@ -213,9 +222,9 @@ static size_t text_size(const struct event_facts *facts)
 	const char *chosen = presence_subprotocol(presence);
 	size_t subprotocol = chosen == NULL ? 0 : strlen(chosen);
 
-	return FIXED_TEXT_MAX + 6 * strlen(presence->client_id) +
-	       strlen(presence_route_name(presence)) + subprotocol + 2 * facts->traceparent.len +
-	       4 * facts->tracestate.len;
+	return FIXED_TEXT_MAX + (facts->tls == NULL ? 0 : EVENT_TLS_TEXT_MAX) +
+	       6 * strlen(presence->client_id) + strlen(presence_route_name(presence)) +
+	       subprotocol + 2 * facts->traceparent.len + 4 * facts->tracestate.len;
 }
 
 /* What the body is: of a connect event the client's request, of a message its bytes. */

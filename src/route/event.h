@@ -7,6 +7,8 @@
 #include "base/buf.h"
 #include "session/session.h"
 
+struct tcp_tls_facts;
+
 /* X(NAME, label) */
 #define EVENT_TABLE(X)            \
 	X(CONNECT, "connect")     \
@@ -32,6 +34,7 @@ struct event_facts {
 	const struct presence *presence;
 	struct slice traceparent; /* may be empty */
 	struct slice tracestate;
+	const struct tcp_tls_facts *tls; /* of a CONNECT; NULL: none */
 	enum event_type type;
 	uint64_t sequence; /* from 1, in one connection */
 	uint64_t time_ns;  /* since the epoch */
@@ -43,7 +46,7 @@ struct event_facts {
 	uint16_t code;
 };
 
-#define EVENT_ATTRIBUTES_MAX 21
+#define EVENT_ATTRIBUTES_MAX 30
 
 struct event_attribute {
 	struct slice name;  /* of the header */
@@ -62,6 +65,11 @@ struct event_head {
 /* 0 or -ENOMEM. */
 int event_head_write(struct event_head *head, const struct event_facts *facts);
 void event_head_finish(struct event_head *head);
+
+/* For event_tls.c: what is appended to the text in between is the value. The buffer does not
+ * move: event_head_write has made room. */
+void event_head_add(struct event_head *head, struct slice name, size_t start);
+void event_head_encode(struct event_head *head, struct slice text);
 
 /* Is it a traceparent of W3C Trace Context, level 1? */
 bool event_traceparent_is_good(struct slice value);

@@ -16,6 +16,7 @@ static int head_write(struct event_flight *flight)
 			.traceparent = slice_of(uplink->trace, uplink->traceparent_len),
 			.tracestate = slice_of(uplink->trace + uplink->traceparent_len,
 					       uplink->tracestate_len),
+			.tls = uplink->tls,
 			.type = event->type,
 			.sequence = event->sequence,
 			.time_ns = event->time_ns,

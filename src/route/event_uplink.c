@@ -339,13 +339,18 @@ static struct event_flight *flight_of_none(struct event_uplink *uplink)
 	return flight;
 }
 
-static struct event_flight *flight_of_connect(struct event_uplink *uplink, struct slice head)
+/* The attributes are written here and now, so that nothing of the TLS needs to stay. */
+static struct event_flight *flight_of_connect(struct event_uplink *uplink,
+					      const struct uplink_request *request)
 {
-	if (event_queue_append(&uplink->queue, EVENT_CONNECT, &(struct message){.bytes = head}) < 0)
+	if (event_queue_append(&uplink->queue, EVENT_CONNECT,
+			       &(struct message){.bytes = request->head}) < 0)
 		return NULL;
+	uplink->tls = request->tls;
 	struct event_flight *flight = event_flight_create(uplink, event_queue_first(&uplink->queue),
 							  on_timer);
 
+	uplink->tls = NULL;
 	if (flight != NULL)
 		CHECK(!launch(flight)); /* nobody decides at once */
 	return flight;
@@ -358,9 +363,8 @@ static struct uplink *uplink_open(const struct backend *backend,
 
 	if (uplink == NULL)
 		return NULL;
-	uplink->flight = event_backend_of(uplink)->is_asked
-				 ? flight_of_connect(uplink, request->head)
-				 : flight_of_none(uplink);
+	uplink->flight = event_backend_of(uplink)->is_asked ? flight_of_connect(uplink, request)
+							    : flight_of_none(uplink);
 	if (uplink->flight != NULL)
 		return &uplink->base;
 	event_queue_finish(&uplink->queue);

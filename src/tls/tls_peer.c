@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tls/tls_peer.h"
 
-#include <errno.h>
-
 #include "base/check.h"
 #include "base/unicode.h"
 

@@ -62,6 +62,8 @@ struct x509_st;
 
 /* NULL: memory is out. `x509` stays the caller's. */
 struct tls_peer_facts *tls_peer_facts_of(struct x509_st *x509);
+/* The same of a certificate in DER, with nothing behind it. 0, -ENOMEM, or -EINVAL: it is none. */
+int tls_peer_facts_read(struct slice der, struct tls_peer_facts **out_facts);
 /* NULL is fine; clears the pointer. */
 void tls_peer_facts_destroy(struct tls_peer_facts **facts);
 

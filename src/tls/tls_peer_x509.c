@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tls_peer_x509.c - facts from a certificate as OpenSSL has it. All that it holds was chosen by
  * somebody else, if only by who signs for the clients: each text is looked at before it is kept. */
+#include <errno.h>
+#include <limits.h>
 #include <openssl/asn1.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
@@ -180,4 +182,23 @@ struct tls_peer_facts *tls_peer_facts_of(struct x509_st *x509)
 	alternatives_add(&draft, x509);
 	ERR_clear_error(); /* of what was left out: it is nobody's error later */
 	return tls_peer_draft_finish(&draft);
+}
+
+int tls_peer_facts_read(struct slice der, struct tls_peer_facts **out_facts)
+{
+	const unsigned char *at = der.data;
+	X509 *x509 = der.len > LONG_MAX ? NULL : d2i_X509(NULL, &at, (long)der.len);
+
+	ERR_clear_error();
+	if (x509 == NULL || at != der.data + der.len) {
+		X509_free(x509);
+		return -EINVAL;
+	}
+	struct tls_peer_facts *facts = tls_peer_facts_of(x509);
+
+	X509_free(x509);
+	if (facts == NULL)
+		return -ENOMEM;
+	*out_facts = facts;
+	return 0;
 }

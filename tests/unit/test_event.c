@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include "route/event.h"
+#include "route/event_tls.h"
 #include "route/secret_file.h"
+#include "tls/tls_peer.h"
 
 static struct mailbox mailbox;
 
@@ -123,6 +125,81 @@ static void test_marks(void **state)
 	}
 	event_head_finish(&head);
 	presence_unref(&presence);
+}
+
+static struct event_head head_with(const struct tcp_tls_facts *tls)
+{
+	struct event_source source = {.uri = "/gatehouse/n", .run_id = "r"};
+	struct event_head head = {0};
+	struct presence *presence = presence_of("dev", NULL);
+	const struct event_facts facts = {
+		.source = &source, .presence = presence, .type = EVENT_CONNECT, .tls = tls};
+
+	assert_int_equal(event_head_write(&head, &facts), 0);
+	presence_unref(&presence);
+	return head;
+}
+
+static void test_lines_of_a_certificate(void **state)
+{
+	(void)state;
+	static const char *const dns[] = {"a.example", "b.example", "not a name"};
+	static const char *const uris[] = {"urn:x,y%z"};
+	const struct tls_peer_facts peer = {
+		.subject = "CN=CP \\C3\\A4,O=ACME",
+		.common_name = "CP \xc3\xa4",
+		.serial = "0A",
+		.dns = {dns, 3},
+		.uris = {uris, 1},
+		.not_after = 1700000000,
+	};
+	const struct tcp_tls_facts tls = {.version = "TLSv1.3", .peer = &peer};
+	struct event_head head = head_with(&tls);
+
+	assert_line(&head, "ce-tls", "TLSv1.3");
+	assert_line(&head, "ce-peercertsubject", "CN=CP%20\\C3\\A4,O=ACME");
+	assert_line(&head, "ce-peercertcn", "CP%20%C3%A4");
+	assert_line(&head, "ce-peercertserial", "0A");
+	assert_line(&head, "ce-peercertissuer", NULL);
+	assert_line(&head, "ce-peercertfingerprint", NULL);
+	assert_line(&head, "ce-peercertsans", "DNS:a.example%20DNS:b.example%20URI:urn:x,y%25z");
+	assert_line(&head, "ce-peercertnotafter", "2023-11-14T22:13:20Z");
+	assert_line(&head, "ce-peercertleftout", "1");
+	event_head_finish(&head);
+}
+
+/* Whatever certificate a client has, the event's head stays one that servers take. */
+static void test_lines_of_the_largest_certificate(void **state)
+{
+	(void)state;
+	static char longest[EVENT_TLS_VALUE_MAX + 1], longer[EVENT_TLS_VALUE_MAX + 2];
+	const char *names[TLS_PEER_NAMES_MAX];
+
+	memset(longest, '%', sizeof(longest) - 1);
+	memset(longer, '%', sizeof(longer) - 1);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		names[i] = longest;
+	const struct tls_peer_facts peer = {
+		.subject = longest,
+		.issuer = longest,
+		.common_name = longest,
+		.serial = longest,
+		.fingerprint = longer,
+		.emails = {names, ARRAY_LEN(names)},
+		.left_out = 3,
+	};
+	const struct tcp_tls_facts tls = {.peer = &peer};
+	struct event_head head = head_with(&tls);
+	char *sans = value_of(&head, "ce-peercertsans"), left_out[16];
+
+	assert_line(&head, "ce-tls", "yes");
+	assert_line(&head, "ce-peercertfingerprint", NULL);
+	assert_line(&head, "ce-peercertnotafter", NULL);
+	assert_int_equal(strlen(sans), strlen("email:") + 3 * EVENT_TLS_VALUE_MAX);
+	snprintf(left_out, sizeof(left_out), "%zu", 3 + 1 + ARRAY_LEN(names) - 1);
+	assert_line(&head, "ce-peercertleftout", left_out);
+	free(sans);
+	event_head_finish(&head);
 }
 
 static void test_lines_of_the_end(void **state)
@@ -315,6 +392,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines_of_a_message),
 		cmocka_unit_test(test_marks),
+		cmocka_unit_test(test_lines_of_a_certificate),
+		cmocka_unit_test(test_lines_of_the_largest_certificate),
 		cmocka_unit_test(test_lines_of_the_end),
 		cmocka_unit_test(test_values_are_percent_encoded),
 		cmocka_unit_test(test_the_longest_head_fits),

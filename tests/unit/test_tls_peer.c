@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * test_tls_peer.c - what is told of certificates, honest and odd ones. */
+#include <errno.h>
 #include <openssl/err.h>
 #include <stdio.h>
 #include <time.h>
@@ -341,6 +342,36 @@ static void test_odd_serials(void **state)
 
 /* --- facts that somebody else read --- */
 
+static void test_der(void **state)
+{
+	X509 *x509 = certificate_new();
+	unsigned char *der = NULL;
+	struct tls_peer_facts *facts = NULL;
+
+	(void)state;
+	certificate_subject(x509, "CN", MBSTRING_UTF8, TEXT("CP1"));
+	x509 = certificate_signed(x509);
+	size_t len = (size_t)i2d_X509(x509, &der);
+
+	X509_free(x509);
+	for (size_t cut = 0; cut < len; cut++) {
+		uint8_t *copy = malloc(len);
+
+		memcpy(copy, der, len);
+		assert_int_equal(tls_peer_facts_read(slice_of(copy, cut), &facts), -EINVAL);
+		free(copy);
+	}
+	assert_null(facts);
+	assert_int_equal(tls_peer_facts_read(slice_of(der, len), &facts), 0);
+	assert_string_equal(facts->common_name, "CP1");
+	tls_peer_facts_destroy(&facts);
+	der = OPENSSL_realloc(der, (int)len + 1);
+	der[len] = 0;
+	assert_int_equal(tls_peer_facts_read(slice_of(der, len + 1), &facts), -EINVAL);
+	assert_int_equal(ERR_peek_error(), 0);
+	OPENSSL_free(der);
+}
+
 static void test_draft(void **state)
 {
 	struct tls_peer_draft draft = {.is_from_proxy = true, .not_after = 7};
@@ -382,6 +413,7 @@ int main(void)
 		cmocka_unit_test(test_too_much_text),
 		cmocka_unit_test(test_alternatives_twice_are_none),
 		cmocka_unit_test(test_odd_serials),
+		cmocka_unit_test(test_der),
 		cmocka_unit_test(test_draft),
 	};
 

@@ -4,6 +4,7 @@ every header that is described is seen in a real event."""
 
 import json
 import re
+import urllib.parse
 
 import jsonschema
 import pytest
@@ -11,6 +12,7 @@ import yaml
 
 from kit import natsraw, wsraw
 from kit.backends import SECRET, Webhook
+from kit.certificates import Authority
 from kit.gateway import ROOT
 
 SPEC = yaml.safe_load((ROOT / "docs" / "asyncapi.yaml").read_text())
@@ -18,7 +20,10 @@ KINDS = ("connect", "connected", "message", "disconnected")
 # What HTTP itself and the gateway's HTTP client add.
 TRANSPORT = {"host", "user-agent", "accept", "accept-encoding", "content-length"}
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-HANDSHAKE = ("Sec-WebSocket-Protocol: ocpp1.6", f"traceparent: {TRACE}", "tracestate: a=1,b=2")
+HANDSHAKE = ("Sec-WebSocket-Protocol: ocpp1.6", f"traceparent: {TRACE}", "tracestate: a=1,b=2",
+             "X-SSL-Client-Verify: SUCCESS")
+# Clients have certificates, of which the test as their proxy tells.
+BEHIND_PROXY = {"trusted_proxies": ["127.0.0.1"], "client_certificate_header": "x-ssl-client-cert"}
 
 # AsyncAPI 3.0, as far as it is used. The whole document was held against AsyncAPI's own parser.
 REFERENCE = {"type": "object", "required": ["$ref"], "properties": {"$ref": {"type": "string"}},
@@ -144,10 +149,17 @@ def test_parameters_of_an_address_are_described():
 ROUTE = {"path": "/ocpp/{client_id}", "subprotocols": ["ocpp1.6"], "backend": "up", "rpc": "ocpp-j"}
 
 
-def play(gateway) -> None:
+@pytest.fixture
+def handshake(tmp_path) -> tuple[str, ...]:
+    """Its certificate has a name that cannot be told."""
+    pair = Authority(tmp_path, "ca").sign("CP 1", "DNS:cp.example,DNS:not a name")
+    return (*HANDSHAKE, "X-SSL-Client-Cert: " + urllib.parse.quote(pair.cert.read_text(), safe=""))
+
+
+def play(gateway, handshake) -> None:
     """A client that makes an event of each kind, and all attributes there are."""
     client = gateway.connect()
-    assert client.handshake("/ocpp/CP%201", extra=HANDSHAKE).status == 101
+    assert client.handshake("/ocpp/CP%201", extra=handshake).status == 101
     client.send_frame(wsraw.TEXT, b'[2,"1","Heartbeat",{}]')
     client.send_frame(wsraw.BINARY, b"\0\xff")
     client.send_frame(wsraw.TEXT, b'[3,"nobody asked",{}]')
@@ -163,15 +175,15 @@ def check_all(prefix: str, events: list[tuple[str, dict[str, str]]], *, kinds=KI
         assert described(f"{prefix}{kind.capitalize()}").keys() == names, kind
 
 
-def test_headers_of_webhook_events(gateway, tmp_path):
+def test_headers_of_webhook_events(gateway, tmp_path, handshake):
     secret = tmp_path / "secret"
     secret.write_text(SECRET + "\n")
     names = {name.lower(): name for kind in KINDS for name in described(f"Webhook{kind.capitalize()}")}
     webhook = Webhook()
     try:
-        running = gateway(routes=[ROUTE], backends=[{
+        running = gateway(server=BEHIND_PROXY, routes=[ROUTE], backends=[{
             "name": "up", "type": "webhook", "url": webhook.url, "secret_file": secret}])
-        play(running)
+        play(running, handshake)
         webhook.wait("disconnected")
         running.stop()
         events = [(event.type, {names.get(name, name): value for name, value in event.headers.items()
@@ -191,7 +203,7 @@ def kind_of(message: natsraw.Message) -> str:
     return message.headers["ce-type"].removeprefix("gatehouse.client.")
 
 
-def test_headers_of_nats_events(gateway, broker):
+def test_headers_of_nats_events(gateway, broker, handshake):
     nats = broker(jetstream=True)
     with nats.connect() as service:
         service.stream_create("UP", ["gatehouse.up.>"])
@@ -199,22 +211,22 @@ def test_headers_of_nats_events(gateway, broker):
         running = gateway(routes=[ROUTE], bus=bus(nats), backends=[{
             "name": "up", "type": "nats", "durable": "true", "stream": "UP"}])
         running.wait_log("the bus is connected")
-        play(running)
+        play(running, handshake)
         events = [up.next_message() for _ in range(5)]
     address = SPEC["channels"]["up"]["address"]
     assert events[0].subject == address.format(route="ocpp", client_id="CP%201")
     check_all("Nats", [(kind_of(event), event.headers) for event in events], kinds=KINDS[1:])
 
 
-def test_headers_of_the_question_over_nats(gateway, broker):
+def test_headers_of_the_question_over_nats(gateway, broker, handshake):
     nats = broker()
     with nats.connect() as service:
         asked = service.subscribe("gatehouse.connect.>")
-        running = gateway(routes=[ROUTE], bus=bus(nats), backends=[{
+        running = gateway(server=BEHIND_PROXY, routes=[ROUTE], bus=bus(nats), backends=[{
             "name": "up", "type": "nats", "connect": "ask"}])
         running.wait_log("the bus is connected")
         client = running.connect()
-        client.send(wsraw.request("/ocpp/CP%201", extra=HANDSHAKE))
+        client.send(wsraw.request("/ocpp/CP%201", extra=handshake))
         question = asked.next_message()
         decision = {"Gatehouse-Status": "403", "Content-Type": "text/plain"}
         check_headers("NatsDecision", decision)
