@@ -183,6 +183,7 @@ int config_load(const struct config_sources *sources, struct config_report *repo
 		config_bus_check(&config, report);
 		config_backends_check(&config, report);
 		config_auth_check(&config, report);
+		config_profiles_check(&config, report);
 	}
 	if (config.route_count == 0 && report->count == before)
 		default_route_add(&config, report);

@@ -22,6 +22,7 @@
 enum config_origin_kind {
 	CONFIG_FROM_DEFAULT,
 	CONFIG_FROM_FILE,
+	CONFIG_FROM_PRESET, /* of a route; the line is that of the key preset */
 	CONFIG_FROM_ENVIRONMENT,
 	CONFIG_FROM_FLAG,
 };

@@ -20,6 +20,8 @@ static const char *const *const kind_words[] = {
 	[CONFIG_TAKEOVER] = WORDS("newest", "oldest", "many"),
 	[CONFIG_TOLD] = WORDS("none", "proxy", "client-cert", "x-ssl-client-cert",
 			      "x-ssl-client-cn", "x-forwarded-client-cert"),
+	[CONFIG_PRESET] = WORDS("none", "ocpp"),
+	[CONFIG_SECURITY_PROFILE] = WORDS("none", "1", "2", "3"),
 	[CONFIG_RPC] = WORDS("none", "ocpp-j", "json-rpc"),
 	[CONFIG_BACKEND_TYPE] = WORDS("webhook", "nats"),
 	[CONFIG_CONNECT] = WORDS("accept", "ask"),
@@ -45,6 +47,8 @@ _Static_assert(sizeof(enum config_engine) == sizeof(unsigned int) &&
 		       sizeof(enum config_mismatch) == sizeof(unsigned int) &&
 		       sizeof(enum config_takeover) == sizeof(unsigned int) &&
 		       sizeof(enum config_told) == sizeof(unsigned int) &&
+		       sizeof(enum config_preset) == sizeof(unsigned int) &&
+		       sizeof(enum config_security_profile) == sizeof(unsigned int) &&
 		       sizeof(enum config_rpc) == sizeof(unsigned int) &&
 		       sizeof(enum config_backend_type) == sizeof(unsigned int) &&
 		       sizeof(enum config_bus_type) == sizeof(unsigned int) &&

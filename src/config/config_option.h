@@ -20,6 +20,8 @@ enum config_kind {
 	CONFIG_MISMATCH,
 	CONFIG_TAKEOVER,
 	CONFIG_TOLD,
+	CONFIG_PRESET,
+	CONFIG_SECURITY_PROFILE,
 	CONFIG_RPC,
 	CONFIG_BACKEND_TYPE,
 	CONFIG_ON_FAILURE,
@@ -286,6 +288,9 @@ void config_listener_from_listen(struct config *config);
 
 /* What must hold between the keys of a route's ways. */
 void config_auth_check(const struct config *config, struct config_report *report);
+
+/* What must hold for the security profiles of routes. */
+void config_profiles_check(const struct config *config, struct config_report *report);
 
 /* What must hold between the options of the bus. */
 void config_bus_check(const struct config *config, struct config_report *report);

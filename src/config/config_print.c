@@ -110,6 +110,9 @@ static void origin_print(const struct config *config, const struct config_option
 	case CONFIG_FROM_FILE:
 		fprintf(to, "%s:%u", config->file, origin->line);
 		break;
+	case CONFIG_FROM_PRESET:
+		fprintf(to, "preset at %s:%u", config->file, origin->line);
+		break;
 	case CONFIG_FROM_ENVIRONMENT:
 		fprintf(to, "environment %s", config_option_variable(option, name));
 		break;

@@ -98,6 +98,7 @@ void config_route_check(const struct config_walk *walk, size_t index)
 {
 	const struct config_route *route = &walk->config->routes[index];
 
+	config_preset_apply(walk, index);
 	if (route->path == NULL || !route_repeat_check(walk, index))
 		return;
 	route_name_default(walk, index);

@@ -40,6 +40,8 @@
 #define CONFIG_C_MISMATCH     enum config_mismatch
 #define CONFIG_C_TAKEOVER     enum config_takeover
 #define CONFIG_C_TOLD         enum config_told
+#define CONFIG_C_PRESET       enum config_preset
+#define CONFIG_C_SECURITY_PROFILE enum config_security_profile
 #define CONFIG_C_RPC          enum config_rpc
 #define CONFIG_C_BACKEND_TYPE enum config_backend_type
 #define CONFIG_C_CONNECT      enum config_connect
@@ -241,6 +243,13 @@
 #define CONFIG_ROUTE(X)                                                                        \
 	X(routes, path, PATH, NULL, 1, 512, "bytes", LIVE,                                     \
 	  "Which requests: '/' and segments, each a literal or {client_id}.")                  \
+	X(routes, preset, PRESET, "none", 0, 0, "", LIVE,                                      \
+	  "ocpp = what chargers need, unless the keys say otherwise: subprotocols [ocpp2.1, "  \
+	  "ocpp2.0.1, ocpp1.6], subprotocol_mismatch close, rpc ocpp-j, merge_slashes true, "  \
+	  "secret_format ocpp; with security_profile 3 the way certificate. See docs/ocpp.md.") \
+	X(routes, security_profile, SECURITY_PROFILE, "none", 0, 0, "", LIVE,                  \
+	  "Of OCPP, and no other lets in: 1 = passwords in clear; 2 = passwords by TLS; 3 = "  \
+	  "certificates by TLS. The list auth must fit.")                                      \
 	X(routes, merge_slashes, SWITCH, "false", 0, 0, "", LIVE,                              \
 	  "true = several '/' in a row are one, and one at the end of the path is none: "      \
 	  "//ws//CP1/ is /ws/CP1. For clients that join a base URL and their name carelessly.") \

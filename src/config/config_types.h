@@ -40,6 +40,17 @@ enum config_told {
 
 enum config_bus_type { CONFIG_BUS_EMBEDDED, CONFIG_BUS_NATS };
 
+/* What a route is given that its keys do not say. */
+enum config_preset { CONFIG_PRESET_NONE, CONFIG_PRESET_OCPP };
+
+/* Of OCPP; the only one by which a route lets in. */
+enum config_security_profile {
+	CONFIG_PROFILE_NONE,
+	CONFIG_PROFILE_1, /* passwords, in clear */
+	CONFIG_PROFILE_2, /* passwords, by TLS */
+	CONFIG_PROFILE_3, /* certificates, by TLS */
+};
+
 /* How the clients of a route frame their calls. */
 enum config_rpc { CONFIG_RPC_NONE, CONFIG_RPC_OCPP_J, CONFIG_RPC_JSON_RPC };
 

@@ -28,6 +28,9 @@ void config_walk_root(struct config_walk *walk, const yaml_node_t *root);
 void config_walk_mistake(const struct config_walk *walk, yaml_mark_t mark, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* The route that was just read: gives it a name if it has none, and compares it with
+/* The route that was just read: gives it what its preset has. */
+void config_preset_apply(const struct config_walk *walk, size_t index);
+
+/* Likewise: gives it a name if it has none, and compares it with
  * those before it. */
 void config_route_check(const struct config_walk *walk, size_t index);

@@ -184,6 +184,25 @@ static void backends_warn(struct config *config)
 	}
 }
 
+/* --- routes --- */
+
+static void profiles_warn(struct config *config)
+{
+	for (size_t i = 0; i < config->route_count; i++) {
+		const struct config_route *route = &config->routes[i];
+		const struct config_origin *origin =
+			&route->given[CONFIG_OPTION_routes_security_profile];
+
+		if (route->security_profile == CONFIG_PROFILE_1)
+			config_report_add(
+				&config->warnings,
+				"%s:%u:%u: routes[%zu].security_profile: 1 sends passwords "
+				"in clear: whoever is on the way reads them, and everything "
+				"else; use 2 or 3, or a VPN around it",
+				config->file, origin->line, origin->column, i);
+	}
+}
+
 void config_warn(struct config *config)
 {
 	pings_warn(config);
@@ -192,4 +211,5 @@ void config_warn(struct config *config)
 	bus_warn(config);
 	admin_warn(config);
 	backends_warn(config);
+	profiles_warn(config);
 }

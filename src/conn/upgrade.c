@@ -13,6 +13,7 @@
 #include "conn/phase_closing.h"
 #include "conn/phase_open.h"
 #include "conn/phase_proving.h"
+#include "conn/profile.h"
 #include "conn/refuse.h"
 #include "conn/told_tls.h"
 #include "conn/upgrade_answer.h"
@@ -282,7 +283,9 @@ void conn_upgrade(struct conn *conn, const struct conn_request *request,
 
 	if (!find_route(conn, request, &client_id))
 		return;
-	if (!conn_origin_is_good(conn, request)) {
+	struct auth *auth = conn_auth(conn);
+
+	if (!conn_origin_is_good(conn, request) || !conn_profile_check(conn, auth, client_id)) {
 		free(client_id);
 		return;
 	}
@@ -290,7 +293,6 @@ void conn_upgrade(struct conn *conn, const struct conn_request *request,
 					.key = wanted->key,
 					.client_id = client_id,
 					.accepted_us = conn_head(conn)->accepted_us};
-	struct auth *auth = conn_auth(conn);
 
 	if (auth == NULL)
 		on_proved(conn, &upgrade);

@@ -1382,6 +1382,167 @@ static void test_what_is_below_a_key_is_printed_and_loads_again(void **state)
 	free(report);
 }
 
+/* --- chargers --- */
+
+#define TLS_LISTENER                                                                               \
+	"server:\n  listeners:\n    - address: 127.0.0.1:8443\n      tls:\n        certificates: " \
+	"[{cert_file: /a, key_file: /b}]\n"
+#define CA "        client_ca_file: /ca\n        client_certificate: "
+
+static void assert_printed(const struct config *config, const char *want)
+{
+	char *text = printed(config, config_print);
+
+	if (strstr(text, want) == NULL)
+		fail_msg("'%s' is not in\n%s", want, text);
+	free(text);
+}
+
+static void test_what_the_preset_gives(void **state)
+{
+	(void)state;
+	struct config config, again;
+	char *report = report_of_text(TLS_LISTENER CA "required\n"
+						      "routes:\n"
+						      "  - path: /ocpp/{client_id}\n"
+						      "    preset: ocpp\n"
+						      "    security_profile: 3\n",
+				      &config);
+	const struct config_route *route = &config.routes[0];
+
+	assert_string_equal(report, "");
+	free(report);
+	assert_int_equal(route->subprotocols.count, 3);
+	assert_string_equal(route->subprotocols.items[0], "ocpp2.1");
+	assert_string_equal(route->subprotocols.items[1], "ocpp2.0.1");
+	assert_string_equal(route->subprotocols.items[2], "ocpp1.6");
+	assert_int_equal(route->subprotocol_mismatch, CONFIG_MISMATCH_CLOSE);
+	assert_int_equal(route->rpc, CONFIG_RPC_OCPP_J);
+	assert_int_equal(route->merge_slashes, CONFIG_SWITCH_TRUE);
+	assert_int_equal(route->takeover, CONFIG_TAKEOVER_NEWEST);
+	assert_int_equal(route->auth.count, 1);
+	assert_int_equal(route->auth.items[0].type, CONFIG_AUTH_CERTIFICATE);
+	assert_int_equal(route->auth.items[0].identity, CONFIG_IDENTITY_CN);
+	assert_printed(&config, "    rpc: ocpp-j                              # preset at f:10\n");
+	assert_printed(&config, "# preset at f:10\n      - type: certificate");
+	assert_printed(&config, "    takeover: newest                         # default\n");
+	char *text = printed(&config, config_print);
+
+	report = report_of_text(text, &again);
+	assert_string_equal(report, "");
+	char *left = values_of(&config), *right = values_of(&again);
+
+	assert_string_equal(left, right);
+	free(left);
+	free(right);
+	free(report);
+	free(text);
+	config_finish(&config);
+	config_finish(&again);
+}
+
+static void test_what_is_written_beats_the_preset(void **state)
+{
+	(void)state;
+	struct config config;
+	char *report = report_of_text("routes:\n"
+				      "  - path: /ocpp/{client_id}\n"
+				      "    rpc: none\n"
+				      "    subprotocols: [ocpp1.6]\n"
+				      "    merge_slashes: false\n"
+				      "    preset: ocpp\n"
+				      "    auth:\n"
+				      "      - {type: basic, users_file: /u}\n"
+				      "      - {type: basic, users_file: /v, secret_format: text}\n"
+				      "      - {type: certificate, identity: san_dns}\n",
+				      &config);
+	const struct config_route *route = &config.routes[0];
+
+	assert_string_equal(report, "");
+	free(report);
+	assert_int_equal(route->rpc, CONFIG_RPC_NONE);
+	assert_int_equal(route->subprotocols.count, 1);
+	assert_int_equal(route->merge_slashes, CONFIG_SWITCH_FALSE);
+	assert_int_equal(route->subprotocol_mismatch, CONFIG_MISMATCH_CLOSE);
+	assert_int_equal(route->auth.count, 3);
+	assert_int_equal(route->auth.items[0].secret_format, CONFIG_SECRET_FORMAT_OCPP);
+	assert_int_equal(route->auth.items[1].secret_format, CONFIG_SECRET_FORMAT_TEXT);
+	assert_int_equal(route->auth.items[2].identity, CONFIG_IDENTITY_SAN_DNS);
+	config_finish(&config);
+}
+
+#define ROUTE(profile, auth)                                                                     \
+	"routes:\n  - path: /o/{client_id}\n    security_profile: " profile "\n    auth: [" auth \
+	"]\n"
+#define BASIC       "{type: basic, users_file: /u}"
+#define CERTIFICATE "{type: certificate}"
+#define BY_PROXY    "server: {trusted_proxies: [10.0.0.1], client_certificate_header: client-cert}\n"
+
+static const struct {
+	const char *name;
+	const char *text;
+	const char *want; /* part of the mistake; NULL: none */
+} profiles[] = {
+	{"1", ROUTE("1", BASIC), NULL},
+	{"1 by the back end",
+	 "backends: [{name: b, type: webhook, url: 'http://h'}]\n"
+	 "routes:\n  - {path: '/o/{client_id}', backend: b, security_profile: 1, auth: [{type: "
+	 "backend}]}\n",
+	 NULL},
+	{"1 without a way", ROUTE("1", ""), "security_profile: 1 needs passwords"},
+	{"1 with certificates", ROUTE("1", CERTIFICATE), "lets in by password alone"},
+	{"1 with both", ROUTE("1", BASIC ", " CERTIFICATE), "lets in by password alone"},
+	{"1 with tickets", ROUTE("1", BASIC ", {type: ticket}"), "lets in by password alone"},
+	{"2", TLS_LISTENER ROUTE("2", BASIC), NULL},
+	{"2 without TLS", ROUTE("2", BASIC), "f:3:23: routes[0].security_profile: 2 needs TLS"},
+	{"2 behind a proxy", "server: {trusted_proxies: [10.0.0.1]}\n" ROUTE("2", BASIC), NULL},
+	{"2 with certificates", TLS_LISTENER ROUTE("2", CERTIFICATE), "by password alone"},
+	{"3", TLS_LISTENER CA "optional\n" ROUTE("3", CERTIFICATE), NULL},
+	{"3 without TLS", ROUTE("3", CERTIFICATE), "security_profile: 3 needs TLS"},
+	{"3 where nobody is asked", TLS_LISTENER ROUTE("3", CERTIFICATE),
+	 "no listener asks for one"},
+	{"3 behind a proxy", BY_PROXY ROUTE("3", CERTIFICATE), NULL},
+	{"3 behind a silent proxy",
+	 "server: {trusted_proxies: [10.0.0.1]}\n" ROUTE("3", CERTIFICATE),
+	 "no listener asks for one"},
+	{"3 with passwords", TLS_LISTENER CA "required\n" ROUTE("3", CERTIFICATE ", " BASIC),
+	 "lets in by certificate alone"},
+	{"3 without a way", TLS_LISTENER CA "required\n" ROUTE("3", ""), "needs certificates"},
+	{"4", ROUTE("4", BASIC),
+	 "f:3:23: routes[0].security_profile: 4 is unknown; known: none, 1, 2, 3"},
+};
+
+static void test_security_profiles(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(profiles); i++) {
+		struct config config = {.route_count = 0};
+		char *report = report_of_text(profiles[i].text, &config);
+
+		if (profiles[i].want == NULL ? report[0] != 0
+					     : strstr(report, profiles[i].want) == NULL)
+			fail_msg("row '%s': %s", profiles[i].name, report);
+		if (profiles[i].want == NULL)
+			config_finish(&config);
+		free(report);
+	}
+}
+
+static void test_profile_1_is_warned_of(void **state)
+{
+	(void)state;
+	struct config config;
+	char *report = report_of_text(ROUTE("1", BASIC), &config);
+
+	assert_string_equal(report, "");
+	free(report);
+	assert_warnings(&config, "profile 1",
+			"f:3:23: routes[0].security_profile: 1 sends passwords in clear: whoever "
+			"is on the way reads them, and everything else; use 2 or 3, or a VPN "
+			"around it\n");
+	config_finish(&config);
+}
+
 static void test_listen_is_short_for_one_listener(void **state)
 {
 	(void)state;
@@ -1489,6 +1650,10 @@ int main(void)
 		cmocka_unit_test(test_output_loads_to_the_same_configuration),
 		cmocka_unit_test(test_lists_and_mappings_below_a_key),
 		cmocka_unit_test(test_what_is_below_a_key_is_printed_and_loads_again),
+		cmocka_unit_test(test_what_the_preset_gives),
+		cmocka_unit_test(test_what_is_written_beats_the_preset),
+		cmocka_unit_test(test_security_profiles),
+		cmocka_unit_test(test_profile_1_is_warned_of),
 		cmocka_unit_test(test_listen_is_short_for_one_listener),
 		cmocka_unit_test(test_shipped_file_is_exactly_the_defaults),
 		cmocka_unit_test(test_reference_is_up_to_date),
