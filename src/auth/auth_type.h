@@ -40,6 +40,7 @@ struct auth_type {
 /* By enum config_auth_type; NULL: it makes no way (backend). */
 extern const struct auth_type *const auth_types[];
 extern const struct auth_type auth_type_basic;
+extern const struct auth_type auth_type_certificate;
 
 static inline const struct config_auth *auth_wanted_config(const struct auth_wanted *wanted)
 {

@@ -50,6 +50,16 @@ static void backend_check(const struct way *way, struct config_report *report)
 			    report);
 }
 
+/* The file says who is who; so the other would have no effect. */
+static void certificate_check(const struct way *way, struct config_report *report)
+{
+	bool has_identity = way->auth->given[CONFIG_OPTION_auth_identity].kind == CONFIG_FROM_FILE;
+
+	if (way->auth->map_file.text[0] != 0 && has_identity)
+		way_mistake(way, CONFIG_OPTION_auth_identity,
+			    "is given, and map_file too; remove one of them", report);
+}
+
 static void way_check(const struct way *way, struct config_report *report)
 {
 	switch (way->auth->type) {
@@ -59,8 +69,10 @@ static void way_check(const struct way *way, struct config_report *report)
 	case CONFIG_AUTH_BACKEND:
 		backend_check(way, report);
 		return;
-	case CONFIG_AUTH_BASIC:
 	case CONFIG_AUTH_CERTIFICATE:
+		certificate_check(way, report);
+		return;
+	case CONFIG_AUTH_BASIC:
 	case CONFIG_AUTH_TICKET:
 		return;
 	}
