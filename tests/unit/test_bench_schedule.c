@@ -28,11 +28,13 @@ static void test_only_ipv4_loopback_is_spread(void **state)
 		uint64_t connections;
 		bool is_spread;
 		uint32_t count;
+		uint32_t first; /* many leave 127.0.0.1 to others */
 	} rows[] = {
-		{"127.0.0.1:80", 1, true, 1},           {"127.0.0.1:80", 10500, true, 1},
-		{"127.0.0.1:80", 10501, true, 2},       {"127.9.9.9:80", 1000000, true, 96},
-		{"127.0.0.1:80", 16000000, true, 1524}, {"[::1]:80", 1000000, false, 1},
-		{"192.0.2.1:80", 1000000, false, 1},
+		{"127.0.0.1:80", 1, true, 1, 1},           {"127.0.0.1:80", 1000, true, 1, 1},
+		{"127.0.0.1:80", 1001, true, 1, 2},        {"127.0.0.1:80", 10500, true, 1, 2},
+		{"127.0.0.1:80", 10501, true, 2, 2},       {"127.9.9.9:80", 1000000, true, 96, 2},
+		{"127.0.0.1:80", 16000000, true, 1524, 2}, {"[::1]:80", 1000000, false, 1, 2},
+		{"192.0.2.1:80", 1000000, false, 1, 2},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -42,6 +44,7 @@ static void test_only_ipv4_loopback_is_spread(void **state)
 
 		ASSERT_ROW(sources.is_spread == rows[i].is_spread, rows[i].remote);
 		ASSERT_ROW(sources.count == rows[i].count, rows[i].remote);
+		ASSERT_ROW(sources.first == rows[i].first, rows[i].remote);
 	}
 }
 
@@ -65,10 +68,10 @@ static void test_no_source_has_more_than_its_share(void **state)
 	for (uint64_t number = 1; number <= CONNECTIONS; number++) {
 		uint32_t index = source_index(&sources, number, 0);
 
-		assert_in_range(index, 1, 4);
+		assert_in_range(index, 2, 5);
 		used[index]++;
 	}
-	for (unsigned i = 1; i <= 4; i++)
+	for (unsigned i = 2; i <= 5; i++)
 		assert_in_range(used[i], 1, PORTS * 3 / 8);
 }
 
@@ -83,7 +86,7 @@ static void test_a_single_port_is_no_division_by_zero(void **state)
 static void test_each_try_is_another_source(void **state)
 {
 	(void)state;
-	struct bench_sources sources = {true, 3};
+	struct bench_sources sources = {true, 3, 1};
 
 	for (unsigned try = 0; try < BENCH_SOURCE_TRIES; try++)
 		assert_int_equal(source_index(&sources, 2, try), 2 + 3 * try);
@@ -92,11 +95,14 @@ static void test_each_try_is_another_source(void **state)
 static void test_sources_stay_in_the_network(void **state)
 {
 	(void)state;
-	struct bench_sources sources = {true, 0xfffffe};
+	struct bench_sources sources = {true, 0xfffffe, 1};
 
 	assert_int_equal(source_index(&sources, 1, 0), 1);
 	assert_int_equal(source_index(&sources, 0xfffffe, 0), 0xfffffe);
 	assert_int_equal(source_index(&sources, 1, 1), 1);
+	sources.first = 2;
+	assert_int_equal(source_index(&sources, 0xfffffd, 0), 0xfffffe);
+	assert_int_equal(source_index(&sources, 0xfffffe, 0), 2);
 }
 
 /* --- workers --- */

@@ -8,6 +8,9 @@
 /* Few enough not to overrun the other side's listen backlog. */
 #define HANDSHAKES_IN_FLIGHT 256
 
+/* So many from 127.0.0.1 are in nobody's way. */
+#define FEW_CONNECTIONS 1000
+
 /* Below this a second worker costs more than it brings. */
 #define WORTH_A_WORKER 2000
 
@@ -24,7 +27,9 @@ struct bench_sources bench_sources_plan(const struct net_addr *remote, uint64_t 
 	uint64_t per_source = MAX(ports * 3 / 8, 1);
 	uint64_t count = is_spread ? (connections + per_source - 1) / per_source : 1;
 
-	return (struct bench_sources){is_spread, (uint32_t)MAX(count, 1)};
+	uint32_t first = connections > FEW_CONNECTIONS ? 2 : 1;
+
+	return (struct bench_sources){is_spread, (uint32_t)MAX(count, 1), first};
 }
 
 struct net_addr bench_source_address(const struct bench_sources *sources, uint64_t number,
@@ -37,7 +42,8 @@ struct net_addr bench_source_address(const struct bench_sources *sources, uint64
 	CHECK(sources->is_spread);
 	addr.in.sin_family = AF_INET;
 	/* 127.0.0.0 and 127.255.255.255 are no host addresses. */
-	addr.in.sin_addr.s_addr = htonl((127u << 24) + 1 + (uint32_t)(index % 0xfffffe));
+	addr.in.sin_addr.s_addr = htonl((127u << 24) + sources->first +
+					(uint32_t)(index % (0xffffff - sources->first)));
 	return addr;
 }
 

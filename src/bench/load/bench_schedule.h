@@ -21,10 +21,14 @@
 /* `remote` on 127.0.0.0/8: each source address there has its own ephemeral ports. */
 struct bench_sources {
 	bool is_spread;
-	uint32_t count; /* addresses in use, from 127.0.0.1 on */
+	uint32_t count; /* addresses in use */
+	uint32_t first; /* the last number of the first of them: 127.0.0.first */
 };
 
-/* `ports` is how many ephemeral ports an address has. At most 3/8 of them are planned
+/* Many leave the ports of 127.0.0.1 to others: for a minute after the last of them was closed
+ * nothing there could listen on a port of the kernel's choice, or connect from there.
+ *
+ * `ports` is how many ephemeral ports an address has. At most 3/8 of them are planned
  * for: the kernel looks through one half of the range before it takes a port of the
  * other, so that each connect beyond a half costs about a millisecond. */
 struct bench_sources bench_sources_plan(const struct net_addr *remote, uint64_t connections,

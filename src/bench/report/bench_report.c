@@ -37,8 +37,8 @@ static void tester_print(const struct bench_report *report, FILE *to)
 		setup->workers == 1 ? "" : "s", loop_engine_name(setup->engine),
 		report->engine_reason);
 	if (setup->sources.is_spread)
-		fprintf(to, ", %u source address%s from 127.0.0.1 on", setup->sources.count,
-			setup->sources.count == 1 ? "" : "es");
+		fprintf(to, ", %u source address%s from 127.0.0.%u on", setup->sources.count,
+			setup->sources.count == 1 ? "" : "es", setup->sources.first);
 	fprintf(to, "\nLimits     %s\n",
 		bench_preflight_line(report->preflight, line, sizeof(line)));
 	if (report->server_note[0] != 0)

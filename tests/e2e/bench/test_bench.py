@@ -288,7 +288,7 @@ def test_message_latency_counts_from_the_planned_time(bench, server):
 
 
 def test_refused_by_tcp(bench):
-    with socket.create_server(("127.0.0.1", 0)) as unused:
+    with wsraw.listen() as unused:
         port = unused.getsockname()[1]
     got = bench(f"ws://127.0.0.1:{port}/", "-c", 5)
     assert got.code == 1
@@ -413,7 +413,7 @@ def test_closed_before_the_request_is_read(bench, server):
 
 def test_full_backlog_is_a_connect_time_out(bench):
     """Nobody accepts: the kernel takes a few connections, then answers no SYN."""
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+    with wsraw.listen(0) as listener:
         got = bench(f"ws://127.0.0.1:{listener.getsockname()[1]}/", "-c", 6,
                     "--connect-timeout", "500ms", "--handshake-timeout", "500ms")
     assert got.code == 1
@@ -626,7 +626,7 @@ def test_waiting_in_vain_tells_what_was_seen(server, behave, seen):
 
 
 def test_waiting_for_nobody_tells_so():
-    with socket.create_server(("127.0.0.1", 0)) as unused:
+    with wsraw.listen() as unused:
         port = unused.getsockname()[1]
     got = wait_in_vain(f"http://127.0.0.1:{port}/health", "Connection refused")
     assert got.returncode == 1

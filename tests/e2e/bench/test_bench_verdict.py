@@ -7,7 +7,6 @@ of descriptors, one that refuses, closes or never accepts."""
 import json
 import os
 import signal
-import socket
 import struct
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import time
 
 import pytest
 
+from kit import wsraw
 from kit.bench import CLOSE, Outcome, good, plain, refuse_with
 from kit.gateway import BINARY, is_sanitized, with_nofile
 
@@ -242,7 +242,7 @@ def test_closing_what_is_too_many_is_a_plateau(bench, server):
 
 
 def test_a_listener_that_never_accepts_is_seen_by_the_kernel(bench):
-    with socket.create_server(("127.0.0.1", 0), backlog=1) as listener:
+    with wsraw.listen(1) as listener:
         got = bench(f"ws://127.0.0.1:{listener.getsockname()[1]}/", "-c", 12,
                     "--connect-timeout", "1500ms", "--handshake-timeout", "1500ms")
     assert got.code == 1
@@ -285,7 +285,7 @@ def test_slips_in_between_are_no_plateau(bench, server):
 
 def test_the_wrong_port_is_named_as_such(bench, server):
     srv = server(good)
-    with socket.create_server(("127.0.0.1", 0)) as unused:
+    with wsraw.listen() as unused:
         port = unused.getsockname()[1]
     got = bench(f"ws://127.0.0.1:{port}/", "-c", 5)
     assert got.code == 1
@@ -381,7 +381,7 @@ def test_hostile_rows_are_made_harmless(server, tmp_path):
 
 
 def test_nobody_at_the_limits_url_is_a_note(server):
-    with socket.create_server(("127.0.0.1", 0)) as unused:
+    with wsraw.listen() as unused:
         port = unused.getsockname()[1]
     got = plain(server(good).url, "--hold", "100ms", "--limits", f"http://127.0.0.1:{port}/limits")
     assert got.returncode == 0

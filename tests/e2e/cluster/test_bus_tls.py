@@ -76,7 +76,7 @@ class Recorder(threading.Thread):
     def __init__(self, port: int):
         super().__init__(daemon=True)
         self.target, self.bytes, self.sockets = port, bytearray(), []
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener = wsraw.listen()
         self.port = self.listener.getsockname()[1]
         self.start()
 
@@ -220,7 +220,7 @@ def test_the_good_one_of_several_brokers_is_found(gateway, broker, authority, go
 
 def test_a_broker_that_falls_silent_in_the_handshake(gateway, authority):
     """It does not hold up the end either."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with wsraw.listen() as listener:
         port = listener.getsockname()[1]
         held = []
 

@@ -115,7 +115,7 @@ class Webhook:
             def handle_error(self, *_):
                 pass
 
-        self.server = Server(("127.0.0.1", port), Handler)
+        self.server = Server(("127.0.0.1", port or wsraw.free_port()), Handler)
         self.port = self.server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}/events"
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True)
@@ -151,7 +151,7 @@ class RawServer:
     """Runs `serve(connection)` in a thread for each connection; what it raises ends it."""
 
     def __init__(self, serve):
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.listener = wsraw.listen()
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}/"
         self.serve = serve
         threading.Thread(target=self._accept, daemon=True).start()

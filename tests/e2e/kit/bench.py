@@ -14,6 +14,7 @@ import subprocess
 import threading
 import time
 
+from kit import wsraw
 from kit.gateway import BINARY
 
 TEXT, BINARY_FRAME, CLOSE, PING, PONG = 1, 2, 8, 9, 10
@@ -117,8 +118,7 @@ class Server:
         self.behave = behave
         self.heads = []
         self.arrivals = []
-        self.listener = socket.create_server(
-            (host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=backlog)
+        self.listener = wsraw.listen(backlog, host)
         self.port = self.listener.getsockname()[1]
         self.url = f"ws://[{host}]:{self.port}" if ":" in host else f"ws://{host}:{self.port}"
         threading.Thread(target=self.accept, daemon=True).start()

@@ -26,8 +26,8 @@ LOG_FIELD = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\S+)')
 
 
 def base_config(engine: str) -> dict:
-    return {"server": {"listen": "127.0.0.1:0", "workers": 1, "engine": engine},
-            "admin": {"listen": "127.0.0.1:0"}}
+    return {"server": {"listen": f"127.0.0.1:{wsraw.free_port()}", "workers": 1, "engine": engine},
+            "admin": {"listen": f"127.0.0.1:{wsraw.free_port()}"}}
 
 
 def to_yaml(config: dict) -> str:

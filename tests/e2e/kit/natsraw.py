@@ -278,7 +278,7 @@ class Broker:
         if config:
             (directory / "nats.conf").write_text(config)
             self.arguments += ["-c", str(directory / "nats.conf")]
-        self.port = -1
+        self.port = wsraw.free_port()
         self.starts = 0
         self.process: subprocess.Popen | None = None
         self.start()

@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import threading
 
@@ -209,7 +208,7 @@ def test_health_says_draining(gateway):
 
 def test_health_is_degraded_whatever_bytes_a_broker_says(gateway):
     """One byte that is no UTF-8 must not hide the reason, and with it that there is one."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with wsraw.listen() as listener:
         def refuse():
             with contextlib.suppress(OSError):
                 while True:

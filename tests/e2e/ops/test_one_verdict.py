@@ -8,6 +8,7 @@ import socket
 
 import pytest
 
+from kit import wsraw
 from kit.gateway import base_config, run_binary, to_yaml
 
 HOOK = {"name": "b", "type": "webhook", "url": "http://127.0.0.1:9/"}
@@ -94,7 +95,7 @@ def test_every_problem_is_told_at_once(tmp_path):
 @pytest.mark.parametrize("which", ["server", "admin"])
 def test_a_port_that_another_program_has_fails_both(tmp_path, which):
     with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
+        other.bind(("127.0.0.1", wsraw.free_port()))
         other.listen()
         address = f"127.0.0.1:{other.getsockname()[1]}"
         config = with_added({which: {"listen": address}})

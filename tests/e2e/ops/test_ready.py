@@ -11,6 +11,7 @@ import threading
 
 import pytest
 
+from kit import wsraw
 from kit.certificates import Authority
 from kit.gateway import run_binary, with_more_time
 
@@ -29,7 +30,7 @@ def answering(*answers: bytes, tls: ssl.SSLContext | None = None):
     """A server that gives each client the next answer, the last one for ever; None: it
     listens, and says nothing. Yields its URL and what it was asked."""
     asked = []
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with wsraw.listen() as listener:
         def serve():
             with contextlib.suppress(OSError), contextlib.ExitStack() as silent:
                 while True:
@@ -111,7 +112,7 @@ def test_in_vain_tells_what_was_seen(answer, seen):
 
 
 def test_port_where_nothing_listens_is_named():
-    with socket.create_server(("127.0.0.1", 0)) as unused:
+    with wsraw.listen() as unused:
         port = unused.getsockname()[1]
     got = ready_in_vain(f"http://127.0.0.1:{port}/health", "nothing listens there")
     assert got.returncode == 1

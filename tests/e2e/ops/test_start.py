@@ -17,7 +17,7 @@ from kit.gateway import BINARY, run_binary
 @pytest.mark.parametrize("which", ["server", "admin"])
 def test_port_in_use(start, which):
     with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
+        other.bind(("127.0.0.1", wsraw.free_port()))
         other.listen()
         port = other.getsockname()[1]
         refused = start(**{which: {"listen": f"127.0.0.1:{port}"}})
@@ -46,7 +46,7 @@ def test_address_that_is_not_ours(start, which):
 
 def test_same_address_for_both_listeners(start):
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind(("127.0.0.1", wsraw.free_port()))
         address = f"127.0.0.1:{probe.getsockname()[1]}"
     refused = start(server={"listen": address}, admin={"listen": address})
     assert refused.wait_exit() == 78
@@ -158,8 +158,8 @@ def test_ipv6_listener(gateway):
 def test_closed_standard_descriptors_become_dev_null(tmp_path):
     """Else an internal descriptor would get number 2, and the log would go there."""
     with socket.socket() as one, socket.socket() as two:
-        one.bind(("127.0.0.1", 0))
-        two.bind(("127.0.0.1", 0))
+        one.bind(("127.0.0.1", wsraw.free_port()))
+        two.bind(("127.0.0.1", wsraw.free_port()))
         port, admin = one.getsockname()[1], two.getsockname()[1]
     command = (f"exec {BINARY.resolve()} serve --listen 127.0.0.1:{port} "
                f"--admin-listen 127.0.0.1:{admin} --workers 1 --max-connections 10 0<&- 1>&- 2>&-")
