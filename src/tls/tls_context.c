@@ -131,6 +131,7 @@ void tls_context_unref(struct tls_context **context)
 		SSL_CTX_free(self->ctxs[i]);
 	for (size_t i = 0; i < self->name_count; i++)
 		free(self->names[i].text);
+	EVP_CIPHER_free(self->ticket_cipher);
 	free(self->names);
 	free(self->ctxs);
 	free(self);

@@ -22,6 +22,7 @@ struct tls_context {
 	size_t name_count;
 	int64_t expires_at;
 	struct tls_ticket_keys *tickets;
+	EVP_CIPHER *ticket_cipher; /* fetched once; NULL: no tickets */
 	bool stays_attached;
 };
 

@@ -46,8 +46,8 @@ bool tls_crypt_seal(struct tls_crypt *crypt, const struct tls_seal *seal, bool i
 bool tls_crypt_open(struct tls_crypt *crypt, const struct tls_seal *seal, bool is_new_key,
 		    struct slice sealed, uint8_t *out);
 
-/* HKDF-Expand-Label with an empty context (RFC 8446, 7.1), with the suite's hash. False: memory is
- * out. */
+/* HKDF-Expand-Label with an empty context (RFC 8446, 7.1), with the suite's hash. `len`: at most
+ * suite->secret_len. False: memory is out. */
 bool tls_crypt_expand(struct tls_crypt *crypt, const struct tls_suite *suite, const uint8_t *secret,
 		      const char *label, uint8_t *out, size_t len);
 

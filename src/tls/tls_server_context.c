@@ -116,8 +116,8 @@ static int on_ticket(SSL *ssl, unsigned char name[16], unsigned char *iv, EVP_CI
 	} else if (!tls_ticket_key_find(context->tickets, name, &key, &is_newest)) {
 		return 0;
 	}
-	bool is_good = EVP_CipherInit_ex2(cipher, EVP_aes_256_cbc(), key.aes, iv, is_new, NULL) ==
-			       1 &&
+	bool is_good = EVP_CipherInit_ex2(cipher, context->ticket_cipher, key.aes, iv, is_new,
+					  NULL) == 1 &&
 		       EVP_MAC_CTX_set_params(mac, params) == 1;
 
 	OPENSSL_cleanse(&key, sizeof(key));
@@ -451,6 +451,7 @@ struct tls_context *tls_server_context_create(const struct tls_server_options *o
 		tls_error_set(out_error, NULL, "out of memory");
 	} else {
 		making.context->tickets = options->tickets;
+		making.context->ticket_cipher = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
 		making.context->stays_attached = options->stays_attached;
 	}
 	if (is_good && !make(&making))
