@@ -111,7 +111,7 @@
 	X(server, client_certificate_header, TOLD, "none", 0, 0, "", RESTART,                  \
 	  "By what trusted_proxies tell of the certificates of their clients, which is "       \
 	  "believed from them alone: a field that the proxy replaces in every request, or "    \
-	  "proxy = TLVs of its PROXY header. See docs/auth.md.")                               \
+	  "proxy = TLVs of its PROXY header. See docs/certificates.md.")                         \
 	X(server, handshake_timeout, DURATION, "10s", 100, 10 * CONFIG_MINUTE, "ms", LIVE,     \
 	  "From the connection to the end of its HTTP upgrade; then it is closed.")            \
 	X(server, keep_alive_timeout, DURATION, "5s", 1000, CONFIG_HOUR, "ms", LIVE,          \

@@ -207,3 +207,62 @@ def test_a_proxy_header_that_cannot_be_read_is_refused(serve, tlvs, what):
         response = client.read_response()
         assert response.status == 400
         assert what in json.loads(response.body)["detail"]
+
+
+# --- as a proof ---
+
+
+@pytest.fixture
+def prove(gateway):
+    """prove(profile, rule, auth) runs a gateway behind a proxy, which is the test; with the back end echo."""
+    def run(profile: int | str, rule: str, auth: list):
+        return gateway(
+            server={"trusted_proxies": ["127.0.0.1"], "client_certificate_header": rule},
+            routes=[{"path": "/ocpp/{client_id}", "preset": "ocpp", "security_profile": profile, "auth": auth}])
+    return run
+
+
+def answer_to(gateway, target: str, *extra: str, before: bytes = b"") -> tuple[int, str | None]:
+    with gateway.connect() as client:
+        client.send(before)
+        response = client.handshake(target, extra=("Sec-WebSocket-Protocol: ocpp1.6", *extra))
+        return response.status, json.loads(response.body).get("reason") if response.body else None
+
+
+def test_a_proxys_word_is_a_proof(prove, pair):
+    """Of profile 3, with nothing less."""
+    gateway = prove(3, "client-cert", [{"type": "certificate"}])
+    shown = fields_of("client-cert", pair)
+    assert answer_to(gateway, "/ocpp/CP-1", *shown) == (101, None)
+    assert answer_to(gateway, "/ocpp/CP-2", *shown) == (403, "other_client_id")
+    assert answer_to(gateway, "/ocpp/CP-1", "X-Forwarded-Proto: https") == (403, "client_certificate_required")
+    assert answer_to(gateway, "/ocpp/CP-1") == (403, "tls_required")
+    assert answer_to(gateway, "/ocpp/CP-1", *fields_of("x-ssl-client-cert", pair)) == (403, "tls_required")
+    assert answer_to(gateway, "/ocpp/CP-1", *shown, before=proxy_header()) == (403, "tls_required")
+
+
+def test_a_proxy_headers_word_is_a_proof(prove):
+    gateway = prove(3, "proxy", [{"type": "certificate"}])
+    good = proxy_header(ssl_tlv(tlv(0x22, b"CP-1")))
+    assert answer_to(gateway, "/ocpp/CP-1", before=good) == (101, None)
+    assert answer_to(gateway, "/ocpp/CP-2", before=good) == (403, "other_client_id")
+    assert answer_to(gateway, "/ocpp/CP-1", before=proxy_header(ssl_tlv(tlv(0x22, b"CP-1"), verify=1))) \
+        == (403, "client_certificate_required")
+
+
+def test_tls_of_a_proxy_is_enough_for_a_password(prove, tmp_path):
+    """Of profile 2."""
+    users = tmp_path / "users"
+    users.write_text("CP-1:" + "0f" * 16 + "\n")
+    users.chmod(0o600)
+    gateway = prove(2, "none", [{"type": "basic", "users_file": users}])
+    password = "Authorization: Basic " + base64.b64encode(b"CP-1:" + b"\x0f" * 16).decode()
+    assert answer_to(gateway, "/ocpp/CP-1", password, "X-Forwarded-Proto: https") == (101, None)
+    assert answer_to(gateway, "/ocpp/CP-1", password) == (403, "tls_required")
+    assert answer_to(gateway, "/ocpp/CP-1", password, "X-Forwarded-Proto: http") == (403, "tls_required")
+    assert answer_to(gateway, "/ocpp/CP-1", password, "X-Forwarded-Proto: http, https") == (403, "tls_required")
+    assert answer_to(gateway, "/ocpp/CP-1", password, "X-Forwarded-Proto: https", before=proxy_header()) \
+        == (403, "tls_required"), "the client's own word"
+    logged = gateway.wait_log("client not let in: no good proof")
+    assert (logged["event"], logged["reason"], logged["client_id"]) == ("security", "tls_required", "CP-1")
+    assert "Basic" not in gateway.log

@@ -2,22 +2,12 @@
 """A charge point that others wrote, the npm package ocpp-rpc in strict mode, behind the
 gateway, with back ends of both types: OCPP 1.6 and 2.0.1."""
 
-import fcntl
 import json
-import os
-import pathlib
-import queue
-import shutil
-import subprocess
 import threading
 
 import pytest
 
 from kit import api, backends, wsraw
-from kit.gateway import ROOT
-
-SOURCE = pathlib.Path(__file__).resolve().parent / "ocpp"
-CACHE = ROOT / "build" / "ocpp"
 
 ACCEPTED = {"currentTime": "2026-11-24T00:00:00.000Z", "interval": 300, "status": "Accepted"}
 ANSWERS = {"BootNotification": ACCEPTED, "Heartbeat": {"currentTime": ACCEPTED["currentTime"]},
@@ -52,62 +42,6 @@ DOWN = {
             WANTED | {"attributeStatus": "Accepted", "attributeValue": "300"}]}),
     ],
 }
-
-
-@pytest.fixture(scope="session")
-def modules() -> pathlib.Path:
-    """The folder with node_modules, as package-lock.json says; made once."""
-    if shutil.which("npm") is None or shutil.which("node") is None:
-        pytest.skip("there is no npm: apt-get install nodejs npm")
-    CACHE.mkdir(parents=True, exist_ok=True)
-    lock = (SOURCE / "package-lock.json").read_text()
-    done = CACHE / "installed"
-    with (CACHE / "lock").open("w") as guard:
-        fcntl.flock(guard, fcntl.LOCK_EX)
-        if not done.exists() or done.read_text() != lock:
-            for name in ("package.json", "package-lock.json"):
-                shutil.copy(SOURCE / name, CACHE / name)
-            run = subprocess.run(
-                ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=CACHE,
-                stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
-            if run.returncode != 0:
-                pytest.skip(f"npm cannot install ocpp-rpc, is its registry reachable? {run.stderr}")
-            done.write_text(lock)
-    return CACHE
-
-
-class Charger:
-    """A process that speaks OCPP."""
-
-    def __init__(self, modules: pathlib.Path, url: str, identity: str, subprotocol: str):
-        self.process = subprocess.Popen(
-            ["node", str(SOURCE / "charger.js"), url, identity, subprotocol],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
-            env=os.environ | {"NODE_PATH": str(modules / "node_modules")})
-        self.said: queue.Queue = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self) -> None:
-        for line in self.process.stdout:
-            self.said.put(json.loads(line))
-
-    def expect(self, *want, seconds: float = wsraw.SECONDS) -> None:
-        got = self.said.get(timeout=seconds)
-        assert got == list(want)
-
-    def call(self, action: str, payload: dict) -> None:
-        self.process.stdin.write(json.dumps([action, payload]) + "\n")
-
-    def finish(self) -> None:
-        """It closes; it has nothing more to say."""
-        self.process.stdin.close()
-        self.expect("close", 1000)
-        assert self.process.wait(wsraw.SECONDS) == 0
-        assert self.said.empty()
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
 
 
 def answer_of(frame: bytes) -> str:
@@ -183,19 +117,6 @@ def csms(request, broker):
     running = request.param(broker)
     yield running
     running.close()
-
-
-@pytest.fixture
-def charger(modules):
-    running = []
-
-    def run(*arguments) -> Charger:
-        running.append(Charger(modules, *arguments))
-        return running[-1]
-
-    yield run
-    for one in running:
-        one.kill()
 
 
 @pytest.mark.parametrize("version", UP)

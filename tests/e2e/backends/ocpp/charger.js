@@ -3,19 +3,29 @@
 // A charge point of the npm package ocpp-rpc, in strict mode: whatever goes either way is held
 // against the schemas of its OCPP version.
 //
-// node charger.js URL IDENTITY SUBPROTOCOL
+// node charger.js URL IDENTITY SUBPROTOCOL [OPTIONS]
+//
+// OPTIONS is JSON: "password" in hexadecimal digits, "ca", "cert" and "key" files of PEM, "profile" a number.
 //
 // On standard input: [action, payload] in a line, to be called. On standard output, a JSON array in
 // a line: ["open", subprotocol], ["answer", payload], ["error", code, message],
-// ["called", action, payload], ["invalid", message], ["close", code].
+// ["called", action, payload], ["invalid", message], ["close", code], ["failed", message].
 
 'use strict';
+const fs = require('fs');
 const readline = require('readline');
 const { RPCClient } = require('ocpp-rpc');
 
-const [endpoint, identity, subprotocol] = process.argv.slice(2);
+const [endpoint, identity, subprotocol, given] = process.argv.slice(2);
+const options = JSON.parse(given || '{}');
+const wsOpts = {};
+for (const name of ['ca', 'cert', 'key'])
+	if (options[name])
+		wsOpts[name] = fs.readFileSync(options[name]);
+
 const client = new RPCClient({
-	endpoint, identity, protocols: [subprotocol], strictMode: true, reconnect: false,
+	endpoint, identity, protocols: [subprotocol], strictMode: true, reconnect: false, wsOpts,
+	...(options.password && { password: Buffer.from(options.password, 'hex') }),
 });
 
 // What it answers, by action. An error of this kind is the client's own.
@@ -58,6 +68,5 @@ async function run() {
 }
 
 run().catch((error) => {
-	tell('failed', error.message);
-	process.exit(1);
+	process.stdout.write(`${JSON.stringify(['failed', error.message])}\n`, () => process.exit(1));
 });

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What both chargers of this example need: node charger-....js PROFILE [NAME [KEYS [PLAIN_PORT TLS_PORT]]]
+
+'use strict';
+const fs = require('fs');
+const path = require('path');
+
+const [profile = '2', name = 'CP-1', keys = path.join(__dirname, 'keys'), plain = '8160', tls = '8163'] =
+	process.argv.slice(2);
+const file = (one) => fs.readFileSync(path.join(keys, one));
+
+/* The digits of the password in the users file; what is sent is their octets. */
+function password() {
+	const line = file('chargers').toString().split('\n').find((one) => one.startsWith(`${name}:`));
+	return Buffer.from(line.slice(name.length + 1).trim(), 'hex');
+}
+
+module.exports = {
+	profile: Number(profile),
+	name,
+	url: profile === '1' ? `ws://127.0.0.1:${plain}/profile1` : `wss://localhost:${tls}/profile${profile}`,
+	password: profile === '3' ? undefined : password(),
+	ca: profile === '1' ? undefined : file('authority.pem'),
+	cert: profile === '3' ? file(`${name}.pem`) : undefined,
+	key: profile === '3' ? file(`${name}.key`) : undefined,
+};
