@@ -208,15 +208,14 @@ static void records_open(struct tcp *tcp, struct slice in)
 		size_t text_len;
 
 		r = take(tcp, &in, &text_len);
+		/* Before the text: its owner may ask for the session that came with it. */
+		if (r == TLS_STREAM_OK && !tls_stream_is_detached(tcp->seal->stream))
+			session_look(tcp);
 		if (text_len > 0)
 			tcp->seal->owner->on_recv(tcp, tcp->loop->seals->text, text_len);
 	}
-	if (!is_open(tcp))
-		return;
-	if (r != TLS_STREAM_OK)
+	if (r != TLS_STREAM_OK && is_open(tcp))
 		end_with(tcp, r);
-	else if (!tls_stream_is_detached(tcp->seal->stream))
-		session_look(tcp);
 }
 
 /* --- a step of a handshake --- */

@@ -352,6 +352,12 @@ SSL_SESSION *tls_stream_session(struct tls_stream *stream)
 	return session;
 }
 
+SSL_SESSION *tls_session_ref(SSL_SESSION *session)
+{
+	SSL_SESSION_up_ref(session);
+	return session;
+}
+
 void tls_session_free(SSL_SESSION **session)
 {
 	SSL_SESSION_free(*session);

@@ -84,7 +84,8 @@ void tls_stream_resume(struct tls_stream *stream, struct ssl_session_st *session
  * caller to free with tls_session_free. NULL: there is none yet. In TLS 1.3 they come behind the
  * handshake, and are lost once it is detached. */
 struct ssl_session_st *tls_stream_session(struct tls_stream *stream);
-void tls_session_free(struct ssl_session_st **session);
+void tls_session_free(struct ssl_session_st **session); /* NULL in it is fine */
+struct ssl_session_st *tls_session_ref(struct ssl_session_st *session);
 
 /* --- what is known of it, from TLS_STREAM_READY until it is detached --- */
 

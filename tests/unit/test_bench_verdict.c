@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/units.h"
+#include "bench/client/bench_tls.h"
 #include "bench/load/bench_http.h"
 #include "bench/load/bench_schedule.h"
 #include "bench/load/bench_preflight.h"
@@ -48,6 +49,11 @@ static void test_every_failure_has_a_side(void **state)
 		{"bad frame", BENCH_CAUSE_BAD_FRAME, 1002, BENCH_YOURS},
 		{"wrong echo", BENCH_CAUSE_WRONG_ECHO, 0, BENCH_YOURS},
 		{"echo time out", BENCH_CAUSE_ECHO_TIMEOUT, 0, BENCH_BETWEEN},
+		{"no ticket", BENCH_CAUSE_TICKET, 0, BENCH_YOURS},
+		{"no ticket for us", BENCH_CAUSE_TICKET, 401, BENCH_MINE},
+		{"TLS time out", BENCH_CAUSE_TLS_TIMEOUT, 0, BENCH_BETWEEN},
+		{"reset in TLS", BENCH_CAUSE_TLS_LOST, ECONNRESET, BENCH_YOURS},
+		{"ended in TLS", BENCH_CAUSE_TLS_LOST, 0, BENCH_YOURS},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -58,6 +64,43 @@ static void test_every_failure_has_a_side(void **state)
 	assert_string_equal(bench_side_name(BENCH_MINE), "mine");
 	assert_string_equal(bench_side_name(BENCH_YOURS), "yours");
 	assert_string_equal(bench_side_name(BENCH_BETWEEN), "between");
+}
+
+/* Who complained decides whose fault it is. */
+static void test_trouble_with_tls_has_a_side(void **state)
+{
+	(void)state;
+	static const struct {
+		enum tls_trouble trouble;
+		enum bench_side ours, theirs; /* we complained; the server did */
+	} rows[] = {
+		{TLS_TROUBLE_NOT_TLS, BENCH_MINE, BENCH_YOURS},
+		{TLS_TROUBLE_ISSUER, BENCH_MINE, BENCH_MINE},
+		{TLS_TROUBLE_WRONG_NAME, BENCH_YOURS, BENCH_YOURS},
+		{TLS_TROUBLE_EXPIRED, BENCH_YOURS, BENCH_MINE},
+		{TLS_TROUBLE_NOT_YET_VALID, BENCH_YOURS, BENCH_YOURS},
+		{TLS_TROUBLE_REVOKED, BENCH_YOURS, BENCH_MINE},
+		{TLS_TROUBLE_CERTIFICATE, BENCH_YOURS, BENCH_MINE},
+		{TLS_TROUBLE_NO_CERTIFICATE, BENCH_YOURS, BENCH_MINE},
+		{TLS_TROUBLE_SERVER_NAME, BENCH_YOURS, BENCH_YOURS},
+		{TLS_TROUBLE_VERSION, BENCH_YOURS, BENCH_YOURS},
+		{TLS_TROUBLE_SUITE, BENCH_YOURS, BENCH_YOURS},
+		{TLS_TROUBLE_RECORD, BENCH_YOURS, BENCH_YOURS},
+		{TLS_TROUBLE_MEMORY, BENCH_MINE, BENCH_YOURS},
+		{TLS_TROUBLE_OTHER, BENCH_YOURS, BENCH_YOURS},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct tls_failure failure = {.trouble = rows[i].trouble, .reason = "why"};
+		const char *name = tls_trouble_label(rows[i].trouble);
+		char text[384];
+
+		ASSERT_ROW(bench_tls_side(bench_tls_code(&failure)) == rows[i].ours, name);
+		bench_tls_explain(&failure, text, sizeof(text));
+		ASSERT_ROW(strncmp(text, "TLS: ", 5) == 0 && strstr(text, "(why)") != NULL, name);
+		failure.is_from_peer = true;
+		ASSERT_ROW(bench_tls_side(bench_tls_code(&failure)) == rows[i].theirs, name);
+	}
 }
 
 static const struct slice nothing;
@@ -711,6 +754,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_failure_has_a_side),
+		cmocka_unit_test(test_trouble_with_tls_has_a_side),
 		cmocka_unit_test(test_a_cause_remembers_when_it_came),
 		cmocka_unit_test(test_a_plateau_from_each_source),
 		cmocka_unit_test(test_what_is_no_plateau),

@@ -7,10 +7,16 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "bench/client/bench_tls.h"
 
 static const char *const kind_names[] = {
 	[BENCH_CAUSE_CONNECT] = "connect",
 	[BENCH_CAUSE_CONNECT_TIMEOUT] = "connect_timeout",
+	[BENCH_CAUSE_TICKET] = "ticket",
+	[BENCH_CAUSE_TLS] = "tls",
+	[BENCH_CAUSE_TLS_TIMEOUT] = "tls_timeout",
+	[BENCH_CAUSE_TLS_LOST] = "tls_lost",
+	[BENCH_CAUSE_TLS_BROKEN] = "tls_broken",
 	[BENCH_CAUSE_HANDSHAKE_TIMEOUT] = "handshake_timeout",
 	[BENCH_CAUSE_HANDSHAKE_LOST] = "handshake_lost",
 	[BENCH_CAUSE_HTTP] = "http",
@@ -140,15 +146,28 @@ static enum bench_side errno_side(int code)
 	}
 }
 
+/* Credentials are ours to give. */
+static bool is_proof_missing(int status)
+{
+	return status == 401 || status == 403;
+}
+
 enum bench_side bench_cause_side(const struct bench_cause *cause)
 {
 	switch (cause->kind) {
 	case BENCH_CAUSE_CONNECT:
 		return errno_side(cause->code);
+	case BENCH_CAUSE_TLS:
+	case BENCH_CAUSE_TLS_BROKEN:
+		return bench_tls_side(cause->code);
+	case BENCH_CAUSE_TICKET:
+		return is_proof_missing(cause->code) ? BENCH_MINE : BENCH_YOURS;
 	case BENCH_CAUSE_CONNECT_TIMEOUT:
+	case BENCH_CAUSE_TLS_TIMEOUT:
 	case BENCH_CAUSE_HANDSHAKE_TIMEOUT:
 	case BENCH_CAUSE_ECHO_TIMEOUT:
 		return BENCH_BETWEEN;
+	case BENCH_CAUSE_TLS_LOST:
 	case BENCH_CAUSE_HANDSHAKE_LOST:
 	case BENCH_CAUSE_LOST:
 		/* 0 is the peer's end of stream. */
@@ -219,6 +238,15 @@ static char *http_text(const struct bench_cause *cause, char *out, size_t size)
 	return out;
 }
 
+static char *ticket_text(const struct bench_cause *cause, char *out, size_t size)
+{
+	if (cause->code == 0)
+		snprintf(out, size, "no ticket: %s", cause->label);
+	else
+		snprintf(out, size, "no ticket: HTTP %d", cause->code);
+	return out;
+}
+
 char *bench_cause_text(const struct bench_cause *cause, char *out, size_t size)
 {
 	char error[128];
@@ -230,6 +258,17 @@ char *bench_cause_text(const struct bench_cause *cause, char *out, size_t size)
 	case BENCH_CAUSE_CONNECT_TIMEOUT:
 		snprintf(out, size, "connect: time out, TCP was not answered");
 		break;
+	case BENCH_CAUSE_TICKET:
+		return ticket_text(cause, out, size);
+	case BENCH_CAUSE_TLS:
+	case BENCH_CAUSE_TLS_BROKEN:
+		snprintf(out, size, "TLS: %s (%s)", bench_tls_text(cause->code), cause->label);
+		break;
+	case BENCH_CAUSE_TLS_TIMEOUT:
+		snprintf(out, size, "TLS: time out, connected but no handshake");
+		break;
+	case BENCH_CAUSE_TLS_LOST:
+		return lost_text(cause, "in the TLS handshake", out, size);
 	case BENCH_CAUSE_HANDSHAKE_TIMEOUT:
 		snprintf(out, size, "handshake: time out, connected but no answer");
 		break;
@@ -315,7 +354,8 @@ static const char *http_advice(int status)
 		return "an HTTP server answered, but not as a WebSocket: check port and path";
 	case 401:
 	case 403:
-		return "credentials are wanted: --header 'Authorization: ...'";
+		return "credentials are wanted: --basic, --token-file, --ticket-url, --cert or "
+		       "--header 'Authorization: ...'";
 	case 429:
 	case 503:
 		return "the other side is at a limit: raise the one it names, or open slower with "
@@ -335,6 +375,19 @@ const char *bench_cause_advice(const struct bench_cause *cause)
 		return errno_advice(ETIMEDOUT);
 	case BENCH_CAUSE_HTTP:
 		return http_advice(cause->code);
+	case BENCH_CAUSE_TICKET:
+		return cause->code == 0 ? "--ticket-url must answer a POST with JSON that has a "
+					  "member 'ticket'"
+					: http_advice(cause->code);
+	case BENCH_CAUSE_TLS:
+	case BENCH_CAUSE_TLS_BROKEN:
+		return bench_tls_advice(cause->code);
+	case BENCH_CAUSE_TLS_LOST:
+		return "it gave up without a word: is TLS spoken at that port? Its log may say "
+		       "more";
+	case BENCH_CAUSE_TLS_TIMEOUT:
+		return "is TLS spoken at that port? It may be overloaded, too; "
+		       "--handshake-timeout waits longer";
 	case BENCH_CAUSE_HANDSHAKE_TIMEOUT:
 		return "it may be out of descriptors or overloaded; --handshake-timeout waits "
 		       "longer";

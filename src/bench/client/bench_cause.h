@@ -20,12 +20,17 @@
 enum bench_cause_kind {
 	BENCH_CAUSE_CONNECT,           /* code: errno */
 	BENCH_CAUSE_CONNECT_TIMEOUT,   /* TCP did not connect */
+	BENCH_CAUSE_TICKET,            /* code: status, or 0; label: what went wrong */
+	BENCH_CAUSE_TLS,               /* code: of bench_tls.h; label: OpenSSL's words */
+	BENCH_CAUSE_TLS_TIMEOUT,       /* connected, but hands are not shaken */
+	BENCH_CAUSE_TLS_LOST,          /* code: errno, or 0 if the peer closed */
 	BENCH_CAUSE_HANDSHAKE_TIMEOUT, /* connected, but no answer */
 	BENCH_CAUSE_HANDSHAKE_LOST,    /* code: errno, or 0 if the peer closed */
 	BENCH_CAUSE_HTTP,              /* code: status; label: Gatehouse-Limit, if sent */
 	BENCH_CAUSE_BAD_HANDSHAKE,     /* label: what is wrong */
 	BENCH_CAUSE_CLOSED,            /* open, then: code: of the close frame; label: reason */
 	BENCH_CAUSE_LOST,              /* open, then: code: errno, or 0 if the peer closed */
+	BENCH_CAUSE_TLS_BROKEN,        /* open, then: code and label as TLS */
 	BENCH_CAUSE_BAD_FRAME,         /* code: what we would answer; label: what is wrong */
 	BENCH_CAUSE_WRONG_ECHO,        /* label: what differs */
 	BENCH_CAUSE_ECHO_TIMEOUT,

@@ -19,8 +19,10 @@ struct bench_handshake;
 enum bench_conn_state {
 	BENCH_CONN_NEW,
 	BENCH_CONN_CONNECTING,
-	BENCH_CONN_RETRYING,  /* closing a stream whose source address had no port left */
-	BENCH_CONN_HANDSHAKE, /* TCP is up, the request is sent */
+	BENCH_CONN_RETRYING,  /* closing a stream whose source address had no port left, or that
+				 has brought the ticket */
+	BENCH_CONN_SECURING,  /* TCP is up, TLS shakes hands */
+	BENCH_CONN_HANDSHAKE, /* the request is sent */
 	BENCH_CONN_OPEN,
 	BENCH_CONN_CLOSING, /* our close frame is sent; the peer closes TCP */
 	BENCH_CONN_ENDING,  /* tcp_close is called */
@@ -31,7 +33,7 @@ enum bench_conn_state {
 enum bench_conn_churn {
 	BENCH_STAYS,
 	BENCH_RETIRING,  /* its time is over: closes as soon as no echo is awaited */
-	BENCH_REPLACING, /* closing, or on its way up again */
+	BENCH_REPLACING, /* closing, waiting, or on its way up again */
 };
 
 struct bench_conn {
@@ -59,8 +61,7 @@ static inline uint32_t bench_conn_awaited(const struct bench_conn *conn)
 	return conn->is_slow ? 0 : conn->sent - conn->echoed;
 }
 
-/* Begins to connect; the connection is BENCH_CONN_NEW. */
-void bench_conn_start(struct bench_conn *conn, uint64_t now_ns);
+extern const struct tcp_handler bench_conn_handler;
 
 /* The end of the test: an open connection is held and closes with 1000, one on its
  * way up is abandoned and counts as neither. */
@@ -83,6 +84,11 @@ static inline bool bench_conn_is_up(const struct bench_conn *conn)
 void bench_conn_fail(struct bench_conn *conn, enum bench_cause_kind kind, int code,
 		     struct slice label, struct slice example);
 
+/* The same before there is a stream; or anything that is lent for the way. */
+void bench_conn_fail_unconnected(struct bench_conn *conn, enum bench_cause_kind kind, int code,
+				 struct slice label);
+void bench_conn_fail_unborn(struct bench_conn *conn);
+
 /* The peer of an open connection closes it with a close frame, which we answer. */
 void bench_conn_closed_by_peer(struct bench_conn *conn, uint16_t code, struct slice reason,
 			       uint64_t now_ns);
@@ -92,6 +98,9 @@ void bench_conn_lost(struct bench_conn *conn, int error);
 
 /* Closes an open connection with 1000; its place is taken by a new one. */
 void bench_conn_replace(struct bench_conn *conn, uint64_t now_ns);
+
+/* Cuts an open connection off, without a close frame, to come back. */
+void bench_conn_cut(struct bench_conn *conn);
 
 /* Closes the stream without more ado. */
 void bench_conn_end(struct bench_conn *conn);

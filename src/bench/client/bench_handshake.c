@@ -26,14 +26,34 @@ static void headers_write(const struct bench_options *options, const struct benc
 	size_t len = given == NULL ? 0 : strlen(given);
 
 	memcpy(out, given == NULL ? "" : given, len);
-	bench_proof_write(proof, number, out + len);
+	out[len] = 0;
+	if (options->ticket_text == NULL) /* else it was for the ticket */
+		bench_proof_write(proof, number, out + len);
+}
+
+/* As a browser does, which can set no header. */
+static void ticket_add(char *target, const char *ticket)
+{
+	size_t len = strlen(target);
+
+	if (ticket[0] != 0)
+		snprintf(target + len, BENCH_TICKET_MAX + 16, "%cticket=%s",
+			 strchr(target, '?') == NULL ? '?' : '&', ticket);
+}
+
+void bench_handshake_reset(struct bench_handshake *handshake)
+{
+	handshake->bytes.len = 0;
+	handshake->head_len = 0;
+	http_head_init(&handshake->head, HTTP_RESPONSE);
 }
 
 size_t bench_handshake_begin(struct bench_handshake *handshake, const struct bench_options *options,
 			     const struct bench_proof *proof, uint64_t number,
 			     struct random_source *random, char out[BENCH_REQUEST_MAX])
 {
-	char target[BENCH_TARGET_MAX], headers[BENCH_HEADERS_MAX + BENCH_PROOF_MAX];
+	char target[BENCH_TARGET_MAX + BENCH_TICKET_MAX + 16],
+		headers[BENCH_HEADERS_MAX + BENCH_PROOF_MAX];
 	uint8_t nonce[16];
 	const struct ws_request request = {
 		.host = options->url.authority,
@@ -44,10 +64,9 @@ size_t bench_handshake_begin(struct bench_handshake *handshake, const struct ben
 
 	headers_write(options, proof, number, headers);
 	bench_url_target(&options->url, number, target);
+	ticket_add(target, handshake->ticket);
 	random_fill(random, nonce, sizeof(nonce));
-	handshake->bytes.len = 0;
-	handshake->head_len = 0;
-	http_head_init(&handshake->head, HTTP_RESPONSE);
+	bench_handshake_reset(handshake);
 	size_t len = ws_request_write(out, BENCH_REQUEST_MAX, &request, nonce, handshake->key);
 
 	CHECK(len > 0);
@@ -100,16 +119,11 @@ static enum bench_answer bad(struct bench_handshake *handshake, const char *prob
 	return BENCH_ANSWER_BAD;
 }
 
-/* The head is complete. */
-static enum bench_answer answer_judge(struct bench_handshake *handshake,
-				      const struct bench_options *options,
-				      struct bench_answer_data *out)
+/* The head is complete, and of a 101. */
+static enum bench_answer upgrade_judge(struct bench_handshake *handshake,
+				       const struct bench_options *options,
+				       struct bench_answer_data *out)
 {
-	if (handshake->head.status != 101) {
-		bool is_complete = body_of(handshake).len >= body_wanted(handshake);
-
-		return is_complete ? refused(handshake, out) : BENCH_ANSWER_MORE;
-	}
 	const char *problem = ws_response_check(&handshake->head, handshake->bytes.data,
 						handshake->key,
 						text_or_null(&options->subprotocols));
@@ -131,9 +145,8 @@ static void interim_skip(struct bench_handshake *handshake)
 	http_head_init(&handshake->head, HTTP_RESPONSE);
 }
 
-enum bench_answer bench_handshake_take(struct bench_handshake *handshake,
-				       const struct bench_options *options, const uint8_t *data,
-				       size_t len, struct bench_answer_data *out)
+enum bench_answer bench_answer_take(struct bench_handshake *handshake, const uint8_t *data,
+				    size_t len, struct bench_answer_data *out)
 {
 	struct buf *bytes = &handshake->bytes;
 	struct http_error error;
@@ -155,7 +168,20 @@ enum bench_answer bench_handshake_take(struct bench_handshake *handshake,
 			return BENCH_ANSWER_MORE;
 		}
 	}
-	return answer_judge(handshake, options, out);
+	if (handshake->head.status != 101 && body_of(handshake).len < body_wanted(handshake))
+		return BENCH_ANSWER_MORE;
+	return refused(handshake, out);
+}
+
+enum bench_answer bench_handshake_take(struct bench_handshake *handshake,
+				       const struct bench_options *options, const uint8_t *data,
+				       size_t len, struct bench_answer_data *out)
+{
+	enum bench_answer answer = bench_answer_take(handshake, data, len, out);
+
+	if (answer != BENCH_ANSWER_REFUSED || out->status != 101)
+		return answer;
+	return upgrade_judge(handshake, options, out);
 }
 
 enum bench_answer bench_handshake_end(struct bench_handshake *handshake,

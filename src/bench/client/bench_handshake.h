@@ -5,6 +5,7 @@
  * so that an open connection does not pay for it. No I/O. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,9 +15,15 @@
 #include "bench/load/bench_options.h"
 #include "proto/ws_handshake.h"
 
+#define BENCH_TICKET_MAX 256 /* [bytes] with a NUL */
+
 struct bench_handshake {
 	struct bench_handshake *next_free;
-	uint64_t started_ns;
+	uint64_t started_ns;           /* of connecting to where it goes now */
+	uint64_t step_ns;              /* since when the step lasts */
+	bool is_for_ticket;            /* on the way to the ticket, not to the server */
+	bool has_session;              /* of TLS, that was offered */
+	char ticket[BENCH_TICKET_MAX]; /* "": none yet */
 	char key[WS_KEY_LEN];
 	size_t head_len;  /* [bytes] 0 until the head is complete */
 	struct buf bytes; /* the answer; its memory is kept for the next user */
@@ -36,6 +43,7 @@ size_t bench_handshake_begin(struct bench_handshake *handshake, const struct ben
 enum bench_answer {
 	BENCH_ANSWER_MORE,
 	BENCH_ANSWER_OPEN,    /* a good 101; frames may follow it */
+	BENCH_ANSWER_TICKET,  /* the one that was asked for (bench_ticket.h) */
 	BENCH_ANSWER_REFUSED, /* another status */
 	BENCH_ANSWER_BAD,     /* not HTTP, or a 101 that is not for us */
 	BENCH_ANSWER_NO_MEMORY,
@@ -51,7 +59,14 @@ struct bench_answer_data {
 	struct slice start;  /* BAD: what came instead */
 };
 
-/* Takes what was received. */
+/* Gets ready for an answer. */
+void bench_handshake_reset(struct bench_handshake *handshake);
+
+/* Takes what was received; MORE, or REFUSED with whatever status, or as below. */
+enum bench_answer bench_answer_take(struct bench_handshake *handshake, const uint8_t *data,
+				    size_t len, struct bench_answer_data *out);
+
+/* The same for a WebSocket. */
 enum bench_answer bench_handshake_take(struct bench_handshake *handshake,
 				       const struct bench_options *options, const uint8_t *data,
 				       size_t len, struct bench_answer_data *out);

@@ -40,6 +40,8 @@ static const struct row rows[] = {
 	 "without --tls-version 1.2 and 1.3 are offered; older ones never"},
 	{OURS(SUITE), BENCH_YOURS, "no cipher suite, group or signature algorithm in common",
 	 "suites with AES-GCM or ChaCha20, and X25519, P-256 and P-384 are offered"},
+	{OURS(CLOSED), BENCH_YOURS, "the server ended the connection in the handshake",
+	 "is TLS spoken at that port? Its log may say more"},
 	{OURS(RECORD), BENCH_YOURS, "a record of the server's broke the protocol", NULL},
 	{OURS(MEMORY), BENCH_MINE, "the tester's memory is out", NULL},
 	/* What it does not accept of us. */
@@ -63,6 +65,8 @@ static const struct row rows[] = {
 	{THEIRS(SUITE), BENCH_YOURS,
 	 "the server found no cipher suite in common, or wants a client certificate",
 	 "a server of TLS 1.2 says the same of both: try --cert and --key, and look into its log"},
+	{THEIRS(ALPN), BENCH_YOURS, "the server has no protocol above TLS in common",
+	 "http/1.1 is what WebSockets begin with; is it a port for HTTP/2 alone?"},
 	{THEIRS(RECORD), BENCH_YOURS, "the server found a record of ours broken", NULL},
 };
 

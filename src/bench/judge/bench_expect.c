@@ -17,10 +17,13 @@
 
 enum metric_kind {
 	CONNECTIONS, /* percent: of those that were asked for */
+	OFFERED,     /* percent: of the TLS sessions offered */
 	MESSAGES,    /* percent: of those that were sent */
 	RECEIVED,    /* percent: of those that were received */
-	ECHO,        /* a percentile; 100: max */
+	ECHO,        /* from here on a percentile; 100: max */
 	HANDSHAKE,
+	STEP_TLS,
+	COMEBACK,
 };
 
 struct metric {
@@ -43,6 +46,7 @@ TOTAL(closed_cleanly)
 TOTAL(retired)
 TOTAL(reopened)
 TOTAL(slow_closed)
+TOTAL(resumed)
 TOTAL(sent)
 TOTAL(received)
 TOTAL(unstamped)
@@ -72,6 +76,7 @@ static const struct metric metrics[] = {
 	{"retired", CONNECTIONS, retired_count, 0},
 	{"reopened", CONNECTIONS, reopened_count, 0},
 	{"slow_closed", CONNECTIONS, slow_closed_count, 0},
+	{"resumed", OFFERED, resumed_count, 0},
 	{"messages", MESSAGES, sent_count, 0},
 	{"echoed", MESSAGES, received_count, 0},
 	{"received", RECEIVED, received_count, 0},
@@ -94,11 +99,17 @@ static const struct metric metrics[] = {
 	{"handshake.p99", HANDSHAKE, NULL, 99},
 	{"handshake.p99.9", HANDSHAKE, NULL, 99.9},
 	{"handshake.max", HANDSHAKE, NULL, 100},
+	{"tls.p50", STEP_TLS, NULL, 50},
+	{"tls.p99", STEP_TLS, NULL, 99},
+	{"tls.max", STEP_TLS, NULL, 100},
+	{"comeback.p50", COMEBACK, NULL, 50},
+	{"comeback.p99", COMEBACK, NULL, 99},
+	{"comeback.max", COMEBACK, NULL, 100},
 };
 
 static bool is_time(const struct metric *metric)
 {
-	return metric->kind == ECHO || metric->kind == HANDSHAKE;
+	return metric->kind >= ECHO;
 }
 
 /* --- parsing --- */
@@ -132,7 +143,7 @@ static struct slice word_take(struct text *text, const char *letters)
 
 static int unknown_metric(struct text *text, struct slice name)
 {
-	char known[512] = "", hint[SUGGEST_HINT_MAX];
+	char known[1024] = "", hint[SUGGEST_HINT_MAX];
 	struct suggest suggest = {.seen = name};
 
 	for (size_t i = 0, len = 0; i < ARRAY_LEN(metrics); i++) {
@@ -304,11 +315,27 @@ static void time_check(const struct bench_expect *expect, const struct hist *his
 	out->is_met = compare((double)ns, expect->comparison, expect->value);
 }
 
+static const struct hist *hist_of(enum metric_kind kind, const struct bench_result *result)
+{
+	switch (kind) {
+	case HANDSHAKE:
+		return &result->handshake;
+	case STEP_TLS:
+		return &result->steps[BENCH_STEP_TLS];
+	case COMEBACK:
+		return &result->steps[BENCH_STEP_COMEBACK];
+	default:
+		return &result->echo;
+	}
+}
+
 /* What 100% is of. */
 static uint64_t whole_of(enum metric_kind kind, const struct bench_result *result)
 {
 	if (kind == CONNECTIONS)
 		return result->wanted;
+	if (kind == OFFERED)
+		return result->totals.offered;
 	return kind == RECEIVED ? result->totals.received : result->totals.sent;
 }
 
@@ -323,8 +350,10 @@ static void count_check(const struct bench_expect *expect, const struct bench_re
 		snprintf(out->seen, sizeof(out->seen), "%" PRIu64, count);
 		out->is_met = compare((double)count, expect->comparison, expect->value);
 	} else if (whole == 0) {
-		snprintf(out->seen, sizeof(out->seen), "no message was %s",
-			 metric->kind == RECEIVED ? "received" : "sent");
+		snprintf(out->seen, sizeof(out->seen), "no %s",
+			 metric->kind == OFFERED    ? "TLS session was offered"
+			 : metric->kind == RECEIVED ? "message was received"
+						    : "message was sent");
 	} else {
 		/* Cut, not rounded: 99.996% must not read as 100%. */
 		uint64_t hundredths = count * 10000 / whole;
@@ -347,8 +376,7 @@ void bench_expect_check(const struct bench_expect *expect, const struct bench_re
 	_Static_assert(sizeof(out_check->text) == sizeof(expect->text), "copied as a whole");
 	memcpy(out_check->text, expect->text, sizeof(expect->text));
 	if (is_time(metric))
-		time_check(expect, metric->kind == ECHO ? &result->echo : &result->handshake,
-			   out_check);
+		time_check(expect, hist_of(metric->kind, result), out_check);
 	else
 		count_check(expect, result, out_check);
 }

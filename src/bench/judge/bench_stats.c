@@ -7,3 +7,24 @@ void bench_totals_add(struct bench_totals *totals, const struct bench_counters *
 	BENCH_COUNTERS(ADD)
 #undef ADD
 }
+
+static const struct {
+	const char *title;
+	const char *name;
+} steps[] = {
+	[BENCH_STEP_TICKET] = {"  ticket", "ticket"},
+	[BENCH_STEP_TCP] = {"  TCP", "tcp"},
+	[BENCH_STEP_TLS] = {"  TLS", "tls"},
+	[BENCH_STEP_HTTP] = {"  HTTP", "http"},
+	[BENCH_STEP_COMEBACK] = {"Come back", "comeback"},
+};
+
+const char *bench_step_title(enum bench_step step)
+{
+	return steps[step].title;
+}
+
+const char *bench_step_name(enum bench_step step)
+{
+	return steps[step].name;
+}

@@ -25,6 +25,10 @@
 	X(closed_cleanly) /* held, and closing answered by the peer */     \
 	X(retired)        /* closed by us in the hold, to be reopened */   \
 	X(reopened)       /* upgraded in the place of a retired one */     \
+	X(cut)            /* cut off by us in the hold, to come back */    \
+	X(secured)        /* TLS handshakes done */                        \
+	X(offered)        /* TLS handshakes that offered a session */      \
+	X(resumed)        /* of these, those that resumed it */            \
 	X(slow_closed)    /* slow readers that the peer closed or cut */   \
 	X(sent)           /* messages; those of slow readers aside */      \
 	X(received)       /* messages: right echoes; with --receive all */ \
@@ -45,11 +49,25 @@ struct bench_totals {
 
 void bench_totals_add(struct bench_totals *totals, const struct bench_counters *counters);
 
+/* The steps of coming up, each with a time of its own. */
+enum bench_step {
+	BENCH_STEP_TICKET, /* all of --ticket-url */
+	BENCH_STEP_TCP,
+	BENCH_STEP_TLS,
+	BENCH_STEP_HTTP,     /* from the request to the 101 */
+	BENCH_STEP_COMEBACK, /* --cut-after: from the cut until it is open again */
+	BENCH_STEP_COUNT,
+};
+
+/* "  TCP", for people: below "Handshake"; "tcp", for programs. */
+const char *bench_step_title(enum bench_step step);
+const char *bench_step_name(enum bench_step step);
+
 /* Open at that time. */
 static inline uint64_t bench_totals_open(const struct bench_totals *totals)
 {
 	uint64_t up = totals->connected + totals->reopened;
-	uint64_t gone = totals->retired + totals->dropped + totals->slow_closed;
+	uint64_t gone = totals->retired + totals->cut + totals->dropped + totals->slow_closed;
 
 	return up > gone ? up - gone : 0; /* while it runs they need not fit each other */
 }
@@ -79,7 +97,8 @@ struct bench_result {
 	struct bench_causes causes;
 	struct bench_causes slow_ends; /* of slow readers, by the peer: expected, no failures */
 	struct hist handshake;         /* [ns] from connect to the 101 */
-	struct hist echo;              /* [ns] of echoes, or from the stamp of what was pushed */
+	struct hist steps[BENCH_STEP_COUNT]; /* [ns] */
+	struct hist echo; /* [ns] of echoes, or from the stamp of what was pushed */
 	struct bench_series series;
 	uint64_t held_late; /* held, of higher number than one of the worker that failed */
 	uint64_t ramp_open; /* open when the last was up or had failed */
@@ -97,6 +116,9 @@ struct bench_result {
 	bool has_traffic;
 	bool is_receiver; /* --receive: messages are sent by services, not by us */
 	bool was_interrupted;
+	bool does_resume;        /* --tls-resume */
+	const char *tls_version; /* of the last; static text; NULL: none was TLS */
+	const char *tls_suite;
 };
 
 /* New connections per second, of those that came up while they did: what failed, and how
@@ -104,6 +126,14 @@ struct bench_result {
 static inline double bench_connect_rate(const struct bench_result *result)
 {
 	return result->connected_s > 0 ? (double)result->totals.connected / result->connected_s : 0;
+}
+
+/* TLS sessions that were resumed, of those that were offered. */
+static inline double bench_resumed_percent(const struct bench_result *result)
+{
+	uint64_t offered = result->totals.offered;
+
+	return offered == 0 ? 0 : (double)result->totals.resumed * 100 / (double)offered;
 }
 
 /* What the latencies in `echo` are of: "Echo" or "Push". */

@@ -157,6 +157,15 @@ static void add_checks(struct text *text, const struct bench_check *checks, size
 	add(text, "; ");
 }
 
+static void add_resumed(struct text *text, const struct bench_result *result)
+{
+	if (!result->does_resume)
+		return;
+	add(text, ", ");
+	add_count(text, result->totals.resumed, " of ");
+	add_count(text, result->totals.offered, " TLS sessions resumed");
+}
+
 bool bench_verdict(const struct bench_result *result, const struct bench_plateau *plateau,
 		   const struct bench_check *checks, size_t check_count, char *out, size_t size)
 {
@@ -174,6 +183,7 @@ bool bench_verdict(const struct bench_result *result, const struct bench_plateau
 		add_received(&text, &result->totals);
 	}
 	add_echoes(&text, result);
+	add_resumed(&text, result);
 	if (result->was_interrupted)
 		add(&text, "; interrupted before the end");
 	add_causes(&text, &result->causes, true, "failed");

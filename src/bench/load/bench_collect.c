@@ -14,6 +14,12 @@ static void worker_collect(struct bench_result *result, const struct bench_worke
 	result->held_late += bench_worker_held_late(worker);
 	hist_merge(&result->handshake, &worker->handshake);
 	hist_merge(&result->echo, &worker->echo);
+	for (size_t i = 0; i < BENCH_STEP_COUNT; i++)
+		hist_merge(&result->steps[i], &worker->steps[i]);
+	if (worker->tls_version != NULL) {
+		result->tls_version = worker->tls_version;
+		result->tls_suite = worker->tls_suite;
+	}
 	result->hold_cpu_s += (double)worker->hold_cpu_ns / (double)NS_PER_S;
 }
 
@@ -78,6 +84,7 @@ void bench_collect(const struct bench_setup *setup, struct bench_worker *const *
 	result->workers = setup->workers;
 	result->has_traffic = bench_options_has_traffic(setup->options);
 	result->is_receiver = setup->options->is_receiver;
+	result->does_resume = setup->options->does_resume;
 	result->receive_s = receive_seconds(setup, workers);
 	result->connected_s = connected_seconds(setup, workers);
 	result->hold_s = hold_seconds(setup, workers);

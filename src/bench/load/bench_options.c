@@ -34,6 +34,9 @@ static const struct bench_option table[] = {
 	{"lifetime", 0, DURATION, AT(lifetime_ms), 100, 365 * DAY_MS, "TIME",
 	 "churn: in the hold, close each connection after 0.5 to 1.5 times TIME\n"
 	 "and open a new one in its place"},
+	{"cut-after", 0, DURATION, AT(cut_after_ms), 1, 365 * DAY_MS, "TIME",
+	 "a storm: so far into the hold all connections are cut at once, and\n"
+	 "come back, as many at a time as --in-flight allows"},
 	{"slow-readers", 0, PERCENT, AT(slow_readers_percent), 0, 100, "P%",
 	 "this share of the connections sends in the hold as fast as it may but\n"
 	 "does not read; that the other side closes them is no failure"},
@@ -65,6 +68,11 @@ static const struct bench_option table[] = {
 	{"token-file", 0, TEXT, AT(token_path), 0, 0, "FILE",
 	 "send a bearer token of this file, which has one for all or one in a\n"
 	 "line for each connection"},
+	{"ticket-url", 0, TEXT, AT(ticket_text), 0, 0, "URL",
+	 "before each connection get a ticket there by POST, and connect with\n"
+	 "it; --basic and --token-file then go there ({n} as in the URL)"},
+	{"ticket-body", 0, TEXT, AT(ticket_body), 0, 0, "JSON",
+	 "the body of that POST; {n} in it becomes the connection's number"},
 	{.help = "TLS, for wss:// and https://"},
 	{"ca", 0, TEXT, AT(ca_path), 0, 0, "FILE",
 	 "believe servers that these authorities' certificates vouch for (PEM;\n"
@@ -76,11 +84,14 @@ static const struct bench_option table[] = {
 	 "believe any server: what it shows is not checked"},
 	{"tls-version", 0, VERSION, AT(tls_version), 0, 0, "V",
 	 "1.2 or 1.3, and no other (default: the best that both sides can)"},
+	{"tls-resume", 0, FLAG, AT(does_resume), 0, 0, NULL,
+	 "resume sessions: a connection that comes again its own, one that is\n"
+	 "new the last that any got"},
 	{.help = "Time limits"},
 	{"connect-timeout", 0, DURATION, AT(connect_timeout_ms), 1, DAY_MS, "TIME",
 	 "for TCP to connect (default 10s)"},
 	{"handshake-timeout", 0, DURATION, AT(handshake_timeout_ms), 1, DAY_MS, "TIME",
-	 "for the answer to the upgrade request (default 10s)"},
+	 "for TLS, and for the answer to the upgrade request (default 10s)"},
 	{"echo-timeout", 0, DURATION, AT(echo_timeout_ms), 1, DAY_MS, "TIME",
 	 "an echo missing for this long is a failure (default 10s)"},
 	{.help = "The test"},

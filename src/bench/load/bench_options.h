@@ -19,7 +19,8 @@
 #define BENCH_CONNECTIONS_MAX 16000000
 #define BENCH_HEADERS_MAX     8192
 #define BENCH_SUBPROTOCOL_MAX 1024
-#define BENCH_BASIC_MAX       512 /* [bytes] of --basic, {n} not yet replaced */
+#define BENCH_TICKET_BODY_MAX 1024 /* [bytes], {n} not yet replaced */
+#define BENCH_BASIC_MAX       512  /* [bytes] of --basic, {n} not yet replaced */
 
 struct bench_scenario;
 
@@ -33,6 +34,7 @@ struct bench_options {
 	uint64_t batch_pause_ms;
 	uint64_t hold_ms;
 	uint64_t lifetime_ms;        /* mean, of a connection in the hold; 0: no churn */
+	uint64_t cut_after_ms;       /* into the hold; 0: never */
 	double slow_readers_percent; /* of the connections */
 	double message_rate;         /* [messages/s] per connection; 0: none */
 	uint64_t depth;              /* messages in flight per connection; 0: no closed loop */
@@ -50,6 +52,7 @@ struct bench_options {
 	const char *token_path;  /* NULL: none */
 	const char *ticket_text; /* NULL: no tickets */
 	struct bench_url ticket_url;
+	const char *ticket_body;         /* {n} not yet replaced; NULL: none */
 	const char *scenario_path;       /* NULL: none */
 	struct bench_scenario *scenario; /* NULL: none; owns texts of the others */
 	const char *ready_text;          /* NULL: do not wait */

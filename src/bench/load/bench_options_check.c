@@ -48,9 +48,16 @@ struct tls_context *bench_tls_context(const struct bench_options *options,
 static int ticket_url_parse(struct bench_parse *parse)
 {
 	struct bench_options *options = parse->options;
+	const char *body = options->ticket_body;
 
 	if (options->ticket_text == NULL)
-		return 0;
+		return body == NULL
+			       ? 0
+			       : bench_option_fail(parse, "--ticket-body needs --ticket-url, to "
+							  "which it is sent");
+	if (body != NULL && strlen(body) >= BENCH_TICKET_BODY_MAX)
+		return bench_option_fail(parse, "--ticket-body: is %zu bytes long, %d are the most",
+					 strlen(body), BENCH_TICKET_BODY_MAX - 1);
 	const char *problem = bench_url_parse(options->ticket_text, "http", &options->ticket_url);
 
 	return problem == NULL ? 0
@@ -133,6 +140,15 @@ static int shape_check(struct bench_parse *parse)
 	if (options->lifetime_ms > 0 && bench_options_hold_ms(options) == 0)
 		return bench_option_fail(parse, "--lifetime closes and reopens connections in the "
 						"hold: it needs --hold");
+	if (options->cut_after_ms > 0 && options->cut_after_ms >= options->hold_ms)
+		return bench_option_fail(parse, "--cut-after cuts all connections in the hold: it "
+						"needs a --hold that is longer");
+	if (options->cut_after_ms > 0 &&
+	    (bench_options_has_traffic(options) || options->is_receiver ||
+	     options->lifetime_ms > 0 || options->slow_readers_percent > 0))
+		return bench_option_fail(parse,
+					 "--cut-after excludes messages, --lifetime and "
+					 "--slow-readers: what was under way would be missing");
 	if (options->slow_readers_percent > 0 && bench_options_hold_ms(options) == 0)
 		return bench_option_fail(parse, "--slow-readers do not read in the hold: they need "
 						"--hold");
@@ -164,8 +180,6 @@ int bench_options_check(struct bench_parse *parse)
 			options->scenario == NULL ? "" : "; the scenario has no 'url' either");
 	const char *problem = bench_url_parse(options->url_text, "ws", &options->url);
 
-	if (problem == NULL && options->url.is_tls)
-		problem = "begins with wss://, but TLS is not supported yet: use ws://";
 	if (problem != NULL)
 		return bench_option_fail(parse, "the URL '%s' %s", options->url_text, problem);
 	if (asked_url_parse(parse, "wait-ready", options->ready_text, &options->ready_url) < 0 ||

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "bench/client/bench_approach.h"
 #include "bench/client/bench_shape.h"
 #include "bench/client/bench_traffic.h"
 
@@ -56,7 +57,7 @@ static void connect_step(struct bench_worker *worker)
 		return;
 	worker->is_starting = true;
 	for (unsigned i = 0; i < BATCH && may_start(worker, now_ns); i++)
-		bench_conn_start(&worker->conns[worker->started++], now_ns);
+		bench_approach_start(&worker->conns[worker->started++], now_ns);
 	worker->is_starting = false;
 	if (worker->started < worker->count)
 		loop_timer_start(worker->loop, &worker->pace_timer, TURN_NS);
@@ -81,6 +82,45 @@ static void fill_step(struct bench_worker *worker, uint64_t now_ns)
 
 	for (; worker->cursor < end; worker->cursor++)
 		bench_traffic_fill(&worker->conns[worker->cursor], now_ns);
+}
+
+/* --cut-after: all that are open, at once. */
+static void cut(struct bench_worker *worker, uint64_t now_ns)
+{
+	worker->cut_ns = now_ns;
+	worker->restart_at = 0;
+	for (uint32_t i = 0; i < worker->count; i++)
+		bench_conn_cut(&worker->conns[i]);
+}
+
+/* Those that were cut come back in the order of their numbers, as many at once as may. */
+static void restart_step(struct bench_worker *worker)
+{
+	uint64_t now_ns = clock_now_ns();
+
+	if (worker->phase != BENCH_HOLD || worker->cut_ns == 0 || worker->is_starting)
+		return;
+	worker->is_starting = true;
+	for (unsigned i = 0; i < BATCH && worker->restart_at < worker->count &&
+			     worker->in_progress < worker->handshakes_max;
+	     i++) {
+		struct bench_conn *conn = &worker->conns[worker->restart_at];
+
+		if (conn->churn == BENCH_REPLACING && conn->state != BENCH_CONN_NEW)
+			break; /* still closing */
+		worker->restart_at++;
+		if (conn->churn == BENCH_REPLACING)
+			bench_approach_start(conn, now_ns);
+	}
+	worker->is_starting = false;
+}
+
+static uint64_t cut_at_ns(const struct bench_worker *worker)
+{
+	uint64_t after_ms = worker->setup->options->cut_after_ms;
+
+	return after_ms == 0 || worker->cut_ns > 0 ? UINT64_MAX
+						   : worker->hold_start_ns + after_ms * NS_PER_MS;
 }
 
 /* Paced: the connections take turns. */
@@ -116,8 +156,9 @@ static uint64_t hold_next_ns(const struct bench_worker *worker, uint64_t now_ns)
 		next_ns = MIN(next_ns, bench_pace_at(&worker->message_pace, worker->cursor));
 	if (worker->setup->options->depth > 0 && worker->cursor < worker->count)
 		next_ns = now_ns;
-	if (worker->slow_at < worker->count)
+	if (worker->slow_at < worker->count || worker->replacing > 0)
 		next_ns = now_ns;
+	next_ns = MIN(next_ns, cut_at_ns(worker));
 	return MAX(next_ns, now_ns + TURN_NS);
 }
 
@@ -133,6 +174,9 @@ static void hold_step(struct bench_worker *worker)
 		paced_step(worker, now_ns);
 	if (now_ns >= worker->hold_start_ns)
 		slow_step(worker, now_ns);
+	if (now_ns >= cut_at_ns(worker))
+		cut(worker, now_ns);
+	restart_step(worker);
 	if (is_hold_over(worker, now_ns))
 		close_begin(worker);
 	else
@@ -276,6 +320,7 @@ void bench_phase_init(struct bench_worker *worker)
 void bench_worker_resolved(struct bench_worker *worker)
 {
 	connect_step(worker);
+	restart_step(worker);
 }
 
 void bench_worker_close_late(struct bench_worker *worker)

@@ -179,9 +179,14 @@ static bool prepare(struct run *run)
 	    !target_resolve(&options->url, options->url_text, &setup->remote) ||
 	    !preflight_pass(run) || !wait_ready(run))
 		return false;
+	if (options->ticket_text != NULL &&
+	    !target_resolve(&options->ticket_url, options->ticket_text, &setup->ticket_remote))
+		return false;
 	bench_target_begin(&run->target, options, &setup->remote, setup->tls, &run->preflight);
 	setup->sources = bench_sources_plan(&setup->remote, options->connections,
 					    bench_preflight_ports(&run->facts));
+	setup->ticket_sources = bench_sources_plan(&setup->ticket_remote, options->connections,
+						   bench_preflight_ports(&run->facts));
 	run->workers = calloc(setup->workers, sizeof(struct bench_worker *));
 	run->recorder = calloc(1, sizeof(*run->recorder));
 	int r = bench_payload_init(&setup->payload, options->size, options->is_binary);

@@ -7,6 +7,8 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "bench/load/bench_phase.h"
+#include "io/tcp_tls.h"
+#include "tls/tls_stream.h"
 
 /* --- what connections borrow --- */
 
@@ -24,6 +26,33 @@ void bench_worker_handshake_put(struct bench_worker *worker, struct bench_handsh
 {
 	handshake->next_free = worker->free_handshakes;
 	worker->free_handshakes = handshake;
+}
+
+static struct ssl_session_st **session_of(const struct bench_conn *conn)
+{
+	return &conn->worker->sessions[conn - conn->worker->conns];
+}
+
+struct ssl_session_st *bench_worker_session(const struct bench_conn *conn)
+{
+	const struct bench_options *options = conn->worker->setup->options;
+	struct ssl_session_st *own = *session_of(conn);
+	bool do_come_again = options->lifetime_ms > 0 || options->cut_after_ms > 0;
+
+	return own != NULL || do_come_again ? own : conn->worker->session;
+}
+
+void bench_worker_session_keep(struct bench_conn *conn)
+{
+	struct ssl_session_st **own = session_of(conn);
+	struct ssl_session_st *session = tcp_tls_session(&conn->tcp);
+
+	if (session == NULL)
+		return;
+	tls_session_free(own);
+	*own = session;
+	if (conn->worker->session == NULL)
+		conn->worker->session = tls_session_ref(session);
 }
 
 struct ws_decoder *bench_worker_decoder_get(struct bench_worker *worker)
@@ -119,7 +148,11 @@ int bench_worker_create(const struct bench_setup *setup, unsigned index,
 	worker->conns = calloc(worker->count, sizeof(*worker->conns));
 	if (options->is_receiver)
 		worker->receipts = calloc(worker->count, sizeof(*worker->receipts));
-	bool is_short = worker->conns == NULL || (options->is_receiver && worker->receipts == NULL);
+	if (options->does_resume)
+		worker->sessions = calloc(worker->count, sizeof(*worker->sessions));
+	bool is_short = worker->conns == NULL ||
+			(options->is_receiver && worker->receipts == NULL) ||
+			(options->does_resume && worker->sessions == NULL);
 	int r = is_short ? -ENOMEM : 0;
 
 	for (uint32_t i = 0; r == 0 && i < worker->count; i++)
@@ -199,6 +232,10 @@ void bench_worker_destroy(struct bench_worker **worker)
 	}
 	pool_finish(&gone->decoders);
 	sem_destroy(&gone->is_up);
+	for (uint32_t i = 0; gone->sessions != NULL && i < gone->count; i++)
+		tls_session_free(&gone->sessions[i]);
+	tls_session_free(&gone->session);
+	free(gone->sessions);
 	free(gone->receipts);
 	free(gone->conns);
 	free(gone);

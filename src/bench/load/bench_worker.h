@@ -30,6 +30,8 @@ struct bench_setup {
 	const struct bench_options *options;
 	struct net_addr remote;
 	struct bench_sources sources;
+	struct net_addr ticket_remote; /* --ticket-url */
+	struct bench_sources ticket_sources;
 	struct bench_payload payload;
 	struct bench_proof proof;
 	struct tls_context *tls; /* for wss and https; NULL: no URL is one */
@@ -50,7 +52,9 @@ struct bench_worker {
 	unsigned index;
 
 	struct bench_conn *conns;
-	struct bench_receipt *receipts; /* one for each connection; NULL without --receive */
+	struct ssl_session_st **sessions; /* the last of each; NULL without --tls-resume */
+	struct ssl_session_st *session;   /* the first of any; NULL: none yet */
+	struct bench_receipt *receipts;   /* one for each connection; NULL without --receive */
 	uint32_t count;
 	uint64_t first_number;
 	uint32_t started;          /* connections begun, in the order of their numbers */
@@ -67,7 +71,9 @@ struct bench_worker {
 	bool is_starting; /* inside the loop that starts connections */
 	uint64_t cursor;  /* next event of the phase: message, connection to close, ... */
 	uint32_t sweep_at;
-	uint32_t slow_at; /* next of the connections that may be slow readers */
+	uint32_t slow_at;    /* next of the connections that may be slow readers */
+	uint32_t restart_at; /* next of the connections that were cut and come back */
+	uint64_t cut_ns;     /* 0: not yet, or never */
 	struct bench_pace connect_pace;
 	struct bench_pace message_pace;
 	uint64_t hold_start_ns, traffic_end_ns, hold_end_ns;
@@ -88,8 +94,10 @@ struct bench_worker {
 	uint64_t lowest_failed; /* its number; 0: none failed */
 	struct bench_causes causes;
 	struct bench_causes slow_ends;
-	struct hist handshake; /* [ns] */
-	struct hist echo;      /* [ns] */
+	struct hist handshake;               /* [ns] */
+	struct hist steps[BENCH_STEP_COUNT]; /* [ns] */
+	const char *tls_version, *tls_suite; /* of the last; static text; NULL: none */
+	struct hist echo;                    /* [ns] */
 	/* The same, to be read by the main thread at any time. */
 	struct bench_latency live_handshake, live_echo;
 
@@ -133,6 +141,11 @@ void bench_worker_destroy(struct bench_worker **worker);
 
 struct bench_handshake *bench_worker_handshake_get(struct bench_worker *worker);
 void bench_worker_handshake_put(struct bench_worker *worker, struct bench_handshake *handshake);
+
+/* To resume with, lent: its own last, or where none comes a second time the first of any; NULL:
+ * none. And keeps what there is now. */
+struct ssl_session_st *bench_worker_session(const struct bench_conn *conn);
+void bench_worker_session_keep(struct bench_conn *conn);
 
 /* NULL if memory is out. A decoder comes back idle or not. */
 struct ws_decoder *bench_worker_decoder_get(struct bench_worker *worker);

@@ -66,6 +66,9 @@ static void asked_shape(const struct bench_options *options, FILE *to)
 	if (options->lifetime_ms > 0)
 		fact(to, "Lifetime", "%s on average, then reopened",
 		     html_seconds((double)options->lifetime_ms / 1000, time));
+	if (options->cut_after_ms > 0)
+		fact(to, "Cut", "all at once after %s, to come back",
+		     html_seconds((double)options->cut_after_ms / 1000, time));
 	if (options->slow_readers_percent > 0)
 		fact(to, "Slow readers", "%s %%", html_real(options->slow_readers_percent, number));
 }
@@ -105,6 +108,11 @@ static void tester(const struct bench_report *report, FILE *to)
 	fact(to, "Took", "%s%s", html_seconds(result->total_s, time),
 	     result->was_interrupted ? ", interrupted" : "");
 	fact(to, "Target", "%s", net_addr_format(&setup->remote, remote, sizeof(remote)));
+	if (result->tls_version != NULL)
+		fact(to, "TLS", "%s, %s", result->tls_version, result->tls_suite);
+	if (result->does_resume)
+		fact(to, "Resumed", "%.1f %% of the TLS sessions offered",
+		     bench_resumed_percent(result));
 	if (report->evidence != NULL && report->evidence->process[0] != 0)
 		fact(to, "Server", "%s", report->evidence->process);
 	fact(to, "Tester", "gatehouse " GATEHOUSE_VERSION ", %u worker%s", setup->workers,

@@ -134,6 +134,8 @@ void html_percentiles(const struct bench_result *result, FILE *to)
 	      "<th scope=\"col\">p99.99</th><th scope=\"col\">max</th></tr></thead>\n<tbody>\n",
 	      to);
 	hist_row("Handshake", &result->handshake, to);
+	for (enum bench_step step = 0; step < BENCH_STEP_COUNT; step++)
+		hist_row(bench_step_title(step), &result->steps[step], to);
 	hist_row(bench_latency_name(result), &result->echo, to);
 	fputs("</tbody></table></div>\n", to);
 }

@@ -37,6 +37,30 @@ static json_t *hist_json(const struct hist *hist)
 	return object;
 }
 
+/* Those steps that there were. */
+static json_t *steps_json(const struct bench_result *result)
+{
+	json_t *object = json_object();
+
+	for (enum bench_step step = 0; step < BENCH_STEP_COUNT; step++)
+		if (result->steps[step].count > 0)
+			json_object_set_new(object, bench_step_name(step),
+					    hist_json(&result->steps[step]));
+	return object;
+}
+
+static json_t *tls_json(const struct bench_result *result)
+{
+	if (result->tls_version == NULL)
+		return json_null();
+	json_t *object = json_object();
+
+	json_object_set_new(object, "version", json_string(result->tls_version));
+	json_object_set_new(object, "suite", json_string(result->tls_suite));
+	json_object_set_new(object, "resumed_percent", json_real(bench_resumed_percent(result)));
+	return object;
+}
+
 static json_t *totals_json(const struct bench_totals *totals)
 {
 	json_t *object = json_object();
@@ -134,6 +158,9 @@ static json_t *asked_json(const struct bench_options *options)
 	json_object_set_new(object, "in_flight", count(options->in_flight));
 	json_object_set_new(object, "lifetime_seconds",
 			    json_real((double)options->lifetime_ms / 1000));
+	json_object_set_new(object, "cut_after_seconds",
+			    json_real((double)options->cut_after_ms / 1000));
+	json_object_set_new(object, "tls_resume", json_boolean(options->does_resume));
 	json_object_set_new(object, "slow_readers_percent",
 			    json_real(options->slow_readers_percent));
 	json_object_set_new(object, "scenario", text_or_null(scenario));
@@ -273,6 +300,8 @@ int bench_report_write_json(const struct bench_report *report, FILE *to)
 	json_object_set_new(root, "failures", causes_json(&result->causes));
 	json_object_set_new(root, "slow_reader_ends", causes_json(&result->slow_ends));
 	json_object_set_new(root, "handshake_seconds", hist_json(&result->handshake));
+	json_object_set_new(root, "step_seconds", steps_json(result));
+	json_object_set_new(root, "tls", tls_json(result));
 	json_object_set_new(root, latency_key(result->is_receiver), hist_json(&result->echo));
 	json_object_set_new(root, "series", series_json(&result->series, result->is_receiver));
 	errno = EIO; /* jansson may fail without one */

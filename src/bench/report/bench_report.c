@@ -57,6 +57,9 @@ static void shape_print(const struct bench_options *options, const struct bench_
 			"Churn      %" PRIu64 " closed after their lifetime, %" PRIu64
 			" opened in their place\n",
 			totals->retired, totals->reopened);
+	if (options->cut_after_ms > 0)
+		fprintf(to, "Cut        %" PRIu64 " at once, of which %" PRIu64 " came back\n",
+			totals->cut, totals->reopened);
 	if (options->slow_readers_percent > 0)
 		fprintf(to,
 			"Slow       %" PRIu64 " that did not read were closed by the other side",
@@ -134,12 +137,32 @@ static void hist_print(const char *name, const struct hist *hist, FILE *to)
 	fprintf(to, " %10s\n", units_format_ns(hist->max, text));
 }
 
+/* What TLS agreed on, and how many sessions were resumed. */
+static void tls_print(const struct bench_result *result, FILE *to)
+{
+	const struct bench_totals *totals = &result->totals;
+	char secured[32], offered[32], resumed[32];
+
+	if (result->tls_version == NULL)
+		return;
+	fprintf(to, "TLS        %s, %s; %s handshakes", result->tls_version, result->tls_suite,
+		units_format_grouped(totals->secured, secured));
+	if (result->does_resume)
+		fprintf(to, ", of %s sessions offered %s resumed (%.1f%%)",
+			units_format_grouped(totals->offered, offered),
+			units_format_grouped(totals->resumed, resumed),
+			bench_resumed_percent(result));
+	fputc('\n', to);
+}
+
 static void latency_print(const struct bench_result *result, FILE *to)
 {
 	if (result->handshake.count == 0)
 		return;
 	fprintf(to, "%10s %10s %10s %10s %10s %10s\n", "", "p50", "p90", "p99", "p99.9", "max");
 	hist_print("Handshake", &result->handshake, to);
+	for (enum bench_step step = 0; step < BENCH_STEP_COUNT; step++)
+		hist_print(bench_step_title(step), &result->steps[step], to);
 	hist_print(bench_latency_name(result), &result->echo, to);
 }
 
@@ -279,6 +302,7 @@ void bench_report_print(const struct bench_report *report, FILE *to)
 	tester_print(report, to);
 	counts_print(report->result, to);
 	shape_print(report->setup->options, report->result, to);
+	tls_print(report->result, to);
 	messages_print(report->result, report->setup->options->size, to);
 	received_print(report->result, to);
 	latency_print(report->result, to);

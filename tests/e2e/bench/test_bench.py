@@ -660,7 +660,8 @@ def test_soft_descriptor_limit_is_raised(server):
 
 @pytest.mark.parametrize("args, message", [
     ([], "no URL given"),
-    (["wss://localhost/"], "not supported yet"),
+    (["wss://localhost/", "--key", "x"], "needs --cert"),
+    (["ws://localhost/", "--ca", "x"], "is for TLS"),
     (["http://localhost/"], "does not begin with ws://"),
     (["ws://h:0/"], "not in 1..65535"),
     (["ws://h/{m}"], "brace"),

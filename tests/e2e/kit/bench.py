@@ -112,15 +112,18 @@ def frame(opcode, payload, is_final=True):
 
 
 class Server:
-    """Runs behave(peer, number) in a thread per connection; numbers count from 0."""
+    """Runs behave(peer, number) in a thread per connection; numbers count from 0. `tls`: an
+    ssl.SSLContext, by which each is sealed first; what fails then is in `tls_failures`."""
 
-    def __init__(self, behave, host="127.0.0.1", backlog=512):
+    def __init__(self, behave, host="127.0.0.1", backlog=512, tls=None):
         self.behave = behave
+        self.tls, self.tls_failures, self.resumed = tls, [], []
         self.heads = []
         self.arrivals = []
         self.listener = wsraw.listen(backlog, host)
         self.port = self.listener.getsockname()[1]
-        self.url = f"ws://[{host}]:{self.port}" if ":" in host else f"ws://{host}:{self.port}"
+        scheme = "ws" if tls is None else "wss"
+        self.url = f"{scheme}://[{host}]:{self.port}" if ":" in host else f"{scheme}://{host}:{self.port}"
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
@@ -134,6 +137,14 @@ class Server:
 
     def serve(self, sock, number):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self.tls is not None:
+            try:
+                sock = self.tls.wrap_socket(sock, server_side=True)
+            except OSError as error:
+                self.tls_failures.append(str(error))
+                sock.close()
+                return
+            self.resumed.append(sock.session_reused)
         peer = Peer(sock)
         with sock, contextlib.suppress(OSError, ConnectionError):
             self.behave(peer, number)
