@@ -45,6 +45,10 @@ void metrics_backends_print_reference(FILE *to);
 void metrics_routes_write(const struct server *server, struct buf *out);
 void metrics_routes_print_reference(FILE *to);
 
+/* metrics_auth.c: likewise, about who proved what. */
+void metrics_auth_write(const struct server *server, struct buf *out);
+void metrics_auth_print_reference(FILE *to);
+
 /* metrics_workers.c: likewise, about each worker. */
 void metrics_workers_write(const struct server *server, struct buf *out);
 void metrics_workers_print_reference(FILE *to);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/live_limits.h"
 
+#include "auth/auth_type.h"
+#include "auth/hasher.h"
+#include "auth/pace.h"
 #include "base/counter.h"
 #include "base/payload.h"
 
@@ -19,6 +22,14 @@ static void backends_read(const struct backends *backends, struct limits_input *
 		input->fullest_backend = backend->config;
 		input->backend_pending = pending.bytes;
 	}
+}
+
+static void auth_read(const struct auth_world *auth, struct limits_input *input)
+{
+	if (auth->pace != NULL)
+		input->auth_failures = pace_stats(auth->pace).highest;
+	if (auth->hasher != NULL)
+		input->passwords_waiting = hasher_stats(auth->hasher).waiting;
 }
 
 /* A ring keeps the table that it was made with; else the limit of the process counts as it is now,
@@ -61,6 +72,7 @@ void live_limits_read(const struct admin *admin, struct live_limits *out_live)
 	input->accept_rate_now = counter_read(&admin->accept_rate);
 	input->payload_used = payload_used();
 	backends_read(server_backends(server), input);
+	auth_read(server_auth(server), input);
 	input->cost = limit_cost_measure(plan->input.os, &out_live->os, input->connections);
 	limits_build(input, &out_live->limits);
 }

@@ -10,13 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth/pace.h"
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/counter.h"
 #include "base/unicode.h"
 #include "proto/utf8.h"
 
 struct auth {
 	const char *route;
+	struct pace *pace;
 	size_t count;
 	bool is_left_to_backend;
 	struct auth_way *ways[AUTH_WAYS_MAX];
@@ -35,6 +38,7 @@ struct auth_inquiry {
 	struct auth *auth;
 	auth_done_fn done;
 	void *owner;
+	struct net_ip client;
 	char *client_id; /* of the path; NULL: none */
 	size_t waiting;  /* `asked` that are pending */
 	/* The best of those that said no. */
@@ -45,12 +49,14 @@ struct auth_inquiry {
 
 /* --- the list --- */
 
-struct auth *auth_create(const char *route)
+struct auth *auth_create(const char *route, struct pace *pace)
 {
 	struct auth *auth = calloc(1, sizeof(*auth));
 
-	if (auth != NULL)
-		auth->route = route;
+	if (auth == NULL)
+		return NULL;
+	auth->route = route;
+	auth->pace = pace;
 	return auth;
 }
 
@@ -175,8 +181,8 @@ static enum auth_verdict proof_check(const char *client_id, struct auth_result *
 static int weight(enum auth_verdict verdict)
 {
 	static const int weights[AUTH_VERDICT_COUNT] = {
-		[AUTH_NO_PROOF] = 1,    [AUTH_WRONG] = 2, [AUTH_FORBIDDEN] = 3,
-		[AUTH_UNAVAILABLE] = 4, [AUTH_BUSY] = 5,
+		[AUTH_NO_PROOF] = 1, [AUTH_WRONG] = 2,       [AUTH_FORBIDDEN] = 3,
+		[AUTH_PACED] = 4,    [AUTH_UNAVAILABLE] = 5, [AUTH_BUSY] = 6,
 	};
 
 	CHECK(weights[verdict] > 0);
@@ -215,6 +221,26 @@ static void refusal_keep(struct auth_inquiry *inquiry, enum auth_verdict verdict
 	*result = (struct auth_result){0};
 }
 
+enum auth_verdict auth_result_paced(struct auth_result *result, const struct pace *pace)
+{
+	result->current = result->max = pace_max(pace);
+	return auth_result_set(result, AUTH_PACED, "auth_failures",
+			       "Too many wrong proofs came from this address.");
+}
+
+/* Something was shown that is wrong, which is counted; beyond the limit nothing is said of it. */
+static void pace(struct auth_inquiry *inquiry)
+{
+	struct auth *auth = inquiry->auth;
+	const struct pace_who who = {.address = inquiry->client,
+				     .route = auth->route,
+				     .now_ms = clock_now_ns() / NS_PER_MS};
+
+	if (pace_wrong_address(auth->pace, &who))
+		return;
+	inquiry->verdict = auth_result_paced(&inquiry->result, auth->pace);
+}
+
 /* No way is satisfied. */
 static enum auth_verdict refuse(struct auth_inquiry *inquiry)
 {
@@ -231,6 +257,8 @@ static enum auth_verdict refuse(struct auth_inquiry *inquiry)
 				"This route is for clients that prove who they are, and the "
 				"request has no proof of any kind that it takes.");
 	}
+	if (inquiry->verdict == AUTH_WRONG || inquiry->verdict == AUTH_FORBIDDEN)
+		pace(inquiry);
 	return inquiry->verdict;
 }
 
@@ -325,6 +353,7 @@ enum auth_verdict auth_ask(struct auth *auth, const struct auth_request *request
 	*inquiry = (struct auth_inquiry){.auth = auth,
 					 .done = done,
 					 .owner = owner,
+					 .client = request->client,
 					 .client_id = client_id,
 					 .verdict = AUTH_NO_PROOF};
 	enum auth_verdict verdict = ask_all(inquiry, request, out_result);

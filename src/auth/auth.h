@@ -16,8 +16,11 @@
 
 struct auth;
 
-/* Without ways. `route` is the name for metrics, which must outlive it. NULL: memory is out. */
-struct auth *auth_create(const char *route);
+struct pace;
+
+/* Without ways. `route` is its name, which must outlive it, as `pace` must (NULL: whoever is wrong
+ * may try again at once). NULL: memory is out. */
+struct auth *auth_create(const char *route, struct pace *pace);
 
 /* NULL is fine. Destroys its ways. */
 void auth_destroy(struct auth **auth);

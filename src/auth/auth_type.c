@@ -71,7 +71,8 @@ static int list_build(struct auth_wanted *wanted, struct auth_table *table,
 		      struct auth_error *error)
 {
 	const struct config_route *route = &wanted->config->routes[wanted->route];
-	struct auth *auth = route->auth.count == 0 ? NULL : auth_create(route->name);
+	struct auth *auth = route->auth.count == 0 ? NULL
+						   : auth_create(route->name, wanted->world->pace);
 	int r = 0;
 
 	if (route->auth.count == 0)
@@ -88,7 +89,7 @@ static int list_build(struct auth_wanted *wanted, struct auth_table *table,
 	return r;
 }
 
-static bool has_any(const struct config *config)
+bool auth_is_used_at_all(const struct config *config)
 {
 	for (size_t i = 0; i < config->route_count; i++)
 		if (config->routes[i].auth.count > 0)
@@ -100,14 +101,14 @@ int auth_table_build(const struct config *config, const struct auth_world *world
 		     struct auth_table **out_table, struct auth_error *error)
 {
 	struct auth_wanted wanted = {.config = config, .world = world};
-	struct auth_table *table = NULL;
+	struct auth_table *table = auth_table_create(config->route_count);
 	int r = 0;
 
-	if (has_any(config) && (table = auth_table_create(config->route_count)) == NULL) {
+	if (table == NULL) {
 		snprintf(error->text, sizeof(error->text), "out of memory");
 		return -ENOMEM;
 	}
-	for (; table != NULL && r == 0 && wanted.route < config->route_count; wanted.route++)
+	for (; r == 0 && wanted.route < config->route_count; wanted.route++)
 		r = list_build(&wanted, table, error);
 	if (r < 0)
 		auth_table_destroy(&table);

@@ -9,10 +9,12 @@
 #include "config/config.h"
 
 struct hasher;
+struct pace;
 
 /* What ways of all routes share; outlives them. */
 struct auth_world {
 	struct hasher *hasher; /* passwords of people; NULL while only checking */
+	struct pace *pace;     /* NULL: whoever is wrong may try again at once */
 };
 
 /* One entry of a route's list `auth`. */
@@ -52,14 +54,15 @@ static inline const struct config_auth *auth_wanted_config(const struct auth_wan
 size_t auth_place_write(const struct auth_wanted *wanted, size_t option, const char *key, char *out,
 			size_t size);
 
-/* Of all routes. On success *out_table is NULL if no route has a way. 0, or a negative errno with
- * *error. */
+/* Of all routes. 0, or a negative errno with *error. */
 int auth_table_build(const struct config *config, const struct auth_world *world,
 		     struct auth_table **out_table, struct auth_error *error);
 
 /* Whether they could be made: tells of each that could not, and what is dangerous. */
 void auth_table_check(const struct config *config, void (*on_mistake)(void *arg, const char *text),
 		      void (*on_warning)(void *arg, const char *text), void *arg);
+
+bool auth_is_used_at_all(const struct config *config);
 
 /* Has any route a way of this type? */
 bool auth_is_used(const struct config *config, enum config_auth_type type);

@@ -24,6 +24,7 @@ struct tls_peer_facts;
 	X(NO_PROOF, "no_proof")       /* nothing was shown that is for this way: 401 */     \
 	X(WRONG, "wrong")             /* a proof that is none: 401 */                       \
 	X(FORBIDDEN, "forbidden")     /* a good proof, but not for this id or route: 403 */ \
+	X(PACED, "paced")             /* not looked at: too many wrong ones before: 429 */  \
 	X(BUSY, "busy")               /* too many are being looked at: 503 */               \
 	X(UNAVAILABLE, "unavailable") /* what decides is out of reach: 503 */               \
 	X(LATER, "later")             /* not known yet */
@@ -62,6 +63,7 @@ struct auth_result {
 	/* Not proved; static texts, or the way's. */
 	const char *reason;    /* a word for programs: "wrong_secret" */
 	const char *detail;    /* for people; nothing secret, nothing that is true of one id only */
+	uint64_t current, max; /* of the limit that PACED or BUSY is about */
 	const char *challenge; /* for WWW-Authenticate in place of the way's own */
 	/* Filled by auth_ask: whose result it is; NULL: of none. */
 	const struct auth_way *way;
@@ -73,6 +75,11 @@ void auth_result_finish(struct auth_result *result);
 /* For ways: "not proved, because"; returns the verdict. */
 enum auth_verdict auth_result_set(struct auth_result *result, enum auth_verdict verdict,
 				  const char *reason, const char *detail);
+
+struct pace;
+
+/* For ways: "not looked at, because too many were wrong". */
+enum auth_verdict auth_result_paced(struct auth_result *result, const struct pace *pace);
 
 struct auth_error;
 struct auth_way;

@@ -135,6 +135,7 @@ static const char *crypt_parse(struct slice text, struct secret *out)
 	if (hash - setting < 4 || strlen(hash) < 20)
 		return "has the beginning of a crypt(3) hash, but not all of it";
 	out->kind = SECRET_CRYPT;
+	out->is_guessable = true;
 	out->crypt = text;
 	return NULL;
 }
@@ -144,6 +145,7 @@ static const char *plain_parse(struct slice text, enum secret_format format, str
 	out->kind = SECRET_DIGEST;
 	if (text.len == 0)
 		return "has an empty secret";
+	out->is_guessable = format == SECRET_TEXT;
 	if (!secret_digest(text, format, out->digest))
 		return "has a key that is neither 16 to 20 characters nor 32 to 40 hexadecimal "
 		       "digits (secret_format: ocpp)";

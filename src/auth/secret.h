@@ -26,6 +26,7 @@ enum secret_kind { SECRET_DIGEST, SECRET_CRYPT };
 
 struct secret {
 	enum secret_kind kind;
+	bool is_guessable;                 /* chosen by people, as far as can be told */
 	uint8_t digest[SECRET_DIGEST_LEN]; /* DIGEST */
 	struct slice crypt;                /* CRYPT; in the text that it was read from */
 };

@@ -312,19 +312,21 @@ int users_read(const char *file, enum secret_format format, struct users **out_u
 /* --- asking --- */
 
 /* Every place is compared, also such as are empty. */
-static bool has_digest(const struct users *users, const struct user *user,
-		       const uint8_t digest[SECRET_DIGEST_LEN])
+static enum users_verdict digest_check(const struct users *users, const struct user *user,
+				       const uint8_t digest[SECRET_DIGEST_LEN])
 {
-	bool is_good = false;
+	enum users_verdict verdict = USERS_WRONG;
 
 	for (size_t i = 0; i < USERS_SECRETS_MAX; i++) {
-		bool has_one = i < user->secret_count && user->secrets[i].kind == SECRET_DIGEST;
+		const struct secret *secret = &user->secrets[i];
+		bool has_one = i < user->secret_count && secret->kind == SECRET_DIGEST;
+		bool is_same = secret_digest_equals(has_one ? secret->digest : users->nobody,
+						    digest);
 
-		is_good |= secret_digest_equals(has_one ? user->secrets[i].digest : users->nobody,
-						digest) &&
-			   has_one;
+		if (has_one && is_same && verdict != USERS_GOOD)
+			verdict = secret->is_guessable ? USERS_GUESSED : USERS_GOOD;
 	}
-	return is_good;
+	return verdict;
 }
 
 static void slow_fill(const struct users *users, const struct user *user, struct users_slow *out)
@@ -345,11 +347,11 @@ enum users_verdict users_check(const struct users *users, struct slice name, str
 	uint8_t digest[SECRET_DIGEST_LEN];
 	const struct user *user = place_of(users, name);
 	bool can_be = secret_digest(secret, users->format, digest);
-	bool is_good = has_digest(users, user, digest) && can_be;
+	enum users_verdict verdict = digest_check(users, user, digest);
 
 	OPENSSL_cleanse(digest, sizeof(digest));
-	if (is_good)
-		return USERS_GOOD;
+	if (can_be && verdict != USERS_WRONG)
+		return verdict;
 	slow_fill(users, user, out_slow);
 	if (out_slow->count == 0)
 		return USERS_WRONG;

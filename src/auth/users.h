@@ -40,8 +40,9 @@ size_t users_count(const struct users *users);
 
 enum users_verdict {
 	USERS_GOOD,
-	USERS_WRONG, /* or there is nobody of this name: as fast as a wrong secret */
-	USERS_SLOW,  /* secret_crypt_matches has to say, with each of *out_slow */
+	USERS_GUESSED, /* good too, but somebody may have guessed it: it was "plain:" */
+	USERS_WRONG,   /* or there is nobody of this name: as fast as a wrong secret */
+	USERS_SLOW,    /* secret_crypt_matches has to say, with each of *out_slow */
 };
 
 /* What is left to be compared; text of `users`. */

@@ -12,14 +12,17 @@
 #include "auth/auth_type.h"
 #include "auth/authorization.h"
 #include "auth/hasher.h"
+#include "auth/pace.h"
 #include "auth/users.h"
 #include "base/check.h"
+#include "base/clock.h"
 
 struct way_basic {
 	struct auth_way base;
 	const char *file; /* the configuration's */
 	enum secret_format format;
 	struct hasher *hasher;
+	struct pace *pace;
 	pthread_mutex_t mutex;
 	struct users *users; /* under the mutex */
 };
@@ -28,7 +31,9 @@ struct way_basic {
 struct slow_check {
 	struct hasher_question question;
 	struct auth_pending *pending;
-	char name[]; /* with a NUL */
+	struct pace *pace;
+	struct pace_who who; /* its name is the one below */
+	char name[];
 };
 
 static struct way_basic *basic_of(const struct auth_way *way)
@@ -63,6 +68,18 @@ static enum auth_verdict proved(struct auth_result *result, struct slice name)
 					 "The gateway is out of memory.");
 }
 
+/* Somebody may have guessed, and guessed this. */
+static enum auth_verdict guessed(struct pace *pace, const struct pace_who *who, bool is_good,
+				 struct auth_result *result)
+{
+	if (is_good) {
+		pace_right(pace, who);
+		return proved(result, who->name);
+	}
+	pace_wrong_name(pace, who);
+	return wrong(result);
+}
+
 /* --- passwords of people --- */
 
 static void on_checked(struct hasher_question *question, bool is_good)
@@ -70,8 +87,7 @@ static void on_checked(struct hasher_question *question, bool is_good)
 	struct slow_check *check = CONTAINER_OF(question, struct slow_check, question);
 	struct auth_pending *pending = check->pending;
 	struct auth_result result = {0};
-	enum auth_verdict verdict = is_good ? proved(&result, slice_from_text(check->name))
-					    : wrong(&result);
+	enum auth_verdict verdict = guessed(check->pace, &check->who, is_good, &result);
 
 	free(check);
 	auth_pending_done(pending, verdict, &result);
@@ -86,17 +102,20 @@ static void slow_cancel(struct auth_pending *pending)
 }
 
 /* A name that is in no file may have any bytes, and will not be proved. */
-static enum auth_verdict slow_begin(const struct way_basic *basic,
+static enum auth_verdict slow_begin(const struct way_basic *basic, const struct pace_who *who,
 				    const struct basic_credentials *shown,
 				    const struct users_slow *slow,
 				    const struct auth_request *request, struct auth_result *result,
 				    struct auth_pending *pending)
 {
-	struct slow_check *check = calloc(1, sizeof(*check) + shown->name.len + 1);
+	struct slow_check *check = calloc(1, sizeof(*check) + shown->name.len);
 
 	if (check != NULL) {
 		check->question.done = on_checked;
 		check->pending = pending;
+		check->pace = basic->pace;
+		check->who = *who;
+		check->who.name = slice_of(check->name, shown->name.len);
 		memcpy(check->name, shown->name.data, shown->name.len);
 		if (hasher_ask(basic->hasher, &check->question, slow, shown->secret,
 			       &request->client, request->mailbox)) {
@@ -106,6 +125,10 @@ static enum auth_verdict slow_begin(const struct way_basic *basic,
 		}
 	}
 	free(check);
+	struct hasher_stats stats = hasher_stats(basic->hasher);
+
+	result->current = stats.waiting;
+	result->max = stats.max;
 	return auth_result_set(result, AUTH_BUSY, "password_queue",
 			       "Too many passwords are being checked.");
 }
@@ -117,21 +140,23 @@ static enum auth_verdict credentials_check(struct way_basic *basic,
 					   const struct auth_request *request,
 					   struct auth_result *result, struct auth_pending *pending)
 {
+	const struct pace_who who = {.address = request->client,
+				     .route = request->route,
+				     .name = shown->name,
+				     .now_ms = clock_now_ns() / NS_PER_MS};
 	struct users *users = users_now(basic);
-	enum auth_verdict verdict = AUTH_WRONG;
+	enum auth_verdict verdict;
 	struct users_slow slow;
+	enum users_verdict found = users_check(users, shown->name, shown->secret, &slow);
 
-	switch (users_check(users, shown->name, shown->secret, &slow)) {
-	case USERS_GOOD:
+	if (found == USERS_GOOD)
 		verdict = proved(result, shown->name);
-		break;
-	case USERS_WRONG:
-		verdict = wrong(result);
-		break;
-	case USERS_SLOW:
-		verdict = slow_begin(basic, shown, &slow, request, result, pending);
-		break;
-	}
+	else if (!pace_may_guess(basic->pace, &who))
+		verdict = auth_result_paced(result, basic->pace);
+	else if (found == USERS_SLOW)
+		verdict = slow_begin(basic, &who, shown, &slow, request, result, pending);
+	else
+		verdict = guessed(basic->pace, &who, found == USERS_GUESSED, result);
 	users_unref(&users);
 	return verdict;
 }
@@ -261,6 +286,7 @@ static int create(const struct auth_wanted *wanted, struct auth_way **out_way,
 	basic->file = config->users_file.text;
 	basic->format = format_of(config);
 	basic->hasher = wanted->world->hasher;
+	basic->pace = wanted->world->pace;
 	pthread_mutex_init(&basic->mutex, NULL);
 	*out_way = &basic->base;
 	return 0;

@@ -22,6 +22,7 @@ static const struct {
 	{"check", cmd_check, "report every mistake in the configuration"},
 	{"config", cmd_config, "print the effective configuration and its origins"},
 	{"ready", cmd_ready, "ask a URL until it answers 200: the health check of a container"},
+	{"secret", cmd_secret, "make a line of a users file: a name, and a new key or a password"},
 	{"version", cmd_version, "print the version"},
 };
 

@@ -41,8 +41,18 @@ static void token_check(const struct way *way, struct config_report *report)
 			    "is given, and jwks_url too; remove one of them", report);
 }
 
+/* A back end that is told of clients, but not asked, lets everybody in. */
 static void backend_check(const struct way *way, struct config_report *report)
 {
+	const struct config_backend *backend = config_backend_find(way->config,
+								   way->route->backend);
+
+	if (backend != NULL && backend->type == CONFIG_BACKEND_NATS &&
+	    backend->connect == CONFIG_CONNECT_ACCEPT)
+		way_mistake(way, CONFIG_OPTION_auth_type,
+			    "the route's back end lets everybody in (connect: accept); give it "
+			    "connect: ask, or remove this way",
+			    report);
 	if (strcmp(way->route->backend, CONFIG_ECHO) == 0)
 		way_mistake(way, CONFIG_OPTION_auth_type,
 			    "the back end echo lets everybody in; name another in the route, or "

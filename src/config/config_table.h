@@ -103,6 +103,13 @@
 	  "How often a minute a client may be taken over (takeover: newest), after as many in " \
 	  "a row; beyond it the newer connection gets 429. Two devices with one id cannot "    \
 	  "wear the gateway out by it. 0 = no limit.")                                         \
+	X(server, auth_failures, COUNT, "10", 0, 1000, "failures/min", RESTART,                \
+	  "How many wrong proofs of who it is an address may show in a minute (of IPv6 a "      \
+	  "/64), and how many a name may be tried with; then passwords from there are not "    \
+	  "looked at and get 429. Keys that cannot be guessed always are. 0 = no limit.")      \
+	X(server, password_queue, COUNT, "64", 1, 10000, "passwords", RESTART,                 \
+	  "Passwords of people that may wait to be checked, which is slow on purpose and done " \
+	  "by one thread; those beyond get 503 and a time to come back.")                      \
 	X(server, trusted_proxies, PREFIXES, "[]", 0, CONFIG_PREFIXES_MAX, "addresses",        \
 	  RESTART,                                                                             \
 	  "Addresses or networks (10.0.0.0/8) of proxies in front. From them a PROXY protocol " \

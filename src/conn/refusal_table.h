@@ -21,6 +21,12 @@
 	X(TAKEOVER_RATE, "takeover_rate", 429, "This client is taken over too often",          \
 	  "give each device an id of its own (the log names both addresses); else raise "      \
 	  "server.takeover_rate")                                                              \
+	X(AUTH_FAILURES, "auth_failures", 429, "Too many wrong proofs came from this address", \
+	  "give the client the right secret (the log names it); else raise "                   \
+	  "server.auth_failures")                                                              \
+	X(PASSWORD_QUEUE, "password_queue", 503, "Too many passwords are being checked",       \
+	  "give machines keys instead of passwords (docs/auth.md), or raise "                  \
+	  "server.password_queue")                                                             \
 	X(BACKEND_PENDING, "backends.pending_max", 503, "Too much waits for the back end",     \
 	  "bring it back (see the log) or raise backends[].pending_max")                       \
 	X(NOFILE, "nofile", 503, "The gateway is out of descriptors",                          \

@@ -56,7 +56,6 @@ static unsigned status_of(struct http_reply *reply, const struct proof_refusal *
 	case AUTH_WRONG:
 		return add_challenges(reply, refusal) ? 401 : 403;
 	case AUTH_UNAVAILABLE:
-	case AUTH_BUSY:
 		return 503;
 	default:
 		return 403;
@@ -84,9 +83,17 @@ static void tell(struct conn *conn, const struct proof_refusal *refusal, unsigne
 void conn_refuse_proof(struct conn *conn, const struct proof_refusal *refusal)
 {
 	struct http_reply reply = {0};
-	unsigned status = status_of(&reply, refusal);
 
 	CHECK(refusal->verdict != AUTH_PROVED && refusal->verdict != AUTH_LATER);
+	if (refusal->verdict == AUTH_PACED || refusal->verdict == AUTH_BUSY) {
+		conn_refuse(conn,
+			    refusal->verdict == AUTH_PACED ? REFUSAL_AUTH_FAILURES
+							   : REFUSAL_PASSWORD_QUEUE,
+			    refusal->result->current, refusal->result->max);
+		return;
+	}
+	unsigned status = status_of(&reply, refusal);
+
 	stat_add(&conn->home->stats.handshakes_rejected, 1);
 	tell(conn, refusal, status);
 	http_reply_header(&reply, "Retry-After: %u", conn_retry_after_s(conn));

@@ -339,6 +339,8 @@ static void remedy_by_doubling(struct request *request)
 		 "server.max_connections_per_ip: "},
 		{LIMIT_ID_PAYLOAD_MEMORY, "configuration", "server.payload_memory: "},
 		{LIMIT_ID_TAKEOVER_RATE, "configuration", "server.takeover_rate: "},
+		{LIMIT_ID_AUTH_FAILURES, "configuration", "server.auth_failures: "},
+		{LIMIT_ID_PASSWORD_QUEUE, "configuration", "server.password_queue: "},
 		{LIMIT_ID_ACCEPT_RATE, "configuration", "server.accept_rate: "},
 		{LIMIT_ID_BACKEND_PENDING, "configuration", "backends[].pending_max: "},
 		{LIMIT_ID_NR_OPEN, "sysctl", "sysctl -w fs.nr_open="},

@@ -264,6 +264,8 @@ void limits_build(const struct limits_input *input, struct limits *out_limits)
 		[LIMIT_ID_MAX_CONNECTIONS_PER_IP] = limit_build_per_ip,
 		[LIMIT_ID_ACCEPT_RATE] = limit_build_accept_rate,
 		[LIMIT_ID_TAKEOVER_RATE] = limit_build_takeover_rate,
+		[LIMIT_ID_AUTH_FAILURES] = limit_build_auth_failures,
+		[LIMIT_ID_PASSWORD_QUEUE] = limit_build_password_queue,
 		[LIMIT_ID_BACKEND_PENDING] = limit_build_backend_pending,
 		[LIMIT_ID_PAYLOAD_MEMORY] = limit_build_payload_memory,
 		[LIMIT_ID_NOFILE] = build_nofile,

@@ -116,6 +116,49 @@ void limit_build_takeover_rate(const struct limits_input *input, struct limit *r
 	}
 }
 
+static bool has_auth(const struct config *config)
+{
+	for (size_t i = 0; i < config->route_count; i++)
+		if (config->routes[i].auth.count > 0)
+			return true;
+	return false;
+}
+
+void limit_build_auth_failures(const struct limits_input *input, struct limit *row)
+{
+	const struct config *config = input->config;
+
+	snprintf(row->source, sizeof(row->source), "server.auth_failures");
+	if (config == NULL) {
+		limit_row_off(row, "no Gatehouse: look into its own configuration");
+	} else if (!has_auth(config)) {
+		limit_row_off(row, "no route has auth: nobody proves anything");
+	} else if (config->server.auth_failures == 0) {
+		limit_row_off(row, "0: whoever is wrong may try again at once");
+	} else {
+		row->value = config->server.auth_failures;
+		limit_row_use(row, input->auth_failures);
+		limit_note(row, "used: the most of one address or name since the start; it does "
+				"not cap the total");
+	}
+}
+
+void limit_build_password_queue(const struct limits_input *input, struct limit *row)
+{
+	const struct config *config = input->config;
+
+	snprintf(row->source, sizeof(row->source), "server.password_queue");
+	if (config == NULL) {
+		limit_row_off(row, "no Gatehouse: look into its own configuration");
+	} else if (!has_auth(config)) {
+		limit_row_off(row, "no route has auth: nobody proves anything");
+	} else {
+		row->value = config->server.password_queue;
+		limit_row_use(row, input->passwords_waiting);
+		limit_note(row, "of one address at most 4; it does not cap the total");
+	}
+}
+
 void limit_build_backend_pending(const struct limits_input *input, struct limit *row)
 {
 	const struct config *config = input->config;

@@ -32,6 +32,10 @@ enum limit_kind {
 	  "new connections per second")                                                     \
 	X(TAKEOVER_RATE, "takeover_rate", GATEWAY, PACES, "takeovers/min",                  \
 	  "takeovers of one client ([clients.md](clients.md))")                             \
+	X(AUTH_FAILURES, "auth_failures", GATEWAY, PACES, "failures/min",                   \
+	  "wrong proofs of one address, or for one name ([auth.md](auth.md))")              \
+	X(PASSWORD_QUEUE, "password_queue", GATEWAY, PACES, "passwords",                    \
+	  "passwords of people that wait to be checked")                                    \
 	X(BACKEND_PENDING, "backends.pending_max", GATEWAY, PACES, "bytes",                 \
 	  "events that wait for a back end, of all its clients")                            \
 	X(PAYLOAD_MEMORY, "payload_memory", GATEWAY, PACES, "bytes",                        \

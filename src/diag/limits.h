@@ -87,9 +87,11 @@ struct limits_input {
 	uint64_t fullest_ip;         /* connections of the address that has most */
 	/* The back end for which most waits, of its pending_max; NULL: none is running. */
 	const struct config_backend *fullest_backend;
-	uint64_t backend_pending; /* [bytes] for it */
-	uint64_t payload_max;     /* [bytes] in effect; 0: no gateway of ours */
-	uint64_t payload_used;    /* [bytes] of it */
+	uint64_t backend_pending;   /* [bytes] for it */
+	uint64_t auth_failures;     /* the most of one address or name */
+	uint64_t passwords_waiting; /* to be checked */
+	uint64_t payload_max;       /* [bytes] in effect; 0: no gateway of ours */
+	uint64_t payload_used;      /* [bytes] of it */
 	struct limit_cost cost;
 };
 

@@ -163,6 +163,17 @@ static void add_remote(struct event_head *head, const struct presence *presence)
 			  (unsigned)presence->remote_port);
 }
 
+/* How the client proved who it is, if it had to. */
+static void add_proof(struct event_head *head, const struct presence *presence)
+{
+	struct presence_proof proof;
+
+	if (!presence_proof(presence, &proof))
+		return;
+	add_plain(head, SLICE_LITERAL("ce-authway"), "%s", proof.way);
+	add_encoded(head, SLICE_LITERAL("ce-authsubject"), proof.subject);
+}
+
 /* Once as attributes of CloudEvents' tracing extension, once for tracers of HTTP. */
 static void add_trace(struct event_head *head, const struct event_facts *facts)
 {
@@ -202,6 +213,8 @@ static void add_all(struct event_head *head, const struct event_facts *facts)
 		add_plain(head, SLICE_LITERAL("ce-subprotocol"), "%s",
 			  presence_subprotocol(presence));
 	add_remote(head, presence);
+	if (facts->type == EVENT_CONNECT || facts->type == EVENT_CONNECTED)
+		add_proof(head, presence);
 	if (facts->type == EVENT_MESSAGE)
 		add_plain(head, SLICE_LITERAL("ce-messagetype"), "%s",
 			  facts->is_text ? "text" : "binary");
@@ -222,9 +235,13 @@ static size_t text_size(const struct event_facts *facts)
 	const char *chosen = presence_subprotocol(presence);
 	size_t subprotocol = chosen == NULL ? 0 : strlen(chosen);
 
-	return FIXED_TEXT_MAX + (facts->tls == NULL ? 0 : EVENT_TLS_TEXT_MAX) +
-	       6 * strlen(presence->client_id) + strlen(presence_route_name(presence)) +
-	       subprotocol + 2 * facts->traceparent.len + 4 * facts->tracestate.len;
+	struct presence_proof proof = {.way = "", .subject = ""};
+
+	presence_proof(presence, &proof);
+	return FIXED_TEXT_MAX + (facts->tls == NULL ? 0 : EVENT_TLS_TEXT_MAX) + strlen(proof.way) +
+	       3 * strlen(proof.subject) + 6 * strlen(presence->client_id) +
+	       strlen(presence_route_name(presence)) + subprotocol + 2 * facts->traceparent.len +
+	       4 * facts->tracestate.len;
 }
 
 /* What the body is: of a connect event the client's request, of a message its bytes. */

@@ -46,7 +46,7 @@ struct event_facts {
 	uint16_t code;
 };
 
-#define EVENT_ATTRIBUTES_MAX 30
+#define EVENT_ATTRIBUTES_MAX 32
 
 struct event_attribute {
 	struct slice name;  /* of the header */

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/saturate.h"
 #include "proto/ws_handshake.h"
+#include "auth/pace.h"
 #include "server/server_private.h"
 
 /* --- what the threads tell --- */
@@ -279,34 +280,6 @@ static int start_backends(struct server *server, struct server_error *out_error)
 	return -1;
 }
 
-/* More than wait here could not be answered within the usual handshake_timeout. */
-#define PASSWORDS_WAITING_MAX 64
-
-static int start_auth(struct server *server, struct server_error *out_error)
-{
-	const struct config *config = &server->options.ruleset->config;
-	struct auth_table *table;
-	struct auth_error error;
-
-	if (auth_is_used(config, CONFIG_AUTH_BASIC)) {
-		server->hasher = hasher_create(PASSWORDS_WAITING_MAX);
-		if (server->hasher == NULL) {
-			snprintf(out_error->text, sizeof(out_error->text),
-				 "the thread that checks passwords could not be started; raise the "
-				 "limit on threads (ulimit -u, pids.max)");
-			return -1;
-		}
-	}
-	server->auth_world = (struct auth_world){.hasher = server->hasher};
-	if (auth_table_build(config, &server->auth_world, &table, &error) < 0) {
-		snprintf(out_error->text, sizeof(out_error->text), "%s", error.text);
-		return -1;
-	}
-	if (table != NULL)
-		ruleset_take_auth(server->options.ruleset, table, auth_table_destroy);
-	return 0;
-}
-
 /* No limit is silent. */
 static void tell_kept_max(const struct server *server)
 {
@@ -328,7 +301,7 @@ int server_start(struct server *server, const struct http_handler *public_http,
 	ws_handshake_prepare();
 	tell_kept_max(server);
 	if (start_bus(server, out_error) < 0 || start_backends(server, out_error) < 0 ||
-	    start_auth(server, out_error) < 0 || start_admin(server, out_error) < 0)
+	    server_auth_start(server, out_error) < 0 || start_admin(server, out_error) < 0)
 		return -1;
 	return start_workers(server, out_error);
 }
@@ -381,7 +354,7 @@ void server_end(struct server *server)
 		for (size_t i = 0; i < server->worker_count; i++)
 			worker_join(server->slots[i].worker);
 		end_admin(server);
-		hasher_destroy(&server->hasher); /* it may still post to the workers' mailboxes */
+		server_auth_end(server);
 		for (size_t i = 0; i <= server->worker_count; i++)
 			worker_destroy(&server->slots[i].worker);
 	}
@@ -404,6 +377,7 @@ void server_destroy(struct server **server)
 	ruleset_unref(&self->public_service.ruleset);
 	ruleset_unref(&self->admin_service.ruleset);
 	ruleset_unref(&self->options.ruleset);
+	pace_destroy(&self->auth.pace);
 	if (self->ended_fd >= 0)
 		close(self->ended_fd);
 	pthread_mutex_destroy(&self->mutex);

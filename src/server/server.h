@@ -85,6 +85,7 @@ bool server_worker_load(const struct server *server, size_t index, struct durati
 			uint64_t *out_busy_ns);
 
 /* After server_start. */
+const struct auth_world *server_auth(const struct server *server);
 const struct backends *server_backends(const struct server *server);
 struct fleet *server_fleet(const struct server *server);
 uint64_t server_undelivered_bytes(const struct server *server); /* that wait for the broker */

@@ -37,8 +37,7 @@ struct server {
 	struct admission admission;
 	struct address_limit *address_limit; /* NULL: none */
 	struct directory *directory;
-	struct hasher *hasher; /* NULL: no route asks for passwords */
-	struct auth_world auth_world;
+	struct auth_world auth; /* server_auth.c */
 	struct fleet fleet;
 	struct command_stats command_stats; /* the fleet's */
 	struct rpc_stats rpc_stats;         /* likewise */
@@ -55,6 +54,13 @@ struct server {
 	pthread_mutex_t mutex;
 	pthread_cond_t changed;
 };
+
+/* server_auth.c: the ways of all routes, as a part of the ruleset, and what they share. 0, or -1
+ * with *out_error. */
+int server_auth_start(struct server *server, struct server_error *out_error);
+
+/* The workers' threads have ended, and their mailboxes are there yet. */
+void server_auth_end(struct server *server);
 
 /* A socket that listens on `addr`, which is filled with the port taken, or a negative errno
  * with *out_error. `is_first`: as listener_bind has it. */

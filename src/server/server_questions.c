@@ -69,6 +69,11 @@ uint64_t server_clients(const struct server *server)
 	return directory_count(server->directory);
 }
 
+const struct auth_world *server_auth(const struct server *server)
+{
+	return &server->auth;
+}
+
 const struct backends *server_backends(const struct server *server)
 {
 	return server->backends;

@@ -196,7 +196,7 @@ static inline void world_decide(struct world *world, enum auth_verdict verdict)
 
 static inline struct auth *fake_auth(void)
 {
-	struct auth *auth = auth_create("prove");
+	struct auth *auth = auth_create("prove", NULL);
 	struct auth_way *way = malloc(sizeof(*way));
 
 	assert_true(auth != NULL && way != NULL);

@@ -87,7 +87,7 @@ struct set {
 /* Added from the dearest to the cheapest. */
 static void set_init(struct set *set)
 {
-	*set = (struct set){.auth = auth_create("route")};
+	*set = (struct set){.auth = auth_create("route", NULL)};
 	assert_non_null(set->auth);
 	order = 0;
 	destroyed = 0;
@@ -352,7 +352,7 @@ static void test_left_to_the_back_end_only_after_all(void **state)
 static void test_routes_without_a_list(void **state)
 {
 	struct auth_table *table = auth_table_create(3);
-	struct auth *auth = auth_create("b");
+	struct auth *auth = auth_create("b", NULL);
 
 	(void)state;
 	assert_true(table != NULL && auth != NULL);

@@ -45,7 +45,8 @@ static void test_refusals_say_what_to_do(void **state)
 	for (unsigned i = 0; i < REFUSAL_COUNT; i++) {
 		const struct refusal_entry *entry = &refusal_table[i];
 		bool is_about_the_client = i == REFUSAL_MAX_CONNECTIONS_PER_IP ||
-					   i == REFUSAL_ACCEPT_RATE || i == REFUSAL_TAKEOVER_RATE;
+					   i == REFUSAL_ACCEPT_RATE || i == REFUSAL_TAKEOVER_RATE ||
+					   i == REFUSAL_AUTH_FAILURES;
 
 		ASSERT_ROW(entry->status == (is_about_the_client ? 429 : 503), entry->label);
 		ASSERT_ROW(strlen(entry->title) > 10 && strlen(entry->remedy) > 10, entry->label);

@@ -48,7 +48,7 @@ static void test_messages(void **state)
 
 static void test_no_way_reads_tokens(void **state)
 {
-	struct auth *auth = auth_create("ws");
+	struct auth *auth = auth_create("ws", NULL);
 	struct auth_result result = {0};
 
 	(void)state;

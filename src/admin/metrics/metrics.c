@@ -300,6 +300,7 @@ void metrics_answer(const struct admin *admin, struct http_reply *reply)
 	api_calls(out, server);
 	groups(out, server);
 	metrics_routes_write(server, out);
+	metrics_auth_write(server, out);
 	metrics_backends_write(server, out);
 	metrics_workers_write(server, out);
 	metrics_fleet_write(server, out);
@@ -325,6 +326,7 @@ void metrics_print_reference(FILE *to)
 	METRIC_TABLE(METRIC_DOC)
 	OTHER_METRICS(OTHER_DOC)
 	metrics_routes_print_reference(to);
+	metrics_auth_print_reference(to);
 	metrics_backends_print_reference(to);
 	metrics_workers_print_reference(to);
 	metrics_fleet_print_reference(to);

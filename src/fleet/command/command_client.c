@@ -18,6 +18,16 @@
 /* A close frame has room for 125 bytes, two of which are the code. */
 #define REASON_MAX 123
 
+/* NULL, which json_pack takes for null: it has proved nothing. */
+static json_t *proof_json(const struct presence *presence)
+{
+	struct presence_proof proof;
+
+	if (!presence_proof(presence, &proof))
+		return NULL;
+	return json_pack("{s:s, s:s}", "way", proof.way, "subject", proof.subject);
+}
+
 json_t *command_client_json(const struct presence *presence)
 {
 	char at[CLOCK_TEXT_MAX], ip[NET_IP_TEXT_MAX];
@@ -26,12 +36,12 @@ json_t *command_client_json(const struct presence *presence)
 	struct net_ip remote = presence_remote(presence);
 
 	net_ip_format(&remote, ip, sizeof(ip));
-	return json_pack("{s:s, s:s, s:I, s:I, s:s, s:s?, s:{s:s, s:i}}", "route",
+	return json_pack("{s:s, s:s, s:I, s:I, s:s, s:s?, s:{s:s, s:i}, s:o?}", "route",
 			 presence_route_name(presence), "client_id", presence->client_id,
 			 "connection_id", (json_int_t)presence->connection_id, "generation",
 			 (json_int_t)presence->generation, "connected_at", at, "subprotocol",
 			 presence_subprotocol(presence), "remote", "address", ip, "port",
-			 (int)presence->remote_port);
+			 (int)presence->remote_port, "auth", proof_json(presence));
 }
 
 /* --- inspect --- */

@@ -109,7 +109,8 @@ def test_refusals_are_in_the_log_without_flooding_it(gateway):
 
 
 LIMITS = {
-    "max_connections", "max_connections_per_ip", "accept_rate", "takeover_rate", "backends.pending_max",
+    "max_connections", "max_connections_per_ip", "accept_rate", "takeover_rate", "auth_failures", "password_queue",
+    "backends.pending_max",
     "payload_memory", "nofile", "nofile.hard",
     "fs.nr_open", "fs.file-max", "cgroup.memory", "memory", "pids.max", "nf_conntrack_max",
     "ip_local_port_range", "somaxconn", "tcp_max_syn_backlog", "tcp_syncookies", "tcp_mem",
