@@ -39,7 +39,8 @@ enum tls_trouble {
 struct tls_failure {
 	char reason[128]; /* OpenSSL's words, or ours */
 	enum tls_trouble trouble;
-	const char *version; /* as far as it was agreed on; static text */
+	const char *version; /* agreed on, else what the client's hello names (TLS 1.3 calls itself
+				1.2 there); NULL: none came; static text */
 	int alert;           /* that was sent, or came; -1: none */
 	bool is_from_peer;
 	bool was_secured; /* it had come about */

@@ -101,6 +101,8 @@ static void on_message(int is_written, int version, int content, const void *dat
 		shake->alert = bytes[1];
 		shake->is_alert_from_peer = !is_written;
 	}
+	if (content == SSL3_RT_HANDSHAKE && len >= 6 && bytes[0] == SSL3_MT_CLIENT_HELLO)
+		shake->hello_version = (uint16_t)be_read(bytes + 4, 2);
 	if (content == SSL3_RT_HANDSHAKE && len > 0 && bytes[0] == SSL3_MT_KEY_UPDATE)
 		shake->has_new_keys = true;
 }
@@ -186,7 +188,22 @@ static enum tls_stream_result openssl_failed(struct tls_stream *stream)
 
 const char *tls_shake_version(const struct shake *shake)
 {
-	return SSL_get_version(shake->ssl);
+	static const struct {
+		uint16_t version;
+		const char *name;
+	} rows[] = {
+		{SSL3_VERSION, "SSLv3"},
+		{TLS1_VERSION, "TLSv1"},
+		{TLS1_1_VERSION, "TLSv1.1"},
+		{TLS1_2_VERSION, "TLSv1.2"},
+	};
+
+	if (SSL_get_current_cipher(shake->ssl) != NULL)
+		return SSL_get_version(shake->ssl);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (rows[i].version == shake->hello_version)
+			return rows[i].name;
+	return NULL;
 }
 
 /* --- reading and writing --- */

@@ -29,7 +29,8 @@ struct shake {
 	uint64_t finished_nonce; /* of TLS 1.2 */
 	uint8_t client_secret[TLS_SECRET_MAX];
 	uint8_t server_secret[TLS_SECRET_MAX];
-	int alert; /* the last one; -1: none */
+	uint16_t hello_version; /* the highest that an old client's hello names; 0: none came */
+	int alert;              /* the last one; -1: none */
 	bool is_alert_from_peer;
 };
 
@@ -67,5 +68,5 @@ enum tls_stream_result tls_shake_recv(struct tls_stream *stream, struct slice in
 int tls_shake_send(struct tls_stream *stream, struct slice text, struct buf *out);
 int tls_shake_end(struct tls_stream *stream, struct buf *out);
 
-/* Static text. */
+/* What was agreed on, else what the client's hello names; NULL: none came. Static text. */
 const char *tls_shake_version(const struct shake *shake);

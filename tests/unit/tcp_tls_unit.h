@@ -8,6 +8,7 @@
 #include "io/loop_private.h"
 #include "io/tcp_tls.h"
 #include "io_unit.h"
+#include "tls/tls_peer.h"
 #include "tls/tls_stream.h"
 #include "tls/tls_ticket_keys.h"
 #include "tls_files.h"

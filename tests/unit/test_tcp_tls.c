@@ -311,6 +311,7 @@ static void test_old_version(void **state)
 	assert_int_equal(seen.error, -EPROTO);
 	assert_int_equal(tcp_tls_failure(&stream->tcp)->trouble, TLS_TROUBLE_VERSION);
 	assert_int_equal(tcp_tls_failure(&stream->tcp)->alert, SSL_AD_PROTOCOL_VERSION);
+	assert_string_equal(tcp_tls_failure(&stream->tcp)->version, "TLSv1.1");
 	assert_false(tcp_tls_failure(&stream->tcp)->was_secured);
 	assert_int_equal(stats_of(f)->failures[TLS_TROUBLE_VERSION], 1);
 	assert_int_equal(stats_of(f)->alerts_sent, 1);
@@ -348,6 +349,7 @@ static void test_no_tls(void **state)
 		peer_write(peer.fd, rows[i].text, strlen(rows[i].text));
 		RUN_UNTIL(f, seen.errors == 1);
 		ASSERT_ROW(seen.error == -EPROTO && seen.bytes == 0, rows[i].text);
+		ASSERT_ROW(tcp_tls_failure(&stream->tcp)->version == NULL, rows[i].text);
 		ASSERT_ROW(tcp_tls_failure(&stream->tcp)->trouble == rows[i].trouble, rows[i].text);
 		assert_int_equal(tcp_write(&stream->tcp, "HTTP/1.1 400 \r\n", 15), 0);
 		tcp_shutdown(&stream->tcp);
@@ -494,6 +496,41 @@ static void test_facts(void **state)
 	tls_context_unref(&context);
 }
 
+/* A client that is asked for its certificate, and has one or not. */
+static void test_client_certificate(void **state)
+{
+	struct io_fixture *f = *state;
+	struct tls_context *context = tls_files_server(
+		&ec, (struct tls_server_options){.client_certificate = TLS_CLIENT_REQUIRED,
+						 .client_ca_file = ec.cert});
+
+	for (unsigned has_one = 0; has_one < 2; has_one++) {
+		struct seen seen;
+		struct peer peer;
+		struct stream *stream = sealed_pair(f, context, TLS1_3_VERSION, &seen, &peer);
+
+		if (has_one) {
+			assert_int_equal(
+				SSL_use_certificate_file(peer.ssl, ec.cert, SSL_FILETYPE_PEM), 1);
+			assert_int_equal(
+				SSL_use_PrivateKey_file(peer.ssl, ec.key, SSL_FILETYPE_PEM), 1);
+			SPIN_UNTIL(f, peer_go(&peer) && seen.connects == 1);
+			assert_string_equal(tcp_tls_facts(&stream->tcp)->peer->common_name,
+					    "one.example");
+			tcp_tls_facts_release(&stream->tcp);
+		} else {
+			SPIN_UNTIL(f, (peer_go(&peer), seen.errors == 1));
+			assert_int_equal(tcp_tls_failure(&stream->tcp)->trouble,
+					 TLS_TROUBLE_NO_CERTIFICATE);
+			tcp_shutdown(&stream->tcp);
+			SPIN_UNTIL(f, (peer_go(&peer), peer.alert == SSL_AD_CERTIFICATE_REQUIRED));
+		}
+		stream_close_and_wait(f, stream);
+		peer_finish(&peer);
+	}
+	tls_context_unref(&context);
+}
+
 /* --- both ends ours --- */
 
 struct both {
@@ -611,14 +648,23 @@ static void test_client_refuses(void **state)
 int main(void)
 {
 	struct CMUnitTest tests[] = {
-		ON_BOTH(test_echo),           ON_BOTH(test_a_turn_is_one_record),
-		ON_BOTH(test_slow_reader),    ON_BOTH(test_early_output_waits),
-		ON_BOTH(test_shutdown),       ON_BOTH(test_close_notify_comes),
-		ON_BOTH(test_truncated),      ON_BOTH(test_close_with_a_queue_says_no_goodbye),
-		ON_BOTH(test_read_stop),      ON_BOTH(test_old_version),
-		ON_BOTH(test_no_tls),         ON_BOTH(test_bad_record),
-		ON_BOTH(test_gone_before),    ON_BOTH(test_hello_byte_by_byte),
-		ON_BOTH(test_facts),          ON_BOTH(test_client_comes_back),
+		ON_BOTH(test_echo),
+		ON_BOTH(test_a_turn_is_one_record),
+		ON_BOTH(test_slow_reader),
+		ON_BOTH(test_early_output_waits),
+		ON_BOTH(test_shutdown),
+		ON_BOTH(test_close_notify_comes),
+		ON_BOTH(test_truncated),
+		ON_BOTH(test_close_with_a_queue_says_no_goodbye),
+		ON_BOTH(test_read_stop),
+		ON_BOTH(test_old_version),
+		ON_BOTH(test_no_tls),
+		ON_BOTH(test_bad_record),
+		ON_BOTH(test_gone_before),
+		ON_BOTH(test_hello_byte_by_byte),
+		ON_BOTH(test_facts),
+		ON_BOTH(test_client_certificate),
+		ON_BOTH(test_client_comes_back),
 		ON_BOTH(test_client_refuses),
 	};
 	size_t count = io_keep_possible(tests, ARRAY_LEN(tests));
