@@ -5,6 +5,7 @@
 
 #include "auth/hasher.h"
 #include "auth/pace.h"
+#include "base/renewals.h"
 #include "server/server_private.h"
 
 static int fail(struct server_error *out_error, const char *text)
@@ -31,6 +32,63 @@ static int world_create(struct server *server, const struct config *config,
 	return 0;
 }
 
+/* --- files that change --- */
+
+static bool renew(void *arg, struct renewal_error *out_error)
+{
+	struct auth_way *way = arg;
+	struct auth_error error = {.text = ""};
+
+	if (way->ops->renew(way, &error) == 0)
+		return true;
+	snprintf(out_error->text, sizeof(out_error->text), "%.*s", (int)sizeof(out_error->text) - 1,
+		 error.text);
+	return false;
+}
+
+static const char *file_of(const struct auth_way *way)
+{
+	return way->ops->file == NULL || way->ops->renew == NULL ? NULL : way->ops->file(way);
+}
+
+/* All that has been read from a file; they live as long as the ruleset. */
+static void each_file(struct server *server,
+		      bool (*call)(struct renewals *renewals, struct auth_way *way,
+				   const char *file),
+		      bool *out_is_good)
+{
+	const struct ruleset *ruleset = server->options.ruleset;
+	const struct auth_way *way;
+
+	for (size_t i = 0; i < ruleset->config.route_count; i++) {
+		const struct auth *auth = auth_table_at(ruleset->auth, i);
+
+		for (size_t k = 0; auth != NULL && (way = auth_way_at(auth, k)) != NULL; k++)
+			if (file_of(way) != NULL && file_of(way)[0] != 0)
+				*out_is_good &= call(server->options.renewals,
+						     (struct auth_way *)(uintptr_t)way,
+						     file_of(way));
+	}
+}
+
+static bool watch(struct renewals *renewals, struct auth_way *way, const char *file)
+{
+	return renewals_add(renewals, &(struct renewable){.what = way->ops->name,
+							  .files = &file,
+							  .file_count = 1,
+							  .renew = renew,
+							  .arg = way});
+}
+
+static bool forget(struct renewals *renewals, struct auth_way *way, const char *file)
+{
+	(void)file;
+	renewals_remove(renewals, way);
+	return true;
+}
+
+/* --- start and end --- */
+
 int server_auth_start(struct server *server, struct server_error *out_error)
 {
 	const struct config *config = &server->options.ruleset->config;
@@ -44,10 +102,18 @@ int server_auth_start(struct server *server, struct server_error *out_error)
 	if (auth_table_build(config, &server->auth, &table, &error) < 0)
 		return fail(out_error, error.text);
 	ruleset_take_auth(server->options.ruleset, table, auth_table_destroy);
-	return 0;
+	bool is_good = true;
+
+	if (server->options.renewals != NULL)
+		each_file(server, watch, &is_good);
+	return is_good ? 0 : fail(out_error, "out of memory");
 }
 
 void server_auth_end(struct server *server)
 {
+	bool is_good = true;
+
+	if (server->options.renewals != NULL)
+		each_file(server, forget, &is_good);
 	hasher_destroy(&server->auth.hasher);
 }

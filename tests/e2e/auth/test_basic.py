@@ -5,6 +5,7 @@ import asyncio
 import base64
 import hashlib
 import json
+import pathlib
 import subprocess
 
 import pytest
@@ -368,3 +369,37 @@ def test_a_back_end_that_decides_nothing_is_no_way(tmp_path, backend, why):
                       "backends:\n- {name: up, type: nats}\n")
     done = run_binary("check", "--config-only", "-c", config)
     assert done.returncode == 1 and why in done.stderr
+
+
+# --- files that change ---
+
+def replace(users: str, *lines: str) -> None:
+    """As editors and kubelets do it: another file under the same name."""
+    path = pathlib.Path(users)
+    new = path.with_suffix(".new")
+    new.write_text("".join(f"{line}\n" for line in lines))
+    new.chmod(0o600)
+    new.rename(path)
+
+
+def test_the_file_is_read_again_all_or_nothing(gateway, tmp_path):
+    users = users_file(tmp_path, "a:plain:old", "b:plain:b")
+    running = gateway(routes=[route(users)])
+    with running.connect() as there:
+        assert there.handshake("/dev/b", extra=basic("b", "b")).status == 101
+        replace(users, "a:plain:new")
+        running.wait_metric("renewals_total", 1, what="basic", outcome="renewed")
+        assert come(running, "/dev/a", *basic("a", "old")).status == 401
+        assert come(running, "/dev/a", *basic("a", "new")).status == 101
+        assert come(running, "/dev/b", *basic("b", "b")).status == 401
+        there.echo(b"who is in stays")
+        replace(users, "a:plain:newer", "c:letmein")
+        wsraw.wait_until(lambda: running.metric("renewals_total", what="basic", outcome="failed") >= 1,
+                         "a renewal that fails")
+        assert come(running, "/dev/a", *basic("a", "new")).status == 101
+        assert come(running, "/dev/a", *basic("a", "newer")).status == 401
+        assert "users:2: the line has a secret of no known kind" in running.log
+        assert "letmein" not in running.log
+        replace(users, "a:plain:newer")
+        running.wait_metric("renewals_total", 2, what="basic", outcome="renewed")
+        assert come(running, "/dev/a", *basic("a", "newer")).status == 101
