@@ -61,6 +61,10 @@ void metrics_fleet_print_reference(FILE *to);
 void metrics_calls_write(const struct server *server, struct buf *out);
 void metrics_calls_print_reference(FILE *to);
 
+/* metrics_proofs.c: likewise, about keys of tokens, and tickets. */
+void metrics_proofs_write(const struct server *server, struct buf *out);
+void metrics_proofs_print_reference(FILE *to);
+
 /* metrics_bus.c: likewise. */
 void metrics_bus_write(struct bus *bus, struct buf *out);
 void metrics_bus_print_reference(FILE *to);

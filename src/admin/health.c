@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "admin/admin.h"
+#include "auth/jwks.h"
 #include "http/http_json.h"
 #include "base/clock.h"
 #include "base/counter.h"
@@ -48,6 +49,41 @@ static void bus_judge(const struct server *server, json_t *reasons)
 		json_array_append_new(reasons, json_string(status.forbidden));
 }
 
+struct keys_judgement {
+	json_t *reasons;
+	bool is_about_none; /* those without any key, or those that have old ones */
+};
+
+static void keys_judge_one(void *arg, const struct jwks_status *status)
+{
+	const struct keys_judgement *judgement = arg;
+	char text[JWKS_ERROR_MAX + 256];
+
+	if (judgement->is_about_none != (status->keys == 0) ||
+	    (status->keys > 0 && (status->failures == 0 || status->is_file)))
+		return;
+	if (status->keys == 0)
+		snprintf(text, sizeof(text),
+			 "there are no keys for tokens from %.160s, so none is accepted: %s",
+			 status->name, status->error[0] == 0 ? "not fetched yet" : status->error);
+	else
+		snprintf(text, sizeof(text),
+			 "no newer keys for tokens come from %.160s (those of %" PRIu64
+			 " s ago are in use): %s",
+			 status->name, status->age_ms / 1000, status->error);
+	json_array_append_new(judgement->reasons, json_string(text));
+}
+
+/* A sentence for each source of keys that fails; of files the renewals tell. Without keys no client
+ * of its routes can come in.
+ */
+static void keys_judge(const struct server *server, json_t *reasons, bool is_about_none)
+{
+	struct keys_judgement judgement = {.reasons = reasons, .is_about_none = is_about_none};
+
+	jwks_pool_each(server_jwks(server), keys_judge_one, &judgement);
+}
+
 /* Why it is not ready, a sentence each. NULL without memory. */
 static json_t *reasons(const struct server *server, enum server_status status)
 {
@@ -66,6 +102,7 @@ static json_t *reasons(const struct server *server, enum server_status status)
 		json_array_append_new(list, json_string(text));
 	bus_judge(server, list);
 	backends_judge(server, list);
+	keys_judge(server, list, true);
 	return list;
 }
 
@@ -110,6 +147,7 @@ void health_answer(const struct server *server, enum health_question question,
 	bool is_degraded = status == SERVER_READY && json_array_size(why) > 0;
 
 	renewals_each(server_options(server)->renewals, renewal_tell, why);
+	keys_judge(server, why, false); /* it works */
 	json_t *body = json_pack(
 		"{s:s, s:o, s:I, s:I, s:I, s:s}", "status",
 		is_degraded ? "degraded" : server_status_name(status), "reasons", why,

@@ -4,6 +4,7 @@
 #include "auth/auth_type.h"
 #include "auth/hasher.h"
 #include "auth/pace.h"
+#include "auth/tickets.h"
 #include "base/counter.h"
 #include "base/payload.h"
 
@@ -54,6 +55,14 @@ static void nofile_read(const struct plan *plan, struct os_limits *os, struct li
 			.nofile_connections;
 }
 
+static uint64_t tickets_waiting(const struct server *server)
+{
+	struct tickets_stats stats;
+
+	tickets_stats(server_tickets(server), &stats);
+	return stats.waiting;
+}
+
 void live_limits_read(const struct admin *admin, struct live_limits *out_live)
 {
 	const struct server *server = admin->server;
@@ -71,6 +80,7 @@ void live_limits_read(const struct admin *admin, struct live_limits *out_live)
 	input->fullest_ip = server_fullest_address(server);
 	input->accept_rate_now = counter_read(&admin->accept_rate);
 	input->payload_used = payload_used();
+	input->tickets = tickets_waiting(server);
 	backends_read(server_backends(server), input);
 	auth_read(server_auth(server), input);
 	input->cost = limit_cost_measure(plan->input.os, &out_live->os, input->connections);

@@ -7,10 +7,8 @@
 #include "base/check.h"
 
 const struct auth_type *const auth_types[] = {
-	[CONFIG_AUTH_BASIC] = &auth_type_basic,
-	[CONFIG_AUTH_CERTIFICATE] = &auth_type_certificate,
-	[CONFIG_AUTH_TOKEN] = NULL,
-	[CONFIG_AUTH_TICKET] = NULL,
+	[CONFIG_AUTH_BASIC] = &auth_type_basic, [CONFIG_AUTH_CERTIFICATE] = &auth_type_certificate,
+	[CONFIG_AUTH_TOKEN] = &auth_type_token, [CONFIG_AUTH_TICKET] = &auth_type_ticket,
 	[CONFIG_AUTH_BACKEND] = NULL,
 };
 

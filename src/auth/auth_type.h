@@ -9,12 +9,20 @@
 #include "config/config.h"
 
 struct hasher;
+struct jwks_pool;
 struct pace;
+struct renewals;
+struct ticket_road;
+struct tickets;
 
 /* What ways of all routes share; outlives them. */
 struct auth_world {
-	struct hasher *hasher; /* passwords of people; NULL while only checking */
-	struct pace *pace;     /* NULL: whoever is wrong may try again at once */
+	struct hasher *hasher;                 /* passwords of people; NULL while only checking */
+	struct pace *pace;                     /* NULL: whoever is wrong may try again at once */
+	struct jwks_pool *jwks;                /* keys of tokens; NULL while only checking */
+	struct tickets *tickets;               /* likewise */
+	struct renewals *renewals;             /* likewise; reads files again */
+	const struct ticket_road *ticket_road; /* NULL: there are no other nodes */
 };
 
 /* One entry of a route's list `auth`. */
@@ -43,6 +51,8 @@ struct auth_type {
 extern const struct auth_type *const auth_types[];
 extern const struct auth_type auth_type_basic;
 extern const struct auth_type auth_type_certificate;
+extern const struct auth_type auth_type_ticket;
+extern const struct auth_type auth_type_token;
 
 static inline const struct config_auth *auth_wanted_config(const struct auth_wanted *wanted)
 {

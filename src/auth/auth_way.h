@@ -13,6 +13,7 @@
 #include "base/net_ip.h"
 #include "proto/http_head.h"
 
+struct fleet_home;
 struct loop;
 struct mailbox;
 struct tls_peer_facts;
@@ -46,6 +47,7 @@ struct auth_request {
 	/* Of the worker that asks, for what is done elsewhere. */
 	struct loop *loop;
 	struct mailbox *mailbox;
+	struct fleet_home *fleet_home; /* for roads to other nodes, which know what it is */
 };
 
 /* [bytes] What is longer is no client id, and a subject is cut. */

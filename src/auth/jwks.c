@@ -188,6 +188,7 @@ static void status_of(const struct jwks *jwks, uint64_t now_ns, struct jwks_stat
 
 	*out = (struct jwks_status){
 		.name = jwks->name,
+		.is_file = jwks->file != NULL,
 		.keys = has ? jwks->set->count : 0,
 		.age_ms = jwks->set == NULL ? 0 : (now_ns - jwks->loaded_ns) / NS_PER_MS,
 		.failures = jwks->failures,

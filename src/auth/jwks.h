@@ -54,8 +54,8 @@ int jwks_check(const struct jwks_options *options, char *error, size_t error_siz
 
 /* --- all of them --- */
 
-/* Something was fetched, or not: told in the fetching thread, for the log. `error` is empty if
- * it was loaded; `failures` counts those in a row. */
+/* For the log, in the fetching thread: it was loaded for the first time, or after failures
+ * (`error` is empty); or it failed, once, twice, four times, ... in a row. */
 typedef void (*jwks_told_fn)(void *arg, const struct jwks *jwks, enum jwks_outcome outcome,
 			     uint32_t failures, const char *error);
 
@@ -102,6 +102,7 @@ const char *jwks_name(const struct jwks *jwks);
 /* For metrics and health; lent for the call. */
 struct jwks_status {
 	const char *name;
+	bool is_file;
 	size_t keys;     /* 0: there are none that may be used */
 	uint64_t age_ms; /* since they were loaded */
 	uint64_t counts[JWKS_OUTCOME_COUNT];

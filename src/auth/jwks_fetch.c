@@ -262,8 +262,12 @@ static void fetch_end(struct jwks *jwks, CURLcode result)
 	enum jwks_outcome outcome = judge(jwks, result, &set, error, sizeof(error));
 
 	fetch_drop(jwks);
+	uint32_t failures = jwks->failures; /* nobody else changes these, of a URL */
+	bool is_news = outcome != JWKS_LOADED ? (failures & (failures + 1)) == 0
+					      : failures > 0 || jwks->counts[JWKS_LOADED] == 0;
+
 	jwks_settle(jwks, outcome, set, error);
-	uint32_t failures = jwks->failures; /* nobody else changes it, of a URL */
+	failures = jwks->failures;
 	uint64_t due_ns = clock_now_ns() + wait_ns(jwks, outcome, failures);
 
 	pthread_mutex_lock(&pool->mutex);
@@ -272,7 +276,7 @@ static void fetch_end(struct jwks *jwks, CURLcode result)
 	bool is_held = jwks->references > 0;
 
 	pthread_mutex_unlock(&pool->mutex);
-	if (is_held && pool->told != NULL)
+	if (is_held && is_news && pool->told != NULL)
 		pool->told(pool->arg, jwks, outcome, failures, error);
 }
 

@@ -13,6 +13,7 @@
 #include "auth/authorization.h"
 #include "auth/hasher.h"
 #include "auth/pace.h"
+#include "auth/shown.h"
 #include "auth/users.h"
 #include "base/check.h"
 #include "base/clock.h"
@@ -231,6 +232,14 @@ static int renew(struct auth_way *way, struct auth_error *error)
 	return 0;
 }
 
+static void hide(const struct auth_way *way, const struct http_head *head, uint8_t *data)
+{
+	static const struct shown_rules shown = {.places = SHOWN_BIT(HEADER), .scheme = "Basic"};
+
+	(void)way;
+	shown_hide(&shown, head, data);
+}
+
 static const struct auth_way_ops ops = {
 	.name = "basic",
 	.cost = AUTH_COST_HASH,
@@ -238,6 +247,7 @@ static const struct auth_way_ops ops = {
 	.check = check,
 	.file = file_of,
 	.renew = renew,
+	.hide = hide,
 	.destroy = destroy,
 };
 

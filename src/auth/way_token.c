@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/renewals.h"
 
 struct token_way {
 	struct auth_way base;
@@ -163,6 +164,8 @@ static void destroy(struct auth_way *base)
 {
 	struct token_way *way = CONTAINER_OF(base, struct token_way, base);
 
+	if (way->options.renewals != NULL)
+		renewals_remove(way->options.renewals, way);
 	jwks_unref(&way->jwks);
 	free(way);
 }
@@ -176,6 +179,29 @@ static const struct auth_way_ops ops = {
 	.destroy = destroy,
 };
 
+/* --- making --- */
+
+static bool renew(void *arg, struct renewal_error *out_error)
+{
+	struct token_way *way = arg;
+
+	return jwks_file_read(way->jwks, out_error->text, sizeof(out_error->text)) == 0;
+}
+
+/* Also if there is nothing to be read again. */
+static bool register_file(struct token_way *way)
+{
+	const char *file = jwks_file(way->jwks);
+
+	if (file == NULL || way->options.renewals == NULL)
+		return true;
+	return renewals_add(way->options.renewals, &(struct renewable){.what = "token_keys",
+								       .files = &file,
+								       .file_count = 1,
+								       .renew = renew,
+								       .arg = way});
+}
+
 struct auth_way *token_way_create(const struct token_options *options, struct jwks *jwks)
 {
 	struct token_way *way = calloc(1, sizeof(*way));
@@ -185,7 +211,10 @@ struct auth_way *token_way_create(const struct token_options *options, struct jw
 	way->base.ops = &ops;
 	way->options = *options;
 	way->jwks = jwks;
-	return &way->base;
+	if (register_file(way))
+		return &way->base;
+	free(way);
+	return NULL;
 }
 
 bool auth_way_is_token(const struct auth_way *way)

@@ -11,12 +11,15 @@
 #include "auth/shown.h"
 
 /* Texts are lent for as long as the way lives. */
+struct renewals;
+
 struct token_options {
 	struct jwt_rules rules;
 	struct shown_rules shown;
 	const char *client_id_claim;   /* NULL: it proves no id */
 	const char *groups_claim;      /* a list of names, or one text with spaces; NULL: none */
 	const char *subprotocol_claim; /* NULL: none */
+	struct renewals *renewals;     /* that reads a file of keys again; outlives the way */
 	bool takes_messages;           /* a connected client may send a new token */
 };
 

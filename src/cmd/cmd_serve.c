@@ -276,8 +276,8 @@ int cmd_serve(int argc, char **argv)
 	r = has_memory ? run(ruleset, renewals, signals) : EXIT_FAILED;
 	if (!has_memory)
 		log_error("out of memory at start");
-	renewals_destroy(&renewals);
 	ruleset_unref(&ruleset);
+	renewals_destroy(&renewals); /* what the rules keep is taken out before */
 	close(signals);
 	config_finish(&config);
 	return r;

@@ -187,6 +187,10 @@
 	X(admin, max_calls, COUNT, "256", 1, 65536, "requests", RESTART,                       \
 	  "Requests to the API whose answer is awaited, at the same time; those beyond get "    \
 	  "503. Each may hold max_body.")                                                      \
+	X(admin, tickets_max, COUNT, "65536", 1, 16777216, "tickets", RESTART,                 \
+	  "Tickets that were made and are not used yet; those beyond get 503.")                \
+	X(admin, ticket_ttl_max, DURATION, "5m", 1, CONFIG_DAY, "ms", RESTART,                 \
+	  "How long a ticket may wait to be used, at most.")                                   \
 	X(admin, call_timeout, DURATION, "30s", 100, CONFIG_HOUR, "ms", RESTART,               \
 	  "How long a request to the API waits for its answer; then it gets 504.")
 

@@ -42,26 +42,49 @@
 	  "identity.", CONFIG_OF_CERTIFICATE)                                                  \
 	/* token */                                                                            \
 	X(auth, jwks_url, URL, "", 1, 2048, "bytes", LIVE,                                     \
-	  "Token only. Where the keys are that sign tokens, as a JWK set.", CONFIG_OF_TOKEN)   \
+	  "Token only. Where the keys are that sign tokens, as a JWK set; fetched in the "     \
+	  "background, again and again. Redirects are not followed.", CONFIG_OF_TOKEN)         \
 	X(auth, jwks_file, FILE, "", 0, CONFIG_TEXT_MAX - 1, "bytes", LIVE,                    \
-	  "Token only. A file with these keys, instead of jwks_url.", CONFIG_OF_TOKEN)         \
+	  "Token only. A file with these keys, instead of jwks_url; with secrets in it "       \
+	  "(kty: oct), readable by its owner (and group) alone.", CONFIG_OF_TOKEN)             \
+	X(auth, ca_file, FILE, "", 0, CONFIG_TEXT_MAX - 1, "bytes", LIVE,                      \
+	  "Token only. Certificates (PEM) that may have signed that of an https jwks_url. "    \
+	  "Left out: the system's.", CONFIG_OF_TOKEN)                                          \
+	X(auth, jwks_timeout, DURATION, "5s", 1, CONFIG_MINUTE, "ms", LIVE,                    \
+	  "Token only. For one fetch of jwks_url, connecting included.", CONFIG_OF_TOKEN)      \
+	X(auth, jwks_refresh, DURATION, "5m", 1000, CONFIG_DAY, "ms", LIVE,                    \
+	  "Token only. From one fetch to the next, unless the answer has a max-age.",          \
+	  CONFIG_OF_TOKEN)                                                                     \
+	X(auth, jwks_stale_max, DURATION, "1d", 0, 30 * CONFIG_DAY, "ms", LIVE,                \
+	  "Token only. Keys that were fetched longer ago than this, because nothing better "   \
+	  "came, are not used any more. 0 = for ever.", CONFIG_OF_TOKEN)                       \
 	X(auth, issuer, TEXT, "", 0, CONFIG_TEXT_MAX - 1, "bytes", LIVE,                       \
 	  "Token only. What its claim iss must be. Left out: any.", CONFIG_OF_TOKEN)           \
 	X(auth, audience, TEXT, "", 0, CONFIG_TEXT_MAX - 1, "bytes", LIVE,                     \
-	  "Token only. What its claim aud must have. Left out: any.", CONFIG_OF_TOKEN)         \
+	  "Token only. What its claim aud must be or have. Left out: it must have none.",      \
+	  CONFIG_OF_TOKEN)                                                                     \
 	X(auth, algorithms, ALGORITHMS, "RS256, ES256", 1, 16, "algorithms", LIVE,             \
 	  "Token only. By which it may be signed.", CONFIG_OF_TOKEN)                           \
 	X(auth, leeway, DURATION, "30s", 0, CONFIG_HOUR, "ms", LIVE,                           \
 	  "Token only. How far the clocks may be apart.", CONFIG_OF_TOKEN)                     \
 	X(auth, client_id_claim, TEXT, "sub", 0, 255, "bytes", LIVE,                           \
-	  "Token only. The claim that must be the client's id.", CONFIG_OF_TOKEN)              \
+	  "Token only. The claim that must be the client's id. \"\" = none.", CONFIG_OF_TOKEN)              \
 	X(auth, groups_claim, TEXT, "", 0, 255, "bytes", LIVE,                                 \
 	  "Token only. The claim with the groups that the client joins. Left out: none.",      \
 	  CONFIG_OF_TOKEN)                                                                     \
 	X(auth, subprotocol_claim, TEXT, "", 0, 255, "bytes", LIVE,                            \
 	  "Token only. The claim with the subprotocol that the client must speak. Left out: "  \
 	  "any.", CONFIG_OF_TOKEN)                                                             \
+	X(auth, required_claims, TOKENS, "[]", 0, 32, "names", LIVE,                           \
+	  "Token only. Claims that it must have besides exp.", CONFIG_OF_TOKEN)                \
 	X(auth, from, TOKEN_FROM, "header", 1, 4, "places", LIVE,                              \
-	  "Token only. Where a token is looked for.", CONFIG_OF_TOKEN)
+	  "Token only. Where a token is looked for.", CONFIG_OF_TOKEN)                         \
+	X(auth, query_name, NAME, "access_token", 1, 64, "bytes", LIVE,                        \
+	  "Token only. The query's parameter, if it is looked for there.", CONFIG_OF_TOKEN)    \
+	X(auth, cookie_name, NAME, "access_token", 1, 64, "bytes", LIVE,                       \
+	  "Token only. The cookie, if it is looked for there.", CONFIG_OF_TOKEN)               \
+	X(auth, renew_by_message, SWITCH, "false", 0, 0, "", LIVE,                             \
+	  "Token only. true = a connected client may send a new token in a message, before "   \
+	  "the old one ends; see docs/auth-tokens.md.", CONFIG_OF_TOKEN)
 
 /* clang-format on */

@@ -167,6 +167,7 @@ void conn_prove(struct conn *conn, struct auth *auth, const struct upgrade *upgr
 		.is_sealed = tls != NULL,
 		.loop = conn->home->loop,
 		.mailbox = &conn->home->mailbox,
+		.fleet_home = &conn->home->fleet,
 	};
 	enum auth_verdict verdict = auth_ask(auth, &asked, on_verdict, conn, &result, &inquiry);
 

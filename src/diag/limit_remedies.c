@@ -343,6 +343,7 @@ static void remedy_by_doubling(struct request *request)
 		{LIMIT_ID_PASSWORD_QUEUE, "configuration", "server.password_queue: "},
 		{LIMIT_ID_ACCEPT_RATE, "configuration", "server.accept_rate: "},
 		{LIMIT_ID_BACKEND_PENDING, "configuration", "backends[].pending_max: "},
+		{LIMIT_ID_TICKETS, "configuration", "admin.tickets_max: "},
 		{LIMIT_ID_NR_OPEN, "sysctl", "sysctl -w fs.nr_open="},
 		{LIMIT_ID_SOMAXCONN, "sysctl", "sysctl -w net.core.somaxconn="},
 		{LIMIT_ID_SYN_BACKLOG, "sysctl", "sysctl -w net.ipv4.tcp_max_syn_backlog="},

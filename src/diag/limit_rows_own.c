@@ -181,6 +181,20 @@ void limit_build_backend_pending(const struct limits_input *input, struct limit 
 		   input->fullest_backend != NULL ? ", the fullest" : "");
 }
 
+void limit_build_tickets(const struct limits_input *input, struct limit *row)
+{
+	const struct config *config = input->config;
+
+	snprintf(row->source, sizeof(row->source), "admin.tickets_max");
+	if (config == NULL) {
+		limit_row_off(row, "no Gatehouse: look into its own configuration");
+		return;
+	}
+	row->value = config->admin.tickets_max;
+	limit_row_use(row, input->tickets);
+	limit_note(row, "beyond it the API makes none; it does not cap the total");
+}
+
 void limit_build_payload_memory(const struct limits_input *input, struct limit *row)
 {
 	const struct config *config = input->config;

@@ -38,6 +38,8 @@ enum limit_kind {
 	  "passwords of people that wait to be checked")                                    \
 	X(BACKEND_PENDING, "backends.pending_max", GATEWAY, PACES, "bytes",                 \
 	  "events that wait for a back end, of all its clients")                            \
+	X(TICKETS, "tickets_max", GATEWAY, PACES, "tickets",                                \
+	  "tickets that were made and are not used yet ([auth-tokens.md](auth-tokens.md))") \
 	X(PAYLOAD_MEMORY, "payload_memory", GATEWAY, PACES, "bytes",                        \
 	  "memory of the process for what clients send and are sent "                       \
 	  "([below](#payload-memory))")                                                     \

@@ -28,8 +28,10 @@ static void on_listening(void *arg, struct worker *worker)
 	struct slot *slot = arg;
 	struct server *server = slot->server;
 
-	if (is_admin(slot))
+	if (is_admin(slot)) {
 		server_nodes_open(&server->nodes, worker);
+		ticket_ear_open(&server->proofs.ear, &worker->home.fleet);
+	}
 
 	pthread_mutex_lock(&server->mutex);
 	CHECK(!slot->is_listening && !slot->has_ended);
@@ -45,8 +47,10 @@ static void on_drain(void *arg, struct worker *worker)
 	struct slot *slot = arg;
 
 	(void)worker;
-	if (is_admin(slot))
-		server_nodes_close(&slot->server->nodes);
+	if (!is_admin(slot))
+		return;
+	server_nodes_close(&slot->server->nodes);
+	ticket_ear_close(&slot->server->proofs.ear);
 }
 
 static void on_end(void *arg, int error)
@@ -378,6 +382,7 @@ void server_destroy(struct server **server)
 	ruleset_unref(&self->admin_service.ruleset);
 	ruleset_unref(&self->options.ruleset);
 	pace_destroy(&self->auth.pace);
+	server_proofs_close(&self->proofs);
 	if (self->ended_fd >= 0)
 		close(self->ended_fd);
 	pthread_mutex_destroy(&self->mutex);

@@ -88,6 +88,10 @@ bool server_worker_load(const struct server *server, size_t index, struct durati
 const struct auth_world *server_auth(const struct server *server);
 const struct backends *server_backends(const struct server *server);
 struct fleet *server_fleet(const struct server *server);
+
+/* Once it has started: the keys of tokens, and the tickets. Thread-safe both. */
+struct jwks_pool *server_jwks(const struct server *server);
+struct tickets *server_tickets(const struct server *server);
 uint64_t server_undelivered_bytes(const struct server *server); /* that wait for the broker */
 bool server_is_bus_connected(const struct server *server);
 

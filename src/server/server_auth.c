@@ -14,6 +14,18 @@ static int fail(struct server_error *out_error, const char *text)
 	return -1;
 }
 
+/* Also if no route asks: the API and metrics know of them. */
+static int proofs_open(struct server *server, struct server_error *out_error)
+{
+	if (server_proofs_open(&server->proofs, &server->fleet) < 0)
+		return fail(out_error, "out of memory");
+	server->auth.jwks = server->proofs.jwks;
+	server->auth.tickets = server->proofs.tickets;
+	server->auth.renewals = server->options.renewals;
+	server->auth.ticket_road = server->fleet.is_clustered ? &ticket_road : NULL;
+	return 0;
+}
+
 static int world_create(struct server *server, const struct config *config,
 			struct server_error *out_error)
 {
@@ -95,6 +107,8 @@ int server_auth_start(struct server *server, struct server_error *out_error)
 	struct auth_table *table;
 	struct auth_error error;
 
+	if (proofs_open(server, out_error) < 0)
+		return -1;
 	if (!auth_is_used_at_all(config))
 		return 0;
 	if (world_create(server, config, out_error) < 0)

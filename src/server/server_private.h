@@ -10,6 +10,7 @@
 #include "conn/admission.h"
 #include "route/route.h"
 #include "server/server_nodes.h"
+#include "server/server_proofs.h"
 #include "server/worker.h"
 
 /* One worker and what the server knows of it; guarded by server->mutex. */
@@ -38,6 +39,7 @@ struct server {
 	struct address_limit *address_limit; /* NULL: none */
 	struct directory *directory;
 	struct auth_world auth; /* server_auth.c */
+	struct server_proofs proofs;
 	struct fleet fleet;
 	struct command_stats command_stats; /* the fleet's */
 	struct rpc_stats rpc_stats;         /* likewise */

@@ -89,6 +89,16 @@ struct fleet *server_fleet(const struct server *server)
 	return (struct fleet *)&server->fleet;
 }
 
+struct jwks_pool *server_jwks(const struct server *server)
+{
+	return server->proofs.jwks;
+}
+
+struct tickets *server_tickets(const struct server *server)
+{
+	return server->proofs.tickets;
+}
+
 uint64_t server_undelivered_bytes(const struct server *server)
 {
 	struct bus_stats stats;

@@ -32,6 +32,7 @@ static const struct endpoint {
 	{"PUT", "groups/{group}/members/{route}/{client_id}", api_group_join},
 	{"DELETE", "groups/{group}/members/{route}/{client_id}", api_group_leave},
 	{"POST", "broadcast", api_broadcast},
+	{"POST", "tickets", api_ticket_make},
 };
 
 /* --- who may ask --- */

@@ -29,6 +29,7 @@ void api_group_send(struct api_call *call);
 void api_group_join(struct api_call *call);
 void api_group_leave(struct api_call *call);
 void api_broadcast(struct api_call *call);
+void api_ticket_make(struct api_call *call);
 void api_node(struct api_call *call);
 void api_cluster(struct api_call *call);
 

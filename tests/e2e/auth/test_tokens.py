@@ -1,0 +1,417 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The way 'token': where it is found, what is refused and why, where its keys come from, what it brings along, and
+how it ends (docs/auth-tokens.md). Tokens are others': PyJWT's."""
+
+import contextlib
+import json
+import subprocess
+import time
+
+import jwt
+import pytest
+
+from kit import backends, tokens, wsraw
+from kit.api import Api
+from kit.gateway import run_binary
+
+EXPIRED = (4401, b"proof expired")
+
+
+@pytest.fixture(scope="module")
+def keys() -> dict[str, tokens.Key]:
+    return {alg: tokens.Key(alg, f"key-{alg}")
+            for alg in ("RS256", "PS384", "ES256", "ES384", "ES512", "EdDSA", "HS256")}
+
+
+@pytest.fixture
+def served(keys):
+    """served(*algs) is a server of these keys."""
+    started = []
+
+    def run(*algs: str, **options) -> tokens.JwksServer:
+        started.append(tokens.JwksServer(*(keys[alg] for alg in algs), **options))
+        return started[-1]
+
+    yield run
+    for one in started:
+        one.close()
+
+
+def way(source, **options) -> dict:
+    named = ({"jwks_url": source.url} if isinstance(source, tokens.JwksServer)
+             else {"jwks_file": source})
+    return {"type": "token", "issuer": tokens.ISSUER, "audience": tokens.AUDIENCE} | named | options
+
+
+def route(*ways: dict, path: str = "/ws/{client_id}", **options) -> dict:
+    return {"path": path, "auth": list(ways)} | options
+
+
+def bearer(token: str) -> dict:
+    return {"extra": (f"Authorization: Bearer {token}",)}
+
+
+def ask(running, token: str | None, target: str = "/ws/cp1") -> wsraw.Response:
+    with running.connect() as client:
+        return client.handshake(target, **({} if token is None else bearer(token)))
+
+
+def reason_of(answer: wsraw.Response) -> tuple[int, str]:
+    return answer.status, json.loads(answer.body)["reason"]
+
+
+def wait_keys(running, count: int = 1) -> None:
+    running.wait_metric("jwks_keys", count)
+
+
+# --- where it is ---
+
+
+PLACES = {
+    "header": lambda token: ("/ws/cp1", (f"Authorization: Bearer {token}",)),
+    "query": lambda token: (f"/ws/cp1?x=1&access_token={token}", ()),
+    "cookie": lambda token: ("/ws/cp1", (f"Cookie: a=b; access_token={token}", "Origin: http://gatehouse.test")),
+    "subprotocol": lambda token: ("/ws/cp1", (f"Sec-WebSocket-Protocol: ocpp1.6, bearer.{token}",)),
+    "two subprotocols": lambda token: ("/ws/cp1", (f"Sec-WebSocket-Protocol: bearer, {token}, ocpp1.6",)),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_each_place_and_nobody_else_sees_it(gateway, tmp_path, keys, place):
+    """The back end gets the request with stars for the token, and the log has nothing of it."""
+    hook = backends.Webhook()
+    file = tokens.jwks_file(tmp_path, keys["ES256"])
+    running = gateway(
+        routes=[route(way(file, **{"from": ["header", "query", "cookie", "subprotocol"]}),
+                      backend="hook", subprotocols=["ocpp1.6"], subprotocol_mismatch="accept")],
+        backends=[{"name": "hook", "type": "webhook", "url": hook.url}])
+    token = keys["ES256"].token()
+    target, extra = PLACES[place](token)
+    with running.connect() as client:
+        answer = client.handshake(target, extra=extra)
+        assert answer.status == 101, answer
+        assert answer.headers.get("sec-websocket-protocol") == ("ocpp1.6" if "sub" in place else None)
+        body = hook.wait("connect")[0].body.decode()
+        assert token not in body and token.split(".")[2] not in body
+        assert "*" * len(token) in body
+        assert body.startswith("GET /ws/cp1")
+    with running.connect() as client:
+        target, extra = PLACES[place](token[:-8] + "AAAAAAAA")
+        assert reason_of(client.handshake(target, extra=extra)) == (401, "token_signature")
+    assert token.split(".")[1] not in running.log
+    hook.close()
+
+
+def test_only_in_the_places_that_are_named(gateway, tmp_path, keys):
+    running = gateway(routes=[route(way(tokens.jwks_file(tmp_path, keys["ES256"])))])
+    for place in ("query", "cookie", "subprotocol"):
+        target, extra = PLACES[place](keys["ES256"].token())
+        with running.connect() as client:
+            answer = client.handshake(target, extra=extra)
+            assert reason_of(answer) == (401, "no_proof")
+            assert answer.headers["www-authenticate"] == 'Bearer realm="gatehouse"'
+    assert ask(running, keys["ES256"].token()).status == 101
+
+
+# --- what is taken, and what is not ---
+
+
+@pytest.mark.parametrize("alg", ["RS256", "PS384", "ES256", "ES384", "ES512", "EdDSA", "HS256"])
+def test_each_algorithm(gateway, tmp_path, keys, alg):
+    file = tokens.jwks_file(tmp_path, *keys.values())
+    running = gateway(routes=[route(way(file, algorithms=[alg]))])
+    assert ask(running, keys[alg].token()).status == 101
+    for other in keys.keys() - {alg}:
+        assert reason_of(ask(running, keys[other].token())) == (401, "token_algorithm")
+
+
+def unsigned(claims: dict) -> str:
+    return f"{tokens.b64(json.dumps({'alg': 'none'}).encode())}.{tokens.b64(json.dumps(claims).encode())}."
+
+
+def confused(key: tokens.Key) -> str:
+    """The public key as the secret of an HMAC: PyJWT does not want to, so by hand."""
+    import hashlib
+    import hmac
+    now = int(time.time())
+    head = tokens.b64(json.dumps({"alg": "HS256", "kid": key.kid}).encode())
+    body = tokens.b64(json.dumps({"sub": "cp1", "exp": now + 600, "iss": tokens.ISSUER,
+                                  "aud": tokens.AUDIENCE}).encode())
+    mac = hmac.new(key.public_pem, f"{head}.{body}".encode(), hashlib.sha256).digest()
+    return f"{head}.{body}.{tokens.b64(mac)}"
+
+
+def nested(key: tokens.Key) -> str:
+    return key.token(header={"cty": "JWT"})
+
+
+BAD = {
+    "none": (lambda key: unsigned({"sub": "cp1", "exp": time.time() + 600}), "token_algorithm"),
+    "confused keys": (confused, "token_key"),
+    "nested": (nested, "token_nested"),
+    "critical": (lambda key: key.token(header={"crit": ["exp"], "exp": 1}), "token_critical"),
+    "of another type": (lambda key: key.token(header={"typ": "secevent+jwt"}), "token_type"),
+    "begins later": (lambda key: key.token(nbf=int(time.time()) + 3600), "token_not_yet"),
+    "over": (lambda key: key.token(seconds=-3600), "token_expired"),
+    "endless": (lambda key: key.token(exp=None), "token_claims"),
+    "of another issuer": (lambda key: key.token(iss="https://id.test.evil"), "token_issuer"),
+    "for others": (lambda key: key.token(aud=["a", "b"]), "token_audience"),
+    "for nobody": (lambda key: key.token(aud=None), "token_audience"),
+    "of nobody": (lambda key: key.token(client_id=None), "token_claims"),
+    "encrypted": (lambda key: "a.b.c.d.e", "token_encrypted"),
+    "rubbish": (lambda key: "rubbish", "token_malformed"),
+    "another key's name": (lambda key: key.token(header={"kid": "gone"}), "token_key"),
+    "somebody else's": (lambda key: tokens.Key("RS256", key.kid).token(), "token_signature"),
+    "cut": (lambda key: key.token()[:-1], "token_malformed"),
+}
+
+
+def test_bad_tokens(gateway, tmp_path, keys):
+    file = tokens.jwks_file(tmp_path, keys["RS256"], keys["ES256"])
+    running = gateway(routes=[route(way(file, algorithms=["RS256", "ES256", "HS256"]))])
+    for name, (make, reason) in BAD.items():
+        answer = ask(running, make(keys["RS256"]))
+        assert reason_of(answer) == (401, reason), name
+        assert answer.headers["www-authenticate"].endswith('error="invalid_token"'), name
+    assert reason_of(ask(running, keys["RS256"].token("cp2"))) == (403, "other_client_id")
+    assert ask(running, keys["RS256"].token()).status == 101
+    assert running.metric("connections_accepted_total") == 1
+    line = running.wait_log("client not let in: no good proof")
+    assert line["event"] == "security" and line["way"] == "token"
+
+
+def test_a_million_bytes(gateway, tmp_path, keys):
+    """No token is so large; the request is refused before anybody looks at it, or at its length."""
+    running = gateway(routes=[route(way(tokens.jwks_file(tmp_path, keys["ES256"])))])
+    token = keys["ES256"].token(fill="x" * 1_000_000)
+    with running.connect() as client:
+        with contextlib.suppress(ConnectionError):
+            client.send(wsraw.request("/ws/cp1", extra=(f"Authorization: Bearer {token}",)))
+        with contextlib.suppress(ConnectionError):
+            assert client.read_response().status in (400, 431)
+    assert ask(running, keys["ES256"].token()).status == 101
+    assert token[:100] not in running.log
+
+
+def test_the_id_comes_from_the_token_where_the_path_has_none(gateway, tmp_path, keys):
+    running = gateway(routes=[route(way(tokens.jwks_file(tmp_path, keys["ES256"])), path="/ws")])
+    with running.connect().open("/ws", **bearer(keys["ES256"].token("till/7"))):
+        assert Api(running.admin).inspect("till/7")["client_id"] == "till/7"
+
+
+def test_groups_and_subprotocol(gateway, tmp_path, keys):
+    running = gateway(routes=[route(
+        way(tokens.jwks_file(tmp_path, keys["ES256"]), groups_claim="groups", subprotocol_claim="proto"),
+        subprotocols=["a", "b"])])
+    token = keys["ES256"].token(groups=["night", "till"], proto="b")
+    with running.connect() as client:
+        answer = client.handshake("/ws/cp1", extra=(f"Authorization: Bearer {token}",
+                                                    "Sec-WebSocket-Protocol: a, b"))
+        assert answer.headers["sec-websocket-protocol"] == "b"
+        assert Api(running.admin).inspect("cp1")["groups"] == ["night", "till"]
+        running.wait_metric("groups", 2)
+    bad = keys["ES256"].token("cp2", groups=["no such name, is there"])
+    assert reason_of(ask(running, bad, "/ws/cp2")) == (401, "token_claims")
+
+
+# --- keys ---
+
+
+def test_keys_by_url_come_later_and_stay(gateway, keys):
+    """Down at the start; then good; then as bad as can be: its keys stay, and what is wrong is told."""
+    port = wsraw.free_port()
+    source = {"type": "token", "jwks_url": f"http://127.0.0.1:{port}/jwks.json", "issuer": tokens.ISSUER,
+              "audience": tokens.AUDIENCE, "jwks_refresh": "1s", "jwks_timeout": "1s"}
+    running = gateway(routes=[route(source)])
+    token = keys["RS256"].token()
+    assert reason_of(ask(running, token)) == (503, "token_keys_missing")
+    running.wait_metric("jwks_fetches_total", 1, outcome="unreachable")
+    assert any("/jwks.json" in reason for reason in running.health()["reasons"])
+    server = tokens.JwksServer(keys["RS256"], port=port)
+    wait_keys(running)
+    assert ask(running, token).status == 101
+    assert running.health()["reasons"] == []
+    for behaviour, outcome in (("huge", "too_large"), ("redirect", "redirect"), ("rubbish", "unreadable"),
+                               ("error", "status"), ("slow", "unreachable")):
+        before = running.metric("jwks_fetches_total", outcome=outcome)
+        server.behaviour = behaviour
+        running.wait_metric("jwks_fetches_total", before + 1, outcome=outcome)
+        assert ask(running, token).status == 101, behaviour
+    assert any("/jwks.json" in reason for reason in running.health()["reasons"])
+    assert running.health()["status"] == "ready"
+    server.close()
+
+
+def test_new_keys_are_looked_for_when_a_token_names_one(gateway, served, keys):
+    """Not for each of them: at most every 10 seconds."""
+    server = served("RS256", max_age=86400)
+    running = gateway(routes=[route(way(server))])
+    wait_keys(running)
+    server.keys.append(keys["ES256"])
+    token = keys["ES256"].token()
+    for _ in range(20):
+        assert reason_of(ask(running, token)) == (401, "token_key")
+    wait_keys(running, 2)
+    assert ask(running, token).status == 101
+    assert server.asked == 2
+
+
+def test_old_keys_are_not_good_for_ever(gateway, served, keys):
+    server = served("RS256")
+    running = gateway(routes=[route(way(server, jwks_refresh="1s", jwks_stale_max="2s"))])
+    wait_keys(running)
+    server.behaviour = "error"
+    token = keys["RS256"].token()
+    wsraw.wait_until(lambda: ask(running, token).status == 503, "the keys to be too old")
+    server.behaviour = "good"
+    wsraw.wait_until(lambda: ask(running, token).status == 101, "new keys")
+
+
+def test_one_source_is_fetched_once_for_all_routes(gateway, served, keys):
+    server = served("RS256", max_age=86400)
+    running = gateway(routes=[route(way(server)), route(way(server), path="/other/{client_id}")])
+    wait_keys(running)
+    assert ask(running, keys["RS256"].token()).status == 101
+    assert ask(running, keys["RS256"].token(), "/other/cp1").status == 101
+    assert server.asked == 1
+
+
+def test_a_file_that_changes(gateway, tmp_path, keys):
+    """Taken up by itself; a broken one changes nothing and is named."""
+    file = tokens.jwks_file(tmp_path, keys["ES256"])
+    running = gateway(routes=[route(way(file, algorithms=["ES256", "EdDSA"]))])
+    assert reason_of(ask(running, keys["EdDSA"].token())) == (401, "token_key")
+    tokens.jwks_file(tmp_path, keys["EdDSA"])
+    wsraw.wait_until(lambda: ask(running, keys["EdDSA"].token()).status == 101, "the new keys")
+    assert ask(running, keys["ES256"].token()).status == 401
+    file.write_text("{")
+    wsraw.wait_until(lambda: any(str(file) in reason for reason in running.health()["reasons"]),
+                     lambda: running.health())
+    assert ask(running, keys["EdDSA"].token()).status == 101
+
+
+def test_what_is_wrong_with_keys_is_said_at_once(tmp_path, keys):
+    """By check, with the place."""
+    for text, wrong in (("{", "is not JSON"), ('{"keys":[]}', "has 0 keys"),
+                        (json.dumps(tokens.jwks(keys["HS256"])), "everybody may read it")):
+        file = tmp_path / "keys.json"
+        file.write_text(text)
+        file.chmod(0o644)
+        config = tmp_path / "application.yaml"
+        config.write_text("admin:\n  listen: 127.0.0.1:0\nserver:\n  listen: 127.0.0.1:0\nroutes:\n"
+                          f"  - path: /ws/{{client_id}}\n    auth:\n      - type: token\n        jwks_file: {file}\n")
+        done = run_binary("check", "-c", config)
+        assert done.returncode != 0
+        assert f"{config}:9:" in done.stdout + done.stderr and wrong in done.stdout + done.stderr
+
+
+# --- the end ---
+
+
+def open_until(running, key: tokens.Key, seconds: float, **options) -> tuple[wsraw.Client, int]:
+    token = key.token(seconds=seconds)
+    return running.connect().open("/ws/cp1", **bearer(token), **options), jwt.decode(
+        token, options={"verify_signature": False})["exp"]
+
+
+@pytest.fixture
+def ending(gateway, tmp_path, keys):
+    return gateway(routes=[route(way(tokens.jwks_file(tmp_path, keys["ES256"]), renew_by_message="true"))])
+
+
+def test_its_end_closes_to_the_second(ending, keys):
+    client, end = open_until(ending, keys["ES256"], 3)
+    with client:
+        client.echo(b"until then")
+        assert 0 < Api(ending.admin).inspect("cp1")["expires_in"] <= 3
+        assert client.read_close() == EXPIRED
+        assert end <= time.time()
+        ending.wait_metric("connections_closed_total", 1, reason="expired")
+
+
+def test_renewed_by_the_api(ending, keys):
+    """By a time, and by a token of the same client."""
+    one = Api(ending.admin)
+    client, end = open_until(ending, keys["ES256"], 600)
+    renew = "/clients/ws/cp1/renew"
+    with client:
+        body = one.post(renew, json.dumps({"expires_at": end + 1000}).encode(), type="application/json")
+        assert body["expires_at"] == end + 1000
+        assert one.inspect("cp1")["expires_at"] == end + 1000
+        token = keys["ES256"].token(seconds=5000)
+        body = one.post(renew, json.dumps({"token": token}).encode(), type="application/json")
+        assert body["expires_in"] in range(4000, 5001)
+        for wish, status, reason in (
+                ({"token": keys["ES256"].token("cp2")}, 403, "other_client"),
+                ({"token": keys["ES256"].token(seconds=-100)}, 403, "token_expired"),
+                ({"token": "x"}, 403, "token_malformed"),
+                ({"expires_at": int(time.time()) - 5}, 400, "expires_at"),
+                ({"expires_at": 1, "token": token}, 400, "renewal")):
+            answer = one.post(renew, json.dumps(wish).encode(), status, type="application/json")
+            assert answer["reason"] == reason
+        assert one.inspect("cp1")["expires_in"] in range(4000, 5001)
+        # And shortened: it is over at once.
+        one.post(renew, json.dumps({"expires_at": int(time.time()) + 1}).encode(), type="application/json")
+        assert client.read_close() == EXPIRED
+    assert ending.metric("token_renewals_total") == 1
+    assert ending.metric("token_renewals_refused_total") == 3
+
+
+def test_renewed_by_a_message_that_the_back_end_never_sees(ending, keys):
+    client, end = open_until(ending, keys["ES256"], 600)
+    with client:
+        token = keys["ES256"].token(seconds=5000)
+        client.send_frame(wsraw.TEXT, json.dumps({"gatehouse": "renew", "token": token}).encode())
+        answer = json.loads(client.read_message()[1])
+        assert answer["gatehouse"] == "renewed" and answer["expires_at"] > end
+        assert Api(ending.admin).inspect("cp1")["expires_at"] == answer["expires_at"]
+        # Not so soon again, whatever it is; and no such message comes back from the echo.
+        client.send_frame(wsraw.TEXT, json.dumps({"gatehouse": "renew", "token": token}).encode())
+        assert json.loads(client.read_message()[1]) == {"gatehouse": "not_renewed", "reason": "too_often"}
+        client.send_frame(wsraw.TEXT, b'{"gatehouse":"renew","token":7}')
+        assert json.loads(client.read_message()[1]) == {"gatehouse": "not_renewed", "reason": "too_often"}
+        for other in (b'{"gatehouse":"other"}', b'{"x":1}', b"hello"):
+            client.echo(other, wsraw.TEXT)
+        client.echo(b'{"gatehouse":"renew","token":"a"}', wsraw.BINARY)
+
+
+def test_another_ones_token_by_a_message(ending, keys):
+    client, end = open_until(ending, keys["ES256"], 600)
+    with client:
+        token = keys["ES256"].token("cp2", seconds=5000)
+        client.send_frame(wsraw.TEXT, json.dumps({"gatehouse": "renew", "token": token}).encode())
+        assert json.loads(client.read_message()[1])["reason"] == "other_client"
+        assert Api(ending.admin).inspect("cp1")["expires_at"] == end
+
+
+def test_without_the_switch_it_is_a_message_like_others(gateway, tmp_path, keys):
+    running = gateway(routes=[route(way(tokens.jwks_file(tmp_path, keys["ES256"])))])
+    client, _ = open_until(running, keys["ES256"], 600)
+    with client:
+        client.echo(b'{"gatehouse":"renew","token":"a.b.c"}', wsraw.TEXT)
+
+
+# --- a client of others ---
+
+
+NODE = """
+const [url, ...protocols] = process.argv.slice(1);
+const socket = new WebSocket(url, protocols);
+socket.onopen = () => socket.send("hello");
+socket.onmessage = (event) => { console.log(JSON.stringify([socket.protocol, event.data])); socket.close(1000); };
+socket.onerror = () => { console.log("error"); process.exitCode = 1; };
+"""
+
+
+def test_as_a_browser_does_it(gateway, tmp_path, keys):
+    """Node's WebSocket, which is that of browsers: no headers, and it fails if its subprotocols are not answered."""
+    running = gateway(routes=[route(
+        way(tokens.jwks_file(tmp_path, keys["ES256"]), **{"from": ["subprotocol", "query"]}),
+        subprotocols=["chat", "bearer"], subprotocol_mismatch="accept")])
+    token = keys["ES256"].token()
+    for target, protocols, want in (("/ws/cp1", ["chat", f"bearer.{token}"], "chat"),
+                                    ("/ws/cp1", ["bearer", token], "bearer"),
+                                    (f"/ws/cp1?access_token={token}", [], "")):
+        done = subprocess.run(["node", "--experimental-websocket", "-e", NODE, running.url(target), *protocols],
+                              capture_output=True, text=True, timeout=120)
+        assert json.loads(done.stdout) == [want, "hello"], done
