@@ -16,6 +16,9 @@
 #include "tls/tls_context_private.h"
 #include "tls/tls_stream_private.h"
 
+/* As many in a row as tls_open.c bears. */
+#define UPDATES_MAX 32
+
 /* --- OpenSSL's input and output --- */
 
 static int bio_read(BIO *bio, char *data, int size)
@@ -87,6 +90,13 @@ void tls_stream_keylog(const SSL *ssl, const char *line)
 		secret_take(line, "SERVER_TRAFFIC_SECRET_0", shake->server_secret);
 }
 
+static void key_update_note(struct shake *shake, bool is_ours)
+{
+	shake->has_new_keys = true;
+	if (!is_ours)
+		shake->updates = (uint8_t)MIN(shake->updates + 1, UPDATES_MAX + 1);
+}
+
 static void on_message(int is_written, int version, int content, const void *data, size_t len,
 		       SSL *ssl, void *arg)
 {
@@ -104,7 +114,7 @@ static void on_message(int is_written, int version, int content, const void *dat
 	if (content == SSL3_RT_HANDSHAKE && len >= 6 && bytes[0] == SSL3_MT_CLIENT_HELLO)
 		shake->hello_version = (uint16_t)be_read(bytes + 4, 2);
 	if (content == SSL3_RT_HANDSHAKE && len > 0 && bytes[0] == SSL3_MT_KEY_UPDATE)
-		shake->has_new_keys = true;
+		key_update_note(shake, is_written);
 }
 
 /* --- life --- */
@@ -255,8 +265,12 @@ static enum tls_stream_result openssl_read(struct tls_stream *stream, uint8_t *o
 
 		if (SSL_read_ex(ssl, out + *out_len, size - *out_len, &len) == 1) {
 			*out_len += len;
+			stream->shake->updates = 0;
 			continue;
 		}
+		if (stream->shake->updates > UPDATES_MAX)
+			return tls_stream_fail(stream, TLS_TROUBLE_RECORD, "too many key updates",
+					       -1, false);
 		switch (SSL_get_error(ssl, 0)) {
 		case SSL_ERROR_WANT_READ:
 			return TLS_STREAM_OK;

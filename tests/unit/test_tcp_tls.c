@@ -392,6 +392,40 @@ static void test_bad_record(void **state)
 	}
 }
 
+/* New keys again and again, which cost us and bring nothing; a few of them are fine. */
+static void test_key_update_flood(void **state)
+{
+	struct io_fixture *f = *state;
+
+	for (size_t w = 0; w < 2; w++) { /* TLS 1.2 has none */
+		struct tls_context *context = tls_files_server(
+			&ec, (struct tls_server_options){.stays_attached = ways[w].stays_attached});
+		struct seen seen;
+		struct peer peer;
+		struct stream *stream = secured_pair(f, context, ways[w].version, &seen, &peer);
+
+		stream->on_recv = echo;
+		peer.got = 0;
+		for (unsigned i = 0; i < 8; i++) {
+			assert_int_equal(SSL_key_update(peer.ssl, SSL_KEY_UPDATE_REQUESTED), 1);
+			assert_int_equal(SSL_do_handshake(peer.ssl), 1);
+		}
+		peer_say(&peer, "still", 5);
+		SPIN_UNTIL(f, (peer_go(&peer), peer.got == 5));
+		ASSERT_ROW(seen.errors == 0, ways[w].name);
+		for (unsigned i = 0; i < 40; i++) {
+			SSL_key_update(peer.ssl, SSL_KEY_UPDATE_NOT_REQUESTED);
+			SSL_do_handshake(peer.ssl);
+		}
+		RUN_UNTIL(f, seen.errors == 1);
+		ASSERT_ROW(tcp_tls_failure(&stream->tcp)->trouble == TLS_TROUBLE_RECORD,
+			   ways[w].name);
+		stream_close_and_wait(f, stream);
+		peer_finish(&peer);
+		tls_context_unref(&context);
+	}
+}
+
 /* Who goes in the middle of a handshake, and who says nothing at all. */
 static void test_gone_before(void **state)
 {
@@ -662,6 +696,7 @@ int main(void)
 		ON_BOTH(test_bad_record),
 		ON_BOTH(test_gone_before),
 		ON_BOTH(test_hello_byte_by_byte),
+		ON_BOTH(test_key_update_flood),
 		ON_BOTH(test_facts),
 		ON_BOTH(test_client_certificate),
 		ON_BOTH(test_client_comes_back),
