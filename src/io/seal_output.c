@@ -83,23 +83,38 @@ static int seal_into(struct tcp *tcp, const struct slice *pieces, size_t count, 
 	return r;
 }
 
+/* The buffer that is sent next, with room for `len` more: behind what leaves as it is (a ticket,
+ * with which the handshake ended), so that it is one send. NULL: memory is out. */
+static struct outbuf *raw_take(struct tcp *tcp, size_t len)
+{
+	struct outbuf_cache *cache = &tcp->loop->outbufs;
+	struct outbuf *raw = tcp->seal->raw;
+
+	if (raw == NULL)
+		return outbuf_get(cache, len);
+	if (raw->cap - raw->end < len)
+		raw = outbuf_grow(cache, raw, len);
+	if (raw != NULL)
+		tcp->seal->raw = NULL;
+	return raw;
+}
+
 /* Ours: right where it is sent from. NULL with *out_error. */
 static struct outbuf *seal_directly(struct tcp *tcp, const struct slice *pieces, size_t count,
 				    size_t len, bool has_end, int *out_error)
 {
 	const struct tls_stream *stream = tcp->seal->stream;
-	size_t max = tls_stream_sealed_max(stream, len) +
-		     (has_end ? tls_stream_sealed_max(stream, 0) : 0);
-	struct outbuf *made = outbuf_get(&tcp->loop->outbufs, max);
+	struct outbuf *made = raw_take(tcp, tls_stream_sealed_max(stream, len) +
+						    tls_stream_sealed_max(stream, 0));
 
 	*out_error = -ENOMEM;
 	if (made == NULL)
 		return NULL;
-	struct buf out = {.data = made->data, .cap = made->cap};
+	struct buf out = {.data = made->data + made->end, .cap = made->cap - made->end};
 
 	*out_error = seal_into(tcp, pieces, count, has_end, &out);
-	CHECK(out.data == made->data);
-	made->end = out.len;
+	CHECK(out.data == made->data + made->end);
+	made->end += out.len;
 	if (*out_error == 0)
 		return made;
 	outbuf_put(&tcp->loop->outbufs, made);
@@ -114,12 +129,12 @@ static struct outbuf *seal_by_openssl(struct tcp *tcp, struct slice *pieces, siz
 
 	*out_error = seal_into(tcp, pieces, flatten(seals, pieces, count), has_end, &seals->reply);
 	if (*out_error == 0) {
-		made = outbuf_get(&tcp->loop->outbufs, seals->reply.len);
+		made = raw_take(tcp, seals->reply.len);
 		*out_error = -ENOMEM;
 	}
 	if (made != NULL) {
-		memcpy(made->data, seals->reply.data, seals->reply.len);
-		made->end = seals->reply.len;
+		memcpy(made->data + made->end, seals->reply.data, seals->reply.len);
+		made->end += seals->reply.len;
 	}
 	seals->reply.len = 0;
 	return made;
@@ -173,22 +188,31 @@ static bool seal_pending(struct tcp *tcp)
 	return true;
 }
 
+static bool raw_send(struct tcp *tcp)
+{
+	tcp->sending = tcp->seal->raw;
+	tcp->seal->raw = NULL;
+	return tcp->sending != NULL;
+}
+
 bool seal_output(struct tcp *tcp)
 {
-	struct seal *seal = tcp->seal;
-
-	if (seal->state == SEAL_FAILED) /* nobody could open it */
-		tcp_pending_drop(tcp);
-	if (!seal_has_output(tcp))
-		return false;
-	if (seal->raw != NULL) {
-		tcp->sending = seal->raw;
-		seal->raw = NULL;
-		return true;
-	}
-	if (seal->state == SEAL_PLAIN)
+	switch ((enum seal_state)tcp->seal->state) {
+	case SEAL_SILENT:
+	case SEAL_WAITING:
+	case SEAL_SHAKING:
+		break;
+	case SEAL_SECURED:
+		if (has_text(tcp) || seal_owes_end(tcp))
+			return seal_pending(tcp);
+		break;
+	case SEAL_PLAIN:
 		return tcp_pending_send(tcp);
-	return seal_pending(tcp);
+	case SEAL_FAILED: /* nobody could open it */
+		tcp_pending_drop(tcp);
+		break;
+	}
+	return raw_send(tcp);
 }
 
 bool seal_farewell(struct tcp *tcp)
