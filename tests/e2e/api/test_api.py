@@ -761,8 +761,10 @@ def test_the_public_listener_has_no_api(served):
 
 # --- what is described ---
 
-# What is not answered with 200 here: the route knows no calls.
-OTHERS = {"/clients/{route}/{client_id}/call": (b'{"action": "Reset"}', 409)}
+# What is not answered with 200 here: the route knows no calls, nor proofs.
+OTHERS = {"/clients/{route}/{client_id}/call": (b'{"action": "Reset"}', 409),
+          "/clients/{route}/{client_id}/renew": (b'{"expires_at": 99999999999}', 409),
+          "/tickets": (b'{"route": "ws", "client_id": "a"}', 409)}
 
 
 @pytest.mark.parametrize("method,path", api.operations())
@@ -780,6 +782,7 @@ def test_every_reason_is_described():
     folder = api.SPEC_FILE.parent.parent / "src"
     source = "".join(file.read_text() for file in
                      sorted([*folder.glob("admin/api/api*.c"), *folder.glob("fleet/**/*.c"),
+                             *folder.glob("auth/*.[ch]"), folder / "conn" / "renewal.c",
                              folder / "session" / "call_table.h"]))
     reasons = api.SPEC["components"]["schemas"]["Problem"]["properties"]["reason"]["enum"]
     missing = [one for one in reasons if f'"{one}"' not in source and one != "method"]

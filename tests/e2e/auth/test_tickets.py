@@ -18,6 +18,12 @@ ROUTES = [{"path": "/ws/{client_id}", "auth": [{"type": "ticket"}], "subprotocol
           {"path": "/open/{client_id}"}]
 
 
+@pytest.fixture
+def patient(gateway):
+    """A gateway that makes nobody wait for having been wrong."""
+    return lambda **options: gateway(**options | {"server": {"auth_failures": 0} | options.get("server", {})})
+
+
 def make(running, client_id: str = "cp1", status: int = 200, route: str = "ws", **more) -> dict:
     wish = {"route": route, "client_id": client_id} | more
     return Api(running.admin).post("/tickets", json.dumps(wish).encode(), status, type="application/json")
@@ -32,8 +38,8 @@ def reason_of(answer: wsraw.Response) -> tuple[int, str]:
     return answer.status, json.loads(answer.body)["reason"]
 
 
-def test_once(gateway):
-    running = gateway(routes=ROUTES)
+def test_once(patient):
+    running = patient(routes=ROUTES)
     made = make(running)
     assert made["route"] == "ws" and made["client_id"] == "cp1" and made["ttl_ms"] == 30000
     assert abs(made["expires_at"] - time.time() - 30) < 30
@@ -47,16 +53,16 @@ def test_once(gateway):
     assert made["ticket"] not in running.log and made["ticket"].split(".")[1] not in running.log
 
 
-def test_of_many_at_once_one_is_let_in(gateway):
-    running = gateway(routes=ROUTES, server={"workers": 2})
+def test_of_many_at_once_one_is_let_in(patient):
+    running = patient(routes=ROUTES, server={"workers": 2})
     ticket = make(running)["ticket"]
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(lambda _: ask(running, ticket).status, range(64)))
     assert sorted(set(answers)) == [101, 403] and answers.count(101) == 1
 
 
-def test_for_one_route_and_one_id(gateway):
-    running = gateway(routes=ROUTES)
+def test_for_one_route_and_one_id(patient):
+    running = patient(routes=ROUTES)
     assert reason_of(ask(running, make(running)["ticket"], "/other/cp1")) == (403, "ticket_route")
     assert reason_of(ask(running, make(running)["ticket"], "/ws/cp2")) == (403, "other_client_id")
     ticket = make(running, "who/ever", route="any")["ticket"]
@@ -65,15 +71,15 @@ def test_for_one_route_and_one_id(gateway):
         assert Api(running.admin).inspect("who/ever", route="any")["client_id"] == "who/ever"
 
 
-def test_its_time(gateway):
-    running = gateway(routes=ROUTES)
+def test_its_time(patient):
+    running = patient(routes=ROUTES)
     ticket = make(running, ttl="1ms")["ticket"]
     running.wait_metric("tickets_expired_total", 1)
     assert reason_of(ask(running, ticket)) == (403, "ticket_unknown")
 
 
-def test_groups_and_subprotocol(gateway):
-    running = gateway(routes=ROUTES)
+def test_groups_and_subprotocol(patient):
+    running = patient(routes=ROUTES)
     ticket = make(running, groups=["night", "till"], subprotocol="b")["ticket"]
     with running.connect() as client:
         answer = client.handshake("/ws/cp1", extra=(f"Sec-WebSocket-Protocol: a, b, ticket.{ticket}",))
@@ -81,9 +87,9 @@ def test_groups_and_subprotocol(gateway):
         assert Api(running.admin).inspect("cp1")["groups"] == ["night", "till"]
 
 
-def test_the_back_end_does_not_see_it(gateway):
+def test_the_back_end_does_not_see_it(patient):
     hook = backends.Webhook()
-    running = gateway(routes=[ROUTES[0] | {"backend": "hook"}],
+    running = patient(routes=[ROUTES[0] | {"backend": "hook"}],
                       backends=[{"name": "hook", "type": "webhook", "url": hook.url}])
     ticket = make(running)["ticket"]
     assert ask(running, ticket).status == 101
@@ -109,15 +115,15 @@ def test_the_back_end_does_not_see_it(gateway):
     ({"route": "ws", "client_id": "a", "more": 1}, 400, "member"),
     ([], 400, "json"),
 ])
-def test_what_is_asked_wrongly(gateway, wish, status, reason):
-    running = gateway(routes=ROUTES)
+def test_what_is_asked_wrongly(patient, wish, status, reason):
+    running = patient(routes=ROUTES)
     answer = Api(running.admin).post("/tickets", json.dumps(wish).encode(), status, type="application/json")
     assert answer["reason"] == reason
     assert running.metric("tickets_made_total") == 0
 
 
-def test_no_more_than_there_is_room_for(gateway):
-    running = gateway(routes=ROUTES, admin={"tickets_max": 3})
+def test_no_more_than_there_is_room_for(patient):
+    running = patient(routes=ROUTES, admin={"tickets_max": 3})
     made = [make(running, ttl="5m")["ticket"] for _ in range(3)]
     answer = make(running, status=503)
     assert answer["reason"] == "tickets_max" and answer["allowed"] == "3"
@@ -132,11 +138,11 @@ def test_no_more_than_there_is_room_for(gateway):
 
 
 @pytest.fixture
-def two(gateway, broker):
+def two(patient, broker):
     """Two gateways at one broker."""
     bus = {"type": "nats", "urls": [broker().url]}
-    one = gateway(routes=ROUTES, bus=bus, server={"node": "one"})
-    other = gateway(routes=ROUTES, bus=bus, server={"node": "other"})
+    one = patient(routes=ROUTES, bus=bus, server={"node": "one"})
+    other = patient(routes=ROUTES, bus=bus, server={"node": "other"})
     for running in (one, other):
         running.wait_metric("bus_connected", 1)
     return one, other
@@ -184,8 +190,8 @@ socket.onerror = () => { console.log("error"); process.exitCode = 1; };
 """
 
 
-def test_as_a_browser_does_it(gateway):
-    running = gateway(routes=ROUTES)
+def test_as_a_browser_does_it(patient):
+    running = patient(routes=ROUTES)
     for with_query in (True, False):
         ticket = make(running)["ticket"]
         arguments = [running.url(f"/ws/cp1?ticket={ticket}")] if with_query \

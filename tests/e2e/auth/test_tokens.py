@@ -37,6 +37,12 @@ def served(keys):
         one.close()
 
 
+@pytest.fixture
+def patient(gateway):
+    """A gateway that makes nobody wait for having been wrong."""
+    return lambda **options: gateway(**options | {"server": {"auth_failures": 0} | options.get("server", {})})
+
+
 def way(source, **options) -> dict:
     named = ({"jwks_url": source.url} if isinstance(source, tokens.JwksServer)
              else {"jwks_file": source})
@@ -77,11 +83,11 @@ PLACES = {
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_each_place_and_nobody_else_sees_it(gateway, tmp_path, keys, place):
+def test_each_place_and_nobody_else_sees_it(patient, tmp_path, keys, place):
     """The back end gets the request with stars for the token, and the log has nothing of it."""
     hook = backends.Webhook()
     file = tokens.jwks_file(tmp_path, keys["ES256"])
-    running = gateway(
+    running = patient(
         routes=[route(way(file, **{"from": ["header", "query", "cookie", "subprotocol"]}),
                       backend="hook", subprotocols=["ocpp1.6"], subprotocol_mismatch="accept")],
         backends=[{"name": "hook", "type": "webhook", "url": hook.url}])
@@ -102,8 +108,8 @@ def test_each_place_and_nobody_else_sees_it(gateway, tmp_path, keys, place):
     hook.close()
 
 
-def test_only_in_the_places_that_are_named(gateway, tmp_path, keys):
-    running = gateway(routes=[route(way(tokens.jwks_file(tmp_path, keys["ES256"])))])
+def test_only_in_the_places_that_are_named(patient, tmp_path, keys):
+    running = patient(routes=[route(way(tokens.jwks_file(tmp_path, keys["ES256"])))])
     for place in ("query", "cookie", "subprotocol"):
         target, extra = PLACES[place](keys["ES256"].token())
         with running.connect() as client:
@@ -117,12 +123,14 @@ def test_only_in_the_places_that_are_named(gateway, tmp_path, keys):
 
 
 @pytest.mark.parametrize("alg", ["RS256", "PS384", "ES256", "ES384", "ES512", "EdDSA", "HS256"])
-def test_each_algorithm(gateway, tmp_path, keys, alg):
+def test_each_algorithm(patient, tmp_path, keys, alg):
     file = tokens.jwks_file(tmp_path, *keys.values())
-    running = gateway(routes=[route(way(file, algorithms=[alg]))])
+    running = patient(routes=[route(way(file, algorithms=[alg]))])
     assert ask(running, keys[alg].token()).status == 101
     for other in keys.keys() - {alg}:
         assert reason_of(ask(running, keys[other].token())) == (401, "token_algorithm")
+    assert running.metric("auth_total", way="token", outcome="proved") == 1
+    assert running.metric("auth_total", way="token", outcome="wrong") == len(keys) - 1
 
 
 def unsigned(claims: dict) -> str:
@@ -166,9 +174,9 @@ BAD = {
 }
 
 
-def test_bad_tokens(gateway, tmp_path, keys):
+def test_bad_tokens(patient, tmp_path, keys):
     file = tokens.jwks_file(tmp_path, keys["RS256"], keys["ES256"])
-    running = gateway(routes=[route(way(file, algorithms=["RS256", "ES256", "HS256"]))])
+    running = patient(routes=[route(way(file, algorithms=["RS256", "ES256", "HS256"]))])
     for name, (make, reason) in BAD.items():
         answer = ask(running, make(keys["RS256"]))
         assert reason_of(answer) == (401, reason), name
@@ -180,9 +188,9 @@ def test_bad_tokens(gateway, tmp_path, keys):
     assert line["event"] == "security" and line["way"] == "token"
 
 
-def test_a_million_bytes(gateway, tmp_path, keys):
+def test_a_million_bytes(patient, tmp_path, keys):
     """No token is so large; the request is refused before anybody looks at it, or at its length."""
-    running = gateway(routes=[route(way(tokens.jwks_file(tmp_path, keys["ES256"])))])
+    running = patient(routes=[route(way(tokens.jwks_file(tmp_path, keys["ES256"])))])
     token = keys["ES256"].token(fill="x" * 1_000_000)
     with running.connect() as client:
         with contextlib.suppress(ConnectionError):
@@ -193,14 +201,14 @@ def test_a_million_bytes(gateway, tmp_path, keys):
     assert token[:100] not in running.log
 
 
-def test_the_id_comes_from_the_token_where_the_path_has_none(gateway, tmp_path, keys):
-    running = gateway(routes=[route(way(tokens.jwks_file(tmp_path, keys["ES256"])), path="/ws")])
+def test_the_id_comes_from_the_token_where_the_path_has_none(patient, tmp_path, keys):
+    running = patient(routes=[route(way(tokens.jwks_file(tmp_path, keys["ES256"])), path="/ws")])
     with running.connect().open("/ws", **bearer(keys["ES256"].token("till/7"))):
         assert Api(running.admin).inspect("till/7")["client_id"] == "till/7"
 
 
-def test_groups_and_subprotocol(gateway, tmp_path, keys):
-    running = gateway(routes=[route(
+def test_groups_and_subprotocol(patient, tmp_path, keys):
+    running = patient(routes=[route(
         way(tokens.jwks_file(tmp_path, keys["ES256"]), groups_claim="groups", subprotocol_claim="proto"),
         subprotocols=["a", "b"])])
     token = keys["ES256"].token(groups=["night", "till"], proto="b")
@@ -217,12 +225,12 @@ def test_groups_and_subprotocol(gateway, tmp_path, keys):
 # --- keys ---
 
 
-def test_keys_by_url_come_later_and_stay(gateway, keys):
+def test_keys_by_url_come_later_and_stay(patient, keys):
     """Down at the start; then good; then as bad as can be: its keys stay, and what is wrong is told."""
     port = wsraw.free_port()
     source = {"type": "token", "jwks_url": f"http://127.0.0.1:{port}/jwks.json", "issuer": tokens.ISSUER,
               "audience": tokens.AUDIENCE, "jwks_refresh": "1s", "jwks_timeout": "1s"}
-    running = gateway(routes=[route(source)])
+    running = patient(routes=[route(source)])
     token = keys["RS256"].token()
     assert reason_of(ask(running, token)) == (503, "token_keys_missing")
     running.wait_metric("jwks_fetches_total", 1, outcome="unreachable")
@@ -242,10 +250,10 @@ def test_keys_by_url_come_later_and_stay(gateway, keys):
     server.close()
 
 
-def test_new_keys_are_looked_for_when_a_token_names_one(gateway, served, keys):
+def test_new_keys_are_looked_for_when_a_token_names_one(patient, served, keys):
     """Not for each of them: at most every 10 seconds."""
     server = served("RS256", max_age=86400)
-    running = gateway(routes=[route(way(server))])
+    running = patient(routes=[route(way(server))])
     wait_keys(running)
     server.keys.append(keys["ES256"])
     token = keys["ES256"].token()
@@ -256,9 +264,9 @@ def test_new_keys_are_looked_for_when_a_token_names_one(gateway, served, keys):
     assert server.asked == 2
 
 
-def test_old_keys_are_not_good_for_ever(gateway, served, keys):
+def test_old_keys_are_not_good_for_ever(patient, served, keys):
     server = served("RS256")
-    running = gateway(routes=[route(way(server, jwks_refresh="1s", jwks_stale_max="2s"))])
+    running = patient(routes=[route(way(server, jwks_refresh="1s", jwks_stale_max="2s"))])
     wait_keys(running)
     server.behaviour = "error"
     token = keys["RS256"].token()
@@ -267,19 +275,19 @@ def test_old_keys_are_not_good_for_ever(gateway, served, keys):
     wsraw.wait_until(lambda: ask(running, token).status == 101, "new keys")
 
 
-def test_one_source_is_fetched_once_for_all_routes(gateway, served, keys):
+def test_one_source_is_fetched_once_for_all_routes(patient, served, keys):
     server = served("RS256", max_age=86400)
-    running = gateway(routes=[route(way(server)), route(way(server), path="/other/{client_id}")])
+    running = patient(routes=[route(way(server)), route(way(server), path="/other/{client_id}")])
     wait_keys(running)
     assert ask(running, keys["RS256"].token()).status == 101
     assert ask(running, keys["RS256"].token(), "/other/cp1").status == 101
     assert server.asked == 1
 
 
-def test_a_file_that_changes(gateway, tmp_path, keys):
+def test_a_file_that_changes(patient, tmp_path, keys):
     """Taken up by itself; a broken one changes nothing and is named."""
     file = tokens.jwks_file(tmp_path, keys["ES256"])
-    running = gateway(routes=[route(way(file, algorithms=["ES256", "EdDSA"]))])
+    running = patient(routes=[route(way(file, algorithms=["ES256", "EdDSA"]))])
     assert reason_of(ask(running, keys["EdDSA"].token())) == (401, "token_key")
     tokens.jwks_file(tmp_path, keys["EdDSA"])
     wsraw.wait_until(lambda: ask(running, keys["EdDSA"].token()).status == 101, "the new keys")
@@ -315,8 +323,8 @@ def open_until(running, key: tokens.Key, seconds: float, **options) -> tuple[wsr
 
 
 @pytest.fixture
-def ending(gateway, tmp_path, keys):
-    return gateway(routes=[route(way(tokens.jwks_file(tmp_path, keys["ES256"]), renew_by_message="true"))])
+def ending(patient, tmp_path, keys):
+    return patient(routes=[route(way(tokens.jwks_file(tmp_path, keys["ES256"]), renew_by_message="true"))])
 
 
 def test_its_end_closes_to_the_second(ending, keys):
@@ -384,8 +392,8 @@ def test_another_ones_token_by_a_message(ending, keys):
         assert Api(ending.admin).inspect("cp1")["expires_at"] == end
 
 
-def test_without_the_switch_it_is_a_message_like_others(gateway, tmp_path, keys):
-    running = gateway(routes=[route(way(tokens.jwks_file(tmp_path, keys["ES256"])))])
+def test_without_the_switch_it_is_a_message_like_others(patient, tmp_path, keys):
+    running = patient(routes=[route(way(tokens.jwks_file(tmp_path, keys["ES256"])))])
     client, _ = open_until(running, keys["ES256"], 600)
     with client:
         client.echo(b'{"gatehouse":"renew","token":"a.b.c"}', wsraw.TEXT)
@@ -403,9 +411,9 @@ socket.onerror = () => { console.log("error"); process.exitCode = 1; };
 """
 
 
-def test_as_a_browser_does_it(gateway, tmp_path, keys):
+def test_as_a_browser_does_it(patient, tmp_path, keys):
     """Node's WebSocket, which is that of browsers: no headers, and it fails if its subprotocols are not answered."""
-    running = gateway(routes=[route(
+    running = patient(routes=[route(
         way(tokens.jwks_file(tmp_path, keys["ES256"]), **{"from": ["subprotocol", "query"]}),
         subprotocols=["chat", "bearer"], subprotocol_mismatch="accept")])
     token = keys["ES256"].token()
