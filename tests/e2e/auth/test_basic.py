@@ -235,6 +235,7 @@ def test_the_back_end_is_told_who_it_is(gateway, tmp_path):
         assert come_quietly(running, "/dev/a", *basic("a", "x")) == 101
         event = hook.wait("connect")[0]
         assert (event.headers["ce-authway"], event.headers["ce-authsubject"]) == ("basic", "a")
+        assert b"Authorization: Basic ****\r\n" in event.body
         assert len(hook.of("connect")) == 1
         hook.wait("disconnected")
         assert "ce-authway" not in hook.of("disconnected")[0].headers
@@ -259,6 +260,7 @@ def test_left_to_the_back_end(gateway, tmp_path):
         assert come_quietly(running, "/dev/a", *basic("a", "x")) == 101
         hook.wait("connect", 3)
         assert [event.headers.get("ce-authway") for event in hook.of("connect")] == [None, None, "basic"]
+        assert basic("a", "wrong")[0].encode() in hook.of("connect")[1].body
         assert running.metric("auth_total", way="backend", outcome="left") == 2
         hook.wait("disconnected", 3)
         running.stop()
