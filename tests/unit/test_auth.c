@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "auth/auth.h"
+#include "auth/pace.h"
 
 #define REQUEST "GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -85,9 +86,9 @@ struct set {
 };
 
 /* Added from the dearest to the cheapest. */
-static void set_init(struct set *set)
+static void set_init_with(struct set *set, struct pace *pace)
 {
-	*set = (struct set){.auth = auth_create("route", NULL)};
+	*set = (struct set){.auth = auth_create("route", pace)};
 	assert_non_null(set->auth);
 	order = 0;
 	destroyed = 0;
@@ -95,6 +96,11 @@ static void set_init(struct set *set)
 		set->fakes[i].base.ops = &ops[i];
 		auth_add(set->auth, &set->fakes[i].base);
 	}
+}
+
+static void set_init(struct set *set)
+{
+	set_init_with(set, NULL);
 }
 
 static void set_finish(struct set *set)
@@ -347,6 +353,42 @@ static void test_left_to_the_back_end_only_after_all(void **state)
 	set_finish(&set);
 }
 
+/* --- pacing --- */
+
+static void test_wrong_ones_are_counted_and_then_paced(void **state)
+{
+	struct pace *pace = pace_create(2);
+	struct set set;
+
+	(void)state;
+	assert_non_null(pace);
+	set_init_with(&set, pace);
+	set.fakes[0].verdict = set.fakes[2].verdict = AUTH_NO_PROOF;
+	set.fakes[1].verdict = AUTH_NO_PROOF;
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(ask(&set, "a"), AUTH_NO_PROOF);
+	set.fakes[1].verdict = AUTH_WRONG;
+	assert_int_equal(ask(&set, "a"), AUTH_WRONG);
+	set.fakes[1].verdict = AUTH_FORBIDDEN;
+	assert_int_equal(ask(&set, "a"), AUTH_FORBIDDEN);
+	assert_int_equal(ask(&set, "a"), AUTH_PACED);
+	assert_string_equal(set.told.reason, "auth_failures");
+	/* Also when it takes a while. */
+	set.fakes[1].verdict = AUTH_LATER;
+	assert_int_equal(ask(&set, "a"), AUTH_LATER);
+	decide(&set, 1, AUTH_WRONG, NULL);
+	assert_int_equal(set.told.verdict, AUTH_PACED);
+	/* Whoever proves it is let in, and nothing is asked of who shows nothing. */
+	set.fakes[1].verdict = AUTH_NO_PROOF;
+	assert_int_equal(ask(&set, "a"), AUTH_NO_PROOF);
+	set.fakes[0].verdict = AUTH_WRONG;
+	set.fakes[1].verdict = AUTH_PROVED;
+	assert_int_equal(ask(&set, "a"), AUTH_PROVED);
+	assert_int_equal(auth_count(set.auth, 1, AUTH_WRONG), 2);
+	set_finish(&set);
+	pace_destroy(&pace);
+}
+
 /* --- the table --- */
 
 static void test_routes_without_a_list(void **state)
@@ -377,6 +419,7 @@ int main(void)
 		cmocka_unit_test(test_proved_at_once_cancels_what_was_begun),
 		cmocka_unit_test(test_cancelled_is_not_told),
 		cmocka_unit_test(test_left_to_the_back_end_only_after_all),
+		cmocka_unit_test(test_wrong_ones_are_counted_and_then_paced),
 		cmocka_unit_test(test_routes_without_a_list),
 	};
 
