@@ -195,14 +195,6 @@ static const char *challenge(const struct auth_way *way)
 		       : "Basic realm=\"gatehouse\", charset=\"UTF-8\"";
 }
 
-static void hide(const struct auth_way *way, const struct http_head *head, uint8_t *data)
-{
-	static const struct shown_rules rules = {.places = SHOWN_BIT(HEADER), .scheme = "Basic"};
-
-	(void)way;
-	shown_hide(&rules, head, data);
-}
-
 static void destroy(struct auth_way *way)
 {
 	struct way_basic *basic = basic_of(way);
@@ -253,7 +245,6 @@ static const struct auth_way_ops ops = {
 	.cost = AUTH_COST_HASH,
 	.challenge = challenge,
 	.check = check,
-	.hide = hide,
 	.file = file_of,
 	.renew = renew,
 	.hide = hide,
