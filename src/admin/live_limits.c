@@ -51,6 +51,7 @@ static void nofile_read(const struct plan *plan, struct os_limits *os, struct li
 				      .cores = input->cores,
 				      .nofile = os->nofile_soft.value,
 				      .backend_sockets = config_backend_sockets(input->config),
+				      .listeners = config_listener_count(input->config),
 			      })
 			.nofile_connections;
 }

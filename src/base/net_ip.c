@@ -10,6 +10,8 @@
 
 #define V4_AT (NET_IP_V4_BITS / 8)
 
+#define UNIX_TEXT "unix:"
+
 static const uint8_t v4_head[V4_AT] = {[10] = 0xff, [11] = 0xff};
 
 static struct net_ip ip_of_v4(const struct in_addr *v4)
@@ -31,8 +33,17 @@ static struct net_ip ip_of_v6(const struct in6_addr *v6)
 
 struct net_ip net_ip_of(const struct net_addr *addr)
 {
+	if (addr->sa.sa_family == AF_UNIX)
+		return (struct net_ip){{0}};
 	return addr->sa.sa_family == AF_INET6 ? ip_of_v6(&addr->in6.sin6_addr)
 					      : ip_of_v4(&addr->in.sin_addr);
+}
+
+bool net_ip_is_unix(const struct net_ip *ip)
+{
+	static const struct net_ip none = {{0}};
+
+	return net_ip_equals(ip, &none);
 }
 
 bool net_ip_is_v4(const struct net_ip *ip)
@@ -87,7 +98,9 @@ char *net_ip_format(const struct net_ip *ip, char *out, size_t size)
 {
 	char text[NET_IP_TEXT_MAX];
 
-	if (net_ip_is_v4(ip))
+	if (net_ip_is_unix(ip))
+		snprintf(text, sizeof(text), UNIX_TEXT);
+	else if (net_ip_is_v4(ip))
 		inet_ntop(AF_INET, ip->bytes + V4_AT, text, sizeof(text));
 	else
 		inet_ntop(AF_INET6, ip->bytes, text, sizeof(text));
@@ -131,11 +144,18 @@ const char *net_prefix_parse(struct slice text, struct net_prefix *out)
 	struct net_ip ip;
 	struct net_prefix prefix = {.bits = NET_IP_BITS};
 
+	if (slice_equals(text, SLICE_LITERAL(UNIX_TEXT))) {
+		*out = prefix;
+		return NULL;
+	}
 	if (slash != NULL)
 		ip_text.len = (size_t)(slash - text.data);
 	if (!net_ip_parse(ip_text, &ip))
 		return "is not a numeric IPv4 or IPv6 address or prefix: write e.g. 192.0.2.7, "
 		       "10.0.0.0/8 or fd00::/8, without brackets, port or name";
+	if (net_ip_is_unix(&ip) && (slash == NULL || slice_equals(text, SLICE_LITERAL("::/128"))))
+		return "is nobody's address: write ::/0 for all of IPv6, or unix: for the clients "
+		       "of unix sockets";
 	if (slash != NULL) {
 		/* Told by the text: "::ffff:10.0.0.0/104" counts in IPv6's 128 bits. */
 		bool is_dotted = memchr(ip_text.data, ':', ip_text.len) == NULL;
@@ -154,6 +174,9 @@ const char *net_prefix_parse(struct slice text, struct net_prefix *out)
 
 bool net_prefix_has(const struct net_prefix *prefix, const struct net_ip *ip)
 {
+	/* Clients of unix sockets are of no network, however wide. */
+	if (net_ip_is_unix(ip) && prefix->bits != NET_IP_BITS)
+		return false;
 	struct net_ip cut = net_ip_cut(ip, prefix->bits);
 
 	if (net_ip_is_v4(ip) && prefix->bits < NET_IP_V4_BITS)
@@ -166,8 +189,14 @@ char *net_prefix_format(const struct net_prefix *prefix, char *out, size_t size)
 	char ip[NET_IP_TEXT_MAX];
 	unsigned bits = prefix->bits;
 
+	if (bits == NET_IP_BITS && net_ip_is_unix(&prefix->ip)) {
+		snprintf(out, size, UNIX_TEXT);
+		return out;
+	}
 	if (net_ip_is_v4(&prefix->ip))
 		bits -= NET_IP_V4_BITS;
-	snprintf(out, size, "%s/%u", net_ip_format(&prefix->ip, ip, sizeof(ip)), bits);
+	snprintf(out, size, "%s/%u",
+		 net_ip_is_unix(&prefix->ip) ? "::" : net_ip_format(&prefix->ip, ip, sizeof(ip)),
+		 bits);
 	return out;
 }

@@ -28,7 +28,9 @@ struct net_prefix {
 	uint8_t bits;     /* 0..128; of an IPv4 prefix 96 more than in its text */
 };
 
+/* The client of a unix socket has none: all bits are zero (::), which no peer on a network has. */
 struct net_ip net_ip_of(const struct net_addr *addr);
+bool net_ip_is_unix(const struct net_ip *ip);
 bool net_ip_is_v4(const struct net_ip *ip);
 bool net_ip_is_loopback(const struct net_ip *ip); /* 127.0.0.0/8 or ::1 */
 bool net_ip_equals(const struct net_ip *a, const struct net_ip *b);
@@ -40,10 +42,11 @@ struct net_ip net_ip_cut(const struct net_ip *ip, unsigned bits);
  * *out only on success. */
 bool net_ip_parse(struct slice text, struct net_ip *out);
 
-/* IPv4 in its dotted form. Returns `out`; NET_IP_TEXT_MAX bytes are always enough. */
+/* IPv4 in its dotted form; "unix:" for the client of a unix socket. Returns `out`; NET_IP_TEXT_MAX bytes are always enough. */
 char *net_ip_format(const struct net_ip *ip, char *out, size_t size);
 
-/* "10.0.0.0/8", "fd00::/8", or one address: "10.1.2.3", "::1". Returns NULL and fills
+/* "10.0.0.0/8", "fd00::/8", or one address: "10.1.2.3", "::1"; or "unix:", the clients of unix
+ * sockets. Returns NULL and fills
  * *out, or a sentence fragment that says what is wrong; it is good until the next call
  * in this thread. */
 const char *net_prefix_parse(struct slice text, struct net_prefix *out);
@@ -51,5 +54,5 @@ const char *net_prefix_parse(struct slice text, struct net_prefix *out);
 /* "::/0" is IPv6 only: an IPv4 address is never in a prefix shorter than 96 bits. */
 bool net_prefix_has(const struct net_prefix *prefix, const struct net_ip *ip);
 
-/* Always with its length. Returns `out`; NET_PREFIX_TEXT_MAX bytes are always enough. */
+/* Always with its length, but for "unix:". Returns `out`; NET_PREFIX_TEXT_MAX bytes are always enough. */
 char *net_prefix_format(const struct net_prefix *prefix, char *out, size_t size);

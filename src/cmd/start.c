@@ -9,6 +9,7 @@
 #include "os/os_limits.h"
 #include "route/backends.h"
 #include "server/server.h"
+#include "server/server_doors.h"
 
 struct preparation {
 	const struct config *config;
@@ -128,16 +129,13 @@ static void files_check(struct preparation *preparation)
 	auth_table_check(config, on_mistake, on_warning, preparation);
 }
 
-static void ports_check(struct preparation *preparation)
+static void on_door(void *arg, const struct server_error *error, bool is_warning)
 {
-	static const enum server_port ports[] = {SERVER_PORT_ADMIN, SERVER_PORT_PUBLIC};
-	struct server_error error = {0};
+	struct start_problem problem = {.message = error->text,
+					.is_other_gateway = error->is_other_gateway,
+					.is_warning = is_warning && !error->is_other_gateway};
 
-	for (size_t i = 0; i < ARRAY_LEN(ports); i++)
-		if (server_port_check(preparation->config, ports[i], &error) < 0)
-			tell(preparation,
-			     &(struct start_problem){.message = error.text,
-						     .is_other_gateway = error.is_other_gateway});
+	tell(arg, &problem);
 }
 
 size_t start_prepare(const struct config *config, struct start *start,
@@ -149,6 +147,6 @@ size_t start_prepare(const struct config *config, struct start *start,
 	os_limits_raise_nofile();
 	files_check(&preparation);
 	machine_check(&preparation);
-	ports_check(&preparation);
+	server_doors_check(config, on_door, &preparation);
 	return preparation.problems;
 }

@@ -108,6 +108,8 @@ bool config_has_flag(struct slice name);
 /* Those that clients connect to: server.listeners, or the one that server.listen is short for. */
 const struct config_listener *config_listeners(const struct config *config, size_t *out_count);
 
+size_t config_listener_count(const struct config *config);
+
 /* Is a listener's mapping `tls` there? Its clients speak TLS then. */
 bool config_has_tls(const struct config_tls *tls);
 

@@ -15,6 +15,14 @@ const struct config_listener *config_listeners(const struct config *config, size
 	return listeners->count == 0 ? &config->listener : listeners->items;
 }
 
+size_t config_listener_count(const struct config *config)
+{
+	size_t count;
+
+	config_listeners(config, &count);
+	return count;
+}
+
 bool config_has_tls(const struct config_tls *tls)
 {
 	return tls->certificates.count > 0;

@@ -112,7 +112,8 @@
 	  "by one thread; those beyond get 503 and a time to come back.")                      \
 	X(server, trusted_proxies, PREFIXES, "[]", 0, CONFIG_PREFIXES_MAX, "addresses",        \
 	  RESTART,                                                                             \
-	  "Addresses or networks (10.0.0.0/8) of proxies in front. From them a PROXY protocol " \
+	  "Addresses or networks (10.0.0.0/8) of proxies in front, unix: for those that come "  \
+	  "by a unix socket. From them a PROXY protocol "                                      \
 	  "header, Forwarded or X-Forwarded-For is believed, so that limits and logs see the " \
 	  "client.")                                                                           \
 	X(server, client_certificate_header, TOLD, "none", 0, 0, "", RESTART,                  \

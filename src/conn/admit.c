@@ -65,8 +65,9 @@ static bool has_backend_room(struct conn *conn)
 static bool take_places(struct conn *conn, uint8_t *out_missing)
 {
 	struct conn_home *home = conn->home;
-	struct address_limit *limit = home->service->address_limit;
 	struct net_ip client = conn_client(conn);
+	/* Who comes by a unix socket shares its "address" with all others. */
+	struct address_limit *limit = net_ip_is_unix(&client) ? NULL : home->service->address_limit;
 	int r = limit == NULL ? 0 : address_limit_enter(limit, &client);
 
 	if (r == -ENOMEM)

@@ -18,11 +18,25 @@
 #define PROCESS_DESCRIPTORS 48
 #define WORKER_DESCRIPTORS  4
 
+/* With io_uring each listener beyond the first keeps so many sockets for those that it is about to
+ * accept (io/uring_listener.c). */
+#define ACCEPT_SOCKETS 16
+
 #define WORKERS_MAX 1024
 
 static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
 {
 	return MIN(MAX(value, low), high);
+}
+
+static uint64_t more_listeners(const struct capacity_facts *facts)
+{
+	return saturating_sub(facts->listeners, 1);
+}
+
+static uint64_t worker_descriptors(const struct capacity_facts *facts)
+{
+	return WORKER_DESCRIPTORS + more_listeners(facts);
 }
 
 /* Sockets that are kept free of connections, for handshakes and for telling the
@@ -70,8 +84,9 @@ static struct capacity plan_io_uring(const struct config_server *config,
 				     const struct capacity_facts *facts)
 {
 	uint64_t sockets = ring_sockets(facts);
-	uint64_t each = sockets - handshake_reserve(sockets);
-	uint64_t most = workers_fit(facts, WORKER_DESCRIPTORS);
+	uint64_t kept = handshake_reserve(sockets) + more_listeners(facts) * ACCEPT_SOCKETS;
+	uint64_t each = saturating_sub(sockets, kept);
+	uint64_t most = workers_fit(facts, worker_descriptors(facts));
 	uint64_t workers = config->workers != 0 ? config->workers : MIN(facts->cores, most);
 
 	/* Each ring has its own table, so more workers hold more connections. */
@@ -90,10 +105,10 @@ static struct capacity plan_epoll(const struct config_server *config,
 				  const struct capacity_facts *facts)
 {
 	/* Half of the descriptors at least are left for connections. */
-	uint64_t most = workers_fit(facts, UINT64_C(2) * WORKER_DESCRIPTORS);
+	uint64_t most = workers_fit(facts, UINT64_C(2) * worker_descriptors(facts));
 	uint64_t workers = config->workers != 0 ? config->workers : MIN(facts->cores, most);
-	uint64_t sockets = saturating_sub(facts->nofile, process_descriptors(facts) +
-								 workers * WORKER_DESCRIPTORS);
+	uint64_t sockets = saturating_sub(
+		facts->nofile, process_descriptors(facts) + workers * worker_descriptors(facts));
 	uint64_t connections = saturating_sub(sockets, handshake_reserve(sockets));
 
 	return (struct capacity){
@@ -142,7 +157,7 @@ uint64_t capacity_nofile_for(const struct config_server *config, const struct ca
 
 uint64_t capacity_workers_for(const struct capacity_facts *facts, uint64_t connections)
 {
-	uint64_t most = workers_fit(facts, WORKER_DESCRIPTORS);
+	uint64_t most = workers_fit(facts, worker_descriptors(facts));
 
 	if (facts->engine != LOOP_ENGINE_IO_URING)
 		return 0;

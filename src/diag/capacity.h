@@ -15,6 +15,7 @@ struct capacity_facts {
 	uint64_t cores;
 	uint64_t nofile;          /* soft limit, after it was raised */
 	uint64_t backend_sockets; /* that back ends and the bus may open: no connections */
+	uint64_t listeners;       /* for clients, in each worker; 0 counts as 1 */
 };
 
 struct capacity {

@@ -72,6 +72,7 @@ static struct capacity_facts capacity_facts_of(const struct limits_input *input,
 		.nofile = input->os->nofile_soft.value,
 		.backend_sockets = input->config == NULL ? 0
 							 : config_backend_sockets(input->config),
+		.listeners = input->config == NULL ? 1 : config_listener_count(input->config),
 	};
 }
 

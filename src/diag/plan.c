@@ -27,6 +27,7 @@ void plan_make(const struct config *config, const struct plan_facts *facts, stru
 		.cores = facts->cores,
 		.nofile = facts->os.nofile_soft.value,
 		.backend_sockets = config_backend_sockets(config),
+		.listeners = config_listener_count(config),
 	};
 	struct capacity capacity = capacity_plan(&config->server, &descriptors);
 	uint64_t wanted = config->server.max_connections;

@@ -18,15 +18,25 @@
 /* While starved: how often to look whether descriptors are to be had again. */
 #define STARVED_RETRY_NS (100 * NS_PER_MS)
 
+/* Said in either case: net.ipv6.bindv6only may have it otherwise. */
+static void family_choose(int fd, const struct net_addr *addr, bool is_ipv6_only)
+{
+	int value = is_ipv6_only;
+
+	if (addr->sa.sa_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &value, sizeof(value));
+}
+
 /* SO_REUSEPORT would let us share the port with another process of the same user
  * unseen: a bind without it fails if anybody listens there. */
-int listener_check(const struct net_addr *addr)
+int listener_check(const struct net_addr *addr, bool is_ipv6_only)
 {
 	int fd = socket(addr->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	int one = 1;
 
 	if (fd < 0)
 		return -errno;
+	family_choose(fd, addr, is_ipv6_only);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	int r = bind(fd, &addr->sa, net_addr_len(addr)) < 0 ? -errno : 0;
 
@@ -52,7 +62,12 @@ static int bind_and_listen(int fd, struct net_addr *addr)
 
 int listener_bind(struct net_addr *addr, bool is_first)
 {
-	int r = is_first && net_addr_port(addr) != 0 ? listener_check(addr) : 0;
+	return listener_bind_as(addr, is_first, false);
+}
+
+int listener_bind_as(struct net_addr *addr, bool is_first, bool is_ipv6_only)
+{
+	int r = is_first && net_addr_port(addr) != 0 ? listener_check(addr, is_ipv6_only) : 0;
 
 	if (r < 0)
 		return r;
@@ -60,6 +75,7 @@ int listener_bind(struct net_addr *addr, bool is_first)
 
 	if (fd < 0)
 		return -errno;
+	family_choose(fd, addr, is_ipv6_only);
 	r = bind_and_listen(fd, addr);
 	if (r < 0)
 		close(fd);

@@ -159,8 +159,11 @@ struct listener {
  * a negative errno. Thread-safe. */
 int listener_bind(struct net_addr *addr, bool is_first);
 
+/* The same; `is_ipv6_only`: [::] does not take IPv4 too. */
+int listener_bind_as(struct net_addr *addr, bool is_first, bool is_ipv6_only);
+
 /* Whether `is_first` could have it now: 0 or a negative errno. */
-int listener_check(const struct net_addr *addr);
+int listener_check(const struct net_addr *addr, bool is_ipv6_only);
 
 /* Starts accepting on a socket of listener_bind; owns `fd` from here, also on
  * failure. The caller fills the three callbacks before. 0 or a negative errno. */

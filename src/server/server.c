@@ -184,12 +184,13 @@ static int await_listening(struct server *server, struct slot *slot, struct serv
 		snprintf(out_error->text, sizeof(out_error->text),
 			 "a worker could not start its %s loop: %s; lower server.workers or raise "
 			 "the limits on memory and descriptors (gatehouse serve needs about 4 "
-			 "descriptors for each worker)",
+			 "descriptors for each worker, and one for each further listener)",
 			 loop_engine_name(server->options.plan->input.engine), strerror(-r));
 	return r;
 }
 
-static int start_one(struct server *server, struct slot *slot, struct service *service, int fd,
+static int start_one(struct server *server, struct slot *slot, struct service *service,
+		     const struct worker_door *doors, size_t door_count,
 		     struct server_error *out_error)
 {
 	CHECK(slot->worker == NULL && !slot->is_listening);
@@ -201,7 +202,8 @@ static int start_one(struct server *server, struct slot *slot, struct service *s
 			   .on_drain = on_drain,
 			   .on_end = on_end,
 			   .arg = slot},
-		.listen_fd = fd,
+		.doors = doors,
+		.door_count = door_count,
 	});
 	if (worker == NULL) {
 		snprintf(
@@ -217,41 +219,70 @@ static int start_one(struct server *server, struct slot *slot, struct service *s
 	return await_listening(server, slot, out_error);
 }
 
-static void log_listening(const char *message, const struct net_addr *addr)
+/* Opens `count` doors for the worker of a slot. */
+static int start_at(struct server *server, struct slot *slot, struct service *service,
+		    struct server_door *doors, size_t count, struct server_error *out_error)
 {
-	char text[NET_ADDR_TEXT_MAX];
+	struct worker_door *opened = calloc(count, sizeof(*opened));
+	bool is_first = slot == server->slots || service == &server->admin_service;
+	size_t i = 0;
 
-	log_info(message, F_TEXT("address", net_addr_format(addr, text, sizeof(text))));
+	snprintf(out_error->text, sizeof(out_error->text), "out of memory");
+	if (opened == NULL)
+		return -1;
+	for (; i < count; i++) {
+		int fd = server_door_open(&doors[i], is_first, out_error);
+
+		if (fd < 0)
+			break;
+		opened[i] = (struct worker_door){
+			.fd = fd,
+			.tls = doors[i].tls == NULL ? NULL : server_tls_holder(doors[i].tls)};
+	}
+	int r = i == count ? start_one(server, slot, service, opened, count, out_error) : -1;
+
+	for (size_t j = 0; i < count && j < i; j++)
+		close(opened[j].fd);
+	free(opened);
+	return r;
+}
+
+static void log_listening(const char *message, const struct server_door *door)
+{
+	const struct config_listener *listener = door->listener;
+	bool is_any = listener->address.unix_path[0] == 0 && door->addr.sa.sa_family == AF_INET6 &&
+		      net_addr_is_wildcard(&door->addr);
+	char text[CONFIG_PLACE_TEXT_MAX];
+	struct log_field fields[3] = {F_TEXT("address", server_door_text(door, text)),
+				      F_TEXT("tls", door->tls == NULL ? "no" : "yes")};
+
+	fields[2] = F_TEXT("takes", listener->ipv6_only == CONFIG_SWITCH_TRUE ? "IPv6 only"
+									      : "IPv6 and IPv4");
+	log_write(LOG_LEVEL_INFO, message, fields, is_any ? 3 : 2);
 }
 
 static int start_admin(struct server *server, struct server_error *out_error)
 {
-	struct net_addr addr = server->options.ruleset->config.admin.listen;
-	int fd = server_bind("admin.listen", &addr, true, out_error);
-
-	if (fd < 0)
-		return -1;
-	int r = start_one(server, &server->slots[server->worker_count], &server->admin_service, fd,
-			  out_error);
+	struct server_door *door = server_doors_admin(&server->doors);
+	int r = start_at(server, &server->slots[server->worker_count], &server->admin_service, door,
+			 1, out_error);
 
 	if (r == 0)
-		log_listening("admin listening", &addr);
+		log_listening("admin listening", door);
 	return r;
 }
 
 static int start_workers(struct server *server, struct server_error *out_error)
 {
-	struct net_addr addr = server->options.ruleset->config.server.listen;
+	size_t doors = server->doors.count - 1;
 
-	for (size_t i = 0; i < server->worker_count; i++) {
-		int fd = server_bind("server.listen", &addr, i == 0, out_error);
-
-		if (fd < 0 || start_one(server, &server->slots[i], &server->public_service, fd,
-					out_error) < 0)
+	for (size_t i = 0; i < server->worker_count; i++)
+		if (start_at(server, &server->slots[i], &server->public_service,
+			     server->doors.items, doors, out_error) < 0)
 			return -1;
-	}
 	__atomic_store_n(&server->public_service.is_ready, true, __ATOMIC_RELEASE);
-	log_listening("listening", &addr);
+	for (size_t i = 0; i < doors; i++)
+		log_listening("listening", &server->doors.items[i]);
 	return 0;
 }
 
@@ -304,7 +335,9 @@ int server_start(struct server *server, const struct http_handler *public_http,
 	server->admin_service.handler = *admin_http;
 	ws_handshake_prepare();
 	tell_kept_max(server);
-	if (start_bus(server, out_error) < 0 || start_backends(server, out_error) < 0 ||
+	if (server_doors_make(&server->doors, &server->options.ruleset->config,
+			      server->options.renewals, out_error) < 0 ||
+	    start_bus(server, out_error) < 0 || start_backends(server, out_error) < 0 ||
 	    server_auth_start(server, out_error) < 0 || start_admin(server, out_error) < 0)
 		return -1;
 	return start_workers(server, out_error);
@@ -374,6 +407,7 @@ void server_destroy(struct server **server)
 	if (self == NULL)
 		return;
 	server_end(self);
+	server_doors_finish(&self->doors);
 	backends_destroy(&self->backends);
 	address_limit_destroy(&self->address_limit);
 	group_registry_destroy(&self->fleet.groups);

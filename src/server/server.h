@@ -35,17 +35,10 @@ struct server_error {
 	bool is_other_gateway; /* a port that is wanted is another gateway's */
 };
 
-enum server_port { SERVER_PORT_ADMIN, SERVER_PORT_PUBLIC };
-
-/* Whether the address could be taken now; nothing is opened. Returns 0, or a negative errno
- * with what server_start would say. Blocks on /proc. */
-int server_port_check(const struct config *config, enum server_port port,
-		      struct server_error *out_error);
-
 /* NULL if memory is out. */
 struct server *server_create(const struct server_options *options);
 
-/* Binds both listeners, starts the admin thread and the workers, and waits until every
+/* Binds all listeners, starts the admin thread and the workers, and waits until every
  * worker accepts. `public_http` answers what is no route on the public listener,
  * `admin_http` everything on the admin's. Returns 0, or -1 with *out_error; then the
  * only call left is server_destroy. */

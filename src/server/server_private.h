@@ -9,6 +9,7 @@
 #include "conn/address_limit.h"
 #include "conn/admission.h"
 #include "route/route.h"
+#include "server/server_doors.h"
 #include "server/server_nodes.h"
 #include "server/server_proofs.h"
 #include "server/worker.h"
@@ -44,6 +45,7 @@ struct server {
 	struct command_stats command_stats; /* the fleet's */
 	struct rpc_stats rpc_stats;         /* likewise */
 	struct server_nodes nodes;
+	struct server_doors doors;
 	struct server_storm storm;
 	struct service public_service;
 	struct service admin_service;
@@ -63,8 +65,3 @@ int server_auth_start(struct server *server, struct server_error *out_error);
 
 /* The workers' threads have ended, and their mailboxes are there yet. */
 void server_auth_end(struct server *server);
-
-/* A socket that listens on `addr`, which is filled with the port taken, or a negative errno
- * with *out_error. `is_first`: as listener_bind has it. */
-int server_bind(const char *option, struct net_addr *addr, bool is_first,
-		struct server_error *out_error);

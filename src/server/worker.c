@@ -16,16 +16,37 @@
 #include "base/counter.h"
 #include "server/broadcast.h"
 #include "conn/conns.h"
+#include "tls/tls_holder.h"
+
+static struct worker_door *door_of(struct listener *listener)
+{
+	return CONTAINER_OF(listener, struct worker_door, listener);
+}
 
 static struct worker *worker_of(struct listener *listener)
 {
-	return CONTAINER_OF(listener, struct worker, listener);
+	return door_of(listener)->worker;
+}
+
+/* What else the kernel tells of a client of a unix socket is nothing or a path. */
+static struct tcp_accepted normal(const struct tcp_accepted *accepted)
+{
+	struct tcp_accepted copy = *accepted;
+
+	if (copy.remote.sa.sa_family == AF_UNIX)
+		copy.remote = (struct net_addr){.sa.sa_family = AF_UNIX};
+	return copy;
 }
 
 static void on_accept(struct listener *listener, const struct tcp_accepted *accepted)
 {
-	if (!conns_accept(&worker_of(listener)->home, accepted, NULL))
+	struct tls_holder *holder = door_of(listener)->tls;
+	struct tls_context *tls = holder == NULL ? NULL : tls_holder_get(holder);
+	struct tcp_accepted copy = normal(accepted);
+
+	if (!conns_accept(&worker_of(listener)->home, &copy, tls))
 		listener_refuse(listener, accepted);
+	tls_context_unref(&tls);
 }
 
 static void on_accept_error(struct listener *listener, int error)
@@ -51,7 +72,9 @@ static void run_close(struct loop_task *task)
 {
 	struct worker *worker = CONTAINER_OF(task, struct worker, close_task);
 
-	listener_close(&worker->listener);
+	for (size_t i = 0; i < worker->options.door_count; i++)
+		if (worker->doors[i].is_open)
+			listener_close(&worker->doors[i].listener);
 	conns_close(&worker->home);
 }
 
@@ -77,7 +100,7 @@ static void end_if_empty(struct worker *worker)
 		start_closing(worker);
 	else if (!worker->is_closing)
 		loop_timer_start(worker->loop, &worker->leave_timer, LEAVE_LOOK_NS);
-	if (!worker->has_listener && conns_are_gone(&worker->home))
+	if (worker->open_doors == 0 && conns_are_gone(&worker->home))
 		loop_stop(worker->loop);
 }
 
@@ -85,8 +108,8 @@ static void on_listener_closed(struct listener *listener)
 {
 	struct worker *worker = worker_of(listener);
 
-	CHECK(worker->has_listener && worker->is_ending);
-	worker->has_listener = false;
+	CHECK(worker->open_doors > 0 && worker->is_ending);
+	worker->open_doors--;
 	end_if_empty(worker);
 }
 
@@ -142,20 +165,44 @@ void worker_abort(struct worker *worker)
 
 /* --- the thread --- */
 
-static int open_listener(struct worker *worker)
+static int door_open(struct worker_door *door)
 {
-	worker->listener = (struct listener){
+	int fd = door->fd;
+
+	door->listener = (struct listener){
 		.on_accept = on_accept,
 		.on_accept_error = on_accept_error,
 		.on_closed = on_listener_closed,
 	};
-	int fd = worker->options.listen_fd;
+	door->fd = -1;
+	int r = listener_open(&door->listener, door->worker->loop, fd);
 
-	worker->options.listen_fd = -1;
-	int r = listener_open(&worker->listener, worker->loop, fd);
-
-	worker->has_listener = r == 0;
+	door->is_open = r == 0;
+	door->worker->open_doors += door->is_open;
 	return r;
+}
+
+/* Some are open and others cannot be: the loop runs until those have closed. */
+static void give_up(struct worker *worker)
+{
+	worker->is_ending = true;
+	if (worker->open_doors == 0)
+		return;
+	start_closing(worker);
+	loop_run(worker->loop);
+}
+
+static int open_doors(struct worker *worker)
+{
+	for (size_t i = 0; i < worker->options.door_count; i++) {
+		int r = door_open(&worker->doors[i]);
+
+		if (r < 0) {
+			give_up(worker);
+			return r;
+		}
+	}
+	return 0;
 }
 
 static int run(struct worker *worker)
@@ -170,7 +217,7 @@ static int run(struct worker *worker)
 	if (fleet != NULL && fleet->is_clustered)
 		announce_start(&worker->announce, &worker->home);
 	broadcast_worker_init(worker);
-	r = open_listener(worker);
+	r = open_doors(worker);
 	if (r == 0) {
 		mailbox_open(&worker->home.mailbox, worker->loop);
 		worker->options.events.on_listening(worker->options.events.arg, worker);
@@ -227,24 +274,57 @@ static void *thread_main(void *arg)
 	return NULL;
 }
 
-struct worker *worker_start(const struct worker_options *options)
+/* Those that no listener has taken over. */
+static void descriptors_close(const struct worker_door *doors, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (doors[i].fd >= 0)
+			close(doors[i].fd);
+}
+
+static void worker_free(struct worker *worker)
+{
+	conns_finish(&worker->home);
+	free(worker->doors);
+	free(worker);
+}
+
+/* NULL: memory is out. */
+static struct worker *worker_make(const struct worker_options *options)
 {
 	struct worker *worker = calloc(1, sizeof(*worker));
+	struct worker_door *doors = calloc(options->door_count, sizeof(*doors));
 
-	if (worker == NULL) {
-		close(options->listen_fd);
-		errno = ENOMEM;
+	if (worker == NULL || doors == NULL) {
+		free(worker);
+		free(doors);
 		return NULL;
 	}
 	worker->options = *options;
 	worker->options.loop.lags = &worker->load.lags;
+	worker->options.doors = NULL; /* ours are in worker->doors */
+	worker->doors = doors;
+	for (size_t i = 0; i < options->door_count; i++)
+		doors[i] = (struct worker_door){
+			.worker = worker, .tls = options->doors[i].tls, .fd = options->doors[i].fd};
+	return worker;
+}
+
+struct worker *worker_start(const struct worker_options *options)
+{
+	struct worker *worker = worker_make(options);
+
+	if (worker == NULL) {
+		descriptors_close(options->doors, options->door_count);
+		errno = ENOMEM;
+		return NULL;
+	}
 	conns_init(&worker->home, options->service, on_conn_gone);
 	int r = pthread_create(&worker->thread, NULL, thread_main, worker);
 
 	if (r != 0) {
-		close(options->listen_fd);
-		conns_finish(&worker->home);
-		free(worker);
+		descriptors_close(worker->doors, options->door_count);
+		worker_free(worker);
 		errno = r;
 		return NULL;
 	}
@@ -261,9 +341,7 @@ void worker_destroy(struct worker **worker)
 {
 	if (*worker == NULL)
 		return;
-	conns_finish(&(*worker)->home);
-	if ((*worker)->options.listen_fd >= 0)
-		close((*worker)->options.listen_fd);
-	free(*worker);
+	descriptors_close((*worker)->doors, (*worker)->options.door_count);
+	worker_free(*worker);
 	*worker = NULL;
 }

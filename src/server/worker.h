@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * worker.h - one thread, one loop, one listening socket, and its connections.
+ * worker.h - one thread, one loop, its listening sockets, and its connections.
  *
  * Layer: server. Everything in a worker but its stats and its mailbox belongs to its
  * thread; others reach it through worker_drain, worker_abort and the mailbox. */
@@ -12,6 +12,7 @@
 #include "io/tcp.h"
 #include "server/announce.h"
 
+struct tls_holder;
 struct worker;
 
 /* Told by each worker's thread; `arg` is the caller's. */
@@ -23,11 +24,22 @@ struct worker_events {
 	void *arg;
 };
 
+/* Something that the worker listens on. */
+struct worker_door {
+	struct worker *worker;
+	struct tls_holder *tls; /* the newest context; NULL: clients speak in clear */
+	int fd;                 /* -1: the listener has it */
+	bool is_open;
+	struct listener listener;
+};
+
 struct worker_options {
 	struct service *service;
 	struct loop_options loop;
 	struct worker_events events;
-	int listen_fd; /* owned by the worker from worker_start on, also on failure */
+	/* Copied. The descriptors are the worker's from worker_start on, also on failure. */
+	const struct worker_door *doors;
+	size_t door_count;
 };
 
 /* How much a worker has to do; written by its thread, for any to read. */
@@ -41,13 +53,13 @@ struct worker {
 	struct worker_options options;
 	struct worker_load load;
 	struct loop *loop;
-	struct listener listener;
+	struct worker_door *doors;
 	struct list_node shares; /* of broadcasts, in the order in which they came */
 	struct loop_task shares_task;
 	struct announce announce;
-	bool has_listener;
+	size_t open_doors;
 	bool is_ending;
-	bool is_closing; /* the listener closes, or has */
+	bool is_closing; /* the listeners close, or have */
 	struct loop_task drain_task;
 	struct loop_task close_task;
 	struct timer leave_timer; /* until those of other workers have left too */

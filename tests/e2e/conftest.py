@@ -161,6 +161,8 @@ def start(engine, door, tmp_path, broker):
         directory.mkdir()
         config = base_config(engine)
         config["server"].update(server or {})
+        if "listeners" in config["server"]:
+            del config["server"]["listen"]  # which is short for one of them
         config["admin"].update(admin or {})
         if bus is not None:
             config["bus"] = bus

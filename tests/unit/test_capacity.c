@@ -348,6 +348,26 @@ static void test_auto_stays_in_the_range_of_the_option(void **state)
 	assert_true(load("server: {max_connections: 16000001}") < 0);
 }
 
+static void test_each_further_listener_costs_a_descriptor_in_each_worker(void **state)
+{
+	(void)state;
+	struct config_server config = {.workers = 2};
+	struct capacity_facts facts = {
+		.engine = LOOP_ENGINE_EPOLL, .cores = 2, .nofile = 64000, .listeners = 1};
+	uint64_t one = capacity_plan(&config, &facts).nofile_connections;
+
+	facts.listeners = 0;
+	assert_int_equal(capacity_plan(&config, &facts).nofile_connections, one);
+	facts.listeners = 5;
+	assert_int_equal(capacity_plan(&config, &facts).nofile_connections, one - 2 * 4);
+	/* A ring keeps sockets for those that each of them is about to accept. */
+	facts.engine = LOOP_ENGINE_IO_URING;
+	uint64_t five = capacity_plan(&config, &facts).worker_connections;
+
+	facts.listeners = 1;
+	assert_int_equal(capacity_plan(&config, &facts).worker_connections, five + 4 * 16);
+}
+
 static void test_plan_that_does_not_fit_explains_itself(void **state)
 {
 	(void)state;
@@ -394,6 +414,7 @@ int main(void)
 		cmocka_unit_test(test_nofile_for_is_enough_and_one_less_is_not),
 		cmocka_unit_test(test_workers_for_is_enough_and_one_less_is_not),
 		cmocka_unit_test(test_auto_stays_in_the_range_of_the_option),
+		cmocka_unit_test(test_each_further_listener_costs_a_descriptor_in_each_worker),
 		cmocka_unit_test(test_plan_that_does_not_fit_explains_itself),
 		cmocka_unit_test(test_facts_of_this_machine_make_a_plan),
 	};

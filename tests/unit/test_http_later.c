@@ -109,7 +109,8 @@ static int setup(void **state)
 		.service = &fixture->service,
 		.loop = {.engine = LOOP_ENGINE_EPOLL},
 		.events = {.on_listening = on_listening, .on_end = on_end, .arg = &fixture->asked},
-		.listen_fd = listener_bind(&fixture->addr, true),
+		.doors = &(struct worker_door){.fd = listener_bind(&fixture->addr, true)},
+		.door_count = 1,
 	});
 	assert_non_null(fixture->worker);
 	pthread_mutex_lock(&fixture->asked.mutex);

@@ -102,7 +102,9 @@ class Gateway:
 
     def wait_ready(self) -> "Gateway":
         self.wait_log("ready")
-        self.address = address_of(self.wait_log("listening")["address"])
+        self.wait_log("listening")
+        places = [line["address"] for line in self.logged("listening")]
+        self.address = next((address_of(place) for place in places if not place.startswith("unix:")), None)
         self.admin = address_of(self.wait_log("admin listening")["address"])
         return self
 
