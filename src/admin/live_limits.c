@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/live_limits.h"
 
+#include <time.h>
+
 #include "auth/auth_type.h"
 #include "auth/hasher.h"
 #include "auth/pace.h"
 #include "auth/tickets.h"
 #include "base/counter.h"
 #include "base/payload.h"
+#include "io/tcp_tls.h"
 
 static void backends_read(const struct backends *backends, struct limits_input *input)
 {
@@ -64,6 +67,17 @@ static uint64_t tickets_waiting(const struct server *server)
 	return stats.waiting;
 }
 
+static void tls_read(const struct server *server, struct limits_input *input)
+{
+	struct tls_stats stats;
+
+	server_tls_stats(server, &stats);
+	input->tls_shaking = stats.shaking;
+	input->tls_waiting = stats.waiting;
+	input->certificate_expires_at = server_certificates_expire_at(server);
+	input->wall_s = (int64_t)time(NULL);
+}
+
 void live_limits_read(const struct admin *admin, struct live_limits *out_live)
 {
 	const struct server *server = admin->server;
@@ -82,8 +96,11 @@ void live_limits_read(const struct admin *admin, struct live_limits *out_live)
 	input->accept_rate_now = counter_read(&admin->accept_rate);
 	input->payload_used = payload_used();
 	input->tickets = tickets_waiting(server);
+	tls_read(server, input);
 	backends_read(server_backends(server), input);
 	auth_read(server_auth(server), input);
 	input->cost = limit_cost_measure(plan->input.os, &out_live->os, input->connections);
+	if (!input->cost.is_measured)
+		input->cost = plan->input.cost; /* assumed, with TLS in it */
 	limits_build(input, &out_live->limits);
 }

@@ -42,7 +42,8 @@ struct net_ip net_ip_cut(const struct net_ip *ip, unsigned bits);
  * *out only on success. */
 bool net_ip_parse(struct slice text, struct net_ip *out);
 
-/* IPv4 in its dotted form; "unix:" for the client of a unix socket. Returns `out`; NET_IP_TEXT_MAX bytes are always enough. */
+/* IPv4 in its dotted form; "unix:" for the client of a unix socket. Returns `out`; NET_IP_TEXT_MAX
+ * bytes are always enough. */
 char *net_ip_format(const struct net_ip *ip, char *out, size_t size);
 
 /* "10.0.0.0/8", "fd00::/8", or one address: "10.1.2.3", "::1"; or "unix:", the clients of unix
@@ -54,5 +55,6 @@ const char *net_prefix_parse(struct slice text, struct net_prefix *out);
 /* "::/0" is IPv6 only: an IPv4 address is never in a prefix shorter than 96 bits. */
 bool net_prefix_has(const struct net_prefix *prefix, const struct net_ip *ip);
 
-/* Always with its length, but for "unix:". Returns `out`; NET_PREFIX_TEXT_MAX bytes are always enough. */
+/* Always with its length, but for "unix:". Returns `out`; NET_PREFIX_TEXT_MAX bytes are always
+ * enough. */
 char *net_prefix_format(const struct net_prefix *prefix, char *out, size_t size);

@@ -13,6 +13,7 @@
 #include "cmd/config_args.h"
 #include "cmd/own_limits.h"
 #include "cmd/start.h"
+#include "server/server_doors.h"
 #include "diag/doctor.h"
 #include "diag/limits_json.h"
 #include "diag/plan.h"
@@ -199,6 +200,7 @@ static int ask_machine(const struct config *config, const struct doctor_options 
 		engine = LOOP_ENGINE_EPOLL;
 	}
 	plan_facts_read(engine, reason, &facts);
+	facts.certificate_expires_at = server_doors_expire_at(config);
 	plan_make(config, &facts, &plan);
 	return answer_print(
 		&(struct doctor_case){.input = &plan.input,

@@ -157,6 +157,7 @@ static int watch(struct server *server, struct admin *admin, int signals)
 			continue;
 		limits_monitor_tick(&monitor);
 		server_look_for_storm(server);
+		server_renew_ticket_keys(server, clock_now_ns());
 		payload_trim();
 	}
 }

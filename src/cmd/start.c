@@ -105,6 +105,7 @@ static void machine_check(struct preparation *preparation)
 	if (!engine_choose(preparation))
 		return;
 	plan_facts_read(start->facts.engine, start->facts.engine_reason, &start->facts);
+	start->facts.certificate_expires_at = server_doors_expire_at(preparation->config);
 	plan_make(preparation->config, &start->facts, &start->plan);
 	if (!start->plan.fits)
 		tell_plan(preparation);

@@ -110,6 +110,17 @@ const struct config_listener *config_listeners(const struct config *config, size
 
 size_t config_listener_count(const struct config *config);
 
+/* Does any listener speak TLS, the admin's among them? */
+bool config_speaks_tls(const struct config *config);
+
+/* What server.tls_handshakes_max comes to. */
+#define CONFIG_TLS_HANDSHAKES_AUTO 512 /* for each worker */
+uint64_t config_tls_handshakes_max(const struct config *config, uint64_t workers);
+
+/* [bytes] What a client by TLS takes more than one in clear, at most; 0: none comes by TLS. It is
+ * reckoned with until it can be measured (docs/tls.md). */
+uint64_t config_tls_bytes(const struct config *config);
+
 /* Is a listener's mapping `tls` there? Its clients speak TLS then. */
 bool config_has_tls(const struct config_tls *tls);
 

@@ -28,6 +28,46 @@ bool config_has_tls(const struct config_tls *tls)
 	return tls->certificates.count > 0;
 }
 
+bool config_speaks_tls(const struct config *config)
+{
+	size_t count;
+	const struct config_listener *listeners = config_listeners(config, &count);
+
+	for (size_t i = 0; i < count; i++)
+		if (config_has_tls(&listeners[i].tls))
+			return true;
+	return config_has_tls(&config->admin.tls);
+}
+
+uint64_t config_tls_handshakes_max(const struct config *config, uint64_t workers)
+{
+	uint64_t wanted = config->server.tls_handshakes_max;
+
+	return wanted != 0 ? wanted : CONFIG_TLS_HANDSHAKES_AUTO * MAX(workers, UINT64_C(1));
+}
+
+/* Keys alone; or an SSL object of OpenSSL's, with a certificate of the client's in it. */
+#define DETACHED_BYTES UINT64_C(256)
+#define ATTACHED_BYTES UINT64_C(14336)
+#define PEER_BYTES     UINT64_C(4096)
+
+uint64_t config_tls_bytes(const struct config *config)
+{
+	uint64_t most = 0;
+
+	for (size_t i = 0; i < config->server.listeners.count; i++) {
+		const struct config_tls *tls = &config->server.listeners.items[i].tls;
+		bool has_peer = tls->client_certificate != CONFIG_CLIENT_CERTIFICATE_NONE;
+
+		if (!config_has_tls(tls))
+			continue;
+		most = MAX(most, tls->detach == CONFIG_ON
+					 ? DETACHED_BYTES
+					 : ATTACHED_BYTES + (has_peer ? PEER_BYTES : 0));
+	}
+	return most;
+}
+
 void config_listener_from_listen(struct config *config)
 {
 	config->listener = (struct config_listener){0};

@@ -99,6 +99,12 @@
 	X(server, accept_burst, COUNT, "0", 0, CONFIG_CONNECTIONS_MAX, "connections", RESTART,               \
 	  "How many connections may come at once before accept_rate holds them back. 0 = as "  \
 	  "many as come in one second.")                                                       \
+	X(server, tls_handshakes_max, AUTO_COUNT, "auto", 1, 1000000, "handshakes", RESTART,   \
+	  "TLS handshakes under way at once, of all workers together; who comes beyond waits, " \
+	  "until handshake_timeout. auto = 512 for each worker.")                              \
+	X(server, tls_handshake_rate, COUNT, "0", 0, 1000000, "handshakes/s", RESTART,         \
+	  "TLS handshakes begun per second, of all workers together; who comes beyond waits, " \
+	  "with the ClientHello unread. 0 = no limit.")                                        \
 	X(server, takeover_rate, COUNT, "30", 0, 120, "takeovers/min", RESTART,                \
 	  "How often a minute a client may be taken over (takeover: newest), after as many in " \
 	  "a row; beyond it the newer connection gets 429. Two devices with one id cannot "    \

@@ -339,6 +339,8 @@ static void remedy_by_doubling(struct request *request)
 		{LIMIT_ID_MAX_CONNECTIONS_PER_IP, "configuration",
 		 "server.max_connections_per_ip: "},
 		{LIMIT_ID_PAYLOAD_MEMORY, "configuration", "server.payload_memory: "},
+		{LIMIT_ID_TLS_HANDSHAKES, "configuration", "server.tls_handshakes_max: "},
+		{LIMIT_ID_TLS_HANDSHAKE_RATE, "configuration", "server.tls_handshake_rate: "},
 		{LIMIT_ID_TAKEOVER_RATE, "configuration", "server.takeover_rate: "},
 		{LIMIT_ID_AUTH_FAILURES, "configuration", "server.auth_failures: "},
 		{LIMIT_ID_PASSWORD_QUEUE, "configuration", "server.password_queue: "},

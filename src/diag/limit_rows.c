@@ -77,8 +77,11 @@ static uint64_t connections_in(const struct limits_input *input, uint64_t bytes)
 
 static void cost_text(const struct limits_input *input, struct limit *row)
 {
-	snprintf(row->cost, sizeof(row->cost), "%" PRIu64 " bytes (%s)", input->cost.bytes,
-		 input->cost.is_measured ? "measured" : "assumed");
+	const char *what = input->config != NULL && config_tls_bytes(input->config) > 0 ? ", by TLS"
+											: "";
+
+	snprintf(row->cost, sizeof(row->cost), "%" PRIu64 " bytes (%s%s)", input->cost.bytes,
+		 input->cost.is_measured ? "measured" : "assumed", what);
 }
 
 static void build_cgroup_memory(const struct limits_input *input, struct limit *row)
@@ -263,6 +266,9 @@ void limits_build(const struct limits_input *input, struct limits *out_limits)
 						      struct limit *) = {
 		[LIMIT_ID_MAX_CONNECTIONS_PER_IP] = limit_build_per_ip,
 		[LIMIT_ID_ACCEPT_RATE] = limit_build_accept_rate,
+		[LIMIT_ID_TLS_HANDSHAKES] = limit_build_tls_handshakes,
+		[LIMIT_ID_TLS_HANDSHAKE_RATE] = limit_build_tls_handshake_rate,
+		[LIMIT_ID_CERTIFICATE] = limit_build_certificate,
 		[LIMIT_ID_TAKEOVER_RATE] = limit_build_takeover_rate,
 		[LIMIT_ID_AUTH_FAILURES] = limit_build_auth_failures,
 		[LIMIT_ID_PASSWORD_QUEUE] = limit_build_password_queue,

@@ -30,6 +30,9 @@ void limit_build_takeover_rate(const struct limits_input *input, struct limit *r
 void limit_build_auth_failures(const struct limits_input *input, struct limit *row);
 void limit_build_password_queue(const struct limits_input *input, struct limit *row);
 void limit_build_tickets(const struct limits_input *input, struct limit *row);
+void limit_build_tls_handshakes(const struct limits_input *input, struct limit *row);
+void limit_build_tls_handshake_rate(const struct limits_input *input, struct limit *row);
+void limit_build_certificate(const struct limits_input *input, struct limit *row);
 void limit_build_backend_pending(const struct limits_input *input, struct limit *row);
 void limit_build_payload_memory(const struct limits_input *input, struct limit *row);
 /* After the others: what is `auto` is taken from them. */

@@ -30,6 +30,12 @@ enum limit_kind {
 	  "of one client address")                                                          \
 	X(ACCEPT_RATE, "accept_rate", GATEWAY, PACES, "connections/s",                      \
 	  "new connections per second")                                                     \
+	X(TLS_HANDSHAKES, "tls_handshakes_max", GATEWAY, PACES, "handshakes",               \
+	  "TLS handshakes under way ([tls.md](tls.md)); further ones wait")                 \
+	X(TLS_HANDSHAKE_RATE, "tls_handshake_rate", GATEWAY, PACES, "handshakes/s",         \
+	  "TLS handshakes begun per second; further ones wait")                             \
+	X(CERTIFICATE, "certificate_expiry", GATEWAY, STATES, "days",                       \
+	  "until the first certificate of a listener ends")                                 \
 	X(TAKEOVER_RATE, "takeover_rate", GATEWAY, PACES, "takeovers/min",                  \
 	  "takeovers of one client ([clients.md](clients.md))")                             \
 	X(AUTH_FAILURES, "auth_failures", GATEWAY, PACES, "failures/min",                   \

@@ -94,6 +94,10 @@ struct limits_input {
 	uint64_t payload_max;       /* [bytes] in effect; 0: no gateway of ours */
 	uint64_t payload_used;      /* [bytes] of it */
 	struct limit_cost cost;
+	uint64_t tls_shaking, tls_waiting; /* handshakes */
+	/* [s since 1970] Of the certificate of a listener that ends first; 0: there is none. */
+	int64_t certificate_expires_at;
+	int64_t wall_s; /* when that was looked at */
 };
 
 struct limits {

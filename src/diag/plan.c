@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "base/check.h"
 
@@ -13,6 +14,8 @@ void plan_facts_read(enum loop_engine engine, const char *reason, struct plan_fa
 
 	os_limits_read(&(struct os_source){0}, &out_facts->os);
 	out_facts->cores = os_limits_cores();
+	out_facts->certificate_expires_at = 0;
+	out_facts->wall_s = (int64_t)time(NULL);
 	out_facts->engine = engine;
 	out_facts->engine_reason = reason;
 	out_facts->can_io_uring = engine == LOOP_ENGINE_IO_URING ||
@@ -31,7 +34,7 @@ void plan_make(const struct config *config, const struct plan_facts *facts, stru
 	};
 	struct capacity capacity = capacity_plan(&config->server, &descriptors);
 	uint64_t wanted = config->server.max_connections;
-	struct limit_cost cost = {.bytes = LIMIT_COST_ASSUMED_BYTES};
+	struct limit_cost cost = {.bytes = LIMIT_COST_ASSUMED_BYTES + config_tls_bytes(config)};
 	uint64_t payload = config->server.payload_memory != 0
 				   ? config->server.payload_memory
 				   : limit_payload_share(&facts->os, &cost, wanted);
@@ -49,7 +52,9 @@ void plan_make(const struct config *config, const struct plan_facts *facts, stru
 			  .nofile_connections = capacity.nofile_connections,
 			  .max_connections = wanted,
 			  .payload_max = payload,
-			  .cost = cost},
+			  .cost = cost,
+			  .certificate_expires_at = facts->certificate_expires_at,
+			  .wall_s = facts->wall_s},
 	};
 	limits_build(&out_plan->input, &out_plan->limits);
 	uint64_t allowed = limits_allowed(&out_plan->limits);

@@ -18,6 +18,8 @@ struct plan_facts {
 	enum loop_engine engine;
 	const char *engine_reason;
 	bool can_io_uring;
+	int64_t certificate_expires_at; /* as limits_input has it; the caller's to fill */
+	int64_t wall_s;
 };
 
 /* Of this process and this machine. `engine` and `reason` are loop_engine_choose's.

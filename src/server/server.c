@@ -189,6 +189,21 @@ static int await_listening(struct server *server, struct slot *slot, struct serv
 	return r;
 }
 
+/* The admin's has as many handshakes as a worker, and no rate: who looks after the gateway gets
+ * through while clients storm it. */
+static struct tls_limits tls_share(const struct server *server, const struct service *service)
+{
+	const struct config *config = &server->options.ruleset->config;
+	uint64_t workers = server->worker_count, rate = config->server.tls_handshake_rate;
+	uint64_t most = config_tls_handshakes_max(config, workers);
+	bool has_rate = rate != 0 && service == &server->public_service;
+
+	return (struct tls_limits){
+		.handshakes_max = (most + workers - 1) / workers,
+		.handshake_step_ns = has_rate ? NS_PER_S * workers / rate : 0,
+	};
+}
+
 static int start_one(struct server *server, struct slot *slot, struct service *service,
 		     const struct worker_door *doors, size_t door_count,
 		     struct server_error *out_error)
@@ -204,6 +219,7 @@ static int start_one(struct server *server, struct slot *slot, struct service *s
 			   .arg = slot},
 		.doors = doors,
 		.door_count = door_count,
+		.tls = tls_share(server, service),
 	});
 	if (worker == NULL) {
 		snprintf(
@@ -341,6 +357,11 @@ int server_start(struct server *server, const struct http_handler *public_http,
 	    server_auth_start(server, out_error) < 0 || start_admin(server, out_error) < 0)
 		return -1;
 	return start_workers(server, out_error);
+}
+
+void server_renew_ticket_keys(struct server *server, uint64_t now_ns)
+{
+	server_doors_tick(&server->doors, now_ns);
 }
 
 /* --- end --- */

@@ -70,7 +70,23 @@ void server_destroy(struct server **server);
 size_t server_worker_count(const struct server *server);
 struct worker *server_worker(struct server *server, size_t index);
 
+/* In the main thread, now and then: those that the process makes get old. */
+void server_renew_ticket_keys(struct server *server, uint64_t now_ns);
+
 /* --- questions, from any thread --- */
+
+struct tls_stats;
+
+/* Of all workers and the admin's. */
+void server_tls_stats(const struct server *server, struct tls_stats *out_sum);
+
+/* Of the listeners that speak TLS, the index-th; false: there are no more. `out_listener` is its
+ * address, `out_expires_at` [s since 1970] when the first of its certificates ends. */
+bool server_certificate(const struct server *server, size_t index, char *out_listener, size_t size,
+			int64_t *out_expires_at);
+
+/* The first of all that end; 0: no listener speaks TLS. */
+int64_t server_certificates_expire_at(const struct server *server);
 
 /* How long what is ready waited in this worker, in buckets of durations_short_us, and the CPU
  * time of its thread. False: it has not started. */

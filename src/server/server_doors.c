@@ -15,6 +15,7 @@
 #include "base/check.h"
 #include "diag/process.h"
 #include "server/server.h"
+#include "tls/tls_check.h"
 
 /* --- why not --- */
 
@@ -278,7 +279,36 @@ char *server_door_text(const struct server_door *door, char out[CONFIG_PLACE_TEX
 	return net_addr_format(&door->addr, out, CONFIG_PLACE_TEXT_MAX);
 }
 
+void server_doors_tick(struct server_doors *doors, uint64_t now_ns)
+{
+	for (size_t i = 0; i < doors->count; i++)
+		if (doors->items[i].tls != NULL)
+			server_tls_tick(doors->items[i].tls, now_ns);
+}
+
 /* --- asking only --- */
+
+static int64_t first_end(const struct config_tls *tls, int64_t first)
+{
+	for (size_t i = 0; i < tls->certificates.count; i++) {
+		int64_t one = tls_file_expires_at(tls->certificates.items[i].cert_file.text);
+
+		if (one != 0 && (first == 0 || one < first))
+			first = one;
+	}
+	return first;
+}
+
+int64_t server_doors_expire_at(const struct config *config)
+{
+	size_t count;
+	const struct config_listener *listeners = config_listeners(config, &count);
+	int64_t first = first_end(&config->admin.tls, 0);
+
+	for (size_t i = 0; i < count; i++)
+		first = first_end(&listeners[i].tls, first);
+	return first;
+}
 
 struct asking {
 	void (*tell)(void *arg, const struct server_error *error, bool is_warning);

@@ -50,6 +50,13 @@ int server_door_open(struct server_door *door, bool is_first, struct server_erro
 /* Where it is, with the port taken. */
 char *server_door_text(const struct server_door *door, char out[CONFIG_PLACE_TEXT_MAX]);
 
+/* The first end of a certificate that the configuration names. [s since 1970]; 0: none can be read.
+ */
+int64_t server_doors_expire_at(const struct config *config);
+
+/* New keys for tickets where it is time. */
+void server_doors_tick(struct server_doors *doors, uint64_t now_ns);
+
 /* Whether each could be opened now, and its TLS be made: tells of each that could not, in the words
  * of server_start. `is_warning`: clients will have trouble, or another gateway has it. */
 void server_doors_check(const struct config *config,

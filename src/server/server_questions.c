@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * server_questions.c - what any thread may ask of a server. */
+#include <stdio.h>
+
 #include "base/check.h"
 #include "base/counter.h"
 #include "fleet/nodes.h"
@@ -38,6 +40,58 @@ void server_stats(const struct server *server, struct stats *out_sum)
 			stats_merge(&sum, &server->slots[i].worker->home.stats);
 	pthread_mutex_unlock(mutex);
 	*out_sum = sum;
+}
+
+static void tls_stats_merge(struct tls_stats *into, const struct tls_stats *from)
+{
+	uint64_t *sums = (uint64_t *)into;
+	const uint64_t *counts = (const uint64_t *)from;
+
+	_Static_assert(sizeof(*into) % sizeof(*sums) == 0, "all fields are counters");
+	for (size_t i = 0; i < sizeof(*into) / sizeof(*sums); i++)
+		sums[i] += counter_read(&counts[i]);
+}
+
+void server_tls_stats(const struct server *server, struct tls_stats *out_sum)
+{
+	pthread_mutex_t *mutex = (pthread_mutex_t *)&server->mutex;
+
+	*out_sum = (struct tls_stats){0};
+	pthread_mutex_lock(mutex);
+	for (size_t i = 0; i <= server->worker_count; i++)
+		if (server->slots[i].worker != NULL)
+			tls_stats_merge(out_sum, &server->slots[i].worker->tls);
+	pthread_mutex_unlock(mutex);
+}
+
+bool server_certificate(const struct server *server, size_t index, char *out_listener, size_t size,
+			int64_t *out_expires_at)
+{
+	for (size_t i = 0; i < server->doors.count; i++) {
+		const struct server_door *door = &server->doors.items[i];
+		char text[CONFIG_PLACE_TEXT_MAX];
+
+		if (door->tls == NULL || index-- > 0)
+			continue;
+		snprintf(out_listener, size, "%s",
+			 config_place_format(&door->listener->address, text));
+		*out_expires_at = server_tls_expires_at(door->tls);
+		return true;
+	}
+	return false;
+}
+
+int64_t server_certificates_expire_at(const struct server *server)
+{
+	int64_t first = 0;
+
+	for (size_t i = 0; i < server->doors.count; i++)
+		if (server->doors.items[i].tls != NULL) {
+			int64_t one = server_tls_expires_at(server->doors.items[i].tls);
+
+			first = first == 0 ? one : MIN(first, one);
+		}
+	return first;
 }
 
 uint64_t server_fullest_worker(const struct server *server)

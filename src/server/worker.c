@@ -211,6 +211,7 @@ static int run(struct worker *worker)
 
 	if (r < 0)
 		return r;
+	loop_tls_limit(worker->loop, &worker->options.tls);
 	conns_start(&worker->home, worker->loop);
 	struct fleet *fleet = worker->home.fleet.fleet;
 
@@ -302,6 +303,7 @@ static struct worker *worker_make(const struct worker_options *options)
 	}
 	worker->options = *options;
 	worker->options.loop.lags = &worker->load.lags;
+	worker->options.loop.tls = &worker->tls;
 	worker->options.doors = NULL; /* ours are in worker->doors */
 	worker->doors = doors;
 	for (size_t i = 0; i < options->door_count; i++)

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 #include "conn/conn_home.h"
-#include "io/tcp.h"
+#include "io/tcp_tls.h"
 #include "server/announce.h"
 
 struct tls_holder;
@@ -40,6 +40,7 @@ struct worker_options {
 	/* Copied. The descriptors are the worker's from worker_start on, also on failure. */
 	const struct worker_door *doors;
 	size_t door_count;
+	struct tls_limits tls; /* this worker's share */
 };
 
 /* How much a worker has to do; written by its thread, for any to read. */
@@ -52,6 +53,7 @@ struct worker_load {
 struct worker {
 	struct worker_options options;
 	struct worker_load load;
+	struct tls_stats tls; /* of its loop */
 	struct loop *loop;
 	struct worker_door *doors;
 	struct list_node shares; /* of broadcasts, in the order in which they came */
