@@ -35,6 +35,16 @@ void tls_error_set(struct tls_error *error, const char *file, const char *what)
 	ERR_clear_error();
 }
 
+/* A key with a password is none: nobody is there to type it, and OpenSSL would wait for that. */
+static int no_password(char *out, int size, int is_writing, void *arg)
+{
+	(void)out;
+	(void)size;
+	(void)is_writing;
+	(void)arg;
+	return -1;
+}
+
 SSL_CTX *tls_ctx_create(const SSL_METHOD *method)
 {
 	SSL_CTX *ctx = SSL_CTX_new(method);
@@ -48,6 +58,7 @@ SSL_CTX *tls_ctx_create(const SSL_METHOD *method)
 				      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_keylog_callback(ctx, tls_stream_keylog);
+	SSL_CTX_set_default_passwd_cb(ctx, no_password);
 	if (SSL_CTX_set_cipher_list(ctx, SUITES_12) == 1 &&
 	    SSL_CTX_set_ciphersuites(ctx, SUITES_13) == 1 &&
 	    SSL_CTX_set1_groups_list(ctx, GROUPS) == 1)
