@@ -89,25 +89,36 @@ static int refuse(const struct auth_wanted *wanted, const char *why, int r,
 	return r;
 }
 
+static void warn_at(const struct auth_wanted *wanted, size_t option, const char *key,
+		    const char *text, struct auth_error *error)
+{
+	size_t used = auth_place_write(wanted, option, key, error->warning, sizeof(error->warning));
+
+	snprintf(error->warning + used, sizeof(error->warning) - used, "%s", text);
+}
+
 /* Keys that come in clear may be anybody's, and a token for anybody is for us too. */
 static void warn(const struct auth_wanted *wanted, struct auth_error *error)
 {
 	const struct config_auth *config = auth_wanted_config(wanted);
-	size_t used;
+	const struct config_route *route = &wanted->config->routes[wanted->route];
 
 	if (config->jwks_url != NULL &&
-	    slice_starts_nocase(slice_from_text(config->jwks_url), "http:")) {
-		used = auth_place_write(wanted, CONFIG_OPTION_auth_jwks_url, "jwks_url",
-					error->warning, sizeof(error->warning));
-		snprintf(error->warning + used, sizeof(error->warning) - used,
-			 "is not https: whoever is on the way can sign tokens");
-	} else if (config->issuer.text[0] == 0 && config->audience.text[0] == 0) {
-		used = auth_place_write(wanted, CONFIG_OPTION_auth_type, "type", error->warning,
-					sizeof(error->warning));
-		snprintf(error->warning + used, sizeof(error->warning) - used,
-			 "neither issuer nor audience is given: every token that these keys have "
-			 "signed lets in, whatever it was made for");
-	}
+	    slice_starts_nocase(slice_from_text(config->jwks_url), "http:"))
+		warn_at(wanted, CONFIG_OPTION_auth_jwks_url, "jwks_url",
+			"is not https: whoever is on the way can sign tokens", error);
+	else if (config->issuer.text[0] == 0 && config->audience.text[0] == 0)
+		warn_at(wanted, CONFIG_OPTION_auth_type, "type",
+			"neither issuer nor audience is given: every token that these keys have "
+			"signed lets in, whatever it was made for",
+			error);
+	else if ((config->from & (1u << CONFIG_TOKEN_IN_SUBPROTOCOL)) != 0 &&
+		 route->subprotocols.count == 0)
+		warn_at(wanted, CONFIG_OPTION_auth_from, "from",
+			"a token may come as a subprotocol, and the route has no subprotocols: "
+			"browsers fail if none of those that they offer is chosen; name one, or "
+			"'bearer' (docs/auth-tokens.md)",
+			error);
 }
 
 static int check(const struct auth_wanted *wanted, struct auth_error *error)

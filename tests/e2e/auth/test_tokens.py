@@ -313,6 +313,20 @@ def test_what_is_wrong_with_keys_is_said_at_once(tmp_path, keys):
         assert f"{config}:9:" in done.stdout + done.stderr and wrong in done.stdout + done.stderr
 
 
+def test_what_can_hardly_be_meant_is_warned_of(tmp_path, keys):
+    file = tokens.jwks_file(tmp_path, keys["ES256"])
+    config = tmp_path / "application.yaml"
+    for lines, warning in (
+            (f"jwks_file: {file}", "neither issuer nor audience is given"),
+            ("jwks_url: http://id.test/\n        issuer: a", "is not https"),
+            (f"jwks_file: {file}\n        issuer: a\n        from: [subprotocol]", "browsers fail")):
+        config.write_text("admin:\n  listen: 127.0.0.1:0\nserver:\n  listen: 127.0.0.1:0\nroutes:\n"
+                          f"  - path: /ws/{{client_id}}\n    auth:\n      - type: token\n        {lines}\n")
+        done = run_binary("check", "-c", config)
+        assert done.returncode == 0, done
+        assert warning in done.stdout + done.stderr and f"{config}:" in done.stdout + done.stderr
+
+
 # --- the end ---
 
 
