@@ -44,6 +44,8 @@ struct users {
 
 static struct user *place_of(const struct users *users, struct slice name)
 {
+	if (name.data == NULL)
+		name = SLICE_LITERAL("");
 	size_t at = siphash(&users->key, name) & (users->size - 1);
 
 	while (users->places[at].name.data != NULL && !slice_equals(users->places[at].name, name))
