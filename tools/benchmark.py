@@ -59,21 +59,23 @@ class Failure(Exception):
 
 
 class Server:
-    """A gateway or a floor, pinned to the first processor. Each has ports of its own: a
+    """A gateway or a floor, pinned to the first processor if it is not said otherwise. Each has ports of its own: a
     ring that is torn down holds its listener for a moment after the process is gone."""
 
     next_port = FIRST_PORT
 
-    def __init__(self, kind: str, engine: str, workers: int = 1):
+    def __init__(self, kind: str, engine: str, workers: int = 1, command: list | None = None,
+                 cpu: int | None = 0):
         self.kind, self.engine = kind, engine
         self.port = Server.next_port
         Server.next_port += 2
-        command = ([BARE, engine, str(self.port)] if kind == "bare" else
-                   [GATEHOUSE, "serve", "--listen", f"127.0.0.1:{self.port}", "--admin-listen",
-                    f"127.0.0.1:{self.port + 1}", "--engine", engine, "--workers", str(workers),
-                    "--log-level", "warn"])
+        if command is None:
+            command = ([BARE, engine, str(self.port)] if kind == "bare" else
+                       [GATEHOUSE, "serve", "--listen", f"127.0.0.1:{self.port}", "--admin-listen",
+                        f"127.0.0.1:{self.port + 1}", "--engine", engine, "--workers", str(workers),
+                        "--log-level", "warn"])
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                                        preexec_fn=lambda: os.sched_setaffinity(0, {0}))
+                                        preexec_fn=lambda: cpu is None or os.sched_setaffinity(0, {cpu}))
         self.wait_listening()
 
     def wait_listening(self) -> None:
@@ -87,6 +89,12 @@ class Server:
                     return
             time.sleep(0.02)
         raise Failure(f"{self.kind} {self.engine} did not listen within {START_SECONDS} s")
+
+    def established(self) -> int:
+        """Connections of clients."""
+        suffix = f":{self.port:04X}"
+        with open("/proc/net/tcp", encoding="ascii") as lines:
+            return sum(f[1].endswith(suffix) and f[3] == "01" for f in map(str.split, lines))
 
     def cpu_us(self) -> float:
         total = 0
@@ -148,16 +156,19 @@ class Sampler(threading.Thread):
         raise Failure("the sampler did not cover the run")
 
 
+def on_second_processor() -> None:
+    os.sched_setaffinity(0, {1 if os.cpu_count() > 1 else 0})
+
+
 def run_tester(scenario: Scenario, server: Server) -> dict:
     """The tester's JSON, from the second processor."""
-    processor = 1 if os.cpu_count() > 1 else 0
     with tempfile.NamedTemporaryFile(suffix=".json") as result:
         command = [GATEHOUSE, "bench", f"ws://127.0.0.1:{server.port}/ws/dev-{{n}}", "-q", "--engine", "epoll",
                    "--workers", "1", "-c", str(scenario.connections), "--json", result.name, *scenario.load]
         if server.kind == "bare":
             command.append("--raw-echo")
         run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-                             preexec_fn=lambda: os.sched_setaffinity(0, {processor}))
+                             preexec_fn=on_second_processor)
         if run.returncode != 0:
             raise Failure(f"{scenario.name} against {server.kind} {server.engine}: "
                           f"{(run.stdout + run.stderr).strip().splitlines()[-1]}")
@@ -189,7 +200,12 @@ def measure(scenario: Scenario, kind: str, engine: str) -> dict[str, float]:
         rest = plateau(samples, start + result["connect_seconds"])
         return {"cost": (rest.cpu_us - samples[0].cpu_us) / scenario.connections,
                 "memory": (rest.memory - samples[0].memory) / scenario.connections}
-    # The first second has handshakes in it, the last may be short.
+    return steady(samples, result)
+
+
+def steady(samples: list[Sample], result: dict) -> dict[str, float]:
+    """Of echoes. The first second has handshakes in it, the last may be short."""
+    start = result["started_monotonic_seconds"]
     points = [p for p in result["series"] if p["at"] > result["connect_seconds"] + 1][:-1]
     first, last = points[0], points[-1]
     cpu = Sampler.cpu_at(samples, start + last["at"]) - Sampler.cpu_at(samples, start + first["at"])

@@ -31,13 +31,15 @@ def base_config(engine: str) -> dict:
 
 
 def to_yaml(config: dict) -> str:
-    """Sections of scalars, and lists of mappings: all that our file knows."""
+    """Sections of scalars, and lists of mappings: all that our file knows. None: left out."""
     lines = []
     for section, body in config.items():
         lines.append(f"{section}:")
         for item in body if isinstance(body, list) else [body]:
             mark = "  - " if isinstance(body, list) else "  "
             for key, value in item.items():
+                if value is None:
+                    continue
                 lines.append(f"{mark}{key}: {scalar(value)}")
                 mark = "    " if isinstance(body, list) else "  "
     return "\n".join(lines) + "\n"
