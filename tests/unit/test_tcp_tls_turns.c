@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * test_tcp_tls_turns.c - handshakes wait for their turn, so that those who have theirs behind them
  * go on; and who comes beyond a limit waits. No clock: steps are counted. */
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+#include <time.h>
+
 #include "tcp_tls_unit.h"
 
 #define CROWD_MAX 60
@@ -135,12 +139,89 @@ static void test_rate(void **state)
 	crowd_close(f, &crowd, 0);
 }
 
+/* --- those who always have more to say (test_fairness.c has the same in clear) --- */
+
+#define GREEDY 20
+
+struct greedy {
+	struct crowd crowd;
+	unsigned turns[GREEDY]; /* times that each was read since the speaker spoke */
+};
+
+static uint8_t much[16384];
+
+/* As much as the sockets take. */
+static void fill(struct peer *peer)
+{
+	while (SSL_write(peer->ssl, much, sizeof(much)) > 0)
+		;
+	ERR_clear_error();
+}
+
+static void on_greedy(struct stream *stream, const uint8_t *data, size_t len)
+{
+	struct greedy *greedy = stream->arg;
+	size_t i = (size_t)(stream->seen - greedy->crowd.seen);
+
+	(void)data;
+	(void)len;
+	fill(&greedy->crowd.peers[i]);
+	greedy->turns[i]++;
+}
+
+/* Until it lies in the other's socket. */
+static void speak(struct peer *peer)
+{
+	static const struct timespec moment = {.tv_nsec = 100000};
+	int under_way = 1;
+
+	peer_say(peer, "hello", 5);
+	for (unsigned i = 0; under_way > 0 && i < GIVE_UP_S * 10000u; i++) {
+		CHECK(ioctl(peer->fd, SIOCOUTQ, &under_way) == 0);
+		if (under_way > 0)
+			nanosleep(&moment, NULL);
+	}
+	CHECK(under_way == 0);
+}
+
+static void test_greedy_ones_do_not_keep_others_waiting(void **state)
+{
+	struct io_fixture *f = *state;
+	static struct greedy greedy;
+	struct seen seen;
+	struct peer peer;
+
+	greedy = (struct greedy){0};
+	crowd_open(f, &greedy.crowd, GREEDY);
+	SPIN_UNTIL(f, crowd_go(&greedy.crowd, 0));
+	struct stream *stream = secured_pair(f, greedy.crowd.context, TLS1_3_VERSION, &seen, &peer);
+
+	for (unsigned i = 0; i < GREEDY; i++) {
+		greedy.crowd.streams[i]->arg = &greedy;
+		greedy.crowd.streams[i]->on_recv = on_greedy;
+		fill(&greedy.crowd.peers[i]);
+	}
+	for (unsigned times = 1; times <= 5; times++) {
+		speak(&peer);
+		memset(greedy.turns, 0, sizeof(greedy.turns));
+		RUN_UNTIL(f, seen.bytes == 5 * times);
+		for (unsigned i = 0; i < GREEDY; i++)
+			assert_in_range(greedy.turns[i], 0, 8);
+	}
+	stream_close_and_wait(f, stream);
+	peer_finish(&peer);
+	for (unsigned i = 0; i < GREEDY; i++)
+		greedy.crowd.streams[i]->on_recv = NULL;
+	crowd_close(f, &greedy.crowd, 0);
+}
+
 int main(void)
 {
 	struct CMUnitTest tests[] = {
 		ON_BOTH(test_storm),
 		ON_BOTH(test_handshakes_max),
 		ON_BOTH(test_rate),
+		ON_BOTH(test_greedy_ones_do_not_keep_others_waiting),
 	};
 	size_t count = io_keep_possible(tests, ARRAY_LEN(tests));
 
