@@ -38,6 +38,11 @@ void tls_error_set(struct tls_error *error, const char *file, const char *what);
 /* The certificate, its chain and its key; false with *error. */
 bool tls_pair_use(SSL_CTX *ctx, const struct tls_key_pair *pair, struct tls_error *error);
 
+/* Asks clients for certificates, or not, and binds their sessions to what they are believed by.
+ * False with *error. */
+bool tls_clients_use(SSL_CTX *ctx, const struct tls_server_options *options,
+		     struct tls_error *error);
+
 /* Tickets by keys of the context's. */
 void tls_tickets_use(SSL_CTX *ctx, struct tls_context *context);
 

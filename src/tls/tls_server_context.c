@@ -158,42 +158,6 @@ bool tls_pair_use(SSL_CTX *ctx, const struct tls_key_pair *pair, struct tls_erro
 	return false;
 }
 
-static bool clients_check(SSL_CTX *ctx, const struct tls_server_options *options,
-			  struct tls_error *error)
-{
-	if (options->client_certificate == TLS_CLIENT_NONE)
-		return true;
-	SSL_CTX_set_verify(ctx,
-			   SSL_VERIFY_PEER | (options->client_certificate == TLS_CLIENT_REQUIRED
-						      ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT
-						      : 0),
-			   NULL);
-	STACK_OF(X509_NAME) *names = options->client_ca_file == NULL
-					     ? NULL
-					     : SSL_load_client_CA_file(options->client_ca_file);
-
-	if (names == NULL || SSL_CTX_load_verify_file(ctx, options->client_ca_file) != 1) {
-		sk_X509_NAME_pop_free(names, X509_NAME_free);
-		tls_error_set(error, options->client_ca_file,
-			      "no certificates of authorities can be read from it");
-		return false;
-	}
-	SSL_CTX_set_client_CA_list(ctx, names);
-	if (options->crl_file == NULL)
-		return true;
-	X509_STORE *store = SSL_CTX_get_cert_store(ctx);
-	X509_LOOKUP *lookup = X509_STORE_add_lookup(store, X509_LOOKUP_file());
-
-	if (lookup == NULL ||
-	    X509_load_crl_file(lookup, options->crl_file, X509_FILETYPE_PEM) < 1) {
-		tls_error_set(error, options->crl_file,
-			      "no list of revoked certificates can be read from it");
-		return false;
-	}
-	X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
-	return true;
-}
-
 /* --- which certificate is where --- */
 
 /* A certificate of the configuration, and its names. */
@@ -324,10 +288,7 @@ static SSL_CTX *ctx_make(struct making *making, uint64_t members)
 	SSL_CTX_set_tlsext_servername_arg(ctx, making->context);
 	SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
 	tls_tickets_use(ctx, making->context);
-	/* A session that was made with one certificate of a client's is not resumed without the
-	 * check. */
-	SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"gatehouse", 9);
-	bool is_good = clients_check(ctx, options, making->error);
+	bool is_good = tls_clients_use(ctx, options, making->error);
 
 	for (size_t i = 0; i < options->pair_count && is_good; i++)
 		if (members >> i & 1)

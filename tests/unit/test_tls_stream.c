@@ -693,14 +693,72 @@ static void test_bad_files(void **state)
 	}
 }
 
+/* A session ends with what its client was believed by: another authority, or nobody asked any more,
+ * and everybody shakes hands in full. */
+static void test_sessions_end_with_their_authorities(void **state)
+{
+	(void)state;
+	static const enum file chosen[] = {FILE_EC};
+	static const struct {
+		enum tls_client_certificate asked;
+		enum file ca;
+		bool is_resumed;
+	} rows[] = {
+		{TLS_CLIENT_OPTIONAL, FILE_CLIENT, true},
+		{TLS_CLIENT_OPTIONAL, FILE_OTHER_EC, false},
+		{TLS_CLIENT_NONE, FILE_CLIENT, false},
+	};
+	struct tls_ticket_keys *tickets = tls_ticket_keys_create();
+	struct tls_server_options options = {.pairs = pairs(chosen, 1),
+					     .pair_count = 1,
+					     .tickets = tickets,
+					     .client_certificate = TLS_CLIENT_OPTIONAL,
+					     .client_ca_file = files[FILE_CLIENT].cert};
+	struct two two = {
+		.server_context = server_context(&options),
+		.client_context = client_context(
+			&(struct tls_client_options){.is_insecure = true,
+						     .cert_file = files[FILE_CLIENT].cert,
+						     .key_file = files[FILE_CLIENT].key}),
+	};
+	struct ssl_session_st *session = NULL;
+
+	assert_false(is_resumed(&two, &session, true, "first"));
+	tls_context_unref(&two.server_context);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		options.client_certificate = rows[i].asked;
+		options.client_ca_file = files[rows[i].ca].cert;
+		two.server_context = server_context(&options);
+		two_open(&two, NULL);
+		tls_stream_resume(two.client.stream, session);
+		shake_hands(&two);
+		/* Whoever is not believed any more does not come in at all. */
+		bool was_resumed = two.server.is_ready &&
+				   tls_stream_facts(two.server.stream).is_resumed;
+
+		assert_int_equal(was_resumed, rows[i].is_resumed);
+		two_close(&two);
+		tls_context_unref(&two.server_context);
+	}
+	tls_session_free(&session);
+	tls_context_unref(&two.client_context);
+	tls_ticket_keys_destroy(&tickets);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ways),           cmocka_unit_test(test_size),
-		cmocka_unit_test(test_names),          cmocka_unit_test(test_client_certificates),
-		cmocka_unit_test(test_rubbish),        cmocka_unit_test(test_spoilt_record),
-		cmocka_unit_test(test_bad_files),      cmocka_unit_test(test_resumption),
-		cmocka_unit_test(test_ticket_keys),    cmocka_unit_test(test_troubles),
+		cmocka_unit_test(test_ways),
+		cmocka_unit_test(test_size),
+		cmocka_unit_test(test_sessions_end_with_their_authorities),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_client_certificates),
+		cmocka_unit_test(test_rubbish),
+		cmocka_unit_test(test_spoilt_record),
+		cmocka_unit_test(test_bad_files),
+		cmocka_unit_test(test_resumption),
+		cmocka_unit_test(test_ticket_keys),
+		cmocka_unit_test(test_troubles),
 		cmocka_unit_test(test_what_is_no_tls),
 	};
 
