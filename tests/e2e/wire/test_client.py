@@ -7,6 +7,12 @@ import random
 import pytest
 import websockets
 
+from kit import wsraw
+
+
+def connect(running, target: str, **options):
+    return websockets.connect(running.url(target), ssl=running.tls, open_timeout=wsraw.SECONDS, **options)
+
 
 @pytest.mark.parametrize("kind", ["text", "binary"])
 def test_messages_from_nothing_to_1_mib(gateway, kind):
@@ -15,13 +21,13 @@ def test_messages_from_nothing_to_1_mib(gateway, kind):
     sizes = [0, 1, 2, 1024 * 1024] + [int(2 ** source.uniform(0, 20)) for _ in range(40)]
 
     async def talk():
-        async with websockets.connect(running.url("/ws/py"), max_size=None, compression=None) as ws:
+        async with connect(running, "/ws/py", max_size=None, compression=None) as ws:
             for size in sizes:
                 data = source.randbytes(size)
                 message = data.decode("latin-1")[: size // 2] if kind == "text" else data
                 await ws.send(message)
-                assert await asyncio.wait_for(ws.recv(), 10) == message
-            await asyncio.wait_for(await ws.ping(b"are you there"), 10)
+                assert await asyncio.wait_for(ws.recv(), wsraw.SECONDS) == message
+            await asyncio.wait_for(await ws.ping(b"are you there"), wsraw.SECONDS)
         assert ws.close_code == 1000
 
     asyncio.run(talk())
@@ -34,7 +40,7 @@ def test_many_clients_at_once(gateway):
     running = gateway(server={"workers": 2})
 
     async def one(number: int):
-        async with websockets.connect(running.url(f"/ws/py-{number}"), compression=None) as ws:
+        async with connect(running, f"/ws/py-{number}", compression=None) as ws:
             wanted = [f"{number}/{n}" for n in range(20)]
             for message in wanted:
                 await ws.send(message)
@@ -53,9 +59,9 @@ def test_fragments_by_the_client_library(gateway):
     running = gateway()
 
     async def talk():
-        async with websockets.connect(running.url("/ws/py"), compression=None) as ws:
+        async with connect(running, "/ws/py", compression=None) as ws:
             await ws.send(["a", "ß", "", "c" * 5000])
-            assert await asyncio.wait_for(ws.recv(), 10) == "aß" + "c" * 5000
+            assert await asyncio.wait_for(ws.recv(), wsraw.SECONDS) == "aß" + "c" * 5000
 
     asyncio.run(talk())
 
@@ -65,10 +71,10 @@ def test_offer_of_compression_is_declined(gateway):
     running = gateway()
 
     async def talk():
-        async with websockets.connect(running.url("/ws/py")) as ws:
+        async with connect(running, "/ws/py") as ws:
             assert ws.extensions == []
             await ws.send("x" * 1000)
-            assert await asyncio.wait_for(ws.recv(), 10) == "x" * 1000
+            assert await asyncio.wait_for(ws.recv(), wsraw.SECONDS) == "x" * 1000
 
     asyncio.run(talk())
 
@@ -78,7 +84,7 @@ def test_subprotocol_by_the_client_library(gateway):
                                "backend": "echo"}])
 
     async def talk():
-        async with websockets.connect(running.url("/ocpp/CP-1"),
+        async with connect(running, "/ocpp/CP-1",
                                       subprotocols=["ocpp2.0.1", "ocpp1.6"]) as ws:
             assert ws.subprotocol == "ocpp1.6"
 
@@ -89,9 +95,9 @@ def test_refusal_reaches_the_client_library(gateway):
     running = gateway(server={"max_connections": 1})
 
     async def talk():
-        async with websockets.connect(running.url("/ws/1")):
+        async with connect(running, "/ws/1"):
             with pytest.raises(websockets.exceptions.InvalidStatusCode) as caught:
-                await websockets.connect(running.url("/ws/2"))
+                await connect(running, "/ws/2")
             assert caught.value.status_code == 503
             assert caught.value.headers["Gatehouse-Limit"] == "max_connections; current=1; max=1"
 

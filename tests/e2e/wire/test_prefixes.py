@@ -267,8 +267,8 @@ def stop_after(running, listener: str, lengths: range, stop) -> None:
     with contextlib.ExitStack() as stack:
         clients = []
         for length in lengths:
-            address = running.address if listener == "public" else running.admin
-            clients.append(stack.enter_context(wsraw.Client(address)))
+            client = running.connect() if listener == "public" else wsraw.Client(running.admin)
+            clients.append(stack.enter_context(client))
             clients[-1].send(b"".join(sent for sent, _ in requests)[:length])
             stop(clients[-1])
         if stop in (reset, leave):

@@ -62,6 +62,7 @@ def tls_hello() -> bytes:
     return outgoing.read()
 
 
+@pytest.mark.plain
 def test_tls_on_the_plain_port_is_told(gateway):
     """wss: where ws: is served, the most frequent wrong setting."""
     running = gateway()
@@ -78,6 +79,7 @@ def test_tls_on_the_plain_port_is_told(gateway):
     assert running.metric("handshakes_rejected_total") == 2
 
 
+@pytest.mark.plain
 def test_tls_client_ends_at_once_on_the_plain_port(gateway):
     context = ssl.create_default_context()
     with socket.create_connection(gateway().address, wsraw.SECONDS) as sock:
