@@ -95,6 +95,7 @@ def test_the_back_end_does_not_see_it(patient):
     assert ask(running, ticket).status == 101
     body = hook.wait("connect")[0].body.decode()
     assert ticket.split(".")[1] not in body and f"?ticket={'*' * len(ticket)} HTTP" in body
+    hook.wait("disconnected")
     hook.close()
 
 

@@ -105,6 +105,7 @@ def test_each_place_and_nobody_else_sees_it(patient, tmp_path, keys, place):
         target, extra = PLACES[place](token[:-8] + "AAAAAAAA")
         assert reason_of(client.handshake(target, extra=extra)) == (401, "token_signature")
     assert token.split(".")[1] not in running.log
+    hook.wait("disconnected")
     hook.close()
 
 
@@ -411,6 +412,24 @@ def test_without_the_switch_it_is_a_message_like_others(patient, tmp_path, keys)
     client, _ = open_until(running, keys["ES256"], 600)
     with client:
         client.echo(b'{"gatehouse":"renew","token":"a.b.c"}', wsraw.TEXT)
+
+
+def test_renewed_by_another_node(patient, tmp_path, keys, broker):
+    """Which has neither the client nor its keys."""
+    bus = {"type": "nats", "urls": [broker().url]}
+    routes = [route(way(tokens.jwks_file(tmp_path, keys["ES256"])))]
+    one = patient(routes=routes, bus=bus, server={"node": "one"})
+    other = patient(routes=[{"path": "/ws/{client_id}"}], bus=bus, server={"node": "other"})
+    for running in (one, other):
+        running.wait_metric("bus_connected", 1)
+    client, end = open_until(one, keys["ES256"], 600)
+    with client:
+        wsraw.wait_until(lambda: Api(other.admin).ask("GET", "/clients/ws/cp1").status == 200, "the broker to know")
+        wish = {"token": keys["ES256"].token(seconds=5000)}
+        body = Api(other.admin).post("/clients/ws/cp1/renew", json.dumps(wish).encode(), type="application/json")
+        assert body["expires_at"] > end
+        assert Api(one.admin).inspect("cp1")["expires_at"] == body["expires_at"]
+        assert wish["token"] not in one.log + other.log
 
 
 # --- a client of others ---
