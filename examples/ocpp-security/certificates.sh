@@ -46,6 +46,6 @@ authority operator "Example operator"
 for charger in "$@"; do
 	sign operator "$charger" "/O=Example Charging/CN=$charger" 'extendedKeyUsage=clientAuth\n' \
 		ec -pkeyopt ec_paramgen_curve:prime256v1
-	# 20 random octets; the charger sends the octets, here are their digits.
+	# 20 random octets, as digits; a charger may send either.
 	echo "$charger:$(openssl rand -hex 20)" >> chargers
 done

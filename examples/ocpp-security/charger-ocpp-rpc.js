@@ -11,7 +11,7 @@ const { profile, name, url, password, ca, cert, key } = require('./settings');
 async function run() {
 	const charger = new RPCClient({
 		endpoint: url, identity: name, protocols: ['ocpp1.6'], strictMode: true, reconnect: false,
-		...(password && { password }),
+		...(password && { password: Buffer.from(password, 'hex') }), // the octets, as OCPP has it
 		wsOpts: { ca, cert, key },
 	});
 

@@ -12,7 +12,7 @@ async function run() {
 	const charger = new OCPPClient({
 		endpoint: url, identity: name, protocols: ['ocpp1.6'], strictMode: true, reconnect: false, logging: false,
 		securityProfile: profile,
-		...(password && { password }),
+		...(password && { password }), // it sends text, so the digits; the gateway takes both
 		...(ca && { tls: { ca, cert, key } }),
 	});
 

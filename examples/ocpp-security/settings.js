@@ -10,10 +10,10 @@ const [profile = '2', name = 'CP-1', keys = path.join(__dirname, 'keys'), plain 
 	process.argv.slice(2);
 const file = (one) => fs.readFileSync(path.join(keys, one));
 
-/* The digits of the password in the users file; what is sent is their octets. */
+/* As hexadecimal digits, which stand for octets. */
 function password() {
 	const line = file('chargers').toString().split('\n').find((one) => one.startsWith(`${name}:`));
-	return Buffer.from(line.slice(name.length + 1).trim(), 'hex');
+	return line.slice(name.length + 1).trim();
 }
 
 module.exports = {

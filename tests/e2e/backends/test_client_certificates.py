@@ -239,6 +239,8 @@ def test_a_proxys_word_is_a_proof(prove, pair):
     assert answer_to(gateway, "/ocpp/CP-1") == (403, "tls_required")
     assert answer_to(gateway, "/ocpp/CP-1", *fields_of("x-ssl-client-cert", pair)) == (403, "tls_required")
     assert answer_to(gateway, "/ocpp/CP-1", *shown, before=proxy_header()) == (403, "tls_required")
+    assert gateway.metric("auth_total", way="certificate", outcome="proved") == 1
+    assert gateway.metric("auth_total", way="certificate", outcome="forbidden") == 1
 
 
 def test_a_proxy_headers_word_is_a_proof(prove):

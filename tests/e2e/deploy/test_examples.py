@@ -225,6 +225,52 @@ def test_ocpp_the_charger_of_the_example(program, charging):
     assert charger.read_until("asked:") == "asked: Reset {'type': 'Soft'}"
 
 
+# --- examples/ocpp-security ---
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("keys")
+    subprocess.run([EXAMPLES / "ocpp-security" / "certificates.sh", directory, "CP-1", "CP-2"], check=True,
+                   capture_output=True)
+    return directory
+
+
+@pytest.fixture
+def secured(program, gateway, keys):
+    """The gateway of the example, but with ports that are free, and keys of its own."""
+    backend = program(sys.executable, EXAMPLES / "ocpp" / "backend.py", "0")
+    text = (EXAMPLES / "ocpp-security" / "config" / "gatehouse.yaml").read_text()
+    config = yaml.safe_load(text.replace("examples/ocpp-security/keys", str(keys)))
+    config["backends"][0]["url"] = address_in(backend.first)
+    for listener in config["server"]["listeners"]:
+        listener["address"] = "127.0.0.1:0"
+    return gateway(server=config["server"], routes=config["routes"], backends=config["backends"])
+
+
+@pytest.mark.parametrize("library", ["ocpp-rpc", "ocpp-ws-io"])
+@pytest.mark.parametrize("profile", ["1", "2", "3"])
+def test_ocpp_security_chargers_of_others(secured, charger_modules, keys, profile, library):
+    plain, tls = (line["address"].rsplit(":", 1)[1] for line in secured.logged("listening"))
+    done = subprocess.run(
+        ["node", EXAMPLES / "ocpp-security" / f"charger-{library}.js", profile, "CP-2", keys, plain, tls],
+        capture_output=True, text=True, timeout=2 * wsraw.SECONDS, check=False,
+        env=os.environ | {"NODE_PATH": str(charger_modules / "node_modules")})
+    assert done.stdout.splitlines() == [f"CP-2 is connected by profile {profile}: ocpp1.6", "boot: Accepted"], \
+        done.stdout + done.stderr
+
+
+def test_ocpp_security_the_configuration_is_good(keys, tmp_path):
+    """But for profile 1, which is there to be seen."""
+    text = (EXAMPLES / "ocpp-security" / "config" / "gatehouse.yaml").read_text()
+    file = tmp_path / "gatehouse.yaml"
+    file.write_text(text.replace("examples/ocpp-security/keys", str(keys)))
+    checked = subprocess.run([BINARY, "check", "-c", file], capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    warnings = [line for line in checked.stdout.splitlines() if line.startswith(f"warning: {file}:")]
+    assert len(warnings) == 1 and "security_profile: 1 sends passwords in clear" in warnings[0]
+
+
 DEFAULTS = {"chat/server.py": "http://127.0.0.1:8121/api/v1", "chat/index.html": ":8120",
             "ocpp/backend.py": "http://127.0.0.1:8131/api/v1", "ocpp/charger.py": "ws://127.0.0.1:8130/ocpp"}
 

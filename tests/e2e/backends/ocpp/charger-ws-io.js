@@ -19,7 +19,8 @@ for (const name of ['ca', 'cert', 'key'])
 const client = new OCPPClient({
 	endpoint, identity, protocols: [subprotocol], strictMode: true, reconnect: false, logging: false,
 	securityProfile: options.profile || 0,
-	...(options.password && { password: Buffer.from(options.password, 'hex') }),
+	// It sends a password as text; so these are the digits, where charger.js sends their octets.
+	...(options.password && { password: options.password }),
 	...(options.ca && { tls }),
 });
 
