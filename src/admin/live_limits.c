@@ -10,6 +10,7 @@
 #include "base/counter.h"
 #include "base/payload.h"
 #include "io/tcp_tls.h"
+#include "route/route.h"
 
 static void backends_read(const struct backends *backends, struct limits_input *input)
 {
@@ -59,6 +60,31 @@ static void nofile_read(const struct plan *plan, struct os_limits *os, struct li
 			.nofile_connections;
 }
 
+static void routes_read(const struct route_table *routes, struct limits_input *input)
+{
+	double fullest = -1;
+
+	for (size_t i = 0; routes != NULL && i < route_table_count(routes); i++) {
+		const struct route *route = route_table_at(routes, i);
+		uint64_t max = route->config->max_connections;
+		uint64_t now = counter_read(&route->load->connections);
+
+		if (max == 0 || (double)now / (double)max <= fullest)
+			continue;
+		fullest = (double)now / (double)max;
+		input->fullest_route = route->config;
+		input->route_connections = now;
+	}
+}
+
+static uint64_t rate_held(const struct server *server)
+{
+	struct stats stats;
+
+	server_stats(server, &stats);
+	return stats.rate_held;
+}
+
 static uint64_t tickets_waiting(const struct server *server)
 {
 	struct tickets_stats stats;
@@ -94,6 +120,10 @@ void live_limits_read(const struct admin *admin, struct live_limits *out_live)
 	input->fullest_ring = server_fullest_worker(server);
 	input->fullest_ip = server_fullest_address(server);
 	input->accept_rate_now = counter_read(&admin->accept_rate);
+	input->rate_held = rate_held(server);
+	input->refused_browsers = server_refused_browsers(server);
+	server_kept(server, &input->kept, &input->kept_max);
+	routes_read(server_options(server)->ruleset->routes, input);
 	input->payload_used = payload_used();
 	input->tickets = tickets_waiting(server);
 	tls_read(server, input);

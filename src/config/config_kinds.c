@@ -28,6 +28,8 @@ static const char *const *const kind_words[] = {
 	[CONFIG_BUS_TYPE] = WORDS("embedded", "nats"),
 	[CONFIG_ON_FAILURE] = WORDS("wait", "close"),
 	[CONFIG_WEB_ORIGINS] = WORDS("auto", "any", "same"), /* or a list */
+	[CONFIG_REFUSE_BROWSERS] = WORDS("http", "close"),
+	[CONFIG_RATE_ACTION] = WORDS("wait", "close"),
 	[CONFIG_SWITCH] = WORDS("false", "true"),
 	[CONFIG_ON_OFF] = WORDS("off", "on"),
 	[CONFIG_TLS_VERSION] = WORDS("1.2", "1.3"),
@@ -55,6 +57,8 @@ _Static_assert(sizeof(enum config_engine) == sizeof(unsigned int) &&
 		       sizeof(enum config_connect) == sizeof(unsigned int) &&
 		       sizeof(enum config_on_failure) == sizeof(unsigned int) &&
 		       sizeof(enum config_origins_mode) == sizeof(unsigned int) &&
+		       sizeof(enum config_rate_action) == sizeof(unsigned int) &&
+		       sizeof(enum config_refuse_browsers) == sizeof(unsigned int) &&
 		       sizeof(enum config_switch) == sizeof(unsigned int) &&
 		       sizeof(enum config_on_off) == sizeof(unsigned int) &&
 		       sizeof(enum config_tls_version) == sizeof(unsigned int) &&

@@ -16,12 +16,25 @@ const struct config_route *config_route_find(const struct config *config, struct
 	return NULL;
 }
 
+/* Is what proves who somebody is in a cookie? */
+static bool has_cookie_proof(const struct config_route *route)
+{
+	for (size_t i = 0; i < route->auth.count; i++) {
+		const struct config_auth *auth = &route->auth.items[i];
+
+		if (auth->type == CONFIG_AUTH_TOKEN &&
+		    (auth->from & (1u << CONFIG_TOKEN_IN_COOKIE)) != 0)
+			return true;
+	}
+	return false;
+}
+
 /* A browser sends cookies with every page's request: there its own pages alone are let in. */
 enum config_origins_mode config_route_origins(const struct config_route *route)
 {
 	if (route->origins.mode != CONFIG_ORIGINS_AUTO)
 		return route->origins.mode;
-	return CONFIG_ORIGINS_ANY;
+	return has_cookie_proof(route) ? CONFIG_ORIGINS_SAME : CONFIG_ORIGINS_ANY;
 }
 
 /* Compares with all routes before it; one without a path had a mistake. */

@@ -33,6 +33,9 @@
 #define CONFIG_C_DURATION     uint64_t /* [ms] */
 #define CONFIG_C_OFF_DURATION uint64_t /* [ms] 0 = off, else in its range */
 #define CONFIG_C_SIZE         uint64_t /* [bytes] */
+#define CONFIG_C_OFF_SIZE     uint64_t /* [bytes] 0 = off, else in its range */
+#define CONFIG_C_RATE_ACTION  enum config_rate_action
+#define CONFIG_C_REFUSE_BROWSERS enum config_refuse_browsers
 #define CONFIG_C_AUTO_SIZE    uint64_t /* [bytes] 0 = auto */
 #define CONFIG_C_ENGINE       enum config_engine
 #define CONFIG_C_LEVEL        enum log_level
@@ -109,6 +112,22 @@
 	  "How often a minute a client may be taken over (takeover: newest), after as many in " \
 	  "a row; beyond it the newer connection gets 429. Two devices with one id cannot "    \
 	  "wear the gateway out by it. 0 = no limit.")                                         \
+	X(server, message_rate, COUNT, "0", 0, 1000000, "messages/s", RESTART,                 \
+	  "Messages per second that one client may send. Beyond them it is not read, so that " \
+	  "TCP holds it back and nothing is lost, or it is closed: message_rate_action. 0 = "  \
+	  "no limit.")                                                                         \
+	X(server, message_burst, COUNT, "0", 0, 1000000, "messages", RESTART,                  \
+	  "How many messages of a client may come at once before message_rate holds it back. " \
+	  "0 = as many as in one second.")                                                     \
+	X(server, byte_rate, OFF_SIZE, "0", 1024, CONFIG_GIB, "bytes/s", RESTART,              \
+	  "Bytes per second that one client may send, after as many at once; beyond them as "  \
+	  "with message_rate. 0 = no limit.")                                                  \
+	X(server, message_rate_action, RATE_ACTION, "wait", 0, 0, "", RESTART,                 \
+	  "A client that sends more than message_rate or byte_rate allow: wait = is not read " \
+	  "until it may go on; close = is closed with 1008.")                                  \
+	X(server, refuse_browsers_max, COUNT, "256", 0, 1000000, "connections", RESTART,       \
+	  "Refused clients of routes with refuse_browsers: close that wait to be told why, at " \
+	  "the same time; those beyond are answered over HTTP at once.")                       \
 	X(server, auth_failures, COUNT, "10", 0, 1000, "failures/min", RESTART,                \
 	  "How many wrong proofs of who it is an address may show in a minute (of IPv6 a "      \
 	  "/64), and how many a name may be tried with; then passwords from there are not "    \
@@ -285,6 +304,9 @@
 	X(routes, takeover, TAKEOVER, "newest", 0, 0, "", LIVE,                                \
 	  "If a client connects that is connected already: newest = the older connection is "  \
 	  "closed with 4001; oldest = the newer one gets 409; many = both stay.")              \
+	X(routes, max_connections, COUNT, "0", 0, CONFIG_CONNECTIONS_MAX, "connections", LIVE, \
+	  "Connections of this route at the same time; those beyond get 503. 0 = no limit of " \
+	  "its own.")                                                                          \
 	X(routes, origins, WEB_ORIGINS, "auto", 1, 64, "origins", LIVE,                        \
 	  "Whose pages may connect, by the Origin that browsers send: any; same = those of "   \
 	  "this host; or a list of https://HOST[:PORT], whose first label may be '*'; others " \
@@ -292,6 +314,10 @@
 	X(routes, require_origin, SWITCH, "false", 0, 0, "", LIVE,                             \
 	  "true = a request without an Origin gets 403 too: for routes that only browsers "    \
 	  "use. Other programs can send any Origin they like.")                                \
+	X(routes, refuse_browsers, REFUSE_BROWSERS, "http", 0, 0, "", LIVE,                    \
+	  "How an upgrade is refused: http = with a status, of which a page in a browser sees " \
+	  "nothing but 1006; close = it is answered and closed with 4401, 4403, 4409, 4429 or " \
+	  "4503 and the reason, after a second. See docs/browsers.md.")                        \
 	X(routes, rpc, RPC, "none", 0, 0, "", RESTART,                                         \
 	  "How clients frame calls and their answers, so that services can call a client and " \
 	  "wait: ocpp-j, json-rpc (2.0), or none. See docs/rpc.md.")                           \

@@ -62,6 +62,18 @@ enum config_connect {
 	CONFIG_CONNECT_ASK,    /* the back end */
 };
 
+/* How an upgrade is refused. */
+enum config_refuse_browsers {
+	CONFIG_REFUSE_BROWSERS_HTTP,  /* by a status */
+	CONFIG_REFUSE_BROWSERS_CLOSE, /* by a close code, which a page in a browser can read */
+};
+
+/* What to do with a client that sends more than it may. */
+enum config_rate_action {
+	CONFIG_RATE_ACTION_WAIT,  /* read nothing more until it may send again */
+	CONFIG_RATE_ACTION_CLOSE, /* 1008 */
+};
+
 /* What to do if a back end does not take an event. */
 enum config_on_failure {
 	CONFIG_ON_FAILURE_WAIT,  /* keep it and try again */

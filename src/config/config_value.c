@@ -32,6 +32,7 @@ static const struct kind {
 				 "0"},
 	[CONFIG_SIZE] = {"size", units_parse_size, units_format_size, NULL},
 	[CONFIG_AUTO_SIZE] = {"size", units_parse_size, units_format_size, "auto"},
+	[CONFIG_OFF_SIZE] = {"size", units_parse_size, units_format_size, "0"},
 };
 
 /* "1..16000000 connections", "100ms..10m" */

@@ -3,23 +3,33 @@
 
 #include "base/check.h"
 
-bool admission_enter(struct admission *admission)
+bool places_take(uint64_t *current, uint64_t max)
 {
-	uint64_t current = __atomic_load_n(&admission->current, __ATOMIC_RELAXED);
+	uint64_t seen = __atomic_load_n(current, __ATOMIC_RELAXED);
 
 	do {
-		if (current >= admission->max)
+		if (seen >= max)
 			return false;
-	} while (!__atomic_compare_exchange_n(&admission->current, &current, current + 1, true,
-					      __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+	} while (!__atomic_compare_exchange_n(current, &seen, seen + 1, true, __ATOMIC_RELAXED,
+					      __ATOMIC_RELAXED));
 	return true;
+}
+
+void places_give(uint64_t *current)
+{
+	uint64_t before = __atomic_fetch_sub(current, 1, __ATOMIC_RELAXED);
+
+	CHECK(before > 0);
+}
+
+bool admission_enter(struct admission *admission)
+{
+	return places_take(&admission->current, admission->max);
 }
 
 void admission_leave(struct admission *admission)
 {
-	uint64_t before = __atomic_fetch_sub(&admission->current, 1, __ATOMIC_RELAXED);
-
-	CHECK(before > 0);
+	places_give(&admission->current);
 }
 
 uint64_t admission_current(const struct admission *admission)

@@ -17,3 +17,7 @@ struct admission {
 bool admission_enter(struct admission *admission);
 void admission_leave(struct admission *admission);
 uint64_t admission_current(const struct admission *admission);
+
+/* The same of a number alone, which is atomic. */
+bool places_take(uint64_t *current, uint64_t max);
+void places_give(uint64_t *current);

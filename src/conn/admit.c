@@ -13,6 +13,7 @@
 #include <errno.h>
 
 #include "base/check.h"
+#include "base/counter.h"
 #include "base/payload.h"
 #include "conn/accept_rate.h"
 #include "conn/address_limit.h"
@@ -61,6 +62,19 @@ static bool has_backend_room(struct conn *conn)
 	return false;
 }
 
+static uint64_t route_max(const struct conn *conn)
+{
+	uint64_t max = conn_route(conn)->config->max_connections;
+
+	return max == 0 ? UINT64_MAX : max;
+}
+
+static bool take_of_route(struct conn *conn)
+{
+	conn->has_route_place = places_take(&conn_route(conn)->load->connections, route_max(conn));
+	return conn->has_route_place;
+}
+
 /* False: memory is out. Else *out_missing has those that it did not get. */
 static bool take_places(struct conn *conn, uint8_t *out_missing)
 {
@@ -77,6 +91,8 @@ static bool take_places(struct conn *conn, uint8_t *out_missing)
 	*out_missing = r < 0 ? PLACE_ADDRESS : 0;
 	if (!conn->has_place)
 		*out_missing |= PLACE_GATEWAY;
+	if (!take_of_route(conn))
+		*out_missing |= PLACE_ROUTE;
 	if (home->stats.connections >= home->service->worker_connections)
 		*out_missing |= PLACE_WORKER;
 	return true;
@@ -91,6 +107,9 @@ static void refuse_for_places(struct conn *conn, uint8_t missing)
 	if (missing & PLACE_ADDRESS) {
 		max = address_limit_max(service->address_limit);
 		conn_refuse(conn, REFUSAL_MAX_CONNECTIONS_PER_IP, max, max);
+	} else if (missing & PLACE_ROUTE) {
+		counter_add(&conn_route(conn)->load->connections_refused, 1);
+		conn_refuse(conn, REFUSAL_ROUTE_CONNECTIONS, route_max(conn), route_max(conn));
 	} else if (missing & PLACE_WORKER) {
 		conn_refuse(conn, REFUSAL_NOFILE, home->stats.connections,
 			    service->worker_connections);
@@ -125,6 +144,10 @@ static bool may_inherit(const struct presence *older, void *arg)
 	struct net_ip older_ip = presence_remote(older), newer_ip = conn_client(successor->conn);
 
 	if ((successor->missing & PLACE_WORKER) && older->mailbox != &home->mailbox)
+		return false;
+	/* By an older ruleset it holds a place of a route of that. */
+	if ((successor->missing & PLACE_ROUTE) &&
+	    older->route != &conn_route(successor->conn)->client)
 		return false;
 	return (successor->missing & PLACE_ADDRESS) == 0 ||
 	       address_limit_is_same(home->service->address_limit, &older_ip, &newer_ip);
@@ -215,6 +238,7 @@ static bool inherit(struct conn *conn, uint8_t missing)
 	}
 	conn->has_place = true;
 	conn->has_address_place = conn->home->service->address_limit != NULL;
+	conn->has_route_place = true;
 	evict_all(conn, older);
 	return true;
 }
@@ -266,7 +290,8 @@ static bool take_limits(struct conn *conn, struct conn_entry *entry)
 
 bool conn_reserve(struct conn *conn, struct conn_entry *entry)
 {
-	CHECK(!conn->has_place && !conn->has_address_place && !conn->is_counted);
+	CHECK(!conn->has_place && !conn->has_address_place && !conn->has_route_place &&
+	      !conn->is_counted);
 	if (!is_open_for_all(conn) || !has_backend_room(conn))
 		return false;
 	if (!take_limits(conn, entry)) {
@@ -293,6 +318,8 @@ static uint8_t take_missing(struct conn *conn, uint8_t missing)
 		conn->has_place = true;
 		missing &= (uint8_t)~PLACE_GATEWAY;
 	}
+	if ((missing & PLACE_ROUTE) && take_of_route(conn))
+		missing &= (uint8_t)~PLACE_ROUTE;
 	/* It counts there itself by now. */
 	if (home->stats.connections <= home->service->worker_connections)
 		missing &= (uint8_t)~PLACE_WORKER;

@@ -36,6 +36,12 @@
 	X(EXPIRED, "expired", 4401, "proof expired",                                            \
 	  "The token that proved who the client is has ended, and was not renewed. The client " \
 	  "may come again with a new one.")                                                     \
+	X(MESSAGE_RATE, "message_rate", 1008, "more messages than message_rate allows",         \
+	  "With message_rate_action: close, a client that sent more messages than "             \
+	  "server.message_rate.")                                                               \
+	X(BYTE_RATE, "byte_rate", 1008, "more bytes than byte_rate allows",                     \
+	  "With message_rate_action: close, a client that sent more bytes than "                \
+	  "server.byte_rate.")                                                                  \
 	X(REQUESTED, "requested", 1000, "", "A back end or the API asked for it.")              \
 	X(DRAIN, "drain", 1001, "server is shutting down", "The gateway was stopping.")         \
 	X(BACKEND, "backend_error", 1011, "back end failed", "The route's back end failed.")    \

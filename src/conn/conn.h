@@ -32,6 +32,7 @@ struct head_rx {
 struct frame_rx {
 	struct ws_decoder decoder;
 	struct buf held;
+	size_t held_at; /* [bytes] of it that are dealt with */
 	struct conn *conn;
 	struct list_node stopped; /* memory_guard.h */
 };
@@ -39,7 +40,8 @@ struct frame_rx {
 struct kept_request; /* phase_body.c */
 struct proof_wait;   /* phase_proving.c */
 struct told_tls;
-struct upgrade_wait; /* phase_asking.c */
+struct upgrade_wait;   /* phase_asking.c */
+struct refused_answer; /* phase_refusing.c */
 
 /* CONN_HEAD */
 struct conn_head_part {
@@ -61,6 +63,11 @@ struct conn_proving_part {
 /* CONN_ASKING */
 struct conn_asking_part {
 	struct upgrade_wait *wait; /* NULL: being answered */
+};
+
+/* CONN_REFUSING */
+struct conn_refusing_part {
+	struct refused_answer *answer;
 };
 
 /* CONN_OPEN and CONN_CLOSING. Times in ms of the loop's clock, cut: only differences count. */
@@ -92,6 +99,7 @@ struct conn {
 		struct conn_body_part body;
 		struct conn_proving_part proving;
 		struct conn_asking_part asking;
+		struct conn_refusing_part refusing;
 		struct conn_ws_part ws;
 	} part;               /* of its phase */
 	uint16_t client_port; /* 0: the proxy did not say */
@@ -104,11 +112,12 @@ struct conn {
 	bool is_counted : 1;        /* in stats.connections */
 	bool has_place : 1;         /* in admission */
 	bool has_address_place : 1; /* in the service's address_limit */
+	bool has_route_place : 1;   /* in its route's load */
 	bool may_have_proxy : 1;    /* a PROXY header may come before anything else */
 	bool is_from_proxy : 1;     /* the other end of the socket is in trusted_proxies */
 	bool is_proxied : 1;        /* `client` is not the other end of the socket */
 	bool is_pinged : 1;         /* and nothing was heard since */
-	bool is_stalled : 1;        /* not read, because its output queue is full */
+	bool is_stalled : 1;        /* not read: its output queue is full, or others hold it up */
 	bool is_reserve : 1;        /* sits on the last descriptor */
 	bool is_head : 1;           /* the request was a HEAD: no body in the answer */
 	bool is_persistent : 1;     /* behind the answer to this request there may be another one */
@@ -140,6 +149,12 @@ static inline struct conn_asking_part *conn_asking(struct conn *conn)
 {
 	CHECK(conn->phase == CONN_ASKING);
 	return &conn->part.asking;
+}
+
+static inline struct conn_refusing_part *conn_refusing(struct conn *conn)
+{
+	CHECK(conn->phase == CONN_REFUSING);
+	return &conn->part.refusing;
 }
 
 static inline struct conn_ws_part *conn_ws(struct conn *conn)

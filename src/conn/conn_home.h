@@ -18,10 +18,30 @@
 #include "http/http_date.h"
 #include "io/mailbox.h"
 #include "proto/http_head.h"
+#include "proto/ws_handshake.h"
 
 struct conn_phase;
 struct frame_rx;
 struct uplink_handler;
+
+/* The rates of one client (ws_pace.h). */
+struct ws_paces {
+	uint64_t message_ns;       /* from one message to the next; 0: no limit */
+	uint64_t message_burst_ns; /* the same for a whole burst */
+	uint64_t byte_rate;        /* [bytes/s] 0: no limit */
+	bool is_on;                /* one of them */
+	bool is_closing;           /* message_rate_action: close */
+};
+
+/* [bytes] Of a subprotocol that is agreed on for show. */
+#define UPGRADE_SUBPROTOCOL_MAX 64
+
+/* What the connection that is being refused asked for (phase_refusing.h). */
+struct refused_upgrade {
+	const struct conn *conn; /* NULL: nothing is remembered */
+	uint8_t key[WS_KEY_LEN];
+	char subprotocol[UPGRADE_SUBPROTOCOL_MAX + 1]; /* "" = none was offered */
+};
 
 struct conn_home {
 	struct service *service;
@@ -47,7 +67,10 @@ struct conn_home {
 	/* The one that is being answered, perhaps not complete, for the log. NULL: none is. */
 	const struct conn_request *request;
 
+	struct refused_upgrade refused_upgrade;
+
 	struct memory_guard memory;
+	struct ws_paces paces;
 
 	struct fleet_home fleet;
 	struct random_source random;

@@ -6,6 +6,7 @@
 #include "conn/phase_body.h"
 #include "conn/phases.h"
 #include "conn/uplink_ears.h"
+#include "conn/ws_pace.h"
 
 /* For the request of one that comes while the gateway is stopping. */
 #define LATE_PATIENCE_MS UINT64_C(1000)
@@ -28,7 +29,8 @@ void conns_init(struct conn_home *home, struct service *service,
 		.take = conn_body_take,
 		.on_gone = on_gone,
 	};
-	pool_init(&home->conn_pool, sizeof(struct conn));
+	ws_paces_init(home);
+	pool_init(&home->conn_pool, sizeof(struct conn) + ws_paces_size(home));
 	pool_init(&home->head_pool, sizeof(struct head_rx));
 	pool_init(&home->frame_pool, sizeof(struct frame_rx));
 	list_init(&home->uplinks);

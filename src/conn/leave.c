@@ -20,6 +20,8 @@ void conn_depart(struct conn *conn)
 		conn->has_address_place = false;
 	if (lost & PLACE_GATEWAY)
 		conn->has_place = false;
+	if (lost & PLACE_ROUTE)
+		conn->has_route_place = false;
 }
 
 void conn_leave(struct conn *conn)
@@ -31,10 +33,13 @@ void conn_leave(struct conn *conn)
 		address_limit_leave(service->address_limit, &client);
 	if (conn->has_place)
 		admission_leave(service->admission);
+	if (conn->has_route_place)
+		places_give(&conn_route(conn)->load->connections);
 	if (conn->is_counted)
 		stat_sub(&conn_stats(conn)->connections, 1);
 	conn->has_address_place = false;
 	conn->has_place = false;
+	conn->has_route_place = false;
 	conn->is_counted = false;
 }
 

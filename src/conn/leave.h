@@ -12,6 +12,7 @@ enum {
 	PLACE_ADDRESS = 1, /* of max_connections_per_ip: only from the same address */
 	PLACE_GATEWAY = 2, /* of max_connections */
 	PLACE_WORKER = 4,  /* of its worker: only within that */
+	PLACE_ROUTE = 8,   /* of its route's max_connections */
 };
 
 /* The connection begins to end: from now on nobody finds it, and its client may come

@@ -11,6 +11,7 @@
 #include "base/web_origin.h"
 #include "conn/hull.h"
 #include "conn/refuse.h"
+#include "io/tcp_tls.h"
 #include "proto/http_text.h"
 
 static const char detail_same[] =
@@ -45,24 +46,27 @@ static bool is_one_of(struct slice word, struct slice one, struct slice other)
 }
 
 /* What the client used: some proxies write the scheme of WebSockets. */
-static struct slice scheme_of(const struct conn_request *request)
+static struct slice scheme_of(const struct conn *conn, const struct conn_request *request)
 {
 	const struct slice http = SLICE_LITERAL("http"), https = SLICE_LITERAL("https");
 	struct slice proto = forwarded(request, "X-Forwarded-Proto");
 
 	if (is_one_of(proto, https, SLICE_LITERAL("wss")))
 		return https;
-	return http;
+	if (is_one_of(proto, http, SLICE_LITERAL("ws")))
+		return http;
+	return tcp_is_sealed(&conn->tcp) ? https : http;
 }
 
-static bool is_same(const struct conn_request *request, const struct web_origin *origin)
+static bool is_same(const struct conn *conn, const struct conn_request *request,
+		    const struct web_origin *origin)
 {
 	struct slice host = forwarded(request, "X-Forwarded-Host");
 	struct web_origin own;
 
 	if (host.len == 0)
 		host = http_host(request->head, request->data);
-	return web_origin_of_host(scheme_of(request), host, &own) &&
+	return web_origin_of_host(scheme_of(conn, request), host, &own) &&
 	       web_origin_matches(&own, origin);
 }
 
@@ -91,7 +95,7 @@ static bool is_own(struct conn *conn, const struct conn_request *request, struct
 		return refuse(conn, "origin_malformed", detail, text);
 	}
 	if (config_route_origins(route) == CONFIG_ORIGINS_SAME)
-		return is_same(request, &origin) ||
+		return is_same(conn, request, &origin) ||
 		       refuse(conn, "origin_foreign", detail_same, text);
 	return is_listed(&route->origins.list, &origin) ||
 	       refuse(conn, "origin_foreign",

@@ -8,6 +8,8 @@
  *        -> FLUSH or LINGER                    an ordinary answer, or a refusal
  *        -> BODY -> ANSWER -> FLUSH or LINGER  a request with a body, or whose answer comes later;
  *                                              either may be left out
+ *        -> REFUSING -> FLUSH or LINGER        a refusal that a browser can read; also from PROVING
+ *                                              and ASKING
  *        -> PROVING -> ASKING, OPEN            who the client is takes a while to be known
  *                   -> FLUSH or LINGER         it is not who it says
  *        -> ASKING -> OPEN                     a back end and the other nodes let the client in
@@ -24,17 +26,18 @@
 struct conn;
 
 enum conn_phase_id {
-	CONN_HEAD,    /* reading the request */
-	CONN_BODY,    /* reading the request's body */
-	CONN_ANSWER,  /* somebody else is about to answer */
-	CONN_PROVING, /* what the client shows is being looked at; within handshake_timeout */
-	CONN_ASKING,  /* the back end decides, then other nodes; within handshake_timeout */
-	CONN_OPEN,    /* a WebSocket */
-	CONN_CLOSING, /* our close frame is out; waiting for the client's */
-	CONN_FLUSH,   /* closes when the output is with the kernel */
-	CONN_LINGER,  /* FIN follows the output; discards input until the client's FIN, so
-		       * that a reset cannot overtake our last words */
-	CONN_GONE,    /* nothing comes any more but the end of the socket */
+	CONN_HEAD,     /* reading the request */
+	CONN_BODY,     /* reading the request's body */
+	CONN_ANSWER,   /* somebody else is about to answer */
+	CONN_PROVING,  /* what the client shows is being looked at; within handshake_timeout */
+	CONN_REFUSING, /* a browser is about to be told why it may not come in */
+	CONN_ASKING,   /* the back end decides, then other nodes; within handshake_timeout */
+	CONN_OPEN,     /* a WebSocket */
+	CONN_CLOSING,  /* our close frame is out; waiting for the client's */
+	CONN_FLUSH,    /* closes when the output is with the kernel */
+	CONN_LINGER,   /* FIN follows the output; discards input until the client's FIN, so
+			* that a reset cannot overtake our last words */
+	CONN_GONE,     /* nothing comes any more but the end of the socket */
 	CONN_PHASE_COUNT,
 };
 

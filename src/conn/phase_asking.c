@@ -17,6 +17,7 @@
 #include "conn/hull.h"
 #include "conn/leave.h"
 #include "conn/phase_open.h"
+#include "conn/phase_refusing.h"
 #include "conn/refuse.h"
 #include "conn/reply.h"
 #include "conn/tls_end.h"
@@ -76,7 +77,13 @@ static struct upgrade_wait *wait_take(struct conn *conn)
 /* It is not let in. */
 static void wait_end(struct conn *conn)
 {
-	wait_free(wait_take(conn));
+	struct upgrade_wait *wait = wait_take(conn);
+
+	conn_remember_upgrade(conn, wait->key,
+			      wait->subprotocol != NULL
+				      ? slice_from_text(wait->subprotocol)
+				      : conn_subprotocol_for_show(buf_slice(&wait->offered)));
+	wait_free(wait);
 	conn_leave(conn);
 }
 
@@ -314,8 +321,8 @@ static void on_release(struct conn *conn)
 
 const struct conn_phase phase_asking = {
 	.name = "asking",
-	.next = CONN_PHASE_BIT(CONN_OPEN) | CONN_PHASE_BIT(CONN_FLUSH) |
-		CONN_PHASE_BIT(CONN_LINGER),
+	.next = CONN_PHASE_BIT(CONN_OPEN) | CONN_PHASE_BIT(CONN_REFUSING) |
+		CONN_PHASE_BIT(CONN_FLUSH) | CONN_PHASE_BIT(CONN_LINGER),
 	.recv = on_recv,
 	.eof = on_eof,
 	.tls_failed = conn_tls_linger,

@@ -33,11 +33,13 @@ static const char *close_text(const struct conn *conn, enum close_reason reason,
 static void read_again(struct conn *conn)
 {
 	struct buf held;
+	struct slice rest;
 
-	ws_reader_resume(conn, &held);
+	ws_reader_resume(conn, &held, &rest);
 	tcp_read_start(&conn->tcp);
-	if (held.len > 0)
-		closing_read(conn, ws_reader_take(conn), held.data, held.len);
+	if (rest.len > 0)
+		closing_read(conn, ws_reader_take(conn), held.data + (held.len - rest.len),
+			     rest.len);
 	buf_finish(&held);
 }
 

@@ -438,8 +438,8 @@ const struct conn_phase phase_head = {
 	.name = "head",
 	.next = CONN_PHASE_BIT(CONN_BODY) | CONN_PHASE_BIT(CONN_ANSWER) |
 		CONN_PHASE_BIT(CONN_PROVING) | CONN_PHASE_BIT(CONN_ASKING) |
-		CONN_PHASE_BIT(CONN_OPEN) | CONN_PHASE_BIT(CONN_FLUSH) |
-		CONN_PHASE_BIT(CONN_LINGER),
+		CONN_PHASE_BIT(CONN_OPEN) | CONN_PHASE_BIT(CONN_REFUSING) |
+		CONN_PHASE_BIT(CONN_FLUSH) | CONN_PHASE_BIT(CONN_LINGER),
 	.recv = on_recv,
 	.eof = on_eof,
 	.tls_failed = conn_tls_answer,

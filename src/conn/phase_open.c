@@ -15,6 +15,7 @@
 #include "conn/renewal.h"
 #include "conn/tls_end.h"
 #include "conn/uplink_road.h"
+#include "conn/ws_pace.h"
 #include "conn/ws_reader.h"
 #include "conn/ws_timers.h"
 #include "conn/ws_writer.h"
@@ -35,7 +36,12 @@ static int pass_up(struct conn *conn, const struct message *message)
 static void on_message(struct conn *conn, const struct ws_event_data *event)
 {
 	struct message message = {.is_text = event->opcode == WS_TEXT, .bytes = event->bytes};
+	enum close_reason too_fast = ws_pace_message(conn);
 
+	if (too_fast != CLOSE_REASON_COUNT) {
+		conn_ws_fail(conn, too_fast);
+		return;
+	}
 	stat_add(&conn_stats(conn)->messages_received, 1);
 	conn_ws(conn)->message_ms = conn_now_ms(conn);
 	if (conn_renewal_take(conn, &message))
@@ -89,18 +95,20 @@ static bool is_stuck(const struct conn *conn)
 
 /* The client does not take what it asked for, or the back end what it sends: take nothing
  * more from it. */
-static void stall(struct conn *conn, struct frame_rx *rx, const uint8_t *rest, size_t len)
+static void stall(struct conn *conn, struct frame_rx *rx, const uint8_t *rest, size_t len,
+		  struct buf *owner)
 {
 	tcp_read_stop(&conn->tcp);
 	conn->is_pinged = false;
 	conn_ws_start_waiting(conn);
-	if (ws_reader_stall(conn, rx, rest, len))
+	if (ws_reader_stall(conn, rx, rest, len, owner))
 		conn_ws_schedule(conn);
 	else
 		conn_cut(conn, CLOSE_SLOW_READER);
 }
 
-static void read_frames(struct conn *conn, uint8_t *data, size_t len)
+/* The bytes are lent, or the end of `owner`, which is taken over if they are to be held. */
+static void read_frames(struct conn *conn, uint8_t *data, size_t len, struct buf *owner)
 {
 	struct frame_rx *rx = ws_reader_take(conn);
 	struct ws_event_data event_data;
@@ -110,8 +118,8 @@ static void read_frames(struct conn *conn, uint8_t *data, size_t len)
 		return;
 	}
 	while (conn->phase == CONN_OPEN) {
-		if (is_stuck(conn)) {
-			stall(conn, rx, data, len);
+		if (is_stuck(conn) || ws_pace_holds(conn, rx, data, len)) {
+			stall(conn, rx, data, len, owner);
 			return;
 		}
 		enum ws_event event = ws_reader_next(rx, conn, &data, &len, &event_data);
@@ -133,8 +141,12 @@ static void on_recv(struct conn *conn, uint8_t *data, size_t len)
 	stat_add(&conn_stats(conn)->received_bytes, len);
 	conn_ws(conn)->heard_ms = conn_now_ms(conn);
 	conn->is_pinged = false;
-	if (!conn->is_stalled)
-		read_frames(conn, data, len);
+	enum close_reason too_fast = ws_pace_bytes(conn, len);
+
+	if (too_fast != CLOSE_REASON_COUNT)
+		conn_ws_fail(conn, too_fast);
+	else if (!conn->is_stalled)
+		read_frames(conn, data, len, NULL);
 	else if (!ws_reader_hold(conn, data, len))
 		conn_cut(conn, CLOSE_SLOW_READER);
 }
@@ -148,18 +160,27 @@ static void end_of_stream(struct conn *conn)
 void conn_open_resume(struct conn *conn)
 {
 	struct buf held;
+	struct slice rest;
 
 	CHECK(conn->phase == CONN_OPEN);
 	if (!conn->is_stalled || conn_is_held_up(conn) || ws_reader_is_stopped(conn))
 		return;
+	if (ws_pace_is_held(conn)) {
+		if (!ws_pace_is_due(conn)) {
+			conn_ws_schedule(conn);
+			return;
+		}
+		ws_pace_let_go(conn);
+		conn_ws(conn)->message_ms = conn_now_ms(conn); /* it was not idle */
+	}
 	if (is_output_stuck(conn)) {
 		conn_ws_start_waiting(conn);
 		conn_ws_schedule(conn);
 		return;
 	}
-	ws_reader_resume(conn, &held);
-	if (held.len > 0)
-		read_frames(conn, held.data, held.len);
+	ws_reader_resume(conn, &held, &rest);
+	if (rest.len > 0)
+		read_frames(conn, held.data + (held.len - rest.len), rest.len, &held);
 	buf_finish(&held);
 	if (conn->phase != CONN_OPEN || conn->is_stalled)
 		return;
@@ -177,6 +198,7 @@ void conn_open(struct conn *conn)
 {
 	conn_phase_set(conn, CONN_OPEN);
 	tcp_tls_facts_release(&conn->tcp); /* whoever asks has asked */
+	ws_pace_begin(conn);
 	conn_ws(conn)->heard_ms = conn_now_ms(conn);
 	conn_ws(conn)->message_ms = conn_now_ms(conn);
 	conn_ws_schedule(conn);
@@ -216,7 +238,7 @@ static void on_shed(struct conn *conn)
 static void hold_back(struct conn *conn)
 {
 	stat_add(&conn_stats(conn)->memory_stops, 1);
-	stall(conn, ws_reader_take(conn), NULL, 0);
+	stall(conn, ws_reader_take(conn), NULL, 0, NULL);
 }
 
 static void on_drain(struct conn *conn)

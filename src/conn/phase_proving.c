@@ -214,8 +214,12 @@ static void on_timeout(struct conn *conn)
 		&result, AUTH_UNAVAILABLE, "proof_timeout",
 		"The proof could not be looked at within server.handshake_timeout.");
 
+	struct conn_request request = request_of(wait);
+
+	conn->home->request = &request;
 	stat_add(&conn->home->stats.handshake_timeouts, 1);
 	refuse(conn, wait->auth, wait->client_id, verdict, &result);
+	conn->home->request = NULL;
 	wait_free(wait);
 }
 
@@ -246,7 +250,8 @@ static void on_release(struct conn *conn)
 const struct conn_phase phase_proving = {
 	.name = "proving",
 	.next = CONN_PHASE_BIT(CONN_ASKING) | CONN_PHASE_BIT(CONN_OPEN) |
-		CONN_PHASE_BIT(CONN_FLUSH) | CONN_PHASE_BIT(CONN_LINGER),
+		CONN_PHASE_BIT(CONN_REFUSING) | CONN_PHASE_BIT(CONN_FLUSH) |
+		CONN_PHASE_BIT(CONN_LINGER),
 	.recv = on_recv,
 	.eof = on_eof,
 	.timeout = on_timeout,

@@ -16,6 +16,8 @@
 	  "This address has too many connections",                                             \
 	  "raise server.max_connections_per_ip, or name the proxy in front in "                \
 	  "server.trusted_proxies")                                                            \
+	X(ROUTE_CONNECTIONS, "routes.max_connections", 503, "This route is full",              \
+	  "raise routes[].max_connections")                                                    \
 	X(ACCEPT_RATE, "accept_rate", 429, "Too many connections at once",                     \
 	  "raise server.accept_rate or server.accept_burst")                                   \
 	X(TAKEOVER_RATE, "takeover_rate", 429, "This client is taken over too often",          \

@@ -72,11 +72,6 @@ void conn_reject_about(struct conn *conn, const struct problem *problem)
 
 	stat_add(&conn->home->stats.handshakes_rejected, 1);
 	log_rejection(conn, problem);
-	if (status == 426) {
-		/* RFC 9110, 15.5.22; RFC 6455, 4.2.2. */
-		http_reply_header(&reply, "Upgrade: websocket");
-		http_reply_header(&reply, "Sec-WebSocket-Version: 13");
-	}
 	if (status == 405)
 		http_reply_header(&reply, "Allow: GET, HEAD, OPTIONS");
 	http_reply_problem_about(&reply, problem);

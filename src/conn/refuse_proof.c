@@ -96,7 +96,7 @@ void conn_refuse_proof(struct conn *conn, const struct proof_refusal *refusal)
 
 	stat_add(&conn->home->stats.handshakes_rejected, 1);
 	tell(conn, refusal, status);
-	http_reply_header(&reply, "Retry-After: %u", conn_retry_after_s(conn));
+	http_reply_retry_after(&reply, conn_retry_after_s(conn));
 	http_reply_problem_about(&reply, &(struct problem){
 						 .status = status,
 						 .reason = refusal->result->reason,

@@ -4,6 +4,7 @@
 #include "conn/hull.h"
 #include "conn/keep.h"
 #include "conn/phase_end.h"
+#include "conn/phase_refusing.h"
 
 /* If the client may have sent more than we have read, closing at once would send a
  * reset that can destroy the answer on its way. */
@@ -11,6 +12,8 @@ void conn_answer(struct conn *conn, struct http_reply *reply, bool may_have_rest
 {
 	CHECK(conn->phase == CONN_HEAD || conn->phase == CONN_BODY || conn->phase == CONN_ANSWER ||
 	      conn->phase == CONN_PROVING || conn->phase == CONN_ASKING);
+	if (conn_refuse_as_browser(conn, reply))
+		return;
 	bool is_kept = conn_may_keep(conn);
 	struct buf head = {0};
 	int r = http_reply_head(

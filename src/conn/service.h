@@ -23,7 +23,8 @@ struct service {
 	struct ruleset *ruleset; /* for the workers that start; each has its own from then on */
 	struct http_handler handler;
 	struct admission *admission;
-	struct admission kept; /* connections between two requests, or in a later one */
+	struct admission refused_browsers; /* that wait to be told why (phase_refusing.h) */
+	struct admission kept;             /* connections between two requests, or in a later one */
 	struct address_limit *address_limit; /* NULL: none */
 	struct directory *directory;
 	struct fleet *fleet; /* NULL: no clients here, and no routes */

@@ -18,6 +18,7 @@ struct stats {
 	uint64_t connections; /* WebSocket connections: from the 101 to the end of the socket */
 	uint64_t sockets;     /* all accepted sockets, those in handshakes included */
 	uint64_t stalled;     /* connections that are not read because their queue is full */
+	uint64_t rate_held;   /* of them, because of message_rate or byte_rate */
 	uint64_t kept;        /* HTTP connections that go on to a next request */
 	uint64_t partial;     /* connections with a message or a head under way */
 	/* counters */
@@ -29,6 +30,8 @@ struct stats {
 	uint64_t http_requests;       /* answered without an upgrade */
 	uint64_t handshakes_rejected; /* with a status of 4xx or 5xx that is no limit's */
 	uint64_t handshake_timeouts;
+	uint64_t browsers_told;      /* refused by a close code (phase_refusing.h) */
+	uint64_t browsers_untold;    /* by HTTP, because refuse_browsers_max were */
 	uint64_t kept_refused;       /* connections not kept, because keep_alive_max were */
 	uint64_t tls_hellos;         /* among the rejected: TLS, spoken to this plain port */
 	uint64_t takeovers;          /* connections that replaced an older one of their client */
@@ -45,6 +48,7 @@ struct stats {
 	uint64_t stalls;
 	uint64_t renewals; /* ends of proofs that a new token moved */
 	uint64_t renewals_refused;
+	uint64_t rate_holds;         /* of them, because of message_rate or byte_rate */
 	uint64_t memory_stops;       /* of them, because payload memory was scarce */
 	struct durations handshakes; /* in buckets of durations_short_us */
 };

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "conn/ws_reader.h"
 
+#include "conn/ws_pace.h"
+
 /* Input that may still come after reading was stopped is held; so much of it means
  * that the client goes on sending while it takes nothing. */
 #define HELD_MAX (16 * 1048576)
@@ -16,6 +18,7 @@ static struct frame_rx *borrow(struct conn_home *home)
 			return NULL;
 		ws_decoder_init(&rx->decoder);
 		rx->held = (struct buf){0};
+		rx->held_at = 0;
 		list_init(&rx->stopped);
 	}
 	stat_add(&home->stats.partial, 1);
@@ -68,6 +71,7 @@ void ws_reader_drop(struct conn_home *home, struct frame_rx *rx)
 {
 	ws_decoder_finish(&rx->decoder);
 	buf_finish(&rx->held);
+	rx->held_at = 0;
 	give_back(home, rx);
 }
 
@@ -76,35 +80,53 @@ static void set_stalled(struct conn *conn, bool is_stalled)
 	if (conn->is_stalled == is_stalled)
 		return;
 	conn->is_stalled = is_stalled;
+	if (!is_stalled)
+		ws_pace_let_go(conn);
 	stat_add(&conn_stats(conn)->stalled, is_stalled ? 1 : (uint64_t)-1);
 }
 
-bool ws_reader_stall(struct conn *conn, struct frame_rx *rx, const uint8_t *rest, size_t len)
+bool ws_reader_stall(struct conn *conn, struct frame_rx *rx, const uint8_t *rest, size_t len,
+		     struct buf *owner)
 {
 	CHECK(!conn->is_stalled && conn_ws(conn)->frames == NULL);
 	set_stalled(conn, true);
 	stat_add(&conn_stats(conn)->stalls, 1);
 	ws_decoder_release(&rx->decoder);
 	conn_ws(conn)->frames = rx;
-	return ws_reader_hold(conn, rest, len);
+	if (owner == NULL)
+		return ws_reader_hold(conn, rest, len);
+	CHECK(rest + len == owner->data + owner->len);
+	rx->held = *owner;
+	rx->held_at = owner->len - len;
+	*owner = (struct buf){0};
+	return true;
 }
 
 bool ws_reader_hold(struct conn *conn, const uint8_t *data, size_t len)
 {
 	CHECK(conn->is_stalled && conn_ws(conn)->frames != NULL);
-	return buf_append(&conn_ws(conn)->frames->held, data, len, HELD_MAX) == 0;
+	struct frame_rx *rx = conn_ws(conn)->frames;
+
+	/* What is dealt with goes when it is the larger part: each byte is moved once at most. */
+	if (rx->held_at > rx->held.len / 2) {
+		buf_consume(&rx->held, rx->held_at);
+		rx->held_at = 0;
+	}
+	return buf_append(&rx->held, data, len, HELD_MAX + rx->held_at) == 0;
 }
 
-void ws_reader_resume(struct conn *conn, struct buf *out_held)
+void ws_reader_resume(struct conn *conn, struct buf *out_held, struct slice *out_rest)
 {
 	CHECK(conn->is_stalled && conn_ws(conn)->frames != NULL);
 	struct frame_rx *rx = conn_ws(conn)->frames;
 
 	list_remove(&rx->stopped);
 	*out_held = rx->held;
+	*out_rest = slice_of(rx->held.data + rx->held_at, rx->held.len - rx->held_at);
 	rx->held = (struct buf){0};
+	rx->held_at = 0;
 	set_stalled(conn, false);
-	if (out_held->len > 0)
+	if (out_rest->len > 0)
 		return;
 	conn_ws(conn)->frames = NULL;
 	ws_reader_keep(conn, rx);

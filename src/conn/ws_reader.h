@@ -21,15 +21,17 @@ void ws_reader_keep(struct conn *conn, struct frame_rx *rx);
 /* The phase has ended: forgets what is not whole. */
 void ws_reader_drop(struct conn_home *home, struct frame_rx *rx);
 
-/* The connection is not read any more; what is left of its input is held. False: it holds too
- * much. */
-bool ws_reader_stall(struct conn *conn, struct frame_rx *rx, const uint8_t *rest, size_t len);
+/* The connection is not read any more; what is left of its input is held: copied, or taken over
+ * with `owner`, whose end it is. False: it holds too much. */
+bool ws_reader_stall(struct conn *conn, struct frame_rx *rx, const uint8_t *rest, size_t len,
+		     struct buf *owner);
 
 /* While it is stalled, bytes may still come. False: it holds too much. */
 bool ws_reader_hold(struct conn *conn, const uint8_t *data, size_t len);
 
-/* It is not stalled any more: *out_held is what was held, for the caller to free. */
-void ws_reader_resume(struct conn *conn, struct buf *out_held);
+/* It is not stalled any more: *out_rest is what was held, in *out_held, which is the caller's to
+ * free. */
+void ws_reader_resume(struct conn *conn, struct buf *out_held, struct slice *out_rest);
 
 /* Is it stalled because payload memory is scarce? */
 bool ws_reader_is_stopped(const struct conn *conn);

@@ -15,6 +15,7 @@
 #include "conn/phase_open.h"
 #include "conn/renewal.h"
 #include "conn/uplink_road.h"
+#include "conn/ws_pace.h"
 #include "conn/ws_writer.h"
 #include "proto/ws_frame.h"
 
@@ -75,6 +76,13 @@ static size_t queued(const struct session *session)
 	return tcp_queued(&conn_of_session(session)->tcp);
 }
 
+static bool is_held_back(const struct session *session)
+{
+	const struct conn *conn = conn_of_session(session);
+
+	return conn->phase == CONN_OPEN && ws_pace_is_held(conn);
+}
+
 static struct fleet_home *home_of(struct session *session)
 {
 	return &conn_of_session(session)->home->fleet;
@@ -113,6 +121,7 @@ const struct session_ops ws_session_ops = {
 	.push = push_message,
 	.close = close_session,
 	.queued = queued,
+	.is_held_back = is_held_back,
 	.home = home_of,
 	.answered = answered,
 	.taken_over = taken_over,

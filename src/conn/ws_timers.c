@@ -3,11 +3,14 @@
  *
  * The timer is not moved with every message: it fires, looks what is due, and is set to the
  * nearest thing that may become due. While the back end holds up the client, which is not
- * read, its silence says nothing. */
+ * read, its silence says nothing; nor while it is held back for its rate: then the timer is for
+ * that. */
 #include "conn/ws_timers.h"
 
 #include "conn/hull.h"
 #include "conn/phase_closing.h"
+#include "conn/phase_open.h"
+#include "conn/ws_pace.h"
 #include "conn/ws_reader.h"
 #include "conn/ws_writer.h"
 
@@ -28,7 +31,9 @@ void conn_ws_schedule(struct conn *conn)
 		loop_timer_stop(conn->home->loop, &conn->timer);
 		return;
 	}
-	if (conn->is_stalled)
+	if (ws_pace_is_held(conn))
+		next = ws_pace_wait_ms(conn);
+	else if (conn->is_stalled)
 		next = time_left(conn, conn_ws(conn)->waiting_ms, limits->send_timeout);
 	else if (conn->is_pinged)
 		/* The answer does not move the timer: it is looked for before the next ping is due.
@@ -37,7 +42,7 @@ void conn_ws_schedule(struct conn *conn)
 			   MAX(limits->ping_interval, UINT64_C(1)));
 	else if (limits->ping_interval > 0)
 		next = time_left(conn, conn_ws(conn)->heard_ms, limits->ping_interval);
-	if (limits->idle_timeout > 0)
+	if (limits->idle_timeout > 0 && !ws_pace_is_held(conn))
 		next = MIN(next, time_left(conn, conn_ws(conn)->message_ms, limits->idle_timeout));
 	if (next == UINT64_MAX)
 		loop_timer_stop(conn->home->loop, &conn->timer);
@@ -77,6 +82,10 @@ void conn_ws_timeout(struct conn *conn)
 
 	if (conn_is_held_up(conn))
 		return;
+	if (ws_pace_is_held(conn)) {
+		conn_open_resume(conn);
+		return;
+	}
 	if (limits->idle_timeout > 0 &&
 	    time_left(conn, conn_ws(conn)->message_ms, limits->idle_timeout) == 0) {
 		conn_ws_close(conn, CLOSE_IDLE);

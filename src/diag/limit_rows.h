@@ -25,8 +25,13 @@ void limit_row_allow_more(struct limit *row, const struct limits_input *input, u
 /* --- the gateway's own limits --- */
 
 void limit_build_per_ip(const struct limits_input *input, struct limit *row);
+void limit_build_route_connections(const struct limits_input *input, struct limit *row);
 void limit_build_accept_rate(const struct limits_input *input, struct limit *row);
 void limit_build_takeover_rate(const struct limits_input *input, struct limit *row);
+void limit_build_keep_alive_max(const struct limits_input *input, struct limit *row);
+void limit_build_refuse_browsers_max(const struct limits_input *input, struct limit *row);
+void limit_build_message_rate(const struct limits_input *input, struct limit *row);
+void limit_build_byte_rate(const struct limits_input *input, struct limit *row);
 void limit_build_auth_failures(const struct limits_input *input, struct limit *row);
 void limit_build_password_queue(const struct limits_input *input, struct limit *row);
 void limit_build_tickets(const struct limits_input *input, struct limit *row);

@@ -28,6 +28,8 @@ enum limit_kind {
 	  "the configuration's own; `auto`: the least of the others")                       \
 	X(MAX_CONNECTIONS_PER_IP, "max_connections_per_ip", GATEWAY, PACES, "connections",  \
 	  "of one client address")                                                          \
+	X(ROUTE_CONNECTIONS, "routes.max_connections", GATEWAY, PACES, "connections",       \
+	  "of one route")                                                                   \
 	X(ACCEPT_RATE, "accept_rate", GATEWAY, PACES, "connections/s",                      \
 	  "new connections per second")                                                     \
 	X(TLS_HANDSHAKES, "tls_handshakes_max", GATEWAY, PACES, "handshakes",               \
@@ -38,6 +40,14 @@ enum limit_kind {
 	  "until the first certificate of a listener ends")                                 \
 	X(TAKEOVER_RATE, "takeover_rate", GATEWAY, PACES, "takeovers/min",                  \
 	  "takeovers of one client ([clients.md](clients.md))")                             \
+	X(MESSAGE_RATE, "message_rate", GATEWAY, PACES, "messages/s",                       \
+	  "messages of one client ([below](#rates-of-one-client))")                         \
+	X(BYTE_RATE, "byte_rate", GATEWAY, PACES, "bytes/s",                                \
+	  "bytes of one client, likewise")                                                  \
+	X(KEEP_ALIVE_MAX, "keep_alive_max", GATEWAY, PACES, "connections",                  \
+	  "HTTP connections on the public listener that are kept for a next request")       \
+	X(REFUSE_BROWSERS_MAX, "refuse_browsers_max", GATEWAY, PACES, "connections",        \
+	  "refused clients that wait to be told why ([browsers.md](browsers.md))")          \
 	X(AUTH_FAILURES, "auth_failures", GATEWAY, PACES, "failures/min",                   \
 	  "wrong proofs of one address, or for one name ([auth.md](auth.md))")              \
 	X(PASSWORD_QUEUE, "password_queue", GATEWAY, PACES, "passwords",                    \

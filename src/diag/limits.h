@@ -85,6 +85,13 @@ struct limits_input {
 	uint64_t fullest_ring;       /* io_uring: sockets in the fullest worker now */
 	uint64_t accept_rate_now;    /* connections in the last second */
 	uint64_t fullest_ip;         /* connections of the address that has most */
+	/* The route with the largest share of its own max_connections; NULL: none is running. */
+	const struct config_route *fullest_route;
+	uint64_t route_connections;
+	uint64_t kept_max;         /* HTTP connections that may be kept, in effect */
+	uint64_t kept;             /* that are */
+	uint64_t refused_browsers; /* refused clients that wait to be told why */
+	uint64_t rate_held;        /* clients not read now, because they send too much */
 	/* The back end for which most waits, of its pending_max; NULL: none is running. */
 	const struct config_backend *fullest_backend;
 	uint64_t backend_pending;   /* [bytes] for it */

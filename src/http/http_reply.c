@@ -39,8 +39,16 @@ static void set_problem(struct http_reply *reply, unsigned status, json_t *probl
 	free(text);
 }
 
+void http_reply_retry_after(struct http_reply *reply, unsigned seconds)
+{
+	http_reply_header(reply, "Retry-After: %u", seconds);
+	reply->retry_after_s = seconds;
+}
+
 void http_reply_problem_about(struct http_reply *reply, const struct problem *problem)
 {
+	reply->reason = problem->reason;
+	reply->detail = problem->detail;
 	set_problem(reply, problem->status, problem_json(problem));
 }
 
@@ -69,11 +77,11 @@ void http_reply_options(struct http_reply *reply, const char *allow)
 
 void http_reply_conflict(struct http_reply *reply, const char *route, const char *client_id)
 {
+	reply->detail = "This client is connected already, and its route keeps the oldest "
+			"connection (takeover: oldest).";
 	set_problem(reply, 409,
 		    json_pack("{s:s, s:s, s:i, s:s, s:s, s:s}", "type", "about:blank", "title",
-			      http_status_text(409), "status", 409, "detail",
-			      "This client is connected already, and its route keeps the oldest "
-			      "connection (takeover: oldest).",
+			      http_status_text(409), "status", 409, "detail", reply->detail,
 			      "route", route, "client_id", client_id));
 }
 
@@ -84,7 +92,9 @@ void http_reply_limit(struct http_reply *reply, const struct limit_refusal *refu
 	snprintf(detail, sizeof(detail),
 		 "%s: the limit '%s' is %" PRIu64 ", and %" PRIu64 " are in use. Remedy: %s.",
 		 refusal->title, refusal->limit, refusal->max, refusal->current, refusal->remedy);
-	http_reply_header(reply, "Retry-After: %u", refusal->retry_after_s);
+	reply->reason = refusal->limit;
+	reply->detail = refusal->title;
+	http_reply_retry_after(reply, refusal->retry_after_s);
 	http_reply_header(reply, "Gatehouse-Limit: %s; current=%" PRIu64 "; max=%" PRIu64,
 			  refusal->limit, refusal->current, refusal->max);
 	set_problem(reply, refusal->status,
@@ -141,6 +151,14 @@ static int put_status(struct buf *out, unsigned status)
 	return r == 0 ? put_field(out, " ", http_status_text(status)) : r;
 }
 
+/* Whoever says it, 426 names what to upgrade to (RFC 9110, 15.5.22; RFC 6455, 4.2.2). */
+static int put_upgrade(struct buf *out, const struct http_reply *reply)
+{
+	return reply->status == 426
+		       ? put(out, "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n")
+		       : 0;
+}
+
 /* Upgrade in its own header needs to be named here (RFC 9110, 7.8). */
 static int put_connection(struct buf *out, const struct http_reply *reply,
 			  const struct http_frame *frame)
@@ -166,6 +184,8 @@ int http_reply_head(const struct http_reply *reply, const struct http_frame *fra
 		r = put_number_field(out, "Content-Length: ", reply->body.len);
 	if (r == 0)
 		r = put_connection(out, reply, frame);
+	if (r == 0)
+		r = put_upgrade(out, reply);
 	if (r == 0)
 		r = put_field(out, "Cache-Control: no-store\r\n", reply->headers);
 	return r;

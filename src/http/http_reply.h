@@ -18,16 +18,25 @@ struct http_reply {
 	const char *content_type; /* NULL: no body */
 	char headers[512];        /* further lines, each ending in CRLF */
 	struct buf body;
+	/* Of what is wrong, for whoever gets no body; lent, NULL: not said. */
+	const char *reason;
+	const char *detail;
+	unsigned retry_after_s; /* 0: not said */
 };
 
 /* Appends a header line to reply->headers; what does not fit is our bug. */
 void http_reply_header(struct http_reply *reply, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* Retry-After, in seconds. */
+void http_reply_retry_after(struct http_reply *reply, unsigned seconds);
+
 /* A problem+json body (RFC 9457) with title and detail. */
 void http_reply_problem(struct http_reply *reply, unsigned status, const char *detail);
 
-/* 409 with the members route and client_id: what was asked for, nothing about the
+/* Its texts, and those of a problem below, must live until the answer is sent.
+ *
+ * 409 with the members route and client_id: what was asked for, nothing about the
  * connection that is there. */
 void http_reply_conflict(struct http_reply *reply, const char *route, const char *client_id);
 

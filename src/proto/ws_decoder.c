@@ -28,6 +28,13 @@ bool ws_decoder_is_idle(const struct ws_decoder *decoder)
 	       decoder->control_len == 0 && decoder->message.len == 0 && decoder->error == NULL;
 }
 
+bool ws_decoder_expects_control(const struct ws_decoder *decoder, uint8_t next)
+{
+	if (decoder->has_frame)
+		return ws_opcode_is_control(decoder->frame.opcode);
+	return ws_opcode_is_control((decoder->head_len > 0 ? decoder->head[0] : next) & 0x0f);
+}
+
 static enum ws_event failure_report(const struct ws_decoder *decoder, struct ws_event_data *out)
 {
 	*out = (struct ws_event_data){.close_code = decoder->close_code, .error = decoder->error};

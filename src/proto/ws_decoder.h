@@ -68,6 +68,10 @@ bool ws_decoder_is_idle(const struct ws_decoder *decoder);
  * what is as large as they were. */
 void ws_decoder_release(struct ws_decoder *decoder);
 
+/* Does a control frame, which may stand between the frames of a message, go on with the byte
+ * `next`? */
+bool ws_decoder_expects_control(const struct ws_decoder *decoder, uint8_t next);
+
 /* Takes input up to the end of the next event, advances *in and *len past it, and
  * reports it. Call again until WS_EVENT_MORE (then *len is 0). The input is
  * overwritten (unmasked). Text is checked as it comes: an invalid byte is an

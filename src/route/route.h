@@ -15,7 +15,9 @@
 
 /* What is counted of a route; all of it atomic, for any thread. */
 struct route_load {
-	uint64_t origins_refused; /* requests for the sake of their Origin */
+	uint64_t connections;         /* that are let in, or may be (conn/admit.c) */
+	uint64_t connections_refused; /* over max_connections of the route */
+	uint64_t origins_refused;     /* requests for the sake of their Origin */
 };
 
 struct route {

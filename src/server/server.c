@@ -105,6 +105,8 @@ static void service_init(struct service *service, const struct server *server)
 					: 0,
 		.full = refusal_when_full(server),
 		.kept = {.max = kept_max(&server->options)},
+		.refused_browsers =
+			{.max = server->options.ruleset->config.server.refuse_browsers_max},
 	};
 	if (server->options.ruleset->config.server.node.text[0] != 0)
 		snprintf(service->node, sizeof(service->node), "%.*s",

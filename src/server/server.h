@@ -117,6 +117,10 @@ uint64_t server_clients(const struct server *server); /* in the directory */
 void server_admin_calls(const struct server *server, uint64_t *out_calls, uint64_t *out_refused);
 uint64_t server_workers_listening(const struct server *server);
 const struct server_options *server_options(const struct server *server);
+/* HTTP connections on the public listener that are kept, and may be. */
+void server_kept(const struct server *server, uint64_t *out_kept, uint64_t *out_max);
+/* Refused clients that wait to be told why. */
+uint64_t server_refused_browsers(const struct server *server);
 /* Sockets of the worker that has most of them. */
 uint64_t server_fullest_worker(const struct server *server);
 /* Connections of the address that has most; 0 if addresses have no limit. */

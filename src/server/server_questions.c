@@ -94,6 +94,17 @@ int64_t server_certificates_expire_at(const struct server *server)
 	return first;
 }
 
+void server_kept(const struct server *server, uint64_t *out_kept, uint64_t *out_max)
+{
+	*out_kept = admission_current(&server->public_service.kept);
+	*out_max = server->public_service.kept.max;
+}
+
+uint64_t server_refused_browsers(const struct server *server)
+{
+	return admission_current(&server->public_service.refused_browsers);
+}
+
 uint64_t server_fullest_worker(const struct server *server)
 {
 	pthread_mutex_t *mutex = (pthread_mutex_t *)&server->mutex;

@@ -64,6 +64,8 @@ struct session_ops {
 	int (*close)(struct session *session, uint16_t code, const char *reason);
 	/* [bytes] that wait for the client in the gateway. */
 	size_t (*queued)(const struct session *session);
+	/* Is it not read for now, because it sends more than it may? */
+	bool (*is_held_back)(const struct session *session);
 	/* The fleet's part of its worker. */
 	struct fleet_home *(*home)(struct session *session);
 	/* The client has been sent the answer to this call of its own. */

@@ -10,6 +10,8 @@
 
 #include "fake_stream.h"
 
+#include <stdio.h>
+
 #include "conn/address_limit.h"
 #include "conn/admission.h"
 #include "conn/conns.h"
@@ -248,18 +250,27 @@ static inline void world_on_gone(struct conn_home *home)
 	CONTAINER_OF(home, struct world, home)->gone++;
 }
 
+/* More keys of the sections of the server and of the route "echo", each behind a comma. */
+static const char *world_server_keys = "", *world_route_keys = "";
+
 /* The caller's reference. */
 static inline struct ruleset *world_ruleset(void)
 {
-	static const char text[] =
-		"server: {send_queue_max: 4KiB, ping_interval: 10s,\n"
-		"  pong_timeout: 5s, send_timeout: 5s, close_timeout: 2s,\n"
-		"  max_connections_per_ip: 10}\n"
-		"routes:\n"
-		"- {name: echo, path: '/echo/{client_id}', backend: echo}\n"
-		"- {name: ask, path: '/ask/{client_id}', backend: echo}\n"
-		"- {name: prove, path: '/prove/{client_id}', backend: echo}\n"
-		"- {name: pask, path: '/prove-ask/{client_id}', backend: echo}\n";
+	char text[1024];
+	int len = snprintf(text, sizeof(text),
+			   "server: {send_queue_max: 4KiB, ping_interval: 10s,\n"
+			   "  pong_timeout: 5s, send_timeout: 5s, close_timeout: 2s,\n"
+			   "  max_connections_per_ip: 10%s}\n"
+			   "routes:\n"
+			   "- {name: echo, path: '/echo/{client_id}', backend: echo%s}\n"
+			   "- {name: ask, path: '/ask/{client_id}', backend: echo}\n"
+			   "- {name: prove, path: '/prove/{client_id}', backend: echo}\n"
+			   "- {name: pask, path: '/prove-ask/{client_id}', backend: echo}\n"
+			   "- {name: page, path: '/page/{client_id}', refuse_browsers: close, "
+			   "require_origin: true}\n",
+			   world_server_keys, world_route_keys);
+
+	assert_true(len > 0 && (size_t)len < sizeof(text));
 	struct slice slice = slice_from_text(text);
 	struct config_report report = {0};
 	struct config config;
@@ -348,6 +359,7 @@ static inline void world_init(struct world *world)
 		.worker_connections = 100,
 		.max_body = 1000,
 		.max_calls = 10,
+		.refused_browsers = {.max = 1},
 		.node = "node",
 		.is_ready = true,
 	};
@@ -412,10 +424,13 @@ static inline void world_end_conn(struct world *world)
 	assert_int_equal(stats->partial, 0);
 	assert_int_equal(stats->kept, 0);
 	assert_int_equal(admission_current(&world->service.kept), 0);
+	assert_int_equal(admission_current(&world->service.refused_browsers), 0);
 	assert_int_equal(world->home.calls, 0);
 	assert_int_equal(world->home.head_pool.live_count, 0);
 	assert_true(world->home.frame_pool.live_count <= 1); /* the spare one */
 	assert_int_equal(admission_current(&world->admission), 0);
+	for (size_t i = 0; i < route_table_count(world->ruleset->routes); i++)
+		assert_int_equal(route_table_at(world->ruleset->routes, i)->load->connections, 0);
 	assert_int_equal(address_limit_fullest(world->address_limit), 0);
 	assert_int_equal(directory_count(world->directory), 0);
 	assert_null(world->pending);

@@ -54,7 +54,14 @@ static size_t queued(const struct session *session)
 	return 77;
 }
 
-static const struct session_ops ops = {.push = push, .close = close_with, .queued = queued};
+static bool is_held_back(const struct session *session)
+{
+	(void)session;
+	return true;
+}
+
+static const struct session_ops ops = {
+	.push = push, .close = close_with, .queued = queued, .is_held_back = is_held_back};
 
 static int client_setup(void **state)
 {

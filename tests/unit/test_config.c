@@ -98,6 +98,8 @@ static void assert_same(const struct config *a, const struct config *b)
 		assert_string_equal(left->path, right->path);
 		assert_string_equal(left->name, right->name);
 		assert_int_equal(left->takeover, right->takeover);
+		assert_int_equal(left->max_connections, right->max_connections);
+		assert_int_equal(left->refuse_browsers, right->refuse_browsers);
 		assert_int_equal(left->origins.mode, right->origins.mode);
 		assert_int_equal(left->origins.list.count, right->origins.list.count);
 		for (size_t j = 0; j < left->origins.list.count; j++)
@@ -1241,6 +1243,8 @@ static void test_output_loads_to_the_same_configuration(void **state)
 		"    takeover: many\n"
 		"    origins: ['https://*.example.com:8443', 'http://[::1]', 'app://x']\n"
 		"    require_origin: true\n"
+		"    max_connections: 7\n"
+		"    refuse_browsers: close\n"
 		"    rpc: json-rpc\n"
 		"    call_queue_max: 3\n"
 		"  - path: \"/-/!'&\"\n"
@@ -1559,6 +1563,36 @@ static void test_listen_is_short_for_one_listener(void **state)
 	config_finish(&config);
 }
 
+static void test_origins_by_themselves(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *keys;
+		enum config_origins_mode want;
+	} rows[] = {
+		{"", CONFIG_ORIGINS_ANY},
+		{", origins: same", CONFIG_ORIGINS_SAME},
+		{", origins: ['https://a']", CONFIG_ORIGINS_LIST},
+		{", auth: [{type: token, jwks_file: /k, from: [header]}]", CONFIG_ORIGINS_ANY},
+		{", auth: [{type: ticket}, {type: token, jwks_file: /k, from: [header, cookie]}]",
+		 CONFIG_ORIGINS_SAME},
+		{", origins: any, auth: [{type: token, jwks_file: /k, from: [cookie]}]",
+		 CONFIG_ORIGINS_ANY},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct config config;
+		char text[256];
+
+		snprintf(text, sizeof(text), "routes: [{path: /a%s}]\n", rows[i].keys);
+		char *report = report_of_text(text, &config);
+
+		ASSERT_ROW(report[0] == 0, report);
+		ASSERT_ROW(config_route_origins(&config.routes[0]) == rows[i].want, text);
+		config_finish(&config);
+		free(report);
+	}
+}
+
 static void test_shipped_file_is_exactly_the_defaults(void **state)
 {
 	(void)state;
@@ -1655,6 +1689,7 @@ int main(void)
 		cmocka_unit_test(test_security_profiles),
 		cmocka_unit_test(test_profile_1_is_warned_of),
 		cmocka_unit_test(test_listen_is_short_for_one_listener),
+		cmocka_unit_test(test_origins_by_themselves),
 		cmocka_unit_test(test_shipped_file_is_exactly_the_defaults),
 		cmocka_unit_test(test_reference_is_up_to_date),
 		cmocka_unit_test(test_files_that_cannot_be_read),

@@ -226,6 +226,18 @@ static void reach_flush(struct world *world)
 	world_recv(world, FRAME_CLOSE, 8);
 }
 
+static void reach_refusing(struct world *world)
+{
+	world_recv_text(world, WORLD_UPGRADE("/page/a"));
+	assert_int_equal(world->io.sent.len, 0);
+}
+
+static void reach_refusing_more(struct world *world)
+{
+	reach_refusing(world);
+	world_recv(world, FRAME_HELLO FRAME_CLOSE, 11 + 8);
+}
+
 static void reach_linger(struct world *world)
 {
 	reach_open(world);
@@ -256,6 +268,8 @@ static const struct {
 	{"asking", CONN_ASKING, reach_asking},
 	{"asking, early bytes", CONN_ASKING, reach_asking_early},
 	{"asking other nodes", CONN_ASKING, reach_asking_nodes},
+	{"refusing", CONN_REFUSING, reach_refusing},
+	{"refusing, more bytes", CONN_REFUSING, reach_refusing_more},
 	{"open", CONN_OPEN, reach_open},
 	{"open, pinged", CONN_OPEN, reach_pinged},
 	{"open, part of a frame", CONN_OPEN, reach_open_frame},
@@ -728,6 +742,24 @@ static const struct {
 	{"asking other nodes", "drain", "flush, 503"},
 	{"asking other nodes", "abort", "gone"},
 	{"asking other nodes", "abort, drain, abort", "gone"},
+	{"refusing", "byte", "refusing"},
+	{"refusing", "frame", "refusing"},
+	{"refusing", "close frame", "refusing"},
+	{"refusing", "eof", "gone"},
+	{"refusing", "error", "gone"},
+	{"refusing", "timeout", "linger, 101, close 4403"},
+	{"refusing", "drain", "linger, 101, close 4403"},
+	{"refusing", "abort", "gone"},
+	{"refusing", "abort, drain, abort", "gone"},
+	{"refusing, more bytes", "byte", "refusing"},
+	{"refusing, more bytes", "frame", "refusing"},
+	{"refusing, more bytes", "close frame", "refusing"},
+	{"refusing, more bytes", "eof", "gone"},
+	{"refusing, more bytes", "error", "gone"},
+	{"refusing, more bytes", "timeout", "linger, 101, close 4403"},
+	{"refusing, more bytes", "drain", "linger, 101, close 4403"},
+	{"refusing, more bytes", "abort", "gone"},
+	{"refusing, more bytes", "abort, drain, abort", "gone"},
 	{"open", "byte", "linger, close 1002"},
 	{"open", "frame", "open, sent"},
 	{"open", "close frame", "flush, close 1000"},

@@ -48,7 +48,14 @@ static size_t queued(const struct session *session)
 	return 0;
 }
 
-static const struct session_ops ops = {.push = push, .close = close_with, .queued = queued};
+static bool is_held_back(const struct session *session)
+{
+	(void)session;
+	return false;
+}
+
+static const struct session_ops ops = {
+	.push = push, .close = close_with, .queued = queued, .is_held_back = is_held_back};
 
 static void device_enter(struct device *device, struct node *node, const char *client_id)
 {

@@ -20,7 +20,9 @@
 	  "Accepted sockets open now: connections, handshakes and plain HTTP.")                \
 	X(gatehouse_stalled_connections, gauge, stalled,                                       \
 	  "Connections not read now because send_queue_max bytes wait for the client, or "     \
-	  "queue_max for the back end.")                                                       \
+	  "queue_max for the back end, or for its rate.")                                                       \
+	X(gatehouse_rate_held_connections, gauge, rate_held,                                   \
+	  "Of these, those that sent more than server.message_rate or byte_rate allow.")       \
 	X(gatehouse_partial_connections, gauge, partial,                                       \
 	  "Connections with a request or a message under way, which hold a receive buffer.")   \
 	X(gatehouse_sockets_accepted_total, counter, sockets_accepted,                         \
@@ -38,6 +40,11 @@
 	  "server.keep_alive_max were kept.")                                                  \
 	X(gatehouse_handshakes_rejected_total, counter, handshakes_rejected,                   \
 	  "Requests answered with the client's own error: malformed, unknown path, version.")  \
+	X(gatehouse_browsers_told_total, counter, browsers_told,                               \
+	  "Refusals by a close code (routes[].refuse_browsers: close). Also counted by what "  \
+	  "refused.")                                                                          \
+	X(gatehouse_browsers_untold_total, counter, browsers_untold,                           \
+	  "Refusals over HTTP there, because server.refuse_browsers_max waited to be told.")   \
 	X(gatehouse_handshake_timeouts_total, counter, handshake_timeouts,                     \
 	  "Sockets that sent no whole request within server.handshake_timeout.")               \
 	X(gatehouse_tls_hellos_total, counter, tls_hellos,                                     \
@@ -68,13 +75,16 @@
 	X(gatehouse_sent_bytes_total, counter, sent_bytes,                                     \
 	  "Bytes queued to WebSocket clients, frame heads included.")                          \
 	X(gatehouse_pings_sent_total, counter, pings_sent, "Pings sent to silent clients.")    \
-	X(gatehouse_stalls_total, counter, stalls,                                             \
-	  "Times that reading from a client stopped because a queue was full, or memory was "  \
-	  "scarce.")                                                                           \
 	X(gatehouse_token_renewals_total, counter, renewals,                                   \
 	  "New tokens of connected clients that moved the end of what they have proved.")      \
 	X(gatehouse_token_renewals_refused_total, counter, renewals_refused,                   \
 	  "Those that did not, because they are no good ones, or another client's.")           \
+	X(gatehouse_stalls_total, counter, stalls,                                             \
+	  "Times that reading from a client stopped because a queue was full, or memory was "  \
+	  "scarce.")                                                                           \
+	X(gatehouse_rate_holds_total, counter, rate_holds,                                     \
+	  "Of these, because the client sent more than server.message_rate or byte_rate "      \
+	  "allow.")                                                                            \
 	X(gatehouse_memory_stops_total, counter, memory_stops,                                 \
 	  "Of these, because server.payload_memory was nearly used up.")
 

@@ -11,6 +11,13 @@ static const struct route_family {
 	const char *help;
 	size_t number; /* place in struct route_load */
 } families[] = {
+	{"gatehouse_route_connections", "gauge",
+	 "Connections that are let in, or that a back end decides about; at most "
+	 "routes[].max_connections.",
+	 offsetof(struct route_load, connections)},
+	{"gatehouse_route_connections_refused_total", "counter",
+	 "Clients refused because routes[].max_connections were there.",
+	 offsetof(struct route_load, connections_refused)},
 	{"gatehouse_origins_refused_total", "counter",
 	 "Requests refused with 403 for the sake of their Origin (routes[].origins, "
 	 "require_origin). Also in gatehouse_handshakes_rejected_total; the log names the Origin.",

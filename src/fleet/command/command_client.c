@@ -72,6 +72,8 @@ static void inspect_run(struct command *command, struct session *session)
 				    json_integer((json_int_t)(since_ms / 1000)));
 		json_object_set_new(body, "queued_bytes",
 				    json_integer((json_int_t)session_queued(session)));
+		json_object_set_new(body, "held_back",
+				    json_boolean(session->ops->is_held_back(session)));
 		json_object_set_new(body, "groups", groups_of_session(session));
 		add_expiry(body, session, now_ms / 1000);
 	}

@@ -7,6 +7,7 @@ import ssl
 import pytest
 
 from kit import wsraw
+from kit.backends import Answer, Webhook
 
 REJECTED = "request rejected"
 
@@ -102,3 +103,24 @@ def test_slashes_are_merged_where_the_route_says_so(gateway, target, status):
         if status == 101:
             client.echo(b"x")
             assert running.get("/api/v1/clients/ocpp/CP-1").status == 200
+
+
+def test_426_of_a_back_end_names_the_upgrade(gateway):
+    """RFC 9110, 15.5.22: whoever says it."""
+    hook = Webhook(lambda event: Answer(426) if event.type == "connect" else None)
+    try:
+        running = gateway(routes=[{"path": "/ws/{client_id}", "backend": "b"}],
+                          backends=[{"name": "b", "type": "webhook", "url": hook.url}])
+        for is_plain in (False, True):
+            with running.connect() as client:
+                if is_plain:
+                    client.send(b"GET /ws/a HTTP/1.1\r\nHost: h\r\n\r\n")
+                    response = client.read_response()
+                else:
+                    response = client.handshake("/ws/a")
+                assert response.status == 426
+                assert response.headers["upgrade"] == "websocket"
+                assert response.headers["sec-websocket-version"] == "13"
+                assert "Upgrade" in response.headers["connection"]
+    finally:
+        hook.close()

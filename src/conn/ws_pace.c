@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "conn/ws_pace.h"
+
+#include "base/clock.h"
+#include "conn/hull.h"
+
+/* One client's. Times of the loop's clock; 0: long ago. */
+struct ws_pace {
+	uint64_t messages_full_ns; /* when its bucket is full again */
+	uint64_t bytes_full_ns;
+	bool is_held;
+};
+
+void ws_paces_init(struct conn_home *home)
+{
+	const struct config_server *limits = conn_home_limits(home);
+	uint64_t rate = limits->message_rate;
+	uint64_t burst = limits->message_burst != 0 ? limits->message_burst : rate;
+
+	home->paces = (struct ws_paces){
+		.message_ns = rate == 0 ? 0 : NS_PER_S / rate,
+		.message_burst_ns = rate == 0 ? 0 : NS_PER_S / rate * burst,
+		.byte_rate = limits->byte_rate,
+		.is_on = rate != 0 || limits->byte_rate != 0,
+		.is_closing = limits->message_rate_action == CONFIG_RATE_ACTION_CLOSE,
+	};
+}
+
+size_t ws_paces_size(const struct conn_home *home)
+{
+	return home->paces.is_on ? sizeof(struct ws_pace) : 0;
+}
+
+/* NULL: there are no rates. */
+static struct ws_pace *pace_of(const struct conn *conn)
+{
+	_Static_assert(sizeof(struct conn) % _Alignof(struct ws_pace) == 0, "right behind it");
+
+	return conn->home->paces.is_on ? (struct ws_pace *)(uintptr_t)(conn + 1) : NULL;
+}
+
+void ws_pace_begin(struct conn *conn)
+{
+	struct ws_pace *pace = pace_of(conn);
+
+	if (pace != NULL)
+		*pace = (struct ws_pace){0};
+}
+
+/* [ns] until there is room for `need_ns` in a bucket of `burst_ns`; 0: there is. */
+static uint64_t wait_ns(uint64_t full_ns, uint64_t now, uint64_t need_ns, uint64_t burst_ns)
+{
+	uint64_t used = full_ns > now ? full_ns - now : 0;
+
+	return used + need_ns > burst_ns ? used + need_ns - burst_ns : 0;
+}
+
+static uint64_t message_wait_ns(const struct conn *conn, const struct ws_pace *pace)
+{
+	const struct ws_paces *paces = &conn->home->paces;
+
+	return wait_ns(pace->messages_full_ns, loop_now(conn->home->loop), paces->message_ns,
+		       paces->message_burst_ns);
+}
+
+/* The bytes are here before they are counted, so this bucket may be overdrawn. */
+static uint64_t byte_wait_ns(const struct conn *conn, const struct ws_pace *pace)
+{
+	if (conn->home->paces.byte_rate == 0)
+		return 0;
+	return wait_ns(pace->bytes_full_ns, loop_now(conn->home->loop), 0, NS_PER_S);
+}
+
+static uint64_t both_wait_ns(const struct conn *conn, const struct ws_pace *pace)
+{
+	return MAX(message_wait_ns(conn, pace), byte_wait_ns(conn, pace));
+}
+
+enum close_reason ws_pace_bytes(struct conn *conn, size_t len)
+{
+	struct ws_pace *pace = pace_of(conn);
+	const struct ws_paces *paces = &conn->home->paces;
+
+	if (pace == NULL || paces->byte_rate == 0)
+		return CLOSE_REASON_COUNT;
+	uint64_t now = loop_now(conn->home->loop);
+
+	/* A receive has far less than 2^34 bytes. */
+	pace->bytes_full_ns = MAX(pace->bytes_full_ns, now) + len * NS_PER_S / paces->byte_rate;
+	return paces->is_closing && byte_wait_ns(conn, pace) > 0 ? CLOSE_BYTE_RATE
+								 : CLOSE_REASON_COUNT;
+}
+
+enum close_reason ws_pace_message(struct conn *conn)
+{
+	struct ws_pace *pace = pace_of(conn);
+	const struct ws_paces *paces = &conn->home->paces;
+
+	if (pace == NULL || paces->message_ns == 0)
+		return CLOSE_REASON_COUNT;
+	if (paces->is_closing && message_wait_ns(conn, pace) > 0)
+		return CLOSE_MESSAGE_RATE;
+	pace->messages_full_ns = MAX(pace->messages_full_ns, loop_now(conn->home->loop)) +
+				 paces->message_ns;
+	return CLOSE_REASON_COUNT;
+}
+
+/* Only once there is more: most of those who send fast then pause, and were held back for
+ * nothing. */
+bool ws_pace_holds(struct conn *conn, const struct frame_rx *rx, const uint8_t *data, size_t len)
+{
+	struct ws_pace *pace = pace_of(conn);
+
+	if (pace == NULL || conn->home->paces.is_closing || len == 0 ||
+	    both_wait_ns(conn, pace) == 0 || ws_decoder_expects_control(&rx->decoder, data[0]))
+		return false;
+	CHECK(!pace->is_held);
+	pace->is_held = true;
+	stat_add(&conn_stats(conn)->rate_held, 1);
+	stat_add(&conn_stats(conn)->rate_holds, 1);
+	return true;
+}
+
+bool ws_pace_is_held(const struct conn *conn)
+{
+	const struct ws_pace *pace = pace_of(conn);
+
+	return pace != NULL && pace->is_held;
+}
+
+uint64_t ws_pace_wait_ms(const struct conn *conn)
+{
+	CHECK(ws_pace_is_held(conn));
+	return MAX(both_wait_ns(conn, pace_of(conn)) / NS_PER_MS, UINT64_C(1));
+}
+
+bool ws_pace_is_due(const struct conn *conn)
+{
+	const struct ws_pace *pace = pace_of(conn);
+
+	return pace == NULL || both_wait_ns(conn, pace) == 0;
+}
+
+void ws_pace_let_go(struct conn *conn)
+{
+	if (!ws_pace_is_held(conn))
+		return;
+	pace_of(conn)->is_held = false;
+	stat_sub(&conn_stats(conn)->rate_held, 1);
+}

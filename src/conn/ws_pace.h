@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * ws_pace.h - how fast one client may send: server.message_rate and byte_rate.
+ *
+ * Layer: conn. In CONN_OPEN. What is kept of a client lies behind its struct conn, and only if one
+ * of the two is set; else nothing here costs a byte or more than one look.
+ *
+ * Each rate is a bucket, kept as the time at which it will be full again (the generic cell rate
+ * algorithm): what comes moves that on, and a client is within its rate as long as it is less
+ * than the burst ahead of the clock. With message_rate_action: wait it is stalled (ws_reader.h)
+ * until it is: TCP holds it back, and nothing is lost. With close it is told 1008. */
+#pragma once
+
+#include "conn/conn.h"
+
+/* Rates as the configuration has them; in each home. */
+void ws_paces_init(struct conn_home *home);
+
+/* [bytes] behind each struct conn. */
+size_t ws_paces_size(const struct conn_home *home);
+
+/* The connection is open: it has its whole burst. */
+void ws_pace_begin(struct conn *conn);
+
+/* What has come is counted. CLOSE_REASON_COUNT: it may; else why it is to be closed. */
+enum close_reason ws_pace_bytes(struct conn *conn, size_t len);
+enum close_reason ws_pace_message(struct conn *conn);
+
+/* Is nothing more to be taken from it for now, but the control frame that `data` goes on with? It
+ * is held back then, until ws_pace_let_go. */
+bool ws_pace_holds(struct conn *conn, const struct frame_rx *rx, const uint8_t *data, size_t len);
+
+bool ws_pace_is_held(const struct conn *conn);
+/* [ms] at least 1, until it may go on. */
+uint64_t ws_pace_wait_ms(const struct conn *conn);
+/* Is it within its rates again? */
+bool ws_pace_is_due(const struct conn *conn);
+/* It is not stalled any more, for whatever reason. Harmless if it was not held back. */
+void ws_pace_let_go(struct conn *conn);
