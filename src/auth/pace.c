@@ -229,9 +229,10 @@ bool pace_may_guess(struct pace *pace, const struct pace_who *who)
 {
 	if (pace == NULL)
 		return true;
-	uint32_t of_address = level_of(pace, who, ABOUT_ADDRESS);
+	bool has_address = !net_ip_is_unix(&who->address);
+	uint32_t of_address = has_address ? level_of(pace, who, ABOUT_ADDRESS) : 0;
 
-	if (of_address == 0)
+	if (has_address && of_address == 0)
 		return true;
 	if (!is_full(pace, of_address) && !is_full(pace, level_of(pace, who, ABOUT_NAME)))
 		return true;
@@ -264,7 +265,7 @@ void pace_wrong_name(struct pace *pace, const struct pace_who *who)
 
 bool pace_wrong_address(struct pace *pace, const struct pace_who *who)
 {
-	if (pace == NULL || level_raise(pace, who, ABOUT_ADDRESS))
+	if (pace == NULL || net_ip_is_unix(&who->address) || level_raise(pace, who, ABOUT_ADDRESS))
 		return true;
 	__atomic_fetch_add(&pace->refused, 1, __ATOMIC_RELAXED);
 	return false;

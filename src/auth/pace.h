@@ -10,7 +10,10 @@
  * - A name that strangers guess at is closed to addresses that have shown something wrong lately,
  *   and to no others.
  * - A name that was proved from an address is open to that address, whoever else guesses there;
- *   until somebody guesses wrong at it from there. */
+ *   until somebody guesses wrong at it from there.
+ *
+ * Whoever comes by a unix socket, and of whom no trusted proxy says where from, has no address:
+ * there the names alone are counted. */
 #pragma once
 
 #include <stdbool.h>

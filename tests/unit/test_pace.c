@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "auth/pace.h"
+#include "base/net_addr.h"
 
 #define MINUTE 60000
 
@@ -13,7 +14,10 @@ static struct pace_who who(const char *address, const char *name, uint64_t now_m
 	struct pace_who who = {
 		.route = "r", .name = slice_from_text(name), .now_ms = 1000000 + now_ms};
 
-	assert_true(net_ip_parse(slice_from_text(address), &who.address));
+	if (strcmp(address, "unix:") == 0)
+		who.address = net_ip_of(&(struct net_addr){.sa.sa_family = AF_UNIX});
+	else
+		assert_true(net_ip_parse(slice_from_text(address), &who.address));
 	return who;
 }
 
@@ -122,6 +126,23 @@ static void test_who_was_right_there_may_come_back(void **state)
 	pace_destroy(&pace);
 }
 
+/* All who come by a unix socket look the same: nobody there is paced for what others guess at. */
+static void test_clients_without_an_address(void **state)
+{
+	struct pace *pace = pace_create(3);
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		assert_true(may(pace, "unix:", "eve", 0));
+		assert_true(wrong(pace, "unix:", "eve", 0));
+	}
+	assert_false(may(pace, "unix:", "eve", 0));
+	assert_true(wrong(pace, "unix:", "eve", 0));
+	assert_true(may(pace, "unix:", "jo", 0));
+	assert_true(may(pace, "192.0.2.1", "eve", 0));
+	pace_destroy(&pace);
+}
+
 static void test_the_table_is_full(void **state)
 {
 	enum { COUNT = 200000 };
@@ -163,6 +184,7 @@ int main(void)
 		cmocka_unit_test(test_a_network_of_ipv6_is_one_address),
 		cmocka_unit_test(test_strangers_lock_nobody_out),
 		cmocka_unit_test(test_who_was_right_there_may_come_back),
+		cmocka_unit_test(test_clients_without_an_address),
 		cmocka_unit_test(test_the_table_is_full),
 		cmocka_unit_test(test_without_a_pace),
 	};
