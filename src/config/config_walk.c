@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config/config_walk.h"
 
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
-#include "base/web_origin.h"
 #include "config/config_option.h"
 
 #define SCOPE_KEYS_MAX 64
@@ -23,245 +20,6 @@ struct scope {
 	yaml_mark_t places[SCOPE_KEYS_MAX];
 	bool is_given[SCOPE_KEYS_MAX];
 };
-
-void config_walk_mistake(const struct config_walk *walk, yaml_mark_t mark, const char *format, ...)
-{
-	char text[1536];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	config_report_add(walk->report, "%s:%zu:%zu: %s", walk->file, mark.line + 1,
-			  mark.column + 1, text);
-}
-
-/* Every key and item passes here once. False: too many; the walk is over. */
-static bool visit(struct config_walk *walk, const yaml_node_t *node)
-{
-	if (walk->visits_left == 0)
-		return false;
-	if (--walk->visits_left > 0)
-		return true;
-	config_walk_mistake(
-		walk, node->start_mark,
-		"there are more than %d keys and items, those behind aliases counted each "
-		"time; write fewer",
-		CONFIG_VISITS_MAX);
-	return false;
-}
-
-static struct slice scalar_slice(const yaml_node_t *node)
-{
-	return slice_of(node->data.scalar.value, node->data.scalar.length);
-}
-
-static bool is_null(const yaml_node_t *node)
-{
-	struct slice text = scalar_slice(node);
-
-	return node->type == YAML_SCALAR_NODE &&
-	       node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
-	       (text.len == 0 || slice_equals(text, SLICE_LITERAL("~")) ||
-		slice_equals(text, SLICE_LITERAL("null")));
-}
-
-static const char *type_name(const yaml_node_t *node)
-{
-	if (is_null(node))
-		return "empty";
-	switch (node->type) {
-	case YAML_SEQUENCE_NODE:
-		return "a list";
-	case YAML_MAPPING_NODE:
-		return "a mapping";
-	default:
-		return "a single value";
-	}
-}
-
-/* YAML's own tags say nothing new; another one asks for what we do not do. */
-static bool tag_check(const struct config_walk *walk, const yaml_node_t *node, const char *path)
-{
-	const char *tag = (const char *)node->tag;
-	char seen[CONFIG_QUOTE_MAX];
-
-	if (tag == NULL || strncmp(tag, "tag:yaml.org,2002:", strlen("tag:yaml.org,2002:")) == 0)
-		return true;
-	config_walk_mistake(walk, node->start_mark, "%s: has the unknown tag %s; remove it", path,
-			    config_quote(slice_from_text(tag), seen));
-	return false;
-}
-
-/* True if the node is a scalar with a text in it. */
-static bool scalar_check(const struct config_walk *walk, const yaml_node_t *node, const char *path,
-			 const char *allowed)
-{
-	if (!tag_check(walk, node, path))
-		return false;
-	if (node->type == YAML_SCALAR_NODE && !is_null(node))
-		return true;
-	config_walk_mistake(walk, node->start_mark, "%s: is %s; allowed: %s", path, type_name(node),
-			    allowed);
-	return false;
-}
-
-static void token_add(struct config_walk *walk, struct config_tokens *tokens,
-		      const yaml_node_t *node, const char *path)
-{
-	char seen[CONFIG_QUOTE_MAX];
-	struct slice text;
-
-	if (!scalar_check(walk, node, path, "a name"))
-		return;
-	text = scalar_slice(node);
-	if (!config_is_token(text)) {
-		config_walk_mistake(walk, node->start_mark,
-				    "%s: %s is no subprotocol name; write letters, digits or "
-				    "!#$%%&'*+-.^_`|~",
-				    path, config_quote(text, seen));
-		return;
-	}
-	for (size_t i = 0; i < tokens->count; i++) {
-		CHECK(tokens->items[i] != NULL);
-		if (slice_equals(text, slice_from_text(tokens->items[i]))) {
-			config_walk_mistake(walk, node->start_mark,
-					    "%s: %s is there twice; remove one", path,
-					    config_quote(text, seen));
-			return;
-		}
-	}
-	tokens->items[tokens->count] = slice_to_text(text);
-	if (tokens->items[tokens->count] == NULL)
-		config_walk_mistake(walk, node->start_mark, "%s: out of memory", path);
-	else
-		tokens->count++;
-}
-
-static size_t item_count(const yaml_node_t *node)
-{
-	return (size_t)(node->data.sequence.items.top - node->data.sequence.items.start);
-}
-
-static yaml_node_t *item_at(const struct config_walk *walk, const yaml_node_t *node, size_t index)
-{
-	return yaml_document_get_node(walk->document, node->data.sequence.items.start[index]);
-}
-
-static bool list_check(struct config_walk *walk, const struct config_option *option,
-		       const yaml_node_t *node, const char *path, const char *example)
-{
-	if (!tag_check(walk, node, path))
-		return false;
-	if (node->type != YAML_SEQUENCE_NODE) {
-		config_walk_mistake(walk, node->start_mark, "%s: is %s; write a list such as [%s]",
-				    path, type_name(node), example);
-		return false;
-	}
-	if (item_count(node) <= option->max)
-		return true;
-	config_walk_mistake(walk, node->start_mark, "%s: has %zu %s; write at most %llu", path,
-			    item_count(node), option->unit, (unsigned long long)option->max);
-	return false;
-}
-
-static void tokens_apply(struct config_walk *walk, const struct config_option *option,
-			 const yaml_node_t *node, const char *path, struct config_tokens *tokens)
-{
-	if (!list_check(walk, option, node, path, "ocpp1.6"))
-		return;
-	size_t count = item_count(node);
-
-	tokens->items = count == 0 ? NULL : calloc(count, sizeof(*tokens->items));
-	if (tokens->items == NULL && count != 0)
-		config_walk_mistake(walk, node->start_mark, "%s: out of memory", path);
-	for (size_t i = 0; tokens->items != NULL && i < count; i++)
-		if (visit(walk, node))
-			token_add(walk, tokens, item_at(walk, node, i), path);
-}
-
-static void items_apply(struct config_walk *walk, const struct config_option *option,
-			const yaml_node_t *node, const char *path, void *list)
-{
-	const char *allowed = option->kind == CONFIG_PREFIXES ? "an address or a network"
-			      : option->kind == CONFIG_URLS   ? "a URL of a broker"
-							      : "a word";
-	struct config_problem problem;
-
-	if (!list_check(walk, option, node, path, config_option_example(option)))
-		return;
-	if (item_count(node) < option->min)
-		config_walk_mistake(walk, node->start_mark, "%s: has no items; write at least %llu",
-				    path, (unsigned long long)option->min);
-	config_items_clear(option, list);
-	for (size_t i = 0; i < item_count(node) && visit(walk, node); i++) {
-		const yaml_node_t *item = item_at(walk, node, i);
-
-		if (scalar_check(walk, item, path, allowed) &&
-		    !config_item_add(option, list, scalar_slice(item), &problem))
-			config_walk_mistake(walk, item->start_mark, "%s: %s", path, problem.text);
-	}
-}
-
-/* Compares the texts: of two that differ in case only, one is of no use, and no harm. */
-static void web_origin_add(struct config_walk *walk, struct config_tokens *list,
-			   const yaml_node_t *node, const char *path)
-{
-	char seen[CONFIG_QUOTE_MAX];
-	struct web_origin origin;
-	const char *problem;
-
-	if (!scalar_check(walk, node, path, "https://HOST or https://HOST:PORT"))
-		return;
-	struct slice text = scalar_slice(node);
-
-	problem = web_origin_parse_pattern(text, &origin);
-	for (size_t i = 0; i < list->count && problem == NULL; i++)
-		if (slice_equals(text, slice_from_text(list->items[i])))
-			problem = "is there twice; remove one";
-	if (problem != NULL) {
-		config_walk_mistake(walk, node->start_mark, "%s: %s %s", path,
-				    config_quote(text, seen), problem);
-		return;
-	}
-	list->items[list->count] = slice_to_text(text);
-	if (list->items[list->count] == NULL)
-		config_walk_mistake(walk, node->start_mark, "%s: out of memory", path);
-	else
-		list->count++;
-}
-
-static void web_origins_apply(struct config_walk *walk, const struct config_option *option,
-			      const yaml_node_t *node, const char *path,
-			      struct config_web_origins *origins)
-{
-	struct config_tokens *list = &origins->list;
-
-	if (!list_check(walk, option, node, path, "https://example.com"))
-		return;
-	size_t count = item_count(node);
-
-	if (count == 0) {
-		config_walk_mistake(walk, node->start_mark,
-				    "%s: has no items, so that no page could connect; write at "
-				    "least one, or any or same",
-				    path);
-		return;
-	}
-	list->items = calloc(count, sizeof(*list->items));
-	if (list->items == NULL)
-		config_walk_mistake(walk, node->start_mark, "%s: out of memory", path);
-	for (size_t i = 0; list->items != NULL && i < count; i++)
-		if (visit(walk, node))
-			web_origin_add(walk, list, item_at(walk, node, i), path);
-	origins->mode = CONFIG_ORIGINS_LIST;
-}
-
-/* One of its words, or a list. */
-static bool is_web_origin_list(const struct config_option *option, const yaml_node_t *node)
-{
-	return option->kind == CONFIG_WEB_ORIGINS && node->type == YAML_SEQUENCE_NODE;
-}
 
 static struct config_origin origin_of(const yaml_node_t *node)
 {
@@ -290,16 +48,13 @@ static void option_apply(struct config_walk *walk, struct scope *scope, size_t i
 				    "%s: is a secret and has no place in this file; write it to a "
 				    "file of its own and name that in %s_file, or set %s",
 				    path, path, config_option_variable(option, variable));
-	} else if (option->kind == CONFIG_TOKENS) {
-		tokens_apply(walk, option, node, path, field);
-	} else if (is_web_origin_list(option, node)) {
-		web_origins_apply(walk, option, node, path, field);
 	} else if (config_kind_is_inner(option->kind)) {
 		inner_apply(walk, option, path, node, field);
-	} else if (config_kind_has_items(option->kind)) {
-		items_apply(walk, option, node, path, field);
-	} else if (scalar_check(walk, node, path, config_value_allowed(option, allowed)) &&
-		   !config_value_apply(option, scalar_slice(node), scope->base, &problem)) {
+	} else if (config_walk_items_apply(walk, option, node, path, field)) {
+		return;
+	} else if (config_walk_scalar_check(walk, node, path,
+					    config_value_allowed(option, allowed)) &&
+		   !config_value_apply(option, config_walk_scalar(node), scope->base, &problem)) {
 		config_walk_mistake(walk, node->start_mark, "%s: %s", path, problem.text);
 	}
 }
@@ -330,7 +85,7 @@ static const char *scope_key(const struct scope *scope, size_t index)
 static void unknown_key_report(const struct config_walk *walk, const struct scope *scope,
 			       const yaml_node_t *key)
 {
-	struct suggest suggest = {.seen = scalar_slice(key)};
+	struct suggest suggest = {.seen = config_walk_scalar(key)};
 	char hint[SUGGEST_HINT_MAX], seen[CONFIG_QUOTE_MAX];
 
 	for (size_t i = 0; scope_key(scope, i) != NULL; i++)
@@ -351,11 +106,12 @@ static void pair_apply(struct config_walk *walk, struct scope *scope, const yaml
 
 	if (key->type != YAML_SCALAR_NODE) {
 		config_walk_mistake(walk, key->start_mark, "%s: a key is %s; write a word",
-				    scope->path[0] == 0 ? "the file" : scope->path, type_name(key));
+				    scope->path[0] == 0 ? "the file" : scope->path,
+				    config_walk_type(key));
 		return;
 	}
 	while (scope_key(scope, index) != NULL &&
-	       !slice_equals(scalar_slice(key), slice_from_text(scope_key(scope, index))))
+	       !slice_equals(config_walk_scalar(key), slice_from_text(scope_key(scope, index))))
 		index++;
 	if (scope_key(scope, index) == NULL) {
 		unknown_key_report(walk, scope, key);
@@ -381,7 +137,7 @@ static void mapping_apply(struct config_walk *walk, struct scope *scope, const y
 	const yaml_node_pair_t *end = node->data.mapping.pairs.top;
 
 	for (const yaml_node_pair_t *pair = node->data.mapping.pairs.start; pair < end; pair++) {
-		if (!visit(walk, node))
+		if (!config_walk_visit(walk, node))
 			return;
 		pair_apply(walk, scope, yaml_document_get_node(walk->document, pair->key),
 			   yaml_document_get_node(walk->document, pair->value));
@@ -393,12 +149,12 @@ static void section_apply(struct config_walk *walk, const char *section, const y
 	struct scope scope = {.path = section, .base = walk->config};
 	size_t first = 0;
 
-	if (!tag_check(walk, node, section) || is_null(node))
+	if (!config_walk_tag_check(walk, node, section) || config_walk_is_null(node))
 		return; /* `server:` with every key commented out: all defaults */
 	if (node->type != YAML_MAPPING_NODE) {
 		config_walk_mistake(walk, node->start_mark,
 				    "%s: is %s; write its keys below it, indented by spaces",
-				    section, type_name(node));
+				    section, config_walk_type(node));
 		return;
 	}
 	while (strcmp(config_options[first].section, section) != 0)
@@ -456,12 +212,12 @@ static void entry_apply(struct config_walk *walk, const struct config_table *tab
 			      .origins = config_table_origins(table, entry)};
 	bool has_types = table->type < table->option_count;
 
-	if (!tag_check(walk, node, path))
+	if (!config_walk_tag_check(walk, node, path))
 		return;
 	if (node->type != YAML_MAPPING_NODE) {
 		config_walk_mistake(walk, node->start_mark,
 				    "%s: is %s; write a mapping such as '%s: %s'", path,
-				    type_name(node), table->options[0].key,
+				    config_walk_type(node), table->options[0].key,
 				    config_option_example(&table->options[0]));
 		return;
 	}
@@ -488,9 +244,9 @@ static void inner_apply(struct config_walk *walk, const struct config_option *op
 		entry_apply(walk, config_kind_table(option->kind), field, path, node);
 		return;
 	}
-	if (!list_check(walk, option, node, path, "{...}"))
+	if (!config_walk_list_check(walk, option, node, path, "{...}"))
 		return;
-	size_t count = item_count(node);
+	size_t count = config_walk_item_count(node);
 
 	if (count < option->min)
 		config_walk_mistake(walk, node->start_mark,
@@ -502,10 +258,10 @@ static void inner_apply(struct config_walk *walk, const struct config_option *op
 		config_walk_mistake(walk, node->start_mark, "%s: out of memory", path);
 		return;
 	}
-	for (size_t i = 0; i < count && visit(walk, node); i++) {
+	for (size_t i = 0; i < count && config_walk_visit(walk, node); i++) {
 		snprintf(entry_path, sizeof(entry_path), "%.*s[%zu]", PATH_BYTES - 24, path, i);
 		entry_apply(walk, list->table, config_list_add(list, field), entry_path,
-			    item_at(walk, node, i));
+			    config_walk_item_at(walk, node, i));
 	}
 }
 
@@ -514,7 +270,7 @@ static bool entries_check(const struct config_walk *walk, const struct config_li
 			  const yaml_node_t *node)
 {
 	bool is_list = node->type == YAML_SEQUENCE_NODE;
-	bool is_empty = is_list ? item_count(node) == 0 : is_null(node);
+	bool is_empty = is_list ? config_walk_item_count(node) == 0 : config_walk_is_null(node);
 
 	if (is_empty && list != &config_lists[CONFIG_LIST_routes])
 		return false;
@@ -523,35 +279,35 @@ static bool entries_check(const struct config_walk *walk, const struct config_li
 			walk, node->start_mark,
 			"routes: is %s, so that nobody would be served; write at least one "
 			"route, or remove the key for the default /ws/{client_id}",
-			is_list ? "an empty list" : type_name(node));
+			is_list ? "an empty list" : config_walk_type(node));
 	else if (!is_list)
 		config_walk_mistake(walk, node->start_mark,
 				    "%s: is %s; write a list of mappings, each after a '-'",
-				    list->key, type_name(node));
-	else if (item_count(node) > list->max)
+				    list->key, config_walk_type(node));
+	else if (config_walk_item_count(node) > list->max)
 		config_walk_mistake(walk, node->start_mark,
 				    "%s: has %zu entries; write at most %zu", list->key,
-				    item_count(node), list->max);
-	return is_list && !is_empty && item_count(node) <= list->max;
+				    config_walk_item_count(node), list->max);
+	return is_list && !is_empty && config_walk_item_count(node) <= list->max;
 }
 
 static void list_apply(struct config_walk *walk, const struct config_list *list,
 		       const yaml_node_t *node)
 {
-	if (!tag_check(walk, node, list->key) || !entries_check(walk, list, node))
+	if (!config_walk_tag_check(walk, node, list->key) || !entries_check(walk, list, node))
 		return;
-	size_t count = item_count(node);
+	size_t count = config_walk_item_count(node);
 
 	if (!config_list_allocate(list, walk->config, count)) {
 		config_walk_mistake(walk, node->start_mark, "%s: out of memory", list->key);
 		return;
 	}
-	for (size_t i = 0; i < count && visit(walk, node); i++) {
+	for (size_t i = 0; i < count && config_walk_visit(walk, node); i++) {
 		char path[PATH_BYTES];
 
 		snprintf(path, sizeof(path), "%s[%zu]", list->key, i);
 		entry_apply(walk, list->table, config_list_add(list, walk->config), path,
-			    item_at(walk, node, i));
+			    config_walk_item_at(walk, node, i));
 		if (list == &config_lists[CONFIG_LIST_routes])
 			config_route_check(walk, i);
 	}
@@ -561,9 +317,9 @@ void config_walk_root(struct config_walk *walk, const yaml_node_t *root)
 {
 	struct scope top = {.path = ""};
 
-	if (root == NULL || is_null(root))
+	if (root == NULL || config_walk_is_null(root))
 		return; /* an empty file: all defaults */
-	if (!tag_check(walk, root, "the file"))
+	if (!config_walk_tag_check(walk, root, "the file"))
 		return;
 	if (root->type == YAML_MAPPING_NODE)
 		mapping_apply(walk, &top, root);
@@ -572,5 +328,5 @@ void config_walk_root(struct config_walk *walk, const yaml_node_t *root)
 			walk, root->start_mark,
 			"the file is %s; write a mapping with the keys server, admin, log, "
 			"routes and backends",
-			type_name(root));
+			config_walk_type(root));
 }
