@@ -17,7 +17,7 @@
 #include "tls/tls_ticket_keys.h"
 
 /* How long a key of our own seals tickets; then it opens them for as long again. */
-#define TICKET_PERIOD_NS (UINT64_C(12) * 3600 * NS_PER_S)
+#define TICKET_PERIOD_NS (TLS_TICKET_LIFETIME_S * NS_PER_S)
 
 #define TICKET_FILE_MAX (TLS_TICKET_KEY_LEN * TLS_TICKET_KEYS_MAX)
 

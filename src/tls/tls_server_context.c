@@ -136,6 +136,7 @@ void tls_tickets_use(SSL_CTX *ctx, struct tls_context *context)
 	}
 	SSL_CTX_set_app_data(ctx, context);
 	SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, on_ticket);
+	SSL_CTX_set_timeout(ctx, TLS_TICKET_LIFETIME_S);
 	SSL_CTX_set_num_tickets(ctx, 1); /* one is enough for a client that comes back once */
 }
 

@@ -17,6 +17,10 @@
 #define TLS_TICKET_KEY_LEN  80 /* in a file: name 16, HMAC key 32, AES-256 key 32 */
 #define TLS_TICKET_KEYS_MAX 3
 
+/* [s] How long a ticket is good, if its key is there so long: a key that the process makes seals
+ * for as long, and then opens for as long again. */
+#define TLS_TICKET_LIFETIME_S 43200
+
 struct tls_ticket_key {
 	uint8_t name[TLS_TICKET_NAME_LEN];
 	uint8_t hmac[32];

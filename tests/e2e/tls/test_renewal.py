@@ -183,6 +183,7 @@ def test_nodes_that_share_keys_resume_each_others_sessions(gateway, renewed, tmp
     other = gateway(server=renewed.listeners(ticket_key_file=keys))
     session, is_resumed = ticket(one, renewed)
     assert not is_resumed
+    assert session.ticket_lifetime_hint == 12 * 3600
     assert ticket(other, renewed, session)[1]
     assert other.metric("tls_handshakes_total", kind="resumed") == 1
 
