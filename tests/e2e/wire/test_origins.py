@@ -76,18 +76,20 @@ def test_required(gateway):
 
 
 def test_same_is_by_host_and_scheme(gateway):
+    """By TLS the pages of this host are https, else http."""
     running = gateway(routes=ROUTES)
+    own, other, port = ("https", "http", 443) if running.tls else ("http", "https", 80)
     for host, origin, is_good in (
-            ("gate.example:8080", "http://gate.example:8080", True),
-            ("Gate.Example:8080", "http://gate.example:8080", True),
-            ("gate.example", "http://gate.example", True),
-            ("gate.example:80", "http://gate.example", True),
-            ("[::1]:8080", "http://[::1]:8080", True),
-            ("gate.example:8080", "http://gate.example", False),
-            ("gate.example:8080", "https://gate.example:8080", False),
-            ("gate.example", "https://gate.example", False),
-            ("gate.example:8080", "http://other.example:8080", False),
-            ("gate.example:8080", "http://x.gate.example:8080", False)):
+            ("gate.example:8080", f"{own}://gate.example:8080", True),
+            ("Gate.Example:8080", f"{own}://gate.example:8080", True),
+            ("gate.example", f"{own}://gate.example", True),
+            (f"gate.example:{port}", f"{own}://gate.example", True),
+            ("[::1]:8080", f"{own}://[::1]:8080", True),
+            ("gate.example:8080", f"{own}://gate.example", False),
+            ("gate.example:8080", f"{other}://gate.example:8080", False),
+            ("gate.example", f"{other}://gate.example", False),
+            ("gate.example:8080", f"{own}://other.example:8080", False),
+            ("gate.example:8080", f"{own}://x.gate.example:8080", False)):
         response = ask(running, "/same/a", origin, host=host)
         assert (response.status == 101) == is_good, (host, origin)
         if not is_good:
@@ -95,6 +97,7 @@ def test_same_is_by_host_and_scheme(gateway):
             assert "trusted_proxies" in json.loads(response.body)["detail"]
 
 
+@pytest.mark.plain
 @pytest.mark.parametrize("trusted", [True, False])
 def test_same_behind_a_proxy(gateway, trusted):
     """What it says of scheme and host counts, but from a proxy that is trusted alone."""

@@ -151,6 +151,7 @@ socket.onclose = (event) => done([event.code, event.reason, event.wasClean, open
 """
 
 
+@pytest.mark.plain
 def test_node(gateway):
     """undici's WebSocket."""
     node = shutil.which("node")
@@ -200,6 +201,7 @@ class Site(http.server.ThreadingHTTPServer):
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
 
+@pytest.mark.plain
 @pytest.mark.parametrize("refuse_browsers, want", [("close", 4403), ("http", 1006)])
 def test_chromium(gateway, tmp_path, refuse_browsers, want):
     chromium = shutil.which("chromium")
