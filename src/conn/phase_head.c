@@ -395,7 +395,7 @@ static void on_timeout(struct conn *conn)
 	const struct head_rx *rx = conn_head(conn)->rx;
 	bool is_idle = is_answering(conn) || rx == NULL || (conn->is_kept && !is_begun(&rx->head));
 
-	tcp_tls_timed_out(&conn->tcp);
+	conn_tls_late(conn);
 	if (!conn->is_kept || !is_idle)
 		stat_add(&conn->home->stats.handshake_timeouts, 1);
 	if (conn->is_reserve)

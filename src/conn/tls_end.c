@@ -34,9 +34,8 @@ static const char *remedy_of(enum tls_trouble trouble)
 	}
 }
 
-void conn_tls_log(struct conn *conn)
+static void failure_log(struct conn *conn, const struct tls_failure *failure)
 {
-	const struct tls_failure *failure = tcp_tls_failure(&conn->tcp);
 	char client[CONN_CLIENT_TEXT_MAX];
 	uint64_t suppressed;
 	char alert[16];
@@ -54,6 +53,22 @@ void conn_tls_log(struct conn *conn)
 				      : failure->is_from_peer ? "client"
 							      : "gatehouse"),
 		 F_TEXT("remedy", remedy_of(failure->trouble)), F_UINT("suppressed", suppressed));
+}
+
+void conn_tls_log(struct conn *conn)
+{
+	failure_log(conn, tcp_tls_failure(&conn->tcp));
+}
+
+void conn_tls_late(struct conn *conn)
+{
+	static const struct tls_failure late = {.trouble = TLS_TROUBLE_TIMEOUT,
+						.reason = "not complete within "
+							  "server.handshake_timeout",
+						.alert = -1};
+
+	if (tcp_tls_timed_out(&conn->tcp))
+		failure_log(conn, &late);
 }
 
 void conn_tls_linger(struct conn *conn)

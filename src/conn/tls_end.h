@@ -9,6 +9,9 @@
 /* Tells who runs the gateway, one in a second. */
 void conn_tls_log(struct conn *conn);
 
+/* The time for the handshake is over: counted and told, if it is TLS that took it. */
+void conn_tls_late(struct conn *conn);
+
 /* For the phases' tls_failed: our alert arrives before the end does; an answer in HTTP to whoever
  * spoke that. */
 void conn_tls_linger(struct conn *conn);

@@ -248,15 +248,16 @@ void seal_fail(struct tcp *tcp, const struct tls_failure *failure)
 	seal->owner->on_error(tcp, -EPROTO);
 }
 
-void tcp_tls_timed_out(struct tcp *tcp)
+bool tcp_tls_timed_out(struct tcp *tcp)
 {
 	if (!tcp_is_sealed(tcp) ||
 	    (tcp->seal->state != SEAL_WAITING && tcp->seal->state != SEAL_SHAKING))
-		return;
+		return false;
 	struct tls_stats *stats = tcp->loop->tls;
 
 	counter_set(&stats->failures[TLS_TROUBLE_TIMEOUT],
 		    stats->failures[TLS_TROUBLE_TIMEOUT] + 1);
+	return true;
 }
 
 /* --- the end --- */

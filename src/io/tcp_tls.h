@@ -77,8 +77,9 @@ struct ssl_session_st *tcp_tls_session(struct tcp *tcp);
 /* Why it failed; from on_error(-EPROTO) until on_closed. NULL: it did not. */
 const struct tls_failure *tcp_tls_failure(const struct tcp *tcp);
 
-/* The owner ends a handshake because it took too long; call before tcp_close. It is counted. */
-void tcp_tls_timed_out(struct tcp *tcp);
+/* The owner ends a handshake because it took too long; call before tcp_close. True: it is
+ * counted; false: none is under way, or nothing came yet. */
+bool tcp_tls_timed_out(struct tcp *tcp);
 
 /* --- how much at once, and what is counted --- */
 

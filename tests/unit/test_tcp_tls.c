@@ -453,11 +453,11 @@ static void test_gone_before(void **state)
 
 	/* The owner gives up: counted, if anything came. */
 	stream = sealed_pair(f, context, TLS1_3_VERSION, &seen, &peer);
-	tcp_tls_timed_out(&stream->tcp);
+	assert_false(tcp_tls_timed_out(&stream->tcp));
 	assert_int_equal(stats_of(f)->failures[TLS_TROUBLE_TIMEOUT], 0);
 	SSL_do_handshake(peer.ssl);
 	SPIN_UNTIL(f, stats_of(f)->shaking == 1);
-	tcp_tls_timed_out(&stream->tcp);
+	assert_true(tcp_tls_timed_out(&stream->tcp));
 	assert_int_equal(stats_of(f)->failures[TLS_TROUBLE_TIMEOUT], 1);
 	stream_close_and_wait(f, stream);
 	assert_int_equal(stats_of(f)->shaking, 0);
