@@ -60,13 +60,34 @@ static json_t *table_of(const struct bench_http *answer)
 	return NULL;
 }
 
+/* What a listener for TLS says to a question in clear. */
+#define STATUS_OF_TLS 400
+
+static void problem_tell(struct question *question, const char *address, int r,
+			 const struct bench_http *answer)
+{
+	char what[256];
+
+	/* 404 is what its other listener says. */
+	if (r == 0 && answer->status == 404)
+		return;
+	if (r == 0 && answer->status == STATUS_OF_TLS)
+		snprintf(question->problem, OWN_LIMITS_PROBLEM_MAX,
+			 "%s: TLS is spoken there, which this command does not: what it says is "
+			 "read from the process and its sockets alone",
+			 address);
+	else
+		snprintf(question->problem, OWN_LIMITS_PROBLEM_MAX, "%s: %s", address,
+			 bench_http_describe(r, answer, what, sizeof(what)));
+}
+
 /* True: no other listener need be asked. */
 static bool listener_ask(struct question *question, const struct net_addr *listener)
 {
 	struct net_addr addr = reachable(listener);
 	struct bench_url url = {.port = net_addr_port(&addr)};
 	struct bench_http answer = {0};
-	char text[NET_ADDR_TEXT_MAX], what[256];
+	char text[NET_ADDR_TEXT_MAX];
 
 	net_addr_format(&addr, text, sizeof(text));
 	snprintf(url.authority, sizeof(url.authority), "%s", text);
@@ -79,10 +100,8 @@ static bool listener_ask(struct question *question, const struct net_addr *liste
 
 	if (r == 0)
 		question->table = table_of(&answer);
-	/* 404 is what its other listener says. */
-	if (question->table == NULL && !(r == 0 && answer.status == 404))
-		snprintf(question->problem, OWN_LIMITS_PROBLEM_MAX, "%s: %s", text,
-			 bench_http_describe(r, &answer, what, sizeof(what)));
+	if (question->table == NULL)
+		problem_tell(question, text, r, &answer);
 	bench_http_finish(&answer);
 	return question->table != NULL;
 }

@@ -94,3 +94,20 @@ def test_the_wrong_scheme_on_each_side(bench, front_door, authority):
     ready = run_binary("ready", running.front.replace("wss:", "https:") + "/readyz", "--ca", authority.cert,
                        "--timeout", "20s")
     assert ready.returncode == 0, ready.stderr
+
+
+def test_doctor_looks_at_a_process_that_speaks_tls(front_door):
+    """Its admin listener is asked in clear; a listener for TLS is a socket like others."""
+    running = front_door()
+    got = run_binary("doctor", "--pid", str(running.process.pid), "--json")
+    answer = json.loads(got.stdout)
+    addresses = [listener["address"] for listener in answer["process"]["listeners"]]
+    assert running.front.removeprefix("wss://") in addresses
+    assert "TLS is spoken" not in got.stdout
+
+
+def test_doctor_says_what_it_cannot_ask(front_door, authority):
+    pair = authority.sign("admin")
+    running = front_door(admin={"tls": {"certificates": [pair.files]}})
+    got = run_binary("doctor", "--pid", str(running.process.pid))
+    assert "TLS is spoken there, which this command does not" in got.stdout, got.stdout + got.stderr
