@@ -2,6 +2,7 @@
 """What others make of our TLS: OpenSSL, GnuTLS, NSS, curl, Python, Node; Go, Bun and chromium now and then.
 Versions, suites, kinds of certificates, resumption, new keys under way, certificates of clients."""
 
+import contextlib
 import re
 import shutil
 import ssl
@@ -43,7 +44,8 @@ class Program:
         return self
 
     def __exit__(self, *_) -> None:
-        self.process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
         self.process.kill()
         self.process.wait()
 
@@ -128,6 +130,27 @@ def test_new_keys_under_way(sealed, s_client, suite, detach):
             client.ask(count)
         client.wait(r"<<< TLS 1\.3, Handshake \[length 0005\], KeyUpdate", 3)
     assert running.metric("tls_failures_total") == 0
+
+
+@pytest.mark.parametrize("detach", ["on", "off"])
+@pytest.mark.parametrize("command", [b"k\n", b"K\n"], ids=["its own", "ours too"])
+def test_a_flood_of_new_keys_ends(sealed, s_client, command, detach):
+    """They cost us a key each, and bring nothing: 32 in a row are enough, where the records are ours. Others
+    do not notice."""
+    running = sealed({"detach": detach})
+    with s_client(running, "-tls1_3") as client, running.open() as other:
+        client.ask(1)
+        for number in range(1, 61):
+            with contextlib.suppress(BrokenPipeError):
+                client.say(command)
+            # It takes one command at a time, and ends when the gateway has.
+            wsraw.wait_until(lambda n=number: client.said.count("KEYUPDATE") >= n or client.process.poll() is not None,
+                             lambda: client.said)
+            other.echo(b"beside it")
+        if detach == "on":
+            running.wait_metric("tls_failures_total", 1, cause="record")
+            assert client.said.count("KEYUPDATE") < 60
+        other.echo(b"behind it")
 
 
 @pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
