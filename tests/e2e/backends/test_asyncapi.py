@@ -146,7 +146,9 @@ def test_parameters_of_an_address_are_described():
 
 # --- events ---
 
-ROUTE = {"path": "/ocpp/{client_id}", "subprotocols": ["ocpp1.6"], "backend": "up", "rpc": "ocpp-j"}
+# It has proved who it is, by its certificate.
+ROUTE = {"path": "/ocpp/{client_id}", "subprotocols": ["ocpp1.6"], "backend": "up", "rpc": "ocpp-j",
+         "auth": [{"type": "certificate"}]}
 
 
 @pytest.fixture
@@ -208,7 +210,7 @@ def test_headers_of_nats_events(gateway, broker, handshake):
     with nats.connect() as service:
         service.stream_create("UP", ["gatehouse.up.>"])
         up = service.subscribe("gatehouse.up.>")
-        running = gateway(routes=[ROUTE], bus=bus(nats), backends=[{
+        running = gateway(server=BEHIND_PROXY, routes=[ROUTE], bus=bus(nats), backends=[{
             "name": "up", "type": "nats", "durable": "true", "stream": "UP"}])
         running.wait_log("the bus is connected")
         play(running, handshake)
