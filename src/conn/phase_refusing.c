@@ -49,17 +49,18 @@ static uint16_t code_of(unsigned status)
 	}
 }
 
-/* "max_connections: The gateway is full; retry-after=7". What is too long is cut. */
+/* "max_connections; retry-after=7: The gateway is full". What programs read comes first, since what
+ * is too long is cut. */
 static void reason_write(const struct http_reply *reply, char out[WS_CONTROL_MAX + 1])
 {
 	const char *detail = reply->detail != NULL ? reply->detail
 						   : http_status_text(reply->status);
+	const char *reason = reply->reason != NULL ? reply->reason : "refused";
 	char after[32] = "";
 
 	if (reply->retry_after_s != 0)
 		snprintf(after, sizeof(after), "; retry-after=%u", reply->retry_after_s);
-	snprintf(out, WS_CONTROL_MAX + 1, "%s%s%s%s", reply->reason != NULL ? reply->reason : "",
-		 reply->reason != NULL ? ": " : "", detail, after);
+	snprintf(out, WS_CONTROL_MAX + 1, "%s%s: %s", reason, after, detail);
 }
 
 /* --- the upgrade that was asked for --- */

@@ -55,15 +55,16 @@ def test_each_code(gateway, tmp_path):
         PAGE | {"path": "/small/{client_id}", "max_connections": 1}])
     with running.open("/page/a"), running.open("/small/a"):
         _, code, reason = refused(running, "/page/a")
-        assert code == 4409 and reason.startswith("This client is connected already")
+        assert code == 4409 and reason.startswith("refused: This client is connected already")
         _, code, reason = refused(running, "/small/b")
         assert code == 4503
         name, _, rest = reason.partition(": ")
-        assert name == "routes.max_connections" and "full; retry-after=" in rest
-        assert 5 <= int(rest.rpartition("=")[2]) <= 15
+        name, _, seconds = name.partition("; retry-after=")
+        assert name == "routes.max_connections" and rest == "This route is full"
+        assert 5 <= int(seconds) <= 15
         with running.open("/page/c"):
             _, code, reason = refused(running, "/page/d")
-            assert code == 4429 and reason.startswith("max_connections_per_ip: ")
+            assert code == 4429 and reason.startswith("max_connections_per_ip; retry-after=")
     assert running.metric("connections_refused_total", limit="routes.max_connections") == 1
     assert running.metric("browsers_told_total") == 3
     running.wait_metric("connections", 0)
