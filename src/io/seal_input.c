@@ -78,6 +78,7 @@ static struct seal_facts *facts_make(const struct tls_stream *stream, bool wants
 	made->told = (struct tcp_tls_facts){
 		.version = facts.version,
 		.suite = facts.suite,
+		.suite_id = facts.suite_id,
 		.server_name = facts.server_name == NULL ? NULL : made->server_name,
 		.is_resumed = facts.is_resumed,
 		.peer = made->peer,
@@ -94,7 +95,9 @@ static void count_secured(struct tls_stats *stats, const struct tcp_tls_facts *f
 	uint64_t *by_version = is_tls13 ? &stats->handshakes_tls13 : &stats->handshakes_tls12;
 	uint64_t *by_kind = facts->is_resumed ? &stats->handshakes_resumed
 					      : &stats->handshakes_full;
+	uint64_t *by_suite = &stats->suites[tls_suite_place(facts->suite_id)];
 
+	counter_set(by_suite, *by_suite + 1);
 	counter_set(by_version, *by_version + 1);
 	counter_set(by_kind, *by_kind + 1);
 	counter_set(&stats->shaking, stats->shaking - 1);

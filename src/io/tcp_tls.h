@@ -24,6 +24,7 @@
 
 #include "io/tcp.h"
 #include "tls/tls_failure.h"
+#include "tls/tls_suite.h"
 
 struct ssl_session_st;
 struct tls_context;
@@ -57,6 +58,7 @@ bool tcp_is_secured(const struct tcp *tcp);
 struct tcp_tls_facts {
 	const char *version;     /* "TLSv1.3"; static text */
 	const char *suite;       /* as IANA names it; static text */
+	uint16_t suite_id;       /* IANA's number of it */
 	const char *server_name; /* that the client asked for; NULL: none */
 	bool is_resumed;
 	const struct tls_peer_facts *peer; /* NULL: it showed no certificate */
@@ -95,7 +97,8 @@ struct tls_stats {
 	uint64_t handshakes_resumed;
 	uint64_t handshakes_tls12; /* of both */
 	uint64_t handshakes_tls13;
-	uint64_t waited_for_place; /* had to wait because handshakes_max were under way */
+	uint64_t suites[TLS_SUITE_PLACES]; /* of both, by tls_suite_place */
+	uint64_t waited_for_place;         /* had to wait because handshakes_max were under way */
 	uint64_t waited_for_rate;
 	uint64_t failures[TLS_TROUBLE_COUNT];
 	uint64_t alerts_sent; /* that end a connection; close_notify is none */

@@ -401,10 +401,12 @@ struct tls_facts tls_stream_facts(const struct tls_stream *stream)
 {
 	CHECK(stream->is_ready && stream->shake != NULL);
 	SSL *ssl = stream->shake->ssl;
+	const SSL_CIPHER *cipher = SSL_get_current_cipher(ssl);
 
 	return (struct tls_facts){
 		.version = SSL_get_version(ssl),
-		.suite = SSL_CIPHER_standard_name(SSL_get_current_cipher(ssl)),
+		.suite = SSL_CIPHER_standard_name(cipher),
+		.suite_id = SSL_CIPHER_get_protocol_id(cipher),
 		.server_name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name),
 		.is_resumed = SSL_session_reused(ssl) == 1,
 	};

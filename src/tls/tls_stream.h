@@ -94,6 +94,7 @@ struct x509_st;
 struct tls_facts {
 	const char *version;     /* "TLSv1.3"; static text */
 	const char *suite;       /* as IANA names it; static text */
+	uint16_t suite_id;       /* IANA's number of it */
 	const char *server_name; /* that the client asked for; NULL: none; lives as long as the SSL
 				    object */
 	bool is_resumed;

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tls/tls_suite.h"
 
-#include <stddef.h>
-
 #include "base/check.h"
 
 #define SHA256_LEN 32
@@ -14,26 +12,46 @@
 
 /* RFC 8446, B.4; RFC 5288; RFC 5289; RFC 7905. */
 static const struct tls_suite suites[] = {
-	{0x1301, TLS13(TLS_AES_128_GCM, 16, SHA256_LEN)},
-	{0x1302, TLS13(TLS_AES_256_GCM, 32, SHA384_LEN)},
-	{0x1303, TLS13(TLS_CHACHA20_POLY1305, 32, SHA256_LEN)},
-	{0x009c, TLS12_GCM(TLS_AES_128_GCM, 16, SHA256_LEN)}, /* RSA */
-	{0x009d, TLS12_GCM(TLS_AES_256_GCM, 32, SHA384_LEN)},
-	{0x009e, TLS12_GCM(TLS_AES_128_GCM, 16, SHA256_LEN)}, /* DHE-RSA */
-	{0x009f, TLS12_GCM(TLS_AES_256_GCM, 32, SHA384_LEN)},
-	{0xc02b, TLS12_GCM(TLS_AES_128_GCM, 16, SHA256_LEN)}, /* ECDHE-ECDSA */
-	{0xc02c, TLS12_GCM(TLS_AES_256_GCM, 32, SHA384_LEN)},
-	{0xc02f, TLS12_GCM(TLS_AES_128_GCM, 16, SHA256_LEN)}, /* ECDHE-RSA */
-	{0xc030, TLS12_GCM(TLS_AES_256_GCM, 32, SHA384_LEN)},
-	{0xcca8, TLS12_CHACHA}, /* ECDHE-RSA */
-	{0xcca9, TLS12_CHACHA}, /* ECDHE-ECDSA */
-	{0xccaa, TLS12_CHACHA}, /* DHE-RSA */
+	{0x1301, "TLS_AES_128_GCM_SHA256", TLS13(TLS_AES_128_GCM, 16, SHA256_LEN)},
+	{0x1302, "TLS_AES_256_GCM_SHA384", TLS13(TLS_AES_256_GCM, 32, SHA384_LEN)},
+	{0x1303, "TLS_CHACHA20_POLY1305_SHA256", TLS13(TLS_CHACHA20_POLY1305, 32, SHA256_LEN)},
+	{0x009c, "TLS_RSA_WITH_AES_128_GCM_SHA256", TLS12_GCM(TLS_AES_128_GCM, 16, SHA256_LEN)},
+	{0x009d, "TLS_RSA_WITH_AES_256_GCM_SHA384", TLS12_GCM(TLS_AES_256_GCM, 32, SHA384_LEN)},
+	{0x009e, "TLS_DHE_RSA_WITH_AES_128_GCM_SHA256", TLS12_GCM(TLS_AES_128_GCM, 16, SHA256_LEN)},
+	{0x009f, "TLS_DHE_RSA_WITH_AES_256_GCM_SHA384", TLS12_GCM(TLS_AES_256_GCM, 32, SHA384_LEN)},
+	{0xc02b, "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+	 TLS12_GCM(TLS_AES_128_GCM, 16, SHA256_LEN)},
+	{0xc02c, "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+	 TLS12_GCM(TLS_AES_256_GCM, 32, SHA384_LEN)},
+	{0xc02f, "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+	 TLS12_GCM(TLS_AES_128_GCM, 16, SHA256_LEN)},
+	{0xc030, "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+	 TLS12_GCM(TLS_AES_256_GCM, 32, SHA384_LEN)},
+	{0xcca8, "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256", TLS12_CHACHA},
+	{0xcca9, "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256", TLS12_CHACHA},
+	{0xccaa, "TLS_DHE_RSA_WITH_CHACHA20_POLY1305_SHA256", TLS12_CHACHA},
 };
+
+_Static_assert(ARRAY_LEN(suites) == TLS_SUITE_COUNT, "a counter for each");
+
+size_t tls_suite_place(uint16_t id)
+{
+	size_t place = 0;
+
+	while (place < TLS_SUITE_COUNT && suites[place].id != id)
+		place++;
+	return place;
+}
+
+const char *tls_suite_label(size_t place)
+{
+	CHECK(place < TLS_SUITE_PLACES);
+	return place == TLS_SUITE_COUNT ? "other" : suites[place].name;
+}
 
 const struct tls_suite *tls_suite_find(uint16_t id)
 {
-	for (size_t i = 0; i < ARRAY_LEN(suites); i++)
-		if (suites[i].id == id)
-			return &suites[i];
-	return NULL;
+	size_t place = tls_suite_place(id);
+
+	return place == TLS_SUITE_COUNT ? NULL : &suites[place];
 }

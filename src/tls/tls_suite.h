@@ -6,6 +6,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define TLS_KEY_MAX    32
@@ -16,7 +17,8 @@
 enum tls_aead { TLS_AES_128_GCM, TLS_AES_256_GCM, TLS_CHACHA20_POLY1305, TLS_AEAD_COUNT };
 
 struct tls_suite {
-	uint16_t id; /* IANA's number */
+	uint16_t id;      /* IANA's number */
+	const char *name; /* IANA's */
 	uint8_t aead;
 	uint8_t key_len;    /* [bytes] */
 	uint8_t secret_len; /* [bytes] of the hash */
@@ -29,3 +31,9 @@ struct tls_suite {
 
 /* NULL: not one of ours. */
 const struct tls_suite *tls_suite_find(uint16_t id);
+
+/* For counters, one for each suite and one for all that are none of ours. */
+#define TLS_SUITE_COUNT  14
+#define TLS_SUITE_PLACES (TLS_SUITE_COUNT + 1)
+size_t tls_suite_place(uint16_t id);
+const char *tls_suite_label(size_t place); /* IANA's name, or "other" */

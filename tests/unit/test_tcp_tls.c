@@ -518,6 +518,8 @@ static void test_facts(void **state)
 
 	assert_string_equal(facts->version, "TLSv1.2");
 	assert_string_equal(facts->suite, "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256");
+	for (size_t i = 0; i < TLS_SUITE_PLACES; i++)
+		assert_int_equal(stats_of(f)->suites[i], i == tls_suite_place(0xc02b));
 	assert_string_equal(facts->server_name, "one.example");
 	assert_false(facts->is_resumed);
 	assert_null(facts->peer);

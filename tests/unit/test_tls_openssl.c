@@ -314,11 +314,38 @@ static void test_client_is_ours(void **state)
 		one(row, false);
 }
 
+/* Each has a counter of its own, under the name that OpenSSL has for it. */
+static void test_labels_are_of_iana(void **state)
+{
+	(void)state;
+	SSL_CTX *ctx = SSL_CTX_new(TLS_method());
+	SSL *ssl = SSL_new(ctx);
+	bool is_taken[TLS_SUITE_PLACES] = {false};
+
+	assert_int_equal(ARRAY_LEN(suites), TLS_SUITE_COUNT);
+	for (size_t row = 0; row < ARRAY_LEN(suites); row++) {
+		const uint8_t id[2] = {(uint8_t)(suites[row].id >> 8), (uint8_t)suites[row].id};
+		const SSL_CIPHER *cipher = SSL_CIPHER_find(ssl, id);
+		size_t place = tls_suite_place(suites[row].id);
+
+		ASSERT_ROW(cipher != NULL, suites[row].name);
+		ASSERT_ROW(place < TLS_SUITE_COUNT && !is_taken[place], suites[row].name);
+		ASSERT_ROW(strcmp(tls_suite_label(place), SSL_CIPHER_standard_name(cipher)) == 0,
+			   suites[row].name);
+		is_taken[place] = true;
+	}
+	assert_int_equal(tls_suite_place(0x002f), TLS_SUITE_COUNT); /* CBC */
+	assert_string_equal(tls_suite_label(TLS_SUITE_COUNT), "other");
+	SSL_free(ssl);
+	SSL_CTX_free(ctx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_server_is_ours),
 		cmocka_unit_test(test_client_is_ours),
+		cmocka_unit_test(test_labels_are_of_iana),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -59,6 +59,12 @@ static const struct tls_sample {
 	 offsetof(struct tls_stats, alerts_received)},
 };
 
+#define SUITES "gatehouse_tls_suites_total"
+#define SUITES_HELP                                                                                \
+	"TLS handshakes completed, by suite, as IANA names it. TLS_RSA_WITH_...: clients without " \
+	"forward "                                                                                 \
+	"secrecy, whose traffic whoever gets the certificate's key can read."
+
 #define FAILURES "gatehouse_tls_failures_total"
 #define FAILURES_HELP                                                                         \
 	"TLS connections that failed, by cause (docs/tls.md); the log has a sample of them. " \
@@ -72,6 +78,14 @@ static const struct tls_sample {
 static uint64_t number_at(const struct tls_stats *stats, size_t offset)
 {
 	return *(const uint64_t *)(const void *)((const char *)stats + offset);
+}
+
+static void suites_write(const struct tls_stats *stats, struct buf *out)
+{
+	metrics_print_head(out, SUITES, "counter", SUITES_HELP);
+	for (size_t i = 0; i < TLS_SUITE_PLACES; i++)
+		PRINT(out, SUITES "{suite=\"%s\"} %" PRIu64 "\n", tls_suite_label(i),
+		      stats->suites[i]);
 }
 
 static void failures_write(const struct tls_stats *stats, struct buf *out)
@@ -109,6 +123,7 @@ void metrics_tls_write(const struct server *server, struct buf *out)
 		PRINT(out, "%s{%s} %" PRIu64 "\n", samples[i].name, samples[i].labels,
 		      number_at(&stats, samples[i].number));
 	}
+	suites_write(&stats, out);
 	failures_write(&stats, out);
 	expiry_write(server, out);
 }
@@ -121,6 +136,7 @@ void metrics_tls_print_reference(FILE *to)
 	for (size_t i = 0; i < ARRAY_LEN(samples); i++)
 		if (samples[i].help != NULL)
 			fprintf(to, "| `%s` | counter | %s |\n", samples[i].name, samples[i].help);
+	fputs("| `" SUITES "` | counter | " SUITES_HELP " |\n", to);
 	fputs("| `" FAILURES "` | counter | " FAILURES_HELP " |\n", to);
 	fputs("| `" EXPIRY "` | gauge | " EXPIRY_HELP " |\n", to);
 }

@@ -21,7 +21,23 @@ SUITES_12 = {
     "AES128-GCM-SHA256": "rsa", "AES256-GCM-SHA384": "rsa",
 }
 SUITES_13 = ("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256")
+IANA = {"AES128-GCM-SHA256": "TLS_RSA_WITH_AES_128_GCM_SHA256", "AES256-GCM-SHA384": "TLS_RSA_WITH_AES_256_GCM_SHA384"}
 SIGNATURES = {"ec": "ECDSA+SHA256", "rsa": "RSA-PSS+SHA256"}
+
+
+def iana(suite: str) -> str:
+    """The name that metrics have, of one of OpenSSL's."""
+    if suite in IANA or suite.startswith("TLS_"):
+        return IANA.get(suite, suite)
+    kind, cipher = suite.removeprefix("ECDHE-").split("-", 1)
+    cipher = cipher.replace("AES", "AES_").replace("POLY1305", "POLY1305-SHA256").replace("-", "_")
+    return f"TLS_ECDHE_{kind}_WITH_{cipher}"
+
+
+def assert_only_suite(running, suite: str, count: int = 1) -> None:
+    by_suite = running.metrics("tls_suites_total", "suite")
+    assert {name: value for name, value in by_suite.items() if value} == {iana(suite): count}
+    assert len(by_suite) == 15  # however many clients, with whatever they offer
 
 
 def tool(name: str) -> str:
@@ -101,6 +117,7 @@ def test_openssl_by_tls_1_2(sealed, s_client, suite, detach):
         assert f"New, TLSv1.2, Cipher is {suite}" in client.said
         assert f"subject=CN = gateway-{SUITES_12[suite]}" in client.said
     assert running.metric("tls_versions_total", version="1.2") == 1
+    assert_only_suite(running, suite)
 
 
 @pytest.mark.parametrize("kind", SIGNATURES)
@@ -114,6 +131,7 @@ def test_openssl_by_tls_1_3(sealed, s_client, suite, kind, detach):
         assert f"New, TLSv1.3, Cipher is {suite}" in client.said
         assert f"subject=CN = gateway-{kind}" in client.said
     assert running.metric("tls_versions_total", version="1.3") == 1
+    assert_only_suite(running, suite)
 
 
 @pytest.mark.tsan
