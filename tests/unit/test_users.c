@@ -230,8 +230,8 @@ static void test_kinds_of_crypt(void **state)
 	/* Made of "hunter2" by Python's crypt. */
 	static const char *const crypted[] = {
 		"$y$j75$7pZ0wVhx6jQ2c4xk8VY6q/$cCcl.2hb7XRPzktoa7SguxpuzN6VTb2wMRuDf9ISLSA",
-		"$6$rounds=1000$saltsalt$gqUcWLKt3d1wsoaFq/ZlFXJndu400B3QqT3noJu6R/eEGKKt5.bf/"
-		"H7jRZdxjThW3JpMB1IX.1Z2f5cgwsF710",
+		("$6$rounds=1000$saltsalt$gqUcWLKt3d1wsoaFq/ZlFXJndu400B3QqT3noJu6R/eEGKKt5.bf/"
+		 "H7jRZdxjThW3JpMB1IX.1Z2f5cgwsF710"),
 		"$2b$05$abcdefghijklmnopqrstuuoXuKqgZXLiJqzfmMXDDhSFPIvxV7t8.",
 	};
 

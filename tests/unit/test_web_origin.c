@@ -96,8 +96,8 @@ static void test_bad_ones(void **state)
 		"https://.",
 		"https://a%41",
 		"https://*.example.com",
-		"https://b\xc3\xbc"
-		"cher.example",
+		("https://b\xc3\xbc"
+		 "cher.example"),
 		"1https://a",
 		"ht_tp://a",
 		"https://a\\b",
