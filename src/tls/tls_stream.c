@@ -128,12 +128,14 @@ static enum tls_stream_result peer_failed(struct tls_stream *stream, struct tls_
 					  uint8_t alert, struct buf *reply)
 {
 	size_t max = tls_sealed_max(stream->records, 2), len;
-	uint8_t *to = buf_reserve(reply, max, OUT_MAX);
+	/* Behind our close_notify there is nothing more to say. */
+	uint8_t *to = stream->has_ended ? NULL : buf_reserve(reply, max, OUT_MAX);
+	bool is_said = to != NULL && tls_seal_alert(stream->records, crypt, alert, to, &len) == 0;
 
-	if (to != NULL && tls_seal_alert(stream->records, crypt, alert, to, &len) == 0)
+	if (is_said)
 		reply->len += len;
-	return tls_stream_fail(stream, TLS_TROUBLE_RECORD, "a record broke the protocol", alert,
-			       false);
+	return tls_stream_fail(stream, TLS_TROUBLE_RECORD, "a record broke the protocol",
+			       is_said ? alert : -1, false);
 }
 
 static enum tls_stream_result opening_result(struct tls_stream *stream, struct tls_crypt *crypt,

@@ -392,6 +392,34 @@ static void test_bad_record(void **state)
 	}
 }
 
+/* We have said the last word, and read on: it is no more than the peer's mistake. */
+static void test_bad_record_after_our_end(void **state)
+{
+	struct io_fixture *f = *state;
+
+	for (size_t w = 0; w < ARRAY_LEN(ways); w++) {
+		struct tls_context *context = tls_files_server(
+			&ec, (struct tls_server_options){.stays_attached = ways[w].stays_attached});
+		uint8_t forged[64] = {23, 3, 3, 0, 59};
+		struct seen seen;
+		struct peer peer;
+		struct stream *stream = secured_pair(f, context, ways[w].version, &seen, &peer);
+
+		tcp_shutdown(&stream->tcp);
+		SPIN_UNTIL(f, (peer_go(&peer), peer.has_end));
+		peer_write(peer.fd, forged, sizeof(forged));
+		RUN_UNTIL(f, seen.errors == 1);
+
+		ASSERT_ROW(tcp_tls_failure(&stream->tcp)->trouble == TLS_TROUBLE_RECORD,
+			   ways[w].name);
+		SPIN_UNTIL(f, peer_at_eof(peer.fd));
+		ASSERT_ROW(seen.errors == 1, ways[w].name);
+		stream_close_and_wait(f, stream);
+		peer_finish(&peer);
+		tls_context_unref(&context);
+	}
+}
+
 /* New keys again and again, which cost us and bring nothing; a few of them are fine. */
 static void test_key_update_flood(void **state)
 {
@@ -696,6 +724,7 @@ int main(void)
 		ON_BOTH(test_old_version),
 		ON_BOTH(test_no_tls),
 		ON_BOTH(test_bad_record),
+		ON_BOTH(test_bad_record_after_our_end),
 		ON_BOTH(test_gone_before),
 		ON_BOTH(test_hello_byte_by_byte),
 		ON_BOTH(test_key_update_flood),
