@@ -60,10 +60,9 @@ static const struct tls_sample {
 };
 
 #define SUITES "gatehouse_tls_suites_total"
-#define SUITES_HELP                                                                                \
-	"TLS handshakes completed, by suite, as IANA names it. TLS_RSA_WITH_...: clients without " \
-	"forward "                                                                                 \
-	"secrecy, whose traffic whoever gets the certificate's key can read."
+#define SUITES_HELP                                                                        \
+	"TLS handshakes completed, by suite, as IANA names it. TLS_RSA_WITH_...: clients " \
+	"without forward secrecy, whose traffic whoever gets the certificate's key can read."
 
 #define FAILURES "gatehouse_tls_failures_total"
 #define FAILURES_HELP                                                                         \
