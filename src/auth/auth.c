@@ -41,6 +41,7 @@ struct auth_inquiry {
 	struct net_ip client;
 	char *client_id; /* of the path; NULL: none */
 	size_t waiting;  /* `asked` that are pending */
+	bool is_wrong;   /* something that was shown */
 	/* The best of those that said no. */
 	enum auth_verdict verdict;
 	struct auth_result result;
@@ -177,6 +178,11 @@ static enum auth_verdict proof_check(const char *client_id, struct auth_result *
 	return AUTH_PROVED;
 }
 
+static bool is_wrong(enum auth_verdict verdict)
+{
+	return verdict == AUTH_WRONG || verdict == AUTH_FORBIDDEN;
+}
+
 /* How much a refusal says, so that the most telling of several is passed on. */
 static int weight(enum auth_verdict verdict)
 {
@@ -201,13 +207,6 @@ static void inquiry_free(struct auth_inquiry *inquiry)
 	free(inquiry);
 }
 
-void auth_cancel(struct auth_inquiry **inquiry)
-{
-	if (*inquiry != NULL)
-		inquiry_free(*inquiry);
-	*inquiry = NULL;
-}
-
 static void refusal_keep(struct auth_inquiry *inquiry, enum auth_verdict verdict,
 			 struct auth_result *result)
 {
@@ -228,23 +227,33 @@ enum auth_verdict auth_result_paced(struct auth_result *result, const struct pac
 			       "Too many wrong proofs came from this address.");
 }
 
-/* Something was shown that is wrong, which is counted; beyond the limit nothing is said of it. */
-static void pace(struct auth_inquiry *inquiry)
+/* Something that is wrong is counted, whatever else becomes of the question. False: it is over the
+ * limit. */
+static bool count_wrong(const struct auth_inquiry *inquiry)
 {
 	struct auth *auth = inquiry->auth;
 	const struct pace_who who = {.address = inquiry->client,
 				     .route = auth->route,
 				     .now_ms = clock_now_ns() / NS_PER_MS};
 
-	if (pace_wrong_address(auth->pace, &who))
-		return;
-	inquiry->verdict = auth_result_paced(&inquiry->result, auth->pace);
+	return !inquiry->is_wrong || pace_wrong_address(auth->pace, &who);
+}
+
+/* Who goes away before the answer has shown what it has shown. */
+void auth_cancel(struct auth_inquiry **inquiry)
+{
+	if (*inquiry != NULL) {
+		(void)count_wrong(*inquiry);
+		inquiry_free(*inquiry);
+	}
+	*inquiry = NULL;
 }
 
 /* No way is satisfied. */
 static enum auth_verdict refuse(struct auth_inquiry *inquiry)
 {
 	struct auth *auth = inquiry->auth;
+	bool is_paced = !count_wrong(inquiry);
 
 	if (auth->is_left_to_backend) {
 		counter_add(&auth->left, 1);
@@ -257,8 +266,9 @@ static enum auth_verdict refuse(struct auth_inquiry *inquiry)
 				"This route is for clients that prove who they are, and the "
 				"request has no proof of any kind that it takes.");
 	}
-	if (inquiry->verdict == AUTH_WRONG || inquiry->verdict == AUTH_FORBIDDEN)
-		pace(inquiry);
+	/* Beyond the limit nothing is said of it. */
+	if (is_paced && is_wrong(inquiry->verdict))
+		inquiry->verdict = auth_result_paced(&inquiry->result, auth->pace);
 	return inquiry->verdict;
 }
 
@@ -275,6 +285,7 @@ static bool take_verdict(struct auth_inquiry *inquiry, size_t index, enum auth_v
 		counter_add(&auth->counts[index][*verdict], 1);
 	if (*verdict == AUTH_PROVED)
 		return true;
+	inquiry->is_wrong |= is_wrong(*verdict);
 	refusal_keep(inquiry, *verdict, result);
 	return false;
 }

@@ -7,6 +7,7 @@
 
 #include "auth/auth.h"
 #include "auth/pace.h"
+#include "base/clock.h"
 
 #define REQUEST "GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -125,7 +126,11 @@ static enum auth_verdict ask(struct set *set, const char *client_id)
 	enum auth_verdict verdict = auth_ask(
 		set->auth,
 		&(struct auth_request){
-			.head = &head, .data = (const uint8_t *)REQUEST, .client_id = client_id},
+			.head = &head,
+			.data = (const uint8_t *)REQUEST,
+			.client_id = client_id,
+			.client = {.bytes = {[10] = 0xff, 0xff, 192, 0, 2, 1}},
+		},
 		done, &set->told, &result, &set->inquiry);
 
 	if (verdict != AUTH_LATER) {
@@ -389,6 +394,57 @@ static void test_wrong_ones_are_counted_and_then_paced(void **state)
 	pace_destroy(&pace);
 }
 
+/* Whatever somebody shows beside it that nobody can look at, and if it goes away then. */
+static void test_wrong_ones_count_beside_others(void **state)
+{
+	struct pace *pace = pace_create(3);
+	struct set set;
+
+	(void)state;
+	assert_non_null(pace);
+	set_init_with(&set, pace);
+	set.fakes[0].verdict = AUTH_UNAVAILABLE;
+	set.fakes[1].verdict = AUTH_WRONG;
+	set.fakes[2].verdict = AUTH_NO_PROOF;
+	assert_int_equal(ask(&set, "a"), AUTH_UNAVAILABLE);
+	set.fakes[0].verdict = AUTH_LATER;
+	assert_int_equal(ask(&set, "a"), AUTH_LATER);
+	auth_cancel(&set.inquiry);
+	assert_int_equal(ask(&set, "a"), AUTH_LATER);
+	decide(&set, 0, AUTH_BUSY, NULL);
+	assert_int_equal(set.told.verdict, AUTH_BUSY);
+	set.fakes[0].verdict = AUTH_NO_PROOF;
+	assert_int_equal(ask(&set, "a"), AUTH_PACED);
+	set_finish(&set);
+	pace_destroy(&pace);
+}
+
+/* Else whoever guesses would only have to find a route that asks its back end as well. */
+static void test_left_to_the_back_end_and_counted(void **state)
+{
+	struct pace *pace = pace_create(2);
+	struct pace_who who = {.route = "route", .name = SLICE_LITERAL("a")};
+	struct set set;
+
+	(void)state;
+	assert_non_null(pace);
+	assert_true(net_ip_parse(SLICE_LITERAL("192.0.2.1"), &who.address));
+	who.now_ms = clock_now_ns() / NS_PER_MS;
+	set_init_with(&set, pace);
+	auth_leave_to_backend(set.auth);
+	set.fakes[0].verdict = set.fakes[1].verdict = set.fakes[2].verdict = AUTH_NO_PROOF;
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(ask(&set, "a"), AUTH_PROVED);
+	assert_true(pace_may_guess(pace, &who));
+	set.fakes[1].verdict = AUTH_WRONG;
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(ask(&set, "a"), AUTH_PROVED);
+	assert_false(pace_may_guess(pace, &who));
+	assert_int_equal(auth_count_left(set.auth), 10);
+	set_finish(&set);
+	pace_destroy(&pace);
+}
+
 /* --- the table --- */
 
 static void test_routes_without_a_list(void **state)
@@ -420,6 +476,8 @@ int main(void)
 		cmocka_unit_test(test_cancelled_is_not_told),
 		cmocka_unit_test(test_left_to_the_back_end_only_after_all),
 		cmocka_unit_test(test_wrong_ones_are_counted_and_then_paced),
+		cmocka_unit_test(test_wrong_ones_count_beside_others),
+		cmocka_unit_test(test_left_to_the_back_end_and_counted),
 		cmocka_unit_test(test_routes_without_a_list),
 	};
 
