@@ -237,7 +237,8 @@ static bool inherit(struct conn *conn, uint8_t missing)
 		return false;
 	}
 	conn->has_place = true;
-	conn->has_address_place = conn->home->service->address_limit != NULL;
+	if (missing & PLACE_ADDRESS) /* else it has its own, or, by a unix socket, needs none */
+		conn->has_address_place = true;
 	conn->has_route_place = true;
 	evict_all(conn, older);
 	return true;

@@ -85,6 +85,18 @@ def test_an_upgrade_through_a_unix_socket(listening, tmp_path):
     assert {client["remote"]["address"] for client in clients} == {"unix:"}
 
 
+def test_who_comes_again_by_a_unix_socket_inherits_no_address(listening, tmp_path):
+    """It has none; when it goes, it may give back what it never had to nobody."""
+    path = tmp_path / "s"
+    running = listening([{"address": f"unix:{path}"}], max_connections=1, max_connections_per_ip=1)
+    answers = [get(path, "/ws/same", UPGRADE) for _ in range(3)]
+    assert [answer.status for answer in answers] == [101] * 3
+    for answer in answers:
+        answer.close()
+    wsraw.wait_until(lambda: running.metric("connections") == 0, "all to be gone")
+    assert get(path, "/ws/other", UPGRADE).status == 101
+
+
 def test_a_proxy_beside_it_is_believed_if_it_is_named(listening, tmp_path):
     path = tmp_path / "s"
     forwarded = UPGRADE | {"X-Forwarded-For": "192.0.2.7"}
