@@ -30,6 +30,7 @@ struct proof_wait {
 	conn_proved_fn on_proved;
 	char *client_id; /* NULL: none */
 	uint32_t accepted_us;
+	bool is_from_proxy;
 	uint8_t key[WS_KEY_LEN];
 	struct http_head head;
 	struct buf bytes; /* the head's, and behind them what came early */
@@ -83,6 +84,7 @@ static struct proof_wait *wait_create(struct conn *conn, struct auth *auth,
 	wait->auth = auth;
 	wait->on_proved = on_proved;
 	wait->accepted_us = upgrade->accepted_us;
+	wait->is_from_proxy = request->is_from_proxy;
 	wait->head = *request->head;
 	wait->head_len = (size_t)(request->rest - request->data);
 	wait->client_id = upgrade->client_id == NULL ? NULL : strdup(upgrade->client_id);
@@ -101,6 +103,7 @@ static struct conn_request request_of(const struct proof_wait *wait)
 		.data = wait->bytes.data,
 		.rest = wait->bytes.data + wait->head_len,
 		.rest_len = wait->bytes.len - wait->head_len,
+		.is_from_proxy = wait->is_from_proxy,
 	};
 }
 

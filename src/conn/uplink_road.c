@@ -61,11 +61,11 @@ static size_t claims_cut(const struct http_head *head, uint8_t *copy, size_t len
 }
 
 /* Some field is such a one, and it is no proxy that has sent it. */
-static bool has_claims(const struct conn *conn, const struct conn_request *request)
+static bool has_claims(const struct conn_request *request)
 {
 	const struct http_head *head = request->head;
 
-	for (size_t i = 0; i < head->field_count && !conn->is_from_proxy; i++)
+	for (size_t i = 0; i < head->field_count && !request->is_from_proxy; i++)
 		if (client_cert_is_field(slice_of(request->data + head->fields[i].name_at,
 						  head->fields[i].name_len)))
 			return true;
@@ -83,7 +83,7 @@ static struct uplink *ask_hiding(struct conn *conn, const struct conn_request *r
 	struct presence_proof proof;
 	struct uplink *uplink = NULL;
 	bool has_proof = auth != NULL && presence_proof(conn_presence(conn), &proof);
-	bool is_claiming = has_claims(conn, request);
+	bool is_claiming = has_claims(request);
 
 	if (!has_proof && !is_claiming)
 		return ask(conn, request, head, tls, deadline_ns);

@@ -177,6 +177,18 @@ def test_a_client_behind_an_honest_proxy_claims_nothing(serve, webhook, pair):
         assert said(webhook.wait("connect")[0]) == {}
 
 
+@pytest.mark.parametrize("rule", ["none", "client-cert", "proxy"])
+def test_what_it_claims_does_not_reach_the_back_end(serve, webhook, pair, rule):
+    gateway = serve(rule)
+    with gateway.connect() as client:
+        client.send(proxy_header())
+        client.open("/ws/CP-1", extra=("X-First: 1", *fields_of("client-cert", pair), "X-SSL-Client-CN: CP-1"))
+        [event] = webhook.wait("connect")
+        lines = event.body.decode().split("\r\n")
+        assert [line for line in lines if "lient-C" in line or "SSL" in line] == []
+        assert "X-First: 1" in lines
+
+
 @pytest.mark.parametrize("rule, fields, what", [
     ("client-cert", ("Client-Cert: :MAMBAgM=:",), "not X.509"),
     ("client-cert", ("Client-Cert: MAMBAgM=",), "RFC 9440"),
