@@ -105,6 +105,14 @@ enum close_reason ws_pace_message(struct conn *conn)
 	return CLOSE_REASON_COUNT;
 }
 
+/* Control frames are no messages, but their bytes count. */
+static bool is_over(const struct conn *conn, const struct ws_pace *pace, const struct frame_rx *rx,
+		    uint8_t next)
+{
+	return byte_wait_ns(conn, pace) > 0 ||
+	       (message_wait_ns(conn, pace) > 0 && !ws_decoder_expects_control(&rx->decoder, next));
+}
+
 /* Only once there is more: most of those who send fast then pause, and were held back for
  * nothing. */
 bool ws_pace_holds(struct conn *conn, const struct frame_rx *rx, const uint8_t *data, size_t len)
@@ -112,7 +120,7 @@ bool ws_pace_holds(struct conn *conn, const struct frame_rx *rx, const uint8_t *
 	struct ws_pace *pace = pace_of(conn);
 
 	if (pace == NULL || conn->home->paces.is_closing || len == 0 ||
-	    both_wait_ns(conn, pace) == 0 || ws_decoder_expects_control(&rx->decoder, data[0]))
+	    !is_over(conn, pace, rx, data[0]))
 		return false;
 	CHECK(!pace->is_held);
 	pace->is_held = true;

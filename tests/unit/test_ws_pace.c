@@ -183,6 +183,30 @@ static void test_bytes_wait(void **state)
 	end();
 }
 
+/* Else whoever sends nothing but pings is bound by nothing. */
+static void test_bytes_of_pings_wait(void **state)
+{
+	(void)state;
+	enum { COUNT = 1000 };
+	static uint8_t pings[7 * COUNT];
+
+	for (size_t i = 0; i < COUNT; i++)
+		memcpy(pings + 7 * i, PING("p"), 7);
+	open_with(", byte_rate: 1KiB");
+	for (size_t i = 0; i < 200; i++)
+		world_recv(&world, pings, 7);
+	assert_int_equal(stats()->rate_held, 1);
+	assert_false(is_read());
+	world_recv(&world, pings, sizeof(pings));
+	assert_true(world.io.sent.len < 3 * 200);
+	for (int i = 0; i < 9; i++)
+		fake_pass(&world.io, 1000);
+	assert_int_equal(stats()->rate_held, 0);
+	assert_true(is_read());
+	assert_int_equal(world.io.sent.len, 3 * (200 + COUNT));
+	end();
+}
+
 /* It is not read, so it cannot answer; nor is it idle, since its messages wait. */
 static void test_nobody_is_given_up_while_held_back(void **state)
 {
@@ -320,6 +344,7 @@ int main(void)
 		cmocka_unit_test(test_every_cut),
 		cmocka_unit_test(test_much_that_is_held),
 		cmocka_unit_test(test_bytes_wait),
+		cmocka_unit_test(test_bytes_of_pings_wait),
 		cmocka_unit_test(test_nobody_is_given_up_while_held_back),
 		cmocka_unit_test(test_a_slow_reader_is_still_one),
 		cmocka_unit_test(test_the_end_of_the_stream_comes_last),
