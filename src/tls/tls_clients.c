@@ -4,7 +4,8 @@
  * A session that is resumed shows no certificate: what was verified when it began is what counts.
  * So sessions are bound to the authorities and the list of revoked certificates that they were made
  * with, and after a change of either everybody is verified again. Nodes that share ticket keys need
- * the same files to take up each other's sessions. */
+ * the same files to take up each other's sessions. And a session is none any more when its client's
+ * certificate has ended: else tickets, which bring new ones, would make it last for ever. */
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -58,6 +59,25 @@ static bool sessions_name(SSL_CTX *ctx, const struct tls_server_options *options
 	return is_good;
 }
 
+static SSL_TICKET_RETURN on_session(SSL *ssl, SSL_SESSION *session, const unsigned char *name,
+				    size_t name_len, SSL_TICKET_STATUS status, void *arg)
+{
+	bool is_renewed = status == SSL_TICKET_SUCCESS_RENEW;
+
+	(void)ssl;
+	(void)name;
+	(void)name_len;
+	(void)arg;
+	if (status != SSL_TICKET_SUCCESS && !is_renewed)
+		return SSL_TICKET_RETURN_IGNORE_RENEW;
+	const X509 *x509 = SSL_SESSION_get0_peer(session);
+
+	/* 0: it is no time. */
+	if (x509 != NULL && X509_cmp_current_time(X509_get0_notAfter(x509)) <= 0)
+		return SSL_TICKET_RETURN_IGNORE_RENEW;
+	return is_renewed ? SSL_TICKET_RETURN_USE_RENEW : SSL_TICKET_RETURN_USE;
+}
+
 bool tls_clients_use(SSL_CTX *ctx, const struct tls_server_options *options,
 		     struct tls_error *error)
 {
@@ -65,6 +85,7 @@ bool tls_clients_use(SSL_CTX *ctx, const struct tls_server_options *options,
 		return false;
 	if (options->client_certificate == TLS_CLIENT_NONE)
 		return true;
+	SSL_CTX_set_session_ticket_cb(ctx, NULL, on_session, NULL);
 	SSL_CTX_set_verify(ctx,
 			   SSL_VERIFY_PEER | (options->client_certificate == TLS_CLIENT_REQUIRED
 						      ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT

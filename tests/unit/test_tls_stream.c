@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "tls/tls_context_private.h"
 #include "tls/tls_records.h"
 #include "tls/tls_stream.h"
 #include "tls/tls_ticket_keys.h"
@@ -22,16 +23,17 @@ struct files {
 	char key[128];
 };
 
-enum file { FILE_EC, FILE_RSA, FILE_OTHER_EC, FILE_CLIENT, FILE_COUNT };
+enum file { FILE_EC, FILE_RSA, FILE_OTHER_EC, FILE_CLIENT, FILE_ENDED, FILE_COUNT };
 static struct files files[FILE_COUNT];
 
-static X509 *certificate_make(EVP_PKEY *key, const char *cn, const char *names)
+/* From three hours before its end. */
+static X509 *certificate_make(EVP_PKEY *key, const char *cn, const char *names, long ends_in_s)
 {
 	X509 *x509 = X509_new();
 
 	X509_set_version(x509, 2);
-	X509_gmtime_adj(X509_getm_notBefore(x509), -60);
-	X509_gmtime_adj(X509_getm_notAfter(x509), 3600);
+	X509_gmtime_adj(X509_getm_notBefore(x509), ends_in_s - 3 * 3600);
+	X509_gmtime_adj(X509_getm_notAfter(x509), ends_in_s);
 	X509_set_pubkey(x509, key);
 	X509_NAME_add_entry_by_txt(X509_get_subject_name(x509), "CN", MBSTRING_ASC,
 				   (const unsigned char *)cn, -1, -1, 0);
@@ -51,7 +53,7 @@ static X509 *certificate_make(EVP_PKEY *key, const char *cn, const char *names)
 static void files_make(enum file file, const char *cn, const char *names, bool is_rsa)
 {
 	EVP_PKEY *key = is_rsa ? EVP_RSA_gen(2048) : EVP_EC_gen("P-256");
-	X509 *x509 = certificate_make(key, cn, names);
+	X509 *x509 = certificate_make(key, cn, names, file == FILE_ENDED ? -3600 : 3600);
 
 	snprintf(files[file].cert, sizeof(files[file].cert), "%s/%d.pem", directory, file);
 	snprintf(files[file].key, sizeof(files[file].key), "%s/%d.key", directory, file);
@@ -74,6 +76,7 @@ static int setup(void **state)
 	files_make(FILE_RSA, "one", "DNS:one.example", true);
 	files_make(FILE_OTHER_EC, "two", "DNS:two.example,DNS:exact.wild.example", false);
 	files_make(FILE_CLIENT, "charger-7", NULL, false);
+	files_make(FILE_ENDED, "charger-8", NULL, false);
 	return 0;
 }
 
@@ -745,12 +748,57 @@ static void test_sessions_end_with_their_authorities(void **state)
 	tls_ticket_keys_destroy(&tickets);
 }
 
+/* A session ends with its client's certificate too. This one has ended already; the context that it
+ * was believed by has a clock that stands still. */
+static void session_of_an_ended_certificate(uint16_t version, const char *row)
+{
+	static const enum file chosen[] = {FILE_EC};
+	struct tls_ticket_keys *tickets = tls_ticket_keys_create();
+	struct tls_server_options options = {.pairs = pairs(chosen, 1),
+					     .pair_count = 1,
+					     .tickets = tickets,
+					     .client_certificate = TLS_CLIENT_OPTIONAL,
+					     .client_ca_file = files[FILE_ENDED].cert};
+	struct two two = {
+		.server_context = server_context(&options),
+		.client_context = client_context(
+			&(struct tls_client_options){.is_insecure = true,
+						     .version = version,
+						     .cert_file = files[FILE_ENDED].cert,
+						     .key_file = files[FILE_ENDED].key}),
+	};
+	struct ssl_session_st *session = NULL;
+
+	X509_VERIFY_PARAM_set_time(SSL_CTX_get0_param(two.server_context->ctxs[0]),
+				   time(NULL) - 7200);
+	ASSERT_ROW(!is_resumed(&two, &session, true, row) && session != NULL, row);
+	tls_context_unref(&two.server_context);
+	two.server_context = server_context(&options);
+	two_open(&two, NULL);
+	tls_stream_resume(two.client.stream, session);
+	shake_hands(&two);
+	ASSERT_ROW(!two.server.is_ready, row);
+	ASSERT_ROW(tls_stream_failure(two.server.stream).trouble == TLS_TROUBLE_EXPIRED, row);
+	two_close(&two);
+	tls_session_free(&session);
+	contexts_free(&two);
+	tls_ticket_keys_destroy(&tickets);
+}
+
+static void test_sessions_end_with_their_certificates(void **state)
+{
+	(void)state;
+	session_of_an_ended_certificate(0x0304, "1.3");
+	session_of_an_ended_certificate(0x0303, "1.2");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ways),
 		cmocka_unit_test(test_size),
 		cmocka_unit_test(test_sessions_end_with_their_authorities),
+		cmocka_unit_test(test_sessions_end_with_their_certificates),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_client_certificates),
 		cmocka_unit_test(test_rubbish),
