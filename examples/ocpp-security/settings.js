@@ -8,11 +8,24 @@ const path = require('path');
 
 const [profile = '2', name = 'CP-1', keys = path.join(__dirname, 'keys'), plain = '8160', tls = '8163'] =
 	process.argv.slice(2);
-const file = (one) => fs.readFileSync(path.join(keys, one));
+
+function file(one) {
+	const full = path.join(keys, one);
+
+	if (fs.existsSync(full))
+		return fs.readFileSync(full);
+	console.error(`${full} is not there: certificates.sh ${keys} ${name} makes it`);
+	return process.exit(1);
+}
 
 /* As hexadecimal digits, which stand for octets. */
 function password() {
 	const line = file('chargers').toString().split('\n').find((one) => one.startsWith(`${name}:`));
+
+	if (line === undefined) {
+		console.error(`${path.join(keys, 'chargers')} has no line for ${name}: certificates.sh ${keys} ${name} writes one`);
+		process.exit(1);
+	}
 	return line.slice(name.length + 1).trim();
 }
 

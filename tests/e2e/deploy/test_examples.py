@@ -260,6 +260,22 @@ def test_ocpp_security_chargers_of_others(secured, charger_modules, keys, profil
         done.stdout + done.stderr
 
 
+def test_ocpp_security_a_charger_without_keys_is_told_how_to_make_them(charger_modules, keys):
+    for profile, missing in ("2", "chargers"), ("3", "CP-9.pem"):
+        done = subprocess.run(["node", EXAMPLES / "ocpp-security" / "charger-ocpp-rpc.js", profile, "CP-9", keys],
+                              capture_output=True, text=True, timeout=2 * wsraw.SECONDS, check=False,
+                              env=os.environ | {"NODE_PATH": str(charger_modules / "node_modules")})
+        assert done.returncode == 1 and missing in done.stderr and "certificates.sh" in done.stderr, done.stderr
+
+
+def test_ocpp_security_installs_what_is_tested():
+    example = json.loads((EXAMPLES / "ocpp-security" / "package.json").read_text())["dependencies"]
+    tested = json.loads((ROOT / "tests" / "e2e" / "backends" / "ocpp" / "package.json").read_text())["dependencies"]
+    stand_in = EXAMPLES / "ocpp-security" / example.pop("voltlog-io").removeprefix("file:")
+    assert (stand_in / "package.json").exists()
+    assert example == {name: tested[name] for name in example}
+
+
 def test_ocpp_security_the_configuration_is_good(keys, tmp_path):
     """But for profile 1, which is there to be seen."""
     text = (EXAMPLES / "ocpp-security" / "config" / "gatehouse.yaml").read_text()
