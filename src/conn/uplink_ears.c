@@ -30,6 +30,8 @@ static struct conn *conn_of(const struct uplink *uplink)
 static const char *subprotocol_adopt(struct conn *conn, struct slice choice)
 {
 	struct presence *old = conn_presence(conn);
+	struct presence_proof proof;
+	bool has_proof = presence_proof(old, &proof);
 	struct presence *presence = presence_create(&(struct presence_facts){
 		.route = old->route,
 		.client_id = old->client_id,
@@ -38,6 +40,7 @@ static const char *subprotocol_adopt(struct conn *conn, struct slice choice)
 		.remote_port = (uint16_t)old->remote_port,
 		.mailbox = old->mailbox,
 		.session = conn_session(conn),
+		.proof = has_proof ? &proof : NULL,
 	});
 	if (presence == NULL)
 		return NULL;

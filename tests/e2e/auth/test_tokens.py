@@ -331,9 +331,9 @@ def test_what_can_hardly_be_meant_is_warned_of(tmp_path, keys):
 # --- the end ---
 
 
-def open_until(running, key: tokens.Key, seconds: float, **options) -> tuple[wsraw.Client, int]:
+def open_until(running, key: tokens.Key, seconds: float, *extra: str) -> tuple[wsraw.Client, int]:
     token = key.token(seconds=seconds)
-    return running.connect().open("/ws/cp1", **bearer(token), **options), jwt.decode(
+    return running.connect().open("/ws/cp1", extra=(*bearer(token)["extra"], *extra)), jwt.decode(
         token, options={"verify_signature": False})["exp"]
 
 
@@ -350,6 +350,24 @@ def test_its_end_closes_to_the_second(ending, keys):
         assert client.read_close() == EXPIRED
         assert end <= time.time()
         ending.wait_metric("connections_closed_total", 1, reason="expired")
+
+
+def test_its_end_whatever_subprotocol_the_back_end_chooses(patient, tmp_path, keys):
+    hook = backends.Webhook(lambda event: backends.Answer(headers={"Gatehouse-Subprotocol": "b"})
+                            if event.type == "connect" else None)
+    running = patient(routes=[route(way(tokens.jwks_file(tmp_path, keys["ES256"])), backend="hook")],
+                      backends=[{"name": "hook", "type": "webhook", "url": hook.url}])
+    client, end = open_until(running, keys["ES256"], 600, "Sec-WebSocket-Protocol: a, b")
+    with client:
+        seen = Api(running.admin).inspect("cp1")
+        assert seen["subprotocol"] == "b" and seen["expires_at"] == end
+        assert seen["auth"]["way"] == "token"
+        assert hook.wait("connected")[0].headers["ce-authway"] == "token"
+        Api(running.admin).post("/clients/ws/cp1/renew", json.dumps({"expires_at": int(time.time()) + 1}).encode(),
+                                type="application/json")
+        assert client.read_close() == EXPIRED
+    hook.wait("disconnected")
+    hook.close()
 
 
 def test_renewed_by_the_api(ending, keys):
