@@ -120,6 +120,15 @@ def test_what_is_copied_is_there_and_sent_to_the_builder(image):
         assert (ROOT / kept).exists(), f".dockerignore keeps {kept}"
 
 
+def test_what_unit_tests_include_is_sent_to_the_builder():
+    """They are built with the program."""
+    kept = {line[1:] for line in (ROOT / ".dockerignore").read_text().split() if line.startswith("!")}
+    for source in (ROOT / "tests" / "unit").glob("*.[ch]"):
+        for path in re.findall(r'^#include "(\.\./[^"]+)"', source.read_text(), re.MULTILINE):
+            included = (source.parent / path).resolve().relative_to(ROOT)
+            assert {str(included), str(included.parent)} & kept, f"{source.name} includes {included}"
+
+
 def test_packages_come_before_the_source(image):
     """A change of the source must not install the packages anew."""
     words = [rest if word == "RUN" else word for word, rest in image.build]
