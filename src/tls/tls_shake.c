@@ -110,6 +110,8 @@ static void on_message(int is_written, int version, int content, const void *dat
 	if (content == SSL3_RT_ALERT && len == 2) {
 		shake->alert = bytes[1];
 		shake->is_alert_from_peer = !is_written;
+		/* It would go on, and warn again and again. */
+		shake->has_refused |= is_written && bytes[1] == SSL_AD_NO_RENEGOTIATION;
 	}
 	if (content == SSL3_RT_HANDSHAKE && len >= 6 && bytes[0] == SSL3_MT_CLIENT_HELLO)
 		shake->hello_version = (uint16_t)be_read(bytes + 4, 2);
@@ -271,6 +273,10 @@ static enum tls_stream_result openssl_read(struct tls_stream *stream, uint8_t *o
 		if (stream->shake->updates > UPDATES_MAX)
 			return tls_stream_fail(stream, TLS_TROUBLE_RECORD, "too many key updates",
 					       -1, false);
+		if (stream->shake->has_refused)
+			return tls_stream_fail(stream, TLS_TROUBLE_RECORD,
+					       "a new handshake was asked for",
+					       SSL_AD_NO_RENEGOTIATION, false);
 		switch (SSL_get_error(ssl, 0)) {
 		case SSL_ERROR_WANT_READ:
 			return TLS_STREAM_OK;

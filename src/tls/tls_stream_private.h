@@ -23,6 +23,7 @@ struct shake {
 	struct buf *out;
 	bool is_out_of_memory;
 	bool has_new_keys; /* a KeyUpdate went by: the secrets are not the last ones */
+	bool has_refused;  /* a new handshake */
 	uint8_t updates;   /* KeyUpdates of the peer's in a row, with no text between */
 	/* Records since the keys are the last ones, for whoever takes over. */
 	uint64_t sealed_count;

@@ -9,8 +9,9 @@
 #include <unistd.h>
 
 #include "tls/tls_context_private.h"
-#include "tls/tls_records.h"
-#include "tls/tls_stream.h"
+#include "base/bytes.h"
+#include "tls/tls_records_private.h"
+#include "tls/tls_stream_private.h"
 #include "tls/tls_ticket_keys.h"
 #include "unit.h"
 
@@ -364,6 +365,62 @@ static void test_names(void **state)
 		two_close(&two);
 	}
 	contexts_free(&two);
+}
+
+/* --- a new handshake in TLS 1.2 --- */
+
+/* What OpenSSL would not say: a record of a handshake, by a detached client. */
+static void forge_handshake(struct two *two, struct slice message)
+{
+	struct tls_records *records = two->client.stream->records;
+	struct tls_half *half = &records->seal;
+	uint8_t record[64] = {TLS_HANDSHAKE, 3, 3}, associated[TLS_ASSOCIATED_MAX];
+	struct tls_seal seal = {.suite = records->suite, .key = tls_half_key(records, half)};
+	size_t len = 8 + message.len + TLS_TAG_LEN;
+
+	assert_true(records->suite->has_explicit_nonce && 5 + len <= sizeof(record));
+	be_write(record + 3, 2, len);
+	seal.associated = slice_of(
+		associated, tls_associated_write(records, half, record, message.len, associated));
+	memcpy(seal.nonce, half->iv, TLS_IV_LEN);
+	be_write(seal.nonce + 4, 8, be_read(half->iv + 4, 8) + half->sequence++);
+	memcpy(record + 5, seal.nonce + 4, 8);
+	assert_true(tls_crypt_seal(two->crypt, &seal, true, &(struct tls_text){.pieces = &message},
+				   message.len, -1, record + 13));
+	assert_int_equal(buf_append(&two->client.sent, record, 5 + len, SIZE_MAX), 0);
+}
+
+/* It is the end. OpenSSL warns and goes on: whoever asks again and again, and takes none of the
+ * warnings, would fill our memory with them. */
+static void test_renegotiation(void **state)
+{
+	(void)state;
+	static const enum file chosen[] = {FILE_EC};
+	static const uint8_t hello[] = {1, 0, 0, 0};
+
+	for (unsigned is_detached = 0; is_detached < 2; is_detached++) {
+		struct two two = {
+			.server_context = server_context(&(struct tls_server_options){
+				.pairs = pairs(chosen, 1), .pair_count = 1}),
+			.client_context = client_context(&(struct tls_client_options){
+				.is_insecure = true, .version = 0x0303}),
+		};
+
+		two_open(&two, NULL);
+		shake_hands(&two);
+		assert_true(tls_stream_detach(two.client.stream, two.crypt));
+		if (is_detached)
+			assert_true(tls_stream_detach(two.server.stream, two.crypt));
+		for (unsigned i = 0; i < 100 && two.server.last != TLS_STREAM_FAILED; i++) {
+			forge_handshake(&two, slice_of(hello, sizeof(hello)));
+			carry(&two, &two.client, &two.server);
+		}
+		assert_int_equal(two.server.last, TLS_STREAM_FAILED);
+		assert_int_equal(tls_stream_failure(two.server.stream).trouble, TLS_TROUBLE_RECORD);
+		assert_in_range(two.server.sent.len, 1, 100);
+		two_close(&two);
+		contexts_free(&two);
+	}
 }
 
 /* --- coming back --- */
@@ -804,6 +861,7 @@ int main(void)
 		cmocka_unit_test(test_rubbish),
 		cmocka_unit_test(test_spoilt_record),
 		cmocka_unit_test(test_bad_files),
+		cmocka_unit_test(test_renegotiation),
 		cmocka_unit_test(test_resumption),
 		cmocka_unit_test(test_ticket_keys),
 		cmocka_unit_test(test_troubles),
