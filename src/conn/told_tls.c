@@ -208,12 +208,12 @@ int conn_told_by_request(struct conn *conn, const struct conn_request *request,
 
 const struct tcp_tls_facts *conn_tls_facts(const struct conn *conn)
 {
-	bool has_rule = conn_limits(conn)->client_certificate_header != CONFIG_TOLD_NONE;
-
 	CHECK(!conn->has_presence);
 	if (conn->told != NULL)
 		return &conn->told->facts;
-	if (conn->is_proxied || (conn->is_from_proxy && has_rule))
+	/* A proxy's own TLS is none of its client's, whatever it says, or is made to say, of where
+	 * that comes from. */
+	if (conn->is_from_proxy)
 		return NULL;
 	return tcp_tls_facts(&conn->tcp);
 }

@@ -10,7 +10,7 @@ import urllib.parse
 
 import pytest
 
-from kit import wsraw
+from kit import tlsraw, wsraw
 from kit.backends import Webhook
 from kit.certificates import Authority
 
@@ -280,3 +280,25 @@ def test_tls_of_a_proxy_is_enough_for_a_password(prove, tmp_path):
     logged = gateway.wait_log("client not let in: no good proof")
     assert (logged["event"], logged["reason"], logged["client_id"]) == ("security", "tls_required", "CP-1")
     assert "Basic" not in gateway.log
+
+
+@pytest.mark.parametrize("rule", ["none", "client-cert"])
+def test_the_tls_of_a_proxy_is_nobodys_proof(gateway, authority, tmp_path, rule):
+    """Whatever a client makes it write of where it comes from, and if it writes nothing."""
+    ours, users = authority.sign("gateway"), tmp_path / "users"
+    users.write_text("CP-1:" + "0f" * 16 + "\n")
+    users.chmod(0o600)
+    auth = {2: {"type": "basic", "users_file": users}, 3: {"type": "certificate"}}
+    tls = {"certificates": [ours.files], "client_ca_file": authority.cert, "client_certificate": "optional"}
+    running = gateway(
+        server={"listeners": [{"address": "127.0.0.1:0", "tls": tls}], "trusted_proxies": ["127.0.0.1"],
+                "client_certificate_header": rule},
+        tls=tlsraw.client_context(authority.cert, pair=authority.sign("CP-1")),
+        routes=[{"path": f"/{profile}/{{client_id}}", "preset": "ocpp", "security_profile": profile,
+                 "auth": [auth[profile]]} for profile in auth])
+    password = "Authorization: Basic " + base64.b64encode(b"CP-1:" + b"\x0f" * 16).decode()
+    for extra in ((), ("X-Forwarded-For: 192.0.2.1",), ("X-Forwarded-For: 127.0.0.1",), ("X-Forwarded-For: unknown",),
+                  ("Forwarded: for=192.0.2.1", "X-Forwarded-For: 192.0.2.7")):
+        assert answer_to(running, "/3/CP-1", *extra) == (403, "tls_required"), extra
+        assert answer_to(running, "/2/CP-1", password, *extra) == (403, "tls_required"), extra
+    assert answer_to(running, "/2/CP-1", password, "X-Forwarded-Proto: https") == (101, None)
