@@ -181,6 +181,19 @@ static int file_read(const struct auth_wanted *wanted, struct certificate_map **
 	return r;
 }
 
+static void warn(const struct auth_wanted *wanted, struct auth_error *error)
+{
+	if (config_sees_certificates(wanted->config))
+		return;
+	size_t used = auth_place_write(wanted, CONFIG_OPTION_auth_type, "type", error->warning,
+				       sizeof(error->warning));
+
+	snprintf(error->warning + used, sizeof(error->warning) - used,
+		 "certificate lets nobody in here: no listener asks for certificates; write "
+		 "tls.client_ca_file and tls.client_certificate: required or optional, or "
+		 "server.client_certificate_header if a proxy tells of them");
+}
+
 static int create(const struct auth_wanted *wanted, struct auth_way **out_way,
 		  struct auth_error *error)
 {
@@ -202,6 +215,7 @@ static int create(const struct auth_wanted *wanted, struct auth_way **out_way,
 	way->file = way->map == NULL ? NULL : config->map_file.text;
 	pthread_mutex_init(&way->mutex, NULL);
 	*out_way = &way->base;
+	warn(wanted, error);
 	return 0;
 }
 
@@ -210,6 +224,7 @@ static int check_only(const struct auth_wanted *wanted, struct auth_error *error
 	struct certificate_map *map;
 	int r = file_read(wanted, &map, error);
 
+	warn(wanted, error);
 	if (r == 0)
 		certificate_map_unref(&map);
 	return r;

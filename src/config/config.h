@@ -124,6 +124,9 @@ uint64_t config_tls_bytes(const struct config *config);
 /* Is a listener's mapping `tls` there? Its clients speak TLS then. */
 bool config_has_tls(const struct config_tls *tls);
 
+/* Does a listener ask clients for certificates, or may a proxy tell of theirs? */
+bool config_sees_certificates(const struct config *config);
+
 /* What the listener's address is written as: "[::]:8443", "unix:/run/gatehouse.sock". */
 #define CONFIG_PLACE_TEXT_MAX 128
 char *config_place_format(const struct config_place *place, char out[CONFIG_PLACE_TEXT_MAX]);

@@ -28,6 +28,21 @@ bool config_has_tls(const struct config_tls *tls)
 	return tls->certificates.count > 0;
 }
 
+bool config_sees_certificates(const struct config *config)
+{
+	const struct config_server *server = &config->server;
+	bool sees = server->trusted_proxies.count > 0 &&
+		    server->client_certificate_header != CONFIG_TOLD_NONE;
+
+	for (size_t i = 0; i < server->listeners.count; i++) {
+		const struct config_tls *tls = &server->listeners.items[i].tls;
+
+		sees |= config_has_tls(tls) &&
+			tls->client_certificate != CONFIG_CLIENT_CERTIFICATE_NONE;
+	}
+	return sees;
+}
+
 bool config_speaks_tls(const struct config *config)
 {
 	size_t count;

@@ -163,23 +163,17 @@ static void ways_check(const struct config *config, size_t index, struct config_
 static void transport_check(const struct config *config, size_t index, struct config_report *report)
 {
 	const struct config_server *server = &config->server;
-	bool has_proxy = server->trusted_proxies.count > 0;
-	bool has_tls = has_proxy;
-	bool has_certificates = has_proxy && server->client_certificate_header != CONFIG_TOLD_NONE;
+	bool has_tls = server->trusted_proxies.count > 0;
 
-	for (size_t i = 0; i < server->listeners.count; i++) {
-		const struct config_tls *tls = &server->listeners.items[i].tls;
-
-		has_tls |= config_has_tls(tls);
-		has_certificates |= config_has_tls(tls) &&
-				    tls->client_certificate != CONFIG_CLIENT_CERTIFICATE_NONE;
-	}
+	for (size_t i = 0; i < server->listeners.count; i++)
+		has_tls |= config_has_tls(&server->listeners.items[i].tls);
 	if (!has_tls)
 		mistake(config, index,
 			"needs TLS, and no listener has it; write server.listeners with tls "
 			"(docs/tls.md)",
 			report);
-	else if (!has_certificates && config->routes[index].security_profile == CONFIG_PROFILE_3)
+	else if (!config_sees_certificates(config) &&
+		 config->routes[index].security_profile == CONFIG_PROFILE_3)
 		mistake(config, index,
 			"needs clients with certificates, and no listener asks for one; write "
 			"tls.client_ca_file and tls.client_certificate: required, or optional "

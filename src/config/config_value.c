@@ -188,7 +188,7 @@ static bool origins_word_parse(struct slice text, struct config_web_origins *out
 		config_problem_set(out_problem, "%s is one origin; write a list: [%.*s]",
 				   config_quote(text, seen), SLICE_ARG(text));
 	else
-		config_problem_set(out_problem, "%s, or a list such as [https://example.com]",
+		config_problem_set(out_problem, "%s; or a list such as [https://example.com]",
 				   problem.text);
 	return false;
 }

@@ -22,9 +22,23 @@
 #define SUITES_13 "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384"
 #define GROUPS    "X25519:P-256:P-384"
 
+/* The last error is the one nearest to us. Where it says no more than from which library it came
+ * ("system lib", "PEM lib"), that library's own says what happened; 0: it does not either. */
+static unsigned long telling_error(void)
+{
+	unsigned long last = ERR_peek_last_error(), code;
+
+	if (ERR_GET_LIB(last) == ERR_LIB_SYS || !ERR_COMMON_ERROR(last))
+		return last;
+	while ((code = ERR_get_error()) != 0)
+		if (ERR_GET_LIB(code) == ERR_LIB_SYS || !ERR_COMMON_ERROR(code))
+			return code;
+	return 0;
+}
+
 void tls_error_set(struct tls_error *error, const char *file, const char *what)
 {
-	unsigned long code = ERR_peek_last_error();
+	unsigned long code = telling_error();
 	const char *reason = ERR_reason_error_string(code);
 
 	if (ERR_GET_LIB(code) == ERR_LIB_SYS)

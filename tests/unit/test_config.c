@@ -578,7 +578,7 @@ static const struct {
 	 "!#$%&'*+-.^_`|~\n"
 	 "f:3:30: routes[0].subprotocols: a is there twice; remove one\n"},
 	{"routes:\n  - path: /a\n    origins: all\n",
-	 "f:3:14: routes[0].origins: all is unknown; known: auto, any, same, or a list such as "
+	 "f:3:14: routes[0].origins: all is unknown; known: auto, any, same; or a list such as "
 	 "[https://example.com]\n"},
 	{"routes:\n  - path: /a\n    origins: https://a\n",
 	 "f:3:14: routes[0].origins: https://a is one origin; write a list: [https://a]\n"},

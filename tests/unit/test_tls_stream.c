@@ -849,6 +849,26 @@ static void test_sessions_end_with_their_certificates(void **state)
 	session_of_an_ended_certificate(0x0303, "1.2");
 }
 
+/* What happened, and not from which part of OpenSSL that is known. */
+static void test_what_happened_to_a_file(void **state)
+{
+	struct tls_error error = {.text = ""};
+
+	(void)state;
+	assert_null(tls_client_context_create(
+		&(struct tls_client_options){.ca_file = "/nonexistent/ca.pem"}, &error));
+	assert_string_equal(error.text,
+			    "/nonexistent/ca.pem: no certificates of authorities can be "
+			    "read from it: No such file or directory");
+	assert_null(tls_client_context_create(
+		&(struct tls_client_options){.is_insecure = true,
+					     .cert_file = files[FILE_EC].cert,
+					     .key_file = files[FILE_EC].cert},
+		&error));
+	assert_non_null(strstr(error.text, ".pem: no private key can be read from it"));
+	assert_null(strstr(error.text, " lib"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -862,6 +882,7 @@ int main(void)
 		cmocka_unit_test(test_spoilt_record),
 		cmocka_unit_test(test_bad_files),
 		cmocka_unit_test(test_renegotiation),
+		cmocka_unit_test(test_what_happened_to_a_file),
 		cmocka_unit_test(test_resumption),
 		cmocka_unit_test(test_ticket_keys),
 		cmocka_unit_test(test_troubles),

@@ -167,10 +167,38 @@ static void test_a_map_with_a_mistake(void **state)
 	assert_int_equal(auth_type_certificate.check(&wanted, &world.error), -EINVAL);
 }
 
+/* Told of, and made all the same: who writes listeners later has his way there. */
+static void test_no_listener_asks_for_certificates(void **state)
+{
+	struct world world;
+
+	(void)state;
+	assert_int_equal(create(&world, CONFIG_IDENTITY_CN, ""), 0);
+	assert_non_null(strstr(world.error.warning, "no listener asks for certificates"));
+	world.way->ops->destroy(world.way);
+
+	struct config_certificate pair = {0};
+	struct config_listener listener = {
+		.tls = {.certificates = {.items = &pair, .count = 1},
+			.client_certificate = CONFIG_CLIENT_CERTIFICATE_OPTIONAL}};
+	const struct auth_wanted wanted = {.config = &world.config};
+
+	world.config.server.listeners.items = &listener;
+	world.config.server.listeners.count = 1;
+	world.error = (struct auth_error){0};
+	assert_int_equal(auth_type_certificate.check(&wanted, &world.error), 0);
+	assert_string_equal(world.error.warning, "");
+
+	listener.tls.client_certificate = CONFIG_CLIENT_CERTIFICATE_NONE;
+	assert_int_equal(auth_type_certificate.check(&wanted, &world.error), 0);
+	assert_non_null(strstr(world.error.warning, "no listener asks for certificates"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_identities),
+		cmocka_unit_test(test_no_listener_asks_for_certificates),
 		cmocka_unit_test(test_a_map_is_renewed),
 		cmocka_unit_test(test_a_map_with_a_mistake),
 	};
