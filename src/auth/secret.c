@@ -9,6 +9,7 @@
 #include <openssl/evp.h>
 #include <openssl/sha.h>
 
+#include "auth/crypt_cost.h"
 #include "base/check.h"
 #include "base/hex.h"
 
@@ -118,7 +119,7 @@ static const char *digest_parse(struct slice text, struct secret *out)
 	return "has sha256: without 64 hexadecimal digits, or the base64 of 32 bytes, behind it";
 }
 
-/* Of a kind that crypt(3) knows here, and that is not known to be weak. */
+/* Of a kind that crypt(3) knows here, that is not known to be weak, and not too dear to check. */
 static const char *crypt_parse(struct slice text, struct secret *out)
 {
 	char setting[SECRET_CRYPTED_MAX];
@@ -134,6 +135,10 @@ static const char *crypt_parse(struct slice text, struct secret *out)
 
 	if (hash - setting < 4 || strlen(hash) < 20)
 		return "has the beginning of a crypt(3) hash, but not all of it";
+	const char *problem = crypt_cost_problem(setting);
+
+	if (problem != NULL)
+		return problem;
 	out->kind = SECRET_CRYPT;
 	out->is_guessable = true;
 	out->crypt = text;

@@ -2,12 +2,14 @@
  * test_users.c - users files, secrets, and what an Authorization carries. */
 #include "unit.h"
 
+#include <crypt.h>
 #include <errno.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "auth/authorization.h"
+#include "auth/crypt_cost.h"
 #include "auth/users.h"
 
 /* Of "0123456789abcdef", as sha256sum has it. */
@@ -93,6 +95,9 @@ static void test_good_lines(void **state)
 	}
 }
 
+/* For what is not compared. */
+#define HASH "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+
 static void test_bad_lines_are_named(void **state)
 {
 	static char long_name[USERS_NAME_MAX + 16];
@@ -122,6 +127,12 @@ static void test_bad_lines_are_named(void **state)
 		{"unknown crypt", "a:$99$salt$xxxxxxxxxxxxxxxxxxxxxxxxxx", SECRET_TEXT,
 		 "does not know"},
 		{"half a hash", "a:$y$j9T$F5Jx5fExrKuPp53xLKQ..1$", SECRET_TEXT, "not all of it"},
+		{"too many rounds", "ok:plain:x\njo:$6$rounds=1000001$saltsalt$" HASH, SECRET_TEXT,
+		 "users:2: the line has a hash whose rounds= is no number up to 1000000"},
+		{"for hours", "jo:$2b$31$abcdefghijklmnopqrstuuoXuKqgZXLiJqzfmMXDDhSFPIvxV7t8.",
+		 SECRET_TEXT, "users:1: the line has a bcrypt hash whose cost"},
+		{"all memory", "jo:$y$jFT$saltsalt$" HASH, SECRET_TEXT,
+		 "users:1: the line has a yescrypt hash with other parameters"},
 		{"three", "a:plain:x|plain:y|plain:z", SECRET_TEXT, "the third secret"},
 		{"three lines", "a:plain:x\na:plain:y\na:plain:z", SECRET_TEXT,
 		 "users:3: the line is the third secret"},
@@ -245,6 +256,85 @@ static void test_kinds_of_crypt(void **state)
 		ASSERT_ROW(secret_crypt_matches("hunter2", crypted[i]), crypted[i]);
 		ASSERT_ROW(!secret_crypt_matches("hunter", crypted[i]), crypted[i]);
 	}
+}
+
+/* What crypt_gensalt(3) writes up to some cost is taken, and nothing beyond it. */
+static void test_costs_that_are_given(void **state)
+{
+	static const struct {
+		const char *prefix;
+		unsigned long first, last_good, last;
+	} rows[] = {
+		{"$y$", 1, 8, 11},
+		{"$gy$", 1, 8, 11},
+		{"$7$", 6, 8, 11},
+		{"$2b$", 4, CRYPT_COST_BCRYPT_LOG2, 31},
+		{"$2a$", 4, CRYPT_COST_BCRYPT_LOG2, 31},
+	};
+	static const char salt[33] = "0123456789abcdef0123456789abcdef";
+	char setting[CRYPT_GENSALT_OUTPUT_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		for (unsigned long cost = rows[i].first; cost <= rows[i].last; cost++) {
+			assert_non_null(crypt_gensalt_rn(rows[i].prefix, cost, salt, 32, setting,
+							 sizeof(setting)));
+			ASSERT_ROW((crypt_cost_problem(setting) == NULL) ==
+					   (cost <= rows[i].last_good),
+				   setting);
+		}
+}
+
+/* What only a hand writes. */
+static void test_costs_at_the_edge(void **state)
+{
+	static const struct {
+		const char *setting;
+		bool is_good;
+	} rows[] = {
+		{"$6$saltsalt$", true},
+		{"$6$rounds=1000$saltsalt$", true},
+		{"$6$rounds=1000000$saltsalt$", true},
+		{"$6$rounds=1000001$saltsalt$", false},
+		{"$6$rounds=999999999$saltsalt$", false},
+		{"$6$rounds=18446744073709551617$saltsalt$", false},
+		{"$6$rounds=-1$saltsalt$", false},
+		{"$6$rounds=1e9$saltsalt$", false},
+		{"$6$rounds=", false},
+		{"$2b$14$", true},
+		{"$2b$15$", false},
+		{"$2b$4$", false},
+		{"$2b$", false},
+		{"$2y$99$", false},
+		{"$y$j9T$", true},
+		{"$y$jCT$", true},
+		{"$y$jCU$", false},  /* r 33 */
+		{"$y$jDT$", false},  /* N 65536 */
+		{"$y$jDD$", true},   /* of both less of one */
+		{"$y$jz.$", false},  /* N of two digits */
+		{"$y$j.z$", true},   /* small, or no setting at all */
+		{"$y$j.zz$", false}, /* r of two digits */
+		{"$y$j9T.$", false}, /* with p and so on */
+		{"$y$/9T$", false},  /* another flavour */
+		{"$y$j9", false},
+		{"$y$", false},
+		{"$7$DU..../....", true},
+		{"$7$DV..../....", false},
+		{"$7$EU..../....", false},
+		{"$7$CU....0....", false}, /* p 2 */
+		{"$7$CU........z", false}, /* p 2^30 */
+		{"$7$.zzzzz/....", false}, /* r 2^30 */
+		{"$7$zU..../....", false}, /* N 2^63 */
+		{"$7$C...../....", false}, /* r 0 */
+		{"$7$CU..", false},
+		{"$9$saltsalt$", false},
+		{"", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		ASSERT_ROW((crypt_cost_problem(rows[i].setting) == NULL) == rows[i].is_good,
+			   rows[i].setting);
 }
 
 /* --- files --- */
@@ -419,6 +509,8 @@ int main(void)
 		cmocka_unit_test(test_any_byte_of_a_key),
 		cmocka_unit_test(test_passwords_of_people),
 		cmocka_unit_test(test_kinds_of_crypt),
+		cmocka_unit_test(test_costs_that_are_given),
+		cmocka_unit_test(test_costs_at_the_edge),
 		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_a_hundred_thousand_lines),
 		cmocka_unit_test(test_schemes),

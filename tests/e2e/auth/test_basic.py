@@ -163,8 +163,8 @@ def test_frames_right_behind_the_request_are_kept(gateway, tmp_path):
 
 
 def test_the_queue_of_passwords_is_bounded(gateway, tmp_path):
-    """Dear ones: the first keeps the thread while the others come."""
-    dear = "$6$rounds=3000000$saltsalt$" + "x" * 86
+    """The dearest that a file may have, two of them: the first client keeps the thread while the others come."""
+    dear = "|".join("$2b$14$abcdefghijklmnopqrstuu" + end * 31 for end in "xy")
     running = gateway(server={"password_queue": 2}, routes=[route(users_file(tmp_path, f"jo:{dear}"))])
     clients = [running.connect(source=f"127.0.0.{number}") for number in range(2, 5)]
     try:
@@ -179,6 +179,17 @@ def test_the_queue_of_passwords_is_bounded(gateway, tmp_path):
             client.close()
     assert running.metric("connections_refused_total", limit="password_queue") == 1
     assert running.metric("auth_total", route="dev", way="basic", outcome="busy") == 1
+
+
+def test_a_hash_that_would_keep_the_thread_is_refused(gateway, tmp_path):
+    """At the start, and as the file changes: what was read before stays."""
+    users = users_file(tmp_path, f"jo:{PASSWORD}")
+    running = gateway(routes=[route(users)])
+    users_file(tmp_path, f"jo:{PASSWORD}", "eve:$6$rounds=999999999$saltsalt$" + "x" * 86)
+    wsraw.wait_until(lambda: running.health()["reasons"], lambda: running.health())
+    (reason,) = running.health()["reasons"]
+    assert f"{users}:2: the line has a hash whose rounds= is no number up to 1000000" in reason
+    assert come(running, "/dev/jo", *basic("jo", "hunter2")).status == 101
 
 
 # --- guessing ---
