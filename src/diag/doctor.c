@@ -32,8 +32,12 @@ char *doctor_size(uint64_t bytes, char out[DOCTOR_NUMBER_MAX])
 
 char *doctor_value(const char *unit, uint64_t value, char out[DOCTOR_NUMBER_MAX])
 {
-	return strcmp(unit, "bytes") == 0 ? doctor_size(value, out)
-					  : units_format_grouped(value, out);
+	if (strcmp(unit, "bytes") == 0)
+		return doctor_size(value, out);
+	if (strcmp(unit, "days") != 0)
+		return units_format_grouped(value, out);
+	snprintf(out, DOCTOR_NUMBER_MAX, "in %" PRIu64 " day%s", value, value == 1 ? "" : "s");
+	return out;
 }
 
 /* --- a process as input of the table --- */

@@ -11,5 +11,5 @@
 /* "23.5 GiB", to a tenth; whole numbers without it. Returns `out`. */
 char *doctor_size(uint64_t bytes, char out[DOCTOR_NUMBER_MAX]);
 
-/* A value of a limit in its unit: a size or a number. Returns `out`. */
+/* A value of a limit in its unit: a size, a number, or "in 9 days". Returns `out`. */
 char *doctor_value(const char *unit, uint64_t value, char out[DOCTOR_NUMBER_MAX]);
