@@ -209,6 +209,18 @@ static void on_eof(struct conn *conn)
 	conn_cut(conn, CLOSE_EOF);
 }
 
+/* `call` refuses the client, with its request at hand. */
+static void end_waiting(struct conn *conn, void (*call)(struct conn *conn))
+{
+	struct proof_wait *wait = wait_take(conn);
+	struct conn_request request = request_of(wait);
+
+	conn->home->request = &request;
+	call(conn);
+	conn->home->request = NULL;
+	wait_free(wait);
+}
+
 static void on_timeout(struct conn *conn)
 {
 	struct proof_wait *wait = wait_take(conn);
@@ -226,10 +238,14 @@ static void on_timeout(struct conn *conn)
 	wait_free(wait);
 }
 
+static void refuse_draining(struct conn *conn)
+{
+	conn_refuse(conn, REFUSAL_DRAINING, conn->home->stats.connections, 0);
+}
+
 static void on_drain(struct conn *conn)
 {
-	wait_free(wait_take(conn));
-	conn_refuse(conn, REFUSAL_DRAINING, conn->home->stats.connections, 0);
+	end_waiting(conn, refuse_draining);
 }
 
 static size_t on_held(const struct conn *conn)
@@ -241,8 +257,7 @@ static size_t on_held(const struct conn *conn)
 
 static void on_shed(struct conn *conn)
 {
-	wait_free(wait_take(conn));
-	conn_refuse_for_memory(conn);
+	end_waiting(conn, conn_refuse_for_memory);
 }
 
 static void on_release(struct conn *conn)

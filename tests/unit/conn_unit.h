@@ -2,7 +2,8 @@
  * conn_unit.h - connections on a fake stream: their worker's home, a service with two routes
  * (/echo/ID and /ask/ID, whose back end decides when the test says so), the same two for clients
  * that have to prove who they are (/prove/ID and /prove-ask/ID: the test says when and whether they
- * have), and a handler that answers now (/now), later (/later), or not at all.
+ * have), one of these for browsers (/page/ID), and a handler that answers now (/now), later
+ * (/later), or not at all.
  *
  * Nothing here has a clock or a kernel, so every order of events can be had, and is the same each
  * time. world_finish sees to it that nothing is left over. */
@@ -304,6 +305,7 @@ static inline void world_routes(struct ruleset *ruleset, const struct backends *
 	assert_non_null(auth);
 	auth_table_set(auth, 2, fake_auth());
 	auth_table_set(auth, 3, fake_auth());
+	auth_table_set(auth, 4, fake_auth());
 	ruleset_take_auth(ruleset, auth, auth_table_destroy);
 }
 

@@ -105,6 +105,50 @@ static void test_a_subprotocol_is_agreed_on_for_show(void **state)
 	end();
 }
 
+static uint16_t code_said(void)
+{
+	const uint8_t *frame = (const uint8_t *)strstr(said(), "\r\n\r\n") + 4;
+
+	assert_int_equal(frame[0], 0x88);
+	return (uint16_t)(frame[2] << 8 | frame[3]);
+}
+
+/* While it proves who it is: its request is at hand. */
+static void test_when_the_gateway_stops(void **state)
+{
+	(void)state;
+	begin();
+	world_recv_text(&world,
+			PAGE("/page/a", "Origin: http://x\r\nSec-WebSocket-Protocol: one\r\n"));
+	assert_int_equal(world.conn->phase, CONN_PROVING);
+	conns_drain(&world.home);
+	fake_pass(&world.io, 2);
+	assert_ptr_equal(strstr(said(), "HTTP/1.1 101"), said());
+	assert_non_null(strstr(said(), "\r\nSec-WebSocket-Protocol: one\r\n"));
+	assert_int_equal(code_said(), 4503);
+	end();
+}
+
+static void shed(void *arg)
+{
+	struct world *told = arg;
+
+	told->home.phases[told->conn->phase]->shed(told->conn);
+}
+
+static void test_when_memory_is_short(void **state)
+{
+	(void)state;
+	begin();
+	world_recv_text(&world, PAGE("/page/a", "Origin: http://x\r\n"));
+	assert_int_equal(world.conn->phase, CONN_PROVING);
+	fake_call(&world.io, shed, &world);
+	fake_pass(&world.io, 1501);
+	assert_ptr_equal(strstr(said(), "HTTP/1.1 101"), said());
+	assert_int_equal(code_said(), 4503);
+	end();
+}
+
 static void test_which_subprotocol(void **state)
 {
 	(void)state;
@@ -133,6 +177,8 @@ int main(void)
 		cmocka_unit_test(test_beyond_the_bound_it_is_http),
 		cmocka_unit_test(test_other_answers_stay_http),
 		cmocka_unit_test(test_a_subprotocol_is_agreed_on_for_show),
+		cmocka_unit_test(test_when_the_gateway_stops),
+		cmocka_unit_test(test_when_memory_is_short),
 		cmocka_unit_test(test_which_subprotocol),
 	};
 
