@@ -14,7 +14,7 @@ static void on_fetched(void *arg, const struct jwks *jwks, enum jwks_outcome out
 	if (outcome == JWKS_LOADED)
 		log_info("keys of tokens are loaded", F_TEXT("jwks", jwks_name(jwks)));
 	else
-		log_warn("keys of tokens cannot be loaded; those from before stay in use",
+		log_warn("keys of tokens cannot be loaded; those from before, if any, stay in use",
 			 F_TEXT("jwks", jwks_name(jwks)),
 			 F_TEXT("outcome", jwks_outcome_label(outcome)), F_TEXT("error", error),
 			 F_UINT("failures", failures));

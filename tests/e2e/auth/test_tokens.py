@@ -235,6 +235,7 @@ def test_keys_by_url_come_later_and_stay(patient, keys):
     token = keys["RS256"].token()
     assert reason_of(ask(running, token)) == (503, "token_keys_missing")
     running.wait_metric("jwks_fetches_total", 1, outcome="unreachable")
+    running.wait_log("keys of tokens cannot be loaded; those from before, if any, stay in use")
     assert any("/jwks.json" in reason for reason in running.health()["reasons"])
     server = tokens.JwksServer(keys["RS256"], port=port)
     wait_keys(running)
