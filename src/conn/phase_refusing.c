@@ -49,6 +49,12 @@ static uint16_t code_of(unsigned status)
 	}
 }
 
+/* A page whose ticket is used up, say, gets a new one, though tickets know no 401. */
+static uint16_t code_of_reply(const struct http_reply *reply)
+{
+	return code_of(reply->is_unproved && reply->status == 403 ? 401 : reply->status);
+}
+
 /* "max_connections; retry-after=7: The gateway is full". What programs read comes first, since what
  * is too long is cut. */
 static void reason_write(const struct http_reply *reply, char out[WS_CONTROL_MAX + 1])
@@ -133,7 +139,7 @@ static struct refused_answer *answer_create(struct conn *conn,
 		http_date_now(&conn->home->date, loop_now(conn->home->loop)));
 	CHECK(answer->len > 0);
 	reason_write(reply, reason);
-	size_t body_len = ws_close_write(body, code_of(reply->status), reason);
+	size_t body_len = ws_close_write(body, code_of_reply(reply), reason);
 
 	answer->len += ws_frame_head_write(answer->bytes + answer->len, WS_CLOSE, body_len, NULL);
 	CHECK(answer->len + body_len <= ANSWER_MAX);

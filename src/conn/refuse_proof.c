@@ -94,6 +94,7 @@ void conn_refuse_proof(struct conn *conn, const struct proof_refusal *refusal)
 	}
 	unsigned status = status_of(&reply, refusal);
 
+	reply.is_unproved = refusal->verdict == AUTH_NO_PROOF || refusal->verdict == AUTH_WRONG;
 	stat_add(&conn->home->stats.handshakes_rejected, 1);
 	tell(conn, refusal, status);
 	http_reply_retry_after(&reply, conn_retry_after_s(conn));

@@ -22,6 +22,7 @@ struct http_reply {
 	const char *reason;
 	const char *detail;
 	unsigned retry_after_s; /* 0: not said */
+	bool is_unproved;       /* another proof would help, also if the status is 403 */
 };
 
 /* Appends a header line to reply->headers; what does not fit is our bug. */

@@ -71,6 +71,14 @@ def test_each_code(gateway, tmp_path):
     assert running.metric("route_connections") == 0
 
 
+def test_a_ticket_that_is_no_good_is_no_reason_to_give_up(gateway):
+    """By HTTP it is 403, since there is no challenge for tickets; a page that gets 4401 fetches another."""
+    running = gateway(routes=[PAGE | {"auth": [{"type": "ticket"}]}])
+    for target, why in (("/page/a", "no_proof"), ("/page/a?ticket=x", "ticket_unknown")):
+        _, code, reason = refused(running, target)
+        assert code == 4401 and reason.startswith(why)
+
+
 @pytest.mark.parametrize("status, code", [(403, 4403), (401, 4401), (429, 4429), (500, 4503),
                                           (404, None)])
 def test_a_back_end_that_refuses(gateway, status, code):
