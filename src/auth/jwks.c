@@ -164,24 +164,6 @@ struct jwk_set *jwks_keys(struct jwks *jwks)
 	return set;
 }
 
-void jwks_want_newer(struct jwks *jwks)
-{
-	bool is_sooner = false;
-
-	if (jwks->url == NULL)
-		return;
-	pthread_mutex_lock(&jwks->pool->mutex);
-	uint64_t may_ns = jwks->begun_ns + JWKS_UNKNOWN_MS * NS_PER_MS;
-
-	if (!jwks->is_under_way && may_ns < jwks->due_ns) {
-		jwks->due_ns = may_ns;
-		is_sooner = true;
-	}
-	pthread_mutex_unlock(&jwks->pool->mutex);
-	if (is_sooner)
-		curl_multi_wakeup(jwks->pool->multi);
-}
-
 static void status_of(const struct jwks *jwks, uint64_t now_ns, struct jwks_status *out)
 {
 	bool has = jwks->file != NULL || has_keys(jwks, now_ns);
@@ -191,6 +173,7 @@ static void status_of(const struct jwks *jwks, uint64_t now_ns, struct jwks_stat
 		.is_file = jwks->file != NULL,
 		.keys = has ? jwks->set->count : 0,
 		.age_ms = jwks->set == NULL ? 0 : (now_ns - jwks->loaded_ns) / NS_PER_MS,
+		.waiting = jwks->waiting,
 		.failures = jwks->failures,
 		.error = jwks->error,
 	};
@@ -284,6 +267,7 @@ static struct jwks *find(struct jwks_pool *pool, const struct jwks_options *opti
 
 void jwks_free(struct jwks *jwks)
 {
+	CHECK(list_is_empty(&jwks->waits));
 	list_remove(&jwks->node);
 	jwk_set_unref(&jwks->set);
 	buf_finish(&jwks->body);
@@ -317,6 +301,7 @@ static struct jwks *make(struct jwks_pool *pool, const struct jwks_options *opti
 	if (jwks == NULL)
 		return NULL;
 	list_init(&jwks->node);
+	list_init(&jwks->waits);
 	jwks->references = 1;
 	jwks->pool = pool;
 	jwks->file = copy(options->file, &failed);

@@ -16,6 +16,8 @@
 #include <stdint.h>
 
 #include "auth/jwk.h"
+#include "base/list.h"
+#include "io/mailbox.h"
 
 struct jwks;
 struct jwks_pool;
@@ -89,6 +91,23 @@ struct jwk_set *jwks_keys(struct jwks *jwks);
 #define JWKS_UNKNOWN_MS 10000
 void jwks_want_newer(struct jwks *jwks);
 
+/* The same, of somebody who would wait for that fetch; in memory of its own until its task has run
+ * or it was cancelled. */
+struct jwks_wait {
+	struct loop_task task;   /* runs in the mailbox's thread, once the fetch has ended, well
+				  * or not */
+	struct mailbox *mailbox; /* the asker's */
+	struct list_node node;   /* ours */
+};
+
+/* True: a fetch is under way, or begins now, and the task will run. False: the next one may not
+ * begin yet, the keys are of a file, or JWKS_WAITING_MAX wait for these. */
+#define JWKS_WAITING_MAX 256
+bool jwks_wait_newer(struct jwks *jwks, struct jwks_wait *wait);
+
+/* In the mailbox's thread. True: it does not wait any more; false: its task is on its way. */
+bool jwks_wait_cancel(struct jwks *jwks, struct jwks_wait *wait);
+
 /* Reads the file again: 0; or -EINVAL with what is wrong in `error`, and the keys from before
  * stay. Not in a worker. */
 int jwks_file_read(struct jwks *jwks, char *error, size_t error_size);
@@ -105,6 +124,7 @@ struct jwks_status {
 	bool is_file;
 	size_t keys;     /* 0: there are none that may be used */
 	uint64_t age_ms; /* since they were loaded */
+	size_t waiting;  /* for newer ones; at most JWKS_WAITING_MAX */
 	uint64_t counts[JWKS_OUTCOME_COUNT];
 	uint32_t failures; /* in a row */
 	const char *error; /* of the last one; "": it went well */

@@ -273,6 +273,7 @@ static void fetch_end(struct jwks *jwks, CURLcode result)
 	pthread_mutex_lock(&pool->mutex);
 	jwks->is_under_way = false;
 	jwks->due_ns = due_ns;
+	jwks_waits_tell(jwks);
 	bool is_held = jwks->references > 0;
 
 	pthread_mutex_unlock(&pool->mutex);

@@ -2,7 +2,8 @@
  * jwks_private.h - what the files of jwks share.
  *
  * Layer: auth; for jwks*.c only. jwks.c is the door: the pool, its sources, what workers ask.
- * jwks_fetch.c is the thread: when a source is due, and one fetch of it by libcurl. */
+ * jwks_wait.c is who waits for the next fetch. jwks_fetch.c is the thread: when a source is due,
+ * and one fetch of it by libcurl. */
 #pragma once
 
 #include <curl/curl.h>
@@ -43,6 +44,8 @@ struct jwks {
 	uint32_t failures;
 	char error[JWKS_ERROR_MAX];
 	bool is_under_way;
+	struct list_node waits; /* of struct jwks_wait */
+	size_t waiting;
 
 	/* The thread's alone. */
 	CURL *easy;
@@ -59,6 +62,9 @@ void jwks_settle(struct jwks *jwks, enum jwks_outcome outcome, struct jwk_set *s
 
 /* Frees it. Nobody knows it any more. */
 void jwks_free(struct jwks *jwks);
+
+/* jwks_wait.c. Under the lock: a fetch has ended. */
+void jwks_waits_tell(struct jwks *jwks);
 
 /* jwks_fetch.c. Under the pool's lock. 0 or a negative errno. */
 int jwks_thread_start(struct jwks_pool *pool);

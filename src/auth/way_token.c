@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "auth/way_token.h"
 
+#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -108,24 +109,22 @@ static enum auth_verdict no_keys(struct auth_result *result)
 			       "again. /health says why.");
 }
 
-enum auth_verdict token_way_read(const struct auth_way *base, struct slice token,
-				 struct auth_result *out_result)
+/* *out_fault: why it is not proved, if it is the token's. */
+static enum auth_verdict token_read(const struct token_way *way, struct slice token,
+				    struct auth_result *out_result, enum jwt_fault *out_fault)
 {
-	const struct token_way *way = token_way_of(base);
 	const struct jwt_rules *rules = &way->options.rules;
 	int64_t now_s = (int64_t)(clock_wall_ns() / NS_PER_S);
 	struct jwk_set *keys = jwks_keys(way->jwks);
 	struct jwt jwt;
 
+	*out_fault = JWT_FAULT_NONE;
 	if (keys == NULL)
 		return no_keys(out_result);
-	enum jwt_fault fault = jwt_read(token, rules, keys, now_s, &jwt);
-
+	*out_fault = jwt_read(token, rules, keys, now_s, &jwt);
 	jwk_set_unref(&keys);
-	if (fault == JWT_FAULT_NO_KEY)
-		jwks_want_newer(way->jwks);
-	if (fault != JWT_FAULT_NONE)
-		return refuse(out_result, fault);
+	if (*out_fault != JWT_FAULT_NONE)
+		return refuse(out_result, *out_fault);
 	bool is_good = claims_take(&way->options, jwt.claims, out_result);
 
 	json_decref(jwt.claims);
@@ -137,16 +136,101 @@ enum auth_verdict token_way_read(const struct auth_way *base, struct slice token
 	return AUTH_PROVED;
 }
 
+enum auth_verdict token_way_read(const struct auth_way *base, struct slice token,
+				 struct auth_result *out_result)
+{
+	const struct token_way *way = token_way_of(base);
+	enum jwt_fault fault;
+	enum auth_verdict verdict = token_read(way, token, out_result, &fault);
+
+	if (fault == JWT_FAULT_NO_KEY)
+		jwks_want_newer(way->jwks);
+	return verdict;
+}
+
+/* --- a key that may come with the next fetch --- */
+
+struct token_later {
+	struct jwks_wait wait;
+	const struct token_way *way;
+	struct auth_pending *pending; /* NULL: nobody wants to know any more */
+	size_t len;
+	uint8_t token[];
+};
+
+static void later_free(struct token_later *later)
+{
+	OPENSSL_cleanse(later->token, later->len);
+	free(later);
+}
+
+/* Whatever became of the fetch: what is not there now is not there. */
+static void on_fetched(struct loop_task *task)
+{
+	struct token_later *later = CONTAINER_OF(task, struct token_later, wait.task);
+	struct auth_pending *pending = later->pending;
+	struct auth_result result = {0};
+	enum jwt_fault fault;
+
+	if (pending == NULL) {
+		later_free(later);
+		return;
+	}
+	enum auth_verdict verdict = token_read(later->way, slice_of(later->token, later->len),
+					       &result, &fault);
+
+	later_free(later);
+	auth_pending_done(pending, verdict, &result);
+}
+
+static void later_cancel(struct auth_pending *pending)
+{
+	struct token_later *later = pending->job;
+
+	later->pending = NULL;
+	if (jwks_wait_cancel(later->way->jwks, &later->wait))
+		later_free(later);
+}
+
+/* False: no fetch is near, or too many wait for it. */
+static bool later_begin(const struct token_way *way, struct slice token,
+			const struct auth_request *request, struct auth_pending *pending)
+{
+	struct token_later *later = calloc(1, sizeof(*later) + token.len);
+
+	if (later == NULL)
+		return false;
+	later->wait.task.run = on_fetched;
+	later->wait.mailbox = request->mailbox;
+	later->way = way;
+	later->pending = pending;
+	later->len = token.len;
+	memcpy(later->token, token.data, token.len);
+	/* Before it waits, for then it may be told. */
+	pending->job = later;
+	pending->cancel = later_cancel;
+	if (jwks_wait_newer(way->jwks, &later->wait))
+		return true;
+	later_free(later);
+	return false;
+}
+
 static enum auth_verdict check(const struct auth_way *base, const struct auth_request *request,
 			       struct auth_result *out_result, struct auth_pending *out_pending)
 {
+	const struct token_way *way = token_way_of(base);
 	struct slice token;
+	enum jwt_fault fault;
 
-	(void)out_pending;
-	if (!shown_find(&token_way_of(base)->options.shown, request->head, request->data, &token))
+	if (!shown_find(&way->options.shown, request->head, request->data, &token))
 		return auth_result_set(out_result, AUTH_NO_PROOF, "no_token",
 				       "The request has no token.");
-	return token_way_read(base, token, out_result);
+	enum auth_verdict verdict = token_read(way, token, out_result, &fault);
+
+	if (fault != JWT_FAULT_NO_KEY || !later_begin(way, token, request, out_pending))
+		return verdict;
+	auth_result_finish(out_result);
+	return AUTH_LATER;
 }
 
 static const char *challenge(const struct auth_way *way)

@@ -160,6 +160,135 @@ static void test_a_url_is_fetched_once_for_all(void **state)
 	server_stop(&server);
 }
 
+/* --- waiting for a fetch --- */
+
+struct waiter {
+	struct jwks_wait wait;
+	struct loop *loop;
+	unsigned told;
+};
+
+static void on_fetched(struct loop_task *task)
+{
+	struct waiter *waiter = CONTAINER_OF(task, struct waiter, wait.task);
+
+	waiter->told++;
+	loop_stop(waiter->loop);
+}
+
+static struct waiter waiter_of(struct mailbox *mailbox, struct loop *loop)
+{
+	return (struct waiter){.wait = {.task = {.run = on_fetched}, .mailbox = mailbox},
+			       .loop = loop};
+}
+
+static size_t waiting(struct jwks_pool *pool)
+{
+	struct jwks_status status = {0};
+
+	jwks_pool_each(pool, keep_status, &status);
+	return status.waiting;
+}
+
+/* Who waits is told once when the fetch has ended, and who has given up never; more than may are
+ * not taken, nor is anybody when the next fetch is not near. */
+static void test_who_waits_for_a_fetch_is_told(void **state)
+{
+	static struct waiter many[JWKS_WAITING_MAX - 1];
+	struct server server;
+	struct jwks_pool *pool = jwks_pool_create(NULL, NULL);
+	struct loop *loop = NULL;
+	struct mailbox mailbox, closed;
+	struct jwks *jwks;
+	char url[64], error[256], body[512];
+
+	(void)state;
+	assert_int_equal(loop_create(&(struct loop_options){.engine = LOOP_ENGINE_EPOLL}, &loop),
+			 0);
+	mailbox_init(&closed);
+	mailbox_init(&mailbox);
+	mailbox_open(&mailbox, loop);
+	server_start(&server);
+	snprintf(body, sizeof(body), ONE_KEY, "a");
+	server_says(&server, "200 OK\r\n", body);
+	struct jwks_options options = options_of(&server, url);
+
+	/* It has no answer yet. */
+	pthread_mutex_lock(&server.mutex);
+	assert_int_equal(jwks_take(pool, &options, &jwks, error, sizeof(error)), 0);
+	struct waiter waiter = waiter_of(&mailbox, loop), late = waiter;
+	struct waiter gone = waiter_of(&closed, loop);
+
+	assert_true(jwks_wait_newer(jwks, &waiter.wait));
+	for (size_t i = 0; i < ARRAY_LEN(many); i++) {
+		many[i] = waiter_of(i == 0 ? &closed : &mailbox, loop);
+		assert_true(jwks_wait_newer(jwks, &many[i].wait));
+	}
+	assert_int_equal(waiting(pool), JWKS_WAITING_MAX);
+	assert_false(jwks_wait_newer(jwks, &late.wait));
+	for (size_t i = 1; i < ARRAY_LEN(many); i++)
+		assert_true(jwks_wait_cancel(jwks, &many[i].wait));
+	assert_true(jwks_wait_newer(jwks, &gone.wait));
+	assert_true(jwks_wait_cancel(jwks, &gone.wait));
+	assert_int_equal(waiting(pool), 2);
+	assert_int_equal(waiter.told, 0);
+	pthread_mutex_unlock(&server.mutex);
+	loop_run(loop);
+	assert_int_equal(waiter.told, 1);
+	assert_true(has_key(jwks, "a"));
+	assert_false(jwks_wait_cancel(jwks, &waiter.wait));
+
+	/* Whose worker had ended is not told, and is there until it is given up. */
+	assert_int_equal(waiting(pool), 1);
+	assert_true(jwks_wait_cancel(jwks, &many[0].wait));
+	assert_int_equal(waiting(pool), 0);
+
+	/* The last fetch began a moment ago. */
+	assert_false(jwks_wait_newer(jwks, &late.wait));
+	assert_int_equal(late.told + many[0].told + many[1].told + gone.told, 0);
+	jwks_unref(&jwks);
+	jwks_pool_unref(&pool);
+	server_stop(&server);
+	mailbox_close(&mailbox);
+	loop_destroy(&loop);
+	mailbox_finish(&mailbox);
+	mailbox_finish(&closed);
+}
+
+/* Also by a fetch that fails. */
+static void test_who_waits_is_told_of_a_failure(void **state)
+{
+	struct server server;
+	struct jwks_pool *pool = jwks_pool_create(NULL, NULL);
+	struct loop *loop = NULL;
+	struct mailbox mailbox;
+	struct jwks *jwks;
+	char url[64], error[256];
+
+	(void)state;
+	assert_int_equal(loop_create(&(struct loop_options){.engine = LOOP_ENGINE_EPOLL}, &loop),
+			 0);
+	mailbox_init(&mailbox);
+	mailbox_open(&mailbox, loop);
+	server_start(&server);
+	server_says(&server, "500 No\r\n", "");
+	struct jwks_options options = options_of(&server, url);
+	struct waiter waiter = waiter_of(&mailbox, loop);
+
+	pthread_mutex_lock(&server.mutex);
+	assert_int_equal(jwks_take(pool, &options, &jwks, error, sizeof(error)), 0);
+	assert_true(jwks_wait_newer(jwks, &waiter.wait));
+	pthread_mutex_unlock(&server.mutex);
+	loop_run(loop);
+	assert_int_equal(waiter.told, 1);
+	jwks_unref(&jwks);
+	jwks_pool_unref(&pool);
+	server_stop(&server);
+	mailbox_close(&mailbox);
+	loop_destroy(&loop);
+	mailbox_finish(&mailbox);
+}
+
 /* Each is wrong in its way, is counted as that, and gives no keys; then a good one comes. */
 static void test_what_is_no_key_set(void **state)
 {
@@ -405,6 +534,8 @@ int main(void)
 		cmocka_unit_test(test_urls),
 		cmocka_unit_test(test_a_file),
 		cmocka_unit_test(test_a_url_is_fetched_once_for_all),
+		cmocka_unit_test(test_who_waits_for_a_fetch_is_told),
+		cmocka_unit_test(test_who_waits_is_told_of_a_failure),
 		cmocka_unit_test(test_what_is_no_key_set),
 		cmocka_unit_test(test_an_endless_answer_ends),
 		cmocka_unit_test(test_rubbish_keeps_the_old),

@@ -22,6 +22,11 @@ static void age(struct buf *out, const struct jwks_status *status)
 		      (double)status->age_ms / 1000);
 }
 
+static void waiting(struct buf *out, const struct jwks_status *status)
+{
+	PRINT(out, "gatehouse_jwks_waiting{jwks=\"%s\"} %zu\n", status->name, status->waiting);
+}
+
 static void fetches(struct buf *out, const struct jwks_status *status)
 {
 	for (unsigned i = 0; i < JWKS_OUTCOME_COUNT; i++)
@@ -38,6 +43,11 @@ static const struct jwks_family {
 	{"gatehouse_jwks_keys", "gauge",
 	 "Keys of a source that tokens are verified with. 0: no token is accepted.", keys},
 	{"gatehouse_jwks_age_seconds", "gauge", "Since they were loaded.", age},
+	{"gatehouse_jwks_waiting", "gauge",
+	 "Clients whose token names a key that is not there, and who wait for a fetch that is "
+	 "under "
+	 "way; at most 256.",
+	 waiting},
 	{"gatehouse_jwks_fetches_total", "counter",
 	 "Fetches of a URL, and readings of a file, by outcome: " JWKS_OUTCOME_TABLE(
 		 OUTCOME_HELP) "the keys from before stay.",

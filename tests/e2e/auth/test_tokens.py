@@ -266,6 +266,61 @@ def test_new_keys_are_looked_for_when_a_token_names_one(patient, served, keys):
     assert server.asked == 2
 
 
+@pytest.fixture
+def fetching(patient, served, keys):
+    """A gateway that has asked for its keys again, since a token named one that was not there, and waits for them;
+    and the server that it asks."""
+    def run(handshake_timeout="1m"):
+        asked = served("RS256", max_age=86400)
+        running = patient(server={"handshake_timeout": handshake_timeout},
+                          routes=[route(way(asked, jwks_timeout="1m"))])
+        wait_keys(running)
+        asked.behaviour = "held"
+        assert reason_of(ask(running, keys["ES256"].token())) == (401, "token_key")
+        wsraw.wait_until(lambda: asked.asked == 2, "the second fetch")
+        return running, asked
+    return run
+
+
+def test_who_has_a_new_key_waits_for_the_fetch_under_way(fetching, keys):
+    running, server = fetching()
+    server.keys.append(keys["ES256"])
+    clients = {"new": running.connect(), "nobody's": running.connect(), "gone": running.connect()}
+    for name, client in clients.items():
+        token = keys["ES256"].token(header={"kid": "gone"}) if name == "nobody's" else keys["ES256"].token()
+        client.send(wsraw.request("/ws/cp1", extra=(f"Authorization: Bearer {token}",)))
+    running.wait_metric("jwks_waiting", 3)
+    assert ask(running, keys["RS256"].token()).status == 101  # a key that is there waits for nothing
+    clients["gone"].close()
+    running.wait_metric("jwks_waiting", 2)
+    server.behaviour = "good"
+    running.wait_metric("jwks_waiting", 0)
+    with clients["new"] as client:
+        assert client.read_response().status == 101
+        client.echo(b"in")
+    with clients["nobody's"] as client:
+        assert reason_of(client.read_response()) == (401, "token_key")
+    assert server.asked == 2
+
+
+def test_nobody_waits_longer_than_for_a_handshake(fetching, keys):
+    running, _ = fetching(handshake_timeout="1s")
+    with running.connect() as client:
+        client.send(wsraw.request("/ws/cp1", extra=(f"Authorization: Bearer {keys['ES256'].token()}",)))
+        running.wait_metric("jwks_waiting", 1)
+        assert reason_of(client.read_response()) == (503, "proof_timeout")
+    running.wait_metric("jwks_waiting", 0)
+
+
+def test_an_end_does_not_wait_for_a_fetch(fetching, keys):
+    running, server = fetching()
+    with running.connect() as client:
+        client.send(wsraw.request("/ws/cp1", extra=(f"Authorization: Bearer {keys['ES256'].token()}",)))
+        running.wait_metric("jwks_waiting", 1)
+        running.stop()
+    assert server.behaviour == "held"
+
+
 def test_old_keys_are_not_good_for_ever(patient, served, keys):
     server = served("RS256")
     running = patient(routes=[route(way(server, jwks_refresh="1s", jwks_stale_max="2s"))])

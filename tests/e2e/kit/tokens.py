@@ -88,8 +88,8 @@ def jwks_file(directory: pathlib.Path, *keys: Key) -> pathlib.Path:
 
 
 class JwksServer:
-    """Answers each GET as `behaviour` says: "good", "slow" (says nothing until it is told otherwise), "huge",
-    "redirect", "rubbish", "error"."""
+    """Answers each GET as `behaviour` says: "good", "held" (good, once it is told otherwise), "slow" (says nothing
+    until then), "huge", "redirect", "rubbish", "error"."""
 
     def __init__(self, *keys: Key, port: int = 0, max_age: int | None = None):
         self.keys, self.max_age = list(keys), max_age
@@ -130,6 +130,10 @@ class JwksServer:
 
     def _slow(self, handler) -> None:
         wsraw.wait_until(lambda: self.behaviour != "slow", "the test to go on", 120)
+
+    def _held(self, handler) -> None:
+        wsraw.wait_until(lambda: self.behaviour != "held", "the test to go on", 120)
+        self._good(handler)
 
     def _huge(self, handler) -> None:
         self._answer(handler, 200, b'{"keys":[' + b" " * (10 << 20) + b"]}")
