@@ -197,10 +197,13 @@ static enum tls_stream_result take(struct tcp *tcp, struct slice *in, size_t *ou
 						   &seals->reply);
 
 	*in = slice_of(in->data + used, in->len - used);
-	if (seals->reply.len > 0 && seal_raw_add(tcp, buf_slice(&seals->reply)))
+	bool is_lost = seals->reply.len > 0 && !seal_raw_add(tcp, buf_slice(&seals->reply));
+
+	if (seals->reply.len > 0 && !is_lost)
 		loop_queue(tcp);
 	seals->reply.len = 0;
-	return r;
+	/* The peer would wait for it in vain, or miss our new key. */
+	return is_lost ? TLS_STREAM_FAILED : r;
 }
 
 static void records_open(struct tcp *tcp, struct slice in)

@@ -3,6 +3,17 @@
 #include "base/shared_bytes.h"
 #include "tcp_tls_unit.h"
 
+/* What is to be sent finds no memory. */
+static bool is_out_of_memory;
+
+void *__real_payload_alloc(size_t size);
+void *__wrap_payload_alloc(size_t size);
+
+void *__wrap_payload_alloc(size_t size)
+{
+	return is_out_of_memory ? NULL : __real_payload_alloc(size);
+}
+
 /* --- whole connections --- */
 
 static const struct {
@@ -454,6 +465,25 @@ static void test_key_update_flood(void **state)
 	}
 }
 
+/* A flight that cannot be sent: the peer is not left to wait for it. */
+static void test_no_memory_for_a_flight(void **state)
+{
+	struct io_fixture *f = *state;
+	struct tls_context *context = tls_files_server(&ec, (struct tls_server_options){0});
+	struct seen seen;
+	struct peer peer;
+	struct stream *stream = sealed_pair(f, context, TLS1_3_VERSION, &seen, &peer);
+
+	is_out_of_memory = true;
+	peer_go(&peer);
+	RUN_UNTIL(f, seen.errors == 1);
+	is_out_of_memory = false;
+	assert_int_equal(tcp_tls_failure(&stream->tcp)->trouble, TLS_TROUBLE_MEMORY);
+	stream_close_and_wait(f, stream);
+	peer_finish(&peer);
+	tls_context_unref(&context);
+}
+
 /* Who goes in the middle of a handshake, and who says nothing at all. */
 static void test_gone_before(void **state)
 {
@@ -725,6 +755,7 @@ int main(void)
 		ON_BOTH(test_no_tls),
 		ON_BOTH(test_bad_record),
 		ON_BOTH(test_bad_record_after_our_end),
+		ON_BOTH(test_no_memory_for_a_flight),
 		ON_BOTH(test_gone_before),
 		ON_BOTH(test_hello_byte_by_byte),
 		ON_BOTH(test_key_update_flood),
