@@ -15,9 +15,10 @@
 static struct sockaddr_un address_of(const char *path)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	size_t len = strlen(path);
 
-	CHECK(strlen(path) < sizeof(address.sun_path));
-	strcpy(address.sun_path, path);
+	CHECK(len < sizeof(address.sun_path));
+	memcpy(address.sun_path, path, len + 1);
 	return address;
 }
 

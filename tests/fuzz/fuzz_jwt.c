@@ -83,11 +83,11 @@ static void signed_here(const uint8_t *data, size_t size)
 
 	CHECK(token != NULL);
 	base64url_write(data, header_len, token);
-	strcat(token, ".");
+	memcpy(token + strlen(token), ".", sizeof("."));
 	base64url_write(data + size - claims_len, claims_len, token + strlen(token));
 	CHECK(HMAC(EVP_sha256(), secret, sizeof(secret) - 1, (const uint8_t *)token, strlen(token),
 		   mac, &len) != NULL);
-	strcat(token, ".");
+	memcpy(token + strlen(token), ".", sizeof("."));
 	base64url_write(mac, len, token + strlen(token));
 	if (read_token(slice_from_text(token)) == JWT_FAULT_NONE) {
 		json_t *header = json_loadb((const char *)data, header_len, 0, NULL);

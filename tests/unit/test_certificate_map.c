@@ -127,15 +127,16 @@ static void test_the_longest_id(void **state)
 
 static void test_many_lines(void **state)
 {
-	enum { COUNT = 100000 };
-	char *text = malloc(COUNT * 96), hash[65], id[16];
+	enum { COUNT = 100000, SIZE = COUNT * 96 };
+	char *text = malloc(SIZE), hash[65], id[16];
 	struct certificate_map *map = NULL;
 	struct certificate_map_error error;
 	size_t len = 0;
 
 	(void)state;
 	for (unsigned i = 0; i < COUNT; i++)
-		len += (size_t)sprintf(text + len, "%064x => CP%u\n", i * 2654435761u, i);
+		len += (size_t)snprintf(text + len, SIZE - len, "%064x => CP%u\n", i * 2654435761u,
+					i);
 	assert_int_equal(parse(slice_of(text, len), &map, &error), 0);
 	free(text);
 	assert_int_equal(certificate_map_count(map), COUNT);

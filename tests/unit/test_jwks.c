@@ -34,7 +34,7 @@ static void serve_one(struct server *server, int fd)
 	ssize_t got = read(fd, request, sizeof(request));
 
 	pthread_mutex_lock(&server->mutex);
-	strcpy(answer, server->answer);
+	snprintf(answer, sizeof(answer), "%s", server->answer);
 	pthread_mutex_unlock(&server->mutex);
 	if (got > 0 && answer[0] != 0)
 		assert_true(send(fd, answer, strlen(answer), MSG_NOSIGNAL) > 0);
@@ -346,7 +346,7 @@ static void test_an_endless_answer_ends(void **state)
 	(void)state;
 	server_start(&server);
 	pthread_mutex_lock(&server.mutex);
-	strcpy(server.answer, "endless");
+	snprintf(server.answer, sizeof(server.answer), "endless");
 	pthread_mutex_unlock(&server.mutex);
 	struct jwks_options options = options_of(&server, url);
 

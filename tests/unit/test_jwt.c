@@ -193,6 +193,16 @@ static void number_of(EVP_PKEY *key, const char *name, size_t size, char *out)
 	BN_free(number);
 }
 
+/* `text` with `more` behind what it has; it has room for `size`. */
+static const char *text_add(char *text, size_t size, const char *more)
+{
+	size_t len = strlen(text), more_len = strlen(more);
+
+	assert_true(len + more_len < size);
+	memcpy(text + len, more, more_len + 1);
+	return text;
+}
+
 /* The public key as a JWK, with further members. */
 static const char *jwk_of(EVP_PKEY *key, const char *more)
 {
@@ -283,11 +293,11 @@ static const char *token_with(enum jwt_alg_id id, EVP_PKEY *key, const char *hma
 	uint8_t signature[1024];
 
 	base64url_write(header, strlen(header), token);
-	strcat(token, ".");
+	text_add(token, sizeof(token), ".");
 	base64url_write(claims, strlen(claims), token + strlen(token));
 	size_t len = sign(id, key, hmac_key, token, signature);
 
-	strcat(token, ".");
+	text_add(token, sizeof(token), ".");
 	base64url_write(signature, len, token + strlen(token));
 	return token;
 }
@@ -333,13 +343,13 @@ static struct jwk_set *all_keys(void)
 	static char text[16384];
 	EVP_PKEY *all[] = {rsa, p256, p384, p521, ed25519, ed448};
 
-	strcpy(text, "{\"keys\":[");
+	snprintf(text, sizeof(text), "{\"keys\":[");
 	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
-		strcat(text, jwk_of(all[i], ""));
-		strcat(text, ",");
+		text_add(text, sizeof(text), jwk_of(all[i], ""));
+		text_add(text, sizeof(text), ",");
 	}
-	strcat(text, oct_of(secret, ""));
-	strcat(text, "]}");
+	text_add(text, sizeof(text), oct_of(secret, ""));
+	text_add(text, sizeof(text), "]}");
 	return set_of(text);
 }
 
@@ -380,8 +390,8 @@ static void test_every_algorithm(void **state)
  * algorithms are allowed; by all texts that the key has. */
 static void test_a_public_key_is_no_secret(void **state)
 {
-	char jwk[4096];
-	struct jwk_set *set = set_of(strcpy(jwk, jwk_of(rsa, ",\"kid\":\"a\"")));
+	char jwk[4096] = "";
+	struct jwk_set *set = set_of(text_add(jwk, sizeof(jwk), jwk_of(rsa, ",\"kid\":\"a\"")));
 	char n[1024];
 	const char *texts[] = {jwk, n, secret};
 
@@ -457,8 +467,8 @@ static const struct {
 
 static void test_what_is_not_taken(void **state)
 {
-	char key[4096];
-	struct jwk_set *set = set_of(strcpy(key, jwk_of(p256, ",\"kid\":\"a\"")));
+	char key[4096] = "";
+	struct jwk_set *set = set_of(text_add(key, sizeof(key), jwk_of(p256, ",\"kid\":\"a\"")));
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -476,11 +486,12 @@ static void test_what_is_not_taken(void **state)
 /* Whatever is cut off, doubled or put between: no token. */
 static void test_forms(void **state)
 {
-	char key[4096], good[1024], text[4096];
-	struct jwk_set *set = set_of(strcpy(key, jwk_of(p256, "")));
+	char key[4096] = "", good[1024], text[4096];
+	struct jwk_set *set = set_of(text_add(key, sizeof(key), jwk_of(p256, "")));
 
 	(void)state;
-	strcpy(good, token_with(JWT_ES256, p256, NULL, "{\"alg\":\"ES256\"}", GOOD));
+	snprintf(good, sizeof(good), "%s",
+		 token_with(JWT_ES256, p256, NULL, "{\"alg\":\"ES256\"}", GOOD));
 	assert_int_equal(read_token(good, ~0u, set), JWT_FAULT_NONE);
 	for (size_t cut = 0; cut < strlen(good); cut++) {
 		snprintf(text, sizeof(text), "%.*s", (int)cut, good);
@@ -504,8 +515,8 @@ static void test_forms(void **state)
 
 static void test_sizes(void **state)
 {
-	char key[4096];
-	struct jwk_set *set = set_of(strcpy(key, jwk_of(p256, "")));
+	char key[4096] = "";
+	struct jwk_set *set = set_of(text_add(key, sizeof(key), jwk_of(p256, "")));
 	const size_t million = 1000000;
 	char *long_one = malloc(million + 1);
 
@@ -588,8 +599,8 @@ static const struct {
 
 static void test_parties(void **state)
 {
-	char key[4096];
-	struct jwk_set *set = set_of(strcpy(key, jwk_of(p256, "")));
+	char key[4096] = "";
+	struct jwk_set *set = set_of(text_add(key, sizeof(key), jwk_of(p256, "")));
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(parties); i++) {
@@ -687,15 +698,15 @@ static void test_keys(void **state)
 /* One key that is not for us does not spoil the others, and a key is for what it says. */
 static void test_sets(void **state)
 {
-	char text[8192];
+	char text[8192] = "{\"keys\":[{\"kty\":\"new\"},";
 	struct jwk_set *set;
 
 	(void)state;
-	strcpy(text, "{\"keys\":[{\"kty\":\"new\"},");
-	strcat(text, jwk_of(rsa, ",\"alg\":\"PS256\",\"kid\":\"r\""));
-	strcat(text, ",");
-	strcat(text, oct_of("0123456789abcdef0123456789abcdef0123456789abcdef", ""));
-	strcat(text, "]}");
+	text_add(text, sizeof(text), jwk_of(rsa, ",\"alg\":\"PS256\",\"kid\":\"r\""));
+	text_add(text, sizeof(text), ",");
+	text_add(text, sizeof(text),
+		 oct_of("0123456789abcdef0123456789abcdef0123456789abcdef", ""));
+	text_add(text, sizeof(text), "]}");
 	set = set_of(text);
 	assert_int_equal(set->count, 2);
 	assert_int_equal(set->skipped, 1);

@@ -42,7 +42,7 @@ static int setup(void **state)
 {
 	struct reader *reader = calloc(1, sizeof(*reader));
 
-	strcpy(reader->folder, "/tmp/renewals.XXXXXX");
+	snprintf(reader->folder, sizeof(reader->folder), "/tmp/renewals.XXXXXX");
 	assert_non_null(mkdtemp(reader->folder));
 	snprintf(reader->file, sizeof(reader->file), "%s/a", reader->folder);
 	snprintf(reader->other, sizeof(reader->other), "%s/b", reader->folder);

@@ -89,7 +89,7 @@ static void test_rows(void **state)
 			ASSERT_ROW(slice_equals(value, slice_from_text(rows[i].found)),
 				   rows[i].name);
 
-		strcpy(want, text);
+		snprintf(want, sizeof(want), "%s", text);
 		if (rows[i].hidden != NULL) {
 			const char *bar = strchr(rows[i].hidden, '|');
 

@@ -115,15 +115,14 @@ static void test_nobody_guesses(void **state)
 	(void)state;
 	assert_int_equal(tickets_make(tickets, &facts, HOUR_MS, text), 0);
 	for (size_t i = 0; i < strlen(text); i++) {
-		strcpy(other, text);
+		snprintf(other, sizeof(other), "%s", text);
 		other[i] = other[i] == 'A' ? 'B' : 'A';
 		assert_int_not_equal(take(tickets, other, "ws"), TICKET_TAKEN);
-		strcpy(other, text);
+		snprintf(other, sizeof(other), "%s", text);
 		other[i] = 0;
 		assert_int_equal(take(tickets, other, "ws"), TICKET_UNKNOWN);
 	}
-	strcpy(other, text);
-	strcat(other, "A");
+	snprintf(other, sizeof(other), "%sA", text);
 	assert_int_equal(take(tickets, other, "ws"), TICKET_UNKNOWN);
 	assert_int_equal(take(tickets, "", "ws"), TICKET_UNKNOWN);
 	assert_int_equal(take(tickets, text, "ws"), TICKET_TAKEN);
@@ -141,7 +140,7 @@ static void test_of_another_node(void **state)
 	assert_int_equal(take(two, text, "ws"), TICKET_FOREIGN);
 	assert_true(ticket_origin(slice_from_text(text), &origin));
 	assert_true(slice_equals(origin, SLICE_LITERAL("node1")));
-	strcpy(odd, text);
+	snprintf(odd, sizeof(odd), "%s", text);
 	odd[2] = '>'; /* would be a subject for everybody */
 	assert_false(ticket_origin(slice_from_text(odd), &origin));
 	assert_int_equal(take(two, odd, "ws"), TICKET_UNKNOWN);

@@ -152,7 +152,7 @@ static void test_bad_lines_are_named(void **state)
 
 	(void)state;
 	memset(long_name, 'n', USERS_NAME_MAX + 1);
-	strcpy(long_name + USERS_NAME_MAX + 1, ":plain:x");
+	memcpy(long_name + USERS_NAME_MAX + 1, ":plain:x", sizeof(":plain:x"));
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct users_error error;
 		struct users *users = parse(rows[i].text, rows[i].format, &error);

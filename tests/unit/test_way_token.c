@@ -65,10 +65,10 @@ static const char *token_of(const char *claims, int64_t ends_in)
 
 	snprintf(text, sizeof(text), "{\"exp\":%" PRId64 "%s%s}", now_s() + ends_in,
 		 claims[0] == 0 ? "" : ",", claims);
-	strcpy(token, "eyJhbGciOiJIUzI1NiJ9.");
+	snprintf(token, sizeof(token), "eyJhbGciOiJIUzI1NiJ9.");
 	base64url_write(text, strlen(text), token + strlen(token));
 	HMAC(EVP_sha256(), secret, sizeof(secret) - 1, (uint8_t *)token, strlen(token), mac, &len);
-	strcat(token, ".");
+	memcpy(token + strlen(token), ".", sizeof("."));
 	base64url_write(mac, len, token + strlen(token));
 	return token;
 }
