@@ -453,22 +453,23 @@ def first_again(memory):
     return change
 
 
-@pytest.mark.parametrize("change, label", [
-    (other_content, "other content"),
-    (other_stamp, "another message"),
-    (other_kind, "binary came for a text message"),
-    (shorter, "shorter"),
-    (twice, "while none was awaited"),
-    (first_again([]), "another message"),
+# What comes twice may be so late that the next message is awaited.
+@pytest.mark.parametrize("change, labels", [
+    (other_content, ["other content"]),
+    (other_stamp, ["another message"]),
+    (other_kind, ["binary came for a text message"]),
+    (shorter, ["shorter"]),
+    (twice, ["while none was awaited", "another message"]),
+    (first_again([]), ["another message"]),
 ], ids=["content", "stamp", "opcode", "length", "twice", "repeated"])
-def test_wrong_echo(bench, server, change, label):
+def test_wrong_echo(bench, server, change, labels):
     def behave(peer, _number):
         peer.upgrade()
         peer.echo(change)
 
     got = bench(server(behave).url, "-c", 2, "--message-rate", 20, "--duration", "500ms")
     assert got.code == 1, got.out
-    failures = [each for each in got.json["failures"] if label in each["label"]]
+    failures = [each for each in got.json["failures"] if any(label in each["label"] for label in labels)]
     assert failures and failures[0]["kind"] == "wrong_echo", got.json["failures"]
     assert got.json["totals"]["held"] == 0
     assert got.json["totals"]["dropped"] == 2
