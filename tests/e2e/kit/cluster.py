@@ -13,6 +13,7 @@ import json
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 
 from kit import api, natsraw, netns, wsraw
@@ -294,8 +295,25 @@ class Cluster:
                          "reconnect_min": "50ms", "reconnect_max": "300ms"} | (bus or {})
         return config | sections
 
+    def wait_free(self, address: str) -> None:
+        """The kernel closes the sockets of a killed process that had io_uring a moment after its end."""
+        def is_free(port: int) -> bool:
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind((address, port))
+                    probe.listen()
+                except OSError:
+                    return False
+                return True
+
+        with self.network.spaces[address]:
+            for port in (8080, 8081):
+                wait_until(lambda: is_free(port), f"port {port} of {address} to be free")
+
     def begin(self, address: str, **options) -> Node:
-        """Starts one, and waits for nothing."""
+        """Starts one as soon as the one before has left its ports, and waits for nothing else."""
+        self.wait_free(address)
         directory = self.directory / f"gateway-{len(self.started) + 1}"
         node = Node(self.network, address, directory, self.config(address, **options))
         self.nodes[address] = node
