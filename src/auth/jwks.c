@@ -311,9 +311,11 @@ static struct jwks *make(struct jwks_pool *pool, const struct jwks_options *opti
 	jwks->timeout_ms = options->timeout_ms;
 	jwks->refresh_ms = options->refresh_ms;
 	jwks->stale_max_ms = options->stale_max_ms;
-	if (failed || jwks->name == NULL)
+	if (failed || jwks->name == NULL) {
 		jwks_free(jwks);
-	return failed || jwks->name == NULL ? NULL : jwks;
+		return NULL;
+	}
+	return jwks;
 }
 
 /* Puts it where the thread, and others who want the same, find it. */
