@@ -4,7 +4,8 @@
 #include <string.h>
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
+
+#include "base/base64.h"
 
 enum authorization_result authorization_find(const struct http_head *head, const uint8_t *data,
 					     const char *scheme, struct slice *out_credentials)
@@ -22,35 +23,13 @@ enum authorization_result authorization_find(const struct http_head *head, const
 	return AUTHORIZATION_FOUND;
 }
 
-/* EVP_DecodeBlock is lenient and counts padding as bytes; what does not encode to the same text
- * again is refused. */
-static bool base64_read(struct slice text, uint8_t *out, size_t *out_len)
-{
-	unsigned char again[4 * ((BASIC_CREDENTIALS_MAX + 2) / 3) + 1];
-
-	if (text.len == 0 || text.len % 4 != 0 || text.len >= sizeof(again))
-		return false;
-	int decoded = EVP_DecodeBlock(out, text.data, (int)text.len);
-
-	if (decoded < 0)
-		return false;
-	size_t padding = (size_t)(text.data[text.len - 1] == '=') +
-			 (size_t)(text.data[text.len - 2] == '=');
-
-	*out_len = (size_t)decoded - padding;
-	EVP_EncodeBlock(again, out, (int)*out_len);
-	bool is_same = memcmp(again, text.data, text.len) == 0;
-
-	OPENSSL_cleanse(again, sizeof(again));
-	return is_same;
-}
-
 bool basic_credentials_read(struct slice base64, struct basic_credentials *out)
 {
 	size_t len = 0;
 	const uint8_t *colon = NULL;
 
-	if (base64_read(base64, out->bytes, &len) && len <= BASIC_CREDENTIALS_MAX)
+	if (base64.len <= BASE64_ENCODED_LEN(BASIC_CREDENTIALS_MAX) &&
+	    base64_read(base64, out->bytes, &len) && len <= BASIC_CREDENTIALS_MAX)
 		colon = memchr(out->bytes, ':', len);
 	if (colon == NULL) {
 		basic_credentials_wipe(out);

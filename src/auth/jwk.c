@@ -8,7 +8,7 @@
 #include <openssl/param_build.h>
 #include <stdio.h>
 
-#include "auth/base64url.h"
+#include "base/base64.h"
 #include "base/check.h"
 #include "base/reference.h"
 
@@ -66,12 +66,12 @@ static bool octets_read(const json_t *key, const char *name, size_t max, struct 
 	text = slice_of(json_string_value(member), json_string_length(member));
 	if (text.len == 0 || text.len > BASE64URL_ENCODED_LEN(max))
 		return false;
-	uint8_t *data = OPENSSL_malloc(BASE64URL_DECODED_MAX(text.len));
+	uint8_t *data = OPENSSL_malloc(BASE64_DECODED_MAX(text.len));
 
 	if (data == NULL)
 		return false;
 	if (!base64url_read(text, data, &len) || len == 0) {
-		OPENSSL_clear_free(data, BASE64URL_DECODED_MAX(text.len));
+		OPENSSL_clear_free(data, BASE64_DECODED_MAX(text.len));
 		return false;
 	}
 	*out = (struct octets){.data = data, .len = len};

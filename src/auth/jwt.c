@@ -4,7 +4,7 @@
 #include <math.h>
 #include <openssl/crypto.h>
 
-#include "auth/base64url.h"
+#include "base/base64.h"
 #include "base/check.h"
 
 #define FAULT_TEXTS(NAME, label, detail) [JWT_FAULT_##NAME] = {label, detail},
@@ -58,7 +58,7 @@ static enum jwt_fault parts_cut(struct slice token, struct parts *out)
  * what is not UTF-8 is refused by the parser. */
 static json_t *object_read(struct slice text)
 {
-	uint8_t plain[BASE64URL_DECODED_MAX(JWT_MAX)];
+	uint8_t plain[BASE64_DECODED_MAX(JWT_MAX)];
 	json_t *object = NULL;
 	size_t len;
 
@@ -119,7 +119,7 @@ static enum jwt_fault signature_check(const struct parts *parts, const json_t *h
 				      enum jwt_alg_id alg, const struct jwk_set *keys)
 {
 	const char *id = json_string_value(json_object_get(header, "kid"));
-	uint8_t signature[BASE64URL_DECODED_MAX(JWT_MAX)];
+	uint8_t signature[BASE64_DECODED_MAX(JWT_MAX)];
 	size_t len, tries = 0;
 
 	if (!base64url_read(parts->signature, signature, &len))

@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <openssl/sha.h>
 
 #include "auth/crypt_cost.h"
+#include "base/base64.h"
 #include "base/check.h"
 #include "base/hex.h"
 
@@ -17,14 +17,9 @@
 #define OCPP_KEY_MAX 20
 
 /* [bytes] of the base64 of a digest, with its padding. */
-#define DIGEST_BASE64_LEN (4 * ((SECRET_DIGEST_LEN + 2) / 3))
+#define DIGEST_BASE64_LEN BASE64_ENCODED_LEN(SECRET_DIGEST_LEN)
 
 /* --- digests --- */
-
-static int any_hex_value(uint8_t c)
-{
-	return c >= 'A' && c <= 'F' ? hex_value_upper(c) : hex_value_lower(c);
-}
 
 /* `out` has room for half as many bytes. */
 static bool hex_octets(struct slice text, uint8_t *out)
@@ -32,7 +27,7 @@ static bool hex_octets(struct slice text, uint8_t *out)
 	int bad = (int)(text.len % 2);
 
 	for (size_t i = 0; i + 1 < text.len; i += 2) {
-		int high = any_hex_value(text.data[i]), low = any_hex_value(text.data[i + 1]);
+		int high = hex_value(text.data[i]), low = hex_value(text.data[i + 1]);
 
 		bad |= high < 0 || low < 0;
 		out[i / 2] = (uint8_t)((unsigned)high << 4 | (unsigned)low);
@@ -93,18 +88,15 @@ static bool take_prefix(struct slice *text, const char *prefix)
 
 static bool base64_digest(struct slice text, uint8_t out[SECRET_DIGEST_LEN])
 {
-	uint8_t padded[DIGEST_BASE64_LEN + 1] = {0}, bytes[SECRET_DIGEST_LEN + 2];
-	unsigned char again[DIGEST_BASE64_LEN + 1];
+	uint8_t padded[DIGEST_BASE64_LEN], bytes[BASE64_DECODED_MAX(DIGEST_BASE64_LEN)];
+	size_t len;
 
 	if (text.len != DIGEST_BASE64_LEN && text.len != DIGEST_BASE64_LEN - 1)
 		return false;
 	memcpy(padded, text.data, text.len);
 	if (text.len < DIGEST_BASE64_LEN)
 		padded[text.len] = '=';
-	if (EVP_DecodeBlock(bytes, padded, DIGEST_BASE64_LEN) != SECRET_DIGEST_LEN + 1)
-		return false;
-	EVP_EncodeBlock(again, bytes, SECRET_DIGEST_LEN);
-	if (memcmp(again, padded, DIGEST_BASE64_LEN) != 0)
+	if (!base64_read(slice_of(padded, sizeof(padded)), bytes, &len) || len != SECRET_DIGEST_LEN)
 		return false;
 	memcpy(out, bytes, SECRET_DIGEST_LEN);
 	return true;

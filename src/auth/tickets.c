@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "auth/base64url.h"
+#include "base/base64.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/list.h"
@@ -260,7 +260,7 @@ static struct kept *find(struct tickets *tickets, const struct handle *handle)
 enum ticket_result tickets_take(struct tickets *tickets, struct slice text, const char *route,
 				struct ticket *out_ticket)
 {
-	uint8_t bytes[BASE64URL_DECODED_MAX(TICKET_HANDLE_LEN)];
+	uint8_t bytes[BASE64_DECODED_MAX(TICKET_HANDLE_LEN)];
 	enum ticket_result result = TICKET_TAKEN;
 	struct handle handle;
 	struct slice origin;

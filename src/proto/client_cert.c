@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/client_cert.h"
 
+#include "base/base64.h"
 #include "base/check.h"
 #include "base/hex.h"
 #include "base/percent.h"
@@ -11,59 +12,6 @@ struct room {
 	uint8_t *data;
 	size_t left;
 };
-
-/* --- base64 and percent-encoding --- */
-
-#define NOT_A_DIGIT 64
-
-static unsigned base64_digit(uint8_t byte)
-{
-	if (byte >= 'A' && byte <= 'Z')
-		return byte - 'A';
-	if (byte >= 'a' && byte <= 'z')
-		return byte - 'a' + 26;
-	if (byte >= '0' && byte <= '9')
-		return byte - '0' + 52;
-	return byte == '+' ? 62 : byte == '/' ? 63 : NOT_A_DIGIT;
-}
-
-static struct slice padding_cut(struct slice text)
-{
-	for (int i = 0; i < 2; i++)
-		if (text.len > 0 && text.data[text.len - 1] == '=')
-			text.len--;
-	return text;
-}
-
-/* `text` may be what `out` begins with: it is read faster than it is written. False: it is not
- * base64, or bits are left that are not zero (RFC 4648, 3.5). Line ends are skipped. */
-static bool base64_read(struct slice text, bool has_lines, uint8_t *out, size_t *out_len)
-{
-	struct slice digits = padding_cut(text);
-	size_t len = 0, count = 0;
-	uint32_t bits = 0;
-
-	for (size_t i = 0; i < digits.len; i++) {
-		uint8_t byte = digits.data[i];
-		unsigned digit = base64_digit(byte);
-
-		if (has_lines && (byte == '\n' || byte == '\r'))
-			continue;
-		if (digit == NOT_A_DIGIT)
-			return false;
-		bits = bits << 6 | digit;
-		if (++count % 4 != 1)
-			out[len++] = (uint8_t)(bits >> (2 * (3 - (count - 1) % 4)));
-	}
-	static const uint32_t rest_mask[] = {0, 0x3f, 0xf, 0x3};
-	size_t padding = text.len - digits.len;
-
-	if (count == 0 || count % 4 == 1 || (bits & rest_mask[count % 4]) != 0 ||
-	    (count + padding) % 4 != 0)
-		return false;
-	*out_len = len;
-	return true;
-}
 
 /* False: a '%' without two digits behind it. */
 static bool percent_text_read(struct slice text, uint8_t *out, size_t *out_len)
@@ -129,7 +77,8 @@ static bool certificate_read(struct slice value, struct room *room, struct slice
 	struct slice text = slice_of(room->data, len);
 	bool is_pem = pem_body(&text);
 
-	if (!base64_read(text, is_pem, room->data, &len))
+	if (is_pem ? !base64_lines_read(text, room->data, &len)
+		   : !base64_read(text, room->data, &len))
 		return false;
 	*out_der = slice_of(room->data, len);
 	room->data += len;
@@ -152,7 +101,7 @@ static enum client_cert_result rfc9440_read(struct slice value, struct room *roo
 
 	if (value.len < 2 || value.data[0] != ':' || value.data[value.len - 1] != ':' ||
 	    value.len > room->left ||
-	    !base64_read(slice_of(value.data + 1, value.len - 2), false, room->data, &len) ||
+	    !base64_read(slice_of(value.data + 1, value.len - 2), room->data, &len) ||
 	    !is_der(slice_of(room->data, len)))
 		return bad("Client-Cert is not the base64 of a certificate between two colons, as "
 			   "RFC 9440 has it.",

@@ -11,10 +11,12 @@
 #include <openssl/evp.h>
 #include <openssl/params.h>
 
+#include "base/base64.h"
+
 #define PREFIX        "whsec_"
 #define KEY_LEN_MIN   24
 #define KEY_LEN_MAX   64
-#define KEY_TEXT_MAX  (4 * ((KEY_LEN_MAX + 2) / 3))
+#define KEY_TEXT_MAX  BASE64_ENCODED_LEN(KEY_LEN_MAX)
 #define DIGEST_LEN    32
 #define SIGNATURE_LEN (sizeof("v1,") - 1 + 4 * ((DIGEST_LEN + 2) / 3))
 
@@ -22,28 +24,6 @@ struct webhook_signer {
 	size_t count;
 	EVP_MAC_CTX *keyed[]; /* each holds its key and is started anew for a message */
 };
-
-/* EVP_DecodeBlock is lenient and counts padding as bytes; what does not encode to the same
- * text again is refused. Returns the length, or 0. */
-static size_t base64_decode(const char *text, size_t len, uint8_t *out)
-{
-	unsigned char again[KEY_TEXT_MAX + 1];
-
-	if (len == 0 || len % 4 != 0 || len > KEY_TEXT_MAX)
-		return 0;
-	int decoded = EVP_DecodeBlock(out, (const unsigned char *)text, (int)len);
-
-	if (decoded < 0)
-		return 0;
-	size_t padding = (size_t)(text[len - 1] == '=') + (size_t)(text[len - 2] == '=');
-	size_t key_len = (size_t)decoded - padding;
-
-	EVP_EncodeBlock(again, out, (int)key_len);
-	bool is_same = memcmp(again, text, len) == 0;
-
-	OPENSSL_cleanse(again, sizeof(again));
-	return is_same ? key_len : 0;
-}
 
 /* The length of the key in *out_key, or 0 and *out_reason. */
 static size_t key_parse(const char *secret, uint8_t *out_key, const char **out_reason)
@@ -61,9 +41,9 @@ static size_t key_parse(const char *secret, uint8_t *out_key, const char **out_r
 		*out_reason = "is longer than the base64 of 64 bytes";
 		return 0;
 	}
-	size_t len = base64_decode(text, text_len, out_key);
+	size_t len;
 
-	if (len == 0)
+	if (!base64_read(slice_of(text, text_len), out_key, &len))
 		*out_reason = "is not base64 after '" PREFIX "'";
 	else if (len < KEY_LEN_MIN || len > KEY_LEN_MAX)
 		*out_reason = "does not hold 24 to 64 bytes; make one with: "

@@ -6,7 +6,7 @@
 
 #include <openssl/hmac.h>
 
-#include "auth/base64url.h"
+#include "base/base64.h"
 #include "auth/jwt.h"
 
 #define NOW       1700000000

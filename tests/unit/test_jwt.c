@@ -9,7 +9,7 @@
 #include <openssl/rsa.h>
 #include <stdio.h>
 
-#include "auth/base64url.h"
+#include "base/base64.h"
 #include "auth/jwt.h"
 #include "base/buf.h"
 
@@ -757,43 +757,9 @@ static void test_tries_end(void **state)
 	buf_finish(&text);
 }
 
-static void test_base64url(void **state)
-{
-	static const struct {
-		const char *text;
-		bool is_good;
-		size_t len;
-	} cases[] = {{"", true, 0},      {"AA", true, 1},   {"AAA", true, 2}, {"AAAA", true, 3},
-		     {"_-8", true, 2},   {"A", false, 0},   {"AB", false, 0}, {"AAB", false, 0},
-		     {"AA==", false, 0}, {"A A", false, 0}, {"+w", false, 0}, {"/w", false, 0},
-		     {"AAAAA", false, 0}};
-	uint8_t out[16];
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		size_t len = 99;
-
-		ASSERT_ROW(base64url_read(slice_from_text(cases[i].text), out, &len) ==
-				   cases[i].is_good,
-			   cases[i].text);
-		ASSERT_ROW(len == (cases[i].is_good ? cases[i].len : 99), cases[i].text);
-	}
-	for (size_t size = 0; size < 10; size++) {
-		char text[16];
-		uint8_t back[16];
-		size_t len;
-
-		base64url_write("\xff\x00\x80xyz\xfe\x01\x02", size, text);
-		assert_int_equal(strlen(text), BASE64URL_ENCODED_LEN(size));
-		assert_true(base64url_read(slice_from_text(text), back, &len) && len == size);
-		assert_memory_equal(back, "\xff\x00\x80xyz\xfe\x01\x02", size);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_base64url),
 		cmocka_unit_test(test_vectors),
 		cmocka_unit_test(test_the_rfc_token),
 		cmocka_unit_test(test_every_algorithm),

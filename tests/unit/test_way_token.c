@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "auth/base64url.h"
+#include "base/base64.h"
 #include "auth/way_token.h"
 #include "base/clock.h"
 

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/base64.h"
 #include "base/check.h"
 #include "bench/load/bench_url.h"
 
@@ -140,33 +141,14 @@ void bench_proof_finish(struct bench_proof *proof)
 
 /* --- the header --- */
 
-/* RFC 4648, 4. Returns the length; no NUL. */
-static size_t base64_write(const uint8_t *data, size_t len, char *out)
-{
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	char *to = out;
-
-	for (size_t i = 0; i < len; i += 3) {
-		uint32_t group = (uint32_t)data[i] << 16;
-
-		group |= i + 1 < len ? (uint32_t)data[i + 1] << 8 : 0;
-		group |= i + 2 < len ? data[i + 2] : 0;
-		*to++ = digits[group >> 18];
-		*to++ = digits[group >> 12 & 63];
-		*to++ = i + 1 < len ? digits[group >> 6 & 63] : '=';
-		*to++ = i + 2 < len ? digits[group & 63] : '=';
-	}
-	return (size_t)(to - out);
-}
-
 static size_t basic_write(const struct bench_proof *proof, uint64_t number, char *out)
 {
 	char text[BENCH_BASIC_MAX * 8 / 3 + 1];
 	size_t len = bench_number_write(proof->basic, number, text);
 	size_t at = (size_t)snprintf(out, BENCH_PROOF_MAX, "Authorization: Basic ");
 
-	at += base64_write((const uint8_t *)text, len, out + at);
+	base64_write(text, len, out + at);
+	at += BASE64_ENCODED_LEN(len);
 	explicit_bzero(text, len);
 	return at + (size_t)snprintf(out + at, BENCH_PROOF_MAX - at, "\r\n");
 }
