@@ -3,15 +3,13 @@
 #include "auth/certificate_map.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "auth/auth_way.h"
 #include "base/check.h"
+#include "base/file.h"
 #include "base/hex.h"
 #include "base/reference.h"
 #include "base/unicode.h"
@@ -178,15 +176,6 @@ static int repeats_check(struct reading *reading)
 
 /* --- all of it --- */
 
-static size_t lines_count(struct slice text)
-{
-	size_t count = 1;
-
-	for (size_t i = 0; i < text.len; i++)
-		count += text.data[i] == '\n';
-	return count;
-}
-
 /* A line with both texts has an arrow, which their NULs have the place of. */
 static struct certificate_map *map_create(struct slice text)
 {
@@ -195,7 +184,7 @@ static struct certificate_map *map_create(struct slice text)
 	if (map == NULL)
 		return NULL;
 	map->references = 1;
-	map->entries = calloc(lines_count(text), sizeof(struct entry));
+	map->entries = calloc(slice_count_lines(text), sizeof(struct entry));
 	map->text = malloc(text.len + 1);
 	if (map->entries == NULL || map->text == NULL)
 		certificate_map_unref(&map);
@@ -207,9 +196,8 @@ static int lines_take(struct reading *reading, struct slice text)
 	struct slice line;
 	int r = 0;
 
-	while (r == 0 && slice_next(&text, '\n', &line)) {
+	while (r == 0 && slice_next_line(&text, &line)) {
 		reading->line++;
-		line.len -= line.len > 0 && line.data[line.len - 1] == '\r';
 		line = slice_trim(line);
 		if (line.len > 0 && line.data[0] != '#')
 			r = line_take(reading, line);
@@ -246,51 +234,11 @@ int certificate_map_parse(const char *file, struct slice text, struct certificat
 	return r;
 }
 
-/* O_NONBLOCK: a pipe without a writer must not hold up the start. */
-static int content_read(const char *file, uint8_t **out_data, size_t *out_len)
-{
-	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	struct stat stat;
-	size_t len = 0;
-	int r = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &stat) < 0)
-		r = -errno;
-	else if (!S_ISREG(stat.st_mode))
-		r = S_ISDIR(stat.st_mode) ? -EISDIR : -ESPIPE;
-	else if ((uint64_t)stat.st_size > CERTIFICATE_MAP_FILE_MAX)
-		r = -EFBIG;
-	uint8_t *data = r == 0 ? malloc((size_t)stat.st_size + 1) : NULL;
-
-	if (r == 0 && data == NULL)
-		r = -ENOMEM;
-	while (r == 0 && len < (size_t)stat.st_size) {
-		ssize_t got = read(fd, data + len, (size_t)stat.st_size - len);
-
-		if (got < 0)
-			r = -errno;
-		if (got <= 0)
-			break;
-		len += (size_t)got;
-	}
-	close(fd);
-	if (r < 0) {
-		free(data);
-		return r;
-	}
-	*out_data = data;
-	*out_len = len;
-	return 0;
-}
-
 int certificate_map_read(const char *file, struct certificate_map **out_map,
 			 struct certificate_map_error *error)
 {
-	uint8_t *data = NULL;
-	size_t len = 0;
-	int r = content_read(file, &data, &len);
+	struct file_content content;
+	int r = file_load(file, CERTIFICATE_MAP_FILE_MAX, &content);
 
 	if (r == -EFBIG)
 		snprintf(error->text, sizeof(error->text), "%s is larger than %zu MiB", file,
@@ -301,8 +249,8 @@ int certificate_map_read(const char *file, struct certificate_map **out_map,
 			 r == -ESPIPE ? "it is no file" : strerror(-r));
 	if (r < 0)
 		return r == -ENOMEM ? r : -EINVAL;
-	r = certificate_map_parse(file, slice_of(data, len), out_map, error);
-	free(data);
+	r = certificate_map_parse(file, slice_of(content.data, content.len), out_map, error);
+	free(content.data);
 	return r;
 }
 

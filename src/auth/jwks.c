@@ -2,14 +2,13 @@
 #include "auth/jwks_private.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/reference.h"
 
 const char *jwks_outcome_label(enum jwks_outcome outcome)
@@ -22,24 +21,6 @@ const char *jwks_outcome_label(enum jwks_outcome outcome)
 }
 
 /* --- files --- */
-
-/* The whole file in memory that is wiped by the caller, or -errno. */
-static ssize_t file_read(const char *file, uint8_t *to, size_t size)
-{
-	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	ssize_t got = fd < 0 ? -1 : 1;
-	size_t len = 0;
-
-	while (got > 0 && len < size) {
-		got = read(fd, to + len, size - len);
-		len += got > 0 ? (size_t)got : 0;
-	}
-	int r = got < 0 ? -errno : 0;
-
-	if (fd >= 0)
-		close(fd);
-	return r < 0 ? r : (ssize_t)len;
-}
 
 /* A file with secrets is nobody else's to read. */
 static int file_mode_check(const char *file, const struct jwk_set *set, char *error,
@@ -59,7 +40,7 @@ static int file_mode_check(const char *file, const struct jwk_set *set, char *er
 	return -EINVAL;
 }
 
-static int file_load(const char *file, struct jwk_set **out_set, char *error, size_t error_size)
+static int set_load(const char *file, struct jwk_set **out_set, char *error, size_t error_size)
 {
 	char why[JWKS_ERROR_MAX] = "memory is out";
 	uint8_t *text = OPENSSL_malloc(JWK_SET_MAX_BYTES + 1);
@@ -96,7 +77,7 @@ int jwks_check(const struct jwks_options *options, char *error, size_t error_siz
 	int r;
 
 	if (options->file != NULL) {
-		r = file_load(options->file, &set, error, error_size);
+		r = set_load(options->file, &set, error, error_size);
 		jwk_set_unref(&set);
 		return r;
 	}
@@ -109,7 +90,7 @@ int jwks_check(const struct jwks_options *options, char *error, size_t error_siz
 int jwks_file_read(struct jwks *jwks, char *error, size_t error_size)
 {
 	struct jwk_set *set = NULL;
-	int r = file_load(jwks->file, &set, error, error_size);
+	int r = set_load(jwks->file, &set, error, error_size);
 
 	jwks_settle(jwks, r < 0 ? JWKS_UNREADABLE : JWKS_LOADED, set, r < 0 ? error : "");
 	return r;

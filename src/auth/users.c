@@ -6,15 +6,13 @@
 #include "auth/users.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <openssl/crypto.h>
 
 #include "base/check.h"
+#include "base/file.h"
 #include "base/random.h"
 #include "base/reference.h"
 #include "base/siphash.h"
@@ -193,15 +191,6 @@ static int line_take(const struct reading *reading, struct slice line)
 	return secrets_take(reading, user, line);
 }
 
-static size_t lines_count(struct slice text)
-{
-	size_t count = 1;
-
-	for (size_t i = 0; i < text.len; i++)
-		count += text.data[i] == '\n';
-	return count;
-}
-
 static struct slice without_mark(struct slice text)
 {
 	static const uint8_t mark[] = {0xef, 0xbb, 0xbf};
@@ -219,14 +208,13 @@ int users_parse(const char *file, struct slice text, enum secret_format format,
 	int r = 0;
 
 	text = without_mark(text);
-	reading.users = users_create(format, lines_count(text), text.len);
+	reading.users = users_create(format, slice_count_lines(text), text.len);
 	if (reading.users == NULL) {
 		snprintf(error->text, sizeof(error->text), "%s: out of memory", file);
 		return -ENOMEM;
 	}
-	while (r == 0 && slice_next(&text, '\n', &line)) {
+	while (r == 0 && slice_next_line(&text, &line)) {
 		reading.line++;
-		line.len -= line.len > 0 && line.data[line.len - 1] == '\r';
 		if (slice_trim(line).len > 0 && line.data[0] != '#')
 			r = line_take(&reading, line);
 	}
@@ -247,52 +235,11 @@ int users_parse(const char *file, struct slice text, enum secret_format format,
 
 /* --- the file --- */
 
-/* O_NONBLOCK: a pipe without a writer must not hold up the start. */
-static int content_read(const char *file, uint8_t **out_data, size_t *out_len, bool *out_is_open)
-{
-	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	struct stat stat;
-	int r = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &stat) < 0)
-		r = -errno;
-	else if (!S_ISREG(stat.st_mode))
-		r = S_ISDIR(stat.st_mode) ? -EISDIR : -ESPIPE;
-	else if ((uint64_t)stat.st_size > USERS_FILE_MAX)
-		r = -EFBIG;
-	size_t size = r == 0 ? (size_t)stat.st_size : 0, len = 0;
-	uint8_t *data = r == 0 ? malloc(size + 1) : NULL;
-
-	if (r == 0 && data == NULL)
-		r = -ENOMEM;
-	while (r == 0 && len < size) {
-		ssize_t got = read(fd, data + len, size - len);
-
-		if (got < 0)
-			r = -errno;
-		if (got <= 0)
-			break;
-		len += (size_t)got;
-	}
-	close(fd);
-	if (r < 0) {
-		free(data);
-		return r;
-	}
-	*out_data = data;
-	*out_len = len;
-	*out_is_open = (stat.st_mode & S_IROTH) != 0;
-	return 0;
-}
-
 int users_read(const char *file, enum secret_format format, struct users **out_users,
 	       bool *out_is_open, struct users_error *error)
 {
-	uint8_t *data = NULL;
-	size_t len = 0;
-	int r = content_read(file, &data, &len, out_is_open);
+	struct file_content content;
+	int r = file_load(file, USERS_FILE_MAX, &content);
 
 	if (r == -EFBIG)
 		snprintf(error->text, sizeof(error->text), "%s is larger than %zu MiB", file,
@@ -305,9 +252,10 @@ int users_read(const char *file, enum secret_format format, struct users **out_u
 			 strerror(-r));
 	if (r < 0)
 		return r == -ENOMEM ? r : -EINVAL;
-	r = users_parse(file, slice_of(data, len), format, out_users, error);
-	OPENSSL_cleanse(data, len);
-	free(data);
+	*out_is_open = (content.mode & S_IROTH) != 0;
+	r = users_parse(file, slice_of(content.data, content.len), format, out_users, error);
+	OPENSSL_cleanse(content.data, content.len);
+	free(content.data);
 	return r;
 }
 

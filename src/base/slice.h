@@ -77,6 +77,25 @@ static inline bool slice_next(struct slice *rest, char mark, struct slice *out_p
 	return true;
 }
 
+/* The next line of *rest, without what ends it ("\n" or "\r\n"); the rest as slice_next has it. */
+static inline bool slice_next_line(struct slice *rest, struct slice *out_line)
+{
+	if (!slice_next(rest, '\n', out_line))
+		return false;
+	out_line->len -= out_line->len > 0 && out_line->data[out_line->len - 1] == '\r';
+	return true;
+}
+
+/* As many lines as slice_next_line gives. */
+static inline size_t slice_count_lines(struct slice text)
+{
+	size_t count = text.data != NULL;
+
+	for (size_t i = 0; i < text.len; i++)
+		count += text.data[i] == '\n';
+	return count;
+}
+
 /* A copy as NUL-terminated text, the caller's to free; NULL if memory is out. */
 static inline char *slice_to_text(struct slice slice)
 {

@@ -2,29 +2,10 @@
 #include "route/private_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/types.h>
-#include <unistd.h>
 
-/* The whole file, or -errno. O_NONBLOCK: a pipe without a writer must not hold up the start. */
-static ssize_t content_read(const char *file, uint8_t *to, size_t size)
-{
-	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	ssize_t got = fd < 0 ? -1 : 1;
-	size_t len = 0;
-
-	while (got > 0 && len < size) {
-		got = read(fd, to + len, size - len);
-		len += got > 0 ? (size_t)got : 0;
-	}
-	int r = got < 0 ? -errno : 0;
-
-	if (fd >= 0)
-		close(fd);
-	return r < 0 ? r : (ssize_t)len;
-}
+#include "base/file.h"
 
 static int lines_take(struct slice text, int (*take)(void *arg, struct slice line, size_t number),
 		      void *arg)
@@ -32,8 +13,7 @@ static int lines_take(struct slice text, int (*take)(void *arg, struct slice lin
 	struct slice line;
 	int r = 0;
 
-	for (size_t number = 1; r == 0 && slice_next(&text, '\n', &line); number++) {
-		line.len -= line.len > 0 && line.data[line.len - 1] == '\r';
+	for (size_t number = 1; r == 0 && slice_next_line(&text, &line); number++) {
 		line = slice_trim(line);
 		if (line.len > 0 && line.data[0] != '#')
 			r = take(arg, line, number);
@@ -45,7 +25,7 @@ int private_file_read(const char *file, int (*take)(void *arg, struct slice line
 		      void *arg, char *error, size_t error_size)
 {
 	uint8_t text[PRIVATE_FILE_MAX + 1];
-	ssize_t len = content_read(file, text, sizeof(text));
+	ssize_t len = file_read(file, text, sizeof(text));
 	int r = -EINVAL;
 
 	if (len < 0)

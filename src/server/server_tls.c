@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/server_tls.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/renewals.h"
 #include "tls/tls_check.h"
@@ -104,17 +102,16 @@ static bool tickets_read(const struct config_tls *tls, struct ticket_bytes *out_
 			 struct tls_error *out_error)
 {
 	const char *file = text_or_null(&tls->ticket_key_file);
-	int fd = file == NULL ? -1 : open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
 	out_bytes->len = 0;
 	if (file == NULL)
 		return true;
-	ssize_t len = fd < 0 ? -1 : read(fd, out_bytes->data, sizeof(out_bytes->data));
+	ssize_t len = file_read(file, out_bytes->data, sizeof(out_bytes->data));
 
 	if (len < 0)
 		snprintf(out_error->text, sizeof(out_error->text),
 			 "%.380s: cannot be read: %s; let the user of this process read it", file,
-			 strerror(errno));
+			 strerror((int)-len));
 	else if (len == 0 || len % TLS_TICKET_KEY_LEN != 0 || len > TICKET_FILE_MAX)
 		snprintf(
 			out_error->text, sizeof(out_error->text),
@@ -123,8 +120,6 @@ static bool tickets_read(const struct config_tls *tls, struct ticket_bytes *out_
 			file);
 	else
 		out_bytes->len = (size_t)len;
-	if (fd >= 0)
-		close(fd);
 	return out_bytes->len > 0;
 }
 

@@ -50,25 +50,6 @@ static bool is_token(struct slice line)
 	return true;
 }
 
-static size_t lines_count(const struct bench_proof *proof)
-{
-	size_t count = 1;
-
-	for (size_t i = 0; i < proof->text_len; i++)
-		count += proof->text[i] == '\n';
-	return count;
-}
-
-/* The line at `at`, without what ends it. */
-static struct slice line_at(const struct bench_proof *proof, size_t at)
-{
-	const char *start = proof->text + at;
-	const char *end = memchr(start, '\n', proof->text_len - at);
-	size_t len = end == NULL ? proof->text_len - at : (size_t)(end - start);
-
-	return slice_of(start, len > 0 && start[len - 1] == '\r' ? len - 1 : len);
-}
-
 __attribute__((format(printf, 4, 5))) static int fail(int r, char *error, size_t size,
 						      const char *format, ...)
 {
@@ -83,12 +64,12 @@ __attribute__((format(printf, 4, 5))) static int fail(int r, char *error, size_t
 /* Empty lines are passed over. */
 static int tokens_find(const char *path, struct bench_proof *proof, char *error, size_t size)
 {
-	proof->tokens = calloc(lines_count(proof), sizeof(*proof->tokens));
+	struct slice text = slice_of(proof->text, proof->text_len), line;
+
+	proof->tokens = calloc(slice_count_lines(text), sizeof(*proof->tokens));
 	if (proof->tokens == NULL)
 		return fail(-ENOMEM, error, size, "--token-file: memory is out");
-	for (size_t at = 0, number = 1; at < proof->text_len; number++) {
-		struct slice line = line_at(proof, at);
-
+	for (size_t number = 1; slice_next_line(&text, &line); number++) {
 		if (line.len > BENCH_TOKEN_MAX)
 			return fail(-EINVAL, error, size,
 				    "--token-file: line %zu of '%s' is %zu bytes long, %d are the "
@@ -101,9 +82,6 @@ static int tokens_find(const char *path, struct bench_proof *proof, char *error,
 				    number, path);
 		if (line.len > 0)
 			proof->tokens[proof->token_count++] = line;
-		const char *end = memchr(proof->text + at, '\n', proof->text_len - at);
-
-		at = end == NULL ? proof->text_len : (size_t)(end - proof->text) + 1;
 	}
 	if (proof->token_count == 0)
 		return fail(-EINVAL, error, size, "--token-file: '%s' has no token in it", path);

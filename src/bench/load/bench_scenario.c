@@ -2,16 +2,14 @@
 #include "bench/load/bench_scenario.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <yaml.h>
 
 #include "base/check.h"
+#include "base/file.h"
 
 struct bench_scenario {
 	yaml_document_t document; /* its scalars are the options' texts */
@@ -272,31 +270,6 @@ const char *bench_scenario_description(const struct bench_scenario *scenario)
 }
 
 /* --- the file --- */
-
-/* Reads up to `size` bytes; returns their number or a negative errno. */
-static ssize_t file_read(const char *path, char *out, size_t size)
-{
-	/* Not to wait for the writer of a pipe. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct stat facts;
-	size_t len = 0;
-	ssize_t n = 1;
-
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &facts) == 0 && S_ISDIR(facts.st_mode)) {
-		close(fd);
-		return -EISDIR;
-	}
-	while (len < size && n > 0) {
-		n = read(fd, out + len, size - len);
-		len += n > 0 ? (size_t)n : 0;
-	}
-	int error = n < 0 ? errno : 0;
-
-	close(fd);
-	return error != 0 ? -error : (ssize_t)len;
-}
 
 int bench_scenario_load(struct bench_parse *parse, const char *path,
 			struct bench_scenario **out_scenario)
