@@ -24,6 +24,10 @@ void limit_row_allow_more(struct limit *row, const struct limits_input *input, u
 
 /* --- the gateway's own limits --- */
 
+/* Of the option `source`. False: there is no gateway whose option it could be, and the row is off.
+ */
+bool limit_row_begin(const struct limits_input *input, struct limit *row, const char *source);
+
 void limit_build_per_ip(const struct limits_input *input, struct limit *row);
 void limit_build_route_connections(const struct limits_input *input, struct limit *row);
 void limit_build_accept_rate(const struct limits_input *input, struct limit *row);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * limit_rows_clients.c - the rows of the gateway's own limits on what clients may do. */
 #include <inttypes.h>
-#include <stdio.h>
 
 #include "diag/limit_rows.h"
 
@@ -10,11 +9,8 @@ void limit_build_route_connections(const struct limits_input *input, struct limi
 	const struct config *config = input->config;
 	const struct config_route *route = input->fullest_route;
 
-	snprintf(row->source, sizeof(row->source), "routes[].max_connections");
-	if (config == NULL) {
-		limit_row_off(row, "no Gatehouse: look into its own configuration");
+	if (!limit_row_begin(input, row, "routes[].max_connections"))
 		return;
-	}
 	for (size_t i = 0; route == NULL && i < config->route_count; i++)
 		if (config->routes[i].max_connections != 0)
 			route = &config->routes[i];
@@ -32,10 +28,9 @@ void limit_build_keep_alive_max(const struct limits_input *input, struct limit *
 {
 	const struct config *config = input->config;
 
-	snprintf(row->source, sizeof(row->source), "server.keep_alive_max");
-	if (config == NULL) {
-		limit_row_off(row, "no Gatehouse: look into its own configuration");
-	} else if (config->server.keep_alive_max == 0) {
+	if (!limit_row_begin(input, row, "server.keep_alive_max"))
+		return;
+	if (config->server.keep_alive_max == 0) {
 		limit_row_off(row, "0: none is kept");
 	} else {
 		row->value = config->server.keep_alive_max;
@@ -63,10 +58,9 @@ void limit_build_refuse_browsers_max(const struct limits_input *input, struct li
 {
 	const struct config *config = input->config;
 
-	snprintf(row->source, sizeof(row->source), "server.refuse_browsers_max");
-	if (config == NULL) {
-		limit_row_off(row, "no Gatehouse: look into its own configuration");
-	} else if (!has_browser_route(config)) {
+	if (!limit_row_begin(input, row, "server.refuse_browsers_max"))
+		return;
+	if (!has_browser_route(config)) {
 		limit_row_off(row, "no route has refuse_browsers: close");
 	} else {
 		row->value = config->server.refuse_browsers_max;
@@ -92,10 +86,9 @@ void limit_build_message_rate(const struct limits_input *input, struct limit *ro
 {
 	const struct config *config = input->config;
 
-	snprintf(row->source, sizeof(row->source), "server.message_rate");
-	if (config == NULL) {
-		limit_row_off(row, "no Gatehouse: look into its own configuration");
-	} else if (config->server.message_rate == 0) {
+	if (!limit_row_begin(input, row, "server.message_rate"))
+		return;
+	if (config->server.message_rate == 0) {
 		limit_row_off(row, "0: a client may send any number");
 	} else {
 		row->value = config->server.message_rate;
@@ -110,10 +103,9 @@ void limit_build_byte_rate(const struct limits_input *input, struct limit *row)
 {
 	const struct config *config = input->config;
 
-	snprintf(row->source, sizeof(row->source), "server.byte_rate");
-	if (config == NULL) {
-		limit_row_off(row, "no Gatehouse: look into its own configuration");
-	} else if (config->server.byte_rate == 0) {
+	if (!limit_row_begin(input, row, "server.byte_rate"))
+		return;
+	if (config->server.byte_rate == 0) {
 		limit_row_off(row, "0: a client may send as fast as it can");
 	} else {
 		row->value = config->server.byte_rate;

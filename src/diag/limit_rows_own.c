@@ -66,14 +66,23 @@ void limit_row_allow_more(struct limit *row, const struct limits_input *input, u
 
 /* --- the gateway's own limits --- */
 
+#define NO_GATEHOUSE "no Gatehouse: look into its own configuration"
+
+bool limit_row_begin(const struct limits_input *input, struct limit *row, const char *source)
+{
+	snprintf(row->source, sizeof(row->source), "%s", source);
+	if (input->config == NULL)
+		limit_row_off(row, NO_GATEHOUSE);
+	return input->config != NULL;
+}
+
 void limit_build_per_ip(const struct limits_input *input, struct limit *row)
 {
 	const struct config *config = input->config;
 
-	snprintf(row->source, sizeof(row->source), "server.max_connections_per_ip");
-	if (config == NULL) {
-		limit_row_off(row, "no Gatehouse: look into its own configuration");
-	} else if (config->server.max_connections_per_ip == 0) {
+	if (!limit_row_begin(input, row, "server.max_connections_per_ip"))
+		return;
+	if (config->server.max_connections_per_ip == 0) {
 		limit_row_off(row, "0: an address may have any number");
 	} else {
 		row->value = config->server.max_connections_per_ip;
@@ -86,11 +95,8 @@ void limit_build_accept_rate(const struct limits_input *input, struct limit *row
 {
 	const struct config *config = input->config;
 
-	snprintf(row->source, sizeof(row->source), "server.accept_rate");
-	if (config == NULL) {
-		limit_row_off(row, "no Gatehouse: look into its own configuration");
+	if (!limit_row_begin(input, row, "server.accept_rate"))
 		return;
-	}
 	limit_row_use(row, input->accept_rate_now);
 	if (config->server.accept_rate == 0) {
 		limit_row_off(row, "0: connections are taken as fast as they come");
@@ -105,10 +111,9 @@ void limit_build_takeover_rate(const struct limits_input *input, struct limit *r
 {
 	const struct config *config = input->config;
 
-	snprintf(row->source, sizeof(row->source), "server.takeover_rate");
-	if (config == NULL) {
-		limit_row_off(row, "no Gatehouse: look into its own configuration");
-	} else if (config->server.takeover_rate == 0) {
+	if (!limit_row_begin(input, row, "server.takeover_rate"))
+		return;
+	if (config->server.takeover_rate == 0) {
 		limit_row_off(row, "0: a client may be taken over any number of times");
 	} else {
 		row->value = config->server.takeover_rate;
@@ -128,10 +133,9 @@ void limit_build_auth_failures(const struct limits_input *input, struct limit *r
 {
 	const struct config *config = input->config;
 
-	snprintf(row->source, sizeof(row->source), "server.auth_failures");
-	if (config == NULL) {
-		limit_row_off(row, "no Gatehouse: look into its own configuration");
-	} else if (!has_auth(config)) {
+	if (!limit_row_begin(input, row, "server.auth_failures"))
+		return;
+	if (!has_auth(config)) {
 		limit_row_off(row, "no route has auth: nobody proves anything");
 	} else if (config->server.auth_failures == 0) {
 		limit_row_off(row, "0: whoever is wrong may try again at once");
@@ -147,10 +151,9 @@ void limit_build_password_queue(const struct limits_input *input, struct limit *
 {
 	const struct config *config = input->config;
 
-	snprintf(row->source, sizeof(row->source), "server.password_queue");
-	if (config == NULL) {
-		limit_row_off(row, "no Gatehouse: look into its own configuration");
-	} else if (!has_auth(config)) {
+	if (!limit_row_begin(input, row, "server.password_queue"))
+		return;
+	if (!has_auth(config)) {
 		limit_row_off(row, "no route has auth: nobody proves anything");
 	} else {
 		row->value = config->server.password_queue;
@@ -164,11 +167,8 @@ void limit_build_backend_pending(const struct limits_input *input, struct limit 
 	const struct config *config = input->config;
 	const struct config_backend *backend = input->fullest_backend;
 
-	snprintf(row->source, sizeof(row->source), "backends[].pending_max");
-	if (config == NULL) {
-		limit_row_off(row, "no Gatehouse: look into its own configuration");
+	if (!limit_row_begin(input, row, "backends[].pending_max"))
 		return;
-	}
 	if (backend == NULL && config->backend_count > 0)
 		backend = &config->backends[0];
 	if (backend == NULL) {
@@ -185,11 +185,8 @@ void limit_build_tickets(const struct limits_input *input, struct limit *row)
 {
 	const struct config *config = input->config;
 
-	snprintf(row->source, sizeof(row->source), "admin.tickets_max");
-	if (config == NULL) {
-		limit_row_off(row, "no Gatehouse: look into its own configuration");
+	if (!limit_row_begin(input, row, "admin.tickets_max"))
 		return;
-	}
 	row->value = config->admin.tickets_max;
 	limit_row_use(row, input->tickets);
 	limit_note(row, "beyond it the API makes none; it does not cap the total");
@@ -199,9 +196,10 @@ void limit_build_payload_memory(const struct limits_input *input, struct limit *
 {
 	const struct config *config = input->config;
 
-	snprintf(row->source, sizeof(row->source), "server.payload_memory");
-	if (config == NULL || input->payload_max == 0) {
-		limit_row_off(row, "no Gatehouse: look into its own configuration");
+	if (!limit_row_begin(input, row, "server.payload_memory"))
+		return;
+	if (input->payload_max == 0) {
+		limit_row_off(row, NO_GATEHOUSE);
 		return;
 	}
 	row->value = input->payload_max;
@@ -222,11 +220,8 @@ void limit_build_max_connections(const struct limits_input *input, struct limits
 	const struct limit *from = limits_binding(limits);
 	uint64_t allowed = limits_allowed(limits);
 
-	snprintf(row->source, sizeof(row->source), "server.max_connections");
-	if (input->config == NULL) {
-		limit_row_off(row, "no Gatehouse: look into its own configuration");
+	if (!limit_row_begin(input, row, "server.max_connections"))
 		return;
-	}
 	limit_row_use(row, input->connections);
 	if (!limits->is_auto) {
 		row->value = input->config->server.max_connections;

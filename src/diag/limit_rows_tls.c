@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * limit_rows_tls.c - the rows about TLS. */
 #include <inttypes.h>
-#include <stdio.h>
 
 #include "diag/limit_rows.h"
 
@@ -10,10 +9,9 @@
 /* False: the row is off. */
 static bool begin(const struct limits_input *input, struct limit *row, const char *source)
 {
-	snprintf(row->source, sizeof(row->source), "%s", source);
-	if (input->config == NULL)
-		limit_row_off(row, "no Gatehouse: look into its own configuration");
-	else if (!config_speaks_tls(input->config))
+	if (!limit_row_begin(input, row, source))
+		return false;
+	if (!config_speaks_tls(input->config))
 		limit_row_off(row, "no listener speaks TLS");
 	return row->state == LIMIT_KNOWN;
 }
