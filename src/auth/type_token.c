@@ -16,17 +16,12 @@ SAME(HS256);
 SAME(HS512);
 _Static_assert((int)CONFIG_ALGORITHM_EDDSA == (int)JWT_EdDSA, "one order for both");
 
-static const char *text_or_null(const struct config_text *text)
-{
-	return text->text[0] == 0 ? NULL : text->text;
-}
-
 static struct jwks_options source_of(const struct config_auth *config)
 {
 	return (struct jwks_options){
-		.file = text_or_null(&config->jwks_file),
+		.file = config_text_or_null(&config->jwks_file),
 		.url = config->jwks_url,
-		.ca_file = text_or_null(&config->ca_file),
+		.ca_file = config_text_or_null(&config->ca_file),
 		.timeout_ms = (uint32_t)config->jwks_timeout,
 		.refresh_ms = (uint32_t)config->jwks_refresh,
 		.stale_max_ms = (uint32_t)config->jwks_stale_max,
@@ -58,8 +53,8 @@ static struct token_options options_of(const struct config_auth *config,
 	return (struct token_options){
 		.renewals = world->renewals,
 		.rules = {.algs = config->algorithms,
-			  .issuer = text_or_null(&config->issuer),
-			  .audience = text_or_null(&config->audience),
+			  .issuer = config_text_or_null(&config->issuer),
+			  .audience = config_text_or_null(&config->audience),
 			  .leeway_s = (uint32_t)(config->leeway / 1000),
 			  .required = (const char *const *)config->required_claims.items,
 			  .required_count = config->required_claims.count},
@@ -68,9 +63,9 @@ static struct token_options options_of(const struct config_auth *config,
 			  .query = config->query_name,
 			  .cookie = config->cookie_name,
 			  .subprotocol = "bearer"},
-		.client_id_claim = text_or_null(&config->client_id_claim),
-		.groups_claim = text_or_null(&config->groups_claim),
-		.subprotocol_claim = text_or_null(&config->subprotocol_claim),
+		.client_id_claim = config_text_or_null(&config->client_id_claim),
+		.groups_claim = config_text_or_null(&config->groups_claim),
+		.subprotocol_claim = config_text_or_null(&config->subprotocol_claim),
 		.takes_messages = config->renew_by_message == CONFIG_SWITCH_TRUE,
 	};
 }

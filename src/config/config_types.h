@@ -170,6 +170,12 @@ struct config_text {
 	char text[CONFIG_TEXT_MAX]; /* NUL-terminated */
 };
 
+/* NULL for "". */
+static inline const char *config_text_or_null(const struct config_text *text)
+{
+	return text->text[0] == 0 ? NULL : text->text;
+}
+
 #define CONFIG_URLS_MAX 16
 
 struct config_urls {

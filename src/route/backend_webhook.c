@@ -41,7 +41,7 @@ static void options_fill(const struct config_backend *config, const struct files
 		.secret_count = files->secrets.count,
 		.headers = files->headers.items,
 		.header_count = files->headers.count,
-		.ca_file = config->ca_file.text[0] == 0 ? NULL : config->ca_file.text,
+		.ca_file = config_text_or_null(&config->ca_file),
 		.http2 = config->http2 == CONFIG_SWITCH_TRUE,
 		.connect_timeout_ms = (uint32_t)config->connect_timeout,
 		.timeout_ms = (uint32_t)config->timeout,

@@ -58,11 +58,6 @@ static void fail(const struct config *config, const struct config_origin *origin
 
 /* --- from the configuration --- */
 
-static const char *text_or_null(const struct config_text *text)
-{
-	return text->text[0] == 0 ? NULL : text->text;
-}
-
 static struct tls_context *context_make(const struct config_tls *tls,
 					struct tls_ticket_keys *tickets,
 					struct tls_error *out_error)
@@ -84,8 +79,8 @@ static struct tls_context *context_make(const struct config_tls *tls,
 			.pair_count = count,
 			.has_tls13_only = tls->min_version == CONFIG_TLS_1_3,
 			.client_certificate = (enum tls_client_certificate)tls->client_certificate,
-			.client_ca_file = text_or_null(&tls->client_ca_file),
-			.crl_file = text_or_null(&tls->crl_file),
+			.client_ca_file = config_text_or_null(&tls->client_ca_file),
+			.crl_file = config_text_or_null(&tls->crl_file),
 			.tickets = tickets,
 			.stays_attached = tls->detach == CONFIG_OFF,
 		},
@@ -101,7 +96,7 @@ struct ticket_bytes {
 static bool tickets_read(const struct config_tls *tls, struct ticket_bytes *out_bytes,
 			 struct tls_error *out_error)
 {
-	const char *file = text_or_null(&tls->ticket_key_file);
+	const char *file = config_text_or_null(&tls->ticket_key_file);
 
 	out_bytes->len = 0;
 	if (file == NULL)
@@ -322,8 +317,9 @@ static void others_check(struct checking *checking, const struct config_tls *tls
 	checking->cert_key = "client_ca_file";
 	checking->key = &tls->given[CONFIG_OPTION_tls_crl_file];
 	checking->key_key = "crl_file";
-	tls_clients_check(text_or_null(&tls->client_ca_file), text_or_null(&tls->crl_file),
-			  (int64_t)time(NULL), on_finding, checking);
+	tls_clients_check(config_text_or_null(&tls->client_ca_file),
+			  config_text_or_null(&tls->crl_file), (int64_t)time(NULL), on_finding,
+			  checking);
 	checking->key = &tls->given[CONFIG_OPTION_tls_ticket_key_file];
 	checking->key_key = "ticket_key_file";
 	if (tls->ticket_key_file.text[0] != 0)
