@@ -335,6 +335,13 @@ static size_t text_max(const SSL *ssl)
 	return code == 0 ? TLS_RECORD_TEXT : (size_t)256 << code;
 }
 
+/* OpenSSL has taken a part of a record. It calls that pending, but for a head without anything of
+ * its body: then it only tells that the body is what it reads next. */
+static bool is_within_record(const SSL *ssl)
+{
+	return SSL_has_pending(ssl) || strcmp(SSL_rstate_string(ssl), "RH") != 0;
+}
+
 bool tls_stream_detach(struct tls_stream *stream, struct tls_crypt *crypt)
 {
 	struct shake *shake = stream->shake;
@@ -345,7 +352,7 @@ bool tls_stream_detach(struct tls_stream *stream, struct tls_crypt *crypt)
 	const struct tls_suite *suite = tls_suite_find(
 		SSL_CIPHER_get_protocol_id(SSL_get_current_cipher(shake->ssl)));
 
-	if (suite == NULL || SSL_has_pending(shake->ssl) || shake->has_new_keys)
+	if (suite == NULL || is_within_record(shake->ssl) || shake->has_new_keys)
 		return false;
 	if (!suite->is_tls13)
 		SSL_SESSION_get_master_key(SSL_get_session(shake->ssl), master, sizeof(master));

@@ -317,6 +317,63 @@ static void test_ways(void **state)
 	tls_ticket_keys_destroy(&tickets);
 }
 
+/* OpenSSL may have taken the head of a record, or a part of it, when it is to be let go of: then it
+ * stays, and at the bounds of records it goes. Nothing is lost either way. */
+static void detach_at(struct two *two, size_t cut, const char *row)
+{
+	static const uint8_t text[2][10] = {"the first", "the other"};
+	size_t bound = 0;
+
+	two_open(two, "one.example");
+	shake_hands(two);
+	for (size_t i = 0; i < 2; i++) {
+		ASSERT_ROW(tls_stream_send(two->server.stream, two->crypt,
+					   slice_of(text[i], sizeof(text[i])),
+					   &two->server.sent) == 0,
+			   row);
+		bound = i == 0 ? two->server.sent.len : bound;
+	}
+	struct buf wire = two->server.sent;
+
+	two->server.sent = (struct buf){0};
+	ASSERT_ROW(cut <= wire.len, row);
+	recv_piece(two, &two->client, slice_of(wire.data, cut));
+	bool is_detached = tls_stream_detach(two->client.stream, two->crypt);
+
+	ASSERT_ROW(is_detached == (cut == 0 || cut == bound || cut == wire.len), row);
+	recv_piece(two, &two->client, slice_of(wire.data + cut, wire.len - cut));
+	ASSERT_ROW(two->client.last == TLS_STREAM_OK, row);
+	ASSERT_ROW(two->client.text.len == sizeof(text), row);
+	assert_memory_equal(two->client.text.data, text, sizeof(text));
+	buf_finish(&two->client.text);
+	buf_finish(&wire);
+	say(two, &two->client, &two->server, 100, row);
+	say(two, &two->server, &two->client, 100, row);
+	two_close(two);
+}
+
+static void test_detached_within_a_record(void **state)
+{
+	/* [bytes] of two records: heads, texts and what each version adds to them. */
+	static const struct {
+		const char *row;
+		uint16_t version;
+		size_t wire;
+	} cases[] = {{"1.3", 0x0304, 2 * (5 + 10 + 17)}, {"1.2", 0x0303, 2 * (5 + 10 + 24)}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct two two = plain_contexts();
+
+		tls_context_unref(&two.client_context);
+		two.client_context = client_context(&(struct tls_client_options){
+			.is_insecure = true, .version = cases[i].version});
+		for (size_t cut = 0; cut <= cases[i].wire; cut++)
+			detach_at(&two, cut, cases[i].row);
+		contexts_free(&two);
+	}
+}
+
 /* What an idle one holds. */
 static void test_size(void **state)
 {
@@ -873,6 +930,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ways),
+		cmocka_unit_test(test_detached_within_a_record),
 		cmocka_unit_test(test_size),
 		cmocka_unit_test(test_sessions_end_with_their_authorities),
 		cmocka_unit_test(test_sessions_end_with_their_certificates),
