@@ -21,6 +21,7 @@ from kit import tlsraw
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 numbers = itertools.count(1)
+IP_BIND_ADDRESS_NO_PORT = 24  # linux/in.h; the socket module has no name for it before Python 3.12
 # How long anything is waited for. It costs time only where something is broken: a machine with many tests
 # beside each other, and builds, and fuzzers, may stand still for longer than one thinks.
 SECONDS = float(os.environ.get("GATEHOUSE_TEST_PATIENCE", "60"))
@@ -105,6 +106,8 @@ class Client:
         if receive_buffer:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         if source:
+            # The port is chosen at connect, per destination: one in TIME_WAIT towards another stays free for this.
+            self.sock.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
             self.sock.bind((source, 0))
         self.sock.connect(address)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
