@@ -19,6 +19,7 @@
 
 #include "base/buf.h"
 #include "base/slice.h"
+#include "base/state.h"
 #include "proto/ws_frame.h"
 
 #define WS_DECODER_KEPT_MAX 16384 /* [bytes] */
@@ -83,3 +84,15 @@ bool ws_decoder_expects_control(const struct ws_decoder *decoder, uint8_t next);
 enum ws_event ws_decoder_next(struct ws_decoder *decoder, enum ws_role self,
 			      uint64_t max_message_size, uint8_t **in, size_t *len,
 			      struct ws_event_data *out);
+
+/* --- in another process (ws_decoder_state.c) --- */
+
+/* What is under way, for another decoder to go on with; one that is idle writes nothing. No event
+ * is being dealt with (ws_decoder_next gave WS_EVENT_MORE, or ws_decoder_release was called), and
+ * there was no error. */
+void ws_decoder_export(const struct ws_decoder *decoder, struct state_writer *writer);
+
+/* Of a decoder after init, with the same role. 0; -ENOMEM; -EBADMSG: no decoder can have written
+ * that; -ENOTSUP: only a newer one than this could. If it fails, the decoder is as before. A
+ * message that is larger than may come by now is no failure here. */
+int ws_decoder_import(struct ws_decoder *decoder, enum ws_role self, struct state_reader *reader);
