@@ -1,72 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "session/directory.h"
+#include "session/directory_private.h"
 
-#include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/check.h"
 #include "base/random.h"
 #include "base/saturate.h"
-#include "base/siphash.h"
-
-#define SHARD_BITS  8
-#define SHARDS      (1u << SHARD_BITS)
-#define BUCKETS_MIN 4 /* per shard */
-
-/* Of one call of directory_list: a filter that finds next to nothing among a million
- * must not keep its thread for long. */
-#define LIST_LOOKS_MAX 65536
-
-/* The uppermost bits of a hash choose the shard, the next ones the bucket, and a bucket's
- * chain is sorted: so the whole is sorted by hash, and under one hash from the newest to
- * the oldest connection. At most two for each bucket, on average. */
-struct shard {
-	pthread_mutex_t mutex;
-	struct presence **buckets;
-	unsigned bucket_bits;
-	uint32_t count; /* atomic; written under the lock */
-} __attribute__((aligned(64)));
-
-struct directory {
-	struct shard shards[SHARDS];
-	struct siphash_key key;
-	uint64_t last_connection_id;   /* atomic */
-	uint64_t takeovers_per_minute; /* 0: without limit */
-};
-
-/* --- hashes and keys --- */
-
-static uint64_t hash_of(const struct directory *directory, const char *route, const char *client_id)
-{
-	char key[PRESENCE_ROUTE_MAX + 1 + PRESENCE_CLIENT_ID_MAX];
-	size_t route_len = strlen(route), id_len = strlen(client_id);
-
-	CHECK(route_len <= PRESENCE_ROUTE_MAX && id_len <= PRESENCE_CLIENT_ID_MAX);
-	memcpy(key, route, route_len + 1);
-	memcpy(key + route_len + 1, client_id, id_len);
-	return siphash(&directory->key, slice_of(key, route_len + 1 + id_len));
-}
-
-static uint64_t hash_of_presence(const struct directory *directory, const struct presence *presence)
-{
-	return hash_of(directory, presence_route_name(presence), presence->client_id);
-}
 
 static bool has_key(const struct presence *presence, const char *route, const char *client_id)
 {
 	return strcmp(presence->client_id, client_id) == 0 &&
 	       strcmp(presence_route_name(presence), route) == 0;
-}
-
-static struct shard *shard_of(struct directory *directory, uint64_t hash)
-{
-	return &directory->shards[hash >> (64 - SHARD_BITS)];
-}
-
-static size_t bucket_index(uint64_t hash, unsigned bucket_bits)
-{
-	return (size_t)(hash << SHARD_BITS >> (64 - bucket_bits));
 }
 
 /* --- life --- */
@@ -352,7 +295,65 @@ uint8_t directory_leave(struct directory *directory, struct presence *presence)
 	return lost_places;
 }
 
+/* --- clients of another process --- */
+
+uint64_t directory_last_id(const struct directory *directory)
+{
+	return __atomic_load_n(&directory->last_connection_id, __ATOMIC_RELAXED);
+}
+
+bool directory_continue_ids(struct directory *directory, uint64_t last_id)
+{
+	if (last_id > DIRECTORY_ID_MAX - DIRECTORY_ID_GAP)
+		return false;
+	__atomic_store_n(&directory->last_connection_id, last_id + DIRECTORY_ID_GAP,
+			 __ATOMIC_RELAXED);
+	return true;
+}
+
+/* Under the shard's lock. */
+static bool has_id(const struct directory *directory, const struct shard *shard, uint64_t hash,
+		   uint64_t connection_id)
+{
+	struct presence *const *link = group_find(directory, shard, hash);
+
+	while (*link != NULL && (*link)->connection_id != connection_id &&
+	       hash_of_presence(directory, *link) == hash)
+		link = &(*link)->next;
+	return *link != NULL && (*link)->connection_id == connection_id;
+}
+
+bool directory_import(struct directory *directory, struct presence *presence)
+{
+	uint64_t hash = hash_of_presence(directory, presence);
+	struct shard *shard = shard_of(directory, hash);
+
+	if (presence->connection_id == 0 || presence->connection_id > directory_last_id(directory))
+		return false;
+	pthread_mutex_lock(&shard->mutex);
+	bool is_new = !has_id(directory, shard, hash, presence->connection_id);
+
+	if (is_new)
+		insert(directory, shard, hash, presence, NULL);
+	pthread_mutex_unlock(&shard->mutex);
+	return is_new;
+}
+
 /* --- questions --- */
+
+bool directory_has(struct directory *directory, const struct presence *presence)
+{
+	uint64_t hash = hash_of_presence(directory, presence);
+	struct shard *shard = shard_of(directory, hash);
+
+	pthread_mutex_lock(&shard->mutex);
+	const struct presence *at = *group_find(directory, shard, hash);
+
+	while (at != NULL && at != presence)
+		at = at->next;
+	pthread_mutex_unlock(&shard->mutex);
+	return at != NULL;
+}
 
 struct presence *directory_find(struct directory *directory, const char *route,
 				const char *client_id)
@@ -374,76 +375,4 @@ uint64_t directory_count(const struct directory *directory)
 	for (size_t i = 0; i < SHARDS; i++)
 		count += __atomic_load_n(&directory->shards[i].count, __ATOMIC_RELAXED);
 	return count;
-}
-
-/* --- listing --- */
-
-struct listing {
-	const struct directory *directory;
-	const struct directory_filter *filter;
-	struct directory_cursor *cursor;
-	struct presence **out;
-	size_t limit;
-	size_t found;
-	size_t looks;
-};
-
-static bool is_wanted(const struct directory_filter *filter, const struct presence *presence)
-{
-	return (filter->route == NULL ||
-		strcmp(filter->route, presence_route_name(presence)) == 0) &&
-	       slice_equals(filter->id_prefix,
-			    slice_of(presence->client_id,
-				     strnlen(presence->client_id, filter->id_prefix.len)));
-}
-
-/* False: enough for one call. */
-static bool list_chain(struct listing *listing, struct presence *presence)
-{
-	struct directory_cursor *cursor = listing->cursor;
-
-	for (; presence != NULL; presence = presence->next) {
-		uint64_t hash = hash_of_presence(listing->directory, presence);
-
-		if (hash < cursor->hash ||
-		    (hash == cursor->hash && presence->connection_id >= cursor->connection_id))
-			continue;
-		*cursor = (struct directory_cursor){hash, presence->connection_id};
-		listing->looks++;
-		if (is_wanted(listing->filter, presence))
-			listing->out[listing->found++] = presence_ref(presence);
-		if (listing->found == listing->limit || listing->looks == LIST_LOOKS_MAX)
-			return false;
-	}
-	return true;
-}
-
-/* From the bucket on in which `hash` is or would be. */
-static bool list_shard(struct listing *listing, struct shard *shard, uint64_t hash)
-{
-	bool goes_on = true;
-
-	pthread_mutex_lock(&shard->mutex);
-	for (size_t i = bucket_index(hash, shard->bucket_bits);
-	     goes_on && i < (size_t)1 << shard->bucket_bits; i++)
-		goes_on = list_chain(listing, shard->buckets[i]);
-	pthread_mutex_unlock(&shard->mutex);
-	return goes_on;
-}
-
-size_t directory_list(struct directory *directory, const struct directory_filter *filter,
-		      struct directory_cursor *cursor, struct presence **out, size_t limit,
-		      bool *out_is_end)
-{
-	struct listing listing = {directory, filter, cursor, out, limit, 0, 0};
-	uint64_t hash = cursor->hash;
-	bool goes_on = true;
-
-	CHECK(limit > 0);
-	for (size_t i = hash >> (64 - SHARD_BITS); goes_on && i < SHARDS; i++) {
-		goes_on = list_shard(&listing, &directory->shards[i], hash);
-		hash = 0;
-	}
-	*out_is_end = goes_on;
-	return listing.found;
 }

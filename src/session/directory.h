@@ -27,6 +27,9 @@ enum directory_policy {
  * goes along from presence to presence, so it needs no memory of its own. */
 #define DIRECTORY_HEAT_MAX 127
 
+/* Of connection ids. */
+#define DIRECTORY_ID_MAX ((UINT64_C(1) << 48) - 1)
+
 /* NULL: memory is out. */
 struct directory *directory_create(void);
 
@@ -81,6 +84,23 @@ uint8_t directory_leave(struct directory *directory, struct presence *presence);
 /* The newest connection of this client, the caller's reference; NULL: not connected. */
 struct presence *directory_find(struct directory *directory, const char *route,
 				const char *client_id);
+
+/* Is exactly this presence there, and was not replaced? */
+bool directory_has(struct directory *directory, const struct presence *presence);
+
+/* --- clients that another process hands over --- */
+
+/* The highest connection_id that was given. */
+uint64_t directory_last_id(const struct directory *directory);
+
+/* Before the first one enters: ids here go on so far behind `last_id` of the other process that it
+ * may give some more to those that it keeps. False: that is none of another process. */
+#define DIRECTORY_ID_GAP (UINT64_C(1) << 24)
+bool directory_continue_ids(struct directory *directory, uint64_t last_id);
+
+/* Enters it with the connection_id, the generation and the heat that it has, beside all others.
+ * False: such an id was never given, or it is there already. */
+bool directory_import(struct directory *directory, struct presence *presence);
 
 /* A moment's picture. */
 uint64_t directory_count(const struct directory *directory);

@@ -600,6 +600,92 @@ static void test_a_filter_that_finds_nothing_returns_in_between(void **state)
 	free(all);
 }
 
+/* --- clients of another process --- */
+
+static struct presence *make_as(const char *client_id, uint64_t connection_id, uint32_t generation)
+{
+	struct presence *presence = make("ws", client_id);
+
+	presence->connection_id = connection_id & DIRECTORY_ID_MAX;
+	presence->generation = generation;
+	return presence;
+}
+
+static void test_ids_go_on_behind_those_of_another_process(void **state)
+{
+	(void)state;
+	struct directory *directory = directory_create();
+
+	assert_true(directory_continue_ids(directory, 1000));
+	assert_int_equal(directory_last_id(directory), 1000 + DIRECTORY_ID_GAP);
+	assert_int_equal(directory_reserve_id(directory), 1001 + DIRECTORY_ID_GAP);
+	assert_false(directory_continue_ids(directory, DIRECTORY_ID_MAX));
+	assert_int_equal(directory_last_id(directory), 1001 + DIRECTORY_ID_GAP);
+	directory_destroy(&directory);
+}
+
+static void test_clients_of_another_process_are_as_they_were(void **state)
+{
+	(void)state;
+	struct directory *directory = directory_create();
+	/* In no order. */
+	struct presence *first = make_as("a", 7, 1), *third = make_as("a", 9, 4);
+	struct presence *second = make_as("a", 8, 2), *same = make_as("a", 8, 5);
+	struct presence *late = make_as("b", 10 + DIRECTORY_ID_GAP, 1), *none = make_as("b", 0, 1);
+	struct presence *older;
+
+	assert_true(directory_continue_ids(directory, 9));
+	third->takeover_heat = 100;
+	assert_true(directory_import(directory, first));
+	assert_true(directory_import(directory, third));
+	assert_false(directory_has(directory, second));
+	assert_true(directory_import(directory, second));
+	assert_true(directory_has(directory, second));
+	assert_false(directory_import(directory, same));
+	assert_false(directory_import(directory, late));
+	assert_false(directory_import(directory, none));
+	assert_int_equal(directory_count(directory), 3);
+	assert_int_equal(first->generation, 1);
+	assert_int_equal(second->generation, 2);
+	assert_int_equal(third->takeover_heat, 100);
+	assert_found(directory, "ws", "a", third);
+
+	/* The next that comes is above all of them. */
+	struct presence *newer = make("ws", "a");
+
+	assert_true(directory_enter(directory, newer, DIRECTORY_MANY, &older));
+	assert_int_equal(newer->generation, 5);
+	assert_true(newer->connection_id > 9 + DIRECTORY_ID_GAP);
+	end(directory, first);
+	end(directory, third);
+	end(directory, second);
+	end(directory, newer);
+	presence_unref(&same);
+	presence_unref(&late);
+	presence_unref(&none);
+	directory_destroy(&directory);
+}
+
+/* Who was replaced is not there, though its connection does not know that yet. */
+static void test_who_was_replaced_is_not_there(void **state)
+{
+	(void)state;
+	struct directory *directory = directory_create();
+	struct presence *older = enter(directory, "ws", "a", DIRECTORY_NEWEST);
+	struct presence *newer = make("ws", "a"), *list;
+
+	assert_true(directory_has(directory, older));
+	assert_true(directory_enter(directory, newer, DIRECTORY_NEWEST, &list));
+	assert_false(directory_has(directory, older));
+	assert_true(directory_has(directory, newer));
+	struct presence *popped = directory_pop(&list);
+
+	presence_unref(&popped);
+	end(directory, older);
+	end(directory, newer);
+	directory_destroy(&directory);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -617,6 +703,9 @@ int main(void)
 		cmocka_unit_test(test_a_walk_sees_all_connections_of_one_client),
 		cmocka_unit_test(test_filters),
 		cmocka_unit_test(test_a_filter_that_finds_nothing_returns_in_between),
+		cmocka_unit_test(test_ids_go_on_behind_those_of_another_process),
+		cmocka_unit_test(test_clients_of_another_process_are_as_they_were),
+		cmocka_unit_test(test_who_was_replaced_is_not_there),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
