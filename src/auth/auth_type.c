@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/check.h"
 
@@ -11,6 +12,14 @@ const struct auth_type *const auth_types[] = {
 	[CONFIG_AUTH_TOKEN] = &auth_type_token, [CONFIG_AUTH_TICKET] = &auth_type_ticket,
 	[CONFIG_AUTH_BACKEND] = NULL,
 };
+
+const char *auth_way_name(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(auth_types); i++)
+		if (auth_types[i] != NULL && strcmp(auth_types[i]->name, name) == 0)
+			return auth_types[i]->name;
+	return NULL;
+}
 
 size_t auth_place_write(const struct auth_wanted *wanted, size_t option, const char *key, char *out,
 			size_t size)
@@ -60,9 +69,11 @@ static int way_add(const struct auth_wanted *wanted, struct auth *auth, struct a
 	}
 	int r = type == NULL ? missing(wanted, error) : type->create(wanted, &way, error);
 
-	if (r == 0)
-		auth_add(auth, way);
-	return r;
+	if (r < 0)
+		return r;
+	CHECK(strcmp(way->ops->name, type->name) == 0);
+	auth_add(auth, way);
+	return 0;
 }
 
 static int list_build(struct auth_wanted *wanted, struct auth_table *table,

@@ -40,6 +40,7 @@ struct auth_error {
 };
 
 struct auth_type {
+	const char *name; /* of its ways: ops->name */
 	/* 0 and a way, or a negative errno with error->text. */
 	int (*create)(const struct auth_wanted *wanted, struct auth_way **out_way,
 		      struct auth_error *error);
@@ -53,6 +54,9 @@ extern const struct auth_type auth_type_basic;
 extern const struct auth_type auth_type_certificate;
 extern const struct auth_type auth_type_ticket;
 extern const struct auth_type auth_type_token;
+
+/* The name of a way, as a presence keeps it: static text. NULL: no way is called so. */
+const char *auth_way_name(const char *name);
 
 static inline const struct config_auth *auth_wanted_config(const struct auth_wanted *wanted)
 {

@@ -2,20 +2,16 @@
  * tickets.c - the table. A ticket is in a bucket by its number, which only rises, and in one
  * list by age. Those that are over are swept when one is made or counted, from the whole list, at
  * most once in SWEEP_NS; whether one is over is looked at when it is taken, too. */
-#include "auth/tickets.h"
+#include "auth/tickets_private.h"
 
 #include <errno.h>
 #include <openssl/crypto.h>
-#include <openssl/sha.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/base64.h"
 #include "base/check.h"
 #include "base/clock.h"
-#include "base/list.h"
-#include "base/random.h"
 
 #define SECRET_LEN 24
 #define SWEEP_NS   (1 * NS_PER_S)
@@ -29,27 +25,6 @@ struct handle {
 _Static_assert(sizeof(struct handle) == 32 && BASE64URL_ENCODED_LEN(32) == TICKET_HANDLE_LEN,
 	       "as tickets.h says");
 
-struct kept {
-	struct list_node node; /* in tickets->all */
-	struct kept *next;     /* in its bucket */
-	uint64_t number;
-	uint64_t ends_ns;
-	uint8_t hash[SHA256_DIGEST_LENGTH];
-	char *route;
-	struct ticket ticket;
-};
-
-struct tickets {
-	pthread_mutex_t mutex; /* for all below */
-	char origin[TICKET_ORIGIN_MAX + 1];
-	struct random_source random;
-	struct list_node all;
-	uint64_t last_number, swept_ns;
-	struct tickets_stats stats;
-	size_t bucket_count;
-	struct kept *buckets[];
-};
-
 /* --- one --- */
 
 void ticket_finish(struct ticket *ticket)
@@ -60,7 +35,7 @@ void ticket_finish(struct ticket *ticket)
 	*ticket = (struct ticket){0};
 }
 
-static void kept_free(struct kept *kept)
+void kept_free(struct kept *kept)
 {
 	if (kept == NULL)
 		return;
@@ -126,6 +101,16 @@ static void detach(struct tickets *tickets, struct kept *kept)
 	tickets->stats.waiting--;
 }
 
+void tickets_drop_all(struct tickets *tickets)
+{
+	while (!list_is_empty(&tickets->all)) {
+		struct kept *kept = CONTAINER_OF(tickets->all.next, struct kept, node);
+
+		detach(tickets, kept);
+		kept_free(kept);
+	}
+}
+
 static void sweep(struct tickets *tickets, uint64_t now_ns)
 {
 	if (now_ns < tickets->swept_ns + SWEEP_NS)
@@ -143,10 +128,19 @@ static void sweep(struct tickets *tickets, uint64_t now_ns)
 	}
 }
 
+void tickets_attach(struct tickets *tickets, struct kept *kept)
+{
+	struct kept **bucket = bucket_of(tickets, kept->number);
+
+	kept->next = *bucket;
+	*bucket = kept;
+	list_append(&tickets->all, &kept->node);
+	tickets->stats.waiting++;
+}
+
 static void add(struct tickets *tickets, struct kept *kept, uint64_t ends_ns, char *out_text)
 {
 	struct handle handle;
-	struct kept **bucket;
 	size_t len;
 
 	kept->number = ++tickets->last_number;
@@ -157,11 +151,7 @@ static void add(struct tickets *tickets, struct kept *kept, uint64_t ends_ns, ch
 	len = (size_t)snprintf(out_text, TICKET_TEXT_MAX + 1, "%s.", tickets->origin);
 	base64url_write(&handle, sizeof(handle), out_text + len);
 	OPENSSL_cleanse(&handle, sizeof(handle));
-	bucket = bucket_of(tickets, kept->number);
-	kept->next = *bucket;
-	*bucket = kept;
-	list_append(&tickets->all, &kept->node);
-	tickets->stats.waiting++;
+	tickets_attach(tickets, kept);
 	tickets->stats.made++;
 }
 
@@ -212,12 +202,7 @@ void tickets_destroy(struct tickets **tickets)
 	*tickets = NULL;
 	if (self == NULL)
 		return;
-	while (!list_is_empty(&self->all)) {
-		struct kept *kept = CONTAINER_OF(self->all.next, struct kept, node);
-
-		detach(self, kept);
-		kept_free(kept);
-	}
+	tickets_drop_all(self);
 	OPENSSL_cleanse(&self->random, sizeof(self->random));
 	pthread_mutex_destroy(&self->mutex);
 	free(self);

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/slice.h"
+#include "base/state.h"
 
 struct tickets;
 
@@ -69,3 +70,17 @@ struct tickets_stats {
 	uint64_t unknown;              /* shown, and not there */
 };
 void tickets_stats(struct tickets *tickets, struct tickets_stats *out_stats);
+
+/* --- from one process to the next of the same origin --- */
+
+/* Those that wait, as fields; nothing of it lets anybody in, since a ticket's secret is not kept.
+ */
+void tickets_export(struct tickets *tickets, struct state_writer *writer);
+
+/* Into a table that has made none. They keep their numbers and the rest of their time, and none is
+ * refused for `max`. 0; -ENOMEM; -EBADMSG; -ENOTSUP: only a newer program could have written that.
+ * If it fails, the table is empty. */
+int tickets_import(struct tickets *tickets, struct state_reader *reader);
+
+/* The other process has them: "once" holds for both together. */
+void tickets_forget(struct tickets *tickets);

@@ -30,4 +30,4 @@ static int create(const struct auth_wanted *wanted, struct auth_way **out_way,
 	return -ENOMEM;
 }
 
-const struct auth_type auth_type_ticket = {.create = create, .check = check};
+const struct auth_type auth_type_ticket = {.name = "ticket", .create = create, .check = check};

@@ -146,4 +146,4 @@ static int create(const struct auth_wanted *wanted, struct auth_way **out_way,
 	return refuse(wanted, "", -ENOMEM, error);
 }
 
-const struct auth_type auth_type_token = {.create = create, .check = check};
+const struct auth_type auth_type_token = {.name = "token", .create = create, .check = check};

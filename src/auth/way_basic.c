@@ -312,4 +312,4 @@ static int check_only(const struct auth_wanted *wanted, struct auth_error *error
 	return r;
 }
 
-const struct auth_type auth_type_basic = {.create = create, .check = check_only};
+const struct auth_type auth_type_basic = {.name = "basic", .create = create, .check = check_only};

@@ -230,4 +230,5 @@ static int check_only(const struct auth_wanted *wanted, struct auth_error *error
 	return r;
 }
 
-const struct auth_type auth_type_certificate = {.create = create, .check = check_only};
+const struct auth_type auth_type_certificate = {
+	.name = "certificate", .create = create, .check = check_only};

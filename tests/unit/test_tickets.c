@@ -226,6 +226,93 @@ static void test_way(void **state)
 	tickets_destroy(&tickets);
 }
 
+/* --- in the next process --- */
+
+/* In the stead of `tickets`, which forgets them. */
+static struct tickets *pass_on(struct tickets **tickets)
+{
+	struct tickets *next = tickets_create("node1", 1);
+	struct buf buf = {0};
+	struct state_writer writer;
+	struct state_reader reader;
+
+	state_writer_init(&writer, &buf, 1 << 20);
+	tickets_export(*tickets, &writer);
+	assert_int_equal(writer.error, 0);
+	state_reader_init(&reader, buf_slice(&buf));
+	assert_int_equal(tickets_import(next, &reader), 0);
+	tickets_forget(*tickets);
+	buf_finish(&buf);
+	return next;
+}
+
+static void test_they_go_on_in_the_next_process(void **state)
+{
+	(void)state;
+	static const struct ticket_facts bare = {.route = "ws", .client_id = "cp2"};
+	struct tickets *tickets = tickets_create("node1", 10);
+	char first[TICKET_TEXT_MAX + 1], second[TICKET_TEXT_MAX + 1], over[TICKET_TEXT_MAX + 1],
+		used[TICKET_TEXT_MAX + 1], third[TICKET_TEXT_MAX + 1];
+	struct ticket ticket;
+
+	assert_int_equal(tickets_make(tickets, &facts, HOUR_MS, first), 0);
+	assert_int_equal(tickets_make(tickets, &bare, HOUR_MS, second), 0);
+	assert_int_equal(tickets_make(tickets, &facts, 0, over), 0);
+	assert_int_equal(tickets_make(tickets, &facts, HOUR_MS, used), 0);
+	assert_int_equal(take(tickets, used, "ws"), TICKET_TAKEN);
+	struct tickets *next = pass_on(&tickets);
+
+	/* Each once, for both together. */
+	assert_int_equal(take(tickets, first, "ws"), TICKET_UNKNOWN);
+	assert_int_equal(tickets_take(next, slice_from_text(first), "ws", &ticket), TICKET_TAKEN);
+	assert_string_equal(ticket.client_id, "cp1");
+	assert_string_equal(ticket.groups, "a,b");
+	assert_string_equal(ticket.subprotocol, "ocpp1.6");
+	ticket_finish(&ticket);
+	assert_int_equal(take(next, first, "ws"), TICKET_UNKNOWN);
+	assert_int_equal(take(next, over, "ws"), TICKET_UNKNOWN);
+	assert_int_equal(take(next, used, "ws"), TICKET_UNKNOWN);
+	assert_int_equal(take(next, second, "admin"), TICKET_ROUTE);
+	assert_int_equal(tickets_make(next, &bare, HOUR_MS, third), 0);
+	assert_int_equal(take(next, third, "ws"), TICKET_TAKEN);
+	tickets_destroy(&tickets);
+	tickets_destroy(&next);
+}
+
+/* With any bit turned: taken over, or refused with nothing kept. */
+static void test_garbled(void **state)
+{
+	(void)state;
+	struct tickets *tickets = tickets_create("node1", 10);
+	char text[TICKET_TEXT_MAX + 1];
+	struct buf buf = {0};
+	struct state_writer writer;
+	size_t refused = 0;
+
+	assert_int_equal(tickets_make(tickets, &facts, HOUR_MS, text), 0);
+	state_writer_init(&writer, &buf, 1 << 20);
+	tickets_export(tickets, &writer);
+	for (size_t bit = 0; bit < 8 * buf.len; bit++) {
+		struct tickets *next = tickets_create("node1", 10);
+		struct state_reader reader;
+		struct tickets_stats stats;
+
+		buf.data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		state_reader_init(&reader, buf_slice(&buf));
+		int r = tickets_import(next, &reader);
+
+		tickets_stats(next, &stats);
+		assert_true(r == 0 || r == -EBADMSG || r == -ENOTSUP);
+		assert_true(r == 0 || stats.waiting == 0);
+		refused += r < 0;
+		buf.data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		tickets_destroy(&next);
+	}
+	assert_true(refused > 0);
+	buf_finish(&buf);
+	tickets_destroy(&tickets);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -237,6 +324,8 @@ int main(void)
 		cmocka_unit_test(test_of_another_node),
 		cmocka_unit_test(test_once_for_all_threads),
 		cmocka_unit_test(test_way),
+		cmocka_unit_test(test_they_go_on_in_the_next_process),
+		cmocka_unit_test(test_garbled),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
