@@ -136,7 +136,7 @@ static struct key key_of(struct address_limit *limit, const struct net_ip *ip)
 	return key;
 }
 
-static int enter(const struct address_limit *limit, const struct key *key)
+static int enter(const struct address_limit *limit, const struct key *key, uint64_t max)
 {
 	struct shard *shard = key->shard;
 
@@ -148,7 +148,7 @@ static int enter(const struct address_limit *limit, const struct key *key)
 	}
 	struct entry *entry = find(shard, &key->ip, key->hashed);
 
-	if (entry->count >= limit->max)
+	if (entry->count >= max)
 		return -EUSERS;
 	if (entry->count++ == 0) {
 		entry->ip = key->ip;
@@ -195,14 +195,24 @@ static void leave(const struct address_limit *limit, const struct key *key)
 	shrink(limit, key->shard);
 }
 
-int address_limit_enter(struct address_limit *limit, const struct net_ip *ip)
+static int enter_locked(struct address_limit *limit, const struct net_ip *ip, uint64_t max)
 {
 	struct key key = key_of(limit, ip);
 
 	pthread_mutex_lock(&key.shard->mutex);
-	int r = enter(limit, &key);
+	int r = enter(limit, &key, max);
 	pthread_mutex_unlock(&key.shard->mutex);
 	return r;
+}
+
+int address_limit_enter(struct address_limit *limit, const struct net_ip *ip)
+{
+	return enter_locked(limit, ip, limit->max);
+}
+
+int address_limit_import(struct address_limit *limit, const struct net_ip *ip)
+{
+	return enter_locked(limit, ip, UINT64_MAX);
 }
 
 void address_limit_leave(struct address_limit *limit, const struct net_ip *ip)

@@ -21,6 +21,9 @@ void address_limit_destroy(struct address_limit **limit);
 /* 0: in, until address_limit_leave with the same address. -EUSERS: it has `max`
  * already. -ENOMEM. */
 int address_limit_enter(struct address_limit *limit, const struct net_ip *ip);
+/* A client of another process, which has let it in: it counts, whatever the limit is here. 0 or
+ * -ENOMEM. */
+int address_limit_import(struct address_limit *limit, const struct net_ip *ip);
 void address_limit_leave(struct address_limit *limit, const struct net_ip *ip);
 
 /* Do these two count as one address? */

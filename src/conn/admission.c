@@ -15,6 +15,11 @@ bool places_take(uint64_t *current, uint64_t max)
 	return true;
 }
 
+void places_add(uint64_t *current)
+{
+	__atomic_fetch_add(current, 1, __ATOMIC_RELAXED);
+}
+
 void places_give(uint64_t *current)
 {
 	uint64_t before = __atomic_fetch_sub(current, 1, __ATOMIC_RELAXED);
@@ -25,6 +30,11 @@ void places_give(uint64_t *current)
 bool admission_enter(struct admission *admission)
 {
 	return places_take(&admission->current, admission->max);
+}
+
+void admission_import(struct admission *admission)
+{
+	places_add(&admission->current);
 }
 
 void admission_leave(struct admission *admission)

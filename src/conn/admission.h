@@ -2,7 +2,7 @@
  * admission.h - the one place where max_connections is counted.
  *
  * Layer: conn. Shared by all workers; thread-safe and exact: never more than `max`
- * are in, whatever races. */
+ * are let in, whatever races. */
 #pragma once
 
 #include <stdbool.h>
@@ -15,9 +15,13 @@ struct admission {
 
 /* True: in, until admission_leave. False: full. */
 bool admission_enter(struct admission *admission);
+/* A client of another process, which has let it in: it counts, whatever the limit is here. */
+void admission_import(struct admission *admission);
 void admission_leave(struct admission *admission);
 uint64_t admission_current(const struct admission *admission);
 
 /* The same of a number alone, which is atomic. */
 bool places_take(uint64_t *current, uint64_t max);
+/* Whoever was in before there was this limit is in. */
+void places_add(uint64_t *current);
 void places_give(uint64_t *current);

@@ -56,7 +56,9 @@ struct conn_home {
 	void (*on_gone)(struct conn_home *home);
 	/* No new clients: those whose connections still come are told so. */
 	bool is_draining;
-	bool is_closed; /* the listener too: whoever was on the way is not even heard */
+	bool is_closed;     /* the listener too: whoever was on the way is not even heard */
+	bool is_frozen;     /* its connections stand still (conn_state.h) ... */
+	uint32_t frozen_ms; /* ... since then, of the loop's clock, cut */
 
 	struct pool conn_pool; /* also the list of all connections (pool_walk) */
 	/* What a connection borrows while a request or a message is under way. */

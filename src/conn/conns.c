@@ -61,8 +61,8 @@ bool conns_accept(struct conn_home *home, const struct tcp_accepted *accepted,
 	return true;
 }
 
-/* Calls may close a connection, but its memory stays until the turn ends. */
-static void each_conn(struct conn_home *home, void (*call)(struct conn *conn))
+/* Its memory stays until the turn ends. */
+void conns_each(struct conn_home *home, void (*call)(struct conn *conn))
 {
 	struct pool_walk walk;
 	struct conn *conn;
@@ -76,12 +76,12 @@ static void each_conn(struct conn_home *home, void (*call)(struct conn *conn))
 void conns_drain(struct conn_home *home)
 {
 	home->is_draining = true;
-	each_conn(home, conn_drain);
+	conns_each(home, conn_drain);
 }
 
 void conns_abort(struct conn_home *home)
 {
-	each_conn(home, conn_abort);
+	conns_each(home, conn_abort);
 	for (struct list_node *node = home->uplinks.next, *next; node != &home->uplinks;
 	     node = next) {
 		struct uplink *uplink = CONTAINER_OF(node, struct uplink, node);
@@ -104,7 +104,7 @@ bool conns_have_left(const struct conn_home *home)
 void conns_close(struct conn_home *home)
 {
 	home->is_closed = true;
-	each_conn(home, conn_drain);
+	conns_each(home, conn_drain);
 }
 
 bool conns_are_gone(const struct conn_home *home)

@@ -7,6 +7,7 @@
 #include "conn/conn_home.h"
 #include "io/tcp.h"
 
+struct conn;
 struct tls_context;
 
 /* Before the thread starts. `on_gone`: see struct conn_home. */
@@ -20,6 +21,9 @@ void conns_start(struct conn_home *home, struct loop *loop);
  * what was accepted is still the caller's. */
 bool conns_accept(struct conn_home *home, const struct tcp_accepted *accepted,
 		  struct tls_context *tls);
+
+/* `call` may close the connection. */
+void conns_each(struct conn_home *home, void (*call)(struct conn *conn));
 
 /* The gateway is stopping: 1001 for a WebSocket, the end for anything else. Those that still
  * come may ask, for a moment: an upgrade is refused, /health says how things are. */

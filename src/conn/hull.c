@@ -214,7 +214,7 @@ static void on_closed(struct tcp *tcp)
 	home->on_gone(home);
 }
 
-static const struct tcp_handler handler = {
+const struct tcp_handler conn_handler = {
 	.on_recv = on_recv,
 	.on_eof = on_eof,
 	.on_error = on_error,
@@ -230,19 +230,29 @@ static bool adopt(struct conn *conn, const struct tcp_accepted *accepted, struct
 	struct loop *loop = conn->home->loop;
 
 	if (tls != NULL)
-		return tcp_adopt_sealed(&conn->tcp, loop, accepted, &handler, tls) == 0;
-	tcp_adopt(&conn->tcp, loop, accepted, &handler);
+		return tcp_adopt_sealed(&conn->tcp, loop, accepted, &conn_handler, tls) == 0;
+	tcp_adopt(&conn->tcp, loop, accepted, &conn_handler);
 	return true;
 }
 
-struct conn *conn_begin(struct conn_home *home, const struct tcp_accepted *accepted,
-			struct tls_context *tls)
+struct conn *conn_create(struct conn_home *home, enum conn_phase_id phase)
 {
 	struct conn *conn = pool_get(&home->conn_pool);
 
 	if (conn == NULL)
 		return NULL;
-	*conn = (struct conn){.home = home, .phase = CONN_HEAD};
+	*conn = (struct conn){.home = home, .phase = (uint8_t)phase};
+	loop_timer_init(&conn->timer, on_timer);
+	return conn;
+}
+
+struct conn *conn_begin(struct conn_home *home, const struct tcp_accepted *accepted,
+			struct tls_context *tls)
+{
+	struct conn *conn = conn_create(home, CONN_HEAD);
+
+	if (conn == NULL)
+		return NULL;
 	if (!adopt(conn, accepted, tls)) {
 		pool_put(&home->conn_pool, conn);
 		return NULL;
@@ -252,7 +262,6 @@ struct conn *conn_begin(struct conn_home *home, const struct tcp_accepted *accep
 	conn->client_port = net_addr_port(&accepted->remote);
 	conn->is_from_proxy = conn->may_have_proxy = conn_client_is_trusted(conn);
 	conn_head(conn)->accepted_us = conn_now_us(conn);
-	loop_timer_init(&conn->timer, on_timer);
 	conn_timer_start(conn, accepted->is_reserve ? RESERVE_PATIENCE_MS
 						    : conn_limits(conn)->handshake_timeout);
 	stat_add(&home->stats.sockets, 1);

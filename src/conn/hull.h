@@ -9,6 +9,12 @@
 
 struct tls_context;
 
+/* One without a stream, and with nothing but its phase. NULL: memory is out. */
+struct conn *conn_create(struct conn_home *home, enum conn_phase_id phase);
+
+/* What its stream tells. */
+extern const struct tcp_handler conn_handler;
+
 /* In CONN_HEAD. `tls`: the listener's, NULL: a plain one. NULL: memory is out, and what was
  * accepted is still the caller's. */
 struct conn *conn_begin(struct conn_home *home, const struct tcp_accepted *accepted,

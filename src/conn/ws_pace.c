@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "conn/ws_pace.h"
 
+#include <errno.h>
+
 #include "base/clock.h"
+#include "base/saturate.h"
 #include "conn/hull.h"
 
 /* One client's. Times of the loop's clock; 0: long ago. */
@@ -155,4 +158,68 @@ void ws_pace_let_go(struct conn *conn)
 		return;
 	pace_of(conn)->is_held = false;
 	stat_sub(&conn_stats(conn)->rate_held, 1);
+}
+
+/* --- in another process --- */
+
+/* A tag keeps its meaning for ever. */
+enum {
+	TAG_MESSAGES_LEFT_NS = 1, /* until the bucket is full again */
+	TAG_BYTES_LEFT_NS = 2,
+	TAG_IS_HELD = 3,
+};
+
+/* [ns] More than one receive can overdraw. */
+#define LEFT_MAX (3600 * NS_PER_S)
+
+static uint64_t left_ns(const struct conn *conn, uint64_t full_ns)
+{
+	return saturating_sub(full_ns, loop_now(conn->home->loop));
+}
+
+void ws_pace_export(const struct conn *conn, struct state_writer *writer)
+{
+	const struct ws_pace *pace = pace_of(conn);
+
+	if (pace == NULL)
+		return;
+	state_put_u64(writer, TAG_MESSAGES_LEFT_NS, left_ns(conn, pace->messages_full_ns));
+	state_put_u64(writer, TAG_BYTES_LEFT_NS, left_ns(conn, pace->bytes_full_ns));
+	if (pace->is_held)
+		state_put_u64(writer, TAG_IS_HELD, 1);
+}
+
+static int pace_field_read(struct conn *conn, struct ws_pace *pace, const struct state_field *field)
+{
+	uint64_t now = loop_now(conn->home->loop), value;
+
+	if (field->tag > TAG_IS_HELD || field->tag == 0)
+		return state_must_understand(field->tag) ? -ENOTSUP : 0;
+	if (!state_u64(field, &value))
+		return -EBADMSG;
+	if (field->tag == TAG_MESSAGES_LEFT_NS)
+		pace->messages_full_ns = now + MIN(value, conn->home->paces.message_burst_ns);
+	else if (field->tag == TAG_BYTES_LEFT_NS)
+		pace->bytes_full_ns = now + MIN(value, LEFT_MAX);
+	else
+		pace->is_held = value != 0 && !conn->home->paces.is_closing;
+	return 0;
+}
+
+int ws_pace_import(struct conn *conn, struct state_reader *reader)
+{
+	struct ws_pace *pace = pace_of(conn), none = {0};
+	struct state_field field;
+	int r = 0;
+
+	while (r == 0 && state_next(reader, &field))
+		r = pace_field_read(conn, pace == NULL ? &none : pace, &field);
+	if (r == 0 && reader->is_bad)
+		r = -EBADMSG;
+	/* Only who is stalled is held back. */
+	if (pace != NULL && (r < 0 || !conn->is_stalled))
+		pace->is_held = false;
+	if (ws_pace_is_held(conn))
+		stat_add(&conn_stats(conn)->rate_held, 1);
+	return r;
 }

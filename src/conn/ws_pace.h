@@ -10,6 +10,7 @@
  * until it is: TCP holds it back, and nothing is lost. With close it is told 1008. */
 #pragma once
 
+#include "base/state.h"
 #include "conn/conn.h"
 
 /* Rates as the configuration has them; in each home. */
@@ -36,3 +37,8 @@ uint64_t ws_pace_wait_ms(const struct conn *conn);
 bool ws_pace_is_due(const struct conn *conn);
 /* It is not stalled any more, for whatever reason. Harmless if it was not held back. */
 void ws_pace_let_go(struct conn *conn);
+
+/* What it has used of its rates, for another process (conn_state.h). Where there are no rates here,
+ * what comes of them is forgotten. */
+void ws_pace_export(const struct conn *conn, struct state_writer *writer);
+int ws_pace_import(struct conn *conn, struct state_reader *reader);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "conn/ws_reader.h"
 
+#include <errno.h>
+
 #include "conn/ws_pace.h"
 
 /* Input that may still come after reading was stopped is held; so much of it means
@@ -154,4 +156,76 @@ void ws_reader_release(struct conn *conn)
 	conn_ws(conn)->frames = NULL;
 	if (rx != NULL)
 		ws_reader_drop(conn->home, rx);
+}
+
+/* --- in another process --- */
+
+/* A tag keeps its meaning for ever. */
+enum {
+	TAG_DECODER = 1, /* fields of ws_decoder.h */
+	TAG_HELD = 2,    /* bytes that are not dealt with */
+};
+
+void ws_reader_export(struct conn *conn, struct state_writer *writer)
+{
+	const struct frame_rx *rx = conn_ws(conn)->frames;
+
+	if (rx == NULL)
+		return;
+	size_t begun = state_begin(writer, TAG_DECODER);
+
+	ws_decoder_export(&rx->decoder, writer);
+	state_end(writer, begun);
+	if (rx->held.len > rx->held_at)
+		state_put_bytes(writer, TAG_HELD,
+				slice_of(rx->held.data + rx->held_at, rx->held.len - rx->held_at));
+}
+
+static int decoder_read(struct frame_rx *rx, struct slice bytes)
+{
+	struct state_reader reader;
+
+	if (!ws_decoder_is_idle(&rx->decoder))
+		return -EBADMSG;
+	state_reader_init(&reader, bytes);
+	return ws_decoder_import(&rx->decoder, WS_SERVER, &reader);
+}
+
+static int field_read(struct frame_rx *rx, bool is_stalled, const struct state_field *field)
+{
+	switch (field->tag) {
+	case TAG_DECODER:
+		return decoder_read(rx, field->value);
+	case TAG_HELD:
+		return is_stalled ? buf_append(&rx->held, field->value.data, field->value.len,
+					       SIZE_MAX)
+				  : -EBADMSG;
+	default:
+		return state_must_understand(field->tag) ? -ENOTSUP : 0;
+	}
+}
+
+int ws_reader_import(struct conn *conn, bool is_stalled, struct state_reader *reader)
+{
+	struct frame_rx *rx = ws_reader_take(conn);
+	struct state_field field;
+	int r = 0;
+
+	if (rx == NULL)
+		return -ENOMEM;
+	while (r == 0 && state_next(reader, &field))
+		r = field_read(rx, is_stalled, &field);
+	if (r == 0 && reader->is_bad)
+		r = -EBADMSG;
+	if (r < 0) {
+		ws_reader_drop(conn->home, rx);
+		return r;
+	}
+	if (!is_stalled) {
+		ws_reader_keep(conn, rx);
+		return 0;
+	}
+	conn_ws(conn)->frames = rx;
+	set_stalled(conn, true);
+	return 0;
 }

@@ -6,6 +6,7 @@
  * belongs to whoever does that, and not to the connection: so the phase may end meanwhile. */
 #pragma once
 
+#include "base/state.h"
 #include "conn/conn.h"
 
 /* NULL: memory is out. */
@@ -39,3 +40,10 @@ bool ws_reader_is_stopped(const struct conn *conn);
 /* The phase's held and release. */
 size_t ws_reader_held(const struct conn *conn);
 void ws_reader_release(struct conn *conn);
+
+/* What is not whole, and what is held, for another process (conn_state.h). */
+void ws_reader_export(struct conn *conn, struct state_writer *writer);
+
+/* Into a connection that has none of it. It is stalled as it was, without being counted anew. 0 or
+ * a negative errno (ws_decoder_import); what it has got by then goes with the phase. */
+int ws_reader_import(struct conn *conn, bool is_stalled, struct state_reader *reader);

@@ -7,6 +7,8 @@
  * that. */
 #include "conn/ws_timers.h"
 
+#include <errno.h>
+
 #include "conn/hull.h"
 #include "conn/phase_closing.h"
 #include "conn/phase_open.h"
@@ -112,4 +114,98 @@ void conn_ws_timeout(struct conn *conn)
 		send_ping(conn);
 	}
 	conn_ws_schedule(conn);
+}
+
+/* --- while time stands still --- */
+
+/* A tag keeps its meaning for ever. All in ms. */
+enum {
+	TAG_HEARD_MS = 1,
+	TAG_MESSAGE_MS = 2,
+	TAG_WAITING_MS = 3,
+	TAG_HAS_PROGRESS = 4, /* 1: it has taken output since it is waited for */
+};
+
+/* [ms] What has come while the streams were made to stand still is no older than that. */
+#define SETTLING_MS 60000u
+
+/* [ms] */
+static uint32_t age(const struct conn *conn, uint32_t since_ms)
+{
+	uint32_t passed = conn->home->frozen_ms - since_ms;
+
+	return passed > UINT32_MAX - SETTLING_MS ? 0 : passed;
+}
+
+void conn_ws_times_export(struct conn *conn, struct state_writer *writer)
+{
+	const struct conn_ws_part *ws = conn_ws(conn);
+
+	CHECK(conn->home->is_frozen);
+	state_put_u64(writer, TAG_HEARD_MS, age(conn, ws->heard_ms));
+	state_put_u64(writer, TAG_MESSAGE_MS, age(conn, ws->message_ms));
+	state_put_u64(writer, TAG_WAITING_MS, age(conn, ws->waiting_ms));
+	if (ws->progress != conn->tcp.progress)
+		state_put_u64(writer, TAG_HAS_PROGRESS, 1);
+}
+
+static bool time_read(const struct conn *conn, const struct state_field *field, uint32_t *out_ms)
+{
+	uint64_t age_ms;
+
+	if (!state_u64(field, &age_ms))
+		return false;
+	*out_ms = conn->home->frozen_ms - (uint32_t)MIN(age_ms, UINT32_MAX - SETTLING_MS);
+	return true;
+}
+
+static int time_field_read(struct conn *conn, const struct state_field *field)
+{
+	struct conn_ws_part *ws = conn_ws(conn);
+	uint64_t value;
+	bool is_good;
+
+	switch (field->tag) {
+	case TAG_HEARD_MS:
+		is_good = time_read(conn, field, &ws->heard_ms);
+		break;
+	case TAG_MESSAGE_MS:
+		is_good = time_read(conn, field, &ws->message_ms);
+		break;
+	case TAG_WAITING_MS:
+		is_good = time_read(conn, field, &ws->waiting_ms);
+		break;
+	case TAG_HAS_PROGRESS:
+		is_good = state_u64(field, &value);
+		ws->progress = conn->tcp.progress - 1;
+		break;
+	default:
+		return state_must_understand(field->tag) ? -ENOTSUP : 0;
+	}
+	return is_good ? 0 : -EBADMSG;
+}
+
+/* What is left out was just now. */
+int conn_ws_times_import(struct conn *conn, struct state_reader *reader)
+{
+	struct conn_ws_part *ws = conn_ws(conn);
+	struct state_field field;
+	int r = 0;
+
+	ws->heard_ms = ws->message_ms = ws->waiting_ms = conn->home->frozen_ms;
+	ws->progress = conn->tcp.progress;
+	while (r == 0 && state_next(reader, &field))
+		r = time_field_read(conn, &field);
+	return r == 0 && reader->is_bad ? -EBADMSG : r;
+}
+
+void conn_ws_times_thaw(struct conn *conn)
+{
+	struct conn_ws_part *ws = conn_ws(conn);
+	uint32_t now_ms = conn_now_ms(conn);
+
+	CHECK(conn->home->is_frozen);
+	ws->heard_ms = now_ms - age(conn, ws->heard_ms);
+	ws->message_ms = now_ms - age(conn, ws->message_ms);
+	ws->waiting_ms = now_ms - age(conn, ws->waiting_ms);
 }

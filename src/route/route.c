@@ -91,6 +91,22 @@ const struct route *route_table_at(const struct route_table *table, size_t index
 	return &table->routes[index];
 }
 
+const struct route *route_table_find(const struct route_table *table, const char *name,
+				     const char *path)
+{
+	const struct route *by_path = NULL;
+
+	for (size_t i = 0; i < table->count; i++) {
+		const struct config_route *config = table->routes[i].config;
+
+		if (strcmp(config->name, name) == 0)
+			return &table->routes[i];
+		if (strcmp(config->path, path) == 0)
+			by_path = &table->routes[i];
+	}
+	return by_path;
+}
+
 /* Without all but one of the slashes that the path starts with; a path of nothing else is
  * none, but "/" itself. */
 static struct slice slashes_merge(struct slice path, bool is_start)

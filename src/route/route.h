@@ -38,6 +38,11 @@ void route_table_destroy(struct route_table **table);
 size_t route_table_count(const struct route_table *table);
 const struct route *route_table_at(const struct route_table *table, size_t index);
 
+/* The route of this name; else that of this path, which may have got another name. NULL: neither.
+ */
+const struct route *route_table_find(const struct route_table *table, const char *name,
+				     const char *path);
+
 enum route_result {
 	ROUTE_FOUND,
 	ROUTE_NONE,   /* no route has this path: 404 */

@@ -54,6 +54,24 @@ static void test_each_address_has_its_own_count(void **state)
 	address_limit_destroy(&limit);
 }
 
+/* Those of another process count, and nobody beyond them comes in. */
+static void test_who_was_in_already_is_in(void **state)
+{
+	(void)state;
+	struct address_limit *limit = address_limit_create(1, 64);
+	struct net_ip ip = ip_of("192.0.2.1");
+
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(address_limit_import(limit, &ip), 0);
+	assert_int_equal(address_limit_fullest(limit), 3);
+	assert_int_equal(enter(limit, "192.0.2.1"), -EUSERS);
+	for (int i = 0; i < 3; i++)
+		leave(limit, "192.0.2.1");
+	assert_int_equal(enter(limit, "192.0.2.1"), 0);
+	leave(limit, "192.0.2.1");
+	address_limit_destroy(&limit);
+}
+
 static void test_ipv6_addresses_count_by_prefix(void **state)
 {
 	(void)state;
@@ -170,6 +188,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_address_has_its_own_count),
+		cmocka_unit_test(test_who_was_in_already_is_in),
 		cmocka_unit_test(test_ipv6_addresses_count_by_prefix),
 		cmocka_unit_test(test_many_addresses_come_and_go),
 		cmocka_unit_test(test_never_more_than_max_are_in_over_threads),

@@ -102,6 +102,21 @@ static void test_max_of_nothing_lets_nobody_in(void **state)
 	assert_int_equal(admission_current(&none), 0);
 }
 
+/* Those of another process count, and nobody beyond them comes in. */
+static void test_who_was_in_already_is_in(void **state)
+{
+	(void)state;
+	struct admission one = {.max = 1};
+
+	admission_import(&one);
+	admission_import(&one);
+	assert_int_equal(admission_current(&one), 2);
+	admission_leave(&one);
+	assert_false(admission_enter(&one));
+	admission_leave(&one);
+	assert_true(admission_enter(&one));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -109,6 +124,7 @@ int main(void)
 		cmocka_unit_test(test_exactly_max_are_let_in),
 		cmocka_unit_test(test_a_place_left_is_given_again),
 		cmocka_unit_test(test_max_of_nothing_lets_nobody_in),
+		cmocka_unit_test(test_who_was_in_already_is_in),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
