@@ -180,6 +180,14 @@ static void on_error(struct tcp *tcp, int error)
 		conn_cut(conn, CLOSE_TLS);
 }
 
+static int on_preamble(struct tcp *tcp, const uint8_t *data, size_t len)
+{
+	struct conn *conn = conn_of(tcp);
+
+	CHECK(phase_of(conn)->preamble != NULL);
+	return phase_of(conn)->preamble(conn, data, len);
+}
+
 static void on_drain(struct tcp *tcp)
 {
 	struct conn *conn = conn_of(tcp);
@@ -218,6 +226,7 @@ const struct tcp_handler conn_handler = {
 	.on_recv = on_recv,
 	.on_eof = on_eof,
 	.on_error = on_error,
+	.on_preamble = on_preamble,
 	.on_drain = on_drain,
 	.on_closed = on_closed,
 };
@@ -261,6 +270,8 @@ struct conn *conn_begin(struct conn_home *home, const struct tcp_accepted *accep
 	conn->client = net_ip_of(&accepted->remote);
 	conn->client_port = net_addr_port(&accepted->remote);
 	conn->is_from_proxy = conn->may_have_proxy = conn_client_is_trusted(conn);
+	if (tls != NULL && conn->may_have_proxy)
+		tcp_seal_expect_preamble(&conn->tcp);
 	conn_head(conn)->accepted_us = conn_now_us(conn);
 	conn_timer_start(conn, accepted->is_reserve ? RESERVE_PATIENCE_MS
 						    : conn_limits(conn)->handshake_timeout);

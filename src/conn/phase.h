@@ -53,6 +53,8 @@ struct conn_phase {
 	void (*recv)(struct conn *conn, uint8_t *data, size_t len);
 	/* The client has finished sending (has_eof is set); it may still read. */
 	void (*eof)(struct conn *conn);
+	/* What came before the ClientHello, as tcp_handler.on_preamble; HEAD only. */
+	int (*preamble)(struct conn *conn, const uint8_t *data, size_t len);
 	/* TLS failed, and our alert is under way (tcp_tls.h). NULL: the connection is cut. */
 	void (*tls_failed)(struct conn *conn);
 	/* All that was written is with the kernel. */

@@ -138,6 +138,15 @@ static bool believe_told_by_header(struct conn *conn, const struct proxy_header 
 	return believe_told(conn, r, detail);
 }
 
+static void client_set_by_header(struct conn *conn, const struct proxy_header *header)
+{
+	if (!header->has_source)
+		return;
+	struct net_ip ip = net_ip_of(&header->source);
+
+	client_set(conn, &ip, net_addr_port(&header->source));
+}
+
 /* What a trusted proxy may send before the request. HTTP_OK: *out_used bytes of it, or
  * none, and the request follows. */
 static enum http_result proxy_header_take(struct conn *conn, const uint8_t *data, size_t len,
@@ -158,17 +167,45 @@ static enum http_result proxy_header_take(struct conn *conn, const uint8_t *data
 	case PROXY_OK:
 		if (!believe_told_by_header(conn, &header))
 			return HTTP_BAD;
-		if (header.has_source) {
-			struct net_ip ip = net_ip_of(&header.source);
-
-			client_set(conn, &ip, net_addr_port(&header.source));
-		}
+		client_set_by_header(conn, &header);
 		break;
 	case PROXY_ABSENT:
 		break;
 	}
 	conn->may_have_proxy = false;
 	return HTTP_OK;
+}
+
+/* A balancer that passes TLS through puts its header before the ClientHello. One that is broken
+ * cannot be answered in clear: TLS is expected. */
+static int on_preamble(struct conn *conn, const uint8_t *data, size_t len)
+{
+	struct proxy_header header;
+	const char *error;
+	size_t used = 0;
+
+	switch (proxy_header_parse(data, len, &header, &used, &error)) {
+	case PROXY_MORE:
+		return -EAGAIN;
+	case PROXY_ABSENT:
+		return 0;
+	case PROXY_BAD:
+		conn_tls_preamble_bad(conn, error);
+		return -EPROTO;
+	case PROXY_OK:
+		break;
+	}
+	if (conn_told_by_header(conn, &header, &error) < 0) {
+		conn_tls_preamble_bad(conn, error);
+		return -EPROTO;
+	}
+	client_set_by_header(conn, &header);
+	conn->may_have_proxy = false;
+	/* The TLS behind it is the client's own, unless the proxy is to tell of that. */
+	if (header.has_source && conn->told == NULL &&
+	    conn_limits(conn)->client_certificate_header != CONFIG_TOLD_PROXY)
+		conn->is_from_proxy = false;
+	return (int)used;
 }
 
 /* Bytes that are no request, but would be good ones from a trusted proxy. */
@@ -442,6 +479,7 @@ const struct conn_phase phase_head = {
 		CONN_PHASE_BIT(CONN_FLUSH) | CONN_PHASE_BIT(CONN_LINGER),
 	.recv = on_recv,
 	.eof = on_eof,
+	.preamble = on_preamble,
 	.tls_failed = conn_tls_answer,
 	.drained = on_drained,
 	.timeout = on_timeout,

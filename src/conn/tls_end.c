@@ -71,6 +71,15 @@ void conn_tls_late(struct conn *conn)
 		failure_log(conn, &late);
 }
 
+void conn_tls_preamble_bad(struct conn *conn, const char *error)
+{
+	struct tls_failure failure = {.trouble = TLS_TROUBLE_OTHER, .alert = -1};
+
+	snprintf(failure.reason, sizeof(failure.reason), "the PROXY header before it %s", error);
+	failure_log(conn, &failure);
+	conn_cut(conn, CLOSE_TLS);
+}
+
 void conn_tls_linger(struct conn *conn)
 {
 	conn_set_reason(conn, CLOSE_TLS);

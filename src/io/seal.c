@@ -100,6 +100,13 @@ int tcp_adopt_sealed(struct tcp *tcp, struct loop *loop, const struct tcp_accept
 	return 0;
 }
 
+void tcp_seal_expect_preamble(struct tcp *tcp)
+{
+	CHECK(tcp_is_sealed(tcp) && tcp->seal->state == SEAL_SILENT);
+	CHECK(tcp->seal->owner->on_preamble != NULL);
+	tcp->seal->shake->wants_preamble = true;
+}
+
 int tcp_seal_connect(struct tcp *tcp, const struct tcp_seal_options *options)
 {
 	CHECK(!(tcp->flags & (STREAM_SEALED | STREAM_CONNECTING)) && tcp_queued(tcp) == 0);
@@ -250,8 +257,8 @@ void seal_fail(struct tcp *tcp, const struct tls_failure *failure)
 
 bool tcp_tls_timed_out(struct tcp *tcp)
 {
-	if (!tcp_is_sealed(tcp) ||
-	    (tcp->seal->state != SEAL_WAITING && tcp->seal->state != SEAL_SHAKING))
+	if (!tcp_is_sealed(tcp) || tcp->seal->state > SEAL_SHAKING ||
+	    (tcp->seal->state == SEAL_SILENT && tcp->seal->shake->held.len == 0))
 		return false;
 	struct tls_stats *stats = tcp->loop->tls;
 

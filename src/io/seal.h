@@ -20,7 +20,7 @@
 #include "tls/tls_stream.h"
 
 enum seal_state {
-	SEAL_SILENT,  /* nothing came yet */
+	SEAL_SILENT,  /* nothing came yet, or no whole record: its first bytes are held */
 	SEAL_WAITING, /* for its handshake to begin; its first bytes are held */
 	SEAL_SHAKING,
 	SEAL_SECURED,
@@ -39,6 +39,7 @@ struct seal_shake {
 	bool is_paused;
 	bool wants_reading; /* what the owner asked for meanwhile */
 	bool wants_session;
+	bool wants_preamble; /* SILENT: the owner takes what is held first */
 };
 
 struct seal_facts {

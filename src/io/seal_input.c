@@ -48,6 +48,38 @@ static void go_on_reading(struct tcp *tcp, struct seal_shake *shake)
 		tcp_read_start(tcp);
 }
 
+/* False: no TLS yet. */
+static bool preamble_take(struct tcp *tcp)
+{
+	struct seal_shake *shake = tcp->seal->shake;
+	int used = tcp->seal->owner->on_preamble(tcp, shake->held.data, shake->held.len);
+
+	if (used < 0)
+		return false;
+	CHECK((size_t)used <= shake->held.len);
+	buf_consume(&shake->held, (size_t)used);
+	shake->wants_preamble = false;
+	return true;
+}
+
+/* Whether what came is worth a place among the handshakes: a whole record (RFC 8446, 5.1), or what
+ * begins none, which is told so. */
+static bool is_worth_a_place(struct slice held)
+{
+	enum { HEAD = 5, HANDSHAKE = 22, MAJOR = 3, BODY_MAX = 1 << 14 };
+	const uint8_t *bytes = held.data;
+
+	if (held.len > 0 && bytes[0] != HANDSHAKE)
+		return true;
+	if (held.len > 1 && bytes[1] != MAJOR)
+		return true;
+	if (held.len < HEAD)
+		return false;
+	size_t body = (size_t)bytes[3] << 8 | bytes[4];
+
+	return body > BODY_MAX || held.len >= HEAD + body;
+}
+
 static void hold(struct tcp *tcp, const uint8_t *data, size_t len)
 {
 	struct seal_shake *shake = tcp->seal->shake;
@@ -56,6 +88,10 @@ static void hold(struct tcp *tcp, const uint8_t *data, size_t len)
 		fail_for(tcp, TLS_TROUBLE_MEMORY);
 		return;
 	}
+	if (tcp->seal->state == SEAL_SILENT && shake->wants_preamble && !preamble_take(tcp))
+		return;
+	if (tcp->seal->state == SEAL_SILENT && !is_worth_a_place(buf_slice(&shake->held)))
+		return;
 	pause_reading(tcp);
 	seal_queue(tcp);
 }
@@ -292,6 +328,10 @@ bool seal_ended(struct tcp *tcp, int error)
 	struct tls_stats *stats = tcp->loop->tls;
 
 	switch ((enum seal_state)tcp->seal->state) {
+	case SEAL_SILENT:
+		if (tcp->seal->shake->held.len == 0)
+			return true;
+		/* fall through */
 	case SEAL_WAITING:
 	case SEAL_SHAKING:
 		fail_for(tcp, TLS_TROUBLE_CLOSED);
@@ -300,7 +340,6 @@ bool seal_ended(struct tcp *tcp, int error)
 		if (error == 0)
 			counter_set(&stats->truncated, stats->truncated + 1);
 		return true;
-	case SEAL_SILENT:
 	case SEAL_PLAIN:
 	case SEAL_FAILED:
 		break;

@@ -29,6 +29,10 @@ struct tcp_handler {
 	void (*on_connect)(struct tcp *tcp, int error);
 	/* Sealed only (tcp_tls.h), and once: the handshake is done. May be NULL. */
 	void (*on_secured)(struct tcp *tcp);
+	/* After tcp_seal_expect_preamble: what came in clear before the ClientHello, all of it each
+	 * time; lent. How many bytes are not TLS's: the handshake begins behind them; -EAGAIN:
+	 * that cannot be told yet; else the owner has closed. */
+	int (*on_preamble)(struct tcp *tcp, const uint8_t *data, size_t len);
 	/* `data` is lent until the callback returns, and may be written to. len > 0. */
 	void (*on_recv)(struct tcp *tcp, uint8_t *data, size_t len);
 	/* The peer has finished sending. We still may. */

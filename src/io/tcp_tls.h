@@ -16,7 +16,8 @@
  * Handshakes are the dearest thing that a client can ask for. Each turn of the loop does so many
  * steps of them and no more, the rest waits in turn, so that those who are there already go on; and
  * no more than `handshakes_max` are under way at once, `handshake_rate` of them begun in a second:
- * who comes beyond waits, with the first bytes unread by TLS, until its owner's patience ends. */
+ * who comes beyond waits, with the first bytes unread by TLS, until its owner's patience ends. The
+ * first record of a ClientHello has to be whole before it counts: one byte takes no place. */
 #pragma once
 
 #include <stdbool.h>
@@ -34,6 +35,9 @@ struct tls_peer_facts;
  * -ENOMEM: nothing was adopted. */
 int tcp_adopt_sealed(struct tcp *tcp, struct loop *loop, const struct tcp_accepted *accepted,
 		     const struct tcp_handler *handler, struct tls_context *context);
+
+/* Right after tcp_adopt_sealed: something may come in clear first, which on_preamble takes. */
+void tcp_seal_expect_preamble(struct tcp *tcp);
 
 struct tcp_seal_options {
 	struct tls_context *context;

@@ -207,7 +207,7 @@ const char *tls_shake_version(const struct shake *shake)
 		{SSL3_VERSION, "SSLv3"},
 		{TLS1_VERSION, "TLSv1"},
 		{TLS1_1_VERSION, "TLSv1.1"},
-		{TLS1_2_VERSION, "TLSv1.2"},
+		{TLS1_2_VERSION, "TLSv1.2 or newer"}, /* 1.3 says so too */
 	};
 
 	if (SSL_get_current_cipher(shake->ssl) != NULL)

@@ -4,7 +4,10 @@
 import contextlib
 import json
 import socket
+import ssl
 import threading
+
+import pytest
 
 from kit import tlsraw, wsraw
 
@@ -13,10 +16,17 @@ def listeners(pair) -> dict:
     return {"listeners": [{"address": "127.0.0.1:0", "tls": {"certificates": [pair.files]}}]}
 
 
-def begun(running) -> socket.socket:
-    """A client in the middle of its handshake: half a ClientHello."""
+def hello() -> bytes:
+    outgoing = ssl.MemoryBIO()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        tlsraw.client_context(None).wrap_bio(ssl.MemoryBIO(), outgoing).do_handshake()
+    return outgoing.read()
+
+
+def begun(running, *, leave_out: int = 0) -> socket.socket:
+    """A client in the middle of its handshake: it has sent its ClientHello, perhaps without the last bytes."""
     sock = socket.create_connection(running.address, timeout=wsraw.SECONDS)
-    sock.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+    sock.sendall(hello()[:-leave_out or None])
     return sock
 
 
@@ -51,9 +61,22 @@ def test_beyond_tls_handshakes_max_clients_wait_and_then_come_in(gateway, pair, 
     running.wait_metric("tls_handshakes_waiting", 0)
 
 
-def test_a_handshake_that_is_never_complete_is_cut_and_counted(gateway, pair):
+def test_who_has_sent_no_whole_client_hello_takes_no_place(gateway, pair, authority):
+    """Else a few that send one byte each would keep out all others."""
+    running = gateway(server=listeners(pair) | {"tls_handshakes_max": 2, "handshake_timeout": "60s", "workers": 1})
+    with contextlib.ExitStack() as stack:
+        for leave_out in (1, 1, len(hello()) - 1, len(hello()) - 5):
+            stack.enter_context(begun(running, leave_out=leave_out))
+        with wsraw.Client(running.address, tls=tlsraw.client_context(authority.cert)).open() as client:
+            client.echo(b"in at once")
+        assert running.metric("tls_handshakes_under_way") == 0
+    running.wait_metric("tls_failures_total", 4, cause="closed")
+
+
+@pytest.mark.parametrize("leave_out", (0, 1))
+def test_a_handshake_that_is_never_complete_is_cut_and_counted(gateway, pair, leave_out):
     running = gateway(server=listeners(pair) | {"handshake_timeout": "300ms"})
-    with begun(running) as sock:
+    with begun(running, leave_out=leave_out) as sock:
         while sock.recv(100):  # perhaps an alert
             pass
     running.wait_metric("tls_failures_total", 1, cause="timeout")
