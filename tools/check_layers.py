@@ -46,6 +46,8 @@ LIBRARIES = {
     "nats": {"bus"},
     "yaml.h": {"config", "bench"},
     "crypt.h": {"auth"},
+    "zlib.h": {"proto"},
+    "libdeflate.h": {"proto"},
     "openssl": {"auth", "proto", "tls", "config", "webhook", "bus", "cmd"},
     "jansson.h": {"auth", "bus", "http", "fleet", "diag", "server", "admin", "bench",
                   "cmd"},

@@ -135,8 +135,10 @@ static struct refused_answer *answer_create(struct conn *conn,
 		return NULL;
 	answer->len = ws_response_write(
 		(char *)answer->bytes, ANSWER_MAX, slice_of(upgrade->key, WS_KEY_LEN),
-		upgrade->subprotocol[0] == 0 ? NULL : upgrade->subprotocol,
-		http_date_now(&conn->home->date, loop_now(conn->home->loop)));
+		&(struct ws_response){
+			.subprotocol = upgrade->subprotocol[0] == 0 ? NULL : upgrade->subprotocol,
+			.date = http_date_now(&conn->home->date, loop_now(conn->home->loop)),
+		});
 	CHECK(answer->len > 0);
 	reason_write(reply, reason);
 	size_t body_len = ws_close_write(body, code_of_reply(reply), reason);

@@ -16,8 +16,11 @@ static int write_upgrade(struct conn *conn, struct slice key, const char *subpro
 	if (to == NULL)
 		return -1;
 	size_t len = ws_response_write(
-		(char *)to, size, key, subprotocol,
-		http_date_now(&conn->home->date, loop_now(conn->home->loop)));
+		(char *)to, size, key,
+		&(struct ws_response){
+			.subprotocol = subprotocol,
+			.date = http_date_now(&conn->home->date, loop_now(conn->home->loop)),
+		});
 
 	CHECK(len > 0);
 	tcp_commit(&conn->tcp, len);

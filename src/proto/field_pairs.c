@@ -34,7 +34,8 @@ struct slice field_element_take(struct slice *rest)
 	return slice_trim(element);
 }
 
-struct slice field_pair_take(struct slice *rest)
+/* What stands before the next `mark` that is not in a quoted string. */
+static struct slice part_take(struct slice *rest, uint8_t mark)
 {
 	bool is_quoted = false;
 	size_t at = 0;
@@ -46,14 +47,24 @@ struct slice field_pair_take(struct slice *rest)
 			is_quoted = !is_quoted;
 		else if (byte == '\\' && is_quoted)
 			at++;
-		else if (byte == ';' && !is_quoted)
+		else if (byte == mark && !is_quoted)
 			break;
 	}
-	struct slice pair = slice_of(rest->data, MIN(at, rest->len));
+	struct slice part = slice_of(rest->data, MIN(at, rest->len));
 
 	*rest = at < rest->len ? slice_of(rest->data + at + 1, rest->len - at - 1)
 			       : (struct slice){0};
-	return slice_trim(pair);
+	return slice_trim(part);
+}
+
+struct slice field_pair_take(struct slice *rest)
+{
+	return part_take(rest, ';');
+}
+
+struct slice field_item_take(struct slice *rest)
+{
+	return part_take(rest, ',');
 }
 
 /* A quoted string from its first byte to its last, or text without quotes. With all

@@ -19,6 +19,9 @@ struct slice field_element_take(struct slice *rest);
  * the last. */
 struct slice field_pair_take(struct slice *rest);
 
+/* The same before the next ','. */
+struct slice field_item_take(struct slice *rest);
+
 /* False: it is not a token, '=', and a value, which has quotes at both ends or nowhere. */
 bool field_pair_split(struct slice pair, struct slice *out_name, struct slice *out_value);
 

@@ -19,13 +19,15 @@ void ws_decoder_init(struct ws_decoder *decoder)
 void ws_decoder_finish(struct ws_decoder *decoder)
 {
 	buf_finish(&decoder->message);
+	buf_finish(&decoder->decoded);
 	ws_decoder_init(decoder);
 }
 
 bool ws_decoder_is_idle(const struct ws_decoder *decoder)
 {
 	return decoder->opcode == NO_MESSAGE && !decoder->has_frame && decoder->head_len == 0 &&
-	       decoder->control_len == 0 && decoder->message.len == 0 && decoder->error == NULL;
+	       decoder->control_len == 0 && decoder->message.len == 0 &&
+	       decoder->decoded.data == NULL && decoder->error == NULL;
 }
 
 bool ws_decoder_expects_control(const struct ws_decoder *decoder, uint8_t next)
@@ -51,6 +53,8 @@ static enum ws_event fail(struct ws_decoder *decoder, uint16_t close_code, const
 
 void ws_decoder_release(struct ws_decoder *decoder)
 {
+	if (decoder->decoded.data != NULL)
+		ws_inflater_take_back(decoder->inflater, &decoder->decoded);
 	if (decoder->has_frame)
 		return;
 	decoder->control_len = 0;
@@ -72,11 +76,14 @@ static const char *sequence_problem(const struct ws_decoder *decoder, uint8_t op
 	return NULL;
 }
 
-/* How many bytes the message under way may still grow by. The limit may have been
- * lowered since it began. */
-static uint64_t room_left(const struct ws_decoder *decoder, uint64_t max_message_size)
+/* How many bytes the message under way may still grow by, compressed if it is. The limit may have
+ * been lowered since it began. */
+static uint64_t room_left(const struct ws_decoder *decoder, uint64_t max_message_size,
+			  bool is_deflated)
 {
-	return max_message_size - MIN(max_message_size, decoder->message.len);
+	uint64_t max = is_deflated ? ws_inflate_input_max(max_message_size) : max_message_size;
+
+	return max - MIN(max, decoder->message.len);
 }
 
 static enum ws_event fail_too_big(struct ws_decoder *decoder, struct ws_event_data *out)
@@ -91,8 +98,15 @@ static void frame_begin(struct ws_decoder *decoder)
 	decoder->head_len = 0;
 	if (decoder->opcode == NO_MESSAGE && !ws_opcode_is_control(decoder->frame.opcode)) {
 		decoder->opcode = decoder->frame.opcode;
+		decoder->is_deflated = decoder->frame.is_deflated;
 		decoder->utf8 = UTF8_BOUNDARY;
 	}
+}
+
+/* Is the message compressed that the frame is of whose head begins with `first`? */
+static bool will_be_deflated(const struct ws_decoder *decoder, uint8_t first)
+{
+	return decoder->opcode == NO_MESSAGE ? (first & 0x40) != 0 : decoder->is_deflated;
 }
 
 /* Reads a head from the input, or from the input after what an earlier input began
@@ -113,12 +127,14 @@ static enum ws_event head_take(struct ws_decoder *decoder, enum ws_role self,
 		memcpy(decoder->head + kept, *in, have - kept);
 		bytes = decoder->head;
 	}
+	const struct ws_frame_rules rules = {self, decoder->inflater != NULL};
 	const char *problem = sequence_problem(decoder, bytes[0] & 0x0f);
-	enum ws_frame_result result = ws_frame_head_parse(
-		self, room_left(decoder, max_message_size), bytes, have, &decoder->frame, &used);
+	uint64_t room = room_left(decoder, max_message_size, will_be_deflated(decoder, bytes[0]));
+	enum ws_frame_result result = ws_frame_head_parse(rules, room, bytes, have, &decoder->frame,
+							  &used);
 
 	if (result == WS_FRAME_PROTOCOL)
-		return fail(decoder, WS_CLOSE_PROTOCOL, ws_frame_head_problem(self, bytes, have),
+		return fail(decoder, WS_CLOSE_PROTOCOL, ws_frame_head_problem(rules, bytes, have),
 			    out);
 	if (problem != NULL)
 		return fail(decoder, WS_CLOSE_PROTOCOL, problem, out);
@@ -216,9 +232,75 @@ static enum ws_event message_report(struct ws_decoder *decoder, struct slice byt
 		return fail(decoder, WS_CLOSE_BAD_DATA, "a text ends inside a UTF-8 character",
 			    out);
 	*out = (struct ws_event_data){.bytes = bytes, .opcode = decoder->opcode};
+	if (decoder->is_deflated)
+		out->deflated = buf_slice(&decoder->message);
 	decoder->opcode = NO_MESSAGE;
+	decoder->is_deflated = false;
 	return WS_EVENT_MESSAGE;
 }
+
+/* --- compressed messages --- */
+
+static enum ws_event fail_inflation(struct ws_decoder *decoder, struct ws_event_data *out)
+{
+	fail(decoder, WS_CLOSE_BAD_DATA,
+	     decoder->window == NULL
+		     ? "a compressed message cannot be decoded; it may not refer to "
+		       "others (client_no_context_takeover)"
+		     : "a compressed message cannot be decoded",
+	     out);
+	out->is_inflation = true;
+	return WS_EVENT_ERROR;
+}
+
+/* The message is whole. */
+static enum ws_event inflated_report(struct ws_decoder *decoder, uint64_t max_message_size,
+				     struct ws_event_data *out)
+{
+	struct buf *message = &decoder->message;
+
+	decoder->decoded = ws_inflater_lend(decoder->inflater);
+	switch (ws_inflate(decoder->inflater, decoder->window, message->data, message->len,
+			   max_message_size, &decoder->decoded)) {
+	case WS_INFLATE_OK:
+		break;
+	case WS_INFLATE_TOO_BIG:
+		return fail_too_big(decoder, out);
+	case WS_INFLATE_BROKEN:
+		return fail_inflation(decoder, out);
+	case WS_INFLATE_NO_MEMORY:
+		return fail(decoder, WS_CLOSE_INTERNAL, "no memory for a message", out);
+	}
+	if (decoder->opcode == WS_TEXT)
+		decoder->utf8 = utf8_feed(decoder->utf8, decoder->decoded.data,
+					  decoder->decoded.len);
+	if (decoder->utf8 == UTF8_REJECT)
+		return fail(decoder, WS_CLOSE_BAD_DATA, "a text is not UTF-8", out);
+	return message_report(decoder, buf_slice(&decoder->decoded), out);
+}
+
+/* Appends to what is kept, with room for what ws_inflate puts behind it. */
+static enum ws_event deflated_take(struct ws_decoder *decoder, uint64_t max_message_size,
+				   uint8_t **in, size_t *len, struct ws_event_data *out)
+{
+	size_t part = payload_part(decoder, *len);
+
+	CHECK(decoder->inflater != NULL);
+	if (part > room_left(decoder, max_message_size, true))
+		return fail_too_big(decoder, out);
+	uint8_t *to = buf_reserve(&decoder->message, part + WS_INFLATE_TAIL, SIZE_MAX);
+
+	if (to == NULL)
+		return fail(decoder, WS_CLOSE_INTERNAL, "no memory for a message", out);
+	payload_copy(decoder, to, *in, part);
+	decoder->message.len += part;
+	payload_advance(decoder, part, in, len);
+	if (decoder->has_frame || !decoder->frame.is_final)
+		return WS_EVENT_MORE;
+	return inflated_report(decoder, max_message_size, out);
+}
+
+/* --- the others --- */
 
 static enum ws_event data_take(struct ws_decoder *decoder, uint64_t max_message_size, uint8_t **in,
 			       size_t *len, struct ws_event_data *out)
@@ -229,7 +311,7 @@ static enum ws_event data_take(struct ws_decoder *decoder, uint64_t max_message_
 	bool is_in_place = part == frame->payload_len && frame->is_final &&
 			   decoder->message.len == 0;
 
-	if (!is_in_place && part > room_left(decoder, max_message_size))
+	if (!is_in_place && part > room_left(decoder, max_message_size, false))
 		return fail_too_big(decoder, out);
 	if (is_in_place && frame->has_mask)
 		ws_mask_apply(bytes, part, frame->mask, 0);
@@ -262,9 +344,12 @@ enum ws_event ws_decoder_next(struct ws_decoder *decoder, enum ws_role self,
 			event = head_take(decoder, self, max_message_size, in, len, out);
 		if (event != WS_EVENT_MORE || !decoder->has_frame)
 			return event;
-		event = ws_opcode_is_control(decoder->frame.opcode)
-				? control_take(decoder, in, len, out)
-				: data_take(decoder, max_message_size, in, len, out);
+		if (ws_opcode_is_control(decoder->frame.opcode))
+			event = control_take(decoder, in, len, out);
+		else if (decoder->is_deflated)
+			event = deflated_take(decoder, max_message_size, in, len, out);
+		else
+			event = data_take(decoder, max_message_size, in, len, out);
 	} while (event == WS_EVENT_MORE && !decoder->has_frame);
 	return event;
 }

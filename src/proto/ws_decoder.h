@@ -10,7 +10,10 @@
  *
  * A decoder is lent to a connection, not owned by it: while ws_decoder_is_idle is
  * true it holds nothing of the connection (at most WS_DECODER_KEPT_MAX bytes of
- * empty memory for the next cut message) and may be used for another one. */
+ * empty memory for the next cut message) and may be used for another one.
+ *
+ * A compressed message (RFC 7692, 6.2) is kept as it came until it is whole, at most
+ * ws_inflate_input_max(max_message_size) bytes of it, and is decompressed then. */
 #pragma once
 
 #include <stdbool.h>
@@ -21,15 +24,22 @@
 #include "base/slice.h"
 #include "base/state.h"
 #include "proto/ws_frame.h"
+#include "proto/ws_inflate.h"
 
 #define WS_DECODER_KEPT_MAX 16384 /* [bytes] */
 
 struct ws_decoder {
 	struct buf message; /* fragments and cut payloads of the message under way */
 	struct ws_frame_head frame;
+	/* Where permessage-deflate was agreed on; both lent. NULL: it was not; no context is kept.
+	 */
+	struct ws_inflater *inflater;
+	struct ws_window *window;
+	struct buf decoded; /* the last event's message, if it was compressed; the inflater's */
 	uint64_t frame_got; /* [bytes] of the current frame's payload already taken */
 	uint32_t utf8;      /* state over the text message so far */
 	uint8_t opcode;     /* of the message under way; WS_CONTINUATION: none */
+	bool is_deflated;   /* the message under way: `message` has it compressed */
 	bool has_frame;     /* inside a payload */
 	uint8_t head_len;   /* [bytes] of head[] taken */
 	uint8_t control_len;
@@ -49,14 +59,25 @@ enum ws_event {
 };
 
 struct ws_event_data {
-	struct slice bytes;  /* payload; for CLOSE the reason. Valid until the next call
-			      * or the end of the input's life */
-	uint8_t opcode;      /* MESSAGE only */
-	uint16_t close_code; /* CLOSE and ERROR only */
-	const char *error;   /* ERROR only; static text */
+	struct slice bytes;    /* payload; for CLOSE the reason. Valid until the next call
+				* or the end of the input's life */
+	struct slice deflated; /* MESSAGE only: as it came; NULL: it was not compressed */
+	uint8_t opcode;        /* MESSAGE only */
+	bool is_inflation;     /* ERROR only: it is the compression that is wrong */
+	uint16_t close_code;   /* CLOSE and ERROR only */
+	const char *error;     /* ERROR only; static text */
 };
 
 void ws_decoder_init(struct ws_decoder *decoder);
+
+/* Compressed messages may come: to be said each time before bytes are taken, by whoever has the
+ * decoder. `window` is the peer's context; NULL: it keeps none. */
+static inline void ws_decoder_inflates_by(struct ws_decoder *decoder, struct ws_inflater *inflater,
+					  struct ws_window *window)
+{
+	decoder->inflater = inflater;
+	decoder->window = window;
+}
 
 /* Frees what a message under way holds; the decoder is as after init. */
 void ws_decoder_finish(struct ws_decoder *decoder);
@@ -76,11 +97,11 @@ bool ws_decoder_expects_control(const struct ws_decoder *decoder, uint8_t next);
 /* Takes input up to the end of the next event, advances *in and *len past it, and
  * reports it. Call again until WS_EVENT_MORE (then *len is 0). The input is
  * overwritten (unmasked). Text is checked as it comes: an invalid byte is an
- * error at once, not at the end of the message.
+ * error at once, not at the end of the message, unless that is compressed.
  *
  * `self` is our role; `max_message_size` in bytes, over all fragments. Errors:
- * 1002 protocol, 1007 not UTF-8, 1009 too big, 1011 out of memory. After an error
- * every call reports it again and takes no input. */
+ * 1002 protocol, 1007 not UTF-8 or not to be decompressed, 1009 too big, 1011 out of memory. After
+ * an error every call reports it again and takes no input. */
 enum ws_event ws_decoder_next(struct ws_decoder *decoder, enum ws_role self,
 			      uint64_t max_message_size, uint8_t **in, size_t *len,
 			      struct ws_event_data *out);
@@ -92,7 +113,8 @@ enum ws_event ws_decoder_next(struct ws_decoder *decoder, enum ws_role self,
  * there was no error. */
 void ws_decoder_export(const struct ws_decoder *decoder, struct state_writer *writer);
 
-/* Of a decoder after init, with the same role. 0; -ENOMEM; -EBADMSG: no decoder can have written
- * that; -ENOTSUP: only a newer one than this could. If it fails, the decoder is as before. A
- * message that is larger than may come by now is no failure here. */
+/* Of a decoder after init, and ws_decoder_inflates_by if it was so, with the same role. 0; -ENOMEM;
+ * -EBADMSG: no decoder can have written that; -ENOTSUP: only a newer one than this could. If it
+ * fails, the decoder is as before. A message that is larger than may come by now is no failure
+ * here. */
 int ws_decoder_import(struct ws_decoder *decoder, enum ws_role self, struct state_reader *reader);

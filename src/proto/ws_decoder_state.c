@@ -21,6 +21,8 @@ enum {
 	TAG_FRAME_IS_LAST = 7,  /* 1: it has FIN */
 	TAG_HEAD = 8,           /* bytes of a head that is not whole */
 	TAG_CONTROL = 9,        /* bytes of a control frame's payload so far, unmasked */
+	/* 1: TAG_MESSAGE is compressed. What cannot decompress it must not take it for plain. */
+	TAG_MESSAGE_IS_DEFLATED = STATE_MUST | 10,
 };
 
 void ws_decoder_export(const struct ws_decoder *decoder, struct state_writer *writer)
@@ -33,6 +35,7 @@ void ws_decoder_export(const struct ws_decoder *decoder, struct state_writer *wr
 	if (decoder->opcode != WS_CONTINUATION) {
 		state_put_u64(writer, TAG_MESSAGE_OPCODE, decoder->opcode);
 		state_put_bytes(writer, TAG_MESSAGE, buf_slice(&decoder->message));
+		state_put_flag(writer, TAG_MESSAGE_IS_DEFLATED, decoder->is_deflated);
 	}
 	if (decoder->head_len > 0)
 		state_put_bytes(writer, TAG_HEAD, slice_of(decoder->head, decoder->head_len));
@@ -118,6 +121,9 @@ static int field_read(struct ws_decoder *decoder, const struct state_field *fiel
 		is_good = copy(field->value, decoder->control, sizeof(decoder->control));
 		decoder->control_len = (uint8_t)field->value.len;
 		break;
+	case TAG_MESSAGE_IS_DEFLATED:
+		is_good = state_flag(field, &decoder->is_deflated);
+		break;
 	default:
 		return state_must_understand(field->tag) ? -ENOTSUP : 0;
 	}
@@ -126,10 +132,15 @@ static int field_read(struct ws_decoder *decoder, const struct state_field *fiel
 
 static bool message_is_good(struct ws_decoder *decoder)
 {
+	if (decoder->is_deflated && decoder->inflater == NULL)
+		return false;
 	switch (decoder->opcode) {
 	case WS_CONTINUATION:
-		return decoder->message.len == 0;
+		return decoder->message.len == 0 && !decoder->is_deflated;
 	case WS_TEXT:
+		decoder->utf8 = UTF8_BOUNDARY;
+		if (decoder->is_deflated) /* it is looked at when it is whole */
+			return true;
 		decoder->utf8 = utf8_feed(UTF8_BOUNDARY, decoder->message.data,
 					  decoder->message.len);
 		return decoder->utf8 != UTF8_REJECT;
@@ -169,12 +180,13 @@ static bool frame_is_good(const struct ws_decoder *decoder, enum ws_role self)
 /* Part of one that is good so far, and not all of it. */
 static bool head_is_good(const struct ws_decoder *decoder, enum ws_role self)
 {
+	const struct ws_frame_rules rules = {self, decoder->inflater != NULL};
 	struct ws_frame_head head;
 	size_t used;
 
 	return decoder->control_len == 0 &&
 	       (decoder->head_len == 0 ||
-		ws_frame_head_parse(self, UINT64_MAX, decoder->head, decoder->head_len, &head,
+		ws_frame_head_parse(rules, UINT64_MAX, decoder->head, decoder->head_len, &head,
 				    &used) == WS_FRAME_MORE);
 }
 

@@ -7,6 +7,7 @@
 
 #define FIN_BIT       0x80
 #define RESERVED_BITS 0x70
+#define RSV1_BIT      0x40
 #define OPCODE_BITS   0x0f
 #define MASK_BIT      0x80
 #define LENGTH_BITS   0x7f
@@ -17,12 +18,31 @@ static bool opcode_is_known(uint8_t opcode)
 	return opcode <= WS_BINARY || (opcode >= WS_CLOSE && opcode <= WS_PONG);
 }
 
-static const char *first_byte_problem(uint8_t first)
+/* RSV1 stands in the first frame of a message, and in no other (RFC 7692, 6.1). */
+static const char *reserved_problem(struct ws_frame_rules rules, uint8_t first)
 {
 	uint8_t opcode = first & OPCODE_BITS;
 
-	if (first & RESERVED_BITS)
+	if (!(first & RESERVED_BITS))
+		return NULL;
+	if (!rules.may_deflate)
 		return "a reserved bit is set but no extension was agreed";
+	if ((first & RESERVED_BITS) != RSV1_BIT)
+		return "a reserved bit is set that permessage-deflate does not use";
+	if (ws_opcode_is_control(opcode))
+		return "a control frame has RSV1: it cannot be compressed";
+	return opcode == WS_CONTINUATION ? "a continuation frame has RSV1: that stands in the "
+					   "first frame of a message"
+					 : NULL;
+}
+
+static const char *first_byte_problem(struct ws_frame_rules rules, uint8_t first)
+{
+	uint8_t opcode = first & OPCODE_BITS;
+	const char *problem = reserved_problem(rules, first);
+
+	if (problem != NULL)
+		return problem;
 	if (!opcode_is_known(opcode))
 		return "the opcode is unknown";
 	if (ws_opcode_is_control(opcode) && !(first & FIN_BIT))
@@ -67,24 +87,24 @@ static const char *length_problem(const uint8_t *in, size_t len)
 	return NULL;
 }
 
-const char *ws_frame_head_problem(enum ws_role self, const uint8_t *in, size_t len)
+const char *ws_frame_head_problem(struct ws_frame_rules rules, const uint8_t *in, size_t len)
 {
 	const char *problem = NULL;
 
 	if (len > 0)
-		problem = first_byte_problem(in[0]);
+		problem = first_byte_problem(rules, in[0]);
 	if (problem == NULL && len > 1)
-		problem = second_byte_problem(self, in[0], in[1]);
+		problem = second_byte_problem(rules.self, in[0], in[1]);
 	if (problem == NULL && len > 1)
 		problem = length_problem(in, len);
 	return problem;
 }
 
-enum ws_frame_result ws_frame_head_parse(enum ws_role self, uint64_t max_payload, const uint8_t *in,
-					 size_t len, struct ws_frame_head *out_head,
-					 size_t *out_used)
+enum ws_frame_result ws_frame_head_parse(struct ws_frame_rules rules, uint64_t max_payload,
+					 const uint8_t *in, size_t len,
+					 struct ws_frame_head *out_head, size_t *out_used)
 {
-	if (ws_frame_head_problem(self, in, len) != NULL)
+	if (ws_frame_head_problem(rules, in, len) != NULL)
 		return WS_FRAME_PROTOCOL;
 	if (len < 2)
 		return WS_FRAME_MORE;
@@ -106,6 +126,7 @@ enum ws_frame_result ws_frame_head_parse(enum ws_role self, uint64_t max_payload
 	out_head->opcode = opcode;
 	out_head->is_final = (in[0] & FIN_BIT) != 0;
 	out_head->has_mask = has_mask;
+	out_head->is_deflated = (in[0] & RSV1_BIT) != 0;
 	if (has_mask)
 		memcpy(out_head->mask, in + 2 + width, MASK_LEN);
 	*out_used = head_len;

@@ -38,6 +38,14 @@ struct ws_frame_head {
 	uint8_t opcode;       /* enum ws_opcode */
 	bool is_final;
 	bool has_mask;
+	bool is_deflated; /* RSV1: the message that begins here is compressed (RFC 7692, 6) */
+};
+
+/* What is expected of the frames. */
+struct ws_frame_rules {
+	/* Our side: a server demands masked frames, a client refuses them. */
+	enum ws_role self;
+	bool may_deflate; /* permessage-deflate was agreed on: RSV1 may begin a message */
 };
 
 enum ws_frame_result {
@@ -50,20 +58,34 @@ enum ws_frame_result {
 /* Parses the frame head at the start of `in`; fails at the first byte that can
  * tell (an opcode error needs only the first byte).
  *
- * `self` is our side: a server demands masked frames, a client refuses them.
  * `max_payload` is in bytes and holds for data frames.
  * On WS_FRAME_OK fills *out_head and sets *out_used to the size of the head
  * (2..WS_FRAME_HEAD_MAX bytes). On any other result writes neither. */
-enum ws_frame_result ws_frame_head_parse(enum ws_role self, uint64_t max_payload, const uint8_t *in,
-					 size_t len, struct ws_frame_head *out_head,
-					 size_t *out_used);
+enum ws_frame_result ws_frame_head_parse(struct ws_frame_rules rules, uint64_t max_payload,
+					 const uint8_t *in, size_t len,
+					 struct ws_frame_head *out_head, size_t *out_used);
 
 /* What is wrong with the head that starts at `in`, as far as `len` bytes tell: the
  * reason behind WS_FRAME_PROTOCOL, for the log. NULL if nothing is; static text. */
-const char *ws_frame_head_problem(enum ws_role self, const uint8_t *in, size_t len);
+const char *ws_frame_head_problem(struct ws_frame_rules rules, const uint8_t *in, size_t len);
 
 /* Writes a head for a frame with FIN and no reserved bits, in the shortest form;
  * returns its size. `mask` is the 4-byte key, or NULL for a server's frame.
  * `out` has room for WS_FRAME_HEAD_MAX bytes. */
 size_t ws_frame_head_write(uint8_t *out, enum ws_opcode opcode, uint64_t payload_len,
 			   const uint8_t *mask);
+
+/* [bytes] that it takes. */
+static inline size_t ws_frame_head_len(uint64_t payload_len, bool has_mask)
+{
+	return (payload_len > UINT16_MAX ? 10u
+		: payload_len > 125      ? 4u
+					 : 2u) +
+	       (has_mask ? 4u : 0u);
+}
+
+/* Sets RSV1 in a head that is written: its message is compressed. */
+static inline void ws_frame_set_deflated(uint8_t *head)
+{
+	head[0] |= 0x40;
+}

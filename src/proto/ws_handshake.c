@@ -165,8 +165,6 @@ const char *ws_response_check(const struct http_head *head, const uint8_t *data,
 	if (http_field_find(head, data, "Sec-WebSocket-Accept", &value) != 1 ||
 	    !slice_equals(value, slice_of(accept, WS_ACCEPT_LEN)))
 		return "the Sec-WebSocket-Accept is not the one for our key";
-	if (http_field_find(head, data, "Sec-WebSocket-Extensions", &value) > 0)
-		return "the server wants an extension that was not offered";
 	switch (http_field_find(head, data, SUBPROTOCOL_FIELD, &value)) {
 	case 0:
 		return NULL;

@@ -52,10 +52,17 @@ bool ws_subprotocol_choose(const struct http_head *head, const uint8_t *data,
 /* True if the client sent a Sec-WebSocket-Protocol header at all. */
 bool ws_subprotocol_is_asked(const struct http_head *head, const uint8_t *data);
 
-/* Writes the 101 answer; `subprotocol` and `date`, the value of a Date header, may be NULL.
- * Returns its size, or 0 if `size` is too small (256 bytes + the subprotocol are enough). */
-size_t ws_response_write(char *out, size_t size, struct slice key, const char *subprotocol,
-			 const char *date);
+/* Values of header fields; NULL: it has none of them. */
+struct ws_response {
+	const char *subprotocol;
+	const char *extensions; /* ws_extensions.h */
+	const char *date;
+};
+
+/* Writes the 101 answer. Returns its size, or 0 if `size` is too small (256 bytes + the
+ * subprotocol and the extensions are enough). */
+size_t ws_response_write(char *out, size_t size, struct slice key,
+			 const struct ws_response *response);
 
 /* --- client --- */
 
@@ -63,6 +70,7 @@ struct ws_request {
 	const char *host;         /* "127.0.0.1:8080" */
 	const char *target;       /* "/ws/dev-1?x=y" */
 	const char *subprotocols; /* "a, b" or NULL */
+	const char *extensions;   /* or NULL */
 	const char *headers;      /* further lines, each ending in CRLF, or NULL */
 };
 
@@ -72,7 +80,8 @@ size_t ws_request_write(char *out, size_t size, const struct ws_request *request
 			const uint8_t nonce[16], char out_key[WS_KEY_LEN]);
 
 /* Checks a parsed 101 answer (4.1): Upgrade, Connection, the accept value for `key`,
- * no extension, at most one subprotocol and only from `subprotocols` (the text of the request, or
- * NULL). Returns NULL if it is good, else what is wrong. Not for other statuses. */
+ * at most one subprotocol and only from `subprotocols` (the text of the request, or
+ * NULL). Returns NULL if it is good, else what is wrong. Not for other statuses. Its extensions
+ * are for ws_deflate_accept. */
 const char *ws_response_check(const struct http_head *head, const uint8_t *data,
 			      const char key[WS_KEY_LEN], const char *subprotocols);

@@ -73,13 +73,20 @@ static void put_field(struct writer *writer, const char *name, struct slice valu
 	put(writer, SLICE_LITERAL("\r\n"));
 }
 
+/* NULL: none. */
+static void put_text_field(struct writer *writer, const char *name, const char *value)
+{
+	if (value != NULL)
+		put_field(writer, name, slice_from_text(value));
+}
+
 static size_t written(const struct writer *writer)
 {
 	return writer->len <= writer->size ? writer->len : 0;
 }
 
-size_t ws_response_write(char *out, size_t size, struct slice key, const char *subprotocol,
-			 const char *date)
+size_t ws_response_write(char *out, size_t size, struct slice key,
+			 const struct ws_response *response)
 {
 	struct writer writer = {.out = out, .size = size};
 	char accept[WS_ACCEPT_LEN];
@@ -89,10 +96,9 @@ size_t ws_response_write(char *out, size_t size, struct slice key, const char *s
 				   "Upgrade: websocket\r\n"
 				   "Connection: Upgrade\r\n"));
 	put_field(&writer, "Sec-WebSocket-Accept", slice_of(accept, sizeof(accept)));
-	if (subprotocol != NULL)
-		put_field(&writer, "Sec-WebSocket-Protocol", slice_from_text(subprotocol));
-	if (date != NULL)
-		put_field(&writer, "Date", slice_from_text(date));
+	put_text_field(&writer, "Sec-WebSocket-Protocol", response->subprotocol);
+	put_text_field(&writer, "Sec-WebSocket-Extensions", response->extensions);
+	put_text_field(&writer, "Date", response->date);
 	put(&writer, SLICE_LITERAL("\r\n"));
 	return written(&writer);
 }
@@ -112,9 +118,8 @@ size_t ws_request_write(char *out, size_t size, const struct ws_request *request
 				   "Connection: Upgrade\r\n"
 				   "Sec-WebSocket-Version: 13\r\n"));
 	put_field(&writer, "Sec-WebSocket-Key", slice_of(key, WS_KEY_LEN));
-	if (request->subprotocols != NULL)
-		put_field(&writer, "Sec-WebSocket-Protocol",
-			  slice_from_text(request->subprotocols));
+	put_text_field(&writer, "Sec-WebSocket-Protocol", request->subprotocols);
+	put_text_field(&writer, "Sec-WebSocket-Extensions", request->extensions);
 	if (request->headers != NULL)
 		put_text(&writer, request->headers);
 	put(&writer, SLICE_LITERAL("\r\n"));

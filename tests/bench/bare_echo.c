@@ -56,8 +56,8 @@ static size_t handshake(const uint8_t *data, size_t len, char *out, size_t size)
 	const uint8_t *key = memmem(data, len, name, sizeof(name) - 1);
 
 	CHECK(key != NULL);
-	return ws_response_write(out, size, slice_of(key + sizeof(name) - 1, WS_KEY_LEN), NULL,
-				 NULL);
+	return ws_response_write(out, size, slice_of(key + sizeof(name) - 1, WS_KEY_LEN),
+				 &(struct ws_response){0});
 }
 
 /* --- epoll --- */

@@ -196,8 +196,8 @@ static size_t upgrade(size_t len, char *answer, size_t size)
 	const uint8_t *key = memmem(text, len, name, sizeof(name) - 1);
 
 	CHECK(key != NULL);
-	return ws_response_write(answer, size, slice_of(key + sizeof(name) - 1, WS_KEY_LEN), NULL,
-				 NULL);
+	return ws_response_write(answer, size, slice_of(key + sizeof(name) - 1, WS_KEY_LEN),
+				 &(struct ws_response){0});
 }
 
 static void answer(int fd, size_t len)

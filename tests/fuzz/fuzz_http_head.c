@@ -106,7 +106,8 @@ static void request_use(const struct http_head *head, const uint8_t *data)
 	switch (ws_upgrade_check(head, data, &upgrade, &error)) {
 	case WS_UPGRADE_OK:
 		CHECK(upgrade.key.len == WS_KEY_LEN);
-		CHECK(ws_response_write(answer, sizeof(answer), upgrade.key, NULL, NULL) > 0);
+		CHECK(ws_response_write(answer, sizeof(answer), upgrade.key,
+					&(struct ws_response){0}) > 0);
 		break;
 	case WS_UPGRADE_ERROR:
 		CHECK(error.status == 400 || error.status == 405 || error.status == 426);

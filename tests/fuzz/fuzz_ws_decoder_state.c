@@ -51,6 +51,9 @@ static void feed(struct ws_decoder *decoder, enum ws_role self, uint64_t max_mes
 	free(copy);
 }
 
+/* NULL: nothing was agreed on. */
+static struct ws_inflater *inflater;
+
 /* The other one, in its place, writes the same again. */
 static void move(struct ws_decoder *decoder, enum ws_role self)
 {
@@ -65,6 +68,7 @@ static void move(struct ws_decoder *decoder, enum ws_role self)
 
 	ws_decoder_finish(decoder);
 	state_reader_init(&reader, buf_slice(&first));
+	ws_decoder_inflates_by(decoder, inflater, NULL);
 	CHECK(ws_decoder_import(decoder, self, &reader) == 0);
 	CHECK(ws_decoder_is_idle(decoder) == is_idle);
 	state_writer_init(&writer, &second, STATE_MAX);
@@ -82,6 +86,7 @@ static struct trace run(enum ws_role self, uint64_t max_message_size, const uint
 	uint32_t seed = (uint32_t)size + 2;
 
 	ws_decoder_init(&decoder);
+	ws_decoder_inflates_by(&decoder, inflater, NULL);
 	for (size_t at = 0; at < size && !trace.has_failed;) {
 		size_t len = fuzz_cut(&seed, size - at);
 
@@ -104,6 +109,7 @@ static void raw_run(enum ws_role self, uint64_t max_message_size, const uint8_t 
 	struct trace trace = {.sum = 0};
 
 	ws_decoder_init(&decoder);
+	ws_decoder_inflates_by(&decoder, inflater, NULL);
 	state_reader_init(&reader, slice_of(copy, state_len));
 	int r = ws_decoder_import(&decoder, self, &reader);
 
@@ -124,11 +130,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 2)
 		return 0;
-	/* The first byte chooses the role and the limit, the second how much is a state. */
+	/* The first byte chooses the role, the limit and compression, the second how much is a
+	 * state. */
 	enum ws_role self = data[0] & 1 ? WS_CLIENT : WS_SERVER;
 	uint64_t max_message_size = limits[data[0] >> 1 & 7];
 	size_t state_len = MIN((size_t)data[1], size - 2);
 
+	inflater = data[0] & 0x10 ? ws_inflater_create() : NULL;
 	data += 2;
 	size -= 2;
 	struct trace stays = run(self, max_message_size, data, size, false);
@@ -136,5 +144,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	CHECK(stays.sum == moves.sum && stays.event_count == moves.event_count);
 	raw_run(self, max_message_size, data, size, state_len);
+	ws_inflater_destroy(&inflater);
 	return 0;
 }

@@ -56,10 +56,12 @@ static enum ws_frame_result parse(enum ws_role self, const void *in, size_t len,
 	uint8_t *copy = malloc(len > 0 ? len : 1);
 
 	memcpy(copy, in, len);
-	enum ws_frame_result result = ws_frame_head_parse(self, MAX_PAYLOAD, copy, len, head, used);
+	const struct ws_frame_rules rules = {.self = self};
+	enum ws_frame_result result = ws_frame_head_parse(rules, MAX_PAYLOAD, copy, len, head,
+							  used);
 
 	assert_int_equal(result == WS_FRAME_PROTOCOL,
-			 ws_frame_head_problem(self, copy, len) != NULL);
+			 ws_frame_head_problem(rules, copy, len) != NULL);
 	free(copy);
 	return result;
 }
@@ -138,10 +140,14 @@ static void test_what_is_written_is_read(void **state)
 			size_t len = ws_frame_head_write(out, WS_BINARY, lens[i],
 							 masked ? mask : NULL);
 
-			assert_int_equal(ws_frame_head_parse(masked ? WS_SERVER : WS_CLIENT,
-							     UINT64_MAX, out, len, &head, &used),
-					 WS_FRAME_OK);
+			assert_int_equal(
+				ws_frame_head_parse(
+					(struct ws_frame_rules){masked ? WS_SERVER : WS_CLIENT},
+					UINT64_MAX, out, len, &head, &used),
+				WS_FRAME_OK);
 			assert_int_equal(used, len);
+			assert_int_equal(len, ws_frame_head_len(lens[i], masked));
+			assert_false(head.is_deflated);
 			assert_int_equal(head.payload_len, lens[i]);
 			assert_int_equal(head.opcode, WS_BINARY);
 			assert_true(head.is_final);

@@ -5,6 +5,7 @@
 
 #include "proto/ws_handshake.h"
 
+#define DATE  "Sun, 06 Nov 1994 08:49:37 GMT"
 #define KEY   "dGhlIHNhbXBsZSBub25jZQ=="
 #define START "GET /chat HTTP/1.1\r\nHost: h\r\n"
 #define GOOD                                   \
@@ -265,8 +266,8 @@ static void test_both_sides_agree(void **state)
 	assert_int_equal(http_field_find(&head, (uint8_t *)out, "authorization", &value), 1);
 	assert_true(slice_equals(value, SLICE_LITERAL("Basic eA==")));
 
-	len = ws_response_write(answer, sizeof(answer), upgrade.key, "ocpp1.6",
-				"Sun, 06 Nov 1994 08:49:37 GMT");
+	len = ws_response_write(answer, sizeof(answer), upgrade.key,
+				&(struct ws_response){.subprotocol = "ocpp1.6", .date = DATE});
 	answer[len] = 0;
 	head_read(&head, HTTP_RESPONSE, answer);
 	assert_null(ws_response_check(&head, (uint8_t *)answer, key, request.subprotocols));
@@ -276,6 +277,22 @@ static void test_both_sides_agree(void **state)
 					  "AAAAAAAAAAAAAAAAAAAAAA==", request.subprotocols));
 }
 
+static void test_extensions_are_written(void **state)
+{
+	(void)state;
+	static const uint8_t nonce[16] = {0};
+	char out[512], key[WS_KEY_LEN];
+	size_t len = ws_request_write(
+		out, sizeof(out),
+		&(struct ws_request){.host = "h", .target = "/", .extensions = "x-a; b=1"}, nonce,
+		key);
+
+	assert_non_null(memmem(out, len, "\r\nSec-WebSocket-Extensions: x-a; b=1\r\n", 37));
+	len = ws_response_write(out, sizeof(out), SLICE_LITERAL(KEY),
+				&(struct ws_response){.extensions = "x-a"});
+	assert_non_null(memmem(out, len, "\r\nSec-WebSocket-Extensions: x-a\r\n", 32));
+}
+
 static void test_writers_keep_within_their_size(void **state)
 {
 	(void)state;
@@ -283,8 +300,8 @@ static void test_writers_keep_within_their_size(void **state)
 	const struct ws_request request = {.host = "h", .target = "/"};
 	char big[512], key[WS_KEY_LEN];
 	size_t request_len = ws_request_write(big, sizeof(big), &request, nonce, key);
-	size_t response_len = ws_response_write(big, sizeof(big), SLICE_LITERAL(KEY), NULL,
-						"Sun, 06 Nov 1994 08:49:37 GMT");
+	const struct ws_response response = {.date = DATE};
+	size_t response_len = ws_response_write(big, sizeof(big), SLICE_LITERAL(KEY), &response);
 
 	assert_true(request_len > 0 && response_len > 0 && response_len <= 256);
 	for (size_t size = 0; size < sizeof(big); size++) {
@@ -294,8 +311,7 @@ static void test_writers_keep_within_their_size(void **state)
 		assert_int_equal(ws_request_write(exact, size, &request, nonce, key),
 				 size < request_len ? 0 : request_len);
 		assert_int_equal(key[0], size < request_len ? '?' : 'A');
-		assert_int_equal(ws_response_write(exact, size, SLICE_LITERAL(KEY), NULL,
-						   "Sun, 06 Nov 1994 08:49:37 GMT"),
+		assert_int_equal(ws_response_write(exact, size, SLICE_LITERAL(KEY), &response),
 				 size < response_len ? 0 : response_len);
 		free(exact);
 	}
@@ -334,10 +350,10 @@ static void test_response_table(void **state)
 		 ANSWER "Upgrade: websocket\r\nConnection: upgrade\r\n"
 			"Sec-WebSocket-Accept: S3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n" END,
 		 false},
-		{"extension",
+		{"extension: not judged here",
 		 ANSWER "Upgrade: websocket\r\nConnection: upgrade\r\n" ACCEPT
 			"Sec-WebSocket-Extensions: permessage-deflate\r\n" END,
-		 false},
+		 true},
 		{"subprotocol not offered",
 		 ANSWER "Upgrade: websocket\r\nConnection: upgrade\r\n" ACCEPT
 			"Sec-WebSocket-Protocol: c\r\n" END,
@@ -366,6 +382,7 @@ int main(void)
 		cmocka_unit_test(test_rfc6455_accept_value),
 		cmocka_unit_test(test_subprotocol_table),
 		cmocka_unit_test(test_both_sides_agree),
+		cmocka_unit_test(test_extensions_are_written),
 		cmocka_unit_test(test_writers_keep_within_their_size),
 		cmocka_unit_test(test_response_table),
 	};

@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/units.h"
 #include "bench/client/bench_cause.h"
+#include "proto/ws_extensions.h"
 
 /* A refusal's body is kept up to here: enough for an example of what it says. */
 #define BODY_MAX 4096
@@ -124,10 +125,13 @@ static enum bench_answer upgrade_judge(struct bench_handshake *handshake,
 				       const struct bench_options *options,
 				       struct bench_answer_data *out)
 {
+	struct ws_deflate_terms terms;
 	const char *problem = ws_response_check(&handshake->head, handshake->bytes.data,
 						handshake->key,
 						text_or_null(&options->subprotocols));
 
+	if (problem == NULL)
+		problem = ws_deflate_accept(&handshake->head, handshake->bytes.data, false, &terms);
 	if (problem != NULL)
 		return bad(handshake, problem, out);
 	*out = (struct bench_answer_data){.rest = body_of(handshake)};
