@@ -17,6 +17,7 @@
 #include "io/loop.h"
 #include "session/session.h"
 
+struct state_writer;
 struct uplink;
 struct backend;
 struct route;
@@ -124,6 +125,20 @@ struct uplink_ops {
 	/* Memory is scarce, and the owner is about to close: drops the messages that wait, but
 	 * not one that is under way. */
 	void (*shed)(struct uplink *uplink);
+
+	/* For a handover to another process; its owner does not ask for anything meanwhile.
+	 * Changes nothing. 0; -EBUSY: its client was not let in yet; or the writer's error. */
+	int (*export)(const struct uplink *uplink, struct state_writer *out);
+	/* As open, of a client that is in, from what export wrote; empty: it has had no uplink.
+	 * Of the request only presence, loop and random count. Asks nobody, and begins nothing
+	 * before thaw. NULL: memory is out, or that is not to be understood. */
+	struct uplink *(*import)(const struct backend *backend,
+				 const struct uplink_request *request, struct slice state);
+	void (*thaw)(struct uplink *uplink);
+	/* After export, the other process has the client: as close, but the back end is told
+	 * nothing. What is under way ends, for the other process to hear. */
+	void (*forget)(struct uplink *uplink);
+
 	/* From any thread. */
 	struct backend_pending (*pending)(const struct backend *backend);
 };

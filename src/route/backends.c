@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "route/backend_nats.h"
 #include "route/backend_webhook.h"
+#include "route/event_road.h"
 
 const struct backend_type *const backend_types[] = {
 	[CONFIG_BACKEND_WEBHOOK] = &backend_webhook,
@@ -69,6 +70,7 @@ void backends_destroy(struct backends **backends)
 		return;
 	for (size_t i = 0; i < (*backends)->count; i++)
 		(*backends)->items[i]->type->destroy((*backends)->items[i]);
+	event_road_destroy(&(*backends)->source.road);
 	ruleset_unref(&(*backends)->ruleset);
 	free(*backends);
 	*backends = NULL;
@@ -97,4 +99,23 @@ struct event_backend *backends_at(const struct backends *backends, size_t index)
 bool event_backend_is_down(const struct event_backend *backend)
 {
 	return backend->type->is_down != NULL && backend->type->is_down(backend);
+}
+
+/* --- from process to process --- */
+
+int backends_take_road(struct backends *backends, struct handover_road *road)
+{
+	CHECK(backends->source.road == NULL);
+	backends->source.road = event_road_create(road);
+	return backends->source.road == NULL ? -ENOMEM : 0;
+}
+
+const char *backends_run_id(const struct backends *backends)
+{
+	return backends->source.run_id;
+}
+
+bool backends_keep_run_id(struct backends *backends, struct slice run_id)
+{
+	return event_source_keep_run_id(&backends->source, run_id);
 }

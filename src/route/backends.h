@@ -7,6 +7,7 @@
 #include "route/backend_type.h"
 
 struct backends;
+struct handover_road;
 
 /* Of the ruleset's configuration; holds it. `bus` outlives it; `node` is this node's name. Starts
  * the threads that back ends have. Returns 0, or a negative errno with *out_error. */
@@ -19,6 +20,18 @@ int backends_check_one(const struct config *config, size_t index, struct backend
 
 /* When no uplink is left. NULL is fine. */
 void backends_destroy(struct backends **backends);
+
+/* --- from process to process --- */
+
+/* Before the first uplink comes by it, or goes. It outlives them. 0 or -ENOMEM. */
+int backends_take_road(struct backends *backends, struct handover_road *road);
+
+/* What ids of events begin with (event.h). */
+const char *backends_run_id(const struct backends *backends);
+
+/* Before the first client: the ids go on as those of the process that had this one. False: it is
+ * none. */
+bool backends_keep_run_id(struct backends *backends, struct slice run_id);
 
 /* Of a name in the configuration: never NULL. */
 const struct backend *backends_find(const struct backends *backends, const char *name);

@@ -171,6 +171,11 @@ static void cancel(struct event_flight *base)
 	webhook_cancel(&flight_of(base)->call);
 }
 
+static void yield(struct event_flight *base)
+{
+	webhook_yield(&flight_of(base)->call);
+}
+
 static void release(struct event_flight *base)
 {
 	webhook_call_release(&flight_of(base)->call);
@@ -181,5 +186,6 @@ const struct event_carrier carrier_webhook = {
 	.prepare = prepare,
 	.launch = launch,
 	.cancel = cancel,
+	.yield = yield,
 	.release = release,
 };

@@ -25,9 +25,10 @@ const char *event_type_label(enum event_type type)
 	return labels[type];
 }
 
+static const char digits[] = "0123456789abcdefghijklmnopqrstuv";
+
 void event_source_init(struct event_source *source, const char *node)
 {
-	static const char digits[] = "0123456789abcdefghijklmnopqrstuv";
 	struct random_source random = {0};
 
 	snprintf(source->uri, sizeof(source->uri), "/gatehouse/%s", node);
@@ -35,6 +36,17 @@ void event_source_init(struct event_source *source, const char *node)
 	for (size_t i = 0; i + 1 < sizeof(source->run_id); i++)
 		source->run_id[i] = digits[(uint8_t)source->run_id[i] % 32];
 	source->run_id[sizeof(source->run_id) - 1] = 0;
+}
+
+bool event_source_keep_run_id(struct event_source *source, struct slice run_id)
+{
+	if (run_id.len != sizeof(source->run_id) - 1)
+		return false;
+	for (size_t i = 0; i < run_id.len; i++)
+		if (memchr(digits, run_id.data[i], sizeof(digits) - 1) == NULL)
+			return false;
+	memcpy(source->run_id, run_id.data, run_id.len);
+	return true;
 }
 
 /* --- trace context --- */

@@ -7,9 +7,11 @@
 #include "base/buf.h"
 #include "session/session.h"
 
+struct event_road;
 struct tcp_tls_facts;
 
-/* X(NAME, label) */
+/* X(NAME, label). Numbers of it pass from process to process (event_state.c): new ones come last.
+ */
 #define EVENT_TABLE(X)            \
 	X(CONNECT, "connect")     \
 	X(CONNECTED, "connected") \
@@ -25,9 +27,15 @@ const char *event_type_label(enum event_type type);
 struct event_source {
 	char uri[96];    /* "/gatehouse/<node>" */
 	char run_id[14]; /* tells one start from another; no '-' or '.' in it */
+	/* To the process that this one has taken over from, or that takes over; NULL: there is
+	 * none. */
+	struct event_road *road;
 };
 
 void event_source_init(struct event_source *source, const char *node);
+
+/* Takes the run_id of another. False: it is none. */
+bool event_source_keep_run_id(struct event_source *source, struct slice run_id);
 
 struct event_facts {
 	const struct event_source *source;

@@ -57,31 +57,43 @@ void event_queue_finish(struct event_queue *queue)
 	}
 }
 
-int event_queue_append(struct event_queue *queue, enum event_type type,
-		       const struct message *message)
+/* A copy of `facts` with this body, as the last one. */
+static int append(struct event_queue *queue, const struct event *facts, struct slice body)
 {
-	size_t len = message == NULL ? 0 : message->bytes.len;
-	struct event *event = payload_alloc(sizeof(*event) + len);
-	uint64_t sequence = ++queue->sequence;
+	struct event *event = payload_alloc(sizeof(*event) + body.len);
 
 	if (event == NULL)
 		return -ENOMEM;
-	*event = (struct event){
-		.sequence = sequence,
-		.time_ns = clock_wall_ns(),
-		.type = type,
-		.mark = message == NULL ? MESSAGE_PLAIN : message->mark,
-		.is_text = message != NULL && message->is_text,
-		.len = len,
-		.call = message == NULL ? 0 : message->call,
-	};
-	if (len > 0)
-		memcpy(event->body, message->bytes.data, len);
+	*event = *facts;
+	event->len = body.len;
+	if (body.len > 0)
+		memcpy(event->body, body.data, body.len);
 	list_append(&queue->events, &event->node);
 	queue->bytes += cost_of(event);
 	counter_add(&queue->stats->waiting, 1);
 	counter_add(&queue->stats->pending_bytes, pending_of(event));
 	return 0;
+}
+
+int event_queue_append(struct event_queue *queue, enum event_type type,
+		       const struct message *message)
+{
+	struct event facts = {
+		.sequence = ++queue->sequence,
+		.time_ns = clock_wall_ns(),
+		.type = type,
+		.mark = message == NULL ? MESSAGE_PLAIN : message->mark,
+		.is_text = message != NULL && message->is_text,
+		.call = message == NULL ? 0 : message->call,
+	};
+
+	return append(queue, &facts, message == NULL ? (struct slice){0} : message->bytes);
+}
+
+int event_queue_restore(struct event_queue *queue, const struct event *event, struct slice body)
+{
+	queue->sequence = MAX(queue->sequence, event->sequence);
+	return append(queue, event, body);
 }
 
 struct event *event_queue_first(const struct event_queue *queue)
@@ -104,6 +116,18 @@ void event_queue_end(struct event_queue *queue, struct event *event, enum event_
 {
 	counter_add(&queue->stats->events[event->type][outcome], 1);
 	event_queue_pass_on(queue, event);
+}
+
+void event_queue_forget(struct event_queue *queue, const struct event *kept)
+{
+	for (struct list_node *node = queue->events.next, *after; node != &queue->events;
+	     node = after) {
+		struct event *event = CONTAINER_OF(node, struct event, node);
+
+		after = node->next;
+		if (event != kept)
+			event_queue_pass_on(queue, event);
+	}
 }
 
 void event_queue_drop_messages(struct event_queue *queue, const struct event *kept)

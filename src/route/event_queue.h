@@ -62,6 +62,10 @@ void event_queue_finish(struct event_queue *queue);
 int event_queue_append(struct event_queue *queue, enum event_type type,
 		       const struct message *message);
 
+/* As event_queue_append, but with a number and a time of its own: one that another process has
+ * had. */
+int event_queue_restore(struct event_queue *queue, const struct event *event, struct slice body);
+
 /* NULL: there is none. */
 struct event *event_queue_first(const struct event_queue *queue);
 
@@ -70,6 +74,9 @@ void event_queue_end(struct event_queue *queue, struct event *event, enum event_
 
 /* As event_queue_end, but its carrier counts what becomes of it. */
 void event_queue_pass_on(struct event_queue *queue, struct event *event);
+
+/* All but `kept`, which may be NULL: another process has them. */
+void event_queue_forget(struct event_queue *queue, const struct event *kept);
 
 /* All messages but `kept`, which may be NULL, and neither the beginning nor the end of the
  * connection. */

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/counter.h"
 #include "route/backend_type.h"
+#include "route/event_road.h"
 
 static struct event_uplink *uplink_of(struct uplink *base)
 {
@@ -63,8 +64,6 @@ static struct event_flight *land(struct event_uplink *uplink, enum event_outcome
 	return flight;
 }
 
-static void on_timer(struct timer *timer);
-
 /* True: the event is there already. */
 static bool launch(struct event_flight *flight)
 {
@@ -103,7 +102,7 @@ static void drop(struct event_uplink *uplink, const char *detail)
 
 static bool may_begin(const struct event_uplink *uplink)
 {
-	if (uplink->flight != NULL || event_queue_first(&uplink->queue) == NULL)
+	if (uplink->flight != NULL || uplink->is_still || event_queue_first(&uplink->queue) == NULL)
 		return false;
 	if (uplink->base.owner == NULL)
 		return !uplink->is_aborted;
@@ -118,7 +117,7 @@ static void deliver(struct event_uplink *uplink)
 {
 	while (may_begin(uplink)) {
 		uplink->flight = event_flight_create(uplink, event_queue_first(&uplink->queue),
-						     on_timer);
+						     event_flight_on_timer);
 		if (uplink->flight == NULL) {
 			drop(uplink, "the gateway is out of memory");
 			continue;
@@ -129,7 +128,7 @@ static void deliver(struct event_uplink *uplink)
 	}
 }
 
-static void end_if_done(struct event_uplink *uplink)
+void event_uplink_end(struct event_uplink *uplink)
 {
 	bool has_events = event_queue_first(&uplink->queue) != NULL;
 
@@ -138,9 +137,7 @@ static void end_if_done(struct event_uplink *uplink)
 		return;
 	CHECK(uplink->call == NULL); /* it ended with the client */
 	uplink->base.handler->on_gone(&uplink->base);
-	event_queue_finish(&uplink->queue);
-	presence_unref(&uplink->presence);
-	free(uplink);
+	event_uplink_free(uplink);
 }
 
 /* The owner has asked for something, and looks for itself what has changed. */
@@ -150,7 +147,7 @@ static void next(struct event_uplink *uplink)
 		return;
 	deliver(uplink);
 	make_room(uplink);
-	end_if_done(uplink);
+	event_uplink_end(uplink);
 }
 
 /* From the loop, after the owner has been told of what has happened. */
@@ -164,7 +161,7 @@ void event_uplink_go_on(struct event_uplink *uplink)
 		uplink->is_telling = false;
 		deliver(uplink);
 	}
-	end_if_done(uplink);
+	event_uplink_end(uplink);
 }
 
 /* --- what became of it --- */
@@ -254,14 +251,30 @@ static void decide(struct event_uplink *uplink, const struct carry_verdict *verd
 		refuse_client(uplink, verdict);
 }
 
+/* The other process, which has the client, is told, and deals with it. */
+static void end_for_other(struct event_flight *flight, const struct carry_verdict *verdict)
+{
+	struct event_uplink *uplink = flight->uplink;
+
+	CHECK(uplink->base.owner == NULL);
+	event_road_tell(event_backend_of(uplink)->source->road, flight, verdict);
+	flight->is_passed_on = true;
+	event_flight_free(land(uplink, EVENT_DROPPED));
+	event_uplink_end(uplink);
+}
+
 void event_flight_done(struct event_flight *flight, const struct carry_verdict *verdict)
 {
 	struct event_uplink *uplink = flight->uplink;
 	bool is_decision = flight->event == NULL || flight->event->type == EVENT_CONNECT;
 	bool is_final = is_decision || uplink->is_aborted;
 
-	CHECK(flight == uplink->flight);
+	CHECK(flight == uplink->flight && !flight->is_elsewhere);
 	flight->is_under_way = false;
+	if (uplink->is_moved) {
+		end_for_other(flight, verdict);
+		return;
+	}
 	if (verdict->result == CARRY_FAILED && !is_final) {
 		fail(flight, verdict);
 		return;
@@ -281,10 +294,19 @@ void event_flight_done(struct event_flight *flight, const struct carry_verdict *
 	event_uplink_go_on(uplink);
 }
 
-static void on_timer(struct timer *timer)
+void event_flight_begin(struct event_flight *flight)
+{
+	struct event_uplink *uplink = flight->uplink;
+
+	if (!launch(flight))
+		return;
+	event_flight_free(land(uplink, EVENT_DELIVERED));
+	event_uplink_go_on(uplink);
+}
+
+void event_flight_on_timer(struct timer *timer)
 {
 	struct event_flight *flight = CONTAINER_OF(timer, struct event_flight, timer);
-	struct event_uplink *uplink = flight->uplink;
 	struct carry_verdict verdict = {
 		.result = flight->said,
 		.detail = flight->detail,
@@ -292,18 +314,23 @@ static void on_timer(struct timer *timer)
 	};
 
 	flight->said = CARRY_UNDER_WAY;
-	if (verdict.result != CARRY_UNDER_WAY) {
+	if (verdict.result != CARRY_UNDER_WAY)
 		event_flight_done(flight, &verdict);
-	} else if (launch(flight)) {
-		event_flight_free(land(uplink, EVENT_DELIVERED));
-		event_uplink_go_on(uplink);
-	}
+	else
+		event_flight_begin(flight);
 }
 
 /* --- what the owner asks for --- */
 
-static struct event_uplink *uplink_create(const struct backend *backend,
-					  const struct uplink_request *request)
+void event_uplink_free(struct event_uplink *uplink)
+{
+	event_queue_finish(&uplink->queue);
+	presence_unref(&uplink->presence);
+	free(uplink);
+}
+
+struct event_uplink *event_uplink_create(const struct backend *backend,
+					 const struct uplink_request *request)
 {
 	size_t trace_len = request->traceparent.len + request->tracestate.len;
 	struct event_uplink *uplink = calloc(1, sizeof(*uplink) + trace_len);
@@ -330,7 +357,7 @@ static struct event_uplink *uplink_create(const struct backend *backend,
 /* Nobody is asked: the client may come in as soon as the owner can be told so. */
 static struct event_flight *flight_of_none(struct event_uplink *uplink)
 {
-	struct event_flight *flight = event_flight_create(uplink, NULL, on_timer);
+	struct event_flight *flight = event_flight_create(uplink, NULL, event_flight_on_timer);
 
 	if (flight == NULL)
 		return NULL;
@@ -348,7 +375,7 @@ static struct event_flight *flight_of_connect(struct event_uplink *uplink,
 		return NULL;
 	uplink->tls = request->tls;
 	struct event_flight *flight = event_flight_create(uplink, event_queue_first(&uplink->queue),
-							  on_timer);
+							  event_flight_on_timer);
 
 	uplink->tls = NULL;
 	if (flight != NULL)
@@ -359,7 +386,7 @@ static struct event_flight *flight_of_connect(struct event_uplink *uplink,
 static struct uplink *uplink_open(const struct backend *backend,
 				  const struct uplink_request *request)
 {
-	struct event_uplink *uplink = uplink_create(backend, request);
+	struct event_uplink *uplink = event_uplink_create(backend, request);
 
 	if (uplink == NULL)
 		return NULL;
@@ -367,9 +394,7 @@ static struct uplink *uplink_open(const struct backend *backend,
 							    : flight_of_none(uplink);
 	if (uplink->flight != NULL)
 		return &uplink->base;
-	event_queue_finish(&uplink->queue);
-	presence_unref(&uplink->presence);
-	free(uplink);
+	event_uplink_free(uplink);
 	return NULL;
 }
 
@@ -431,6 +456,10 @@ static void uplink_abort(struct uplink *base)
 
 	CHECK(base->owner == NULL);
 	uplink->is_aborted = true;
+	if (flight != NULL && flight->is_elsewhere) {
+		event_road_leave(event_backend_of(uplink)->source->road, flight);
+		flight->is_under_way = false;
+	}
 	if (flight != NULL && flight->is_under_way) {
 		event_backend_of(uplink)->carrier->cancel(flight);
 		return;
@@ -478,6 +507,10 @@ static const struct uplink_ops event_uplink_ops = {
 	.abort = uplink_abort,
 	.held = uplink_held,
 	.shed = uplink_shed,
+	.export = event_uplink_export,
+	.import = event_uplink_import,
+	.thaw = event_uplink_thaw,
+	.forget = event_uplink_forget,
 	.pending = backend_pending,
 };
 

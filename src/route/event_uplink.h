@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/check.h"
+#include "base/state.h"
 #include "config/config.h"
 #include "route/backend.h"
 #include "route/event_queue.h"
@@ -42,8 +43,11 @@ struct event_flight {
 	uint32_t rounds, failures;
 	uint8_t said; /* by launch, and not yet dealt with: enum carry_result */
 	bool is_under_way;
+	bool is_elsewhere; /* under way in the process that had the client before (event_road.h) */
 	bool is_passed_on; /* set by launch with CARRY_TAKEN: the carrier counts what becomes of it
 			    */
+	/* While is_elsewhere: event_road.c's. */
+	struct list_node in_road, in_corner;
 };
 
 /* What became of an attempt. */
@@ -78,6 +82,9 @@ struct event_carrier {
 	enum carry_result (*launch)(struct event_flight *flight);
 	/* While under way: event_flight_done will be called soon. */
 	void (*cancel)(struct event_flight *flight);
+	/* While under way: what has not been sent is given back, and what has been sent is not
+	 * sent again; event_flight_done is called soon. NULL: it is soon anyway. */
+	void (*yield)(struct event_flight *flight);
 	/* Before the flight is freed. NULL: there is nothing to do. */
 	void (*release)(struct event_flight *flight);
 };
@@ -102,6 +109,13 @@ void event_call_delivered(struct event_uplink *uplink);
 /* There will be no answer. Harmless if none is open. */
 void event_call_end(struct event_uplink *uplink);
 
+/* For a handover: the call that is open, with the time that is left of it; one that has not left
+ * yet, and is to leave the other process, is none. */
+void event_call_export(const struct event_uplink *uplink, uint16_t tag, struct state_writer *out);
+bool event_call_import(struct event_uplink *uplink,
+		       struct slice state);        /* false: no memory, or bad */
+void event_call_thaw(struct event_uplink *uplink); /* the time runs */
+
 struct event_uplink {
 	struct uplink base;
 	struct presence *presence;
@@ -118,6 +132,8 @@ struct event_uplink {
 	bool is_telling;  /* the owner is being told: what it asks for meanwhile is queued only */
 	bool is_accepted; /* the client may come in */
 	bool is_aborted;
+	bool is_still;   /* the client is on its way here from another process: nothing begins */
+	bool is_moved;   /* it is in another process: what is under way ends for that one */
 	uint8_t trace[]; /* traceparent, tracestate */
 };
 
@@ -133,6 +149,37 @@ void event_flight_free(struct event_flight *flight);
 
 /* From the loop, if something has changed: begins what can begin. The uplink may be freed. */
 void event_uplink_go_on(struct event_uplink *uplink);
+
+/* A client that is in, and nobody has been asked about; nothing is in its queue. NULL: memory is
+ * out. */
+struct event_uplink *event_uplink_create(const struct backend *backend,
+					 const struct uplink_request *request);
+
+/* Before its owner has it. */
+void event_uplink_free(struct event_uplink *uplink);
+
+/* Once it is closed: frees it if nothing is left to be done. */
+void event_uplink_end(struct event_uplink *uplink);
+
+/* Once more. The flight may be freed, and its uplink. */
+void event_flight_begin(struct event_flight *flight);
+
+/* The flight's timer. */
+void event_flight_on_timer(struct timer *timer);
+
+/* --- event_state.c: of struct uplink_ops --- */
+
+int event_uplink_export(const struct uplink *base, struct state_writer *out);
+struct uplink *event_uplink_import(const struct backend *backend,
+				   const struct uplink_request *request, struct slice state);
+void event_uplink_thaw(struct uplink *base);
+void event_uplink_forget(struct uplink *base);
+
+/* What was under way elsewhere has ended; CARRY_FAILED: not delivered. The flight may be freed. */
+void event_flight_told(struct event_flight *flight, const struct carry_verdict *verdict);
+
+/* Nobody will tell how it has ended: it is tried again. */
+void event_flight_alone(struct event_flight *flight);
 
 /* Once after each launch that said CARRY_UNDER_WAY, from the loop. What the verdict points
  * to is lent. The flight may be freed. */

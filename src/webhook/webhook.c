@@ -318,25 +318,39 @@ int webhook_start(struct webhook *webhook, struct webhook_call *call)
 	list_init(&call->own.node);
 	call->own.task.run = webhook_call_arrive;
 	call->own.cancel_task.run = webhook_call_cancel;
+	call->own.yield_task.run = webhook_call_yield;
 	__atomic_store_n(&call->own.refs, 1, __ATOMIC_RELEASE);
 	counter_add(&webhook->stats.calls_started, 1);
 	loop_post(webhook->loop, &call->own.task);
 	return 0;
 }
 
-void webhook_cancel(struct webhook_call *call)
+/* A call under way does not go home before the task has come and gone. False: it is on its way
+ * home, or was not started. */
+static bool call_ref(struct webhook_call *call)
 {
-	if (__atomic_exchange_n(&call->own.is_cancel_wanted, true, __ATOMIC_ACQ_REL))
-		return;
 	uint32_t refs = __atomic_load_n(&call->own.refs, __ATOMIC_ACQUIRE);
 
-	/* A call under way does not go home before the task has come and gone. */
 	do {
 		if (refs == 0)
-			return; /* on its way home, or not started */
+			return false;
 	} while (!__atomic_compare_exchange_n(&call->own.refs, &refs, refs + 1, true,
 					      __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
-	loop_post(call->own.webhook->loop, &call->own.cancel_task);
+	return true;
+}
+
+void webhook_cancel(struct webhook_call *call)
+{
+	if (!__atomic_exchange_n(&call->own.is_cancel_wanted, true, __ATOMIC_ACQ_REL) &&
+	    call_ref(call))
+		loop_post(call->own.webhook->loop, &call->own.cancel_task);
+}
+
+void webhook_yield(struct webhook_call *call)
+{
+	if (!__atomic_exchange_n(&call->own.is_yield_wanted, true, __ATOMIC_ACQ_REL) &&
+	    call_ref(call))
+		loop_post(call->own.webhook->loop, &call->own.yield_task);
 }
 
 void webhook_call_release(struct webhook_call *call)

@@ -68,9 +68,12 @@ struct webhook_call_private {
 	struct list_node node;
 	struct loop_task task; /* the way in, later the way back */
 	struct loop_task cancel_task;
+	struct loop_task yield_task;
 	struct timer timer;
 	uint32_t refs;         /* atomic; the last one gone sends the call home */
 	bool is_cancel_wanted; /* atomic */
+	bool is_yield_wanted;  /* atomic */
+	bool is_last;          /* no attempt follows this one */
 	enum webhook_call_state state;
 };
 
@@ -138,6 +141,10 @@ int webhook_start(struct webhook *webhook, struct webhook_call *call);
  * had already ended. From the thread of call->loop, or any that knows that on_done has not
  * run; harmless if repeated, and on a call that was not started. */
 void webhook_cancel(struct webhook_call *call);
+
+/* Ends the call soon, without giving up what may have reached the back end: an attempt under way is
+ * the last, and without one it ends as if it was cancelled. Else as webhook_cancel. */
+void webhook_yield(struct webhook_call *call);
 
 /* Frees what the result holds. */
 void webhook_call_release(struct webhook_call *call);

@@ -190,7 +190,7 @@ static bool may_try_again(struct webhook_call *call, const struct verdict *verdi
 	struct webhook *webhook = call->own.webhook;
 	const struct webhook_options *options = &webhook->options;
 
-	if (verdict->retry == RETRY_NEVER)
+	if (verdict->retry == RETRY_NEVER || call->own.is_last)
 		return false;
 	if (verdict->retry == RETRY_IF_ALLOWED && !call->may_retry) {
 		error_append(call, "; not tried again, because the call does not allow it");
@@ -290,6 +290,18 @@ void webhook_call_cancel(struct loop_task *task)
 	struct webhook *webhook = call->own.webhook;
 
 	call_cancel(call);
+	call_unref(call);
+	webhook_settle(webhook);
+}
+
+void webhook_call_yield(struct loop_task *task)
+{
+	struct webhook_call *call = CONTAINER_OF(task, struct webhook_call, own.yield_task);
+	struct webhook *webhook = call->own.webhook;
+
+	call->own.is_last = true;
+	if (call->own.state != WEBHOOK_CALL_FLYING)
+		call_cancel(call);
 	call_unref(call);
 	webhook_settle(webhook);
 }

@@ -105,6 +105,7 @@ struct verdict {
 /* A call has come in by webhook_start. */
 void webhook_call_arrive(struct loop_task *task);
 void webhook_call_cancel(struct loop_task *task);
+void webhook_call_yield(struct loop_task *task);
 void webhook_cancel_all(struct webhook *webhook);
 
 /* An attempt has ended; the transfer is parked already. */
