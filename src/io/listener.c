@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "io/loop_private.h"
+#include "io/tcp_handover.h"
 
 /* [bytes] that the kernel takes from us and has not sent. Without this it takes
  * megabytes, and tells of a slow reader's progress only when a third of them is gone. */
@@ -128,20 +129,83 @@ static void on_retry(struct timer *timer)
 		loop_timer_start(listener->loop, &listener->retry, STARVED_RETRY_NS);
 }
 
-int listener_open(struct listener *listener, struct loop *loop, int fd)
+/* epoll's must not block; on one that does not, io_uring answers EAGAIN instead of waiting. It is
+ * the socket's and not the descriptor's: whoever shares it with another process may say so only
+ * when that one does not accept any more. */
+static int blocking_set(struct listener *listener)
+{
+	int flags = fcntl(listener->fd, F_GETFL);
+	int wanted = (flags & ~O_NONBLOCK) |
+		     (listener->loop->engine->socket_flags & SOCK_NONBLOCK ? O_NONBLOCK : 0);
+
+	if (flags < 0 || (wanted != flags && fcntl(listener->fd, F_SETFL, wanted) < 0))
+		return -errno;
+	return 0;
+}
+
+static int open_with(struct listener *listener, struct loop *loop, int fd, uint32_t flags)
 {
 	listener->loop = loop;
 	listener->fd = fd;
-	listener->flags = 0;
+	listener->flags = flags;
 	listener->slots = NULL;
 	listener->accepting = 0;
 	list_init(&listener->waiting);
 	loop_timer_init(&listener->retry, on_retry);
-	int r = loop->engine->listener_open(listener);
+	int r = flags & LISTENER_PAUSED ? 0 : blocking_set(listener);
 
+	if (r == 0)
+		r = loop->engine->listener_open(listener);
 	if (r < 0)
 		close(fd);
 	return r;
+}
+
+int listener_open(struct listener *listener, struct loop *loop, int fd)
+{
+	return open_with(listener, loop, fd, 0);
+}
+
+int listener_open_paused(struct listener *listener, struct loop *loop, int fd)
+{
+	return open_with(listener, loop, fd, LISTENER_PAUSED);
+}
+
+void listener_pause(struct listener *listener)
+{
+	if (listener->flags & (LISTENER_PAUSED | LISTENER_CLOSING))
+		return;
+	listener->flags |= LISTENER_PAUSED;
+	listener->loop->engine->listener_update(listener);
+	if (listener->accepting == 0)
+		return;
+	listener->flags |= LISTENER_SETTLING;
+	listener->loop->unsettled++;
+	list_append(&listener->loop->pausing, &listener->waiting);
+}
+
+void listener_resume(struct listener *listener)
+{
+	if (!(listener->flags & LISTENER_PAUSED) || (listener->flags & LISTENER_CLOSING))
+		return;
+	loop_listener_settled(listener);
+	listener->flags &= ~(uint32_t)LISTENER_PAUSED;
+	int r = blocking_set(listener);
+
+	CHECK(r == 0);
+	listener->loop->engine->listener_update(listener);
+}
+
+bool listener_is_paused(const struct listener *listener)
+{
+	return (listener->flags & (LISTENER_PAUSED | LISTENER_SETTLING)) == LISTENER_PAUSED;
+}
+
+int listener_take_fd(const struct listener *listener)
+{
+	int fd = fcntl(listener->fd, F_DUPFD_CLOEXEC, 0);
+
+	return fd < 0 ? -errno : fd;
 }
 
 bool listener_is_starvation(int error)
@@ -163,6 +227,7 @@ void listener_close(struct listener *listener)
 {
 	if (listener->flags & LISTENER_CLOSING)
 		return;
+	loop_listener_settled(listener);
 	listener->flags |= LISTENER_CLOSING;
 	loop_timer_stop(listener->loop, &listener->retry);
 	if (listener->loop->starved == listener)

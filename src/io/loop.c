@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "io/seal.h"
+#include "io/tcp_handover.h"
 
 /* The rest of those that are due comes with the next turns: each may have output. */
 #define TIMERS_PER_TURN 1024
@@ -95,6 +96,7 @@ int loop_init(struct loop *loop, const struct engine *engine)
 	loop->queued_end = &loop->queued;
 	loop->tls = &loop->own_tls;
 	list_init(&loop->due);
+	list_init(&loop->pausing);
 	hungry_init(loop);
 	timer_wheel_init(&loop->wheel, loop->now / NS_PER_MS);
 	loop_timer_init(&loop->outbufs_trim, on_trim);
@@ -224,6 +226,14 @@ void loop_queue(struct tcp *tcp)
 	loop->queued_end = &tcp->next_queued;
 }
 
+/* A stream that settles has no other work: it waits here to be called off once more. */
+static void settling_add(struct tcp *tcp)
+{
+	tcp->flags |= STREAM_QUEUED;
+	tcp->next_queued = tcp->loop->settling;
+	tcp->loop->settling = tcp;
+}
+
 /* Work that this work causes waits for the next turn, so that no stream can hold
  * up the others. */
 static void do_queued(struct loop *loop)
@@ -236,7 +246,9 @@ static void do_queued(struct loop *loop)
 		struct tcp *next = tcp->next_queued;
 
 		tcp->flags &= ~(uint32_t)STREAM_QUEUED;
-		if (!(tcp->flags & STREAM_CLOSING))
+		if (tcp->flags & STREAM_SETTLING)
+			settling_add(tcp);
+		else if (!(tcp->flags & STREAM_CLOSING))
 			loop->engine->tcp_work(tcp);
 		else if (!(tcp->flags & STREAM_HUNGRY)) /* else hungry_take comes back to it */
 			loop->engine->tcp_close(tcp);
@@ -327,10 +339,29 @@ static uint64_t turn_begin(struct loop *loop, uint64_t now)
 	return 0;
 }
 
+static void settling_requeue(struct loop *loop)
+{
+	while (loop->settling != NULL) {
+		struct tcp *tcp = loop->settling;
+
+		loop->settling = tcp->next_queued;
+		tcp->flags &= ~(uint32_t)STREAM_QUEUED;
+		loop_queue(tcp);
+	}
+}
+
+static void turn_end(struct loop *loop)
+{
+	do_queued(loop);
+	hand_back_closed(loop);
+}
+
 static void turn(struct loop *loop)
 {
 	uint64_t now = loop->engine->clock_ns(loop);
 
+	loop->is_in_turn = true;
+	settling_requeue(loop);
 	lag_end(loop, now);
 	loop->engine->wait(loop, turn_begin(loop, now));
 	lag_begin(loop);
@@ -339,9 +370,58 @@ static void turn(struct loop *loop)
 		run_timers(loop);
 	}
 	seals_work(loop);
-	do_queued(loop);
-	hand_back_closed(loop);
+	turn_end(loop);
 	trim_later(loop);
+	loop->is_in_turn = false;
+}
+
+/* --- to stand still --- */
+
+/* An operation that is just about to do something cannot be cancelled, and may find that there is
+ * nothing to do: then it waits on. */
+#define CANCEL_AGAIN_NS (5 * NS_PER_MS)
+
+static void cancel_again(struct loop *loop)
+{
+	struct list_node *next;
+
+	for (struct tcp *tcp = loop->settling; tcp != NULL; tcp = tcp->next_queued)
+		if (tcp->flags & STREAM_SETTLING)
+			loop->engine->tcp_freeze(tcp);
+	for (struct list_node *node = loop->pausing.next; node != &loop->pausing; node = next) {
+		next = node->next;
+		loop->engine->listener_update(CONTAINER_OF(node, struct listener, waiting));
+	}
+}
+
+static void settle_turn(struct loop *loop, uint64_t timeout_ns)
+{
+	loop->is_in_turn = true;
+	loop->engine->wait(loop, loop->queued != NULL ? 0 : timeout_ns);
+	turn_end(loop);
+	loop->is_in_turn = false;
+}
+
+int loop_settle(struct loop *loop, uint64_t deadline_ns)
+{
+	uint64_t now = loop->engine->clock_ns(loop), asked_at = now;
+
+	CHECK(!loop->is_in_turn);
+	/* Timers are due again when it goes on, and a round begins with all that lies there then.
+	 */
+	loop->is_in_round = false;
+	while (loop->unsettled > 0 && now < deadline_ns) {
+		settle_turn(loop, MIN(deadline_ns - now, CANCEL_AGAIN_NS));
+		now = loop->engine->clock_ns(loop);
+		if (now - asked_at < CANCEL_AGAIN_NS)
+			continue;
+		cancel_again(loop);
+		asked_at = now;
+	}
+	int r = loop->unsettled > 0 ? -ETIMEDOUT : loop->import_error;
+
+	loop->import_error = 0;
+	return r;
 }
 
 void loop_run(struct loop *loop)

@@ -51,9 +51,12 @@ static int control(struct loop *loop, int op, int fd, uint32_t events, void *obj
 	return 0;
 }
 
-/* A closed descriptor is no longer watched. */
-static void close_registered(struct loop *loop, int fd)
+/* A closed descriptor is no longer watched; unless there may be another one of what it stands for
+ * (`is_shared`), in this process or in any: then that has to be said. */
+static void close_registered(struct loop *loop, int fd, bool is_shared)
 {
+	if (is_shared)
+		epoll_ctl(epoll_of(loop)->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 	epoll_of(loop)->registered--;
 	close(fd);
 }
@@ -98,14 +101,14 @@ static void epoll_engine_destroy(struct loop *loop)
 static bool may_receive(const struct tcp *tcp)
 {
 	return (tcp->flags & (STREAM_READABLE | STREAM_READING | STREAM_EOF | STREAM_CLOSING |
-			      STREAM_FAILED)) == (STREAM_READABLE | STREAM_READING);
+			      STREAM_FAILED | STREAM_FROZEN)) == (STREAM_READABLE | STREAM_READING);
 }
 
 /* One recv; returns its bytes, or 0. */
 static size_t receive(struct tcp *tcp, size_t share)
 {
 	uint8_t *buffer = epoll_of(tcp->loop)->receive_buffer;
-	ssize_t n = recv(tcp->fd, buffer, share, 0);
+	ssize_t n = recv(tcp->fd, buffer, share, MSG_DONTWAIT);
 
 	if (n < 0 && errno == EINTR)
 		return 0;
@@ -130,10 +133,10 @@ static void flush(struct tcp *tcp)
 	const uint8_t *data;
 	size_t len;
 
-	while ((tcp->flags & (STREAM_WRITABLE | STREAM_FAILED | STREAM_CLOSING)) ==
+	while ((tcp->flags & (STREAM_WRITABLE | STREAM_FAILED | STREAM_CLOSING | STREAM_FROZEN)) ==
 		       STREAM_WRITABLE &&
 	       (len = tcp_output(tcp, &data)) > 0) {
-		ssize_t n = send(tcp->fd, data, len, MSG_NOSIGNAL);
+		ssize_t n = send(tcp->fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -175,7 +178,7 @@ static void read_hungry(struct loop *loop)
 
 static void epoll_tcp_work(struct tcp *tcp)
 {
-	if (tcp->flags & STREAM_CONNECTING)
+	if (tcp->flags & (STREAM_CONNECTING | STREAM_FROZEN))
 		return;
 	if (tcp->flags & STREAM_START_FAILED) {
 		tcp_fail(tcp, -ENOSPC);
@@ -281,8 +284,36 @@ static void epoll_tcp_close(struct tcp *tcp)
 	if (tcp->flags & STREAM_START_FAILED)
 		close(tcp->fd);
 	else
-		close_registered(tcp->loop, tcp->fd);
+		close_registered(tcp->loop, tcp->fd, (tcp->flags & STREAM_SHARED) != 0);
 	loop_tcp_closed(tcp);
+}
+
+/* --- streams of other processes --- */
+
+static void epoll_tcp_freeze(struct tcp *tcp)
+{
+	(void)tcp; /* its flag is looked at before each call */
+}
+
+static int epoll_tcp_take_fd(struct tcp *tcp)
+{
+	int fd = fcntl(tcp->fd, F_DUPFD_CLOEXEC, 0);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* epoll tells at once what is there to be read. */
+static int epoll_tcp_import(struct tcp *tcp, int fd)
+{
+	tcp->fd = fd;
+	tcp->flags |= STREAM_WRITABLE;
+	return register_stream(tcp);
+}
+
+static int epoll_can_hand_over(struct loop *loop)
+{
+	(void)loop;
+	return 0;
 }
 
 /* --- listeners --- */
@@ -293,8 +324,9 @@ static struct tcp_accepted accept_next(const struct listener *listener)
 	struct tcp_accepted accepted = {.is_reserve = false};
 	socklen_t len = sizeof(accepted.remote);
 
-	accepted.fd = accept4(listener->fd, &accepted.remote.sa, &len,
-			      SOCK_NONBLOCK | SOCK_CLOEXEC);
+	/* Blocking or not is the socket's, not the descriptor's, and io_uring wants it blocking: so
+	 * that it can be handed over, each call says for itself that it does not wait. */
+	accepted.fd = accept4(listener->fd, &accepted.remote.sa, &len, SOCK_CLOEXEC);
 	return accepted;
 }
 
@@ -345,7 +377,7 @@ static void on_listener_event(struct listener *listener)
 
 static void epoll_listener_update(struct listener *listener)
 {
-	bool want = !(listener->flags & (LISTENER_STARVED | LISTENER_CLOSING));
+	bool want = !(listener->flags & (LISTENER_STARVED | LISTENER_CLOSING | LISTENER_PAUSED));
 	bool have = (listener->flags & LISTENER_ARMED) != 0;
 
 	if (want == have)
@@ -360,22 +392,17 @@ static void epoll_listener_update(struct listener *listener)
 
 static int epoll_listener_open(struct listener *listener)
 {
-	int flags = fcntl(listener->fd, F_GETFL);
-
-	if (flags < 0 || fcntl(listener->fd, F_SETFL, flags | O_NONBLOCK) < 0)
-		return -errno;
-	int r = control(listener->loop, EPOLL_CTL_ADD, listener->fd, EPOLLIN, listener,
-			TAG_LISTENER);
+	int r = control(listener->loop, EPOLL_CTL_ADD, listener->fd, 0, listener, TAG_LISTENER);
 
 	if (r == 0)
-		listener->flags |= LISTENER_ARMED;
+		epoll_listener_update(listener);
 	return r;
 }
 
 static void epoll_listener_close(struct listener *listener)
 {
 	listener->flags &= ~(uint32_t)LISTENER_ARMED;
-	close_registered(listener->loop, listener->fd);
+	close_registered(listener->loop, listener->fd, true);
 	loop_listener_closed(listener);
 }
 
@@ -484,6 +511,11 @@ const struct engine engine_epoll = {
 	.tcp_read_stop = epoll_tcp_read_stop,
 	.tcp_work = epoll_tcp_work,
 	.tcp_close = epoll_tcp_close,
+	.tcp_freeze = epoll_tcp_freeze,
+	.tcp_thaw = epoll_tcp_read_start,
+	.tcp_take_fd = epoll_tcp_take_fd,
+	.tcp_import = epoll_tcp_import,
+	.can_hand_over = epoll_can_hand_over,
 	.accepted_close = epoll_accepted_close,
 	.listener_open = epoll_listener_open,
 	.listener_update = epoll_listener_update,

@@ -42,12 +42,20 @@ enum {
 	STREAM_HUNGRY = 1 << 21,       /* in loop->fresh or loop->rest */
 	STREAM_FED = 1 << 22,          /* io_uring: the single receive in flight is its turn */
 	STREAM_SEALED = 1 << 23,       /* has a seal for its handler (io/seal.h) */
+
+	STREAM_FROZEN = 1 << 24,    /* tcp_handover.h: submit nothing */
+	STREAM_SETTLING = 1 << 25,  /* io_uring: frozen, and something is in flight */
+	STREAM_EXPORTED = 1 << 26,  /* another process may go on with it */
+	STREAM_SHARED = 1 << 27,    /* there may be another descriptor of its socket */
+	STREAM_IMPORTING = 1 << 28, /* io_uring: gets its direct descriptor */
 };
 
 enum {
 	LISTENER_STARVED = 1 << 0, /* no descriptor to be had */
 	LISTENER_CLOSING = 1 << 1,
 	LISTENER_ARMED = 1 << 2, /* epoll: waits for connections */
+	LISTENER_PAUSED = 1 << 3,
+	LISTENER_SETTLING = 1 << 4, /* io_uring: paused, and an accept is in flight */
 };
 
 struct engine {
@@ -85,6 +93,14 @@ struct engine {
 	/* May start listener->retry, to be called again. */
 	void (*listener_close)(struct listener *listener);
 
+	/* As tcp_handover.h has them. Of a thawed one flags tell what it does. */
+	void (*tcp_freeze)(struct tcp *tcp);
+	void (*tcp_thaw)(struct tcp *tcp);
+	int (*tcp_take_fd)(struct tcp *tcp);
+	/* tcp->fd is set by it; owns `fd` unless it fails. */
+	int (*tcp_import)(struct tcp *tcp, int fd);
+	int (*can_hand_over)(struct loop *loop);
+
 	int (*watch_open)(struct watch *watch);
 	void (*watch_close)(struct watch *watch);
 };
@@ -112,6 +128,7 @@ struct loop {
 	uint64_t now;         /* [ns] */
 	uint64_t round_began; /* [ns] */
 	bool is_running;
+	bool is_in_turn;
 	bool is_in_round;
 	bool is_lagging; /* what the lag is measured by is not done yet */
 	bool was_fresh;  /* who was taken last */
@@ -136,6 +153,11 @@ struct loop {
 	/* Given up to accept one connection when descriptors are out; -1: in use. */
 	int reserve_fd;
 	struct listener *starved; /* waits for the reserve */
+	uint32_t unsettled;       /* streams and listeners that are SETTLING */
+	bool is_settling;         /* in loop_settle */
+	int import_error;         /* of one that was imported since the last loop_settle */
+	struct tcp *settling;     /* in loop_settle: to be called off once more */
+	struct list_node pausing; /* listeners, likewise */
 	struct seals *seals;      /* NULL: no stream was sealed yet */
 	struct tls_limits tls_limits;
 	struct tls_stats *tls; /* the caller's, or: */
@@ -151,6 +173,33 @@ int loop_open(struct loop *loop);
 
 /* The stream has work at the end of this turn. */
 void loop_queue(struct tcp *tcp);
+
+/* A frozen stream: the kernel has something of it, or not any more. */
+static inline void loop_unsettle(struct tcp *tcp)
+{
+	if (tcp->operations == 0)
+		return;
+	tcp->flags |= STREAM_SETTLING;
+	tcp->loop->unsettled++;
+	loop_queue(tcp);
+}
+
+static inline void loop_settled(struct tcp *tcp)
+{
+	if (!(tcp->flags & STREAM_SETTLING))
+		return;
+	tcp->flags &= ~(uint32_t)STREAM_SETTLING;
+	tcp->loop->unsettled--;
+}
+
+static inline void loop_listener_settled(struct listener *listener)
+{
+	if (!(listener->flags & LISTENER_SETTLING))
+		return;
+	listener->flags &= ~(uint32_t)LISTENER_SETTLING;
+	listener->loop->unsettled--;
+	list_remove(&listener->waiting);
+}
 
 uint64_t loop_clock_ns(struct loop *loop);
 

@@ -56,7 +56,10 @@ void uring_operation_done(struct tcp *tcp)
 {
 	CHECK(tcp->operations > 0);
 	tcp->operations--;
-	if (tcp->operations == 0 && (tcp->flags & STREAM_CLOSING))
+	if (tcp->operations > 0)
+		return;
+	loop_settled(tcp);
+	if (tcp->flags & STREAM_CLOSING)
 		loop_queue(tcp);
 }
 
@@ -192,6 +195,15 @@ static void collect(struct uring_loop *self)
 	}
 }
 
+static void dispatch_kept(struct uring_loop *self)
+{
+	uint32_t count = self->kept_count;
+
+	self->kept_count = 0; /* nothing is kept in a turn */
+	for (uint32_t i = 0; i < count; i++)
+		dispatch(self, &self->kept[i]);
+}
+
 static void uring_engine_wait(struct loop *loop, uint64_t timeout_ns)
 {
 	struct uring_loop *self = uring_of(loop);
@@ -199,9 +211,12 @@ static void uring_engine_wait(struct loop *loop, uint64_t timeout_ns)
 	unsigned head, count = 0;
 
 	uring_feed(self);
-	self->is_quiet = submit_and_wait(self, timeout_ns) == 0;
+	if (self->kept_count > 0)
+		timeout_ns = 0;
+	self->is_quiet = submit_and_wait(self, timeout_ns) == 0 && self->kept_count == 0;
 	collect(self);
 	loop_woke(loop, timeout_ns > 0);
+	dispatch_kept(self);
 	io_uring_for_each_cqe(&self->ring, head, cqe)
 	{
 		dispatch(self, cqe);
@@ -281,6 +296,7 @@ static void uring_engine_destroy(struct loop *loop)
 	loop_timer_stop(loop, &self->cool_down);
 	io_uring_queue_exit(&self->ring);
 	uring_buffers_finish(self);
+	free(self->kept);
 	free(self->hot);
 	loop_finish(loop);
 	free(self);
@@ -353,6 +369,11 @@ const struct engine engine_io_uring = {
 	.tcp_read_stop = uring_tcp_read_stop,
 	.tcp_work = uring_tcp_work,
 	.tcp_close = uring_tcp_close,
+	.tcp_freeze = uring_tcp_freeze,
+	.tcp_thaw = uring_tcp_thaw,
+	.tcp_take_fd = uring_tcp_take_fd,
+	.tcp_import = uring_tcp_import,
+	.can_hand_over = uring_can_hand_over,
 	.accepted_close = uring_accepted_close,
 	.listener_open = uring_listener_open,
 	.listener_update = uring_listener_update,

@@ -133,6 +133,23 @@ int tcp_seal_connect(struct tcp *tcp, const struct tcp_seal_options *options)
 	return 0;
 }
 
+int seal_adopt(struct tcp *tcp, struct tls_stream *stream, bool has_ended)
+{
+	struct tls_stats *stats = tcp->loop->tls;
+	struct seal *seal = seals_create(tcp->loop) < 0 ? NULL : pool_get(&tcp->loop->seals->seals);
+
+	if (seal == NULL)
+		return -ENOMEM;
+	*seal = (struct seal){.owner = tcp->handler,
+			      .stream = stream,
+			      .state = SEAL_SECURED,
+			      .has_ended = has_ended};
+	tcp->seal = seal;
+	tcp->flags |= STREAM_SEALED;
+	counter_set(&stats->secured, stats->secured + 1);
+	return 0;
+}
+
 bool tcp_is_sealed(const struct tcp *tcp)
 {
 	return (tcp->flags & STREAM_SEALED) != 0;

@@ -101,6 +101,10 @@ static inline struct seal_shake *seal_paused(const struct tcp *tcp)
 
 void seal_shake_free(struct loop *loop, struct seal_shake *shake);
 
+/* Makes a sealed stream of a plain one that does nothing yet, with its handshake long done; owns
+ * the stream of TLS from then on. 0 or -ENOMEM. */
+int seal_adopt(struct tcp *tcp, struct tls_stream *stream, bool has_ended);
+
 /* TLS failed: tells the owner. The failure is copied. */
 void seal_fail(struct tcp *tcp, const struct tls_failure *failure);
 

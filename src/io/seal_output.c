@@ -220,7 +220,7 @@ bool seal_farewell(struct tcp *tcp)
 	struct seal *seal = tcp->seal;
 
 	if (!(tcp->flags & STREAM_SEALED) || seal->state != SEAL_SECURED || seal->has_ended ||
-	    (tcp->flags & STREAM_FAILED) || tcp_queued(tcp) > 0)
+	    (tcp->flags & (STREAM_FAILED | STREAM_EXPORTED)) || tcp_queued(tcp) > 0)
 		return false;
 	return seal_pieces(tcp, NULL, 0, 0, true);
 }

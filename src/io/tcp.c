@@ -79,7 +79,8 @@ void tcp_read_start(struct tcp *tcp)
 	if (paused != NULL || (tcp->flags & (STREAM_READING | STREAM_CLOSING | STREAM_EOF)))
 		return;
 	tcp->flags |= STREAM_READING;
-	tcp->loop->engine->tcp_read_start(tcp);
+	if (!(tcp->flags & STREAM_FROZEN))
+		tcp->loop->engine->tcp_read_start(tcp);
 }
 
 void tcp_read_stop(struct tcp *tcp)
@@ -155,11 +156,13 @@ static struct outbuf *pending_grow(struct tcp *tcp, size_t extra)
 static void check_writable(const struct tcp *tcp)
 {
 	CHECK(!(tcp->flags & (STREAM_CONNECTING | STREAM_SHUT_WANTED)));
+	/* It would be lost, or sent twice. */
+	CHECK(!(tcp->flags & STREAM_EXPORTED) || (tcp->flags & STREAM_CLOSING));
 }
 
 static void output_added(struct tcp *tcp)
 {
-	if (!(tcp->flags & (STREAM_CLOSING | STREAM_FAILED)))
+	if (!(tcp->flags & (STREAM_CLOSING | STREAM_FAILED | STREAM_FROZEN)))
 		loop_queue(tcp);
 }
 
@@ -385,8 +388,9 @@ void tcp_close(struct tcp *tcp)
 {
 	if (tcp->flags & STREAM_CLOSING)
 		return;
+	loop_settled(tcp);
 	tcp->flags |= STREAM_CLOSING;
-	tcp->flags &= ~(uint32_t)STREAM_READING;
+	tcp->flags &= ~(uint32_t)(STREAM_READING | STREAM_FROZEN);
 	if (tcp->flags & STREAM_SEALED)
 		seal_closing(tcp);
 	loop_queue(tcp);

@@ -21,11 +21,11 @@ enum uring_tag {
 	TAG_RECV,   /* struct tcp */
 	TAG_POLL,   /* struct tcp */
 	TAG_SEND,   /* struct tcp */
-	TAG_SETUP,  /* struct tcp: gets its direct descriptor, then connects */
+	TAG_SETUP,  /* struct tcp: gets its direct descriptor, then perhaps connects */
 	TAG_END,    /* struct tcp: shutdown or close; only counted */
 	TAG_ACCEPT, /* struct accept_slot */
 	TAG_WATCH,  /* struct watch */
-	TAG_NONE,   /* nobody's */
+	TAG_NONE,   /* struct uring_answer, or nobody's */
 	TAG_MASK = 7
 };
 
@@ -65,6 +65,18 @@ struct uring_loop {
 	bool has_more;          /* the kernel can tell more than it was asked for */
 	bool is_quiet;          /* the last wait brought nothing, and handed nothing over */
 	struct uring_round round;
+	/* Came while the loop stood still, and are dispatched before all others; NULL: not needed
+	 * yet. */
+	struct io_uring_cqe *kept;
+	uint32_t kept_count;
+	bool is_probed; /* for: */
+	bool can_install;
+};
+
+/* Of a caller that waits for it. */
+struct uring_answer {
+	int res;
+	bool is_there;
 };
 
 static inline struct uring_loop *uring_of(struct loop *loop)
@@ -121,11 +133,23 @@ void uring_tcp_start(struct tcp *tcp);
 int uring_tcp_connect(struct tcp *tcp, int fd, const struct net_addr *remote);
 void uring_tcp_work(struct tcp *tcp);
 void uring_tcp_close(struct tcp *tcp);
+void uring_cancel_all(struct tcp *tcp);
 void uring_send_done(struct tcp *tcp, int res);
 void uring_setup_done(struct tcp *tcp, int res);
 
 /* A direct descriptor is free again: a listener may wait for it. */
 void uring_slot_released(struct uring_loop *self);
+
+/* --- uring_handover.c: as tcp_handover.h has them --- */
+
+void uring_tcp_freeze(struct tcp *tcp);
+void uring_tcp_thaw(struct tcp *tcp);
+int uring_tcp_take_fd(struct tcp *tcp);
+int uring_tcp_import(struct tcp *tcp, int fd);
+int uring_can_hand_over(struct loop *loop);
+
+/* It has its direct descriptor. */
+void uring_imported(struct tcp *tcp, int res);
 
 /* --- uring_listener.c --- */
 

@@ -71,10 +71,23 @@ static void accept_arm(struct listener *listener)
 	listener->accepting |= bit_of(slot);
 }
 
+/* An accept that has seen a connection and is about to take it cannot be cancelled;
+ * if another accept is faster, it waits on. So cancel until all of them are done. */
+static void accepts_cancel(struct listener *listener)
+{
+	for (size_t i = 0; i < ACCEPTS_MAX; i++)
+		if (listener->accepting & bit_of(&listener->slots[i]))
+			uring_cancel(listener->loop, &listener->slots[i], TAG_ACCEPT);
+}
+
 /* What is in flight when a listener starves stays there: it fails too, or it brings
  * a connection after all. */
 void uring_listener_update(struct listener *listener)
 {
+	if (listener->flags & LISTENER_PAUSED) {
+		accepts_cancel(listener);
+		return;
+	}
 	if (listener->flags & (LISTENER_STARVED | LISTENER_CLOSING))
 		return;
 	while (may_arm(listener))
@@ -83,20 +96,8 @@ void uring_listener_update(struct listener *listener)
 		list_append(&uring_of(listener->loop)->full_waiting, &listener->waiting);
 }
 
-static int make_blocking(int fd)
-{
-	int flags = fcntl(fd, F_GETFL);
-
-	return flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0 ? -errno : 0;
-}
-
 int uring_listener_open(struct listener *listener)
 {
-	/* On a non-blocking socket io_uring answers EAGAIN instead of waiting. */
-	int r = make_blocking(listener->fd);
-
-	if (r < 0)
-		return r;
 	listener->slots = calloc(ACCEPTS_MAX, sizeof(*listener->slots));
 	if (listener->slots == NULL)
 		return -ENOMEM;
@@ -116,14 +117,10 @@ static void close_if_idle(struct listener *listener)
 	loop_listener_closed(listener);
 }
 
-/* An accept that has seen a connection and is about to take it cannot be cancelled;
- * if another accept is faster, it waits on. So cancel until all of them are done. */
 void uring_listener_close(struct listener *listener)
 {
 	list_remove(&listener->waiting);
-	for (size_t i = 0; i < ACCEPTS_MAX; i++)
-		if (listener->accepting & bit_of(&listener->slots[i]))
-			uring_cancel(listener->loop, &listener->slots[i], TAG_ACCEPT);
+	accepts_cancel(listener);
 	loop_timer_start(listener->loop, &listener->retry, CANCEL_RETRY_NS);
 	close_if_idle(listener);
 }
@@ -143,7 +140,7 @@ static void accepted(struct accept_slot *slot, int fd)
 static void accept_failed(struct listener *listener, int error)
 {
 	uring_slot_released(uring_of(listener->loop));
-	if (listener->flags & LISTENER_CLOSING)
+	if ((listener->flags & (LISTENER_CLOSING | LISTENER_PAUSED)) || error == -ECANCELED)
 		return;
 	if (!listener_is_starvation(error))
 		listener->on_accept_error(listener, error);
@@ -161,6 +158,8 @@ void uring_accept_done(struct accept_slot *slot, int res)
 		accept_failed(listener, res);
 	/* Only now, so that a listener_close in a callback waits for us. */
 	listener->accepting &= ~bit_of(slot);
+	if (listener->accepting == 0)
+		loop_listener_settled(listener);
 	if (listener->flags & LISTENER_CLOSING)
 		close_if_idle(listener);
 	else

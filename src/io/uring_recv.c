@@ -27,8 +27,8 @@ static bool is_active(const struct tcp *tcp)
 
 bool uring_wants_bytes(const struct tcp *tcp)
 {
-	return (tcp->flags & (STREAM_READING | STREAM_EOF | STREAM_CLOSING | STREAM_FAILED)) ==
-	       STREAM_READING;
+	return (tcp->flags & (STREAM_READING | STREAM_EOF | STREAM_CLOSING | STREAM_FAILED |
+			      STREAM_FROZEN)) == STREAM_READING;
 }
 
 static bool is_being_read(const struct tcp *tcp)
@@ -177,7 +177,7 @@ static void receive_next(struct tcp *tcp, bool is_nonempty)
  * operation less for a stream that speaks at once. */
 void uring_tcp_read_start(struct tcp *tcp)
 {
-	if (is_being_read(tcp) || (tcp->flags & STREAM_CONNECTING))
+	if (is_being_read(tcp) || (tcp->flags & (STREAM_CONNECTING | STREAM_IMPORTING)))
 		return;
 	if (tcp->flags & STREAM_POLL_ARMED)
 		hungry_add_rest(tcp);

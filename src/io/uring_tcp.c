@@ -29,8 +29,8 @@ void uring_send_done(struct tcp *tcp, int res)
 	if (res > 0) {
 		if (tcp_output_sent(tcp, (size_t)res) || tcp_shutdown_is_due(tcp))
 			loop_queue(tcp);
-	} else if (res == -EAGAIN || res == -EINTR) {
-		loop_queue(tcp);
+	} else if (res == -EAGAIN || res == -EINTR || res == -ECANCELED) {
+		loop_queue(tcp); /* called off because it was frozen; perhaps it is not any more */
 	} else {
 		tcp_fail(tcp, res == 0 ? -EPIPE : res);
 	}
@@ -39,8 +39,12 @@ void uring_send_done(struct tcp *tcp, int res)
 
 void uring_tcp_work(struct tcp *tcp)
 {
-	if (tcp->flags & STREAM_CONNECTING)
+	if (tcp->flags & (STREAM_CONNECTING | STREAM_IMPORTING | STREAM_FROZEN))
 		return;
+	if (tcp->flags & STREAM_START_FAILED) {
+		tcp_fail(tcp, -ENOMEM);
+		return;
+	}
 	send_next(tcp, 0);
 	if (!tcp_shutdown_is_due(tcp) || (tcp->flags & STREAM_SENDING))
 		return;
@@ -79,7 +83,8 @@ int uring_tcp_connect(struct tcp *tcp, int fd, const struct net_addr *remote)
 
 static bool is_being_installed(const struct tcp *tcp)
 {
-	return (tcp->flags & STREAM_CONNECTING) && tcp->connect_fd >= 0;
+	return (tcp->flags & STREAM_IMPORTING) ||
+	       ((tcp->flags & STREAM_CONNECTING) && tcp->connect_fd >= 0);
 }
 
 void uring_slot_released(struct uring_loop *self)
@@ -127,7 +132,9 @@ static void installed(struct tcp *tcp, int res)
 
 void uring_setup_done(struct tcp *tcp, int res)
 {
-	if (is_being_installed(tcp))
+	if (tcp->flags & STREAM_IMPORTING)
+		uring_imported(tcp, res);
+	else if (is_being_installed(tcp))
 		installed(tcp, res);
 	else
 		connect_finished(tcp, res);
@@ -136,7 +143,7 @@ void uring_setup_done(struct tcp *tcp, int res)
 
 /* One by one: the kernel finds an operation by its user_data in a hash table, but by
  * its descriptor only in a walk over all operations of the ring. */
-static void cancel_all(struct tcp *tcp)
+void uring_cancel_all(struct tcp *tcp)
 {
 	static const struct {
 		uint32_t flags;
@@ -163,7 +170,7 @@ void uring_tcp_close(struct tcp *tcp)
 		if ((tcp->flags & STREAM_CANCELLED) || is_being_installed(tcp))
 			return;
 		tcp->flags |= STREAM_CANCELLED;
-		cancel_all(tcp);
+		uring_cancel_all(tcp);
 		return;
 	}
 	if (tcp->fd >= 0 && seal_farewell(tcp)) {

@@ -10,7 +10,6 @@
 #include "tls/tls_records_private.h"
 
 #define EXPLICIT_LEN 8
-#define IDLE_MAX     32
 
 /* TLS_OPENED as long as all is well. */
 struct opening {
@@ -28,7 +27,7 @@ static enum tls_opening broken(struct opening *o, enum tls_alert alert)
 
 static enum tls_opening idle_count(struct opening *o)
 {
-	if (++o->records->idle_count > IDLE_MAX)
+	if (++o->records->idle_count > TLS_IDLE_MAX)
 		return broken(o, TLS_ALERT_UNEXPECTED_MESSAGE);
 	return TLS_OPENED;
 }
@@ -55,13 +54,16 @@ static enum tls_opening alert_take(struct opening *o, struct slice body)
 
 /* --- handshake messages --- */
 
-static bool message_is_allowed(const struct tls_records *records, uint8_t type, size_t len)
+bool tls_message_is_allowed(const struct tls_suite *suite, bool is_server,
+			    const uint8_t head[TLS_MESSAGE_HEAD])
 {
-	if (!records->suite->is_tls13)
-		return !records->is_server && type == TLS_HELLO_REQUEST && len == 0;
-	if (type == TLS_KEY_UPDATE)
+	size_t len = be_read(head + 1, 3);
+
+	if (!suite->is_tls13)
+		return !is_server && head[0] == TLS_HELLO_REQUEST && len == 0;
+	if (head[0] == TLS_KEY_UPDATE)
 		return len == 1;
-	return !records->is_server && type == TLS_NEW_SESSION_TICKET && len <= UINT16_MAX;
+	return !is_server && head[0] == TLS_NEW_SESSION_TICKET && len <= UINT16_MAX;
 }
 
 /* `is_last`: nothing follows in its record, since what does is under another key. */
@@ -85,7 +87,7 @@ static enum tls_opening head_take(struct opening *o)
 	struct tls_records *records = o->records;
 	size_t len = be_read(records->message + 1, 3);
 
-	if (!message_is_allowed(records, records->message[0], len)) {
+	if (!tls_message_is_allowed(records->suite, records->is_server, records->message)) {
 		bool is_anew = !records->suite->is_tls13;
 
 		return broken(o,

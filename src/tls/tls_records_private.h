@@ -20,6 +20,15 @@ enum tls_message {
 	TLS_KEY_UPDATE = 24,
 };
 
+/* TLS 1.2 has no way to renew a key. So many records take a year at a million and a half a second.
+ */
+#define TLS_WORN_OUT_AT (UINT64_C(1) << 45)
+
+/* Records in a row that bring the application nothing. */
+#define TLS_IDLE_MAX 32
+
+#define TLS_MESSAGE_HEAD 4 /* [bytes] of a handshake message: type and length */
+
 /* One direction. `iv`: 12 bytes that the sequence number is mixed into; with an explicit nonce 4
  * secret bytes, and 8 that the sequence number is added to. */
 struct tls_half {
@@ -34,7 +43,7 @@ struct tls_records {
 	/* A handshake message under way: its head, and how much of its body is still to come. */
 	uint32_t message_missing; /* [bytes] */
 	uint16_t text_max;        /* [bytes] in a record of ours */
-	uint8_t message[4];
+	uint8_t message[TLS_MESSAGE_HEAD];
 	uint8_t message_len; /* [bytes] of the head that came; 4: the body is coming */
 	uint8_t idle_count;  /* records in a row that brought nothing for the application */
 	bool is_server : 1;
@@ -62,6 +71,10 @@ bool tls_half_derive(struct tls_records *records, struct tls_crypt *crypt, struc
 
 /* The next secret in place of the half's, and its key (RFC 8446, 7.2). */
 bool tls_half_update(struct tls_records *records, struct tls_crypt *crypt, struct tls_half *half);
+
+/* Of a handshake message that the peer may send behind the handshake, `is_server` being ours. */
+bool tls_message_is_allowed(const struct tls_suite *suite, bool is_server,
+			    const uint8_t head[TLS_MESSAGE_HEAD]);
 
 /* What is authenticated beside the text: in TLS 1.3 the head of the record, in TLS 1.2 the sequence
  * number, and the head with the length of the text (RFC 5246, 6.2.3.3). Returns its length. */

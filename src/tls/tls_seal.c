@@ -14,10 +14,6 @@
  * little earlier. */
 #define RENEW_AT (UINT64_C(1) << 24)
 
-/* TLS 1.2 has no way to renew a key. So many records take a year at a million and a half a second.
- */
-#define WORN_OUT_AT (UINT64_C(1) << 45)
-
 #define KEY_UPDATE_LEN 5
 
 size_t tls_sealed_max(const struct tls_records *records, size_t len)
@@ -32,7 +28,7 @@ static void nonce_next(const struct tls_suite *suite, struct tls_half *half,
 {
 	uint64_t sequence = half->sequence++;
 
-	CHECK(sequence < WORN_OUT_AT);
+	CHECK(sequence < TLS_WORN_OUT_AT);
 	memcpy(out, half->iv, TLS_IV_LEN);
 	uint64_t low = be_read(out + 4, 8);
 
@@ -101,7 +97,7 @@ static int seal(struct tls_records *records, struct tls_crypt *crypt, enum tls_c
 	if (records->owes_update ||
 	    (records->suite->is_tls13 && records->seal.sequence >= RENEW_AT))
 		at = update_seal(records, crypt, at);
-	if (records->seal.sequence + left / records->text_max + 1 >= WORN_OUT_AT)
+	if (records->seal.sequence + left / records->text_max + 1 >= TLS_WORN_OUT_AT)
 		return -EOVERFLOW;
 	while (at != NULL && left > 0) {
 		size_t len = MIN(left, (size_t)records->text_max);

@@ -19,15 +19,17 @@ static size_t held_len(const struct tls_stream *stream)
 	return stream->held == NULL ? 0 : stream->held->len;
 }
 
-static bool held_add(struct tls_stream *stream, const uint8_t *data, size_t len)
+bool tls_stream_hold(struct tls_stream *stream, struct slice bytes)
 {
+	if (bytes.len == 0)
+		return true;
 	if (stream->held == NULL) {
 		stream->held = tls_memory_get(sizeof(*stream->held));
 		if (stream->held == NULL)
 			return false;
 		*stream->held = (struct buf){0};
 	}
-	return buf_append(stream->held, data, len, TLS_RECORD_MAX) == 0;
+	return buf_append(stream->held, bytes.data, bytes.len, TLS_RECORD_MAX) == 0;
 }
 
 static void held_finish(struct tls_stream *stream)
@@ -181,7 +183,7 @@ static enum tls_stream_result held_open(struct tls_stream *stream, struct tls_cr
 	while ((missing = held_missing(held)) > 0 && in->len > 0) {
 		size_t len = MIN(missing, in->len);
 
-		if (!held_add(stream, in->data, len))
+		if (!tls_stream_hold(stream, slice_of(in->data, len)))
 			return tls_stream_fail(stream, TLS_TROUBLE_MEMORY, "out of memory", -1,
 					       false);
 		*in = slice_of(in->data + len, in->len - len);
@@ -200,7 +202,7 @@ static enum tls_stream_result held_open(struct tls_stream *stream, struct tls_cr
 /* Keeps what is the start of a record. */
 static enum tls_stream_result rest_hold(struct tls_stream *stream, struct slice *in)
 {
-	if (in->len > 0 && !held_add(stream, in->data, in->len))
+	if (!tls_stream_hold(stream, *in))
 		return tls_stream_fail(stream, TLS_TROUBLE_MEMORY, "out of memory", -1, false);
 	*in = (struct slice){0};
 	return TLS_STREAM_OK;
@@ -241,7 +243,7 @@ enum tls_stream_result tls_stream_recv(struct tls_stream *stream, struct tls_cry
 				       struct slice in, size_t *out_used, uint8_t *out, size_t size,
 				       size_t *out_len, struct buf *reply)
 {
-	CHECK(!stream->has_stopped && size >= TLS_OPEN_ROOM);
+	CHECK(!stream->has_stopped && !stream->is_at_rest && size >= TLS_OPEN_ROOM);
 	*out_len = 0;
 	if (stream->shake != NULL)
 		return tls_shake_recv(stream, in, out_used, out, size, out_len, reply);
@@ -254,6 +256,7 @@ int tls_stream_send_pieces(struct tls_stream *stream, struct tls_crypt *crypt,
 	size_t sealed, len = 0;
 	int r = 0;
 
+	CHECK(!stream->is_at_rest);
 	if (stream->has_failed || stream->has_ended)
 		return -EPIPE;
 	CHECK(stream->is_ready);
@@ -283,6 +286,7 @@ int tls_stream_end(struct tls_stream *stream, struct tls_crypt *crypt, struct bu
 {
 	size_t len;
 
+	CHECK(!stream->is_at_rest);
 	if (stream->has_failed || stream->has_ended)
 		return -EPIPE;
 	CHECK(stream->is_ready);

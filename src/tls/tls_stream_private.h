@@ -46,7 +46,8 @@ struct tls_stream {
 	bool is_ready : 1;
 	bool has_stopped : 1; /* reading */
 	bool has_failed : 1;
-	bool has_ended : 1; /* writing */
+	bool has_ended : 1;  /* writing */
+	bool is_at_rest : 1; /* somebody else may have the keys (tls_handover.h) */
 };
 
 /* --- tls_stream.c --- */
@@ -54,6 +55,9 @@ struct tls_stream {
 /* TLS_STREAM_FAILED, with what tls_stream_failure will tell. */
 enum tls_stream_result tls_stream_fail(struct tls_stream *stream, enum tls_trouble trouble,
 				       const char *reason, int alert, bool is_from_peer);
+
+/* Of a record that began: more of it. False: memory is out. */
+bool tls_stream_hold(struct tls_stream *stream, struct slice bytes);
 
 /* --- tls_shake.c --- */
 
