@@ -49,6 +49,10 @@ void metrics_routes_print_reference(FILE *to);
 void metrics_auth_write(const struct server *server, struct buf *out);
 void metrics_auth_print_reference(FILE *to);
 
+/* metrics_drain.c: likewise, about drains, and loops that hang. */
+void metrics_drain_write(const struct server *server, struct buf *out);
+void metrics_drain_print_reference(FILE *to);
+
 /* metrics_workers.c: likewise, about each worker. */
 void metrics_workers_write(const struct server *server, struct buf *out);
 void metrics_workers_print_reference(FILE *to);

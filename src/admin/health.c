@@ -10,6 +10,8 @@
 #include "base/clock.h"
 #include "base/counter.h"
 #include "base/renewals.h"
+#include "admin/drain_json.h"
+#include "server/server_turns.h"
 
 static bool is_needed(const struct server *server, const struct event_backend *backend)
 {
@@ -84,8 +86,27 @@ static void keys_judge(const struct server *server, json_t *reasons, bool is_abo
 	jwks_pool_each(server_jwks(server), keys_judge_one, &judgement);
 }
 
+/* A sentence for each loop that does not turn. */
+static void loops_judge(const struct server *server, json_t *reasons)
+{
+	char name[SERVER_LOOP_NAME_MAX], text[128];
+
+	for (size_t i = 0; i <= server_worker_count(server); i++) {
+		uint64_t hangs_ns = server_hangs_ns(server, i);
+
+		if (hangs_ns == 0)
+			continue;
+		snprintf(text, sizeof(text),
+			 "the loop %s has not turned for %" PRIu64 " s: whoever is in it is not "
+			 "served",
+			 server_loop_name(server, i, name), hangs_ns / NS_PER_S);
+		json_array_append_new(reasons, json_string(text));
+	}
+}
+
 /* Why it is not ready, a sentence each. NULL without memory. */
-static json_t *reasons(const struct server *server, enum server_status status)
+static json_t *reasons(const struct server *server, enum server_status status,
+		       const struct server_drain_report *drain)
 {
 	json_t *list = json_array();
 	char text[128];
@@ -95,11 +116,12 @@ static json_t *reasons(const struct server *server, enum server_status status)
 			 server_workers_listening(server),
 			 server_options(server)->plan->capacity.workers);
 	else
-		snprintf(text, sizeof(text),
-			 "the gateway is shutting down; %" PRIu64 " connections are left",
+		snprintf(text, sizeof(text), "the gateway is %s; %" PRIu64 " connections are left",
+			 drain->is_ending ? "shutting down" : "drained, by command",
 			 server_connections(server));
 	if (status != SERVER_READY)
 		json_array_append_new(list, json_string(text));
+	loops_judge(server, list);
 	bus_judge(server, list);
 	backends_judge(server, list);
 	keys_judge(server, list, true);
@@ -129,9 +151,9 @@ static bool is_good(const struct server *server, enum health_question question,
 
 	switch (question) {
 	case HEALTH_LIVE:
-		return true;
+		return server_turns(server); /* a restart mends that, and nothing else */
 	case HEALTH_READY:
-		return status == SERVER_READY &&
+		return status == SERVER_READY && server_turns(server) &&
 		       (!is_degraded || config->ready_without_backends == CONFIG_SWITCH_TRUE);
 	default:
 		return status == SERVER_READY && !is_degraded;
@@ -143,7 +165,10 @@ void health_answer(const struct server *server, enum health_question question,
 {
 	enum server_status status = server_status(server);
 	uint64_t uptime_ns = clock_now_ns() - server_started_ns(server);
-	json_t *why = reasons(server, status);
+	struct server_drain_report drain;
+
+	server_drain_report(server, &drain);
+	json_t *why = reasons(server, status, &drain);
 	bool is_degraded = status == SERVER_READY && json_array_size(why) > 0;
 
 	renewals_each(server_options(server)->renewals, renewal_tell, why);
@@ -155,6 +180,8 @@ void health_answer(const struct server *server, enum health_question question,
 		(json_int_t)server_options(server)->plan->max_connections, "uptime_seconds",
 		(json_int_t)(uptime_ns / NS_PER_S), "version", GATEHOUSE_VERSION);
 
+	if (drain.asked_ns != 0)
+		json_object_set_new(body, "drain", drain_json(&drain));
 	http_reply_json(reply, is_good(server, question, status, is_degraded) ? 200 : 503, body,
 			JSON_INDENT(2));
 }

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cmd_serve.c - the gateway: wiring, start, signals. */
 #include <errno.h>
-#include <inttypes.h>
 #include <openssl/crypto.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "admin/admin.h"
@@ -17,16 +14,17 @@
 #include "base/payload.h"
 #include "base/renewals.h"
 #include "cmd/config_args.h"
-#include "cmd/serve_losses.h"
+#include "cmd/serve_end.h"
 #include "cmd/signals.h"
 #include "cmd/start.h"
+#include "os/notify.h"
 #include "os/os_limits.h"
 #include "server/server.h"
 
 static const char intro[] = "Runs the gateway until SIGTERM or SIGINT; a second one ends it at "
 			    "once. Exit code 1 after a\n"
-			    "signal: events did not reach their back ends in time; the log says "
-			    "how many, and of which.\n";
+			    "signal: events did not reach their back ends in time, or with "
+			    "drain_spread not all clients\nwere let go; the log says how many.\n";
 
 /* What caps the connections, and what would cap them next. */
 static void log_ready(const struct config *config, const struct plan *plan)
@@ -41,85 +39,6 @@ static void log_ready(const struct config *config, const struct plan *plan)
 		 F_TEXT("next_limit", next != NULL ? limit_label(next->id) : "none"),
 		 F_UINT("next_limit_allows", next != NULL ? next->connections : LIMIT_NO_CAP),
 		 F_UINT("routes", config->route_count));
-}
-
-/* Waits for a signal, the server's end or the time; the signal's number, 0 for the
- * end, -1 for the time. */
-static int await(int signals, int ended, int timeout_ms)
-{
-	struct pollfd fds[] = {{.fd = signals, .events = POLLIN}, {.fd = ended, .events = POLLIN}};
-	struct signalfd_siginfo info;
-	int r;
-
-	do
-		r = poll(fds, ARRAY_LEN(fds), timeout_ms);
-	while (r < 0 && errno == EINTR);
-	if (r == 0)
-		return -1;
-	if ((fds[0].revents & POLLIN) && read(signals, &info, sizeof(info)) == sizeof(info))
-		return (int)info.ssi_signo;
-	return 0;
-}
-
-static int remaining_ms(uint64_t deadline_ns)
-{
-	uint64_t now = clock_now_ns();
-
-	return now >= deadline_ns ? 0 : (int)((deadline_ns - now + NS_PER_MS - 1) / NS_PER_MS);
-}
-
-/* True: every worker ended. False: a second signal asks to end at once. */
-static bool drain_workers(struct server *server, uint64_t deadline, int signals)
-{
-	int ended = server_ended_fd(server);
-	bool is_cut = false;
-
-	server_drain(server);
-	for (;;) {
-		int what = await(signals, ended, is_cut ? -1 : remaining_ms(deadline));
-
-		if (what == 0)
-			return true;
-		if (signals_is_end(what))
-			return false;
-		if (what == -1) {
-			log_warn("drain_timeout has passed: cutting what is left",
-				 F_UINT("connections", server_connections(server)));
-			server_abort(server);
-			is_cut = true;
-		}
-	}
-}
-
-/* What the clients sent last may still wait for a broker. */
-static bool drain_bus(struct server *server, uint64_t deadline, int signals)
-{
-	uint64_t bytes;
-
-	while ((bytes = server_undelivered_bytes(server)) > 0) {
-		int wait_ms = MIN(remaining_ms(deadline), 10);
-
-		if (wait_ms == 0) {
-			/* One that is there gets a last second (bus_destroy). */
-			if (!server_is_bus_connected(server))
-				log_warn("drain_timeout has passed: what waits for the broker is "
-					 "lost",
-					 F_UINT("bytes", bytes));
-			return true;
-		}
-		int what = await(signals, -1, wait_ms);
-
-		if (signals_is_end(what))
-			return false;
-	}
-	return true;
-}
-
-static bool drain(struct server *server, const struct config *config, int signals)
-{
-	uint64_t deadline = clock_now_ns() + config->server.drain_timeout * NS_PER_MS;
-
-	return drain_workers(server, deadline, signals) && drain_bus(server, deadline, signals);
 }
 
 /* SIGHUP: what stands in files of its own is read again, not the configuration. */
@@ -137,15 +56,17 @@ _Static_assert(LIMITS_MONITOR_INTERVAL_MS % LOOK_INTERVAL_MS == 0, "one is a par
 
 /* Watches the limits and the files until a signal ends the service, or the server itself; the
  * signal's number or 0. */
-static int watch(struct server *server, struct admin *admin, int signals)
+static int watch(struct server *server, struct admin *admin, struct serve_tick *tick, int signals)
 {
 	struct renewals *renewals = server_options(server)->renewals;
 	struct limits_monitor monitor;
 
 	limits_monitor_init(&monitor, admin);
 	for (unsigned looks = 1;; looks++) {
-		int what = await(signals, server_ended_fd(server), LOOK_INTERVAL_MS);
+		int what = serve_await(signals, server_ended_fd(server),
+				       MIN(LOOK_INTERVAL_MS, serve_tick_interval_ms(tick)));
 
+		serve_tick(tick);
 		if (what == 0 || signals_is_end(what))
 			return what;
 		if (what == SIGHUP)
@@ -177,26 +98,16 @@ static void log_configuration(const struct config *config)
 	}
 }
 
-static int serve(struct server *server, struct admin *admin, const struct config *config,
-		 int signals)
+static int serve(struct server *server, struct admin *admin, int signals)
 {
-	int what = watch(server, admin, signals);
-	struct losses losses;
+	struct serve_tick tick;
 
-	log_info("draining", F_TEXT("signal", what == SIGINT ? "SIGINT" : "SIGTERM"),
-		 F_UINT("connections", server_connections(server)));
-	losses_begin(&losses, server);
-	if (!drain(server, config, signals)) {
-		log_warn("second signal: ending at once",
-			 F_UINT("connections", server_connections(server)));
-		losses_tell_waiting(server);
-		_exit(EXIT_FAILED);
-	}
-	server_end(server);
-	bool has_lost = losses_tell(&losses, server);
+	serve_tick_init(&tick, server);
+	serve_tick(&tick);
+	notify_ready();
+	int what = watch(server, admin, &tick, signals);
 
-	log_info("stopped");
-	return has_lost ? EXIT_FAILED : EXIT_GOOD;
+	return serve_end(&tick, signals, what);
 }
 
 static void on_problem(void *arg, const struct start_problem *problem)
@@ -240,9 +151,20 @@ static int run(struct ruleset *ruleset, struct renewals *renewals, int signals)
 		return EXIT_BAD_CONFIG;
 	}
 	log_ready(config, &start.plan);
-	r = serve(server, &admin, config, signals);
+	r = serve(server, &admin, signals);
 	server_destroy(&server);
 	return r;
+}
+
+/* Without the manager the gateway serves all the same. */
+static void tell_manager(void)
+{
+	int r = notify_open();
+
+	if (r < 0)
+		log_warn("NOTIFY_SOCKET cannot be used: the service manager is told nothing",
+			 F_TEXT("error", strerror(-r)),
+			 F_TEXT("allowed", "a path, or '@' and an abstract name"));
 }
 
 int cmd_serve(int argc, char **argv)
@@ -262,6 +184,7 @@ int cmd_serve(int argc, char **argv)
 	if (r != CONFIG_ARGS_GO_ON)
 		return r;
 	log_configure(config.log.level, config.log.format);
+	tell_manager();
 	int signals = signals_take();
 
 	if (signals < 0) {

@@ -179,7 +179,17 @@
 	X(server, close_timeout, DURATION, "5s", 100, 10 * CONFIG_MINUTE, "ms", LIVE,          \
 	  "How long the closing handshake may take before the connection is cut.")             \
 	X(server, drain_timeout, DURATION, "10s", 0, CONFIG_HOUR, "ms", LIVE,                  \
-	  "From SIGTERM to the exit at the latest; every connection is closed with 1001.")     \
+	  "From SIGTERM to the exit at the latest, behind drain_delay and drain_spread; what is " \
+	  "left is closed with 1001, and cut in the end.")                                     \
+	X(server, drain_delay, DURATION, "0", 0, CONFIG_HOUR, "ms", LIVE,                      \
+	  "From SIGTERM, or a drain by command, to the first close: meanwhile /readyz is 503, " \
+	  "and new clients are still let in, until a load balancer has seen that.")            \
+	X(server, drain_spread, DURATION, "0", 0, CONFIG_DAY, "ms", LIVE,                      \
+	  "Over how long SIGTERM spreads the closes, evenly in time and at random over the "   \
+	  "clients, with 1012. 0 = all at once, with 1001.")                                   \
+	X(server, drain_retry_after, DURATION, "30s", 1000, CONFIG_HOUR, "ms", LIVE,           \
+	  "The most that a client which is let go is asked to wait before it comes back: "     \
+	  "1012 with retry-after=N, N being at random up to this.")                            \
 	X(server, max_groups, COUNT, "10000", 1, 1000000, "groups", RESTART,                   \
 	  "Groups that may have members on this node at the same time; whoever would be the "  \
 	  "first member of one more is refused.")                                              \

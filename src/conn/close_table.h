@@ -44,6 +44,9 @@
 	  "server.byte_rate.")                                                                  \
 	X(REQUESTED, "requested", 1000, "", "A back end or the API asked for it.")              \
 	X(DRAIN, "drain", 1001, "server is shutting down", "The gateway was stopping.")         \
+	X(PACED_DRAIN, "paced_drain", 1012, "retry-after",                                      \
+	  "A drain let the client go at its turn (docs/deploy.md). The close frame's reason "   \
+	  "is \"retry-after=N\": it may come back after N seconds.")                            \
 	X(BACKEND, "backend_error", 1011, "back end failed", "The route's back end failed.")    \
 	X(BACKEND_DOWN, "backend_down", 1013, "back end is not available",                      \
 	  "The back end did not take an event, and has on_failure: close. The close frame's "   \

@@ -125,6 +125,8 @@ struct uplink_ops {
 	/* Memory is scarce, and the owner is about to close: drops the messages that wait, but
 	 * not one that is under way. */
 	void (*shed)(struct uplink *uplink);
+	/* Is an event under way, or is one to be answered? NULL: never. */
+	bool (*is_busy)(const struct uplink *uplink);
 
 	/* For a handover to another process; its owner does not ask for anything meanwhile.
 	 * Changes nothing. 0; -EBUSY: its client was not let in yet; or the writer's error. */

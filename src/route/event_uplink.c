@@ -476,6 +476,14 @@ static size_t uplink_held(const struct uplink *base)
 	return CONTAINER_OF(base, const struct event_uplink, base)->queue.bytes;
 }
 
+static bool uplink_is_busy(const struct uplink *base)
+{
+	const struct event_uplink *uplink = CONTAINER_OF(base, const struct event_uplink, base);
+
+	return uplink->flight != NULL || uplink->call != NULL ||
+	       event_queue_first(&uplink->queue) != NULL;
+}
+
 static void uplink_shed(struct uplink *base)
 {
 	struct event_uplink *uplink = uplink_of(base);
@@ -507,6 +515,7 @@ static const struct uplink_ops event_uplink_ops = {
 	.abort = uplink_abort,
 	.held = uplink_held,
 	.shed = uplink_shed,
+	.is_busy = uplink_is_busy,
 	.export = event_uplink_export,
 	.import = event_uplink_import,
 	.thaw = event_uplink_thaw,

@@ -15,6 +15,7 @@
 #include "proto/ws_handshake.h"
 #include "auth/pace.h"
 #include "server/server_private.h"
+#include "server/server_turns.h"
 
 /* --- what the threads tell --- */
 
@@ -132,6 +133,7 @@ struct server *server_create(const struct server_options *options)
 	server->ended_fd = eventfd(0, EFD_CLOEXEC);
 	pthread_mutex_init(&server->mutex, NULL);
 	pthread_cond_init(&server->changed, NULL);
+	drain_init(&server->drain, &server->is_draining, &server->public_service.is_draining);
 	bool has_address_limit = options->ruleset->config.server.max_connections_per_ip > 0;
 
 	if (has_address_limit)
@@ -211,7 +213,7 @@ static int start_one(struct server *server, struct slot *slot, struct service *s
 		     struct server_error *out_error)
 {
 	CHECK(slot->worker == NULL && !slot->is_listening);
-	struct worker *worker = worker_start(&(struct worker_options){
+	struct worker_options options = {
 		.service = service,
 		.loop = {.engine = server->options.plan->input.engine,
 			 .max_sockets = server->options.plan->capacity.worker_sockets},
@@ -222,7 +224,14 @@ static int start_one(struct server *server, struct slot *slot, struct service *s
 		.doors = doors,
 		.door_count = door_count,
 		.tls = tls_share(server, service),
-	});
+		.drain = service == &server->public_service ? &server->drain : NULL,
+	};
+	char name[SERVER_LOOP_NAME_MAX];
+
+	snprintf(options.name, sizeof(options.name), "%.*s", WORKER_NAME_MAX - 1,
+		 server_loop_name(server, (size_t)(slot - server->slots), name));
+	struct worker *worker = worker_start(&options);
+
 	if (worker == NULL) {
 		snprintf(
 			out_error->text, sizeof(out_error->text),
@@ -378,10 +387,16 @@ static void post_to(struct server *server, size_t from, size_t to, void (*post)(
 	pthread_mutex_unlock(&server->mutex);
 }
 
+void server_announce_drain(struct server *server)
+{
+	drain_end(&server->drain);
+}
+
 void server_drain(struct server *server)
 {
-	__atomic_store_n(&server->is_draining, true, __ATOMIC_RELAXED);
+	drain_end(&server->drain);
 	__atomic_store_n(&server->public_service.is_draining, true, __ATOMIC_RELAXED);
+	server->has_drained = true;
 	post_to(server, 0, server->worker_count, worker_drain);
 }
 
@@ -409,7 +424,7 @@ static void end_admin(struct server *server)
 void server_end(struct server *server)
 {
 	if (server->slots != NULL) {
-		if (!__atomic_load_n(&server->is_draining, __ATOMIC_RELAXED))
+		if (!server->has_drained)
 			server_drain(server);
 		for (size_t i = 0; i < server->worker_count; i++)
 			worker_join(server->slots[i].worker);
@@ -444,6 +459,7 @@ void server_destroy(struct server **server)
 		close(self->ended_fd);
 	pthread_mutex_destroy(&self->mutex);
 	pthread_cond_destroy(&self->changed);
+	drain_finish(&self->drain);
 	free(self);
 	*server = NULL;
 }

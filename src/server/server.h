@@ -45,7 +45,11 @@ struct server *server_create(const struct server_options *options);
 int server_start(struct server *server, const struct http_handler *public_http,
 		 const struct http_handler *admin_http, struct server_error *out_error);
 
-/* Stops accepting and closes every connection with 1001. */
+/* It is about to end, and not ready any more; but clients are let in yet, until server_drain. */
+void server_announce_drain(struct server *server);
+
+/* Stops accepting and closes every connection with 1001; at a pace, before that:
+ * server_drain.h. */
 void server_drain(struct server *server);
 
 /* After server_drain: cuts what is left. */

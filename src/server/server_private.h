@@ -9,10 +9,18 @@
 #include "conn/address_limit.h"
 #include "conn/admission.h"
 #include "route/route.h"
+#include "server/drain.h"
 #include "server/server_doors.h"
 #include "server/server_nodes.h"
 #include "server/server_proofs.h"
 #include "server/worker.h"
+
+/* Of server_turns.c: what a loop is asked, to see whether it turns. */
+struct beat {
+	struct loop_task task;
+	uint64_t asked_ns; /* counter; of clock_now_ns; 0: it has answered */
+	bool is_hanging;   /* so the log says */
+};
 
 /* One worker and what the server knows of it; guarded by server->mutex. */
 struct slot {
@@ -21,6 +29,7 @@ struct slot {
 	int error;
 	bool is_listening;
 	bool has_ended;
+	struct beat beat;
 };
 
 /* Of server_storm.c: sockets that came or went, in all, and when it was last looked at. */
@@ -47,6 +56,9 @@ struct server {
 	struct server_nodes nodes;
 	struct server_doors doors;
 	struct server_storm storm;
+	struct drain drain;
+	uint64_t turns_limit_ns; /* counter; a loop that has not turned for so long hangs */
+	uint64_t drain_log_ns;   /* main's: the next line about it in the log */
 	struct service public_service;
 	struct service admin_service;
 	struct slot *slots; /* the workers', and behind them the admin's */
@@ -54,6 +66,7 @@ struct server {
 	uint64_t started_ns;
 	uint64_t listening; /* atomic; workers, without the admin's */
 	bool is_draining;   /* atomic */
+	bool has_drained;   /* main's: by server_drain */
 	int ended_fd;
 	pthread_mutex_t mutex;
 	pthread_cond_t changed;

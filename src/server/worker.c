@@ -134,6 +134,7 @@ static void run_drain(struct loop_task *task)
 
 	CHECK(!worker->is_ending);
 	worker->is_ending = true;
+	drain_pace_stop(&worker->pace);
 	loop_timer_init(&worker->leave_timer, on_leave_timer);
 	conns_drain(&worker->home);
 	if (worker->options.events.on_drain != NULL)
@@ -218,6 +219,7 @@ static int run(struct worker *worker)
 	if (fleet != NULL && fleet->is_clustered)
 		announce_start(&worker->announce, &worker->home);
 	broadcast_worker_init(worker);
+	drain_pace_init(&worker->pace, worker->options.drain, &worker->home);
 	r = open_doors(worker);
 	if (r == 0) {
 		mailbox_open(&worker->home.mailbox, worker->loop);
@@ -264,6 +266,7 @@ static void *thread_main(void *arg)
 {
 	struct worker *worker = arg;
 
+	pthread_setname_np(pthread_self(), worker->options.name);
 	load_begin(&worker->load);
 	int r = run(worker);
 

@@ -11,6 +11,7 @@
 #include "conn/conn_home.h"
 #include "io/tcp_tls.h"
 #include "server/announce.h"
+#include "server/drain_pace.h"
 
 struct tls_holder;
 struct worker;
@@ -33,7 +34,11 @@ struct worker_door {
 	struct listener listener;
 };
 
+/* [bytes] As the kernel has it, with the NUL. */
+#define WORKER_NAME_MAX 16
+
 struct worker_options {
+	char name[WORKER_NAME_MAX]; /* of its thread */
 	struct service *service;
 	struct loop_options loop;
 	struct worker_events events;
@@ -41,6 +46,7 @@ struct worker_options {
 	const struct worker_door *doors;
 	size_t door_count;
 	struct tls_limits tls; /* this worker's share */
+	struct drain *drain;   /* NULL: nobody is let go here */
 };
 
 /* How much a worker has to do; written by its thread, for any to read. */
@@ -59,6 +65,7 @@ struct worker {
 	struct list_node shares; /* of broadcasts, in the order in which they came */
 	struct loop_task shares_task;
 	struct announce announce;
+	struct drain_pace pace;
 	size_t open_doors;
 	bool is_ending;
 	bool is_closing; /* the listeners close, or have */

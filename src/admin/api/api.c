@@ -33,6 +33,9 @@ static const struct endpoint {
 	{"DELETE", "groups/{group}/members/{route}/{client_id}", api_group_leave},
 	{"POST", "broadcast", api_broadcast},
 	{"POST", "tickets", api_ticket_make},
+	{"GET", "drain", api_drain_look},
+	{"POST", "drain", api_drain_begin},
+	{"DELETE", "drain", api_drain_cancel},
 };
 
 /* --- who may ask --- */

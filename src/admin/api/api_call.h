@@ -30,6 +30,9 @@ void api_group_join(struct api_call *call);
 void api_group_leave(struct api_call *call);
 void api_broadcast(struct api_call *call);
 void api_ticket_make(struct api_call *call);
+void api_drain_begin(struct api_call *call);
+void api_drain_cancel(struct api_call *call);
+void api_drain_look(struct api_call *call);
 void api_node(struct api_call *call);
 void api_cluster(struct api_call *call);
 
@@ -60,6 +63,18 @@ bool api_route_find(struct api_call *call, struct slice name,
 /* Of the request's body as a message. False: the reply says what is wrong. `type` is the
  * parameter of that name. */
 bool api_message_check(struct api_call *call, const struct api_param *type, bool *out_is_text);
+
+/* The body as a JSON object, the caller's reference; one that is left out is an empty one, if
+ * `may_be_empty`. False: the reply says what is wrong; `example` is what is allowed. */
+bool api_body_load(struct api_call *call, const char *example, bool may_be_empty,
+		   json_t **out_body);
+
+/* Has it members of `known` only, which ends with NULL? False: the reply says which it has. */
+bool api_members_check(struct api_call *call, json_t *body, const char *const known[],
+		       const char *allowed);
+
+/* A string's, for problems and to be read on; else "not a string". */
+struct slice api_text(const json_t *value);
 
 struct command;
 struct command_kind;

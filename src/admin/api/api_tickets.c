@@ -6,15 +6,14 @@
 #include "admin/api/api_call.h"
 #include "auth/tickets.h"
 #include "base/clock.h"
-#include "base/media_type.h"
 #include "base/units.h"
 #include "fleet/fleet.h"
 #include "fleet/group/groups.h"
-#include "proto/http_head.h"
 #include "proto/http_text.h"
 #include "proto/utf8.h"
 
 #define TTL_DEFAULT_MS 30000
+#define MEMBERS        "route, client_id, ttl, groups, subprotocol"
 
 /* What is asked for; the texts are the JSON's, but the list of groups. */
 struct wish {
@@ -30,33 +29,7 @@ static bool refuse(struct api_call *call, const char *reason, const char *detail
 	return false;
 }
 
-static struct slice text_of(const json_t *value)
-{
-	return json_is_string(value) ? slice_of(json_string_value(value), json_string_length(value))
-				     : SLICE_LITERAL("not a string");
-}
-
 /* --- members --- */
-
-static bool members_check(struct api_call *call, json_t *body)
-{
-	static const char *const known[] = {"route", "client_id", "ttl", "groups", "subprotocol"};
-	const char *key;
-	json_t *value;
-
-	json_object_foreach(body, key, value)
-	{
-		bool is_known = false;
-
-		for (size_t i = 0; i < ARRAY_LEN(known); i++)
-			is_known = is_known || strcmp(key, known[i]) == 0;
-		if (!is_known)
-			return refuse(call, "member", "The body has an unknown member.",
-				      slice_from_text(key),
-				      "route, client_id, ttl, groups, subprotocol");
-	}
-	return true;
-}
 
 static bool has_ticket_way(const struct config_route *route)
 {
@@ -69,9 +42,9 @@ static bool has_ticket_way(const struct config_route *route)
 static bool route_read(struct api_call *call, const json_t *name, struct wish *wish)
 {
 	if (!json_is_string(name))
-		return refuse(call, "route", "'route' is no name of a route.", text_of(name),
+		return refuse(call, "route", "'route' is no name of a route.", api_text(name),
 			      "a string");
-	if (!api_route_find(call, text_of(name), &call->route))
+	if (!api_route_find(call, api_text(name), &call->route))
 		return false;
 	wish->facts.route = call->route->name;
 	if (has_ticket_way(call->route))
@@ -79,7 +52,7 @@ static bool route_read(struct api_call *call, const json_t *name, struct wish *w
 	api_problem(call->reply, 409, "no_ticket_way",
 		    "On this route a ticket lets nobody in: its list 'auth' has no way of type "
 		    "ticket.",
-		    text_of(name), "a route with {type: ticket}");
+		    api_text(name), "a route with {type: ticket}");
 	return false;
 }
 
@@ -93,7 +66,7 @@ static bool has_control(struct slice text)
 
 static bool client_id_read(struct api_call *call, const json_t *id, struct wish *wish)
 {
-	struct slice text = text_of(id);
+	struct slice text = api_text(id);
 
 	wish->facts.client_id = json_string_value(id);
 	if (json_is_string(id) && text.len > 0 && text.len <= PRESENCE_CLIENT_ID_MAX &&
@@ -112,12 +85,12 @@ static bool ttl_read(struct api_call *call, const json_t *ttl, struct wish *wish
 	if (ttl == NULL)
 		return true;
 	if (json_is_string(ttl) &&
-	    units_parse_duration_ms(text_of(ttl), &wish->ttl_ms) == UNITS_OK && wish->ttl_ms > 0 &&
+	    units_parse_duration_ms(api_text(ttl), &wish->ttl_ms) == UNITS_OK && wish->ttl_ms > 0 &&
 	    wish->ttl_ms <= max_ms)
 		return true;
 	snprintf(allowed, sizeof(allowed), "a string, \"1ms\"..\"%s\" (admin.ticket_ttl_max)",
 		 units_format_duration_ms(max_ms, max, sizeof(max)));
-	return refuse(call, "ttl", "'ttl' is no time that a ticket may wait.", text_of(ttl),
+	return refuse(call, "ttl", "'ttl' is no time that a ticket may wait.", api_text(ttl),
 		      allowed);
 }
 
@@ -136,9 +109,9 @@ static bool groups_read(struct api_call *call, const json_t *groups, struct wish
 			      (struct slice){0}, "[\"a\", \"b\"]");
 	json_array_foreach(groups, i, name)
 	{
-		if (!json_is_string(name) || !group_name_is_good(text_of(name)))
+		if (!json_is_string(name) || !group_name_is_good(api_text(name)))
 			return refuse(call, "group", "'groups' has what is no name of a group.",
-				      text_of(name), GROUP_NAME_ALLOWED);
+				      api_text(name), GROUP_NAME_ALLOWED);
 		if (buf_printf(&wish->groups, HTTP_BODY_MAX, "%s%s", i == 0 ? "" : ",",
 			       json_string_value(name)) < 0) {
 			api_problem_no_memory(call->reply);
@@ -158,15 +131,18 @@ static bool groups_read(struct api_call *call, const json_t *groups, struct wish
 static bool subprotocol_read(struct api_call *call, const json_t *name, struct wish *wish)
 {
 	wish->facts.subprotocol = json_string_value(name);
-	if (name == NULL || (json_is_string(name) && http_is_token(text_of(name))))
+	if (name == NULL || (json_is_string(name) && http_is_token(api_text(name))))
 		return true;
-	return refuse(call, "subprotocol", "'subprotocol' is no name of one.", text_of(name),
+	return refuse(call, "subprotocol", "'subprotocol' is no name of one.", api_text(name),
 		      "a token, as Sec-WebSocket-Protocol has them");
 }
 
 static bool wish_read(struct api_call *call, json_t *body, struct wish *wish)
 {
-	return members_check(call, body) &&
+	static const char *const known[] = {"route",  "client_id",   "ttl",
+					    "groups", "subprotocol", NULL};
+
+	return api_members_check(call, body, known, MEMBERS) &&
 	       route_read(call, json_object_get(body, "route"), wish) &&
 	       client_id_read(call, json_object_get(body, "client_id"), wish) &&
 	       ttl_read(call, json_object_get(body, "ttl"), wish) &&
@@ -211,37 +187,14 @@ static void make(struct api_call *call, const struct wish *wish)
 	explicit_bzero(ticket, sizeof(ticket));
 }
 
-/* NULL: the reply says why. */
-static json_t *body_load(struct api_call *call)
+void api_ticket_make(struct api_call *call)
 {
 	static const char example[] =
 		"{\"route\": \"ws\", \"client_id\": \"cp1\"}, and perhaps ttl, groups, subprotocol";
-	struct slice body = call->request->body, type = {0};
-
-	http_field_find(call->request->head, call->request->data, "Content-Type", &type);
-	if (!media_type_is_json(type)) {
-		api_problem(call->reply, 415, "content_type", "The body must be JSON, and say so.",
-			    (struct slice){0}, "Content-Type: application/json");
-		return NULL;
-	}
-	json_t *json = json_loadb((const char *)body.data, body.len, JSON_REJECT_DUPLICATES, NULL);
-
-	if (json_is_object(json))
-		return json;
-	json_decref(json);
-	refuse(call, "json", "The body is no JSON object.", body, example);
-	return NULL;
-}
-
-void api_ticket_make(struct api_call *call)
-{
 	struct wish wish = {0};
+	json_t *body;
 
-	if (!api_query(call, NULL, 0))
-		return;
-	json_t *body = body_load(call);
-
-	if (body == NULL)
+	if (!api_query(call, NULL, 0) || !api_body_load(call, example, false, &body))
 		return;
 	if (wish_read(call, body, &wish))
 		make(call, &wish);

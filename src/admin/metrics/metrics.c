@@ -313,6 +313,7 @@ void metrics_answer(const struct admin *admin, struct http_reply *reply)
 	metrics_auth_write(server, out);
 	metrics_backends_write(server, out);
 	metrics_workers_write(server, out);
+	metrics_drain_write(server, out);
 	metrics_fleet_write(server, out);
 	metrics_calls_write(server, out);
 	metrics_proofs_write(server, out);
@@ -341,6 +342,7 @@ void metrics_print_reference(FILE *to)
 	metrics_auth_print_reference(to);
 	metrics_backends_print_reference(to);
 	metrics_workers_print_reference(to);
+	metrics_drain_print_reference(to);
 	metrics_fleet_print_reference(to);
 	metrics_calls_print_reference(to);
 	metrics_proofs_print_reference(to);

@@ -130,6 +130,11 @@ static void seat_leave(struct seat *seat)
 	free(seat);
 }
 
+bool group_has(const struct client *client, const char *name)
+{
+	return seat_find(client, name) != NULL;
+}
+
 enum group_result group_join(struct client *client, const char *name)
 {
 	struct fleet *fleet = client->home->fleet;

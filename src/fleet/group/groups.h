@@ -62,6 +62,8 @@ enum group_result group_join(struct client *client, const char *name);
 /* False: it was no member. */
 bool group_leave(struct client *client, const char *name);
 
+bool group_has(const struct client *client, const char *name);
+
 /* The names of its groups, in the order of joining. NULL: memory is out. */
 json_t *groups_of_session(const struct session *session);
 

@@ -77,6 +77,11 @@ static void leave(struct rpc *rpc)
 	free(rpc);
 }
 
+bool rpc_is_waiting(const struct rpc *rpc)
+{
+	return call_table_deadline_ns(rpc->table) != UINT64_MAX;
+}
+
 void rpc_destroy(struct rpc **rpc)
 {
 	struct rpc *gone = *rpc;

@@ -25,6 +25,9 @@ struct rpc;
 /* NULL: memory is out. */
 struct rpc *rpc_create(const struct rpc_options *options);
 
+/* Does a call wait, for its turn or for the client's answer? */
+bool rpc_is_waiting(const struct rpc *rpc);
+
 /* The client leaves: what waits ends as lost. Also from inside of any function here, and
  * from what they call. NULL is fine; the pointer is cleared. */
 void rpc_destroy(struct rpc **rpc);
