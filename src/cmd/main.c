@@ -19,6 +19,7 @@ static const struct {
 	{"serve", cmd_serve, "run the gateway"},
 	{"bench", cmd_bench, "open many connections, check every echo, give a verdict"},
 	{"doctor", cmd_doctor, "say which limit binds, and how to raise it"},
+	{"drain", cmd_drain, "let the clients of the running gateway go, at a pace"},
 	{"check", cmd_check, "report every mistake in the configuration"},
 	{"config", cmd_config, "print the effective configuration and its origins"},
 	{"ready", cmd_ready, "ask a URL until it answers 200: the health check of a container"},
@@ -34,10 +35,9 @@ static void usage(FILE *to)
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
 		fprintf(to, "  %-8s  %s\n", commands[i].name, commands[i].help);
 	fputs("\n'gatehouse COMMAND --help' describes a command.\n"
-	      "Exit codes: 0 good; 1 the check, threshold or verdict failed, or events were lost "
-	      "at\n"
-	      "the end of serve; 2 wrong usage, also if only flags have a bad value; 78 the\n"
-	      "configuration cannot work.\n",
+	      "Exit codes: 0 good; 1 the check, threshold or verdict failed, or at the end of\n"
+	      "serve events were lost or clients not let go in time; 2 wrong usage, also if only\n"
+	      "flags have a bad value; 78 the configuration cannot work.\n",
 	      to);
 }
 

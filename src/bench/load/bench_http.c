@@ -60,27 +60,47 @@ static int answer_read(struct bench_wire *wire, struct bench_http *answer)
 	return 0;
 }
 
-static int exchange(const struct bench_url *url, struct bench_wire *wire, struct bench_http *answer)
+/* The fields may have a secret. */
+static void request_finish(struct buf *text)
 {
-	char request[BENCH_PATH_MAX + BENCH_HOST_MAX + 256];
-	int len = snprintf(request, sizeof(request),
-			   "GET %s HTTP/1.1\r\nHost: %s\r\nAccept: application/json\r\n"
-			   "User-Agent: gatehouse-bench\r\nConnection: close\r\n\r\n",
-			   url->path, url->authority);
-	int r = bench_wire_send(wire, slice_of(request, (size_t)len));
-
-	return r < 0 ? r : answer_read(wire, answer);
+	if (text->data != NULL)
+		explicit_bzero(text->data, text->len);
+	buf_finish(text);
 }
 
-int bench_http_get(const struct bench_url *url, const struct net_addr *addr,
-		   struct tls_context *tls, uint64_t timeout_ms, struct bench_http *out_answer)
+static int request_send(const struct bench_url *url, const struct bench_http_request *request,
+			struct bench_wire *wire)
+{
+	struct buf text = {0};
+	int r = buf_printf(&text, SIZE_MAX,
+			   "%s %s HTTP/1.1\r\nHost: %s\r\nAccept: application/json\r\n"
+			   "User-Agent: gatehouse-bench\r\n%sConnection: close\r\n",
+			   request->method, url->path, url->authority, request->fields);
+
+	if (r >= 0 && request->body.len > 0)
+		r = buf_printf(&text, SIZE_MAX, "Content-Length: %zu\r\n", request->body.len);
+	if (r >= 0)
+		r = buf_append(&text, "\r\n", 2, SIZE_MAX);
+	if (r >= 0 && request->body.len > 0)
+		r = buf_append(&text, request->body.data, request->body.len, SIZE_MAX);
+	if (r >= 0)
+		r = bench_wire_send(wire, buf_slice(&text));
+	request_finish(&text);
+	return r < 0 ? r : 0;
+}
+
+int bench_http_ask(const struct bench_url *url, const struct bench_http_request *request,
+		   const struct net_addr *addr, struct tls_context *tls, uint64_t timeout_ms,
+		   struct bench_http *out_answer)
 {
 	struct bench_http answer = {0};
 	struct bench_wire wire;
 	int r = bench_wire_open(&wire, url, addr, tls, clock_now_ns() + timeout_ms * NS_PER_MS);
 
 	if (r == 0)
-		r = exchange(url, &wire, &answer);
+		r = request_send(url, request, &wire);
+	if (r == 0)
+		r = answer_read(&wire, &answer);
 	bool is_answer = r == 0 || answer.head_len > 0 || (r == -ENODATA && answer.bytes.len > 0);
 
 	if (r == -EPROTO && !is_answer)
@@ -91,6 +111,14 @@ int bench_http_get(const struct bench_url *url, const struct net_addr *addr,
 	else
 		buf_finish(&answer.bytes);
 	return is_answer ? 0 : r;
+}
+
+int bench_http_get(const struct bench_url *url, const struct net_addr *addr,
+		   struct tls_context *tls, uint64_t timeout_ms, struct bench_http *out_answer)
+{
+	const struct bench_http_request get = {.method = "GET", .fields = ""};
+
+	return bench_http_ask(url, &get, addr, tls, timeout_ms, out_answer);
 }
 
 /* An alert, which is what a server of TLS says to plain HTTP (RFC 8446, 5.1). */

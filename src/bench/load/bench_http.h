@@ -30,6 +30,18 @@ struct bench_http {
 int bench_http_get(const struct bench_url *url, const struct net_addr *addr,
 		   struct tls_context *tls, uint64_t timeout_ms, struct bench_http *out_answer);
 
+/* The same with any method, further header fields (each with its "\r\n"), and a body, which may be
+ * empty. Beyond that -ENOMEM. */
+struct bench_http_request {
+	const char *method;
+	const char *fields; /* "" = none */
+	struct slice body;
+};
+
+int bench_http_ask(const struct bench_url *url, const struct bench_http_request *request,
+		   const struct net_addr *addr, struct tls_context *tls, uint64_t timeout_ms,
+		   struct bench_http *out_answer);
+
 /* "nothing listens there", "HTTP 404": what became of it, as a fragment. `r` is what
  * bench_http_get returned; `answer` is read only if that is 0 or -EPROTO. */
 char *bench_http_describe(int r, const struct bench_http *answer, char *out, size_t size);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clients are let go at a pace: by SIGTERM with drain_spread, and by the API."""
 
+import concurrent.futures
 import contextlib
 import json
 import re
@@ -12,7 +13,7 @@ import time
 import pytest
 
 from kit import api, backends, wsraw
-from kit.gateway import assert_refusal
+from kit.gateway import assert_refusal, run_binary
 
 REASON = re.compile(rb"retry-after=(\d+)")
 
@@ -366,3 +367,75 @@ def test_a_call_under_way_is_waited_for(gateway):
         client.send(wsraw.close_frame(1012))
         caller.join()
     assert answers[0].status == 200 and json.loads(answers[0].body)["result"] == "answered"
+
+
+# --- by the command ---
+
+def drain(gateway, *arguments, **options):
+    return run_binary("drain", "-c", gateway.config_file, *arguments, **options)
+
+
+def test_command_waits_for_the_end(gateway, crowd):
+    running = gateway()
+    everybody = crowd(running, 20)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        watching = pool.submit(drain, running, "--over", "500ms")
+        everybody.wait_all()
+        done = watching.result()
+    assert done.returncode == 0 and "done: 20 let go" in done.stdout, done
+    assert running.get("/readyz").status == 503
+    back = drain(running, "--cancel")
+    assert back.returncode == 0 and "cancelled: 20 were let go" in back.stdout
+    assert running.get("/readyz").status == 200
+
+
+def test_command_tells_of_a_cancel(gateway, crowd):
+    running = gateway()
+    crowd(running, 5)
+    assert drain(running, "--over=1h", "--no-wait").returncode == 0
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        watching = pool.submit(drain, running, "--over", "2h")
+        wsraw.wait_until(lambda: look(running)["over_seconds"] > 3600, "the other pace")
+        assert drain(running, "--cancel").returncode == 0
+        done = watching.result()
+    assert done.returncode == 1 and "cancelled: " in done.stdout, done
+
+
+def test_command_says_what_is_wrong(gateway, crowd):
+    running = gateway()
+    crowd(running, 5)
+    assert drain(running, "--percent", "101").returncode == 2
+    assert drain(running, "--over", "5").returncode == 2
+    assert drain(running, "--cancel", "--over", "5m").returncode == 2
+    assert drain(running, "--ovr", "5m").returncode == 2
+    none = drain(running, "--cancel")
+    assert none.returncode == 1 and "No drain is under way" in none.stderr
+    route = drain(running, "--route", "nowhere")
+    assert route.returncode == 1 and "No route has this name" in route.stderr and "Seen: nowhere" in route.stderr
+    assert drain(running, "--percent", "50", "--over", "1h", "--no-wait").returncode == 0
+    other = drain(running, "--percent", "20")
+    assert other.returncode == 1 and "A drain of other clients is under way" in other.stderr
+    running.stop()
+    gone = drain(running)
+    assert gone.returncode == 1 and "no gateway answers" in gone.stderr and "does it run" in gone.stderr
+
+
+def test_command_with_a_token(gateway, tmp_path):
+    """That of the configuration, of a file or of the environment."""
+    token = tmp_path / "token"
+    token.write_text("0123456789abcdef0123456789abcdef\n")
+    token.chmod(0o600)
+    running = gateway(admin={"token_file": token})
+    assert drain(running, "--over", "0").returncode == 0
+    assert drain(running, "--cancel").returncode == 0
+    token.write_text("another0another0another0another0\n")
+    wrong = drain(running, "--over", "0")
+    assert wrong.returncode == 1 and "HTTP 401" in wrong.stderr and "another" not in wrong.stderr
+
+
+def test_command_by_tls(gateway, pair):
+    """The listener of the admin speaks TLS, and listens everywhere."""
+    port = wsraw.free_port()
+    running = gateway(admin={"listen": f"0.0.0.0:{port}", "tls": {"certificates": [pair.files]}})
+    done = drain(running, "--over", "0")
+    assert done.returncode == 0, done
