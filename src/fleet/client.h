@@ -62,3 +62,18 @@ struct client *client_of(struct fleet_home *home, struct session *session);
 /* The memory stays until as many have released it as held it; the session is gone before. */
 void client_hold(struct client *client);
 void client_release(struct client *client);
+
+/* --- client_state.c: from process to process (base/state.h) --- */
+
+/* What the fleet keeps of a session that is in. Nothing changes. */
+void client_export(const struct session *session, struct state_writer *out);
+
+/* Of a session that is in the directory, and was in with another process: nobody is told, and no
+ * time runs before client_thaw. 0; -ENOMEM; -EINVAL: it is not to be understood, or its route knows
+ * no calls any more, and some wait. Then nothing is kept. */
+int client_import(struct fleet_home *home, struct session *session, struct slice state);
+void client_thaw(struct session *session);
+
+/* After client_export, once the other process has it: as fleet_client_leave, but its calls have not
+ * ended: who waits for them here is told by the other process. */
+void client_forget(struct session *session);

@@ -46,7 +46,7 @@ static void on_timer(struct timer *timer)
 		session->ops->expired(session);
 }
 
-int expiry_begin(struct client *client, uint64_t at_s)
+int expiry_restore(struct client *client, uint64_t at_s)
 {
 	struct expiry *expiry = calloc(1, sizeof(*expiry));
 
@@ -57,8 +57,21 @@ int expiry_begin(struct client *client, uint64_t at_s)
 	expiry->at_s = at_s;
 	loop_timer_init(&expiry->timer, on_timer);
 	client->expiry = expiry;
-	timer_set(expiry);
 	return 0;
+}
+
+void expiry_thaw(struct client *client)
+{
+	if (client->expiry != NULL)
+		timer_set(client->expiry);
+}
+
+int expiry_begin(struct client *client, uint64_t at_s)
+{
+	int r = expiry_restore(client, at_s);
+
+	expiry_thaw(client);
+	return r;
 }
 
 void expiry_leave(struct client *client)

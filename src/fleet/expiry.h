@@ -19,6 +19,12 @@ struct client;
  * epoch. 0, or -ENOMEM. */
 int expiry_begin(struct client *client, uint64_t at_s);
 
+/* Likewise, of one that comes from another process: waits from expiry_thaw on. */
+int expiry_restore(struct client *client, uint64_t at_s);
+
+/* Harmless if nothing was begun. */
+void expiry_thaw(struct client *client);
+
 /* It leaves. Harmless if nothing was begun. */
 void expiry_leave(struct client *client);
 

@@ -15,6 +15,8 @@
 #include "base/log.h"
 #include "session/directory.h"
 
+struct command_road;
+
 /* Of takeover between nodes; atomic, all only rise. */
 struct takeover_stats {
 	uint64_t unanswered; /* clients let in though nobody could tell who has them */
@@ -37,7 +39,14 @@ struct fleet {
 	struct log_gate forbidden_gate;
 	uint64_t deaf_nodes; /* atomic: others whom the broker forbids subscriptions */
 	char origin[33];     /* a random name of this process: nodes may have one name */
+	uint64_t asked;      /* atomic: numbers of asks */
+	struct command_road *command_road; /* atomic; NULL: no other process has clients of ours */
 };
+
+static inline struct command_road *fleet_command_road(const struct fleet *fleet)
+{
+	return __atomic_load_n(&fleet->command_road, __ATOMIC_ACQUIRE);
+}
 
 /* What could not be done, in the user's words. */
 struct fleet_error {

@@ -32,7 +32,7 @@ static int publish(const struct fleet *fleet, const char *reply,
 
 /* An answer that cannot be sent is lost; then who asked waits in vain, as with a node that
  * dies. Only what is too large can be said otherwise. */
-static void on_end(struct command *command)
+void link_answer(struct command *command)
 {
 	static const char too_large[] =
 		"{\"type\":\"about:blank\",\"title\":\"Bad Gateway\",\"status\":502,\"detail\":"
@@ -54,9 +54,9 @@ static void run(struct client *client, struct command *command, const struct bus
 
 	command->arg = reply;
 	if (command_has_ended(command))
-		on_end(command);
+		link_answer(command);
 	else
-		command_run(command, client->session, on_end, reply);
+		command_run(command, client->session, link_answer, reply);
 }
 
 /* --- messages --- */

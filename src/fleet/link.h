@@ -22,10 +22,15 @@ struct link {
 };
 
 struct client;
+struct command;
 
 /* 0 or a negative errno. In both cases the client is held as long as a subscription of it
  * exists. */
 int link_open(struct client *client);
+
+/* As on_end of a command whose `arg` is a copy of where its answer is wanted, NULL: nowhere. Frees
+ * both. */
+void link_answer(struct command *command);
 
 /* Harmless if it is not open. */
 void link_close(struct client *client);

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/hex.h"
+#include "base/state.h"
 
 #define CALL_OUTCOME_LABEL(NAME, label) label,
 static const char *const outcome_labels[] = {CALL_OUTCOME_TABLE(CALL_OUTCOME_LABEL)};
@@ -272,4 +273,100 @@ uint64_t call_table_deadline_ns(const struct call_table *table)
 	for (struct list_node *node = table->queue.next; node != &table->queue; node = node->next)
 		earliest = MIN(earliest, call_of(node)->deadline_ns);
 	return earliest;
+}
+
+/* From process to process. */
+
+enum table_tag {
+	TABLE_TAG_PREFIX = STATE_MUST | 1,
+	TABLE_TAG_LAST_NUMBER = STATE_MUST | 2,
+	TABLE_TAG_LATE = 3, /* number of a call given up; the oldest first */
+};
+
+void call_table_export(const struct call_table *table, struct state_writer *out)
+{
+	size_t late_max = table->limits.late_max;
+
+	state_put_u64(out, TABLE_TAG_PREFIX, table->prefix);
+	state_put_u64(out, TABLE_TAG_LAST_NUMBER, table->last_number);
+	for (size_t i = 0; i < late_max; i++) {
+		uint64_t number = table->late[(table->late_next + i) % late_max];
+
+		if (number != 0)
+			state_put_u64(out, TABLE_TAG_LATE, number);
+	}
+}
+
+bool call_table_import(struct call_table *table, struct slice state)
+{
+	struct state_reader reader;
+	struct state_field field;
+	bool is_good = true;
+
+	if (table->turn_count > 0 || table->queue_count > 0)
+		return false;
+	state_reader_init(&reader, state);
+	while (is_good && state_next(&reader, &field)) {
+		uint64_t number = 0;
+
+		is_good = state_u64(&field, &number) || !state_must_understand(field.tag);
+		if (field.tag == TABLE_TAG_PREFIX)
+			table->prefix = number;
+		else if (field.tag == TABLE_TAG_LAST_NUMBER)
+			table->last_number = number;
+		else if (field.tag == TABLE_TAG_LATE)
+			late_remember(table, number);
+		else
+			is_good = !state_must_understand(field.tag);
+	}
+	return is_good && !reader.is_bad;
+}
+
+struct call *call_table_next(const struct call_table *table, const struct call *call)
+{
+	const struct list_node *next = table->queue.next;
+
+	if (call == NULL && table->turn_count > 0)
+		return table->turns[0];
+	if (call != NULL && call->number != 0) {
+		size_t index = turn_find(table, call->number) + 1;
+
+		if (index < table->turn_count)
+			return table->turns[index];
+	} else if (call != NULL) {
+		next = call->node.next;
+	}
+	return next == &table->queue ? NULL : call_of((struct list_node *)next);
+}
+
+bool call_table_restore(struct call_table *table, struct call *call, uint64_t number)
+{
+	CHECK(!call->is_in && call->on_done != NULL && !table->is_lost);
+	if (number > table->last_number || turn_find(table, number) < table->turn_count ||
+	    (number != 0 && table->turn_count == table->limits.sent_max))
+		return false;
+	call->is_in = true;
+	call->number = number;
+	if (number != 0) {
+		table->turns[table->turn_count++] = call;
+	} else {
+		list_append(&table->queue, &call->node);
+		table->queue_count++;
+	}
+	return true;
+}
+
+struct call *call_table_forget(struct call_table *table)
+{
+	struct call *call = call_table_next(table, NULL);
+
+	table->is_lost = true;
+	if (call == NULL)
+		return NULL;
+	if (call->number != 0)
+		turn_remove(table, 0);
+	else
+		dequeue(table, call);
+	call->is_in = false;
+	return call;
 }

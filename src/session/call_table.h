@@ -112,5 +112,26 @@ void call_table_expire(struct call_table *table, uint64_t now_ns);
 /* The earliest deadline; UINT64_MAX: none. */
 uint64_t call_table_deadline_ns(const struct call_table *table);
 
+/* --- from process to process (base/state.h) --- */
+
+struct state_writer;
+
+/* What the table knows beside its calls: how it makes ids, and which calls were given up. */
+void call_table_export(const struct call_table *table, struct state_writer *out);
+
+/* Into one that has no call. False: it has, or that is not to be understood. */
+bool call_table_import(struct call_table *table, struct slice state);
+
+/* Its calls one after the other, those that were sent first, each kind in its order; NULL: begins,
+ * and ends. */
+struct call *call_table_next(const struct call_table *table, const struct call *call);
+
+/* As call_table_add, but with the number that it had, 0: it was not sent. False: there cannot be
+ * such a call. */
+bool call_table_restore(struct call_table *table, struct call *call, uint64_t number);
+
+/* Takes a call out that will not be told; NULL: there is none. No more are taken in. */
+struct call *call_table_forget(struct call_table *table);
+
 /* The connection is gone: tells every call; from now on calls are refused. */
 void call_table_lose(struct call_table *table);

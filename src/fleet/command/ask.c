@@ -9,6 +9,7 @@
 #include "base/counter.h"
 #include "base/units.h"
 #include "bus/bus_subject.h"
+#include "fleet/command/command_road.h"
 #include "fleet/link.h"
 #include "fleet/message.h"
 
@@ -31,7 +32,7 @@ static void on_back(struct loop_task *task)
 	home->on_gone(home);
 }
 
-static void go_back(struct command *command)
+void ask_go_back(struct command *command)
 {
 	command->ask.back.run = on_back;
 	loop_post(command->ask.home->loop, &command->ask.back);
@@ -53,11 +54,13 @@ static void arrive(struct presence_task *task, struct session *session)
 	struct command *command = command_of(ask);
 
 	if (session != NULL) {
-		command_run(command, session, go_back, NULL);
+		command_run(command, session, ask_go_back, NULL);
 		return;
 	}
+	if (command_road_bring(fleet_command_road(command->fleet), command))
+		return;
 	command_not_connected(command, slice_from_text(task->presence->client_id));
-	go_back(command);
+	ask_go_back(command);
 }
 
 /* False: no client of this name is here. */
@@ -193,7 +196,7 @@ static void on_outcome(struct bus_request *request, const struct bus_outcome *ou
 	if (ask->is_probing)
 		bus_request_cancel(&ask->probe);
 	else
-		go_back(command);
+		ask_go_back(command);
 }
 
 /* --- is the client still there? ---
@@ -212,7 +215,7 @@ static void on_probed(struct bus_request *probe, const struct bus_outcome *outco
 	CHECK(ask->is_probing);
 	ask->is_probing = false;
 	if (!ask->is_on_bus) {
-		go_back(command_of(ask));
+		ask_go_back(command_of(ask));
 	} else if (outcome->result == BUS_NO_RESPONDERS) {
 		ask->is_gone = true;
 		bus_request_cancel(&ask->request);
@@ -304,7 +307,7 @@ static void ask_bus(struct command *command)
 	if (r == 0)
 		return;
 	problem_send(command, r);
-	go_back(command);
+	ask_go_back(command);
 }
 
 /* --- asking --- */
@@ -316,20 +319,23 @@ void fleet_ask(struct fleet_home *home, const char *route, const char *client_id
 	struct ask *ask = &command->ask;
 
 	*ask = (struct ask){.home = home, .on_done = on_done, .arg = arg};
+	ask->number = __atomic_add_fetch(&home->fleet->asked, 1, __ATOMIC_RELAXED);
+	list_init(&ask->in_road);
 	snprintf(ask->route, sizeof(ask->route), "%s", route);
 	snprintf(ask->client_id, sizeof(ask->client_id), "%s", client_id);
 	loop_timer_init(&ask->watch, on_watch);
 	command->timeout_ns = timeout_ns;
 	list_append(&home->asks, &ask->node);
 	if (command_has_ended(command)) {
-		go_back(command);
-	} else if (ask_here(command, route, client_id)) {
+		ask_go_back(command);
+	} else if (ask_here(command, route, client_id) ||
+		   command_road_bring(fleet_command_road(command->fleet), command)) {
 		return;
 	} else if (command->fleet->is_clustered) {
 		ask_bus(command);
 	} else {
 		command_not_connected(command, slice_from_text(client_id));
-		go_back(command);
+		ask_go_back(command);
 	}
 }
 

@@ -17,3 +17,6 @@
 void fleet_ask(struct fleet_home *home, const char *route, const char *client_id,
 	       struct command *command, uint64_t timeout_ns,
 	       void (*on_done)(struct command *command, void *arg), void *arg);
+
+/* One that has ended goes back to who asked; from whichever thread has it. */
+void ask_go_back(struct command *command);

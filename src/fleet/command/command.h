@@ -86,6 +86,9 @@ struct ask {
 	bool is_on_bus; /* the request waits for its outcome */
 	bool is_probing;
 	bool is_gone; /* nobody answers any more */
+	/* Another process, which has the client, brings the result (command_road.h). */
+	uint64_t number;
+	struct list_node in_road;
 };
 
 struct command {

@@ -8,25 +8,12 @@
 #include "base/clock.h"
 #include "base/units.h"
 #include "fleet/client.h"
-#include "fleet/command/command.h"
+#include "fleet/command/command_call.h"
 #include "fleet/message.h"
 #include "proto/json_text.h"
 
 /* A call ends so long before who asked for it stops waiting, so that its outcome gets there. */
 #define HEAD_START_MAX_NS (500 * NS_PER_MS)
-
-struct call_args {
-	struct rpc_call call;
-	struct command *command;
-	const char *method;   /* in the command's JSON */
-	const json_t *params; /* likewise; NULL: none */
-	bool is_ocpp_j;
-	uint64_t timeout_ns; /* 0: as long as who asked waits */
-	/* From the moment it runs. */
-	char *params_text;
-	struct presence *presence;
-	uint64_t started_ns;
-};
 
 /* --- arguments --- */
 
@@ -188,7 +175,7 @@ static void end_unanswered(struct command *command, const struct problem *proble
 	command_done(command, problem->status, body);
 }
 
-static void on_done(struct rpc_call *call, const struct call_result *result)
+void command_call_done(struct rpc_call *call, const struct call_result *result)
 {
 	struct call_args *args = CONTAINER_OF(call, struct call_args, call);
 	struct problem problem = {.reason = call_outcome_label(result->outcome)};
@@ -293,8 +280,7 @@ static bool params_take(struct command *command, struct call_args *args)
 	return false;
 }
 
-/* Made with the first call. NULL: memory is out. */
-static struct rpc *rpc_of(struct session *session, const struct config_route *route)
+struct rpc *command_call_rpc(struct session *session, const struct config_route *route)
 {
 	struct fleet_home *home = session->ops->home(session);
 	struct client *client = client_of(home, session);
@@ -352,7 +338,7 @@ static void call_run(struct command *command, struct session *session)
 
 	if (!check_route(command, route, args) || !params_take(command, args))
 		return;
-	struct rpc *rpc = rpc_of(session, route);
+	struct rpc *rpc = command_call_rpc(session, route);
 
 	if (rpc == NULL) {
 		command_done(command, 503, NULL);
@@ -362,7 +348,7 @@ static void call_run(struct command *command, struct session *session)
 	args->presence = presence_ref(session->presence);
 	args->started_ns = clock_now_ns();
 	args->call.method = slice_from_text(args->method);
-	args->call.on_done = on_done;
+	args->call.on_done = command_call_done;
 	start(command, rpc, args, route->call_queue_max);
 }
 

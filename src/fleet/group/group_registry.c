@@ -66,11 +66,6 @@ void group_registry_destroy(struct group_registry **registry)
 static int entry_add(struct group_registry *registry, const char *name, size_t index)
 {
 	size_t len = strlen(name);
-
-	if (registry->table.count >= registry->groups_max) {
-		registry->refused++;
-		return -ENOSPC;
-	}
 	struct entry *entry = malloc(sizeof(*entry) + len + 1);
 
 	if (entry == NULL)
@@ -90,20 +85,36 @@ static struct entry *entry_at(const struct group_registry *registry, size_t inde
 	return CONTAINER_OF(registry->table.items[index], struct entry, named);
 }
 
-int group_registry_enter(struct group_registry *registry, const char *name)
+static int enter(struct group_registry *registry, const char *name, size_t groups_max)
 {
 	size_t index;
 	int r = 0;
 
 	pthread_mutex_lock(&registry->mutex);
-	if (!name_table_find(&registry->table, name, &index))
+	bool is_new = !name_table_find(&registry->table, name, &index);
+
+	if (is_new && registry->table.count >= groups_max) {
+		registry->refused++;
+		r = -ENOSPC;
+	} else if (is_new) {
 		r = entry_add(registry, name, index);
+	}
 	if (r == 0) {
 		entry_at(registry, index)->members++;
 		registry->members++;
 	}
 	pthread_mutex_unlock(&registry->mutex);
 	return r;
+}
+
+int group_registry_enter(struct group_registry *registry, const char *name)
+{
+	return enter(registry, name, registry->groups_max);
+}
+
+int group_registry_restore(struct group_registry *registry, const char *name)
+{
+	return enter(registry, name, SIZE_MAX);
 }
 
 void group_registry_leave(struct group_registry *registry, const char *name)

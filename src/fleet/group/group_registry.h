@@ -27,6 +27,10 @@ void group_registry_destroy(struct group_registry **registry);
 
 /* One member more. 0; -ENOSPC: it would be the first member of one group too many; -ENOMEM. */
 int group_registry_enter(struct group_registry *registry, const char *name);
+
+/* Likewise, but there is no group too many: its members were let in by another process. 0 or
+ * -ENOMEM. */
+int group_registry_restore(struct group_registry *registry, const char *name);
 void group_registry_leave(struct group_registry *registry, const char *name);
 
 struct group_facts {

@@ -155,6 +155,34 @@ enum group_result group_join(struct client *client, const char *name)
 	return GROUP_NO_MEMORY;
 }
 
+bool group_restore(struct client *client, struct slice name)
+{
+	struct group_registry *registry = client->home->fleet->groups;
+	char text[GROUP_NAME_MAX + 1];
+
+	if (!group_name_is_good(name))
+		return false;
+	memcpy(text, name.data, name.len);
+	text[name.len] = 0;
+	if (seat_find(client, text) != NULL)
+		return true;
+	if (group_registry_restore(registry, text) < 0)
+		return false;
+	if (seat_take(client, text) == 0)
+		return true;
+	group_registry_leave(registry, text);
+	return false;
+}
+
+void groups_export(const struct client *client, uint16_t tag, struct state_writer *out)
+{
+	const struct list_node *seats = &client->groups.seats;
+
+	for (const struct list_node *node = seats->next; node != seats; node = node->next)
+		state_put_text(out, tag,
+			       CONTAINER_OF(node, const struct seat, in_client)->group->name);
+}
+
 bool group_leave(struct client *client, const char *name)
 {
 	struct seat *seat = seat_find(client, name);

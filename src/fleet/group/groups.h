@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #include "base/list.h"
+#include "base/state.h"
 #include "fleet/group/fan_out.h"
 #include "fleet/group/group_registry.h"
 #include "base/list_walk.h"
@@ -58,6 +59,13 @@ enum group_result {
 
 /* `name` is a good one. */
 enum group_result group_join(struct client *client, const char *name);
+
+/* As group_join, of one that was a member in another process: however many there are. False: the
+ * name is none, or memory is out. */
+bool group_restore(struct client *client, struct slice name);
+
+/* Puts the name of each of its groups, in the order of joining. */
+void groups_export(const struct client *client, uint16_t tag, struct state_writer *out);
 
 /* False: it was no member. */
 bool group_leave(struct client *client, const char *name);

@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/counter.h"
 #include "base/random.h"
+#include "base/state.h"
 #include "proto/json_text.h"
 #include "proto/ws_close.h"
 
@@ -243,4 +244,150 @@ bool rpc_receive(struct rpc *rpc, const struct rpc_framing *framing, struct rpc_
 	message->mark = mark_of(&frame, matched);
 	counter_add(&stats->marked[message->mark], 1);
 	return false;
+}
+
+/* --- from process to process --- */
+
+enum rpc_tag {
+	RPC_TAG_TABLE = 1, /* record, of call_table.h */
+	RPC_TAG_CALL = 2,  /* record; in the order of call_table_next */
+};
+
+enum rpc_call_tag {
+	RPC_CALL_TAG_NUMBER = 1,   /* left out: it was not sent */
+	RPC_CALL_TAG_LEFT = 2,     /* [ns] until it is given up */
+	RPC_CALL_TAG_SENT_AGO = 3, /* [ns] */
+	RPC_CALL_TAG_OWNER = 4,    /* record, of who calls */
+};
+
+static const struct rpc_call *call_of(const struct call *base)
+{
+	return CONTAINER_OF(base, const struct rpc_call, base);
+}
+
+void rpc_export(const struct rpc *rpc, struct state_writer *out, const struct rpc_owner *owner)
+{
+	uint64_t now_ns = loop_now(rpc->loop);
+	size_t begun = state_begin(out, RPC_TAG_TABLE);
+
+	CHECK(!rpc->is_gone && rpc->depth == 0);
+	call_table_export(rpc->table, out);
+	state_end(out, begun);
+	for (const struct call *base = call_table_next(rpc->table, NULL); base != NULL;
+	     base = call_table_next(rpc->table, base)) {
+		begun = state_begin(out, RPC_TAG_CALL);
+		if (base->number != 0) {
+			state_put_u64(out, RPC_CALL_TAG_NUMBER, base->number);
+			state_put_u64(out, RPC_CALL_TAG_SENT_AGO, now_ns - call_of(base)->sent_ns);
+		}
+		if (base->deadline_ns > now_ns)
+			state_put_u64(out, RPC_CALL_TAG_LEFT, base->deadline_ns - now_ns);
+		size_t owner_begun = state_begin(out, RPC_CALL_TAG_OWNER);
+
+		owner->put(call_of(base), out);
+		state_end(out, owner_begun);
+		state_end(out, begun);
+	}
+}
+
+struct found_call {
+	uint64_t number, left_ns, sent_ago_ns;
+	struct slice owner;
+};
+
+static bool call_read(struct slice state, struct found_call *found)
+{
+	struct state_reader reader;
+	struct state_field field;
+	bool is_good = true;
+
+	state_reader_init(&reader, state);
+	while (is_good && state_next(&reader, &field)) {
+		if (field.tag == RPC_CALL_TAG_NUMBER)
+			is_good = state_u64(&field, &found->number);
+		else if (field.tag == RPC_CALL_TAG_LEFT)
+			is_good = state_u64(&field, &found->left_ns);
+		else if (field.tag == RPC_CALL_TAG_SENT_AGO)
+			is_good = state_u64(&field, &found->sent_ago_ns);
+		else if (field.tag == RPC_CALL_TAG_OWNER)
+			found->owner = field.value;
+		else
+			is_good = !state_must_understand(field.tag);
+	}
+	return is_good && !reader.is_bad;
+}
+
+static bool call_import(struct rpc *rpc, struct slice state, const struct rpc_owner *owner)
+{
+	uint64_t now_ns = loop_now(rpc->loop);
+	struct found_call found = {0};
+
+	if (!call_read(state, &found) || found.left_ns > UINT64_MAX / 2)
+		return false;
+	struct rpc_call *call = owner->make(rpc->session, found.owner);
+
+	if (call == NULL)
+		return false;
+	call->rpc = rpc;
+	call->sent_ns = now_ns - MIN(now_ns, found.sent_ago_ns);
+	call->base = (struct call){.on_done = on_done, .deadline_ns = now_ns + found.left_ns};
+	if (!call_table_restore(rpc->table, &call->base, found.number)) {
+		owner->drop(call);
+		return false;
+	}
+	counter_add(&rpc->stats->waiting, 1);
+	return true;
+}
+
+bool rpc_import(struct rpc *rpc, struct slice state, const struct rpc_owner *owner)
+{
+	struct state_reader reader;
+	struct state_field field;
+	bool is_good = true;
+
+	state_reader_init(&reader, state);
+	while (is_good && state_next(&reader, &field)) {
+		if (field.tag == RPC_TAG_TABLE)
+			is_good = call_table_import(rpc->table, field.value);
+		else if (field.tag == RPC_TAG_CALL)
+			is_good = call_import(rpc, field.value, owner);
+		else
+			is_good = !state_must_understand(field.tag);
+	}
+	return is_good && !reader.is_bad;
+}
+
+bool rpc_state_has_calls(struct slice state)
+{
+	struct state_reader reader;
+	struct state_field field;
+
+	state_reader_init(&reader, state);
+	while (state_next(&reader, &field))
+		if (field.tag == RPC_TAG_CALL)
+			return true;
+	return false;
+}
+
+void rpc_thaw(struct rpc *rpc)
+{
+	enter(rpc);
+	go_on(rpc);
+	leave(rpc);
+}
+
+void rpc_forget(struct rpc **rpc, const struct rpc_owner *owner)
+{
+	struct rpc *gone = *rpc;
+	struct call *call;
+
+	*rpc = NULL;
+	CHECK(gone->depth == 0 && !gone->is_gone);
+	loop_timer_stop(gone->loop, &gone->timer);
+	while ((call = call_table_forget(gone->table)) != NULL) {
+		counter_sub(&gone->stats->waiting, 1);
+		owner->drop(CONTAINER_OF(call, struct rpc_call, base));
+	}
+	call_table_destroy(&gone->table);
+	free(gone);
 }

@@ -21,6 +21,7 @@ struct rpc_options {
 };
 
 struct rpc;
+struct state_writer;
 
 /* NULL: memory is out. */
 struct rpc *rpc_create(const struct rpc_options *options);
@@ -48,6 +49,32 @@ struct rpc_call {
 /* CALL_WAITS: on_done comes once, perhaps before this returns (if it cannot be sent). Else
  * the call is refused: CALL_QUEUE_FULL, or CALL_NOT_CONNECTED: the client is leaving. */
 enum call_outcome rpc_start(struct rpc *rpc, struct rpc_call *call, uint64_t timeout_ns);
+
+/* --- from process to process (base/state.h) --- */
+
+/* What owners of calls do. */
+struct rpc_owner {
+	/* Writes what the owner knows of a call. */
+	void (*put)(const struct rpc_call *call, struct state_writer *out);
+	/* Makes a call of that, with what rpc_start wants of it; NULL: it cannot. */
+	struct rpc_call *(*make)(struct session *session, struct slice state);
+	/* It is not told of, here: takes it back. */
+	void (*drop)(struct rpc_call *call);
+};
+
+void rpc_export(const struct rpc *rpc, struct state_writer *out, const struct rpc_owner *owner);
+
+/* Into one that is new, and does nothing before rpc_thaw. False: it is not to be understood, or
+ * memory is out; then rpc_forget is next. */
+bool rpc_import(struct rpc *rpc, struct slice state, const struct rpc_owner *owner);
+void rpc_thaw(struct rpc *rpc);
+
+/* Is there a call in what rpc_export wrote? */
+bool rpc_state_has_calls(struct slice state);
+
+/* As rpc_destroy, but nobody is told: its calls are dropped. Not from inside of any function here.
+ */
+void rpc_forget(struct rpc **rpc, const struct rpc_owner *owner);
 
 /* Reads a text message of the client. True: it was the answer that a call has waited for, and
  * is not for the back end. Else its mark is set, or the number of its call. `rpc` is NULL

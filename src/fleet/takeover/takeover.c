@@ -166,25 +166,44 @@ static void timer_set(struct client *client, uint64_t base_ns, uint64_t spread_n
 			 base_ns + more_ms * NS_PER_MS);
 }
 
-static void on_timer(struct timer *timer)
+static void announce_in_time(struct client *client)
 {
-	struct client *client = CONTAINER_OF(timer, struct client, takeover.timer);
 	uint64_t interval_ns = client->home->fleet->config->bus.announce_interval * NS_PER_MS;
 
-	CHECK(client->takeover.is_on);
-	announce(client, false);
 	timer_set(client, interval_ns / 2, interval_ns);
 }
 
-void takeover_enter(struct client *client, enum directory_policy policy)
+static void on_timer(struct timer *timer)
+{
+	struct client *client = CONTAINER_OF(timer, struct client, takeover.timer);
+
+	CHECK(client->takeover.is_on);
+	announce(client, false);
+	announce_in_time(client);
+}
+
+void takeover_restore(struct client *client, enum directory_policy policy)
 {
 	CHECK(!client->takeover.is_on);
 	if (policy == DIRECTORY_MANY)
 		return;
 	client->takeover = (struct takeover){.policy = policy, .is_on = true};
 	loop_timer_init(&client->takeover.timer, on_timer);
+}
+
+void takeover_enter(struct client *client, enum directory_policy policy)
+{
+	takeover_restore(client, policy);
+	if (!client->takeover.is_on)
+		return;
 	announce(client, false);
 	timer_set(client, SOON_NS, SOON_NS);
+}
+
+void takeover_thaw(struct client *client)
+{
+	if (client->takeover.is_on)
+		announce_in_time(client);
 }
 
 void takeover_leave(struct client *client)

@@ -63,6 +63,13 @@ struct takeover {
  * announced. */
 void takeover_enter(struct client *client, enum directory_policy policy);
 
+/* Likewise, of one that comes from another process of this node, which has announced it: nothing is
+ * said before its time. Until takeover_thaw no time runs. */
+void takeover_restore(struct client *client, enum directory_policy policy);
+
+/* Harmless if it never came in. */
+void takeover_thaw(struct client *client);
+
 /* They are about to go. Harmless if it never came in. */
 void takeover_leave(struct client *client);
 

@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * command_road.c - commands and results on the road between two processes (command_road.h).
+ *
+ * A command of the older process waits in a list, under the number of its ask, and belongs to
+ * nobody until the thread of the road, which brings its result or the end, takes it out. */
+#include "fleet/command/command_road.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "bus/bus_subject.h"
+#include "fleet/client.h"
+#include "fleet/command/ask.h"
+
+struct command_road {
+	struct handover_road *road;
+	struct fleet_home *home; /* of the newer process; NULL: this is the older */
+	pthread_mutex_t mutex;   /* guards the rest */
+	struct list_node waiting;
+	bool has_ended;
+};
+
+/* --- the older process --- */
+
+enum command_tag {
+	COMMAND_TAG_NUMBER = 1,
+	COMMAND_TAG_ROUTE = 2,
+	COMMAND_TAG_CLIENT_ID = 3,
+	COMMAND_TAG_TIMEOUT = 4, /* [ns] */
+	COMMAND_TAG_JSON = 5,    /* of all but `send` */
+	COMMAND_TAG_MESSAGE = 6, /* to send */
+	COMMAND_TAG_IS_TEXT = 7,
+};
+
+enum result_tag {
+	RESULT_TAG_NUMBER = 1,
+	RESULT_TAG_STATUS = 2,
+	RESULT_TAG_BODY = 3,
+};
+
+static struct command *command_of(struct ask *ask)
+{
+	return CONTAINER_OF(ask, struct command, ask);
+}
+
+/* 0 or -ENOMEM. */
+static int command_write(struct command *command, struct buf *out)
+{
+	const struct ask *ask = &command->ask;
+	bool is_send = command->kind == &command_send;
+	char *json = is_send ? NULL : command_format(command);
+	struct state_writer writer;
+
+	state_writer_init(&writer, out, SIZE_MAX / 2);
+	state_put_u64(&writer, COMMAND_TAG_NUMBER, ask->number);
+	state_put_text(&writer, COMMAND_TAG_ROUTE, ask->route);
+	state_put_text(&writer, COMMAND_TAG_CLIENT_ID, ask->client_id);
+	state_put_u64(&writer, COMMAND_TAG_TIMEOUT, command->timeout_ns);
+	state_put_text(&writer, COMMAND_TAG_JSON, json);
+	if (is_send) {
+		const struct message *message = command_args(command);
+
+		state_put_u64(&writer, COMMAND_TAG_IS_TEXT, message->is_text);
+		state_put_bytes(&writer, COMMAND_TAG_MESSAGE, message->bytes);
+	}
+	bool is_good = writer.error == 0 && (is_send || json != NULL);
+
+	free(json);
+	return is_good ? 0 : -ENOMEM;
+}
+
+/* False: nothing comes any more. */
+static bool wait_for(struct command_road *road, struct command *command)
+{
+	pthread_mutex_lock(&road->mutex);
+	bool has_ended = road->has_ended;
+
+	if (!has_ended)
+		list_append(&road->waiting, &command->ask.in_road);
+	pthread_mutex_unlock(&road->mutex);
+	return !has_ended;
+}
+
+/* Whoever gets it has it for itself. NULL: it is not there. */
+static struct command *take(struct command_road *road, uint64_t number)
+{
+	struct command *found = NULL;
+
+	pthread_mutex_lock(&road->mutex);
+	for (struct list_node *node = road->waiting.next; node != &road->waiting && found == NULL;
+	     node = node->next) {
+		struct ask *ask = CONTAINER_OF(node, struct ask, in_road);
+
+		if (ask->number == number)
+			found = command_of(ask);
+	}
+	if (found != NULL)
+		list_remove(&found->ask.in_road);
+	pthread_mutex_unlock(&road->mutex);
+	return found;
+}
+
+bool command_road_bring(struct command_road *road, struct command *command)
+{
+	struct buf bytes = {0};
+	uint64_t number = command->ask.number;
+
+	if (road == NULL || road->home != NULL)
+		return false;
+	/* From the moment that it waits it may be gone. */
+	bool is_brought = command_write(command, &bytes) == 0 && wait_for(road, command) &&
+			  (road->road->tell(road->road, ROAD_COMMAND, buf_slice(&bytes)) ||
+			   take(road, number) == NULL);
+
+	buf_finish(&bytes);
+	return is_brought;
+}
+
+static void end_lost(struct command *command)
+{
+	if (command->kind->lose != NULL)
+		command->kind->lose(command);
+	else
+		command_problem(command,
+				&(struct problem){
+					.status = 503,
+					.reason = "upgrade",
+					.detail = "The process that had the client has ended. What "
+						  "was asked for may have happened.",
+				});
+}
+
+/* Those that were running when their client moved go back by their on_end. */
+static void send_back(struct command *command, bool was_running)
+{
+	if (!was_running)
+		ask_go_back(command);
+}
+
+void command_road_await(struct command_road *road, struct command *command)
+{
+	if (road == NULL || road->home != NULL || !wait_for(road, command))
+		end_lost(command);
+}
+
+static bool result_read(struct slice bytes, uint64_t *out_number, uint64_t *out_status,
+			struct slice *out_body)
+{
+	struct state_reader reader;
+	struct state_field field;
+	bool is_good = true;
+
+	*out_number = *out_status = 0;
+	*out_body = (struct slice){0};
+	state_reader_init(&reader, bytes);
+	while (is_good && state_next(&reader, &field)) {
+		if (field.tag == RESULT_TAG_NUMBER)
+			is_good = state_u64(&field, out_number);
+		else if (field.tag == RESULT_TAG_STATUS)
+			is_good = state_u64(&field, out_status);
+		else if (field.tag == RESULT_TAG_BODY)
+			*out_body = field.value;
+		else
+			is_good = !state_must_understand(field.tag);
+	}
+	return is_good && !reader.is_bad && *out_status >= 200 && *out_status <= 599;
+}
+
+static void on_result(void *arg, struct slice bytes)
+{
+	struct command_road *road = arg;
+	uint64_t number, status;
+	struct slice body;
+
+	if (!result_read(bytes, &number, &status, &body))
+		return;
+	struct command *command = take(road, number);
+
+	if (command == NULL)
+		return;
+	bool was_running = command->on_end != NULL;
+
+	command_answer(command, (unsigned)status, body);
+	send_back(command, was_running);
+}
+
+static void on_end(void *arg)
+{
+	struct command_road *road = arg;
+	struct list_node lost;
+
+	list_init(&lost);
+	pthread_mutex_lock(&road->mutex);
+	road->has_ended = true;
+	list_move_all(&road->waiting, &lost);
+	pthread_mutex_unlock(&road->mutex);
+	while (!list_is_empty(&lost)) {
+		struct command *command = command_of(CONTAINER_OF(lost.next, struct ask, in_road));
+		bool was_running = command->on_end != NULL;
+
+		list_remove(&command->ask.in_road);
+		end_lost(command);
+		send_back(command, was_running);
+	}
+}
+
+/* --- the newer process --- */
+
+static void tell_result(struct command_road *road, uint64_t number,
+			const struct command_result *result)
+{
+	struct state_writer writer;
+	struct buf bytes = {0};
+
+	state_writer_init(&writer, &bytes, SIZE_MAX / 2);
+	state_put_u64(&writer, RESULT_TAG_NUMBER, number);
+	state_put_u64(&writer, RESULT_TAG_STATUS, result->status);
+	state_put_bytes(&writer, RESULT_TAG_BODY, result->body);
+	/* If it cannot be told, who asked waits in vain for as long as who asks does. */
+	if (writer.error == 0)
+		road->road->tell(road->road, ROAD_RESULT, buf_slice(&bytes));
+	buf_finish(&bytes);
+}
+
+/* What has come, on its way to the thread that asks. */
+struct brought {
+	struct loop_task task;
+	struct command_road *road;
+	uint64_t number, timeout_ns, is_text;
+	struct slice route, client_id, json, message;
+	size_t len;
+	uint8_t bytes[];
+};
+
+static bool brought_read(struct brought *brought)
+{
+	struct state_reader reader;
+	struct state_field field;
+	bool is_good = true;
+
+	state_reader_init(&reader, slice_of(brought->bytes, brought->len));
+	while (is_good && state_next(&reader, &field)) {
+		switch (field.tag) {
+		case COMMAND_TAG_NUMBER:
+			is_good = state_u64(&field, &brought->number);
+			break;
+		case COMMAND_TAG_TIMEOUT:
+			is_good = state_u64(&field, &brought->timeout_ns);
+			break;
+		case COMMAND_TAG_IS_TEXT:
+			is_good = state_u64(&field, &brought->is_text);
+			break;
+		case COMMAND_TAG_ROUTE:
+			brought->route = field.value;
+			break;
+		case COMMAND_TAG_CLIENT_ID:
+			brought->client_id = field.value;
+			break;
+		case COMMAND_TAG_JSON:
+			brought->json = field.value;
+			break;
+		case COMMAND_TAG_MESSAGE:
+			brought->message = field.value;
+			break;
+		default:
+			is_good = !state_must_understand(field.tag);
+			break;
+		}
+	}
+	return is_good && !reader.is_bad && brought->route.len <= PRESENCE_ROUTE_MAX &&
+	       brought->client_id.len <= PRESENCE_CLIENT_ID_MAX;
+}
+
+static void on_done(struct command *command, void *arg)
+{
+	struct brought *brought = arg;
+
+	tell_result(brought->road, brought->number, &command->result);
+	command_destroy(&command);
+	free(brought);
+}
+
+static void text_copy(char *out, struct slice text)
+{
+	if (text.len > 0)
+		memcpy(out, text.data, text.len);
+	out[text.len] = 0;
+}
+
+static struct command *command_make(const struct fleet *fleet, const struct brought *brought)
+{
+	if (brought->json.data != NULL)
+		return command_parse(fleet, brought->json);
+	struct command *command = command_create(fleet, &command_send);
+
+	if (command != NULL)
+		command_read_message(command, &(struct message){.is_text = brought->is_text != 0,
+								.bytes = brought->message});
+	return command;
+}
+
+static void run_brought(struct loop_task *task)
+{
+	struct brought *brought = CONTAINER_OF(task, struct brought, task);
+	struct fleet_home *home = brought->road->home;
+	struct command *command = command_make(home->fleet, brought);
+	char route[PRESENCE_ROUTE_MAX + 1], client_id[PRESENCE_CLIENT_ID_MAX + 1];
+
+	if (command == NULL) {
+		tell_result(brought->road, brought->number,
+			    &(struct command_result){.status = 503});
+		free(brought);
+		return;
+	}
+	text_copy(route, brought->route);
+	text_copy(client_id, brought->client_id);
+	fleet_ask(home, route, client_id, command, brought->timeout_ns, on_done, brought);
+}
+
+static void on_command(void *arg, struct slice bytes)
+{
+	struct command_road *road = arg;
+	struct brought *brought = calloc(1, sizeof(*brought) + bytes.len);
+
+	if (brought == NULL)
+		return;
+	brought->road = road;
+	brought->task.run = run_brought;
+	brought->len = bytes.len;
+	memcpy(brought->bytes, bytes.data, bytes.len);
+	if (brought_read(brought))
+		loop_post(road->home->loop, &brought->task);
+	else
+		free(brought);
+}
+
+/* --- who asked --- */
+
+enum caller_tag {
+	CALLER_TAG_REPLY = 1, /* text: the subject */
+	CALLER_TAG_ASK = 2,   /* number: of the older process; neither: nobody wants to know */
+};
+
+struct caller {
+	struct command_road *road;
+	uint64_t number;
+};
+
+void command_caller_export(const struct command *command, struct state_writer *out)
+{
+	if (command->ask.home != NULL)
+		state_put_u64(out, CALLER_TAG_ASK, command->ask.number);
+	else if (command->on_end == link_answer)
+		state_put_text(out, CALLER_TAG_REPLY, command->arg);
+}
+
+static void answer_ask(struct command *command)
+{
+	struct caller *caller = command->arg;
+
+	tell_result(caller->road, caller->number, &command->result);
+	free(caller);
+	command_destroy(&command);
+}
+
+static bool caller_set(struct command *command, uint64_t number)
+{
+	struct command_road *road = fleet_command_road(command->fleet);
+	struct caller *caller = road == NULL ? NULL : malloc(sizeof(*caller));
+
+	if (caller == NULL)
+		return false;
+	*caller = (struct caller){road, number};
+	command->arg = caller;
+	command->on_end = answer_ask;
+	return true;
+}
+
+static bool reply_set(struct command *command, struct slice reply)
+{
+	command->on_end = link_answer;
+	command->arg = NULL;
+	if (reply.len == 0)
+		return true;
+	if (!bus_subject_is_valid(reply))
+		return false;
+	command->arg = slice_to_text(reply);
+	return command->arg != NULL;
+}
+
+bool command_caller_import(struct command *command, struct slice state)
+{
+	struct slice reply = {0};
+	uint64_t number = 0;
+	struct state_reader reader;
+	struct state_field field;
+	bool is_good = true;
+
+	state_reader_init(&reader, state);
+	while (is_good && state_next(&reader, &field)) {
+		if (field.tag == CALLER_TAG_REPLY)
+			reply = field.value;
+		else if (field.tag == CALLER_TAG_ASK)
+			is_good = state_u64(&field, &number);
+		else
+			is_good = !state_must_understand(field.tag);
+	}
+	if (!is_good || reader.is_bad)
+		return false;
+	return number != 0 ? caller_set(command, number) : reply_set(command, reply);
+}
+
+void command_caller_discard(struct command *command)
+{
+	free(command->arg);
+	command_destroy(&command);
+}
+
+/* --- life --- */
+
+static struct command_road *create(struct handover_road *handover, struct fleet_home *home)
+{
+	struct command_road *road = calloc(1, sizeof(*road));
+
+	if (road == NULL)
+		return NULL;
+	road->road = handover;
+	road->home = home;
+	pthread_mutex_init(&road->mutex, NULL);
+	list_init(&road->waiting);
+	if (home == NULL)
+		road_listen(
+			handover, ROAD_RESULT,
+			&(struct road_ear){.on_told = on_result, .on_end = on_end, .arg = road});
+	else
+		road_listen(handover, ROAD_COMMAND,
+			    &(struct road_ear){.on_told = on_command, .arg = road});
+	return road;
+}
+
+struct command_road *command_road_create_older(struct handover_road *road)
+{
+	return create(road, NULL);
+}
+
+struct command_road *command_road_create_newer(struct handover_road *road, struct fleet_home *home)
+{
+	return create(road, home);
+}
+
+void command_road_destroy(struct command_road **road)
+{
+	struct command_road *self = *road;
+
+	*road = NULL;
+	if (self == NULL)
+		return;
+	CHECK(list_is_empty(&self->waiting));
+	pthread_mutex_destroy(&self->mutex);
+	free(self);
+}

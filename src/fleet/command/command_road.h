@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * command_road.h - commands whose client is in another process of the gateway than who asked.
+ *
+ * Layer: fleet. While an older process ends and a newer one has its clients, the older one is still
+ * asked for things: over HTTP by requests that were under way. It brings such commands over the
+ * handover's road; so it does with calls that waited when their client moved. The newer one runs
+ * them, and brings the result back. Thread-safe. */
+#pragma once
+
+#include "base/state.h"
+#include "fleet/command/command.h"
+#include "session/handover_road.h"
+
+struct command_road;
+
+/* In the older process; NULL: memory is out. `road` outlives it. */
+struct command_road *command_road_create_older(struct handover_road *road);
+
+/* In the newer one, which asks from `home`: a worker's that ends after all was told. */
+struct command_road *command_road_create_newer(struct handover_road *road, struct fleet_home *home);
+
+/* When nothing comes any more, and nobody waits. NULL is fine; the pointer is cleared. */
+void command_road_destroy(struct command_road **road);
+
+/* --- older --- */
+
+/* Takes over a command that ask.h brings, and has it run there; it goes back to who asked. False:
+ * there is no such road, or it has ended; the command is still the caller's. */
+bool command_road_bring(struct command_road *road, struct command *command);
+
+/* Likewise, of one that has moved with its client: only its result is to come. `road` NULL, or at
+ * its end: the client is lost. */
+void command_road_await(struct command_road *road, struct command *command);
+
+/* --- who asked, for a command that moves --- */
+
+void command_caller_export(const struct command *command, struct state_writer *out);
+
+/* Into one that was made anew, in the newer process. False: it is not to be understood, or memory
+ * is out. */
+bool command_caller_import(struct command *command, struct slice state);
+
+/* Frees what the import has kept, and the command; nobody is told. */
+void command_caller_discard(struct command *command);
