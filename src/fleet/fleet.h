@@ -39,7 +39,6 @@ struct fleet {
 	struct log_gate forbidden_gate;
 	uint64_t deaf_nodes; /* atomic: others whom the broker forbids subscriptions */
 	char origin[33];     /* a random name of this process: nodes may have one name */
-	uint64_t asked;      /* atomic: numbers of asks */
 	struct command_road *command_road; /* atomic; NULL: no other process has clients of ours */
 };
 

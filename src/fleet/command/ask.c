@@ -312,6 +312,8 @@ static void ask_bus(struct command *command)
 
 /* --- asking --- */
 
+static uint64_t last_number; /* atomic: by which the result finds back from another process */
+
 void fleet_ask(struct fleet_home *home, const char *route, const char *client_id,
 	       struct command *command, uint64_t timeout_ns,
 	       void (*on_done)(struct command *command, void *arg), void *arg)
@@ -319,7 +321,7 @@ void fleet_ask(struct fleet_home *home, const char *route, const char *client_id
 	struct ask *ask = &command->ask;
 
 	*ask = (struct ask){.home = home, .on_done = on_done, .arg = arg};
-	ask->number = __atomic_add_fetch(&home->fleet->asked, 1, __ATOMIC_RELAXED);
+	ask->number = __atomic_add_fetch(&last_number, 1, __ATOMIC_RELAXED);
 	list_init(&ask->in_road);
 	snprintf(ask->route, sizeof(ask->route), "%s", route);
 	snprintf(ask->client_id, sizeof(ask->client_id), "%s", client_id);

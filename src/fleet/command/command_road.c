@@ -2,7 +2,8 @@
  * command_road.c - commands and results on the road between two processes (command_road.h).
  *
  * A command of the older process waits in a list, under the number of its ask, and belongs to
- * nobody until the thread of the road, which brings its result or the end, takes it out. */
+ * nobody until the thread of the road, which brings its result or the end, takes it out. The result
+ * of one that moves with its client may come before its client's worker lets it go: it is kept. */
 #include "fleet/command/command_road.h"
 
 #include <errno.h>
@@ -16,10 +17,21 @@
 
 struct command_road {
 	struct handover_road *road;
-	struct fleet_home *home; /* of the newer process; NULL: this is the older */
-	pthread_mutex_t mutex;   /* guards the rest */
+	/* Of the newer process; NULL: this is the older. */
+	const struct fleet *fleet;
+	struct fleet_home *home;
+	pthread_mutex_t mutex; /* guards the rest */
 	struct list_node waiting;
+	struct list_node early; /* results */
 	bool has_ended;
+};
+
+struct early_result {
+	struct list_node node;
+	uint64_t number;
+	unsigned status;
+	size_t len;
+	uint8_t body[];
 };
 
 /* --- the older process --- */
@@ -83,12 +95,11 @@ static bool wait_for(struct command_road *road, struct command *command)
 	return !has_ended;
 }
 
-/* Whoever gets it has it for itself. NULL: it is not there. */
-static struct command *take(struct command_road *road, uint64_t number)
+/* With the mutex held: whoever gets it has it for itself. NULL: it is not there. */
+static struct command *take_locked(struct command_road *road, uint64_t number)
 {
 	struct command *found = NULL;
 
-	pthread_mutex_lock(&road->mutex);
 	for (struct list_node *node = road->waiting.next; node != &road->waiting && found == NULL;
 	     node = node->next) {
 		struct ask *ask = CONTAINER_OF(node, struct ask, in_road);
@@ -98,8 +109,16 @@ static struct command *take(struct command_road *road, uint64_t number)
 	}
 	if (found != NULL)
 		list_remove(&found->ask.in_road);
-	pthread_mutex_unlock(&road->mutex);
 	return found;
+}
+
+static struct command *take(struct command_road *road, uint64_t number)
+{
+	pthread_mutex_lock(&road->mutex);
+	struct command *command = take_locked(road, number);
+
+	pthread_mutex_unlock(&road->mutex);
+	return command;
 }
 
 bool command_road_bring(struct command_road *road, struct command *command)
@@ -139,10 +158,38 @@ static void send_back(struct command *command, bool was_running)
 		ask_go_back(command);
 }
 
+static struct early_result *early_take(struct command_road *road, uint64_t number)
+{
+	struct early_result *found = NULL;
+
+	pthread_mutex_lock(&road->mutex);
+	for (struct list_node *node = road->early.next; node != &road->early && found == NULL;
+	     node = node->next)
+		if (CONTAINER_OF(node, struct early_result, node)->number == number)
+			found = CONTAINER_OF(node, struct early_result, node);
+	if (found != NULL)
+		list_remove(&found->node);
+	pthread_mutex_unlock(&road->mutex);
+	return found;
+}
+
 void command_road_await(struct command_road *road, struct command *command)
 {
-	if (road == NULL || road->home != NULL || !wait_for(road, command))
+	uint64_t number = command->ask.number;
+
+	if (road == NULL || road->home != NULL || !wait_for(road, command)) {
 		end_lost(command);
+		return;
+	}
+	/* Behind it whatever comes finds the command. */
+	struct early_result *early = early_take(road, number);
+
+	if (early == NULL)
+		return;
+	command = take(road, number);
+	if (command != NULL)
+		command_answer(command, early->status, slice_of(early->body, early->len));
+	free(early);
 }
 
 static bool result_read(struct slice bytes, uint64_t *out_number, uint64_t *out_status,
@@ -168,6 +215,20 @@ static bool result_read(struct slice bytes, uint64_t *out_number, uint64_t *out_
 	return is_good && !reader.is_bad && *out_status >= 200 && *out_status <= 599;
 }
 
+/* With the mutex held. */
+static void early_keep(struct command_road *road, uint64_t number, unsigned status,
+		       struct slice body)
+{
+	struct early_result *early = malloc(sizeof(*early) + body.len);
+
+	if (early == NULL)
+		return; /* who asks has a time-out */
+	*early = (struct early_result){.number = number, .status = status, .len = body.len};
+	if (body.len > 0)
+		memcpy(early->body, body.data, body.len);
+	list_append(&road->early, &early->node);
+}
+
 static void on_result(void *arg, struct slice bytes)
 {
 	struct command_road *road = arg;
@@ -176,8 +237,12 @@ static void on_result(void *arg, struct slice bytes)
 
 	if (!result_read(bytes, &number, &status, &body))
 		return;
-	struct command *command = take(road, number);
+	pthread_mutex_lock(&road->mutex);
+	struct command *command = take_locked(road, number);
 
+	if (command == NULL)
+		early_keep(road, number, (unsigned)status, body);
+	pthread_mutex_unlock(&road->mutex);
 	if (command == NULL)
 		return;
 	bool was_running = command->on_end != NULL;
@@ -305,7 +370,7 @@ static void run_brought(struct loop_task *task)
 {
 	struct brought *brought = CONTAINER_OF(task, struct brought, task);
 	struct fleet_home *home = brought->road->home;
-	struct command *command = command_make(home->fleet, brought);
+	struct command *command = command_make(brought->road->fleet, brought);
 	char route[PRESENCE_ROUTE_MAX + 1], client_id[PRESENCE_CLIENT_ID_MAX + 1];
 
 	if (command == NULL) {
@@ -420,16 +485,19 @@ void command_caller_discard(struct command *command)
 
 /* --- life --- */
 
-static struct command_road *create(struct handover_road *handover, struct fleet_home *home)
+static struct command_road *create(struct handover_road *handover, const struct fleet *fleet,
+				   struct fleet_home *home)
 {
 	struct command_road *road = calloc(1, sizeof(*road));
 
 	if (road == NULL)
 		return NULL;
 	road->road = handover;
+	road->fleet = fleet;
 	road->home = home;
 	pthread_mutex_init(&road->mutex, NULL);
 	list_init(&road->waiting);
+	list_init(&road->early);
 	if (home == NULL)
 		road_listen(
 			handover, ROAD_RESULT,
@@ -442,12 +510,13 @@ static struct command_road *create(struct handover_road *handover, struct fleet_
 
 struct command_road *command_road_create_older(struct handover_road *road)
 {
-	return create(road, NULL);
+	return create(road, NULL, NULL);
 }
 
-struct command_road *command_road_create_newer(struct handover_road *road, struct fleet_home *home)
+struct command_road *command_road_create_newer(struct handover_road *road,
+					       const struct fleet *fleet, struct fleet_home *home)
 {
-	return create(road, home);
+	return create(road, fleet, home);
 }
 
 void command_road_destroy(struct command_road **road)
@@ -458,6 +527,13 @@ void command_road_destroy(struct command_road **road)
 	if (self == NULL)
 		return;
 	CHECK(list_is_empty(&self->waiting));
+	while (!list_is_empty(&self->early)) {
+		struct early_result *early = CONTAINER_OF(self->early.next, struct early_result,
+							  node);
+
+		list_remove(&early->node);
+		free(early);
+	}
 	pthread_mutex_destroy(&self->mutex);
 	free(self);
 }

@@ -16,8 +16,10 @@ struct command_road;
 /* In the older process; NULL: memory is out. `road` outlives it. */
 struct command_road *command_road_create_older(struct handover_road *road);
 
-/* In the newer one, which asks from `home`: a worker's that ends after all was told. */
-struct command_road *command_road_create_newer(struct handover_road *road, struct fleet_home *home);
+/* In the newer one, which asks clients of `fleet` from `home`, of a worker that ends after all was
+ * told. */
+struct command_road *command_road_create_newer(struct handover_road *road,
+					       const struct fleet *fleet, struct fleet_home *home);
 
 /* When nothing comes any more, and nobody waits. NULL is fine; the pointer is cleared. */
 void command_road_destroy(struct command_road **road);
