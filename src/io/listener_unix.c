@@ -129,6 +129,19 @@ int listener_unix_bind(struct listener_unix *unix_socket)
 	return r;
 }
 
+int listener_unix_adopt(struct listener_unix *unix_socket)
+{
+	struct stat facts;
+
+	if (lstat(unix_socket->path, &facts) < 0)
+		return -errno;
+	if (!S_ISSOCK(facts.st_mode))
+		return -ENOTSOCK;
+	unix_socket->device = facts.st_dev;
+	unix_socket->inode = facts.st_ino;
+	return 0;
+}
+
 void listener_unix_remove(const struct listener_unix *unix_socket)
 {
 	struct stat facts;

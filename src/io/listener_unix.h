@@ -30,5 +30,9 @@ int listener_unix_check(const struct listener_unix *unix_socket);
 /* Who listens there, or let it listen; 0: nobody, or it is not ours to know. */
 pid_t listener_unix_holder(const char *path);
 
+/* The socket is one that another process made and handed over: takes note of its file, as if it had
+ * been made here. 0, or a negative errno: nothing, or no socket, is there. */
+int listener_unix_adopt(struct listener_unix *unix_socket);
+
 /* Takes the file away, if it is the one that was made. */
 void listener_unix_remove(const struct listener_unix *unix_socket);

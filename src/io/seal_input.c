@@ -331,7 +331,7 @@ bool seal_ended(struct tcp *tcp, int error)
 	case SEAL_SILENT:
 		if (tcp->seal->shake->held.len == 0)
 			return true;
-		/* fall through */
+		__attribute__((fallthrough));
 	case SEAL_WAITING:
 	case SEAL_SHAKING:
 		fail_for(tcp, TLS_TROUBLE_CLOSED);

@@ -82,7 +82,8 @@ static bool has_to_stay(const struct tcp *tcp)
 	if (tcp->flags & (STREAM_CLOSING | STREAM_FAILED | STREAM_START_FAILED | STREAM_RESERVE))
 		return true;
 	return (tcp->flags & STREAM_SEALED) &&
-	       (tcp->seal->state != SEAL_SECURED || tcp->seal->facts != NULL);
+	       (tcp->seal->state != SEAL_SECURED || tcp->seal->facts != NULL ||
+		!tls_stream_is_detached(tcp->seal->stream));
 }
 
 static void put_output(struct state_writer *writer, uint16_t tag, const struct outbuf *outbuf)
@@ -178,20 +179,21 @@ static bool draft_read(struct state_reader *reader, struct draft *draft)
 		 (!draft->wants_shutdown || draft->has_bytes || draft->has_text));
 }
 
-/* As tls_stream_import. */
-static int seal_read(struct tcp *tcp, struct slice bytes)
+/* As tls_stream_import. Behind the peer's close_notify nothing is received. */
+static int seal_read(struct tcp *tcp, const struct draft *draft)
 {
 	struct state_reader reader;
-	struct tls_stream *stream;
+	struct tls_stream *stream = NULL;
 
-	state_reader_init(&reader, bytes);
+	state_reader_init(&reader, draft->seal);
 	int r = tls_stream_import(&reader, &stream);
 
-	if (r == 0) {
+	if (r == 0 && tls_stream_has_stopped(stream) && !draft->has_eof)
+		r = -EPROTO;
+	if (r == 0)
 		r = seal_adopt(tcp, stream, tls_stream_has_ended(stream));
-		if (r < 0)
-			tls_stream_destroy(&stream);
-	}
+	if (r < 0)
+		tls_stream_destroy(&stream);
 	return r;
 }
 
@@ -228,7 +230,7 @@ int tcp_import(struct tcp *tcp, struct loop *loop, int fd, const struct tcp_hand
 		return -EPROTO;
 	tcp_init(tcp, loop, -1, handler);
 	tcp->flags = STREAM_FROZEN | STREAM_SHARED;
-	int r = draft.has_seal ? seal_read(tcp, draft.seal) : 0;
+	int r = draft.has_seal ? seal_read(tcp, &draft) : 0;
 
 	if (r < 0)
 		return r;

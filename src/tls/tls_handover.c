@@ -95,6 +95,11 @@ bool tls_stream_has_ended(const struct tls_stream *stream)
 	return stream->has_ended;
 }
 
+bool tls_stream_has_stopped(const struct tls_stream *stream)
+{
+	return stream->has_stopped;
+}
+
 /* --- in --- */
 
 struct half_draft {

@@ -24,5 +24,6 @@ int tls_stream_import(struct state_reader *reader, struct tls_stream **out_strea
 /* It is the one to be used. Harmless on one that is not at rest. */
 void tls_stream_rouse(struct tls_stream *stream);
 
-/* Its close_notify was made. */
+/* Its close_notify was made; the peer's came. */
 bool tls_stream_has_ended(const struct tls_stream *stream);
+bool tls_stream_has_stopped(const struct tls_stream *stream);

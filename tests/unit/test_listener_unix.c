@@ -69,6 +69,23 @@ static void test_it_listens_with_its_mode_and_goes(void **state)
 	close(fd);
 }
 
+/* Of another process: it goes with whoever has adopted it. */
+static void test_adopted(void **state)
+{
+	struct place *place = *state;
+	struct listener_unix other = {.path = place->path};
+	int fd = listener_unix_bind(&place->socket);
+
+	assert_true(fd >= 0);
+	listener_unix_remove(&other); /* it is not its own */
+	assert_int_equal(connect_to(place->path), 0);
+	assert_int_equal(listener_unix_adopt(&other), 0);
+	listener_unix_remove(&other);
+	assert_int_equal(connect_to(place->path), -ENOENT);
+	assert_int_equal(listener_unix_adopt(&other), -ENOENT);
+	close(fd);
+}
+
 static void test_who_listens_is_left_alone(void **state)
 {
 	struct place *place = *state;
@@ -145,6 +162,7 @@ int main(void)
 #define AT_PLACE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		AT_PLACE(test_it_listens_with_its_mode_and_goes),
+		AT_PLACE(test_adopted),
 		AT_PLACE(test_who_listens_is_left_alone),
 		AT_PLACE(test_what_is_left_over_is_replaced),
 		AT_PLACE(test_a_file_is_no_socket),
