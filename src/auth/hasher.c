@@ -114,6 +114,13 @@ static void *run(void *arg)
 	return NULL;
 }
 
+void hasher_set_max(struct hasher *hasher, uint64_t max)
+{
+	pthread_mutex_lock(&hasher->mutex);
+	hasher->stats.max = max;
+	pthread_mutex_unlock(&hasher->mutex);
+}
+
 /* --- life --- */
 
 /* Signals are for the main thread. */

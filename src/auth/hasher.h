@@ -25,6 +25,9 @@ struct hasher *hasher_create(uint64_t max);
 /* What waits is dropped; whose question it is has gone by then. NULL is fine. */
 void hasher_destroy(struct hasher **hasher);
 
+/* From any thread. Those that wait already stay, also if they are more. */
+void hasher_set_max(struct hasher *hasher, uint64_t max);
+
 /* A question; the asker's, in memory of its own until it is told or has cancelled. */
 struct hasher_question {
 	/* In the mailbox's thread, once, unless it was cancelled. May free the question. */

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/counter.h"
 #include "base/random.h"
 #include "base/siphash.h"
 
@@ -36,7 +37,7 @@ struct set {
 };
 
 struct pace {
-	uint64_t max;
+	uint64_t max;           /* atomic; 0: no limit */
 	struct siphash_key key; /* drawn at random */
 	pthread_mutex_t locks[LOCKS];
 	/* Atomic. */
@@ -72,6 +73,16 @@ void pace_destroy(struct pace **pace)
 	*pace = NULL;
 }
 
+void pace_set_max(struct pace *pace, uint64_t max)
+{
+	counter_set(&pace->max, max);
+}
+
+static bool is_off(const struct pace *pace)
+{
+	return pace == NULL || pace_max(pace) == 0;
+}
+
 /* --- places --- */
 
 /* What it is about, as bytes that mean one thing only. */
@@ -105,7 +116,7 @@ static uint64_t key_of(const struct pace *pace, const struct pace_who *who, enum
 
 static uint64_t max_level(const struct pace *pace)
 {
-	return pace->max * UNIT;
+	return pace_max(pace) * UNIT;
 }
 
 /* What is left of it now; 0: it may be forgotten. */
@@ -115,7 +126,10 @@ static uint32_t level_now(const struct pace *pace, const struct place *place, ui
 
 	if (place->level == PROVED)
 		return passed_ms < PROVED_MS ? PROVED : 0;
-	uint64_t run_out = MIN(passed_ms, (uint64_t)WINDOW_MS) * max_level(pace) / WINDOW_MS;
+	/* Whatever was allowed when it was counted. */
+	if (passed_ms >= WINDOW_MS)
+		return 0;
+	uint64_t run_out = passed_ms * max_level(pace) / WINDOW_MS;
 
 	return place->level > run_out ? (uint32_t)(place->level - run_out) : 0;
 }
@@ -227,7 +241,7 @@ static bool is_full(const struct pace *pace, uint32_t level)
 
 bool pace_may_guess(struct pace *pace, const struct pace_who *who)
 {
-	if (pace == NULL)
+	if (is_off(pace))
 		return true;
 	bool has_address = !net_ip_is_unix(&who->address);
 	uint32_t of_address = has_address ? level_of(pace, who, ABOUT_ADDRESS) : 0;
@@ -257,7 +271,7 @@ static void forget_proved(struct pace *pace, const struct pace_who *who)
 
 void pace_wrong_name(struct pace *pace, const struct pace_who *who)
 {
-	if (pace == NULL)
+	if (is_off(pace))
 		return;
 	forget_proved(pace, who);
 	level_raise(pace, who, ABOUT_NAME);
@@ -265,7 +279,7 @@ void pace_wrong_name(struct pace *pace, const struct pace_who *who)
 
 bool pace_wrong_address(struct pace *pace, const struct pace_who *who)
 {
-	if (pace == NULL || net_ip_is_unix(&who->address) || level_raise(pace, who, ABOUT_ADDRESS))
+	if (is_off(pace) || net_ip_is_unix(&who->address) || level_raise(pace, who, ABOUT_ADDRESS))
 		return true;
 	__atomic_fetch_add(&pace->refused, 1, __ATOMIC_RELAXED);
 	return false;
@@ -273,7 +287,7 @@ bool pace_wrong_address(struct pace *pace, const struct pace_who *who)
 
 void pace_right(struct pace *pace, const struct pace_who *who)
 {
-	if (pace == NULL)
+	if (is_off(pace))
 		return;
 	uint64_t key = key_of(pace, who, ABOUT_BOTH);
 
@@ -288,7 +302,7 @@ void pace_right(struct pace *pace, const struct pace_who *who)
 struct pace_stats pace_stats(struct pace *pace)
 {
 	return (struct pace_stats){
-		.max = pace->max,
+		.max = pace_max(pace),
 		.places = (uint64_t)SETS * SET_PLACES,
 		.used = __atomic_load_n(&pace->used, __ATOMIC_RELAXED),
 		.highest = __atomic_load_n(&pace->highest, __ATOMIC_RELAXED),
@@ -299,5 +313,5 @@ struct pace_stats pace_stats(struct pace *pace)
 
 uint64_t pace_max(const struct pace *pace)
 {
-	return pace->max;
+	return counter_read(&pace->max);
 }

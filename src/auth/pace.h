@@ -24,9 +24,12 @@
 
 struct pace;
 
-/* `max` (> 0) wrong proofs a minute. NULL: memory is out. */
+/* `max` wrong proofs a minute; 0: no limit, and nothing is remembered. NULL: memory is out. */
 struct pace *pace_create(uint64_t max);
 void pace_destroy(struct pace **pace);
+
+/* From any thread. What is remembered counts on, and runs out at the new rate. */
+void pace_set_max(struct pace *pace, uint64_t max);
 
 /* Whose proofs are counted. `now_ms` of a monotonic clock. */
 struct pace_who {

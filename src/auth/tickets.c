@@ -179,20 +179,59 @@ static struct kept *take(struct tickets *tickets, const struct handle *handle, u
 
 /* --- the door --- */
 
+static size_t buckets_for(size_t max)
+{
+	return MAX(max / 2, (size_t)1);
+}
+
 struct tickets *tickets_create(const char *origin, size_t max)
 {
-	size_t buckets = MAX(max / 2, (size_t)1);
-	struct tickets *tickets = calloc(1, sizeof(*tickets) + buckets * sizeof(struct kept *));
+	size_t count = buckets_for(max);
+	struct tickets *tickets = calloc(1, sizeof(*tickets));
+	struct kept **buckets = calloc(count, sizeof(*buckets));
 
-	if (tickets == NULL)
+	if (tickets == NULL || buckets == NULL) {
+		free(tickets);
+		free(buckets);
 		return NULL;
+	}
 	CHECK(strlen(origin) > 0 && strlen(origin) <= TICKET_ORIGIN_MAX);
 	snprintf(tickets->origin, sizeof(tickets->origin), "%s", origin);
 	pthread_mutex_init(&tickets->mutex, NULL);
 	list_init(&tickets->all);
 	tickets->stats.max = max;
-	tickets->bucket_count = buckets;
+	tickets->buckets = buckets;
+	tickets->bucket_count = count;
 	return tickets;
+}
+
+/* Under the lock: all of them into others. */
+static void move_to(struct tickets *tickets, struct kept **buckets, size_t count)
+{
+	free(tickets->buckets);
+	tickets->buckets = buckets;
+	tickets->bucket_count = count;
+	for (struct list_node *at = tickets->all.next; at != &tickets->all; at = at->next) {
+		struct kept *kept = CONTAINER_OF(at, struct kept, node);
+		struct kept **bucket = bucket_of(tickets, kept->number);
+
+		kept->next = *bucket;
+		*bucket = kept;
+	}
+}
+
+void tickets_set_max(struct tickets *tickets, size_t max)
+{
+	size_t count = buckets_for(max);
+	struct kept **buckets = calloc(count, sizeof(*buckets));
+
+	pthread_mutex_lock(&tickets->mutex);
+	tickets->stats.max = max;
+	if (buckets != NULL && count != tickets->bucket_count)
+		move_to(tickets, buckets, count);
+	else
+		free(buckets);
+	pthread_mutex_unlock(&tickets->mutex);
 }
 
 void tickets_destroy(struct tickets **tickets)
@@ -205,6 +244,7 @@ void tickets_destroy(struct tickets **tickets)
 	tickets_drop_all(self);
 	OPENSSL_cleanse(&self->random, sizeof(self->random));
 	pthread_mutex_destroy(&self->mutex);
+	free(self->buckets);
 	free(self);
 }
 

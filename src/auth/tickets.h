@@ -35,6 +35,10 @@ struct ticket_facts {
  * memory is out. */
 struct tickets *tickets_create(const char *origin, size_t max);
 
+/* From any thread. Tickets that wait stay good, also if they are more. Without memory for it more
+ * of them take longer to be found. */
+void tickets_set_max(struct tickets *tickets, size_t max);
+
 /* NULL in it is fine. */
 void tickets_destroy(struct tickets **tickets);
 

@@ -29,7 +29,7 @@ struct tickets {
 	uint64_t last_number, swept_ns;
 	struct tickets_stats stats;
 	size_t bucket_count;
-	struct kept *buckets[];
+	struct kept **buckets;
 };
 
 /* NULL is fine. */

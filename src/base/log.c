@@ -18,6 +18,7 @@
 /* How long a thread waits for another one that is writing its line. */
 #define PATIENCE_NS (10 * NS_PER_MS)
 
+/* Atomic. */
 static enum log_level lowest_level = LOG_LEVEL_INFO;
 static enum log_format line_format = LOG_FORMAT_LOGFMT;
 
@@ -29,18 +30,19 @@ static const char *const level_names[] = {"debug", "info", "warn", "error"};
 struct line {
 	char text[LINE_MAX_BYTES];
 	size_t len;
+	enum log_format format;
 	bool is_cut;
 };
 
 void log_configure(enum log_level lowest, enum log_format format)
 {
-	lowest_level = lowest;
-	line_format = format;
+	__atomic_store_n(&lowest_level, lowest, __ATOMIC_RELAXED);
+	__atomic_store_n(&line_format, format, __ATOMIC_RELAXED);
 }
 
 bool log_is_on(enum log_level level)
 {
-	return level >= lowest_level;
+	return level >= __atomic_load_n(&lowest_level, __ATOMIC_RELAXED);
 }
 
 /* Keeps room for the mark of a cut line, its quote and brace, and the newline. */
@@ -106,7 +108,7 @@ static bool is_bare_word(const char *text, size_t len)
 
 static void line_add_value(struct line *line, const char *text, size_t len)
 {
-	if (line_format == LOG_FORMAT_LOGFMT && is_bare_word(text, len))
+	if (line->format == LOG_FORMAT_LOGFMT && is_bare_word(text, len))
 		line_add(line, text, len);
 	else
 		line_add_quoted(line, text, len);
@@ -114,7 +116,7 @@ static void line_add_value(struct line *line, const char *text, size_t len)
 
 static void line_add_key(struct line *line, const char *key)
 {
-	if (line_format == LOG_FORMAT_JSON) {
+	if (line->format == LOG_FORMAT_JSON) {
 		line_add_text(line, line->len > 1 ? ",\"" : "\"");
 		line_add_text(line, key);
 		line_add_text(line, "\":");
@@ -150,7 +152,7 @@ static void line_compose(struct line *line, enum log_level level, const char *me
 	char when[CLOCK_TEXT_MAX];
 
 	clock_wall_format(clock_wall_ns(), when);
-	if (line_format == LOG_FORMAT_JSON)
+	if (line->format == LOG_FORMAT_JSON)
 		line_add(line, "{", 1);
 	line_add_field(line, &F_TEXT("time", when));
 	line_add_field(line, &F_TEXT("level", level_names[level]));
@@ -164,8 +166,8 @@ static void line_compose(struct line *line, enum log_level level, const char *me
 		if (line->is_cut)
 			line->len = before; /* a whole field or none: the line stays parsable */
 	}
-	const char *end = line_format == LOG_FORMAT_JSON ? (line->is_cut ? ",\"cut\":1}\n" : "}\n")
-							 : (line->is_cut ? " cut=1\n" : "\n");
+	const char *end = line->format == LOG_FORMAT_JSON ? (line->is_cut ? ",\"cut\":1}\n" : "}\n")
+							  : (line->is_cut ? " cut=1\n" : "\n");
 
 	CHECK(line->len + strlen(end) <= sizeof(line->text));
 	memcpy(line->text + line->len, end, strlen(end));
@@ -187,7 +189,7 @@ void log_write(enum log_level level, const char *message, const struct log_field
 	       size_t count)
 {
 	struct timespec deadline;
-	struct line line = {.len = 0};
+	struct line line = {.format = __atomic_load_n(&line_format, __ATOMIC_RELAXED)};
 
 	clock_gettime(CLOCK_REALTIME, &deadline);
 	deadline.tv_nsec += PATIENCE_NS;

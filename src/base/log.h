@@ -26,7 +26,8 @@ struct log_field {
 #define F_TEXT(key, value) ((struct log_field){(key), LOG_FIELD_TEXT, (value), 0})
 #define F_UINT(key, value) ((struct log_field){(key), LOG_FIELD_UINT, NULL, (uint64_t)(value)})
 
-/* Set both before the first thread starts; info and logfmt until then. */
+/* From any thread; info and logfmt until then. A line that is being made has one of both formats.
+ */
 void log_configure(enum log_level lowest, enum log_format format);
 bool log_is_on(enum log_level level);
 

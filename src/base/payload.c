@@ -22,20 +22,27 @@ struct payload_account payload_account = {
 /* [bytes] Taken, or given back (then negative), and not in the total yet. */
 static _Thread_local int64_t unposted;
 
+void payload_set_max(uint64_t max)
+{
+	int64_t bytes = (int64_t)MIN(max, (uint64_t)INT64_MAX / 2);
+
+	CHECK(max > 0);
+	__atomic_store_n(&payload_account.max, bytes, __ATOMIC_RELAXED);
+	__atomic_store_n(&payload_account.near_at, bytes - bytes / 8, __ATOMIC_RELAXED);
+	__atomic_store_n(&payload_account.out_at, bytes + bytes / 8, __ATOMIC_RELAXED);
+}
+
 void payload_configure(uint64_t max)
 {
-	CHECK(max > 0);
 	/* Large buffers go back to the system at once, instead of leaving holes; and the threshold
 	 * no longer grows with what was freed. */
 	mallopt(M_MMAP_THRESHOLD, MMAP_FROM);
-	payload_account.max = (int64_t)MIN(max, (uint64_t)INT64_MAX / 2);
-	payload_account.near_at = payload_account.max - payload_account.max / 8;
-	payload_account.out_at = payload_account.max + payload_account.max / 8;
+	payload_set_max(max);
 }
 
 uint64_t payload_max(void)
 {
-	return (uint64_t)payload_account.max;
+	return (uint64_t)__atomic_load_n(&payload_account.max, __ATOMIC_RELAXED);
 }
 
 /* A thread may have posted what it gave back before another what it had taken. */

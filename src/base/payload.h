@@ -23,8 +23,8 @@ enum payload_level {
 	PAYLOAD_OUT,  /* 9/8: nobody may keep more, whoever it is */
 };
 
-/* All in bytes. `used` is atomic and on a cache line of its own: it changes, the others do
- * not. */
+/* All in bytes, and atomic. `used` is on a cache line of its own: it changes all the time, the
+ * others hardly ever. */
 struct payload_account {
 	int64_t max, near_at, out_at;
 	_Alignas(64) int64_t used;
@@ -35,6 +35,9 @@ extern struct payload_account payload_account;
 /* Before the first thread; without it there is no limit. `max` in bytes, > 0. */
 void payload_configure(uint64_t max);
 
+/* From any thread: from now on it is this much, also if more is held. */
+void payload_set_max(uint64_t max);
+
 uint64_t payload_max(void);
 uint64_t payload_used(void);
 
@@ -42,11 +45,12 @@ static inline enum payload_level payload_level(void)
 {
 	int64_t used = __atomic_load_n(&payload_account.used, __ATOMIC_RELAXED);
 
-	if (used < payload_account.near_at)
+	if (used < __atomic_load_n(&payload_account.near_at, __ATOMIC_RELAXED))
 		return PAYLOAD_CALM;
-	if (used < payload_account.max)
+	if (used < __atomic_load_n(&payload_account.max, __ATOMIC_RELAXED))
 		return PAYLOAD_NEAR;
-	return used < payload_account.out_at ? PAYLOAD_OVER : PAYLOAD_OUT;
+	return used < __atomic_load_n(&payload_account.out_at, __ATOMIC_RELAXED) ? PAYLOAD_OVER
+										 : PAYLOAD_OUT;
 }
 
 /* malloc, realloc and free with the account told. NULL: the system has no memory; payload_grow

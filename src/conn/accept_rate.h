@@ -10,13 +10,18 @@
 #include <stdint.h>
 
 struct accept_rate {
+	/* Atomic. */
 	uint64_t step_ns;  /* between two connections at the rate; 0: no limit */
 	uint64_t burst_ns; /* so far ahead of it they may come */
-	uint64_t next_ns;  /* atomic */
+	uint64_t next_ns;
 };
 
 /* `rate` connections/s, 0: no limit; `burst` of them at once, 0: those of one second. */
 void accept_rate_init(struct accept_rate *limit, uint64_t rate, uint64_t burst);
+
+/* The same for one that is in use, from any thread. Who has come faster than the new rate allows is
+ * forgiven what is more than the new burst. */
+void accept_rate_set(struct accept_rate *limit, uint64_t rate, uint64_t burst, uint64_t now_ns);
 
 /* False: too fast; *out_wait_ns is when the next one could be taken. */
 bool accept_rate_take(struct accept_rate *limit, uint64_t now_ns, uint64_t *out_wait_ns);

@@ -2,6 +2,7 @@
 #include "conn/admission.h"
 
 #include "base/check.h"
+#include "base/counter.h"
 
 bool places_take(uint64_t *current, uint64_t max)
 {
@@ -29,7 +30,7 @@ void places_give(uint64_t *current)
 
 bool admission_enter(struct admission *admission)
 {
-	return places_take(&admission->current, admission->max);
+	return places_take(&admission->current, counter_read(&admission->max));
 }
 
 void admission_import(struct admission *admission)
@@ -45,4 +46,14 @@ void admission_leave(struct admission *admission)
 uint64_t admission_current(const struct admission *admission)
 {
 	return __atomic_load_n(&admission->current, __ATOMIC_RELAXED);
+}
+
+void admission_set_max(struct admission *admission, uint64_t max)
+{
+	counter_set(&admission->max, max);
+}
+
+uint64_t admission_max(const struct admission *admission)
+{
+	return counter_read(&admission->max);
 }

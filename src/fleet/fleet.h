@@ -25,8 +25,8 @@ struct takeover_stats {
 };
 
 struct fleet {
-	const struct config *config;
-	const char *node; /* this node's name */
+	const struct config *config; /* atomic: fleet_config */
+	const char *node;            /* this node's name */
 	struct directory *directory;
 	struct bus *bus;
 	bool is_clustered;              /* the bus leads to other nodes and programs */
@@ -51,6 +51,21 @@ static inline struct command_road *fleet_command_road(const struct fleet *fleet)
 struct fleet_error {
 	char text[512];
 };
+
+/* The configuration in force: for the thread of a loop, until its turn ends. The options of the bus
+ * that are of class restart are those of the start in each. */
+static inline const struct config *fleet_config(const struct fleet *fleet)
+{
+	return __atomic_load_n(&fleet->config, __ATOMIC_ACQUIRE);
+}
+
+/* From now on another one is. The older one stays until every loop has ended the turn that it is
+ * in.
+ */
+static inline void fleet_config_set(struct fleet *fleet, const struct config *config)
+{
+	__atomic_store_n(&fleet->config, config, __ATOMIC_RELEASE);
+}
 
 /* Whether the files that config->bus names can be used here; false with *out_error. */
 bool fleet_bus_check(const struct config *config, struct fleet_error *out_error);

@@ -36,12 +36,8 @@ static int world_create(struct server *server, const struct config *config,
 					       "started; raise the limit on threads (ulimit -u, "
 					       "pids.max)");
 	}
-	if (config->server.auth_failures > 0) {
-		server->auth.pace = pace_create(config->server.auth_failures);
-		if (server->auth.pace == NULL)
-			return fail(out_error, "out of memory");
-	}
-	return 0;
+	server->auth.pace = pace_create(config->server.auth_failures);
+	return server->auth.pace != NULL ? 0 : fail(out_error, "out of memory");
 }
 
 /* --- files that change --- */

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/counter.h"
 #include "base/random.h"
 #include "base/saturate.h"
 
@@ -60,7 +61,7 @@ void directory_destroy(struct directory **directory)
 void directory_pace_takeovers(struct directory *directory, uint64_t per_minute)
 {
 	CHECK(per_minute < DIRECTORY_HEAT_MAX);
-	directory->takeovers_per_minute = per_minute;
+	counter_set(&directory->takeovers_per_minute, per_minute);
 }
 
 /* Without a limit it is told all the same that a client is hot. */
@@ -70,7 +71,7 @@ void directory_pace_takeovers(struct directory *directory, uint64_t per_minute)
 static uint64_t heat_after(const struct directory *directory, const struct presence *older,
 			   const struct presence *newer)
 {
-	uint64_t per_minute = directory->takeovers_per_minute;
+	uint64_t per_minute = counter_read(&directory->takeovers_per_minute);
 	uint64_t passed_ms = saturating_sub(newer->connected_at_ms, older->connected_at_ms);
 	uint64_t cooled = passed_ms * (per_minute != 0 ? per_minute : COOLING_PER_MINUTE) / 60000;
 
@@ -80,8 +81,9 @@ static uint64_t heat_after(const struct directory *directory, const struct prese
 static bool is_too_hot(const struct directory *directory, const struct presence *older,
 		       const struct presence *newer)
 {
-	return directory->takeovers_per_minute != 0 &&
-	       heat_after(directory, older, newer) > directory->takeovers_per_minute;
+	uint64_t per_minute = counter_read(&directory->takeovers_per_minute);
+
+	return per_minute != 0 && heat_after(directory, older, newer) > per_minute;
 }
 
 /* --- under a shard's lock --- */

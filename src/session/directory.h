@@ -33,8 +33,8 @@ enum directory_policy {
 /* NULL: memory is out. */
 struct directory *directory_create(void);
 
-/* Before the first one enters: a client may be taken over so many times in a row, and then as
- * often in each minute. At most DIRECTORY_HEAT_MAX - 1; 0: without limit. */
+/* From any thread: a client may be taken over so many times in a row, and then as often in each
+ * minute. At most DIRECTORY_HEAT_MAX - 1; 0: without limit. */
 void directory_pace_takeovers(struct directory *directory, uint64_t per_minute);
 
 /* Must be empty. NULL is fine. */

@@ -29,7 +29,7 @@ struct directory {
 	struct shard shards[SHARDS];
 	struct siphash_key key;
 	uint64_t last_connection_id;   /* atomic */
-	uint64_t takeovers_per_minute; /* 0: without limit */
+	uint64_t takeovers_per_minute; /* atomic; 0: without limit */
 };
 
 /* --- hashes and keys --- */

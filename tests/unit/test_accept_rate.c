@@ -74,6 +74,47 @@ static void test_long_run_is_the_rate(void **state)
 	assert_int_equal(taken, 5 - 1 + 20 * 3600);
 }
 
+/* What was let in by one rate keeps nobody out for long by another. */
+static void test_the_rate_changes(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		uint64_t rate, burst;
+		unsigned at_once, after_a_second;
+	} rows[] = {
+		{"faster", 1000, 1000, 0, 1000},
+		{"slower, and less at once", 1, 1, 0, 1},
+		{"more at once", 1, 2000, 1000, 1},
+		{"none", 0, 0, 100000, 100000},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct accept_rate limit;
+		uint64_t wait_ns;
+
+		accept_rate_init(&limit, 1, 1000);
+		ASSERT_ROW(take_all(&limit, START_NS, &wait_ns) == 1000, rows[i].name);
+		accept_rate_set(&limit, rows[i].rate, rows[i].burst, START_NS);
+		ASSERT_ROW(take_all(&limit, START_NS, &wait_ns) == rows[i].at_once, rows[i].name);
+		ASSERT_ROW(take_all(&limit, START_NS + NS_PER_S, &wait_ns) ==
+				   rows[i].after_a_second,
+			   rows[i].name);
+	}
+}
+
+/* There was no limit. */
+static void test_the_rate_is_switched_on(void **state)
+{
+	(void)state;
+	struct accept_rate limit;
+	uint64_t wait_ns;
+
+	accept_rate_init(&limit, 0, 0);
+	take_all(&limit, START_NS, &wait_ns);
+	accept_rate_set(&limit, 10, 3, START_NS);
+	assert_int_equal(take_all(&limit, START_NS, &wait_ns), 3);
+}
+
 #define THREADS 8
 
 static struct accept_rate raced;
@@ -111,6 +152,8 @@ int main(void)
 		cmocka_unit_test(test_burst_then_rate),
 		cmocka_unit_test(test_zero_is_no_limit),
 		cmocka_unit_test(test_long_run_is_the_rate),
+		cmocka_unit_test(test_the_rate_changes),
+		cmocka_unit_test(test_the_rate_is_switched_on),
 		cmocka_unit_test(test_threads_share_one_bucket),
 	};
 

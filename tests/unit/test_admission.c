@@ -117,6 +117,29 @@ static void test_who_was_in_already_is_in(void **state)
 	assert_true(admission_enter(&one));
 }
 
+/* A limit that becomes less than what is in: they stay, and nobody comes in. */
+static void test_the_limit_changes(void **state)
+{
+	(void)state;
+	struct admission admission_of_three = {.max = 3};
+	struct admission *it = &admission_of_three;
+
+	for (int i = 0; i < 3; i++)
+		assert_true(admission_enter(it));
+	admission_set_max(it, 1);
+	assert_int_equal(admission_max(it), 1);
+	assert_int_equal(admission_current(it), 3);
+	admission_leave(it);
+	admission_leave(it);
+	assert_false(admission_enter(it));
+	admission_leave(it);
+	assert_true(admission_enter(it));
+	assert_false(admission_enter(it));
+	admission_set_max(it, 2);
+	assert_true(admission_enter(it));
+	assert_false(admission_enter(it));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -125,6 +148,7 @@ int main(void)
 		cmocka_unit_test(test_a_place_left_is_given_again),
 		cmocka_unit_test(test_max_of_nothing_lets_nobody_in),
 		cmocka_unit_test(test_who_was_in_already_is_in),
+		cmocka_unit_test(test_the_limit_changes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -125,6 +125,11 @@ static void test_takeovers_without_a_pace(void **state)
 		assert_true(take_over(directory, &current, 0));
 		assert_int_equal(current->takeover_heat, MIN(i, (unsigned)DIRECTORY_HEAT_MAX));
 	}
+	/* The heat counts once there is one. */
+	directory_pace_takeovers(directory, 100);
+	assert_false(take_over(directory, &current, 0));
+	directory_pace_takeovers(directory, 0);
+	assert_true(take_over(directory, &current, 0));
 	end(directory, current);
 	directory_destroy(&directory);
 }

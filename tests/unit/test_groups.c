@@ -77,6 +77,13 @@ static void test_registry_counts_members_and_keeps_its_limit(void **state)
 	assert_int_equal(group_registry_enter(registry, "c"), 0);
 	assert_int_equal(group_registry_list(registry, "aa", page, 2, &is_end), 1);
 	assert_string_equal(page[0].name, "c");
+	group_registry_set_max(registry, 1);
+	assert_int_equal(group_registry_enter(registry, "c"), 0);
+	assert_int_equal(group_registry_enter(registry, "d"), -ENOSPC);
+	group_registry_set_max(registry, 3);
+	assert_int_equal(group_registry_enter(registry, "d"), 0);
+	group_registry_leave(registry, "d");
+	group_registry_leave(registry, "c");
 	group_registry_leave(registry, "c");
 	group_registry_leave(registry, "a");
 	group_registry_destroy(&registry);

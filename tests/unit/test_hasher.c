@@ -139,9 +139,12 @@ static void test_one_address_does_not_fill_the_queue(void **state)
 	assert_true(ask(&desk, &other, DEAR, "x", "2001:db8:0:1::1"));
 	/* Now it is full. */
 	assert_false(ask(&desk, &neighbour, DEAR, "x", "192.0.2.1"));
+	hasher_set_max(desk.hasher, 1);
+	assert_false(ask(&desk, &neighbour, DEAR, "x", "192.0.2.1"));
+	hasher_set_max(desk.hasher, HASHER_PER_ADDRESS + 1);
 	struct hasher_stats stats = hasher_stats(desk.hasher);
 
-	assert_int_equal(stats.refused, 3);
+	assert_int_equal(stats.refused, 4);
 	assert_int_equal(stats.max, HASHER_PER_ADDRESS + 1);
 	for (size_t i = 0; i < HASHER_PER_ADDRESS; i++)
 		hasher_cancel(&asked[i].question);

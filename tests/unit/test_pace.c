@@ -177,6 +177,28 @@ static void test_without_a_pace(void **state)
 	}
 }
 
+/* Who was over the old limit is not kept out for longer than a minute by the new one. */
+static void test_the_limit_changes(void **state)
+{
+	struct pace *pace = pace_create(0);
+
+	(void)state;
+	for (int i = 0; i < 100; i++)
+		assert_true(wrong(pace, "192.0.2.1", "a", 0));
+	assert_int_equal(pace_stats(pace).used, 0);
+	pace_set_max(pace, 20);
+	for (int i = 0; i < 20; i++)
+		assert_true(wrong(pace, "192.0.2.1", "a", 0));
+	assert_false(may(pace, "192.0.2.1", "a", 0));
+	pace_set_max(pace, 5);
+	assert_int_equal(pace_max(pace), 5);
+	assert_false(may(pace, "192.0.2.1", "a", MINUTE - 1000));
+	assert_true(may(pace, "192.0.2.1", "a", MINUTE));
+	pace_set_max(pace, 0);
+	assert_true(may(pace, "192.0.2.1", "a", 0));
+	pace_destroy(&pace);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -187,6 +209,7 @@ int main(void)
 		cmocka_unit_test(test_clients_without_an_address),
 		cmocka_unit_test(test_the_table_is_full),
 		cmocka_unit_test(test_without_a_pace),
+		cmocka_unit_test(test_the_limit_changes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -99,6 +99,25 @@ static void test_levels(void **state)
 	}
 }
 
+/* The limit changes under what is held. */
+static void test_the_limit_changes(void **state)
+{
+	(void)state;
+	void *taken = payload_alloc(MIB);
+
+	payload_settle();
+	assert_int_equal(payload_level(), PAYLOAD_CALM);
+	payload_set_max(MIB / 2);
+	assert_int_equal(payload_max(), MIB / 2);
+	assert_int_equal(payload_level(), PAYLOAD_OUT);
+	payload_set_max(MIB);
+	assert_int_equal(payload_level(), PAYLOAD_OVER);
+	payload_set_max(16 * MIB);
+	assert_int_equal(payload_level(), PAYLOAD_CALM);
+	payload_free(taken, MIB);
+	payload_settle();
+}
+
 static void *run_free(void *arg)
 {
 	payload_free(arg, MIB);
@@ -128,6 +147,7 @@ int main(void)
 		cmocka_unit_test(test_account_is_even_at_the_end),
 		cmocka_unit_test(test_small_changes_stay_with_the_thread),
 		cmocka_unit_test(test_levels),
+		cmocka_unit_test(test_the_limit_changes),
 		cmocka_unit_test(test_given_back_by_another_thread),
 	};
 

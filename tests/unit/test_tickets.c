@@ -313,6 +313,28 @@ static void test_garbled(void **state)
 	tickets_destroy(&tickets);
 }
 
+/* Those that were made stay good, in a larger table and in a smaller one. */
+static void test_the_limit_changes(void **state)
+{
+	struct tickets *tickets = tickets_create("node1", 2);
+	static const size_t sizes[] = {100, 3, 100};
+	char text[30][TICKET_TEXT_MAX + 1];
+	size_t made = 0;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		tickets_set_max(tickets, sizes[i]);
+		for (size_t k = 0; k < 10 && made < sizes[i]; k++)
+			assert_int_equal(tickets_make(tickets, &facts, HOUR_MS, text[made++]), 0);
+	}
+	assert_int_equal(made, 20);
+	tickets_set_max(tickets, 20);
+	assert_int_equal(tickets_make(tickets, &facts, HOUR_MS, text[made]), -ENOSPC);
+	while (made > 0)
+		assert_int_equal(take(tickets, text[--made], "ws"), TICKET_TAKEN);
+	tickets_destroy(&tickets);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -326,6 +348,7 @@ int main(void)
 		cmocka_unit_test(test_way),
 		cmocka_unit_test(test_they_go_on_in_the_next_process),
 		cmocka_unit_test(test_garbled),
+		cmocka_unit_test(test_the_limit_changes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

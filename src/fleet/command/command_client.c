@@ -96,7 +96,7 @@ bool command_read_message(struct command *command, const struct message *message
 	struct message_fault fault;
 
 	*sent = *message;
-	if (message_check(command->fleet->config, message, &fault))
+	if (message_check(fleet_config(command->fleet), message, &fault))
 		return true;
 	command_problem(command, &fault.problem);
 	return false;
@@ -116,8 +116,9 @@ static void send_slow(struct command *command, size_t queued)
 				  "server.send_queue_max bytes would wait for this client. As a "
 				  "slow reader it was closed.",
 			.seen = slice_from_text(seen),
-			.allowed = units_format_size(command->fleet->config->server.send_queue_max,
-						     allowed, sizeof(allowed)),
+			.allowed = units_format_size(
+				fleet_config(command->fleet)->server.send_queue_max, allowed,
+				sizeof(allowed)),
 		});
 }
 

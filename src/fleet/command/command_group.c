@@ -43,7 +43,7 @@ static void done(struct command *command, const struct client *client, const cha
 
 static void problem_full(struct command *command, enum group_result result)
 {
-	const struct config_server *config = &command->fleet->config->server;
+	const struct config_server *config = &fleet_config(command->fleet)->server;
 	bool is_client = result == GROUP_CLIENT_FULL;
 	char allowed[32];
 

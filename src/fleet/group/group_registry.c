@@ -61,6 +61,13 @@ void group_registry_destroy(struct group_registry **registry)
 	*registry = NULL;
 }
 
+void group_registry_set_max(struct group_registry *registry, size_t groups_max)
+{
+	pthread_mutex_lock(&registry->mutex);
+	registry->groups_max = groups_max;
+	pthread_mutex_unlock(&registry->mutex);
+}
+
 /* --- members --- */
 
 static int entry_add(struct group_registry *registry, const char *name, size_t index)

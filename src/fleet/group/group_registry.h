@@ -25,6 +25,9 @@ struct group_registry *group_registry_create(size_t groups_max);
 /* Must be empty. NULL is fine; the pointer is cleared. */
 void group_registry_destroy(struct group_registry **registry);
 
+/* From any thread. Groups that are there stay, also if they are more. */
+void group_registry_set_max(struct group_registry *registry, size_t groups_max);
+
 /* One member more. 0; -ENOSPC: it would be the first member of one group too many; -ENOMEM. */
 int group_registry_enter(struct group_registry *registry, const char *name);
 

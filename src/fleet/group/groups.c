@@ -141,7 +141,7 @@ enum group_result group_join(struct client *client, const char *name)
 
 	if (seat_find(client, name) != NULL)
 		return GROUP_ALREADY;
-	if (client->groups.count >= fleet->config->server.max_groups_per_client)
+	if (client->groups.count >= fleet_config(fleet)->server.max_groups_per_client)
 		return GROUP_CLIENT_FULL;
 	int r = group_registry_enter(fleet->groups, name);
 
