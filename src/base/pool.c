@@ -30,6 +30,7 @@ struct pool_chunk {
 	struct list_node node;  /* in pool->chunks */
 	struct list_node roomy; /* in pool->roomy, unless all of it is handed out */
 	void *free_list;        /* a free object begins with the pointer to the next one */
+	void *side;             /* beside the objects; NULL: nothing */
 	uint32_t live;          /* [objects] handed out now */
 	uint32_t fresh;         /* [objects] handed out at least once */
 	uint64_t is_live[];     /* a bit for each object: is it handed out now? */
@@ -145,6 +146,7 @@ static void chunk_destroy(struct pool *pool, struct pool_chunk *chunk)
 	list_remove(&chunk->node);
 	list_remove(&chunk->roomy);
 	pool->chunk_count--;
+	free(chunk->side);
 	chunk_unmap(chunk);
 }
 
@@ -234,6 +236,28 @@ void pool_finish(struct pool *pool)
 		chunk_destroy(pool, pool->spare);
 	pool->spare = NULL;
 	CHECK(pool->chunk_count == 0);
+}
+
+/* --- beside the objects --- */
+
+void *pool_side(struct pool *pool, void *object, size_t size)
+{
+	struct pool_chunk *chunk = chunk_of(object);
+
+	if (chunk->side == NULL)
+		chunk->side = calloc(pool->per_chunk, size);
+	return chunk->side == NULL ? NULL
+				   : (char *)chunk->side + index_of(pool, chunk, object) * size;
+}
+
+void pool_sides_drop(struct pool *pool)
+{
+	for (struct list_node *node = pool->chunks.next; node != &pool->chunks; node = node->next) {
+		struct pool_chunk *chunk = CONTAINER_OF(node, struct pool_chunk, node);
+
+		free(chunk->side);
+		chunk->side = NULL;
+	}
 }
 
 /* --- walks --- */

@@ -6,7 +6,8 @@
  * chunks one is kept, so that a number of objects that goes up and down by one costs nothing:
  * after a storm its memory is the system's again, as far as no survivor lies in between. Under
  * AddressSanitizer a free object is poisoned. The objects that are handed out can be walked over,
- * so that their owner needs no list of them. */
+ * so that their owner needs no list of them. And beside each object there may be some more memory,
+ * for as long as it is needed. */
 #pragma once
 
 #include <stddef.h>
@@ -44,6 +45,16 @@ void pool_put(struct pool *pool, void *object);
 
 /* Every object must have been put back. */
 void pool_finish(struct pool *pool);
+
+/* --- memory beside the objects --- */
+
+/* What lies beside this object: `size` bytes, the same for all of a pool, aligned to 8. Zeroed when
+ * the first of its chunk is asked for; whoever gets the object later finds what was left there.
+ * NULL: memory is out. */
+void *pool_side(struct pool *pool, void *object, size_t size);
+
+/* Nobody needs it any more: all of it goes back. */
+void pool_sides_drop(struct pool *pool);
 
 /* --- all objects, over any time --- */
 

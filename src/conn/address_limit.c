@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/counter.h"
 #include "base/random.h"
 #include "base/siphash.h"
 
@@ -29,7 +30,7 @@ struct shard {
 
 struct address_limit {
 	struct shard shards[SHARDS];
-	uint64_t max;
+	uint64_t max; /* atomic */
 	unsigned ipv6_bits;
 	struct siphash_key key; /* drawn at random */
 };
@@ -72,7 +73,17 @@ void address_limit_destroy(struct address_limit **limit)
 
 uint64_t address_limit_max(const struct address_limit *limit)
 {
-	return limit->max;
+	return counter_read(&limit->max);
+}
+
+void address_limit_set_max(struct address_limit *limit, uint64_t max)
+{
+	counter_set(&limit->max, max);
+}
+
+unsigned address_limit_ipv6_bits(const struct address_limit *limit)
+{
+	return limit->ipv6_bits;
 }
 
 /* The bits above those that choose the shard. */
@@ -207,7 +218,7 @@ static int enter_locked(struct address_limit *limit, const struct net_ip *ip, ui
 
 int address_limit_enter(struct address_limit *limit, const struct net_ip *ip)
 {
-	return enter_locked(limit, ip, limit->max);
+	return enter_locked(limit, ip, address_limit_max(limit));
 }
 
 int address_limit_import(struct address_limit *limit, const struct net_ip *ip)

@@ -13,6 +13,8 @@
 
 struct address_limit;
 
+#define ADDRESS_LIMIT_NONE UINT64_MAX
+
 /* At most `max` (> 0) connections per address; of IPv6 addresses the first `ipv6_bits`
  * count. NULL: memory is out. */
 struct address_limit *address_limit_create(uint64_t max, unsigned ipv6_bits);
@@ -30,7 +32,10 @@ void address_limit_leave(struct address_limit *limit, const struct net_ip *ip);
 bool address_limit_is_same(const struct address_limit *limit, const struct net_ip *a,
 			   const struct net_ip *b);
 
+/* Those that are in stay, also if they are more. */
+void address_limit_set_max(struct address_limit *limit, uint64_t max);
 uint64_t address_limit_max(const struct address_limit *limit);
+unsigned address_limit_ipv6_bits(const struct address_limit *limit);
 
 /* Connections of the address that has most of them: looks at all, for the admin thread. */
 uint64_t address_limit_fullest(struct address_limit *limit);

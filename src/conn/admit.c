@@ -81,19 +81,20 @@ static bool take_places(struct conn *conn, uint8_t *out_missing)
 	struct conn_home *home = conn->home;
 	struct net_ip client = conn_client(conn);
 	/* Who comes by a unix socket shares its "address" with all others. */
-	struct address_limit *limit = net_ip_is_unix(&client) ? NULL : home->service->address_limit;
+	struct address_limit *limit = net_ip_is_unix(&client) ? NULL : conn_home_addresses(home);
 	int r = limit == NULL ? 0 : address_limit_enter(limit, &client);
 
 	if (r == -ENOMEM)
 		return false;
 	conn->has_address_place = limit != NULL && r == 0;
+	conn->address_table = home->address_now;
 	conn->has_place = admission_enter(home->service->admission);
 	*out_missing = r < 0 ? PLACE_ADDRESS : 0;
 	if (!conn->has_place)
 		*out_missing |= PLACE_GATEWAY;
 	if (!take_of_route(conn))
 		*out_missing |= PLACE_ROUTE;
-	if (home->stats.connections >= home->service->worker_connections)
+	if (home->stats.connections >= counter_read(&home->service->worker_connections))
 		*out_missing |= PLACE_WORKER;
 	return true;
 }
@@ -102,19 +103,19 @@ static void refuse_for_places(struct conn *conn, uint8_t missing)
 {
 	struct conn_home *home = conn->home;
 	struct service *service = home->service;
-	uint64_t max = service->admission->max;
+	uint64_t max = admission_max(service->admission);
 
 	if (missing & PLACE_ADDRESS) {
-		max = address_limit_max(service->address_limit);
+		max = conn_limits(conn)->max_connections_per_ip;
 		conn_refuse(conn, REFUSAL_MAX_CONNECTIONS_PER_IP, max, max);
 	} else if (missing & PLACE_ROUTE) {
 		counter_add(&conn_route(conn)->load->connections_refused, 1);
 		conn_refuse(conn, REFUSAL_ROUTE_CONNECTIONS, route_max(conn), route_max(conn));
 	} else if (missing & PLACE_WORKER) {
 		conn_refuse(conn, REFUSAL_NOFILE, home->stats.connections,
-			    service->worker_connections);
+			    counter_read(&service->worker_connections));
 	} else {
-		conn_refuse(conn, service->full, max, max);
+		conn_refuse(conn, __atomic_load_n(&service->full, __ATOMIC_RELAXED), max, max);
 	}
 }
 
@@ -150,7 +151,7 @@ static bool may_inherit(const struct presence *older, void *arg)
 	    older->route != &conn_route(successor->conn)->client)
 		return false;
 	return (successor->missing & PLACE_ADDRESS) == 0 ||
-	       address_limit_is_same(home->service->address_limit, &older_ip, &newer_ip);
+	       address_limit_is_same(conn_home_addresses(home), &older_ip, &newer_ip);
 }
 
 /* Is one connected under its name that could leave it what is missing? It may be gone when
@@ -237,8 +238,10 @@ static bool inherit(struct conn *conn, uint8_t missing)
 		return false;
 	}
 	conn->has_place = true;
-	if (missing & PLACE_ADDRESS) /* else it has its own, or, by a unix socket, needs none */
+	if (missing & PLACE_ADDRESS) { /* else it has its own, or, by a unix socket, needs none */
 		conn->has_address_place = true;
+		conn->address_table = conn->home->address_now;
+	}
 	conn->has_route_place = true;
 	evict_all(conn, older);
 	return true;
@@ -310,9 +313,12 @@ static uint8_t take_missing(struct conn *conn, uint8_t missing)
 	struct conn_home *home = conn->home;
 	struct net_ip client = conn_client(conn);
 
+	struct address_limit *limit = conn_home_addresses(home);
+
 	if ((missing & PLACE_ADDRESS) &&
-	    address_limit_enter(home->service->address_limit, &client) == 0) {
-		conn->has_address_place = true;
+	    (limit == NULL || address_limit_enter(limit, &client) == 0)) {
+		conn->has_address_place = limit != NULL;
+		conn->address_table = home->address_now;
 		missing &= (uint8_t)~PLACE_ADDRESS;
 	}
 	if ((missing & PLACE_GATEWAY) && admission_enter(home->service->admission)) {
@@ -322,7 +328,7 @@ static uint8_t take_missing(struct conn *conn, uint8_t missing)
 	if ((missing & PLACE_ROUTE) && take_of_route(conn))
 		missing &= (uint8_t)~PLACE_ROUTE;
 	/* It counts there itself by now. */
-	if (home->stats.connections <= home->service->worker_connections)
+	if (home->stats.connections <= counter_read(&home->service->worker_connections))
 		missing &= (uint8_t)~PLACE_WORKER;
 	return missing;
 }

@@ -111,7 +111,8 @@ struct conn {
 	bool has_uplink : 1;        /* to an asynchronous back end: from ASKING to the end */
 	bool is_counted : 1;        /* in stats.connections */
 	bool has_place : 1;         /* in admission */
-	bool has_address_place : 1; /* in the service's address_limit */
+	bool has_address_place : 1; /* in one of the home's address_limits */
+	bool address_table : 1;     /* which of them */
 	bool has_route_place : 1;   /* in its route's load */
 	bool may_have_proxy : 1;    /* a PROXY header may come before anything else */
 	bool is_from_proxy : 1;     /* the other end of the socket is in trusted_proxies */

@@ -11,6 +11,7 @@
 #include "base/list.h"
 #include "base/pool.h"
 #include "base/random.h"
+#include "conn/change_over.h"
 #include "conn/memory_guard.h"
 #include "conn/service.h"
 #include "conn/stats.h"
@@ -20,6 +21,7 @@
 #include "proto/http_head.h"
 #include "proto/ws_handshake.h"
 
+struct address_limit;
 struct conn_phase;
 struct frame_rx;
 struct uplink_handler;
@@ -73,6 +75,12 @@ struct conn_home {
 
 	struct memory_guard memory;
 	struct ws_paces paces;
+	struct change_over change_over;
+
+	/* Where the connections of each address are counted; NULL: nowhere. Those of the other one
+	 * are about to be counted in this (change_over.h). */
+	struct address_limit *address_limits[2];
+	uint8_t address_now;
 
 	struct fleet_home fleet;
 	struct random_source random;
@@ -83,6 +91,11 @@ struct conn_home {
 	uint64_t calls_refused; /* because max_calls were */
 	struct stats stats;     /* written by this thread only; last: on cache lines of its own */
 };
+
+static inline struct address_limit *conn_home_addresses(const struct conn_home *home)
+{
+	return home->address_limits[home->address_now];
+}
 
 static inline const struct config_server *conn_home_limits(const struct conn_home *home)
 {

@@ -28,9 +28,10 @@ void conns_init(struct conn_home *home, struct service *service,
 		.ears = &uplink_ears,
 		.take = conn_body_take,
 		.on_gone = on_gone,
+		.address_limits = {service->address_limit},
 	};
-	ws_paces_init(home);
-	pool_init(&home->conn_pool, sizeof(struct conn) + ws_paces_size(home));
+	ws_paces_set(home);
+	pool_init(&home->conn_pool, sizeof(struct conn));
 	pool_init(&home->head_pool, sizeof(struct head_rx));
 	pool_init(&home->frame_pool, sizeof(struct frame_rx));
 	list_init(&home->uplinks);
@@ -43,6 +44,7 @@ void conns_start(struct conn_home *home, struct loop *loop)
 	fleet_home_init(&home->fleet, home->service->fleet, loop, on_fleet_gone);
 	home->fleet.random = &home->random;
 	memory_guard_start(home);
+	change_over_start(home);
 }
 
 bool conns_accept(struct conn_home *home, const struct tcp_accepted *accepted,
@@ -122,6 +124,7 @@ void conns_finish(struct conn_home *home)
 	pool_finish(&home->head_pool);
 	CHECK(home->conn_pool.live_count == 0 && home->calls == 0);
 	memory_guard_finish(home);
+	change_over_finish(home);
 	pool_finish(&home->conn_pool);
 	fleet_home_finish(&home->fleet);
 	mailbox_finish(&home->mailbox);

@@ -30,7 +30,7 @@ void conn_leave(struct conn *conn)
 	struct net_ip client = conn_client(conn);
 
 	if (conn->has_address_place)
-		address_limit_leave(service->address_limit, &client);
+		address_limit_leave(conn->home->address_limits[conn->address_table], &client);
 	if (conn->has_place)
 		admission_leave(service->admission);
 	if (conn->has_route_place)

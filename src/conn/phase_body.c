@@ -10,7 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/counter.h"
 #include "base/payload.h"
+#include "base/saturate.h"
 #include "base/units.h"
 #include "proto/http_chunked.h"
 #include "conn/hull.h"
@@ -49,7 +51,7 @@ static bool place_take(struct kept_request *later)
 {
 	struct conn_home *home = later->home;
 
-	later->has_place = home->calls < home->service->max_calls;
+	later->has_place = home->calls < counter_read(&home->service->max_calls);
 	stat_add(later->has_place ? &home->calls : &home->calls_refused, 1);
 	return later->has_place;
 }
@@ -97,7 +99,7 @@ static void make_request(struct kept_request *later)
 
 static void refuse_calls(struct conn *conn)
 {
-	uint64_t max = conn->home->service->max_calls;
+	uint64_t max = counter_read(&conn->home->service->max_calls);
 	struct http_reply reply = {0};
 
 	http_reply_limit(&reply, &(struct limit_refusal){
@@ -119,7 +121,8 @@ static void refuse_size(struct conn *conn, const char *seen)
 
 	snprintf(detail, sizeof(detail),
 		 "The body has %s bytes; admin.max_body allows %s. Send less, or raise it.", seen,
-		 units_format_size(conn->home->service->max_body, allowed, sizeof(allowed)));
+		 units_format_size(counter_read(&conn->home->service->max_body), allowed,
+				   sizeof(allowed)));
 	conn_reject(conn, 413, detail);
 }
 
@@ -192,7 +195,9 @@ static bool chunk_add(struct conn *conn, struct kept_request *later, struct slic
 {
 	char seen[32];
 
-	if (data.len > conn->home->service->max_body - later->body_len) {
+	/* It may have become less meanwhile. */
+	if (data.len >
+	    saturating_sub(counter_read(&conn->home->service->max_body), later->body_len)) {
 		snprintf(seen, sizeof(seen), "more than %zu", later->body_len);
 		refuse_size(conn, seen);
 		return false;
@@ -260,7 +265,7 @@ static bool length_check(struct conn *conn, const struct http_body *body)
 {
 	char seen[32];
 
-	if (body->len <= conn->home->service->max_body)
+	if (body->len <= counter_read(&conn->home->service->max_body))
 		return true;
 	snprintf(seen, sizeof(seen), "%" PRIu64 "%s", body->len,
 		 body->len == UINT64_MAX ? " or more" : "");

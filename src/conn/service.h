@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * service.h - what a listener offers, and by which rules.
  *
- * Layer: conn. Shared by the workers of the listener; read-only but for the atomics. */
+ * Layer: conn. Shared by the workers of the listener; read-only but for the atomics. The limits
+ * among these change when the configuration does (server/server_limits.h). */
 #pragma once
 
 #include <stdbool.h>
@@ -25,16 +26,16 @@ struct service {
 	struct admission *admission;
 	struct admission refused_browsers; /* that wait to be told why (phase_refusing.h) */
 	struct admission kept;             /* connections between two requests, or in a later one */
-	struct address_limit *address_limit; /* NULL: none */
+	struct address_limit *address_limit; /* for the workers that start; NULL: none */
 	struct directory *directory;
 	struct fleet *fleet; /* NULL: no clients here, and no routes */
 	struct accept_rate accept_rate;
-	uint64_t worker_connections; /* at most, per worker */
+	uint64_t worker_connections; /* atomic: at most, per worker */
 	uint64_t ring_sockets;       /* io_uring: size of each table of descriptors; else 0 */
-	uint64_t max_body;           /* [bytes] of a request, if the handler wants bodies */
-	uint64_t max_calls;          /* complete requests that wait for their answer, at most */
+	uint64_t max_body;           /* atomic: [bytes] of a request, if the handler wants bodies */
+	uint64_t max_calls; /* atomic: complete requests that wait for their answer, at most */
 	/* What a client is told when admission is full: max_connections if it was
-	 * configured, else the limit of the machine that it was taken from. */
+	 * configured, else the limit of the machine that it was taken from. Atomic. */
 	enum refusal full;
 	char node[64];    /* this host's name */
 	bool is_draining; /* atomic */

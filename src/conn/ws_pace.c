@@ -14,7 +14,7 @@ struct ws_pace {
 	bool is_held;
 };
 
-void ws_paces_init(struct conn_home *home)
+void ws_paces_set(struct conn_home *home)
 {
 	const struct config_server *limits = conn_home_limits(home);
 	uint64_t rate = limits->message_rate;
@@ -24,22 +24,29 @@ void ws_paces_init(struct conn_home *home)
 		.message_ns = rate == 0 ? 0 : NS_PER_S / rate,
 		.message_burst_ns = rate == 0 ? 0 : NS_PER_S / rate * burst,
 		.byte_rate = limits->byte_rate,
-		.is_on = rate != 0 || limits->byte_rate != 0,
+		/* Whoever is held back is to be found, also once there are none. */
+		.is_on = rate != 0 || limits->byte_rate != 0 || home->paces.is_on,
 		.is_closing = limits->message_rate_action == CONFIG_RATE_ACTION_CLOSE,
 	};
 }
 
-size_t ws_paces_size(const struct conn_home *home)
+void ws_paces_settle(struct conn_home *home)
 {
-	return home->paces.is_on ? sizeof(struct ws_pace) : 0;
+	struct ws_paces *paces = &home->paces;
+
+	paces->is_on = paces->message_ns != 0 || paces->byte_rate != 0;
+	if (!paces->is_on)
+		pool_sides_drop(&home->conn_pool);
 }
 
-/* NULL: there are no rates. */
+/* NULL: there are no rates, or no memory to hold anybody to them. */
 static struct ws_pace *pace_of(const struct conn *conn)
 {
-	_Static_assert(sizeof(struct conn) % _Alignof(struct ws_pace) == 0, "right behind it");
+	struct conn_home *home = conn->home;
 
-	return conn->home->paces.is_on ? (struct ws_pace *)(uintptr_t)(conn + 1) : NULL;
+	return home->paces.is_on ? pool_side(&home->conn_pool, (struct conn *)(uintptr_t)conn,
+					     sizeof(struct ws_pace))
+				 : NULL;
 }
 
 void ws_pace_begin(struct conn *conn)
@@ -48,6 +55,18 @@ void ws_pace_begin(struct conn *conn)
 
 	if (pace != NULL)
 		*pace = (struct ws_pace){0};
+}
+
+void ws_pace_renew(struct conn *conn)
+{
+	uint64_t now = loop_now(conn->home->loop);
+	struct ws_pace *pace = pace_of(conn);
+
+	if (pace == NULL)
+		return;
+	pace->messages_full_ns = MIN(pace->messages_full_ns,
+				     now + conn->home->paces.message_burst_ns);
+	pace->bytes_full_ns = MIN(pace->bytes_full_ns, now + NS_PER_S);
 }
 
 /* [ns] until there is room for `need_ns` in a bucket of `burst_ns`; 0: there is. */
@@ -62,6 +81,8 @@ static uint64_t message_wait_ns(const struct conn *conn, const struct ws_pace *p
 {
 	const struct ws_paces *paces = &conn->home->paces;
 
+	if (paces->message_ns == 0)
+		return 0;
 	return wait_ns(pace->messages_full_ns, loop_now(conn->home->loop), paces->message_ns,
 		       paces->message_burst_ns);
 }

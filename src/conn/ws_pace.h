@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * ws_pace.h - how fast one client may send: server.message_rate and byte_rate.
  *
- * Layer: conn. In CONN_OPEN. What is kept of a client lies behind its struct conn, and only if one
- * of the two is set; else nothing here costs a byte or more than one look.
+ * Layer: conn. In CONN_OPEN. What is kept of a client lies beside its struct conn (pool_side), and
+ * only if one of the two is set; else nothing here costs a byte or more than one look.
  *
  * Each rate is a bucket, kept as the time at which it will be full again (the generic cell rate
  * algorithm): what comes moves that on, and a client is within its rate as long as it is less
@@ -13,11 +13,15 @@
 #include "base/state.h"
 #include "conn/conn.h"
 
-/* Rates as the configuration has them; in each home. */
-void ws_paces_init(struct conn_home *home);
+/* The rates as the ruleset in force has them; in each home. If they were others before, those who
+ * are held back must be looked at again (change_over.h), and then ws_paces_settle. */
+void ws_paces_set(struct conn_home *home);
 
-/* [bytes] behind each struct conn. */
-size_t ws_paces_size(const struct conn_home *home);
+/* This one owes no more than a whole burst of the new ones. */
+void ws_pace_renew(struct conn *conn);
+
+/* Nobody is held back by older rates any more: if there are none now, nothing is kept. */
+void ws_paces_settle(struct conn_home *home);
 
 /* The connection is open: it has its whole burst. */
 void ws_pace_begin(struct conn *conn);

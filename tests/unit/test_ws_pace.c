@@ -55,7 +55,7 @@ static void test_without_rates_nothing_is_kept(void **state)
 {
 	(void)state;
 	open_with("");
-	assert_int_equal(ws_paces_size(&world.home), 0);
+	assert_false(world.home.paces.is_on);
 	for (int i = 0; i < 2000; i++)
 		world_recv(&world, WITH_SIZE(MESSAGE("a")));
 	assert_true(is_read());
