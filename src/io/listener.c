@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -221,6 +222,18 @@ void listener_starve(struct listener *listener, int error)
 	if (error != 0)
 		listener->on_accept_error(listener, error);
 	listener->loop->engine->listener_update(listener);
+}
+
+void listener_narrow(struct listener *listener)
+{
+	listen(listener->fd, 0);
+}
+
+bool listener_has_waiting(const struct listener *listener)
+{
+	struct pollfd fd = {.fd = listener->fd, .events = POLLIN};
+
+	return poll(&fd, 1, 0) == 1;
 }
 
 void listener_close(struct listener *listener)

@@ -176,6 +176,13 @@ int listener_open(struct listener *listener, struct loop *loop, int fd);
 /* Closes an accepted connection that there is no memory to adopt. */
 void listener_refuse(struct listener *listener, const struct tcp_accepted *accepted);
 
+/* For one that is about to be closed: whoever comes now finds hardly a place to wait, and tries
+ * again after it has closed. */
+void listener_narrow(struct listener *listener);
+
+/* Does somebody wait to be accepted? */
+bool listener_has_waiting(const struct listener *listener);
+
 /* Stops accepting and closes; on_closed comes later, once. With io_uring connections
  * already accepted still come before it. */
 void listener_close(struct listener *listener);

@@ -11,9 +11,9 @@
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "base/saturate.h"
 #include "proto/ws_handshake.h"
 #include "auth/pace.h"
+#include "server/server_limits.h"
 #include "server/server_private.h"
 #include "server/server_turns.h"
 
@@ -73,41 +73,13 @@ static void on_end(void *arg, int error)
 
 /* --- start --- */
 
-/* The limit that max_connections was taken from, if it is `auto`. */
-static enum refusal refusal_when_full(const struct server *server)
-{
-	const struct limit *binding = limits_binding(&server->options.plan->limits);
-	const char *label = limit_label(binding == NULL ? LIMIT_ID_MAX_CONNECTIONS : binding->id);
-
-	for (unsigned i = 0; i < REFUSAL_COUNT; i++)
-		if (strcmp(refusal_table[i].label, label) == 0)
-			return i;
-	return REFUSAL_MAX_CONNECTIONS;
-}
-
-/* HTTP connections that are kept take of the sockets that are left free for handshakes, but
- * not more than half of them. */
-static uint64_t kept_max(const struct server_options *options)
-{
-	const struct plan *plan = options->plan;
-	uint64_t held = MIN(plan->capacity.worker_connections, plan->max_connections);
-	uint64_t spare = saturating_sub(plan->capacity.worker_sockets, held) / 2;
-
-	return MIN(options->ruleset->config.server.keep_alive_max, spare);
-}
-
 static void service_init(struct service *service, const struct server *server)
 {
 	*service = (struct service){
 		.ruleset = ruleset_ref(server->options.ruleset),
-		.worker_connections = server->options.plan->capacity.worker_connections,
 		.ring_sockets = server->options.plan->input.engine == LOOP_ENGINE_IO_URING
 					? server->options.plan->capacity.worker_sockets
 					: 0,
-		.full = refusal_when_full(server),
-		.kept = {.max = kept_max(&server->options)},
-		.refused_browsers =
-			{.max = server->options.ruleset->config.server.refuse_browsers_max},
 	};
 	if (server->options.ruleset->config.server.node.text[0] != 0)
 		snprintf(service->node, sizeof(service->node), "%.*s",
@@ -126,7 +98,6 @@ struct server *server_create(const struct server_options *options)
 	server->options = *options;
 	ruleset_ref(server->options.ruleset);
 	server->worker_count = options->plan->capacity.workers;
-	server->admission.max = options->plan->max_connections;
 	server->started_ns = clock_now_ns();
 	server->directory = directory_create();
 	server->slots = calloc(server->worker_count + 1, sizeof(struct slot));
@@ -140,9 +111,6 @@ struct server *server_create(const struct server_options *options)
 		server->address_limit = address_limit_create(
 			options->ruleset->config.server.max_connections_per_ip,
 			(unsigned)options->ruleset->config.server.ipv6_prefix);
-	if (server->directory != NULL)
-		directory_pace_takeovers(server->directory,
-					 options->ruleset->config.server.takeover_rate);
 	if (server->directory == NULL || server->slots == NULL || server->ended_fd < 0 ||
 	    (has_address_limit && server->address_limit == NULL)) {
 		server_destroy(&server);
@@ -167,12 +135,8 @@ struct server *server_create(const struct server_options *options)
 	}
 	server->public_service.fleet = &server->fleet;
 	server->nodes.server = server;
-	accept_rate_init(&server->public_service.accept_rate,
-			 options->ruleset->config.server.accept_rate,
-			 options->ruleset->config.server.accept_burst);
 	service_init(&server->admin_service, server);
-	server->admin_service.max_body = options->ruleset->config.admin.max_body;
-	server->admin_service.max_calls = options->ruleset->config.admin.max_calls;
+	server_limits_set(server, &options->ruleset->config, options->plan);
 	return server;
 }
 
@@ -193,24 +157,8 @@ static int await_listening(struct server *server, struct slot *slot, struct serv
 	return r;
 }
 
-/* The admin's has as many handshakes as a worker, and no rate: who looks after the gateway gets
- * through while clients storm it. */
-static struct tls_limits tls_share(const struct server *server, const struct service *service)
-{
-	const struct config *config = &server->options.ruleset->config;
-	uint64_t workers = server->worker_count, rate = config->server.tls_handshake_rate;
-	uint64_t most = config_tls_handshakes_max(config, workers);
-	bool has_rate = rate != 0 && service == &server->public_service;
-
-	return (struct tls_limits){
-		.handshakes_max = (most + workers - 1) / workers,
-		.handshake_step_ns = has_rate ? NS_PER_S * workers / rate : 0,
-	};
-}
-
 static int start_one(struct server *server, struct slot *slot, struct service *service,
-		     const struct worker_door *doors, size_t door_count,
-		     struct server_error *out_error)
+		     struct worker_door **doors, size_t door_count, struct server_error *out_error)
 {
 	CHECK(slot->worker == NULL && !slot->is_listening);
 	struct worker_options options = {
@@ -223,7 +171,8 @@ static int start_one(struct server *server, struct slot *slot, struct service *s
 			   .arg = slot},
 		.doors = doors,
 		.door_count = door_count,
-		.tls = tls_share(server, service),
+		.tls = server_tls_share(&server->options.ruleset->config, server->worker_count,
+					is_admin(slot)),
 		.drain = service == &server->public_service ? &server->drain : NULL,
 	};
 	char name[SERVER_LOOP_NAME_MAX];
@@ -246,70 +195,49 @@ static int start_one(struct server *server, struct slot *slot, struct service *s
 	return await_listening(server, slot, out_error);
 }
 
-/* Opens `count` doors for the worker of a slot. */
-static int start_at(struct server *server, struct slot *slot, struct service *service,
-		    struct server_door *doors, size_t count, struct server_error *out_error)
-{
-	struct worker_door *opened = calloc(count, sizeof(*opened));
-	bool is_first = slot == server->slots || service == &server->admin_service;
-	size_t i = 0;
-
-	snprintf(out_error->text, sizeof(out_error->text), "out of memory");
-	if (opened == NULL)
-		return -1;
-	for (; i < count; i++) {
-		int fd = server_door_open(&doors[i], is_first, out_error);
-
-		if (fd < 0)
-			break;
-		opened[i] = (struct worker_door){
-			.fd = fd,
-			.tls = doors[i].tls == NULL ? NULL : server_tls_holder(doors[i].tls)};
-	}
-	int r = i == count ? start_one(server, slot, service, opened, count, out_error) : -1;
-
-	for (size_t j = 0; i < count && j < i; j++)
-		close(opened[j].fd);
-	free(opened);
-	return r;
-}
-
 static void log_listening(const char *message, const struct server_door *door)
 {
-	const struct config_listener *listener = door->listener;
-	bool is_any = listener->address.unix_path[0] == 0 && door->addr.sa.sa_family == AF_INET6 &&
+	bool is_any = door->place.unix_path[0] == 0 && door->addr.sa.sa_family == AF_INET6 &&
 		      net_addr_is_wildcard(&door->addr);
 	char text[CONFIG_PLACE_TEXT_MAX];
 	struct log_field fields[3] = {F_TEXT("address", server_door_text(door, text)),
 				      F_TEXT("tls", door->tls == NULL ? "no" : "yes")};
 
-	fields[2] = F_TEXT("takes", listener->ipv6_only == CONFIG_SWITCH_TRUE ? "IPv6 only"
-									      : "IPv6 and IPv4");
+	fields[2] = F_TEXT("takes", door->is_ipv6_only ? "IPv6 only" : "IPv6 and IPv4");
 	log_write(LOG_LEVEL_INFO, message, fields, is_any ? 3 : 2);
 }
 
 static int start_admin(struct server *server, struct server_error *out_error)
 {
 	struct server_door *door = server_doors_admin(&server->doors);
-	int r = start_at(server, &server->slots[server->worker_count], &server->admin_service, door,
-			 1, out_error);
 
-	if (r == 0)
-		log_listening("admin listening", door);
-	return r;
+	if (server_door_take(door, 1, true, out_error) < 0 ||
+	    start_one(server, &server->slots[server->worker_count], &server->admin_service,
+		      &(struct worker_door *){&door->each[0]}, 1, out_error) < 0)
+		return -1;
+	log_listening("admin listening", door);
+	return 0;
 }
 
 static int start_workers(struct server *server, struct server_error *out_error)
 {
-	size_t doors = server->doors.count - 1;
+	struct worker_door *doors[SERVER_DOORS_MAX];
+	size_t count = server->doors.count - 1;
 
-	for (size_t i = 0; i < server->worker_count; i++)
-		if (start_at(server, &server->slots[i], &server->public_service,
-			     server->doors.items, doors, out_error) < 0)
+	for (size_t i = 0; i < count; i++)
+		if (server_door_take(server->doors.items[i], server->worker_count, true,
+				     out_error) < 0)
 			return -1;
+	for (size_t i = 0; i < server->worker_count; i++) {
+		for (size_t k = 0; k < count; k++)
+			doors[k] = &server->doors.items[k]->each[i];
+		if (start_one(server, &server->slots[i], &server->public_service, doors, count,
+			      out_error) < 0)
+			return -1;
+	}
 	__atomic_store_n(&server->public_service.is_ready, true, __ATOMIC_RELEASE);
-	for (size_t i = 0; i < doors; i++)
-		log_listening("listening", &server->doors.items[i]);
+	for (size_t i = 0; i < count; i++)
+		log_listening("listening", server->doors.items[i]);
 	return 0;
 }
 
@@ -342,26 +270,12 @@ static int start_backends(struct server *server, struct server_error *out_error)
 	return -1;
 }
 
-/* No limit is silent. */
-static void tell_kept_max(const struct server *server)
-{
-	uint64_t wanted = server->options.ruleset->config.server.keep_alive_max;
-	uint64_t max = server->public_service.kept.max;
-
-	if (max < wanted)
-		log_info("fewer HTTP connections can be kept than server.keep_alive_max",
-			 F_UINT("kept", max), F_UINT("keep_alive_max", wanted),
-			 F_TEXT("remedy", "raise the descriptor limit (ulimit -n, LimitNOFILE=) or "
-					  "lower server.max_connections"));
-}
-
 int server_start(struct server *server, const struct http_handler *public_http,
 		 const struct http_handler *admin_http, struct server_error *out_error)
 {
 	server->public_service.handler = *public_http;
 	server->admin_service.handler = *admin_http;
 	ws_handshake_prepare();
-	tell_kept_max(server);
 	if (server_doors_make(&server->doors, &server->options.ruleset->config,
 			      server->options.renewals, out_error) < 0 ||
 	    start_bus(server, out_error) < 0 || start_backends(server, out_error) < 0 ||

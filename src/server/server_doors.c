@@ -67,7 +67,7 @@ static const char *port_remedy(int error, uint16_t port)
 
 static bool is_unix(const struct server_door *door)
 {
-	return door->listener->address.unix_path[0] != 0;
+	return door->place.unix_path[0] != 0;
 }
 
 /* Of a process; false: it has gone. No more is read of it: it may have a million sockets. */
@@ -128,15 +128,15 @@ static bool owner_fail(const struct server_door *door, const char *what, const c
 	return false;
 }
 
-/* "USER:GROUP", either may be left out. False: there is none of that name. */
-static bool owner_read(struct server_door *door, struct server_error *out_error)
+/* "USER:GROUP", either may be left out. */
+bool server_door_owner(struct server_door *door, struct server_error *out_error)
 {
 	char user[CONFIG_TEXT_MAX];
 	char *group;
 
 	door->unix_socket.uid = (uid_t)-1;
 	door->unix_socket.gid = (gid_t)-1;
-	snprintf(user, sizeof(user), "%s", door->listener->owner.text);
+	snprintf(user, sizeof(user), "%s", door->owner.text);
 	group = strchr(user, ':');
 	if (group != NULL)
 		*group++ = 0;
@@ -159,90 +159,122 @@ static bool owner_read(struct server_door *door, struct server_error *out_error)
 
 /* --- making them --- */
 
-static void door_init(struct server_door *door, const struct config_listener *listener,
-		      const char *option)
+struct server_door *server_door_create(const struct config_listener *listener, const char *option)
 {
+	struct server_door *door = calloc(1, sizeof(*door));
+
+	if (door == NULL)
+		return NULL;
 	*door = (struct server_door){
-		.listener = listener,
+		.place = listener->address,
+		.is_ipv6_only = listener->ipv6_only == CONFIG_SWITCH_TRUE,
+		.mode = (mode_t)listener->mode,
+		.owner = listener->owner,
 		.addr = listener->address.addr,
-		.unix_socket = {.path = listener->address.unix_path,
-				.mode = (mode_t)listener->mode},
+		.unix_socket = {.path = door->place.unix_path, .mode = (mode_t)listener->mode},
 		.unix_fd = -1,
 	};
 	snprintf(door->option, sizeof(door->option), "%s", option);
+	tls_holder_init(&door->contexts, NULL);
+	return door;
 }
 
-/* False: memory is out. */
-static bool doors_alloc(struct server_doors *doors, const struct config *config)
+void server_door_destroy(struct server_door **door)
 {
-	size_t count;
-	const struct config_listener *listeners = config_listeners(config, &count);
-	char option[64];
+	struct server_door *self = *door;
 
-	doors->admin = (struct config_listener){.address.addr = config->admin.listen,
-						.tls = config->admin.tls};
-	doors->items = calloc(count + 1, sizeof(*doors->items));
-	if (doors->items == NULL)
-		return false;
-	for (size_t i = 0; i < count; i++) {
-		snprintf(option, sizeof(option), "server.listeners[%zu].address", i);
-		door_init(&doors->items[i], &listeners[i],
-			  listeners == &config->listener ? "server.listen" : option);
+	*door = NULL;
+	if (self == NULL)
+		return;
+	for (size_t i = 0; i < self->each_count; i++)
+		if (self->each[i].fd >= 0)
+			close(self->each[i].fd);
+	server_tls_destroy(&self->tls);
+	tls_holder_finish(&self->contexts);
+	if (self->unix_fd >= 0) {
+		listener_unix_remove(&self->unix_socket);
+		close(self->unix_fd);
 	}
-	door_init(&doors->items[count], &doors->admin, "admin.listen");
-	doors->count = count + 1;
-	return true;
+	free(self->each);
+	free(self);
 }
 
-/* "server.listeners[1].tls", "admin.tls" */
-static void tls_path(const struct server_doors *doors, size_t index, char *out, size_t size)
+void server_doors_wanted(const struct config *config, struct server_doors_wanted *out_wanted)
 {
-	if (index == doors->count - 1)
-		snprintf(out, size, "admin.tls");
-	else
-		snprintf(out, size, "server.listeners[%zu].tls", index);
+	const struct config_listener *listeners = config_listeners(config, &out_wanted->count);
+
+	out_wanted->admin = (struct config_listener){.address.addr = config->admin.listen};
+	for (size_t i = 0; i < out_wanted->count; i++) {
+		struct server_door_wanted *one = &out_wanted->items[i];
+
+		*one = (struct server_door_wanted){.listener = &listeners[i],
+						   .tls = &listeners[i].tls};
+		if (listeners == &config->listener)
+			snprintf(one->option, sizeof(one->option), "server.listen");
+		else
+			snprintf(one->option, sizeof(one->option), "server.listeners[%zu].address",
+				 i);
+		snprintf(one->tls_path, sizeof(one->tls_path), "server.listeners[%zu].tls", i);
+	}
+	out_wanted->items[out_wanted->count++] = (struct server_door_wanted){
+		.listener = &out_wanted->admin,
+		.tls = &config->admin.tls,
+		.option = "admin.listen",
+		.tls_path = "admin.tls"};
+}
+
+static int door_make(const struct server_door_wanted *wanted, const struct config *config,
+		     struct renewals *renewals, struct server_door **out_door,
+		     struct server_error *out_error)
+{
+	struct server_door *door = server_door_create(wanted->listener, wanted->option);
+	struct server_tls_error error;
+
+	*out_door = door;
+	if (door == NULL)
+		return -ENOMEM;
+	if (is_unix(door) && !server_door_owner(door, out_error))
+		return -EINVAL;
+	if (!config_has_tls(wanted->tls))
+		return 0;
+	door->tls = server_tls_create(config, wanted->tls, wanted->tls_path, renewals, &error);
+	if (door->tls == NULL) {
+		snprintf(out_error->text, sizeof(out_error->text), "%s", error.text);
+		return -EINVAL;
+	}
+	server_tls_hold_in(door->tls, &door->contexts);
+	return 0;
 }
 
 int server_doors_make(struct server_doors *doors, const struct config *config,
 		      struct renewals *renewals, struct server_error *out_error)
 {
-	struct server_tls_error error;
-	char path[64];
+	struct server_doors_wanted wanted;
+	int r = 0;
 
-	*doors = (struct server_doors){0};
+	server_doors_wanted(config, &wanted);
+	*doors = (struct server_doors){.items = calloc(wanted.count, sizeof(struct server_door *))};
 	out_error->is_other_gateway = false;
 	snprintf(out_error->text, sizeof(out_error->text), "out of memory");
-	if (!doors_alloc(doors, config))
+	if (doors->items == NULL)
 		return -ENOMEM;
-	for (size_t i = 0; i < doors->count; i++) {
-		struct server_door *door = &doors->items[i];
+	for (; r == 0 && doors->count < wanted.count; doors->count++)
+		r = door_make(&wanted.items[doors->count], config, renewals,
+			      &doors->items[doors->count], out_error);
+	return r;
+}
 
-		if (is_unix(door) && !owner_read(door, out_error))
-			return -EINVAL;
-		if (!config_has_tls(&door->listener->tls))
-			continue;
-		tls_path(doors, i, path, sizeof(path));
-		door->tls = server_tls_create(config, &door->listener->tls, path, renewals, &error);
-		if (door->tls == NULL) {
-			snprintf(out_error->text, sizeof(out_error->text), "%s", error.text);
-			return -EINVAL;
-		}
-	}
-	return 0;
+static void list_destroy(struct server_door **items, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		server_door_destroy(&items[i]);
+	free(items);
 }
 
 void server_doors_finish(struct server_doors *doors)
 {
-	for (size_t i = 0; i < doors->count; i++) {
-		struct server_door *door = &doors->items[i];
-
-		server_tls_destroy(&door->tls);
-		if (door->unix_fd >= 0) {
-			listener_unix_remove(&door->unix_socket);
-			close(door->unix_fd);
-		}
-	}
-	free(doors->items);
+	list_destroy(doors->items, doors->count);
+	list_destroy(doors->leaving, doors->leaving_count);
 	*doors = (struct server_doors){0};
 }
 
@@ -264,26 +296,55 @@ static int unix_open(struct server_door *door)
 int server_door_open(struct server_door *door, bool is_first, struct server_error *out_error)
 {
 	int fd = is_unix(door) ? unix_open(door)
-			       : listener_bind_as(&door->addr, is_first,
-						  door->listener->ipv6_only == CONFIG_SWITCH_TRUE);
+			       : listener_bind_as(&door->addr, is_first, door->is_ipv6_only);
 
 	if (fd < 0)
 		explain(door, fd, out_error);
 	return fd;
 }
 
+/* In the thread of a worker that has let go of it. */
+static void on_gone(struct worker_door *each)
+{
+	struct server_door *door = each->owner;
+
+	__atomic_sub_fetch(&door->in_use, 1, __ATOMIC_RELEASE);
+}
+
+int server_door_take(struct server_door *door, size_t workers, bool is_first,
+		     struct server_error *out_error)
+{
+	struct worker_door *each = calloc(workers, sizeof(*each));
+
+	CHECK(door->each == NULL && workers > 0);
+	if (each == NULL) {
+		snprintf(out_error->text, sizeof(out_error->text), "out of memory");
+		return -ENOMEM;
+	}
+	door->each = each;
+	for (; door->each_count < workers; door->each_count++) {
+		int fd = server_door_open(door, is_first && door->each_count == 0, out_error);
+
+		if (fd < 0)
+			return fd; /* what was taken goes with the door */
+		each[door->each_count] = (struct worker_door){
+			.fd = fd, .tls = &door->contexts, .on_gone = on_gone, .owner = door};
+	}
+	return 0;
+}
+
 char *server_door_text(const struct server_door *door, char out[CONFIG_PLACE_TEXT_MAX])
 {
 	if (is_unix(door))
-		return config_place_format(&door->listener->address, out);
+		return config_place_format(&door->place, out);
 	return net_addr_format(&door->addr, out, CONFIG_PLACE_TEXT_MAX);
 }
 
 void server_doors_tick(struct server_doors *doors, uint64_t now_ns)
 {
 	for (size_t i = 0; i < doors->count; i++)
-		if (doors->items[i].tls != NULL)
-			server_tls_tick(doors->items[i].tls, now_ns);
+		if (doors->items[i]->tls != NULL)
+			server_tls_tick(doors->items[i]->tls, now_ns);
 }
 
 /* --- asking only --- */
@@ -328,13 +389,12 @@ static void place_check(struct server_door *door, const struct asking *asking)
 {
 	struct server_error error = {0};
 
-	if (is_unix(door) && !owner_read(door, &error)) {
+	if (is_unix(door) && !server_door_owner(door, &error)) {
 		asking->tell(asking->arg, &error, false);
 		return;
 	}
 	int r = is_unix(door) ? listener_unix_check(&door->unix_socket)
-			      : listener_check(&door->addr,
-					       door->listener->ipv6_only == CONFIG_SWITCH_TRUE);
+			      : listener_check(&door->addr, door->is_ipv6_only);
 
 	if (r == 0)
 		return;
@@ -347,19 +407,20 @@ void server_doors_check(const struct config *config,
 			void *arg)
 {
 	struct asking asking = {.tell = tell, .arg = arg};
-	struct server_doors doors = {0};
+	struct server_doors_wanted wanted;
 	struct server_error error = {.text = "out of memory"};
-	char path[64];
 
-	if (!doors_alloc(&doors, config))
-		tell(arg, &error, false);
-	for (size_t i = 0; i < doors.count; i++) {
-		struct server_door *door = &doors.items[i];
+	server_doors_wanted(config, &wanted);
+	for (size_t i = 0; i < wanted.count; i++) {
+		const struct server_door_wanted *one = &wanted.items[i];
+		struct server_door *door = server_door_create(one->listener, one->option);
 
-		place_check(door, &asking);
-		tls_path(&doors, i, path, sizeof(path));
-		if (config_has_tls(&door->listener->tls))
-			server_tls_check(config, &door->listener->tls, path, on_tls, &asking);
+		if (door == NULL)
+			tell(arg, &error, false);
+		else
+			place_check(door, &asking);
+		if (config_has_tls(one->tls))
+			server_tls_check(config, one->tls, one->tls_path, on_tls, &asking);
+		server_door_destroy(&door);
 	}
-	server_doors_finish(&doors);
 }

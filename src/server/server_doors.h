@@ -11,40 +11,84 @@
 #include "io/listener_unix.h"
 #include "io/tcp.h"
 #include "server/server_tls.h"
+#include "server/worker.h"
 
 struct renewals;
 struct server_error;
 
 struct server_door {
 	char option[64]; /* that names it: "server.listen", "server.listeners[1].address" */
-	const struct config_listener *listener;
+	/* As the configuration had them when it was opened. */
+	struct config_place place;
+	bool is_ipv6_only;
+	mode_t mode;
+	struct config_text owner;
 	struct net_addr addr; /* with the port taken */
 	struct listener_unix unix_socket;
-	int unix_fd;            /* -1: none, or not opened */
-	struct server_tls *tls; /* NULL: plain */
+	int unix_fd;                /* -1: none, or not opened */
+	struct server_tls *tls;     /* NULL: plain */
+	struct tls_holder contexts; /* the newest of `tls`, for the workers; of a plain one none */
+	struct worker_door *each;   /* of the workers that listen on it; NULL: it is not opened */
+	size_t each_count;
+	uint64_t in_use; /* atomic: of each, those that a worker has */
 };
 
 struct server_doors {
-	struct server_door *items; /* the admin's is the last */
+	struct server_door **items; /* the admin's is the last */
 	size_t count;
-	struct config_listener admin;
+	struct server_door **leaving; /* taken out, and still with their workers */
+	size_t leaving_count;
 };
 
-/* Of the configuration, which lives as long. Nothing is opened. 0, or a negative errno with
+/* What the configuration wants to listen on. */
+struct server_door_wanted {
+	const struct config_listener *listener; /* but for its TLS */
+	const struct config_tls *tls;
+	char option[64];
+	char tls_path[64]; /* "server.listeners[1].tls", "admin.tls" */
+};
+
+#define SERVER_DOORS_MAX 17 /* with the admin's */
+
+struct server_doors_wanted {
+	struct config_listener admin;
+	struct server_door_wanted items[SERVER_DOORS_MAX]; /* the admin's is the last */
+	size_t count;
+};
+
+/* `config` lives as long. */
+void server_doors_wanted(const struct config *config, struct server_doors_wanted *out_wanted);
+
+/* Nothing is opened. NULL: memory is out. */
+struct server_door *server_door_create(const struct config_listener *listener, const char *option);
+
+/* When no worker has it: closes it, and removes its unix socket. NULL is fine; clears the pointer.
+ */
+void server_door_destroy(struct server_door **door);
+
+/* Of a unix socket: whom it is to be given to. False with *out_error: there is none of that name.
+ */
+bool server_door_owner(struct server_door *door, struct server_error *out_error);
+
+/* Of the configuration. Nothing is opened. 0, or a negative errno with
  * *out_error: what TLS needs cannot be read. server_doors_finish in either case. */
 int server_doors_make(struct server_doors *doors, const struct config *config,
 		      struct renewals *renewals, struct server_error *out_error);
 
-/* Ends TLS, and removes unix sockets. Zeroed is fine. */
+/* When no worker runs: ends TLS, and removes unix sockets. Zeroed is fine. */
 void server_doors_finish(struct server_doors *doors);
 
 static inline struct server_door *server_doors_admin(const struct server_doors *doors)
 {
-	return &doors->items[doors->count - 1];
+	return doors->items[doors->count - 1];
 }
 
-/* One worker's descriptor, or a negative errno with *out_error. `is_first`: as listener_bind has
- * it. */
+/* Takes it for so many workers: door->each has their descriptors. `is_first`: as listener_bind has
+ * it. 0, or a negative errno with *out_error; server_door_destroy in either case. */
+int server_door_take(struct server_door *door, size_t workers, bool is_first,
+		     struct server_error *out_error);
+
+/* One worker's descriptor, or a negative errno with *out_error. */
 int server_door_open(struct server_door *door, bool is_first, struct server_error *out_error);
 
 /* Where it is, with the port taken. */

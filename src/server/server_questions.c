@@ -67,37 +67,44 @@ void server_tls_stats(const struct server *server, struct tls_stats *out_sum)
 bool server_certificate(const struct server *server, size_t index, char *out_listener, size_t size,
 			int64_t *out_expires_at)
 {
-	for (size_t i = 0; i < server->doors.count; i++) {
-		const struct server_door *door = &server->doors.items[i];
-		char text[CONFIG_PLACE_TEXT_MAX];
+	pthread_mutex_t *mutex = (pthread_mutex_t *)&server->mutex;
+	char text[CONFIG_PLACE_TEXT_MAX];
+	bool is_found = false;
+
+	pthread_mutex_lock(mutex);
+	for (size_t i = 0; i < server->doors.count && !is_found; i++) {
+		const struct server_door *door = server->doors.items[i];
 
 		if (door->tls == NULL || index-- > 0)
 			continue;
-		snprintf(out_listener, size, "%s",
-			 config_place_format(&door->listener->address, text));
+		is_found = true;
+		snprintf(out_listener, size, "%s", config_place_format(&door->place, text));
 		*out_expires_at = server_tls_expires_at(door->tls);
-		return true;
 	}
-	return false;
+	pthread_mutex_unlock(mutex);
+	return is_found;
 }
 
 int64_t server_certificates_expire_at(const struct server *server)
 {
+	pthread_mutex_t *mutex = (pthread_mutex_t *)&server->mutex;
 	int64_t first = 0;
 
+	pthread_mutex_lock(mutex);
 	for (size_t i = 0; i < server->doors.count; i++)
-		if (server->doors.items[i].tls != NULL) {
-			int64_t one = server_tls_expires_at(server->doors.items[i].tls);
+		if (server->doors.items[i]->tls != NULL) {
+			int64_t one = server_tls_expires_at(server->doors.items[i]->tls);
 
 			first = first == 0 ? one : MIN(first, one);
 		}
+	pthread_mutex_unlock(mutex);
 	return first;
 }
 
 void server_kept(const struct server *server, uint64_t *out_kept, uint64_t *out_max)
 {
 	*out_kept = admission_current(&server->public_service.kept);
-	*out_max = server->public_service.kept.max;
+	*out_max = admission_max(&server->public_service.kept);
 }
 
 uint64_t server_refused_browsers(const struct server *server)
@@ -209,7 +216,7 @@ const struct server_options *server_options(const struct server *server)
 
 const char *server_binding_limit(const struct server *server)
 {
-	return refusal_table[server->public_service.full].label;
+	return refusal_table[__atomic_load_n(&server->public_service.full, __ATOMIC_RELAXED)].label;
 }
 
 uint64_t server_started_ns(const struct server *server)

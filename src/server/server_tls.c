@@ -29,9 +29,11 @@ struct server_tls {
 	const struct config_tls *tls;
 	char path[PATH_TEXT_MAX];
 	struct renewals *renewals;
-	struct tls_holder holder;
+	struct tls_holder own;
+	struct tls_holder *holder; /* the listener's, or our own */
 	struct tls_ticket_keys *tickets;
 	uint64_t rotated_ns;
+	bool has_ticket_file;
 };
 
 /* --- places --- */
@@ -176,7 +178,7 @@ static bool renew(void *arg, struct renewal_error *out_error)
 		return false;
 	}
 	tickets_take(self, &bytes);
-	tls_holder_set(&self->holder, context);
+	tls_holder_set(self->holder, context);
 	return true;
 }
 
@@ -202,9 +204,32 @@ static bool register_files(struct server_tls *self)
 								.arg = self});
 }
 
+static bool has_ticket_file(const struct config_tls *tls)
+{
+	return tls->ticket_key_file.text[0] != 0;
+}
+
+/* Keys that the process has made go on: they bind sessions to what their clients are believed by
+ * (tls_clients_use). */
+static struct tls_ticket_keys *tickets_of(struct server_tls *self, const struct server_tls *older)
+{
+	if (older == NULL || has_ticket_file(self->tls) || older->has_ticket_file)
+		return tls_ticket_keys_create();
+	self->rotated_ns = older->rotated_ns;
+	return tls_ticket_keys_ref(older->tickets);
+}
+
 struct server_tls *server_tls_create(const struct config *config, const struct config_tls *tls,
 				     const char *path, struct renewals *renewals,
 				     struct server_tls_error *out_error)
+{
+	return server_tls_create_after(NULL, config, tls, path, renewals, out_error);
+}
+
+struct server_tls *server_tls_create_after(struct server_tls *older, const struct config *config,
+					   const struct config_tls *tls, const char *path,
+					   struct renewals *renewals,
+					   struct server_tls_error *out_error)
 {
 	struct server_tls *self = calloc(1, sizeof(*self));
 	struct ticket_bytes bytes;
@@ -212,20 +237,24 @@ struct server_tls *server_tls_create(const struct config *config, const struct c
 	snprintf(out_error->text, sizeof(out_error->text), "%s: out of memory", path);
 	if (self == NULL)
 		return NULL;
-	*self = (struct server_tls){
-		.config = config, .tls = tls, .renewals = renewals, .rotated_ns = clock_now_ns()};
+	*self = (struct server_tls){.config = config,
+				    .tls = tls,
+				    .renewals = renewals,
+				    .rotated_ns = clock_now_ns(),
+				    .has_ticket_file = has_ticket_file(tls)};
 	snprintf(self->path, sizeof(self->path), "%s", path);
-	self->tickets = tls_ticket_keys_create();
+	self->tickets = tickets_of(self, older);
 	struct tls_context *context = self->tickets == NULL ? NULL
 							    : read_all(self, &bytes, out_error);
 
 	if (context == NULL) {
-		tls_ticket_keys_destroy(&self->tickets);
+		tls_ticket_keys_unref(&self->tickets);
 		free(self);
 		return NULL;
 	}
 	tickets_take(self, &bytes);
-	tls_holder_init(&self->holder, context);
+	tls_holder_init(&self->own, context);
+	self->holder = &self->own;
 	if (renewals != NULL && !register_files(self))
 		server_tls_destroy(&self);
 	return self;
@@ -239,20 +268,27 @@ void server_tls_destroy(struct server_tls **tls)
 		return;
 	if (self->renewals != NULL)
 		renewals_remove(self->renewals, self);
-	tls_holder_finish(&self->holder);
-	tls_ticket_keys_destroy(&self->tickets);
+	tls_holder_finish(&self->own);
+	tls_ticket_keys_unref(&self->tickets);
 	free(self);
 	*tls = NULL;
 }
 
 struct tls_holder *server_tls_holder(struct server_tls *tls)
 {
-	return &tls->holder;
+	return tls->holder;
+}
+
+void server_tls_hold_in(struct server_tls *tls, struct tls_holder *holder)
+{
+	CHECK(tls->holder == &tls->own);
+	tls_holder_set(holder, tls_holder_get(&tls->own));
+	tls->holder = holder;
 }
 
 int64_t server_tls_expires_at(struct server_tls *tls)
 {
-	struct tls_context *context = tls_holder_get(&tls->holder);
+	struct tls_context *context = tls_holder_get(tls->holder);
 	int64_t expires_at = tls_context_expires_at(context);
 
 	tls_context_unref(&context);
@@ -261,7 +297,7 @@ int64_t server_tls_expires_at(struct server_tls *tls)
 
 void server_tls_tick(struct server_tls *tls, uint64_t now_ns)
 {
-	if (tls->tls->ticket_key_file.text[0] != 0 || now_ns - tls->rotated_ns < TICKET_PERIOD_NS)
+	if (tls->has_ticket_file || now_ns - tls->rotated_ns < TICKET_PERIOD_NS)
 		return;
 	tls->rotated_ns = now_ns;
 	if (!tls_ticket_keys_rotate(tls->tickets))

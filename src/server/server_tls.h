@@ -23,6 +23,17 @@ struct server_tls_error {
 struct server_tls *server_tls_create(const struct config *config, const struct config_tls *tls,
 				     const char *path, struct renewals *renewals,
 				     struct server_tls_error *out_error);
+
+/* The same for a listener whose TLS is there already: who comes back to it is known by its ticket.
+ */
+struct server_tls *server_tls_create_after(struct server_tls *older, const struct config *config,
+					   const struct config_tls *tls, const char *path,
+					   struct renewals *renewals,
+					   struct server_tls_error *out_error);
+
+/* From now on its newest context is there too; at its end it leaves the last one behind. */
+void server_tls_hold_in(struct server_tls *tls, struct tls_holder *holder);
+
 /* When no thread takes contexts from it any more. NULL is fine; clears the pointer. */
 void server_tls_destroy(struct server_tls **tls);
 

@@ -23,6 +23,11 @@ static struct worker_door *door_of(struct listener *listener)
 	return CONTAINER_OF(listener, struct worker_door, listener);
 }
 
+static struct worker_door *door_at(struct list_node *node)
+{
+	return CONTAINER_OF(node, struct worker_door, node);
+}
+
 static struct worker *worker_of(struct listener *listener)
 {
 	return door_of(listener)->worker;
@@ -72,9 +77,8 @@ static void run_close(struct loop_task *task)
 {
 	struct worker *worker = CONTAINER_OF(task, struct worker, close_task);
 
-	for (size_t i = 0; i < worker->options.door_count; i++)
-		if (worker->doors[i].is_open)
-			listener_close(&worker->doors[i].listener);
+	for (struct list_node *node = worker->doors.next; node != &worker->doors; node = node->next)
+		listener_close(&door_at(node)->listener);
 	conns_close(&worker->home);
 }
 
@@ -100,16 +104,21 @@ static void end_if_empty(struct worker *worker)
 		start_closing(worker);
 	else if (!worker->is_closing)
 		loop_timer_start(worker->loop, &worker->leave_timer, LEAVE_LOOK_NS);
-	if (worker->open_doors == 0 && conns_are_gone(&worker->home))
+	if (list_is_empty(&worker->doors) && conns_are_gone(&worker->home))
 		loop_stop(worker->loop);
 }
 
 static void on_listener_closed(struct listener *listener)
 {
-	struct worker *worker = worker_of(listener);
+	struct worker_door *door = door_of(listener);
+	struct worker *worker = door->worker;
 
-	CHECK(worker->open_doors > 0 && worker->is_ending);
-	worker->open_doors--;
+	CHECK(!list_is_empty(&worker->doors) && (worker->is_ending || door->is_leaving));
+	loop_timer_stop(worker->loop, &door->leave_timer);
+	list_remove(&door->node);
+	door->is_open = false;
+	if (door->is_leaving)
+		door->on_gone(door); /* its owner may free it */
 	end_if_empty(worker);
 }
 
@@ -164,30 +173,100 @@ void worker_abort(struct worker *worker)
 	loop_post(worker->loop, &worker->abort_task);
 }
 
-/* --- the thread --- */
+/* --- doors --- */
 
-static int door_open(struct worker_door *door)
+/* Somebody who has begun to come may still be on the way: it is looked twice. */
+#define DOOR_LOOK_NS (10 * NS_PER_MS)
+#define DOOR_LOOKS   2
+#define DOOR_LEAVE_NS \
+	(1 * NS_PER_S) /* at most: who comes faster than is accepted, or no descriptors */
+
+static void on_door_leaves(struct timer *timer)
+{
+	struct worker_door *door = CONTAINER_OF(timer, struct worker_door, leave_timer);
+	struct loop *loop = door->worker->loop;
+
+	door->quiet_looks = listener_has_waiting(&door->listener) ? 0 : door->quiet_looks + 1;
+	if (door->quiet_looks >= DOOR_LOOKS || loop_now(loop) >= door->leave_by_ns)
+		listener_close(&door->listener);
+	else
+		loop_timer_start(loop, &door->leave_timer, DOOR_LOOK_NS);
+}
+
+static int door_open(struct worker *worker, struct worker_door *door)
 {
 	int fd = door->fd;
 
+	door->worker = worker;
 	door->listener = (struct listener){
 		.on_accept = on_accept,
 		.on_accept_error = on_accept_error,
 		.on_closed = on_listener_closed,
 	};
+	loop_timer_init(&door->leave_timer, on_door_leaves);
 	door->fd = -1;
-	int r = listener_open(&door->listener, door->worker->loop, fd);
+	int r = listener_open(&door->listener, worker->loop, fd);
 
 	door->is_open = r == 0;
-	door->worker->open_doors += door->is_open;
+	if (door->is_open)
+		list_append(&worker->doors, &door->node);
 	return r;
 }
+
+static void run_add(struct loop_task *task)
+{
+	struct worker_door *door = CONTAINER_OF(task, struct worker_door, task);
+	struct worker *worker = door->worker;
+
+	if (worker->is_closing) {
+		close(door->fd);
+		door->fd = -1;
+		return;
+	}
+	int r = door_open(worker, door);
+
+	if (r < 0)
+		log_error("a worker cannot listen on a new address", F_TEXT("error", strerror(-r)),
+			  F_TEXT("remedy", "free memory or descriptors, and take the listener out "
+					   "and in again"));
+}
+
+void worker_door_add(struct worker *worker, struct worker_door *door)
+{
+	door->worker = worker;
+	door->task.run = run_add;
+	loop_post(worker->loop, &door->task);
+}
+
+static void run_remove(struct loop_task *task)
+{
+	struct worker_door *door = CONTAINER_OF(task, struct worker_door, task);
+	struct loop *loop = door->worker->loop;
+
+	CHECK(!door->is_leaving);
+	door->is_leaving = true;
+	if (!door->is_open) {
+		door->on_gone(door); /* it could not be opened, or the worker ends */
+		return;
+	}
+	door->leave_by_ns = loop_now(loop) + DOOR_LEAVE_NS;
+	listener_narrow(&door->listener);
+	loop_timer_start(loop, &door->leave_timer, DOOR_LOOK_NS);
+}
+
+void worker_door_remove(struct worker_door *door)
+{
+	door->task.run = run_remove;
+	loop_post(door->worker->loop, &door->task);
+}
+
+/* --- the thread --- */
 
 /* Some are open and others cannot be: the loop runs until those have closed. */
 static void give_up(struct worker *worker)
 {
 	worker->is_ending = true;
-	if (worker->open_doors == 0)
+	if (list_is_empty(&worker->doors))
 		return;
 	start_closing(worker);
 	loop_run(worker->loop);
@@ -196,7 +275,7 @@ static void give_up(struct worker *worker)
 static int open_doors(struct worker *worker)
 {
 	for (size_t i = 0; i < worker->options.door_count; i++) {
-		int r = door_open(&worker->doors[i]);
+		int r = door_open(worker, worker->options.doors[i]);
 
 		if (r < 0) {
 			give_up(worker);
@@ -279,17 +358,19 @@ static void *thread_main(void *arg)
 }
 
 /* Those that no listener has taken over. */
-static void descriptors_close(const struct worker_door *doors, size_t count)
+static void descriptors_close(struct worker_door **doors, size_t count)
 {
-	for (size_t i = 0; i < count; i++)
-		if (doors[i].fd >= 0)
-			close(doors[i].fd);
+	for (size_t i = 0; i < count; i++) {
+		if (doors[i]->fd >= 0)
+			close(doors[i]->fd);
+		doors[i]->fd = -1;
+	}
 }
 
 static void worker_free(struct worker *worker)
 {
 	conns_finish(&worker->home);
-	free(worker->doors);
+	free(worker->options.doors);
 	free(worker);
 }
 
@@ -297,7 +378,7 @@ static void worker_free(struct worker *worker)
 static struct worker *worker_make(const struct worker_options *options)
 {
 	struct worker *worker = calloc(1, sizeof(*worker));
-	struct worker_door *doors = calloc(options->door_count, sizeof(*doors));
+	struct worker_door **doors = calloc(options->door_count, sizeof(struct worker_door *));
 
 	if (worker == NULL || doors == NULL) {
 		free(worker);
@@ -307,11 +388,10 @@ static struct worker *worker_make(const struct worker_options *options)
 	worker->options = *options;
 	worker->options.loop.lags = &worker->load.lags;
 	worker->options.loop.tls = &worker->tls;
-	worker->options.doors = NULL; /* ours are in worker->doors */
-	worker->doors = doors;
+	worker->options.doors = doors;
 	for (size_t i = 0; i < options->door_count; i++)
-		doors[i] = (struct worker_door){
-			.worker = worker, .tls = options->doors[i].tls, .fd = options->doors[i].fd};
+		doors[i] = options->doors[i];
+	list_init(&worker->doors);
 	return worker;
 }
 
@@ -328,7 +408,7 @@ struct worker *worker_start(const struct worker_options *options)
 	int r = pthread_create(&worker->thread, NULL, thread_main, worker);
 
 	if (r != 0) {
-		descriptors_close(worker->doors, options->door_count);
+		descriptors_close(options->doors, options->door_count);
 		worker_free(worker);
 		errno = r;
 		return NULL;
@@ -346,7 +426,7 @@ void worker_destroy(struct worker **worker)
 {
 	if (*worker == NULL)
 		return;
-	descriptors_close((*worker)->doors, (*worker)->options.door_count);
+	descriptors_close((*worker)->options.doors, (*worker)->options.door_count);
 	worker_free(*worker);
 	*worker = NULL;
 }

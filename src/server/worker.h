@@ -25,13 +25,26 @@ struct worker_events {
 	void *arg;
 };
 
-/* Something that the worker listens on. */
+/* Something that the worker listens on. The memory is its owner's, who fills `tls`, `fd`, `owner`
+ * and the callback; from when it is given to the worker until on_gone all but `tls` belongs to the
+ * worker. */
 struct worker_door {
+	struct tls_holder
+		*tls; /* the newest context; NULL, or without one: clients speak in clear */
+	int fd;       /* -1: the listener has it */
+	void *owner;
+	/* In the worker's thread, after worker_door_remove: it is not used any more. Unless the
+	 * worker ends before. */
+	void (*on_gone)(struct worker_door *door);
 	struct worker *worker;
-	struct tls_holder *tls; /* the newest context; NULL: clients speak in clear */
-	int fd;                 /* -1: the listener has it */
-	bool is_open;
+	struct list_node node; /* in the worker's doors */
+	struct loop_task task;
 	struct listener listener;
+	struct timer leave_timer; /* until nobody waits */
+	uint64_t leave_by_ns;
+	unsigned quiet_looks;
+	bool is_open;
+	bool is_leaving;
 };
 
 /* [bytes] As the kernel has it, with the NUL. */
@@ -42,8 +55,9 @@ struct worker_options {
 	struct service *service;
 	struct loop_options loop;
 	struct worker_events events;
-	/* Copied. The descriptors are the worker's from worker_start on, also on failure. */
-	const struct worker_door *doors;
+	/* The list is copied. The descriptors are the worker's from worker_start on, also on
+	 * failure. */
+	struct worker_door **doors;
 	size_t door_count;
 	struct tls_limits tls; /* this worker's share */
 	struct drain *drain;   /* NULL: nobody is let go here */
@@ -61,12 +75,11 @@ struct worker {
 	struct worker_load load;
 	struct tls_stats tls; /* of its loop */
 	struct loop *loop;
-	struct worker_door *doors;
+	struct list_node doors;  /* those that are open, of struct worker_door */
 	struct list_node shares; /* of broadcasts, in the order in which they came */
 	struct loop_task shares_task;
 	struct announce announce;
 	struct drain_pace pace;
-	size_t open_doors;
 	bool is_ending;
 	bool is_closing; /* the listeners close, or have */
 	struct loop_task drain_task;
@@ -80,6 +93,14 @@ struct worker {
 /* Makes the worker and its thread. NULL: out of memory or threads, errno tells. The
  * rest, good or bad, comes through the events. */
 struct worker *worker_start(const struct worker_options *options);
+
+/* From any thread, while the worker runs: it listens on one more; the descriptor is the worker's.
+ */
+void worker_door_add(struct worker *worker, struct worker_door *door);
+
+/* From any thread, at most once: those who wait are let in, nobody else is; then on_gone comes.
+ * Whoever came by it stays. */
+void worker_door_remove(struct worker_door *door);
 
 /* From any thread, each at most once: stop accepting, close every connection with
  * 1001, and end the thread when the last one is gone. */

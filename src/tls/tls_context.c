@@ -12,6 +12,7 @@
 
 #include "base/reference.h"
 #include "tls/tls_context_private.h"
+#include "tls/tls_ticket_keys.h"
 
 /* Forward secrecy and AEAD for all but the two that the OCPP security profiles ask for too (RFC
  * 9325, 4.2; OCPP 1.6 security whitepaper, A00.FR.318). */
@@ -156,6 +157,7 @@ void tls_context_unref(struct tls_context **context)
 		SSL_CTX_free(self->ctxs[i]);
 	for (size_t i = 0; i < self->name_count; i++)
 		free(self->names[i].text);
+	tls_ticket_keys_unref(&self->tickets);
 	EVP_CIPHER_free(self->ticket_cipher);
 	free(self->names);
 	free(self->ctxs);

@@ -31,7 +31,7 @@ struct tls_server_options {
 	enum tls_client_certificate client_certificate;
 	const char *client_ca_file;      /* whoever is to be believed; NULL: none */
 	const char *crl_file;            /* NULL: none */
-	struct tls_ticket_keys *tickets; /* outlives the context; NULL: no tickets */
+	struct tls_ticket_keys *tickets; /* the context takes a reference; NULL: no tickets */
 	bool stays_attached;             /* connections keep their SSL object (tls.detach: off) */
 };
 

@@ -16,7 +16,8 @@ void tls_holder_finish(struct tls_holder *holder)
 struct tls_context *tls_holder_get(struct tls_holder *holder)
 {
 	pthread_mutex_lock(&holder->mutex);
-	struct tls_context *context = tls_context_ref(holder->context);
+	struct tls_context *context = holder->context == NULL ? NULL
+							      : tls_context_ref(holder->context);
 
 	pthread_mutex_unlock(&holder->mutex);
 	return context;

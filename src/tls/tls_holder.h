@@ -15,11 +15,11 @@ struct tls_holder {
 	struct tls_context *context;
 };
 
-/* Takes over the caller's reference. */
+/* Takes over the caller's reference; NULL: there is none yet, clients speak in clear. */
 void tls_holder_init(struct tls_holder *holder, struct tls_context *context);
 void tls_holder_finish(struct tls_holder *holder);
 
-/* A reference of the caller's own. */
+/* A reference of the caller's own, or NULL. */
 struct tls_context *tls_holder_get(struct tls_holder *holder);
 
 /* Takes over the caller's reference to the new one, and gives up its own to the old one. */

@@ -412,7 +412,8 @@ struct tls_context *tls_server_context_create(const struct tls_server_options *o
 	if (!is_good) {
 		tls_error_set(out_error, NULL, "out of memory");
 	} else {
-		making.context->tickets = options->tickets;
+		if (options->tickets != NULL)
+			making.context->tickets = tls_ticket_keys_ref(options->tickets);
 		making.context->ticket_cipher = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
 		making.context->stays_attached = options->stays_attached;
 	}

@@ -8,10 +8,12 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/reference.h"
 
 _Static_assert(sizeof(struct tls_ticket_key) == TLS_TICKET_KEY_LEN, "as it lies in a file");
 
 struct tls_ticket_keys {
+	uint32_t references; /* atomic */
 	pthread_mutex_t mutex;
 	struct tls_ticket_key keys[TLS_TICKET_KEYS_MAX]; /* newest first */
 	size_t count;
@@ -23,20 +25,29 @@ struct tls_ticket_keys *tls_ticket_keys_create(void)
 
 	if (keys == NULL)
 		return NULL;
+	keys->references = 1;
 	pthread_mutex_init(&keys->mutex, NULL);
 	if (!tls_ticket_keys_rotate(keys))
-		tls_ticket_keys_destroy(&keys);
+		tls_ticket_keys_unref(&keys);
 	return keys;
 }
 
-void tls_ticket_keys_destroy(struct tls_ticket_keys **keys)
+struct tls_ticket_keys *tls_ticket_keys_ref(struct tls_ticket_keys *keys)
 {
-	if (*keys == NULL)
-		return;
-	pthread_mutex_destroy(&(*keys)->mutex);
-	OPENSSL_cleanse(*keys, sizeof(**keys));
-	free(*keys);
+	reference_take(&keys->references);
+	return keys;
+}
+
+void tls_ticket_keys_unref(struct tls_ticket_keys **keys)
+{
+	struct tls_ticket_keys *self = *keys;
+
 	*keys = NULL;
+	if (self == NULL || !reference_drop(&self->references))
+		return;
+	pthread_mutex_destroy(&self->mutex);
+	OPENSSL_cleanse(self, sizeof(*self));
+	free(self);
 }
 
 bool tls_ticket_keys_rotate(struct tls_ticket_keys *keys)

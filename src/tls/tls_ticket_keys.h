@@ -29,10 +29,11 @@ struct tls_ticket_key {
 
 struct tls_ticket_keys;
 
-/* With a random key. NULL: memory or randomness is out. */
+/* With a random key. Counted by reference: one, the caller's. NULL: memory or randomness is out. */
 struct tls_ticket_keys *tls_ticket_keys_create(void);
-/* NULL is fine; overwrites them. */
-void tls_ticket_keys_destroy(struct tls_ticket_keys **keys);
+struct tls_ticket_keys *tls_ticket_keys_ref(struct tls_ticket_keys *keys);
+/* NULL is fine; clears the pointer. The last overwrites them. */
+void tls_ticket_keys_unref(struct tls_ticket_keys **keys);
 
 /* A new random key seals from now on, and the last one opens still. False: randomness is out,
  * nothing has changed. */

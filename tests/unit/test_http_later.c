@@ -28,6 +28,7 @@ struct fixture {
 	struct ruleset ruleset;
 	struct service service;
 	struct worker *worker;
+	struct worker_door door;
 	struct net_addr addr;
 };
 
@@ -105,11 +106,12 @@ static int setup(void **state)
 		.max_body = 1000,
 		.max_calls = MAX_CALLS,
 	};
+	fixture->door.fd = listener_bind(&fixture->addr, true);
 	fixture->worker = worker_start(&(struct worker_options){
 		.service = &fixture->service,
 		.loop = {.engine = LOOP_ENGINE_EPOLL},
 		.events = {.on_listening = on_listening, .on_end = on_end, .arg = &fixture->asked},
-		.doors = &(struct worker_door){.fd = listener_bind(&fixture->addr, true)},
+		.doors = &(struct worker_door *){&fixture->door},
 		.door_count = 1,
 	});
 	assert_non_null(fixture->worker);

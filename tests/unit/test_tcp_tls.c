@@ -701,7 +701,7 @@ static void test_client_comes_back(void **state)
 	}
 	assert_int_equal(stats_of(f)->truncated, 0);
 	tls_context_unref(&server);
-	tls_ticket_keys_destroy(&tickets);
+	tls_ticket_keys_unref(&tickets);
 }
 
 /* The client believes nobody: both sides learn why. */

@@ -314,7 +314,7 @@ static void test_ways(void **state)
 		two_close(&two);
 		contexts_free(&two);
 	}
-	tls_ticket_keys_destroy(&tickets);
+	tls_ticket_keys_unref(&tickets);
 }
 
 /* OpenSSL may have taken the head of a record, or a part of it, when it is to be let go of: then it
@@ -548,7 +548,7 @@ static void resumption(uint16_t version, const char *row)
 	tls_session_free(&session);
 	tls_context_unref(&another_node);
 	contexts_free(&two);
-	tls_ticket_keys_destroy(&tickets);
+	tls_ticket_keys_unref(&tickets);
 }
 
 static void test_resumption(void **state)
@@ -582,7 +582,7 @@ static void test_ticket_keys(void **state)
 	assert_true(tls_ticket_key_find(keys, file, &key, &is_newest));
 	assert_false(is_newest);
 	assert_false(tls_ticket_key_find(keys, file + TLS_TICKET_KEY_LEN, &key, &is_newest));
-	tls_ticket_keys_destroy(&keys);
+	tls_ticket_keys_unref(&keys);
 }
 
 /* --- clients' certificates --- */
@@ -859,7 +859,7 @@ static void test_sessions_end_with_their_authorities(void **state)
 	}
 	tls_session_free(&session);
 	tls_context_unref(&two.client_context);
-	tls_ticket_keys_destroy(&tickets);
+	tls_ticket_keys_unref(&tickets);
 }
 
 /* A session ends with its client's certificate too. This one has ended already; the context that it
@@ -896,7 +896,7 @@ static void session_of_an_ended_certificate(uint16_t version, const char *row)
 	two_close(&two);
 	tls_session_free(&session);
 	contexts_free(&two);
-	tls_ticket_keys_destroy(&tickets);
+	tls_ticket_keys_unref(&tickets);
 }
 
 static void test_sessions_end_with_their_certificates(void **state)
