@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/check.h"
+#include "cmd/check_unit.h"
 #include "cmd/config_args.h"
 #include "cmd/start.h"
 
@@ -17,6 +18,7 @@ static const char intro[] =
 
 struct check_options {
 	bool is_config_only;
+	const char *unit; /* NULL: none */
 };
 
 static const char *config_only_take(void *to, const char *value)
@@ -26,11 +28,21 @@ static const char *config_only_take(void *to, const char *value)
 	return NULL;
 }
 
+static const char *unit_take(void *to, const char *value)
+{
+	((struct check_options *)to)->unit = value;
+	return value[0] == 0 ? "is empty" : NULL;
+}
+
 static const struct config_args_option options_known[] = {
 	{"--config-only", NULL,
 	 "Judge the configuration alone, as for another machine: not the files that it\n"
 	 "      names, nor limits and ports of this one.",
 	 false, config_only_take},
+	{"--unit", "FILE",
+	 "Judge the systemd unit in it, too: does it leave the time to end and the descriptors\n"
+	 "      that this configuration needs? Drop-ins are not read.",
+	 false, unit_take},
 };
 
 static size_t set_count(const struct config *config)
@@ -72,14 +84,29 @@ static void on_problem(void *arg, const struct start_problem *problem)
 	problem_print(problem, is_warning ? stdout : stderr);
 }
 
-static size_t mistakes_of(const struct config *config, const struct check_options *options)
+/* What keeps serve from its start; and what is wrong with the unit, in *out_of_unit. */
+static size_t mistakes_of(const struct config *config, const struct check_options *options,
+			  size_t *out_of_unit)
 {
 	struct start start;
 	size_t mistakes = 0;
 
 	if (!options->is_config_only)
 		start_prepare(config, &start, on_problem, &mistakes);
+	bool has_facts = !options->is_config_only && mistakes == 0;
+
+	*out_of_unit = options->unit == NULL
+			       ? 0
+			       : check_unit(options->unit, config, has_facts ? &start.facts : NULL);
 	return mistakes;
+}
+
+/* "2 mistakes" */
+static void verdict_print(const char *text, size_t mistakes)
+{
+	if (mistakes > 0)
+		fprintf(stderr, "gatehouse check: %s: %zu mistake%s\n", text, mistakes,
+			mistakes == 1 ? "" : "s");
 }
 
 int cmd_check(int argc, char **argv)
@@ -99,17 +126,16 @@ int cmd_check(int argc, char **argv)
 
 	if (r != CONFIG_ARGS_GO_ON)
 		return r;
-	size_t mistakes = mistakes_of(&config, &options);
+	size_t of_unit, mistakes = mistakes_of(&config, &options, &of_unit);
 
-	if (mistakes == 0)
+	if (mistakes == 0 && of_unit == 0)
 		printf("%s: good; %zu of %d options set, %zu route%s\n",
 		       config.file != NULL ? config.file : "built-in defaults (no file)",
 		       set_count(&config), CONFIG_OPTION_COUNT, config.route_count,
 		       config.route_count == 1 ? "" : "s");
-	else
-		fprintf(stderr, "gatehouse check: serve would not start: %zu mistake%s\n", mistakes,
-			mistakes == 1 ? "" : "s");
+	verdict_print("serve would not start", mistakes);
+	verdict_print("the unit does not fit", of_unit);
 	config_args_warn(&config, stdout);
 	config_finish(&config);
-	return mistakes == 0 ? EXIT_GOOD : EXIT_FAILED;
+	return mistakes + of_unit == 0 ? EXIT_GOOD : EXIT_FAILED;
 }
