@@ -147,10 +147,12 @@ void bus_init(struct bus *bus, const struct bus_transport *transport,
 	requests_init(bus,
 		      options->requests_max > 0 ? options->requests_max : REQUESTS_MAX_DEFAULT);
 	topics_init(bus);
+	inflow_init(bus);
 }
 
 void bus_finish(struct bus *bus)
 {
+	inflow_finish(bus);
 	topics_finish(bus);
 	requests_finish(bus);
 }

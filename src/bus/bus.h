@@ -73,6 +73,12 @@ struct bus_options {
 	uint64_t reconnect_min_ns;        /* the first wait; doubles up to the next; 0: 100 ms */
 	uint64_t reconnect_max_ns;        /* 0: 5 s. Half of each wait is drawn at random */
 	uint64_t ping_interval_ns;        /* two without answer: the broker is lost; 0: 10 s */
+	/* Processes that have the same one share what the broker brings: each message goes to one
+	 * of them (its queue group). A token; NULL: one of its own. */
+	const char *family;
+	/* It follows another process of its family: it subscribes to nothing, and publishes nothing
+	 * that may wait, before bus_begin_subscribing and bus_begin_publishing. */
+	bool is_successor;
 
 	/* Called in a thread of the bus when bus_status has changed; may be NULL. It may
 	 * read the status, log and post. The embedded bus never calls it. */
@@ -140,6 +146,39 @@ struct bus_stats {
 };
 
 void bus_stats(struct bus *bus, struct bus_stats *out_stats);
+
+/* --- two processes of one family, of which the newer takes over from the older (0025) ---
+ *
+ * With the embedded bus nobody else exists, and all of this does nothing. */
+
+/* Older: what the broker brings from now on waits, and is not dealt with; what was there before is
+ * on its way to its loops. From any thread; returns when that is so. */
+void bus_hold(struct bus *bus);
+
+/* Older: nothing comes of it. What has waited is dealt with. */
+void bus_release(struct bus *bus);
+
+/* Where the older one's messages go. From any thread, in the order in which they came. */
+struct bus_heir {
+	void (*bring)(void *arg, const struct bus_message *message);
+	void *arg;
+};
+
+/* Older, after bus_hold: what has waited, and what comes, is brought to the heir, and to whoever is
+ * still subscribed here. The broker hears of no subscription that ends, before bus_leave. */
+void bus_bequeath(struct bus *bus, const struct bus_heir *heir);
+
+/* Older: the heir is subscribed. Ends what the broker has of subscriptions that have ended here,
+ * and has the rest on a connection of its own. on_left comes once, in a thread of the bus, when the
+ * last message has been brought; at the latest from bus_destroy. */
+void bus_leave(struct bus *bus, void (*on_left)(void *arg), void *arg);
+
+/* Newer: a message that the older one brings. As if the broker had; from any thread. */
+void bus_bring(struct bus *bus, const struct bus_message *message);
+
+/* Newer: its clients are its own; all that the older one has published has been sent. */
+void bus_begin_subscribing(struct bus *bus);
+void bus_begin_publishing(struct bus *bus);
 
 /* --- publish --- */
 

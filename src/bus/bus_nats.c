@@ -122,9 +122,9 @@ static bool parcel_send(struct bus_nats *nats, struct bus_parcel *parcel)
 	return true;
 }
 
-static void queue_send(struct bus_nats *nats)
+void bus_nats_send_queue(struct bus_nats *nats)
 {
-	while (nats->queue != NULL) {
+	while (nats->may_publish && nats->queue != NULL) {
 		struct bus_parcel *parcel = nats->queue;
 		struct bus_parcel *next = parcel->next;
 
@@ -141,7 +141,11 @@ static void on_parcel(struct loop_task *task)
 	struct bus_parcel *parcel = CONTAINER_OF(task, struct bus_parcel, task);
 	struct bus_nats *nats = nats_of(parcel->bus);
 
-	if (nats->link.connection != NULL && nats->queue == NULL && parcel_send(nats, parcel))
+	/* A request, which fails if it waits, does not wait for those that may. */
+	bool may_go = parcel->may_wait ? nats->queue == NULL && nats->may_publish
+				       : nats->queue == NULL || !nats->may_publish;
+
+	if (nats->link.connection != NULL && may_go && parcel_send(nats, parcel))
 		return;
 	if (!parcel->may_wait) { /* a request fails with the connection */
 		if (parcel->token == 0)
@@ -218,7 +222,7 @@ static void topic_subscribe(struct bus_nats *nats, struct nats_topic *upstream)
 {
 	list_remove(&upstream->node);
 	list_append(&nats->topics, &upstream->node);
-	if (nats->link.connection == NULL || upstream->subscription != NULL)
+	if (nats->link.connection == NULL || upstream->subscription != NULL || !nats->may_subscribe)
 		return;
 	if (nats_link_subscribe(&nats->link, upstream->topic->subject, &upstream->subscription) !=
 	    NATS_OK)
@@ -232,7 +236,23 @@ static void topic_unsubscribe(struct bus_nats *nats, struct nats_topic *upstream
 	list_remove(&upstream->node);
 }
 
-/* Brings the broker to where the topic is now; a topic that nobody wants goes here. */
+void bus_nats_topic_end(struct nats_topic *upstream)
+{
+	struct bus_topic *topic = upstream->topic;
+	struct topic_shard *shard = topic_shard(topic);
+
+	pthread_mutex_lock(&shard->mutex);
+	bool is_unused = topic->sub_count == 0 && !upstream->is_queued;
+
+	if (is_unused)
+		topic_remove(topic);
+	pthread_mutex_unlock(&shard->mutex);
+	if (is_unused)
+		free(upstream);
+}
+
+/* Brings the broker to where the topic is now; a topic that nobody wants goes here, unless another
+ * process is to have its messages. */
 static void on_topic_changed(struct loop_task *task)
 {
 	struct nats_topic *upstream = CONTAINER_OF(task, struct nats_topic, task);
@@ -249,18 +269,13 @@ static void on_topic_changed(struct loop_task *task)
 		topic_subscribe(nats_of(topic->bus), upstream);
 		return;
 	}
+	if (__atomic_load_n(&nats_of(topic->bus)->keeps_topics, __ATOMIC_RELAXED))
+		return;
 	topic_unsubscribe(nats_of(topic->bus), upstream);
-	pthread_mutex_lock(&shard->mutex);
-	bool is_unused = topic->sub_count == 0 && !upstream->is_queued;
-
-	if (is_unused)
-		topic_remove(topic);
-	pthread_mutex_unlock(&shard->mutex);
-	if (is_unused)
-		free(upstream);
+	bus_nats_topic_end(upstream);
 }
 
-static void topics_restore(struct bus_nats *nats)
+void bus_nats_subscribe_all(struct bus_nats *nats)
 {
 	struct list_node all;
 
@@ -272,7 +287,7 @@ static void topics_restore(struct bus_nats *nats)
 
 void bus_nats_resubscribe(struct bus_nats *nats)
 {
-	if (nats->link.connection == NULL)
+	if (nats->link.connection == NULL || !nats->may_subscribe)
 		return;
 	if (__atomic_load_n(&nats->bus.has_no_inbox, __ATOMIC_RELAXED) &&
 	    nats_link_resubscribe_inbox(&nats->link) != NATS_OK)
@@ -328,8 +343,8 @@ static void connected(struct bus_nats *nats)
 	__atomic_store_n(&nats->bus.message_max,
 			 (size_t)natsConnection_GetMaxPayload(nats->link.connection),
 			 __ATOMIC_RELAXED);
-	topics_restore(nats);
-	queue_send(nats);
+	bus_nats_subscribe_all(nats);
+	bus_nats_send_queue(nats);
 	__atomic_store_n(&nats->is_connected, true, __ATOMIC_RELEASE);
 	snprintf(detail, sizeof(detail), "connected to %s%s", nats->url,
 		 nats->link.is_tls ? " over TLS" : "");
@@ -401,6 +416,7 @@ static void on_stop(struct loop_task *task)
 	struct bus_nats *nats = CONTAINER_OF(task, struct bus_nats, stop);
 
 	loop_timer_stop(nats->loop, &nats->retry);
+	nats_leave_finish(nats);
 	if (nats->link.connection != NULL) {
 		if (nats_link_flush(&nats->link, FLUSH_MS) == NATS_OK)
 			nats_settle_flushed(nats);
@@ -441,7 +457,22 @@ static const struct bus_transport nats_transport = {
 	.topic_unwanted = nats_topic_unwanted,
 	.status = nats_status,
 	.destroy = nats_destroy,
+	.bequeath = nats_bequeath,
+	.leave = nats_leave,
+	.begin = nats_begin,
 };
+
+/* "gatehouse." and one token more, so that permissions can name them all. */
+static void queue_group_name(struct bus_nats *nats, const char *family)
+{
+	const char *own = nats->bus.inbox + strlen("_INBOX.");
+
+	if (family != NULL)
+		snprintf(nats->queue_group, sizeof(nats->queue_group), "gatehouse.%s", family);
+	else
+		snprintf(nats->queue_group, sizeof(nats->queue_group), "gatehouse.%.*s",
+			 (int)strcspn(own, "."), own);
+}
 
 static void nats_init(struct bus_nats *nats, const struct bus_options *options)
 {
@@ -451,6 +482,9 @@ static void nats_init(struct bus_nats *nats, const struct bus_options *options)
 	loop_timer_init(&nats->retry, on_retry);
 	nats->queue_end = &nats->queue;
 	nats_settle_init(nats);
+	nats_leave_init(nats);
+	nats->may_subscribe = nats->may_publish = !options->is_successor;
+	queue_group_name(nats, options->family);
 	nats->lost.run = on_lost;
 	nats->flush.run = on_flush;
 	nats->stop.run = on_stop;

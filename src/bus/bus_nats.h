@@ -23,7 +23,8 @@ struct nats_link {
 	natsSubscription *inbox;
 	uint64_t serial; /* what callbacks of libnats know it by */
 	bool is_tls;
-	bool is_closed; /* under the lock of the links: libnats reads and calls no more */
+	bool is_closed;  /* under the lock of the links: libnats reads and calls no more */
+	bool is_leaving; /* likewise: bus_nats_leave.c waits for its end */
 
 	/* The broker has been told; libnats may still be reading a message for them. */
 	natsSubscription *ended[NATS_ENDED_MAX];
@@ -66,6 +67,18 @@ struct bus_nats {
 	char last_said[256]; /* of what it forbids; under status_mutex */
 	struct loop_task flush, stop;
 	bool is_flush_posted;
+	char queue_group[64]; /* of its subscriptions */
+
+	/* Of a handover (bus.h). */
+	struct loop_task subscribe, publish, leave, left;
+	bool may_subscribe, may_publish;
+	bool keeps_topics;         /* atomic: the broker hears of no subscription that ends */
+	struct nats_link *leaving; /* whose last messages are coming; NULL: none */
+	natsSubscription **leaving_subs;
+	size_t leaving_count;
+	struct timer leave_retry;
+	void (*on_left)(void *arg); /* NULL: is not to be called, or was */
+	void *left_arg;
 
 	/* From callbacks, under the lock of the links. */
 	struct loop_task lost;
@@ -105,6 +118,9 @@ struct nats_failure {
 void nats_failure_explain(natsStatus s, bool is_late, struct nats_failure *out_failure);
 
 /* --- bus_nats_connection.c --- */
+
+/* Exchanges the connections of the two; that in `leaving` is the one to end. */
+void nats_link_swap(struct nats_link *link, struct nats_link *leaving);
 
 /* To any of the brokers. Blocks for at most the connect timeout for each, and for as long as
  * names are looked up. */
@@ -162,7 +178,26 @@ void nats_settle_lost(struct bus_nats *nats, bool is_end);
 void nats_settle_forbidden(struct bus_nats *nats, enum forbidden_kind kind, struct slice subject,
 			   const char *text);
 
+/* --- bus_nats_leave.c --- */
+
+void nats_leave_init(struct bus_nats *nats);
+
+/* In the bus's thread: the bus ends. */
+void nats_leave_finish(struct bus_nats *nats);
+
+/* Of struct bus_transport. */
+void nats_bequeath(struct bus *bus);
+void nats_leave(struct bus *bus, void (*on_left)(void *arg), void *arg);
+void nats_begin(struct bus *bus, bool is_publishing);
+
 /* --- bus_nats.c --- */
+
+/* Subscribes to what is wanted, as far as it is not yet; sends what has waited. */
+void bus_nats_subscribe_all(struct bus_nats *nats);
+void bus_nats_send_queue(struct bus_nats *nats);
+
+/* Of nobody's: frees it, unless somebody has come. */
+void bus_nats_topic_end(struct nats_topic *upstream);
 
 /* Subscribes once more to what the broker has forbidden: its configuration may have changed. */
 void bus_nats_resubscribe(struct bus_nats *nats);

@@ -115,8 +115,9 @@ static void on_topic_message(natsConnection *connection, natsSubscription *subsc
 	pthread_mutex_lock(&live.mutex);
 	struct nats_link *link = link_find(closure);
 
-	if (link != NULL && (!message_read(msg, headers, &message) ||
-			     topics_deliver(&link->nats->bus, &message, 0) < 0))
+	if (link != NULL && message_read(msg, headers, &message))
+		inflow_take(&link->nats->bus, &message);
+	else if (link != NULL)
 		BUS_COUNT(&link->nats->bus, dropped);
 	pthread_mutex_unlock(&live.mutex);
 	natsMsg_Destroy(msg);
@@ -159,6 +160,10 @@ static void on_closed(natsConnection *connection, void *closure)
 	if (link != NULL) {
 		link->is_closed = true;
 		pthread_cond_broadcast(&live.closed);
+	}
+	if (link != NULL && link->is_leaving) {
+		loop_post(link->nats->loop, &link->nats->left);
+	} else if (link != NULL) {
 		link->nats->lost_serial = link->serial;
 		if (!link->nats->is_lost_posted)
 			loop_post(link->nats->loop, &link->nats->lost);
@@ -261,6 +266,25 @@ static bool link_connect_in_time(struct nats_link *link, natsOptions *options,
 	return s == NATS_OK;
 }
 
+void nats_link_swap(struct nats_link *link, struct nats_link *leaving)
+{
+	pthread_mutex_lock(&live.mutex);
+	list_remove(&link->node);
+	list_remove(&leaving->node);
+	struct nats_link older = *link;
+
+	*link = *leaving;
+	*leaving = older;
+	list_append(&live.links, &link->node);
+	list_append(&live.links, &leaving->node);
+	leaving->is_leaving = true;
+	bool is_closed = leaving->is_closed;
+
+	pthread_mutex_unlock(&live.mutex);
+	if (is_closed)
+		loop_post(link->nats->loop, &link->nats->left);
+}
+
 static bool link_open(struct nats_link *link, struct bus_nats *nats, const char *url,
 		      struct nats_failure *out_failure)
 {
@@ -359,8 +383,9 @@ void nats_link_url(const struct nats_link *link, char *out, size_t size)
 natsStatus nats_link_subscribe(struct nats_link *link, const char *subject,
 			       natsSubscription **out_subscription)
 {
-	return natsConnection_Subscribe(out_subscription, link->connection, subject,
-					on_topic_message, link_closure(link));
+	return natsConnection_QueueSubscribe(out_subscription, link->connection, subject,
+					     link->nats->queue_group, on_topic_message,
+					     link_closure(link));
 }
 
 natsStatus nats_link_resubscribe_inbox(struct nats_link *link)

@@ -140,6 +140,7 @@ static const size_t texts[] = {
 	offsetof(struct bus_options, password), offsetof(struct bus_options, token),
 	offsetof(struct bus_options, ca_file),  offsetof(struct bus_options, cert_file),
 	offsetof(struct bus_options, key_file), offsetof(struct bus_options, credentials_file),
+	offsetof(struct bus_options, family),
 };
 
 static char **text_at(struct bus_options *options, size_t i)

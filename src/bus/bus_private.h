@@ -124,6 +124,16 @@ struct bus_sending {
 	struct bus_fate fate;
 };
 
+/* What the broker brings: is dealt with here; waits; goes to the heir too. */
+enum bus_course { BUS_COURSE_OWN, BUS_COURSE_HELD, BUS_COURSE_BEQUEATHED };
+
+struct bus_inflow {
+	pthread_mutex_t mutex;
+	enum bus_course course;
+	struct bus_heir heir;
+	struct bus_parcel *first, **end; /* what waits */
+};
+
 struct bus_transport {
 	int (*publish)(struct bus *bus, const struct bus_message *message,
 		       const struct bus_sending *how);
@@ -133,6 +143,10 @@ struct bus_transport {
 	void (*topic_unwanted)(struct bus_topic *topic);
 	void (*status)(struct bus *bus, struct bus_status *out_status);
 	void (*destroy)(struct bus *bus);
+	/* Of a handover; NULL: nothing is to be done, and all of it has happened. */
+	void (*bequeath)(struct bus *bus);
+	void (*leave)(struct bus *bus, void (*on_left)(void *arg), void *arg);
+	void (*begin)(struct bus *bus, bool is_publishing);
 };
 
 #define INBOX_PREFIX_LEN 24 /* "_INBOX." and 17 more */
@@ -147,6 +161,7 @@ struct bus {
 	uint64_t hash_keys[2];            /* random: nobody can choose ids that collide */
 	bool has_no_inbox;                /* atomic: the broker forbids to wait for answers */
 	struct requests requests;
+	struct bus_inflow inflow;
 	struct topic_shard shards[TOPIC_SHARDS];
 	struct bus_stats stats __attribute__((aligned(64))); /* each atomic */
 };
@@ -156,6 +171,14 @@ struct bus {
 void bus_init(struct bus *bus, const struct bus_transport *transport,
 	      const struct bus_options *options);
 void bus_finish(struct bus *bus);
+
+/* --- bus_inflow.c --- */
+
+void inflow_init(struct bus *bus);
+void inflow_finish(struct bus *bus);
+
+/* For transports: a message has come for subscribers here. */
+void inflow_take(struct bus *bus, const struct bus_message *message);
 
 /* As NATS encodes them. */
 size_t bus_headers_size(const struct bus_message *message);
