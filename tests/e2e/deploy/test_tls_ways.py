@@ -4,6 +4,7 @@ program and each other, and their configuration runs with a secret that is mount
 
 import configparser
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -22,7 +23,7 @@ DEPLOY = ROOT / "deploy"
 CONFIG = DEPLOY / "tls" / "gatehouse.yaml"
 UNIT = DEPLOY / "systemd" / "gatehouse.service"
 MOUNTED = "/etc/gatehouse/tls"
-DRAIN_S = 10  # server.drain_timeout, which none of them changes
+DRAIN_TIMEOUT_S = 10  # server.drain_timeout, which none of them changes
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +57,13 @@ def cluster() -> dict:
     return {document["kind"]: document["spec"] for document in documents}
 
 
+def end_seconds(env: dict[str, str]) -> float:
+    """How long the gateway may take to end."""
+    units = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
+    times = [re.fullmatch(r"(\d+)([a-z]+)", env.get(f"GATEHOUSE_SERVER_DRAIN_{name}", "0s")) for name in ("DELAY", "SPREAD")]
+    return sum(int(time[1]) * units[time[2]] for time in times) + DRAIN_TIMEOUT_S
+
+
 def ports(config) -> list[str]:
     return [listener["address"].rsplit(":", 1)[1] for listener in config["server"]["listeners"]]
 
@@ -83,7 +91,7 @@ def test_what_the_unit_starts_is_the_program(unit):
 
 def test_a_reload_is_a_hangup_and_an_end_has_its_time(unit):
     assert unit["Service"]["ExecReload"] == "/bin/kill -HUP $MAINPID"
-    assert float(unit["Service"]["TimeoutStopSec"]) > DRAIN_S
+    assert float(unit["Service"]["TimeoutStopSec"]) > end_seconds({})
     assert unit["Service"]["User"] not in ("", "root")
     assert "LoadCredential" not in unit["Service"]
 
@@ -118,7 +126,7 @@ def test_compose_gives_no_more_rights_than_are_needed(service):
     assert service["read_only"] is True and service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert not {"privileged", "cap_add", "user", "pid", "network_mode"} & set(service)
-    assert float(service["stop_grace_period"].removesuffix("s")) > DRAIN_S
+    assert float(service["stop_grace_period"].removesuffix("s")) > end_seconds(service["environment"])
 
 
 # --- Kubernetes ---
@@ -136,7 +144,9 @@ def test_the_secret_is_mounted_such_that_it_is_renewed_and_can_be_read(cluster):
     assert (pod["securityContext"]["runAsUser"], pod["securityContext"]["fsGroup"]) == (int(user), int(group))
     assert mounts["config"]["mountPath"] in Dockerfile("Dockerfile").words("CMD")
     assert mounts["config"]["subPath"] == "application.yaml"
-    assert pod["terminationGracePeriodSeconds"] > DRAIN_S
+    env = {variable["name"]: variable["value"] for variable in container["env"]}
+    assert pod["terminationGracePeriodSeconds"] > end_seconds(env) > 100
+    assert run_binary("check", "--config-only", CONFIG, env=env).returncode == 0
 
 
 def test_probes_and_service_know_the_port(cluster, config):
