@@ -411,8 +411,12 @@ int loop_settle(struct loop *loop, uint64_t deadline_ns)
 	 */
 	loop->is_in_round = false;
 	while (loop->unsettled > 0 && now < deadline_ns) {
+		uint32_t before = loop->unsettled;
+
 		settle_turn(loop, MIN(deadline_ns - now, CANCEL_AGAIN_NS));
 		now = loop->engine->clock_ns(loop);
+		if (loop->unsettled < before) /* they come back one by one */
+			asked_at = now;
 		if (now - asked_at < CANCEL_AGAIN_NS)
 			continue;
 		cancel_again(loop);

@@ -154,7 +154,6 @@ struct loop {
 	int reserve_fd;
 	struct listener *starved; /* waits for the reserve */
 	uint32_t unsettled;       /* streams and listeners that are SETTLING */
-	bool is_settling;         /* in loop_settle */
 	int import_error;         /* of one that was imported since the last loop_settle */
 	struct tcp *settling;     /* in loop_settle: to be called off once more */
 	struct list_node pausing; /* listeners, likewise */
@@ -174,10 +173,16 @@ int loop_open(struct loop *loop);
 /* The stream has work at the end of this turn. */
 void loop_queue(struct tcp *tcp);
 
+/* Of a frozen stream the kernel may still have a poll: it tells of bytes, and takes none. */
+static inline bool tcp_has_settled(const struct tcp *tcp)
+{
+	return tcp->operations == ((tcp->flags & STREAM_POLL_ARMED) != 0);
+}
+
 /* A frozen stream: the kernel has something of it, or not any more. */
 static inline void loop_unsettle(struct tcp *tcp)
 {
-	if (tcp->operations == 0)
+	if (tcp_has_settled(tcp))
 		return;
 	tcp->flags |= STREAM_SETTLING;
 	tcp->loop->unsettled++;

@@ -56,10 +56,9 @@ void uring_operation_done(struct tcp *tcp)
 {
 	CHECK(tcp->operations > 0);
 	tcp->operations--;
-	if (tcp->operations > 0)
-		return;
-	loop_settled(tcp);
-	if (tcp->flags & STREAM_CLOSING)
+	if (tcp_has_settled(tcp))
+		loop_settled(tcp);
+	if (tcp->operations == 0 && (tcp->flags & STREAM_CLOSING))
 		loop_queue(tcp);
 }
 
@@ -108,7 +107,7 @@ static void on_watch_done(struct watch *watch, int res)
 
 /* --- the wait --- */
 
-static void dispatch(struct uring_loop *self, const struct io_uring_cqe *cqe)
+void uring_dispatch(struct uring_loop *self, const struct io_uring_cqe *cqe)
 {
 	void *owner = (void *)(uintptr_t)(cqe->user_data & ~(uint64_t)TAG_MASK);
 
@@ -201,7 +200,7 @@ static void dispatch_kept(struct uring_loop *self)
 
 	self->kept_count = 0; /* nothing is kept in a turn */
 	for (uint32_t i = 0; i < count; i++)
-		dispatch(self, &self->kept[i]);
+		uring_dispatch(self, &self->kept[i]);
 }
 
 static void uring_engine_wait(struct loop *loop, uint64_t timeout_ns)
@@ -219,7 +218,7 @@ static void uring_engine_wait(struct loop *loop, uint64_t timeout_ns)
 	dispatch_kept(self);
 	io_uring_for_each_cqe(&self->ring, head, cqe)
 	{
-		dispatch(self, cqe);
+		uring_dispatch(self, cqe);
 		if (++count == COMPLETIONS_PER_TURN)
 			break;
 	}

@@ -23,7 +23,7 @@
  * written waits. Not a stream that is connecting. Harmless on one that is frozen or closing. */
 void tcp_freeze(struct tcp *tcp);
 
-/* The kernel has nothing of it: no bytes on their way, no operation. */
+/* The kernel has nothing of it: no bytes are on their way, and none are taken. */
 bool tcp_is_frozen(const struct tcp *tcp);
 
 /* It goes on where it was: reads if it did, sends what waits. Harmless on one that is not frozen.

@@ -99,6 +99,9 @@ void uring_cancel(struct loop *loop, void *owner, enum uring_tag tag);
 /* An operation of the stream is over; if it was the last one, a close goes on. */
 void uring_operation_done(struct tcp *tcp);
 
+/* Tells whom it belongs to of a completion. */
+void uring_dispatch(struct uring_loop *self, const struct io_uring_cqe *cqe);
+
 /* --- uring_buffers.c --- */
 
 int uring_buffers_init(struct uring_loop *self);
@@ -123,6 +126,7 @@ void uring_receive_first(struct tcp *tcp);
 void uring_feed(struct uring_loop *self);
 void uring_tcp_read_start(struct tcp *tcp);
 void uring_tcp_read_stop(struct tcp *tcp);
+void uring_tcp_thaw(struct tcp *tcp);
 void uring_recv_done(struct uring_loop *self, struct tcp *tcp, const struct io_uring_cqe *cqe);
 void uring_poll_done(struct tcp *tcp, const struct io_uring_cqe *cqe);
 void uring_cool_down(struct timer *timer);
@@ -133,7 +137,7 @@ void uring_tcp_start(struct tcp *tcp);
 int uring_tcp_connect(struct tcp *tcp, int fd, const struct net_addr *remote);
 void uring_tcp_work(struct tcp *tcp);
 void uring_tcp_close(struct tcp *tcp);
-void uring_cancel_all(struct tcp *tcp);
+void uring_cancel_all(struct tcp *tcp, bool with_poll);
 void uring_send_done(struct tcp *tcp, int res);
 void uring_setup_done(struct tcp *tcp, int res);
 
@@ -143,7 +147,6 @@ void uring_slot_released(struct uring_loop *self);
 /* --- uring_handover.c: as tcp_handover.h has them --- */
 
 void uring_tcp_freeze(struct tcp *tcp);
-void uring_tcp_thaw(struct tcp *tcp);
 int uring_tcp_take_fd(struct tcp *tcp);
 int uring_tcp_import(struct tcp *tcp, int fd);
 int uring_can_hand_over(struct loop *loop);

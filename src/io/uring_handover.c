@@ -16,15 +16,11 @@
 
 /* --- frozen --- */
 
+/* A poll takes no bytes, and to find one among all that wait takes the kernel a microsecond and
+ * more: it stays until the stream goes on or is closed. */
 void uring_tcp_freeze(struct tcp *tcp)
 {
-	uring_cancel_all(tcp);
-}
-
-void uring_tcp_thaw(struct tcp *tcp)
-{
-	if (uring_wants_bytes(tcp))
-		uring_tcp_read_start(tcp);
+	uring_cancel_all(tcp, false);
 }
 
 /* --- to an ordinary descriptor --- */
@@ -57,6 +53,14 @@ static int kept_make_room(struct uring_loop *self)
 	return self->kept_count <= entries ? 0 : -EBUSY;
 }
 
+/* What the poll of a frozen stream tells is told to nobody: it need not be kept. */
+static bool is_for_frozen(const struct io_uring_cqe *cqe)
+{
+	const struct tcp *tcp = (const void *)(uintptr_t)(cqe->user_data & ~(uint64_t)TAG_MASK);
+
+	return (cqe->user_data & TAG_MASK) == TAG_POLL && (tcp->flags & STREAM_FROZEN);
+}
+
 /* Takes what is in the completion queue: `answer` is filled in, the rest is kept. */
 static void completions_sort(struct uring_loop *self, struct uring_answer *answer)
 {
@@ -66,6 +70,10 @@ static void completions_sort(struct uring_loop *self, struct uring_answer *answe
 	io_uring_for_each_cqe(&self->ring, head, cqe)
 	{
 		count++;
+		if (is_for_frozen(cqe)) {
+			uring_dispatch(self, cqe);
+			continue;
+		}
 		if (cqe->user_data != ((uintptr_t)answer | TAG_NONE)) {
 			CHECK(self->kept_count < 2 * self->ring.cq.ring_entries);
 			self->kept[self->kept_count++] = *cqe;

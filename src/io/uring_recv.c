@@ -185,6 +185,18 @@ void uring_tcp_read_start(struct tcp *tcp)
 		uring_receive_first(tcp);
 }
 
+/* Most of those that are thawed at once are idle: they wait with a poll, which tells what is there
+ * already. */
+void uring_tcp_thaw(struct tcp *tcp)
+{
+	if (!uring_wants_bytes(tcp) || (tcp->flags & STREAM_IMPORTING))
+		return;
+	if (is_being_read(tcp) || (tcp->flags & STREAM_POLL_ARMED))
+		uring_tcp_read_start(tcp);
+	else
+		poll_arm(tcp);
+}
+
 void uring_tcp_read_stop(struct tcp *tcp)
 {
 	receive_cancel(tcp);

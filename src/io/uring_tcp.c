@@ -143,7 +143,7 @@ void uring_setup_done(struct tcp *tcp, int res)
 
 /* One by one: the kernel finds an operation by its user_data in a hash table, but by
  * its descriptor only in a walk over all operations of the ring. */
-void uring_cancel_all(struct tcp *tcp)
+void uring_cancel_all(struct tcp *tcp, bool with_poll)
 {
 	static const struct {
 		uint32_t flags;
@@ -156,7 +156,7 @@ void uring_cancel_all(struct tcp *tcp)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		if (tcp->flags & rows[i].flags)
+		if ((tcp->flags & rows[i].flags) && (with_poll || rows[i].tag != TAG_POLL))
 			uring_cancel(tcp->loop, tcp, rows[i].tag);
 }
 
@@ -170,7 +170,7 @@ void uring_tcp_close(struct tcp *tcp)
 		if ((tcp->flags & STREAM_CANCELLED) || is_being_installed(tcp))
 			return;
 		tcp->flags |= STREAM_CANCELLED;
-		uring_cancel_all(tcp);
+		uring_cancel_all(tcp, true);
 		return;
 	}
 	if (tcp->fd >= 0 && seal_farewell(tcp)) {
