@@ -109,6 +109,7 @@ void bus_destroy(struct bus **bus);
 struct bus_status {
 	bool is_connected;
 	char detail[256]; /* the broker, or why there is none */
+	char broker[64];  /* its own name; "": none, or the bus is embedded */
 	/* What the broker forbids of what was tried, in a sentence; "": nothing, as far as is
 	 * known. Meanwhile the rest works. */
 	char forbidden[320];

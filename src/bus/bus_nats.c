@@ -28,6 +28,8 @@ static void status_set(struct bus_nats *nats, bool is_connected, const char *det
 	snprintf(status.detail, sizeof(status.detail), "%s", detail);
 	unicode_make_plain(status.detail, strlen(status.detail), '?'); /* of a broker's words */
 	pthread_mutex_lock(&nats->status_mutex);
+	if (is_connected)
+		memcpy(status.broker, nats->broker, sizeof(status.broker));
 	bool is_same = nats->status.is_connected == is_connected &&
 		       strcmp(nats->status.detail, status.detail) == 0;
 
@@ -332,6 +334,18 @@ static void retry_later(struct bus_nats *nats)
 	loop_timer_start(nats->loop, &nats->retry, late_ns + wait_ns);
 }
 
+void bus_nats_note_broker(struct bus_nats *nats)
+{
+	char broker[sizeof(nats->broker)] = "";
+
+	natsConnection_GetConnectedServerId(nats->link.connection, broker, sizeof(broker));
+	pthread_mutex_lock(&nats->status_mutex);
+	memcpy(nats->broker, broker, sizeof(broker));
+	if (nats->status.is_connected)
+		memcpy(nats->status.broker, broker, sizeof(broker));
+	pthread_mutex_unlock(&nats->status_mutex);
+}
+
 static void connected(struct bus_nats *nats)
 {
 	char detail[160];
@@ -340,6 +354,7 @@ static void connected(struct bus_nats *nats)
 		BUS_COUNT(&nats->bus, reconnects);
 	nats_link_url(&nats->link, nats->url, sizeof(nats->url));
 	nats->failures = 0;
+	bus_nats_note_broker(nats);
 	__atomic_store_n(&nats->bus.message_max,
 			 (size_t)natsConnection_GetMaxPayload(nats->link.connection),
 			 __ATOMIC_RELAXED);

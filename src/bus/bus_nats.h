@@ -88,6 +88,7 @@ struct bus_nats {
 	bool is_connected; /* atomic */
 	pthread_mutex_t status_mutex;
 	struct bus_status status;
+	char broker[64]; /* likewise; of the last connection */
 };
 
 /* --- bus_nats_options.c --- */
@@ -195,6 +196,9 @@ void nats_begin(struct bus *bus, bool is_publishing);
 /* Subscribes to what is wanted, as far as it is not yet; sends what has waited. */
 void bus_nats_subscribe_all(struct bus_nats *nats);
 void bus_nats_send_queue(struct bus_nats *nats);
+
+/* Of a new connection. */
+void bus_nats_note_broker(struct bus_nats *nats);
 
 /* Of nobody's: frees it, unless somebody has come. */
 void bus_nats_topic_end(struct nats_topic *upstream);

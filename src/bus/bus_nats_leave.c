@@ -150,6 +150,7 @@ static bool change_connection(struct bus_nats *nats, struct nats_link *fresh, si
 	nats->leaving_subs = subs;
 	nats->leaving_count = count;
 	nats_link_swap(&nats->link, fresh);
+	bus_nats_note_broker(nats);
 	if (natsConnection_DrainTimeout(fresh->connection, DRAIN_MS) != NATS_OK)
 		natsConnection_Close(fresh->connection);
 	return true;

@@ -13,6 +13,8 @@
 #include "fleet/takeover/takeover.h"
 #include "session/session.h"
 
+struct fleet_handover; /* fleet_handover.h */
+
 /* One worker's part of the fleet, in its memory and thread. It must not end its loop before
  * fleet_home_is_idle. */
 struct fleet_home {
@@ -23,7 +25,9 @@ struct fleet_home {
 	uint64_t questions;           /* of takeover.h, that wait for their answer */
 	struct list_node asks;        /* of struct ask: what this worker asks of clients */
 	struct group_home groups;
-	void (*on_gone)(struct fleet_home *home); /* one less of any */
+	void (*on_gone)(struct fleet_home *home);  /* one less of any */
+	struct fleet_handover *handover;           /* NULL: none asks anything from here */
+	void (*on_abort)(struct fleet_home *home); /* NULL: nothing but asks waits */
 };
 
 void fleet_home_init(struct fleet_home *home, struct fleet *fleet, struct loop *loop,

@@ -9,9 +9,11 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/hex.h"
 #include "base/random.h"
 #include "config/config_secret.h"
 #include "fleet/fleet.h"
+#include "fleet/fleet_handover.h"
 
 struct secrets {
 	struct config_text password;
@@ -152,15 +154,34 @@ bool fleet_bus_check(const struct config *config, struct fleet_error *out_error)
 	return files_check(&config->bus, &options, &secrets, out_error);
 }
 
-/* By which this process knows its own messages, also from one of the same node's name. */
-static void origin_make(struct fleet *fleet)
+static void name_make(char out[33])
 {
 	struct random_source random = {0};
 	uint64_t words[2];
 
 	random_fill(&random, words, sizeof(words));
-	snprintf(fleet->origin, sizeof(fleet->origin), "%016" PRIx64 "%016" PRIx64, words[0],
-		 words[1]);
+	snprintf(out, 33, "%016" PRIx64 "%016" PRIx64, words[0], words[1]);
+}
+
+/* By which this process knows its own messages, also from one of the same node's name. */
+static void origin_make(struct fleet *fleet)
+{
+	if (!fleet->is_successor)
+		name_make(fleet->origin);
+	name_make(fleet->former_origin);
+}
+
+bool fleet_succeed(struct fleet *fleet, struct slice origin)
+{
+	if (origin.len != sizeof(fleet->origin) - 1)
+		return false;
+	for (size_t i = 0; i < origin.len; i++)
+		if (hex_value_lower(origin.data[i]) < 0)
+			return false;
+	memcpy(fleet->origin, origin.data, origin.len);
+	fleet->origin[origin.len] = 0;
+	fleet->is_successor = true;
+	return true;
 }
 
 int fleet_bus_open(struct fleet *fleet, struct fleet_error *out_error)
@@ -170,11 +191,13 @@ int fleet_bus_open(struct fleet *fleet, struct fleet_error *out_error)
 		.pending_max = config->pending_max,
 		.requests_max = (uint32_t)config->requests_max,
 		.name = fleet->node,
+		.is_successor = fleet->is_successor,
 	};
 	struct bus *bus = NULL;
 
 	out_error->text[0] = 0;
 	origin_make(fleet);
+	options.family = fleet->origin;
 	fleet->is_clustered = config->type == CONFIG_BUS_NATS;
 	int r = fleet->is_clustered ? nats_open(fleet, options, &bus, out_error)
 				    : bus_create_embedded(&options, &bus);

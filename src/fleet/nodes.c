@@ -231,21 +231,27 @@ static void on_closed(struct bus_subscription *subscription)
 	options.on_closed(options.arg);
 }
 
-void nodes_close(struct nodes **nodes)
+void nodes_hand_over(struct nodes **nodes)
 {
 	struct nodes *self = *nodes;
-	json_t *facts = own_facts(self);
 
 	*nodes = NULL;
-	if (facts != NULL)
-		json_object_set_new(facts, "status", json_string("left"));
-	publish(self, facts);
 	loop_timer_stop(self->options.loop, &self->timer);
 	for (struct list_node *at = self->others.next, *next; at != &self->others; at = next) {
 		next = at->next;
 		forget(self, CONTAINER_OF(at, struct node, node));
 	}
 	bus_unsubscribe(&self->subscription, on_closed);
+}
+
+void nodes_close(struct nodes **nodes)
+{
+	json_t *facts = own_facts(*nodes);
+
+	if (facts != NULL)
+		json_object_set_new(facts, "status", json_string("left"));
+	publish(*nodes, facts);
+	nodes_hand_over(nodes);
 }
 
 /* --- the list --- */

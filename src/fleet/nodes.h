@@ -41,5 +41,8 @@ int nodes_open(const struct nodes_options *options, struct nodes **out_nodes);
 /* Tells the others that this one leaves, and clears the pointer. */
 void nodes_close(struct nodes **nodes);
 
+/* Likewise, but another process goes on as this node: nobody is told. */
+void nodes_hand_over(struct nodes **nodes);
+
 /* A list of objects, this node first. NULL: memory is out. */
 json_t *nodes_json(const struct nodes *nodes);

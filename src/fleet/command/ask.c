@@ -349,4 +349,6 @@ void fleet_home_abort(struct fleet_home *home)
 		if (ask->is_on_bus)
 			bus_request_cancel(&ask->request);
 	}
+	if (home->on_abort != NULL)
+		home->on_abort(home);
 }

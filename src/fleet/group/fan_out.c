@@ -27,7 +27,7 @@ static int publish_one(const struct fleet *fleet, const char *route, const char 
 {
 	const struct bus_header headers[] = {
 		message_type_header(message),
-		{SLICE_LITERAL(HEADER_ORIGIN), slice_from_text(fleet->origin)},
+		{SLICE_LITERAL(HEADER_ORIGIN), slice_from_text(fleet_origin(fleet))},
 	};
 	struct bus_subject subject;
 	int r = subject_make(route, group, &subject);
@@ -75,7 +75,7 @@ static void on_message(struct bus_subscription *sub, const struct bus_message *m
 		.message = {.bytes = message->body},
 	};
 
-	if (slice_equals(origin, slice_from_text(home->fleet->origin)))
+	if (slice_equals(origin, slice_from_text(fleet_origin(home->fleet))))
 		return;
 	if (!message_type_read(message, &what.message.is_text))
 		home->groups.on_refused(home, &what,
