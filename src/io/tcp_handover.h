@@ -27,8 +27,7 @@ void tcp_freeze(struct tcp *tcp);
 bool tcp_is_frozen(const struct tcp *tcp);
 
 /* It goes on where it was: reads if it did, sends what waits. Harmless on one that is not frozen.
- * Of one that was exported it says that nobody else goes on with it: the other process must have
- * ended. */
+ * Of one that was exported it says that nobody else goes on with it, now or ever. */
 void tcp_thaw(struct tcp *tcp);
 
 /* Of a frozen stream: writes its fields, with all output that waits in the order in which it is to
