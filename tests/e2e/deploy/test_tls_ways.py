@@ -60,7 +60,8 @@ def cluster() -> dict:
 def end_seconds(env: dict[str, str]) -> float:
     """How long the gateway may take to end."""
     units = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
-    times = [re.fullmatch(r"(\d+)([a-z]+)", env.get(f"GATEHOUSE_SERVER_DRAIN_{name}", "0s")) for name in ("DELAY", "SPREAD")]
+    times = [re.fullmatch(r"(\d+)([a-z]+)", env.get(f"GATEHOUSE_SERVER_DRAIN_{name}", "0s"))
+             for name in ("DELAY", "SPREAD")]
     return sum(int(time[1]) * units[time[2]] for time in times) + DRAIN_TIMEOUT_S
 
 

@@ -5,7 +5,6 @@ import contextlib
 import ctypes
 import os
 import pathlib
-import signal
 import socket
 import time
 
