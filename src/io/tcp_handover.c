@@ -127,9 +127,13 @@ int tcp_export(struct tcp *tcp, struct state_writer *writer)
 	put_output(writer, TAG_BYTES, tcp->sending);
 	put_output(writer, TAG_BYTES, is_sealed ? tcp->seal->raw : NULL);
 	put_pending(writer, is_sealed ? TAG_TEXT : TAG_BYTES, tcp->pending);
-	if (r == 0 && writer->error == 0)
+	if (r == 0)
+		r = writer->error;
+	if (r == 0)
 		tcp->flags |= STREAM_EXPORTED;
-	return r != 0 ? r : writer->error;
+	else if (is_sealed)
+		tls_stream_rouse(tcp->seal->stream); /* nobody has its keys */
+	return r;
 }
 
 /* --- in --- */

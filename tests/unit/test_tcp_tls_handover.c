@@ -262,15 +262,29 @@ static void test_comes_to_nothing(void **state)
 	}
 }
 
+/* Also one for whose state there was no room. */
 static void test_closed_while_frozen_says_goodbye(void **state)
 {
 	struct two *two = *state;
 	struct tls_context *context = context_of(false);
 	struct seen seen;
 	struct peer peer;
+	struct buf buf = {0};
+	struct state_writer writer;
 	struct stream *stream = quiet_pair(two, context, TLS1_3_VERSION, &seen, &peer);
 
 	stream_freeze(&two->from, stream);
+	assert_int_equal(tcp_write(&stream->tcp, (uint8_t[1000]){0}, 1000), 0);
+	state_writer_init(&writer, &buf, 600);
+	assert_int_equal(tcp_export(&stream->tcp, &writer), -EMSGSIZE);
+	assert_true(buf.len > 200); /* its keys went in */
+	state_wipe(&buf);
+	tcp_thaw(&stream->tcp);
+	SPIN_UNTIL(&two->from, tcp_queued(&stream->tcp) == 0);
+	stream_freeze(&two->from, stream);
+	state_writer_init(&writer, &buf, 100);
+	assert_int_equal(tcp_export(&stream->tcp, &writer), -EMSGSIZE);
+	state_wipe(&buf);
 	stream_close_and_wait(&two->from, stream);
 	SPIN_TWO(two, (peer_go(&peer), peer.has_end));
 	peer_finish(&peer);
