@@ -8,12 +8,15 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "base/buf.h"
 #include "base/check.h"
 #include "proto/ws_extensions.h"
 
 /* What zlib ends a message with, and the receiver puts back (RFC 7692, 7.2.1). */
 #define CUT_OFF_LEN 4
 static const uint8_t cut_off[CUT_OFF_LEN] = {0, 0, 0xff, 0xff};
+
+#define SCRATCH_KEPT 262144 /* [bytes] */
 
 #define BITS_COUNT (WS_WINDOW_BITS_MAX + 1)
 
@@ -22,6 +25,9 @@ struct ws_deflater {
 	struct libdeflate_compressor *whole[WS_DEFLATE_LEVEL_MAX + 1];
 	z_stream *windowed[BITS_COUNT];
 	uint8_t level[BITS_COUNT]; /* of windowed[] */
+	z_stream walker;           /* has_walker */
+	bool has_walker;
+	struct buf scratch;
 };
 
 struct ws_deflater *ws_deflater_create(void)
@@ -43,29 +49,95 @@ void ws_deflater_destroy(struct ws_deflater **deflater)
 			deflateEnd(self->windowed[i]);
 		free(self->windowed[i]);
 	}
+	if (self->has_walker)
+		inflateEnd(&self->walker);
+	buf_finish(&self->scratch);
 	free(self);
 }
 
 /* --- messages that stand alone --- */
 
-/* It ends in a final block; an empty one behind it makes it a message, of which the receiver has
- * all but the header (RFC 7692, 7.2.3.4). */
+/* Where what libdeflate has made is not as a message should be. */
+struct ending {
+	size_t last_block; /* [bits] where its last block begins */
+	unsigned unused;   /* [bits] of the last byte */
+};
+
+static uint8_t *scratch_of(struct ws_deflater *deflater, size_t len)
+{
+	deflater->scratch.len = 0;
+	return buf_reserve(&deflater->scratch, len, SIZE_MAX);
+}
+
+/* False: memory is out. */
+static bool walker_begin(struct ws_deflater *deflater, const uint8_t *in, size_t len,
+			 size_t message_len)
+{
+	z_stream *z = &deflater->walker;
+	uint8_t *scratch = scratch_of(deflater, message_len);
+
+	if (scratch == NULL)
+		return false;
+	if (!deflater->has_walker && inflateInit2(z, -WS_WINDOW_BITS_MAX) != Z_OK)
+		return false;
+	deflater->has_walker = true;
+	CHECK(inflateReset(z) == Z_OK);
+	z->next_in = (uint8_t *)(uintptr_t)in;
+	z->avail_in = (unsigned)len;
+	z->next_out = scratch;
+	z->avail_out = (unsigned)message_len;
+	return true;
+}
+
+/* Goes from block to block. False: memory is out. */
+static bool ending_find(struct ws_deflater *deflater, const uint8_t *in, size_t len,
+			size_t message_len, struct ending *out)
+{
+	z_stream *z = &deflater->walker;
+
+	*out = (struct ending){0};
+	if (!walker_begin(deflater, in, len, message_len))
+		return false;
+	for (;;) {
+		int r = inflate(z, Z_BLOCK);
+
+		if (r == Z_MEM_ERROR)
+			return false;
+		CHECK(r == Z_OK && (z->data_type & 128) != 0);
+		out->unused = (unsigned)z->data_type & 7;
+		if (z->data_type & 64)
+			break;
+		out->last_block = (len - z->avail_in) * 8 - out->unused;
+	}
+	CHECK(z->avail_in == 0 && z->avail_out == 0);
+	return true;
+}
+
+/* Its last block is a final one, which not all receivers can read, and none that keeps its window:
+ * makes it one like the others. Then comes an empty stored block, of which the receiver has all but
+ * the header: three bits, perhaps there already, and the rest of their byte. */
 static size_t whole_deflate(struct ws_deflater *deflater, uint8_t level, struct slice message,
 			    uint8_t *out)
 {
 	struct libdeflate_compressor **whole = &deflater->whole[level];
+	struct ending ending;
 
 	if (*whole == NULL)
 		*whole = libdeflate_alloc_compressor(level);
-	if (*whole == NULL || message.len < 2)
+	if (*whole == NULL || message.len < 3)
 		return 0;
 	size_t len = libdeflate_deflate_compress(*whole, message.data, message.len, out,
 						 message.len - 2);
 
-	if (len == 0)
+	if (len == 0 || !ending_find(deflater, out, len, message.len, &ending))
 		return 0;
-	out[len] = 0;
-	return len + 1;
+	uint8_t final_bit = (uint8_t)(1u << ending.last_block % 8);
+
+	CHECK(out[ending.last_block / 8] & final_bit);
+	out[ending.last_block / 8] &= (uint8_t)~final_bit;
+	if (ending.unused < 3)
+		out[len++] = 0;
+	return len;
 }
 
 /* --- the others --- */
@@ -139,7 +211,7 @@ static size_t windowed_deflate(struct ws_deflater *deflater, const struct ws_def
 /* libdeflate looks back 32 KiB, and never further than to the message's start. */
 static bool stands_alone(const struct ws_deflate_how *how, struct slice message)
 {
-	return how->window == NULL && !how->is_for_many &&
+	return how->window == NULL &&
 	       (how->bits == WS_WINDOW_BITS_MAX || message.len <= ws_window_size(how->bits));
 }
 
@@ -151,8 +223,13 @@ size_t ws_deflate(struct ws_deflater *deflater, const struct ws_deflate_how *how
 	CHECK(how->window == NULL || how->window->bits == how->bits);
 	if (message.len > UINT32_MAX / 2)
 		return 0;
-	if (stands_alone(how, message))
-		return whole_deflate(deflater, how->level, message, out);
+	if (stands_alone(how, message)) {
+		size_t alone = whole_deflate(deflater, how->level, message, out);
+
+		if (deflater->scratch.cap > SCRATCH_KEPT)
+			buf_finish(&deflater->scratch);
+		return alone;
+	}
 	size_t len = windowed_deflate(deflater, how, message, out);
 
 	if (len > 0 && how->window != NULL && !ws_window_append(how->window, message))

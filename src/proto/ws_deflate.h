@@ -27,11 +27,9 @@ void ws_deflater_destroy(struct ws_deflater **deflater);
 struct ws_deflate_how {
 	uint8_t level; /* WS_DEFLATE_LEVEL_MIN, the fastest, to WS_DEFLATE_LEVEL_MAX */
 	uint8_t bits;  /* of the window that the receiver has */
-	/* The receiver's context, which goes on with this message; NULL: each message stands alone,
-	 * and the receiver forgets it. */
+	/* The receiver's context, which goes on with this message; NULL: nothing is referred to, so
+	 * that any receiver with such a window can read it, whatever it has in it. */
 	struct ws_window *window;
-	/* The receiver may have any context, which is not known here: nothing is referred to. */
-	bool is_for_many;
 };
 
 /* Writes the payload of a frame with RSV1 to `out`, which has room for the message and
