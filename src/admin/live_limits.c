@@ -121,6 +121,7 @@ void live_limits_read(const struct admin *admin, struct live_limits *out_live)
 	input->fullest_ip = server_fullest_address(server);
 	input->accept_rate_now = counter_read(&admin->accept_rate);
 	input->rate_held = rate_held(server);
+	input->windows_used = server_windows_used(server);
 	input->refused_browsers = server_refused_browsers(server);
 	server_kept(server, &input->kept, &input->kept_max);
 	routes_read(server_options(server)->ruleset->routes, input);

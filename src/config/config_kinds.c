@@ -29,6 +29,7 @@ static const char *const *const kind_words[] = {
 	[CONFIG_ON_FAILURE] = WORDS("wait", "close"),
 	[CONFIG_WEB_ORIGINS] = WORDS("auto", "any", "same"), /* or a list */
 	[CONFIG_REFUSE_BROWSERS] = WORDS("http", "close"),
+	[CONFIG_COMPRESSION] = WORDS("off", "shared", "window"),
 	[CONFIG_RATE_ACTION] = WORDS("wait", "close"),
 	[CONFIG_SWITCH] = WORDS("false", "true"),
 	[CONFIG_ON_OFF] = WORDS("off", "on"),
@@ -57,6 +58,7 @@ _Static_assert(sizeof(enum config_engine) == sizeof(unsigned int) &&
 		       sizeof(enum config_connect) == sizeof(unsigned int) &&
 		       sizeof(enum config_on_failure) == sizeof(unsigned int) &&
 		       sizeof(enum config_origins_mode) == sizeof(unsigned int) &&
+		       sizeof(enum config_compression) == sizeof(unsigned int) &&
 		       sizeof(enum config_rate_action) == sizeof(unsigned int) &&
 		       sizeof(enum config_refuse_browsers) == sizeof(unsigned int) &&
 		       sizeof(enum config_switch) == sizeof(unsigned int) &&

@@ -25,6 +25,7 @@ static const struct {
 	{CONFIG_OPTION_routes_merge_slashes, "true"},
 	{CONFIG_OPTION_routes_subprotocol_mismatch, "close"},
 	{CONFIG_OPTION_routes_rpc, "ocpp-j"},
+	{CONFIG_OPTION_routes_compression, "shared"},
 };
 
 /* It stands where the preset does. */

@@ -36,6 +36,7 @@
 #define CONFIG_C_OFF_SIZE     uint64_t /* [bytes] 0 = off, else in its range */
 #define CONFIG_C_RATE_ACTION  enum config_rate_action
 #define CONFIG_C_REFUSE_BROWSERS enum config_refuse_browsers
+#define CONFIG_C_COMPRESSION  enum config_compression
 #define CONFIG_C_AUTO_SIZE    uint64_t /* [bytes] 0 = auto */
 #define CONFIG_C_ENGINE       enum config_engine
 #define CONFIG_C_LEVEL        enum log_level
@@ -165,6 +166,11 @@
 	  "Of the whole process: messages that are not whole yet, queues to clients and to "   \
 	  "back ends, bodies of requests. Near it the connections that hold most are not read, " \
 	  "beyond it they are closed as payload_memory. auto = a share of what is free.")      \
+	X(server, compression_memory, OFF_SIZE, "64MiB", 4 * CONFIG_KIB, 1024 * CONFIG_GIB, "bytes",  \
+	  LIVE,                                                                                \
+	  "Of the whole process: windows of clients on routes with compression: window. A "    \
+	  "client that would need more gets no window, as with compression: shared. 0 = none "  \
+	  "has any.")                                                                          \
 	X(server, send_timeout, DURATION, "5s", 100, CONFIG_HOUR, "ms", LIVE,                  \
 	  "A client whose queue is full, and for which the kernel could take nothing more "     \
 	  "for this long, is closed as slow_reader.")                                          \
@@ -293,7 +299,7 @@
 	X(routes, preset, PRESET, "none", 0, 0, "", LIVE,                                      \
 	  "ocpp = what chargers need, unless the keys say otherwise: subprotocols [ocpp2.1, "  \
 	  "ocpp2.0.1, ocpp1.6], subprotocol_mismatch close, rpc ocpp-j, merge_slashes true, "  \
-	  "secret_format ocpp; with security_profile 3 the way certificate. See docs/ocpp.md.") \
+	  "compression shared, secret_format ocpp; with security_profile 3 the way certificate. See docs/ocpp.md.") \
 	X(routes, security_profile, SECURITY_PROFILE, "none", 0, 0, "", LIVE,                  \
 	  "Of OCPP, and no other lets in: 1 = passwords in clear; 2 = passwords by TLS; 3 = "  \
 	  "certificates by TLS. The list auth must fit.")                                      \
@@ -328,6 +334,17 @@
 	  "How an upgrade is refused: http = with a status, of which a page in a browser sees " \
 	  "nothing but 1006; close = it is answered and closed with 4401, 4403, 4409, 4429 or " \
 	  "4503 and the reason, after a second. See docs/browsers.md.")                        \
+	X(routes, compression, COMPRESSION, "off", 0, 0, "", LIVE,                             \
+	  "permessage-deflate (RFC 7692), for clients that offer it: off; shared = each message " \
+	  "stands alone, and an idle client costs nothing; window = messages may refer to those " \
+	  "before, by a window for each direction of each client. See docs/compression.md.")   \
+	X(routes, compression_min_size, SIZE, "256B", 0, CONFIG_GIB, "bytes", LIVE,             \
+	  "Smaller messages are sent as they are.")                                            \
+	X(routes, compression_level, COUNT, "1", 1, 9, "levels", LIVE,                         \
+	  "1 = fast, 9 = small.")                                                              \
+	X(routes, compression_window_bits, COUNT, "12", 9, 15, "bits", LIVE,                   \
+	  "With compression: window. A window has 2 to the power of so many bytes: 12 = 4 "    \
+	  "KiB, 15 = 32 KiB.")                                                                 \
 	X(routes, rpc, RPC, "none", 0, 0, "", RESTART,                                         \
 	  "How clients frame calls and their answers, so that services can call a client and " \
 	  "wait: ocpp-j, json-rpc (2.0), or none. See docs/rpc.md.")                           \

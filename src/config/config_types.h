@@ -68,6 +68,13 @@ enum config_refuse_browsers {
 	CONFIG_REFUSE_BROWSERS_CLOSE, /* by a close code, which a page in a browser can read */
 };
 
+/* permessage-deflate. */
+enum config_compression {
+	CONFIG_COMPRESSION_OFF,
+	CONFIG_COMPRESSION_SHARED, /* each message stands alone */
+	CONFIG_COMPRESSION_WINDOW, /* they may refer to those before */
+};
+
 /* What to do with a client that sends more than it may. */
 enum config_rate_action {
 	CONFIG_RATE_ACTION_WAIT,  /* read nothing more until it may send again */

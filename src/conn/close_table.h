@@ -20,6 +20,8 @@
 	X(PROTOCOL, "protocol_error", 1002, "protocol error",                                   \
 	  "The client broke RFC 6455. The close frame's reason says how.")                      \
 	X(BAD_DATA, "invalid_utf8", 1007, "text is not UTF-8", "A text message was not UTF-8.") \
+	X(BAD_DEFLATE, "invalid_compression", 1007, "a compressed message cannot be decoded",   \
+	  "A compressed message was none, or referred to what the client had agreed not to.")   \
 	X(TOO_BIG, "message_too_big", 1009, "message is larger than max_message_size",          \
 	  "A message was larger than server.max_message_size.")                                 \
 	X(SLOW_READER, "slow_reader", 0, "",                                                    \

@@ -40,6 +40,7 @@ struct frame_rx {
 struct kept_request; /* phase_body.c */
 struct proof_wait;   /* phase_proving.c */
 struct told_tls;
+struct ws_windows;     /* compression.h */
 struct upgrade_wait;   /* phase_asking.c */
 struct refused_answer; /* phase_refusing.c */
 
@@ -72,11 +73,14 @@ struct conn_refusing_part {
 
 /* CONN_OPEN and CONN_CLOSING. Times in ms of the loop's clock, cut: only differences count. */
 struct conn_ws_part {
-	struct frame_rx *frames; /* NULL: between messages, or in use */
-	uint32_t heard_ms;       /* last bytes */
-	uint32_t message_ms;     /* last whole message */
-	uint32_t waiting_ms;     /* since the ping, or since the output is stuck */
-	uint32_t progress;       /* of tcp, when last looked at while stuck */
+	union {
+		struct frame_rx *frames;    /* NULL: between messages, or in use */
+		struct ws_windows *windows; /* has_windows; its `frames` is the same */
+	};
+	uint32_t heard_ms;   /* last bytes */
+	uint32_t message_ms; /* last whole message */
+	uint32_t waiting_ms; /* since the ping, or since the output is stuck */
+	uint32_t progress;   /* of tcp, when last looked at while stuck */
 };
 
 struct conn {
@@ -123,6 +127,11 @@ struct conn {
 	bool is_head : 1;           /* the request was a HEAD: no body in the answer */
 	bool is_persistent : 1;     /* behind the answer to this request there may be another one */
 	bool is_kept : 1;           /* has a place of the service's `kept` */
+	/* Open or closing, and permessage-deflate was agreed on: the bits of the window that the
+	 * client has for what it is sent, 8 to 15. 0: it was not. Without has_windows nothing else
+	 * is kept of it; with them, their bytes are all that there is (compression.h). */
+	uint8_t deflate_bits : 4;
+	bool has_windows : 1;
 };
 
 /* What an idle connection may cost (docs/benchmarks.md). */

@@ -24,6 +24,8 @@
 struct address_limit;
 struct conn_phase;
 struct frame_rx;
+struct ws_deflater;
+struct ws_inflater;
 struct uplink_handler;
 
 /* The rates of one client (ws_pace.h). */
@@ -68,6 +70,9 @@ struct conn_home {
 	struct pool frame_pool;
 	struct frame_rx *spare_frames; /* ready for the next connection that needs one */
 	struct http_head head;         /* for requests that arrive whole */
+	/* Lent for a message. NULL: nobody has wanted it yet. */
+	struct ws_deflater *deflater;
+	struct ws_inflater *inflater;
 	/* The one that is being answered, perhaps not complete, for the log. NULL: none is. */
 	const struct conn_request *request;
 

@@ -7,6 +7,8 @@
 #include "conn/phases.h"
 #include "conn/uplink_ears.h"
 #include "conn/ws_pace.h"
+#include "proto/ws_deflate.h"
+#include "proto/ws_inflate.h"
 
 /* For the request of one that comes while the gateway is stopping. */
 #define LATE_PATIENCE_MS UINT64_C(1000)
@@ -123,6 +125,8 @@ void conns_finish(struct conn_home *home)
 	pool_finish(&home->frame_pool);
 	pool_finish(&home->head_pool);
 	CHECK(home->conn_pool.live_count == 0 && home->calls == 0);
+	ws_deflater_destroy(&home->deflater);
+	ws_inflater_destroy(&home->inflater);
 	memory_guard_finish(home);
 	change_over_finish(home);
 	pool_finish(&home->conn_pool);

@@ -5,6 +5,7 @@
 #include "base/payload.h"
 #include "base/saturate.h"
 #include "conn/conn.h"
+#include "conn/ws_reader.h"
 
 #define LOOK_INTERVAL_NS NS_PER_S /* while there is nothing to do */
 #define BUSY_INTERVAL_NS (10 * NS_PER_MS)
@@ -88,13 +89,13 @@ void memory_guard_forget(struct conn_home *home, struct frame_rx *rx)
 
 static bool may_stop(const struct conn *conn)
 {
-	return conn->phase == CONN_OPEN && conn->part.ws.frames != NULL && !conn->is_stalled &&
-	       conn->home->memory.favoured != conn->part.ws.frames;
+	return conn->phase == CONN_OPEN && ws_reader_frames(conn) != NULL && !conn->is_stalled &&
+	       conn->home->memory.favoured != ws_reader_frames(conn);
 }
 
 static void stop(struct conn *conn)
 {
-	list_append(&conn->home->memory.stopped, &conn_ws(conn)->frames->stopped);
+	list_append(&conn->home->memory.stopped, &ws_reader_frames(conn)->stopped);
 	phase_of(conn)->hold_back(conn);
 }
 

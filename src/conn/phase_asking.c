@@ -36,7 +36,8 @@ struct upgrade_wait {
 	uint8_t key[WS_KEY_LEN];
 	uint32_t accepted_us;    /* conn_now_us of then */
 	const char *subprotocol; /* by the route's rules, unless the back end chooses */
-	struct buf offered;      /* the client's list */
+	struct ws_deflate_terms deflate;
+	struct buf offered; /* the client's list */
 	struct buf held;
 	struct buf groups; /* that the back end puts the client in */
 	struct conn_entry entry;
@@ -115,6 +116,7 @@ static struct upgrade_wait *wait_create(const struct asking *asking)
 	CHECK(asking->key.len == WS_KEY_LEN);
 	memcpy(wait->key, asking->key.data, WS_KEY_LEN);
 	wait->subprotocol = asking->subprotocol;
+	wait->deflate = asking->deflate;
 	wait->accepted_us = asking->accepted_us;
 	wait->entry = asking->entry;
 	if (offered_copy(request, &wait->offered) == 0 &&
@@ -172,6 +174,7 @@ static bool answer_upgrade(struct conn *conn, const struct upgrade_wait *wait)
 	return conn_upgrade_finish(conn, &(struct upgrade_answer){
 						 .key = slice_of(wait->key, WS_KEY_LEN),
 						 .subprotocol = wait->subprotocol,
+						 .deflate = wait->deflate,
 						 .accepted_us = wait->accepted_us,
 					 });
 }

@@ -7,6 +7,7 @@
 #include "conn/admit.h"
 #include "conn/conn.h"
 #include "http/http_reply.h"
+#include "proto/ws_extensions.h"
 
 extern const struct conn_phase phase_asking;
 
@@ -14,7 +15,8 @@ struct asking {
 	const struct conn_request *request;
 	struct slice key;
 	const char *subprotocol; /* by the route's rules */
-	uint32_t accepted_us;    /* conn_now_us of then */
+	struct ws_deflate_terms deflate;
+	uint32_t accepted_us; /* conn_now_us of then */
 	struct conn_entry entry;
 	const char *groups;              /* that its proof puts the client in; NULL: none */
 	const struct tcp_tls_facts *tls; /* NULL: it came without, as far as is known */

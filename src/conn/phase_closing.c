@@ -120,7 +120,8 @@ void conn_ws_fail_for(struct conn *conn, const struct ws_event_data *event)
 	if (event->close_code == WS_CLOSE_TOO_BIG)
 		snprintf(text, sizeof(text), "%s (%" PRIu64 " bytes)", event->error,
 			 conn_limits(conn)->max_message_size);
-	fail(conn, reason_of_error(event->close_code), text);
+	fail(conn, event->is_inflation ? CLOSE_BAD_DEFLATE : reason_of_error(event->close_code),
+	     text);
 }
 
 void closing_read(struct conn *conn, struct frame_rx *rx, uint8_t *data, size_t len)

@@ -33,11 +33,28 @@ static int pass_up(struct conn *conn, const struct message *message)
 	return backend->on_message(backend, conn_session(conn), message);
 }
 
+/* For byte_rate counts what a message is, not what it was packed into. */
+static enum close_reason count_inflated(struct conn *conn, const struct ws_event_data *event)
+{
+	size_t came = event->deflated.len, is = event->bytes.len;
+
+	stat_add(&conn_stats(conn)->inflated_in_bytes, came);
+	stat_add(&conn_stats(conn)->inflated_out_bytes, is);
+	if (is <= came)
+		return CLOSE_REASON_COUNT;
+	stat_add(&conn_stats(conn)->compression_saved, is - came);
+	return ws_pace_bytes(conn, is - came);
+}
+
 static void on_message(struct conn *conn, const struct ws_event_data *event)
 {
-	struct message message = {.is_text = event->opcode == WS_TEXT, .bytes = event->bytes};
+	struct message message = {.is_text = event->opcode == WS_TEXT,
+				  .bytes = event->bytes,
+				  .deflated = event->deflated};
 	enum close_reason too_fast = ws_pace_message(conn);
 
+	if (too_fast == CLOSE_REASON_COUNT && event->deflated.data != NULL)
+		too_fast = count_inflated(conn, event);
 	if (too_fast != CLOSE_REASON_COUNT) {
 		conn_ws_fail(conn, too_fast);
 		return;

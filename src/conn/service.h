@@ -37,9 +37,10 @@ struct service {
 	/* What a client is told when admission is full: max_connections if it was
 	 * configured, else the limit of the machine that it was taken from. Atomic. */
 	enum refusal full;
-	char node[64];    /* this host's name */
-	bool is_draining; /* atomic */
-	bool is_ready;    /* atomic: all workers listen */
+	char node[64];         /* this host's name */
+	uint64_t windows_used; /* [bytes] atomic; of compression_memory */
+	bool is_draining;      /* atomic */
+	bool is_ready;         /* atomic: all workers listen */
 	struct log_gate refusal_gates[REFUSAL_COUNT];
 	struct log_gate rejection_gate;
 	struct log_gate conflict_gate;

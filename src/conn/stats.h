@@ -21,6 +21,8 @@ struct stats {
 	uint64_t rate_held;   /* of them, because of message_rate or byte_rate */
 	uint64_t kept;        /* HTTP connections that go on to a next request */
 	uint64_t partial;     /* connections with a message or a head under way */
+	uint64_t compressed;  /* connections that agreed on permessage-deflate */
+	uint64_t windows;     /* that they keep, a direction each */
 	/* counters */
 	uint64_t sockets_accepted;
 	uint64_t connections_accepted;
@@ -46,7 +48,16 @@ struct stats {
 	uint64_t sent_bytes;
 	uint64_t pings_sent;
 	uint64_t stalls;
-	uint64_t renewals; /* ends of proofs that a new token moved */
+	uint64_t
+		windows_refused; /* clients that got none, because compression_memory was used up */
+	/* Of messages that came or went compressed: as they were on the wire, and plain. */
+	uint64_t inflated_in_bytes;
+	uint64_t inflated_out_bytes;
+	uint64_t deflated_in_bytes;
+	uint64_t deflated_out_bytes;
+	uint64_t compression_saved; /* [bytes] of both */
+	uint64_t not_deflated;      /* messages that compression would have made no smaller */
+	uint64_t renewals;          /* ends of proofs that a new token moved */
 	uint64_t renewals_refused;
 	uint64_t rate_holds;         /* of them, because of message_rate or byte_rate */
 	uint64_t memory_stops;       /* of them, because payload memory was scarce */

@@ -6,6 +6,7 @@
 
 #include "proto/utf8.h"
 #include "conn/admit_groups.h"
+#include "conn/compression.h"
 #include "conn/conn_auth.h"
 #include "conn/hull.h"
 #include "conn/origin.h"
@@ -188,9 +189,12 @@ static void enter(struct conn *conn, const struct upgrade *upgrade, const struct
 	if (!conn_enter(conn, entry) ||
 	    !conn_groups_join(conn, groups == NULL ? (struct slice){0} : slice_from_text(groups)) ||
 	    !conn_upgrade_finish(conn,
-				 &(struct upgrade_answer){.key = upgrade->key,
-							  .subprotocol = subprotocol,
-							  .accepted_us = upgrade->accepted_us}))
+				 &(struct upgrade_answer){
+					 .key = upgrade->key,
+					 .subprotocol = subprotocol,
+					 .deflate = conn_compression_choose(conn, upgrade->request),
+					 .accepted_us = upgrade->accepted_us,
+				 }))
 		return;
 	if (is_to_close)
 		conn_ws_close(conn, CLOSE_NO_SUBPROTOCOL);
@@ -221,6 +225,7 @@ static void go_on(struct conn *conn, const struct upgrade *upgrade, const struct
 				 .request = upgrade->request,
 				 .key = upgrade->key,
 				 .subprotocol = subprotocol,
+				 .deflate = conn_compression_choose(conn, upgrade->request),
 				 .accepted_us = upgrade->accepted_us,
 				 .entry = entry,
 				 .groups = upgrade->proof == NULL ? NULL : upgrade->proof->groups,

@@ -3,22 +3,31 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "conn/compression.h"
 #include "conn/hull.h"
 #include "conn/phase_open.h"
 #include "conn/ws_session.h"
 #include "proto/ws_handshake.h"
 
-static int write_upgrade(struct conn *conn, struct slice key, const char *subprotocol)
+/* What comes before the fields that vary. */
+#define ANSWER_ROOM 256
+
+static int write_upgrade(struct conn *conn, const struct upgrade_answer *answer,
+			 const struct ws_deflate_terms *terms)
 {
-	size_t size = 256 + (subprotocol == NULL ? 0 : strlen(subprotocol));
+	char extensions[WS_DEFLATE_TEXT_MAX];
+	size_t size = ANSWER_ROOM + sizeof(extensions) +
+		      (answer->subprotocol == NULL ? 0 : strlen(answer->subprotocol));
 	uint8_t *to = tcp_reserve(&conn->tcp, size);
 
 	if (to == NULL)
 		return -1;
 	size_t len = ws_response_write(
-		(char *)to, size, key,
+		(char *)to, size, answer->key,
 		&(struct ws_response){
-			.subprotocol = subprotocol,
+			.subprotocol = answer->subprotocol,
+			.extensions = ws_deflate_is_on(terms) ? ws_deflate_text(terms, extensions)
+							      : NULL,
 			.date = http_date_now(&conn->home->date, loop_now(conn->home->loop)),
 		});
 
@@ -29,7 +38,11 @@ static int write_upgrade(struct conn *conn, struct slice key, const char *subpro
 
 bool conn_upgrade_finish(struct conn *conn, const struct upgrade_answer *answer)
 {
-	if (write_upgrade(conn, answer->key, answer->subprotocol) < 0) {
+	struct ws_windows *windows;
+	struct ws_deflate_terms terms = conn_compression_grant(conn, &answer->deflate, &windows);
+
+	if (write_upgrade(conn, answer, &terms) < 0) {
+		conn_compression_forget(conn->home, &windows);
 		conn_cut(conn, CLOSE_NO_MEMORY);
 		return false;
 	}
@@ -40,5 +53,6 @@ bool conn_upgrade_finish(struct conn *conn, const struct upgrade_answer *answer)
 			 (uint64_t)took_us * NS_PER_US);
 	conn_session(conn)->ops = &ws_session_ops;
 	conn_open(conn);
+	conn_compression_begin(conn, &terms, windows);
 	return true;
 }

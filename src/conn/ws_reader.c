@@ -3,11 +3,27 @@
 
 #include <errno.h>
 
+#include "conn/compression.h"
 #include "conn/ws_pace.h"
 
 /* Input that may still come after reading was stopped is held; so much of it means
  * that the client goes on sending while it takes nothing. */
 #define HELD_MAX (16 * 1048576)
+
+/* Where the connection has it. */
+static struct frame_rx **frames_of(struct conn *conn)
+{
+	struct conn_ws_part *ws = conn_ws(conn);
+
+	return conn->has_windows ? &ws->windows->frames : &ws->frames;
+}
+
+struct frame_rx *ws_reader_frames(const struct conn *conn)
+{
+	const struct conn_ws_part *ws = &conn->part.ws;
+
+	return conn->has_windows ? ws->windows->frames : ws->frames;
+}
 
 static struct frame_rx *borrow(struct conn_home *home)
 {
@@ -43,13 +59,16 @@ static void give_back(struct conn_home *home, struct frame_rx *rx)
 
 struct frame_rx *ws_reader_take(struct conn *conn)
 {
-	struct frame_rx *rx = conn_ws(conn)->frames;
+	struct frame_rx *rx = *frames_of(conn);
 
-	conn_ws(conn)->frames = NULL;
+	*frames_of(conn) = NULL;
 	if (rx == NULL)
 		rx = borrow(conn->home);
-	if (rx != NULL)
-		rx->conn = conn;
+	if (rx == NULL)
+		return NULL;
+	rx->conn = conn;
+	ws_decoder_inflates_by(&rx->decoder, conn->deflate_bits != 0 ? conn->home->inflater : NULL,
+			       conn_window_in(conn));
 	return rx;
 }
 
@@ -62,11 +81,11 @@ enum ws_event ws_reader_next(struct frame_rx *rx, const struct conn *conn, uint8
 
 void ws_reader_keep(struct conn *conn, struct frame_rx *rx)
 {
-	CHECK(conn_ws(conn)->frames == NULL);
+	CHECK(*frames_of(conn) == NULL);
 	if (ws_decoder_is_idle(&rx->decoder))
 		give_back(conn->home, rx);
 	else
-		conn_ws(conn)->frames = rx;
+		*frames_of(conn) = rx;
 }
 
 void ws_reader_drop(struct conn_home *home, struct frame_rx *rx)
@@ -90,11 +109,11 @@ static void set_stalled(struct conn *conn, bool is_stalled)
 bool ws_reader_stall(struct conn *conn, struct frame_rx *rx, const uint8_t *rest, size_t len,
 		     struct buf *owner)
 {
-	CHECK(!conn->is_stalled && conn_ws(conn)->frames == NULL);
+	CHECK(!conn->is_stalled && *frames_of(conn) == NULL);
 	set_stalled(conn, true);
 	stat_add(&conn_stats(conn)->stalls, 1);
 	ws_decoder_release(&rx->decoder);
-	conn_ws(conn)->frames = rx;
+	*frames_of(conn) = rx;
 	if (owner == NULL)
 		return ws_reader_hold(conn, rest, len);
 	CHECK(rest + len == owner->data + owner->len);
@@ -106,8 +125,8 @@ bool ws_reader_stall(struct conn *conn, struct frame_rx *rx, const uint8_t *rest
 
 bool ws_reader_hold(struct conn *conn, const uint8_t *data, size_t len)
 {
-	CHECK(conn->is_stalled && conn_ws(conn)->frames != NULL);
-	struct frame_rx *rx = conn_ws(conn)->frames;
+	CHECK(conn->is_stalled && *frames_of(conn) != NULL);
+	struct frame_rx *rx = *frames_of(conn);
 
 	/* What is dealt with goes when it is the larger part: each byte is moved once at most. */
 	if (rx->held_at > rx->held.len / 2) {
@@ -119,8 +138,8 @@ bool ws_reader_hold(struct conn *conn, const uint8_t *data, size_t len)
 
 void ws_reader_resume(struct conn *conn, struct buf *out_held, struct slice *out_rest)
 {
-	CHECK(conn->is_stalled && conn_ws(conn)->frames != NULL);
-	struct frame_rx *rx = conn_ws(conn)->frames;
+	CHECK(conn->is_stalled && *frames_of(conn) != NULL);
+	struct frame_rx *rx = *frames_of(conn);
 
 	list_remove(&rx->stopped);
 	*out_held = rx->held;
@@ -130,32 +149,33 @@ void ws_reader_resume(struct conn *conn, struct buf *out_held, struct slice *out
 	set_stalled(conn, false);
 	if (out_rest->len > 0)
 		return;
-	conn_ws(conn)->frames = NULL;
+	*frames_of(conn) = NULL;
 	ws_reader_keep(conn, rx);
 }
 
 bool ws_reader_is_stopped(const struct conn *conn)
 {
-	const struct frame_rx *rx = conn->part.ws.frames;
+	const struct frame_rx *rx = ws_reader_frames(conn);
 
 	return rx != NULL && memory_guard_has_stopped(rx);
 }
 
 size_t ws_reader_held(const struct conn *conn)
 {
-	const struct frame_rx *rx = conn->part.ws.frames;
+	const struct frame_rx *rx = ws_reader_frames(conn);
 
 	return rx == NULL ? 0 : rx->decoder.message.cap + rx->held.cap;
 }
 
 void ws_reader_release(struct conn *conn)
 {
-	struct frame_rx *rx = conn_ws(conn)->frames;
+	struct frame_rx *rx = *frames_of(conn);
 
 	set_stalled(conn, false);
-	conn_ws(conn)->frames = NULL;
+	*frames_of(conn) = NULL;
 	if (rx != NULL)
 		ws_reader_drop(conn->home, rx);
+	conn_compression_end(conn);
 }
 
 /* --- in another process --- */
@@ -168,7 +188,7 @@ enum {
 
 void ws_reader_export(struct conn *conn, struct state_writer *writer)
 {
-	const struct frame_rx *rx = conn_ws(conn)->frames;
+	const struct frame_rx *rx = *frames_of(conn);
 
 	if (rx == NULL)
 		return;
@@ -225,7 +245,7 @@ int ws_reader_import(struct conn *conn, bool is_stalled, struct state_reader *re
 		ws_reader_keep(conn, rx);
 		return 0;
 	}
-	conn_ws(conn)->frames = rx;
+	*frames_of(conn) = rx;
 	set_stalled(conn, true);
 	return 0;
 }

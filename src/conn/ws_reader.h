@@ -34,6 +34,9 @@ bool ws_reader_hold(struct conn *conn, const uint8_t *data, size_t len);
  * free. */
 void ws_reader_resume(struct conn *conn, struct buf *out_held, struct slice *out_rest);
 
+/* What it has borrowed and kept; NULL: nothing. */
+struct frame_rx *ws_reader_frames(const struct conn *conn);
+
 /* Is it stalled because payload memory is scarce? */
 bool ws_reader_is_stopped(const struct conn *conn);
 

@@ -10,6 +10,7 @@
 
 #include "base/payload.h"
 #include "base/shared_bytes.h"
+#include "conn/compression.h"
 #include "conn/hull.h"
 #include "conn/phase_closing.h"
 #include "conn/phase_open.h"
@@ -46,11 +47,17 @@ static int make_room(struct conn *conn, size_t len)
 	return -ENOBUFS;
 }
 
-int ws_session_push_frame(struct conn *conn, struct shared_bytes *frame)
+int ws_session_push_frame(struct conn *conn, struct ws_fan_frame *frame, size_t *out_len)
 {
-	int r = make_room(conn, frame->len);
+	struct shared_bytes *form = conn->phase == CONN_OPEN ? ws_fan_frame_form(frame, conn)
+							     : frame->plain;
+	int r = make_room(conn, form->len);
 
-	return r < 0 ? r : ws_write_frame(conn, frame);
+	if (r == 0)
+		r = ws_write_frame(conn, frame, form);
+	if (r == 0)
+		*out_len = form->len;
+	return r;
 }
 
 static int push_message(struct session *session, const struct message *message)
@@ -81,6 +88,19 @@ static bool is_held_back(const struct session *session)
 	const struct conn *conn = conn_of_session(session);
 
 	return conn->phase == CONN_OPEN && ws_pace_is_held(conn);
+}
+
+static bool compression(const struct session *session, struct session_compression *out)
+{
+	struct ws_deflate_terms terms;
+
+	if (!conn_compression_terms(conn_of_session(session), &terms))
+		return false;
+	*out = (struct session_compression){.out_bits = terms.out_bits,
+					    .in_bits = terms.in_bits,
+					    .keeps_out = terms.keeps_out,
+					    .keeps_in = terms.keeps_in};
+	return true;
 }
 
 static struct fleet_home *home_of(struct session *session)
@@ -122,6 +142,7 @@ const struct session_ops ws_session_ops = {
 	.close = close_session,
 	.queued = queued,
 	.is_held_back = is_held_back,
+	.compression = compression,
 	.home = home_of,
 	.answered = answered,
 	.taken_over = taken_over,

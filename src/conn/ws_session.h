@@ -7,10 +7,9 @@
 
 #include "conn/conn.h"
 
-struct shared_bytes;
+struct ws_fan_frame;
 
 extern const struct session_ops ws_session_ops;
 
-/* session_push with the frame of a whole message (ws_frame_create), of which the queue keeps a
- * reference. */
-int ws_session_push_frame(struct conn *conn, struct shared_bytes *frame);
+/* session_push of a message to many. *out_len is what was queued of it for this one. */
+int ws_session_push_frame(struct conn *conn, struct ws_fan_frame *frame, size_t *out_len);

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 
+#include "conn/compression.h"
 #include "conn/hull.h"
 #include "conn/phase_closing.h"
 #include "conn/phase_open.h"
@@ -82,6 +83,7 @@ void conn_ws_timeout(struct conn *conn)
 {
 	const struct config_server *limits = conn_limits(conn);
 
+	conn_window_rest(conn);
 	if (conn_is_held_up(conn))
 		return;
 	if (ws_pace_is_held(conn)) {

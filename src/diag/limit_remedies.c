@@ -348,6 +348,7 @@ static void remedy_by_doubling(struct request *request)
 		{LIMIT_ID_ROUTE_CONNECTIONS, "configuration", "routes[].max_connections: "},
 		{LIMIT_ID_KEEP_ALIVE_MAX, "configuration", "server.keep_alive_max: "},
 		{LIMIT_ID_REFUSE_BROWSERS_MAX, "configuration", "server.refuse_browsers_max: "},
+		{LIMIT_ID_COMPRESSION_MEMORY, "configuration", "server.compression_memory: "},
 		{LIMIT_ID_MESSAGE_RATE, "configuration", "server.message_rate: "},
 		{LIMIT_ID_BYTE_RATE, "configuration", "server.byte_rate: "},
 		{LIMIT_ID_BACKEND_PENDING, "configuration", "backends[].pending_max: "},

@@ -272,6 +272,7 @@ void limits_build(const struct limits_input *input, struct limits *out_limits)
 		[LIMIT_ID_CERTIFICATE] = limit_build_certificate,
 		[LIMIT_ID_TAKEOVER_RATE] = limit_build_takeover_rate,
 		[LIMIT_ID_KEEP_ALIVE_MAX] = limit_build_keep_alive_max,
+		[LIMIT_ID_COMPRESSION_MEMORY] = limit_build_compression_memory,
 		[LIMIT_ID_REFUSE_BROWSERS_MAX] = limit_build_refuse_browsers_max,
 		[LIMIT_ID_MESSAGE_RATE] = limit_build_message_rate,
 		[LIMIT_ID_BYTE_RATE] = limit_build_byte_rate,

@@ -33,6 +33,7 @@ void limit_build_route_connections(const struct limits_input *input, struct limi
 void limit_build_accept_rate(const struct limits_input *input, struct limit *row);
 void limit_build_takeover_rate(const struct limits_input *input, struct limit *row);
 void limit_build_keep_alive_max(const struct limits_input *input, struct limit *row);
+void limit_build_compression_memory(const struct limits_input *input, struct limit *row);
 void limit_build_refuse_browsers_max(const struct limits_input *input, struct limit *row);
 void limit_build_message_rate(const struct limits_input *input, struct limit *row);
 void limit_build_byte_rate(const struct limits_input *input, struct limit *row);

@@ -2,6 +2,7 @@
  * limit_rows_clients.c - the rows of the gateway's own limits on what clients may do. */
 #include <inttypes.h>
 
+#include "base/check.h"
 #include "diag/limit_rows.h"
 
 void limit_build_route_connections(const struct limits_input *input, struct limit *row)
@@ -111,5 +112,41 @@ void limit_build_byte_rate(const struct limits_input *input, struct limit *row)
 		row->value = config->server.byte_rate;
 		limit_note(row, "after as many at once");
 		note_rate(input, row);
+	}
+}
+
+/* Of the routes whose clients may have windows, the largest; 0: there is none. */
+static uint64_t window_bits(const struct config *config)
+{
+	uint64_t bits = 0;
+
+	for (size_t i = 0; i < config->route_count; i++)
+		if (config->routes[i].compression == CONFIG_COMPRESSION_WINDOW)
+			bits = MAX(bits, config->routes[i].compression_window_bits);
+	return bits;
+}
+
+void limit_build_compression_memory(const struct limits_input *input, struct limit *row)
+{
+	const struct config *config = input->config;
+
+	if (!limit_row_begin(input, row, "server.compression_memory"))
+		return;
+	uint64_t bits = window_bits(config);
+
+	if (bits == 0) {
+		limit_row_off(row, "no route has compression: window");
+	} else if (config->server.compression_memory == 0) {
+		limit_row_off(row, "0: no client gets a window");
+	} else {
+		uint64_t client = UINT64_C(2) << bits;
+
+		row->value = config->server.compression_memory;
+		limit_row_use(row, input->windows_used);
+		limit_note(row,
+			   "enough for %" PRIu64 " clients with a window of %" PRIu64
+			   " bytes each way (compression_window_bits: %" PRIu64
+			   "); those beyond get none; it does not cap the total",
+			   row->value / client, client / 2, bits);
 	}
 }

@@ -59,6 +59,9 @@ enum limit_kind {
 	X(PAYLOAD_MEMORY, "payload_memory", GATEWAY, PACES, "bytes",                        \
 	  "memory of the process for what clients send and are sent "                       \
 	  "([below](#payload-memory))")                                                     \
+	X(COMPRESSION_MEMORY, "compression_memory", GATEWAY, PACES, "bytes",                \
+	  "windows of clients on routes with compression: window "                          \
+	  "([compression.md](compression.md)); those beyond get none")                      \
 	X(NOFILE, "nofile", PROCESS, CAPS, "descriptors",                                   \
 	  "soft limit on descriptors: of the process with epoll (less its own, and "        \
 	  "`max_in_flight` of each back end), of each ring with io_uring")                  \

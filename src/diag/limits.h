@@ -91,6 +91,7 @@ struct limits_input {
 	uint64_t kept_max;         /* HTTP connections that may be kept, in effect */
 	uint64_t kept;             /* that are */
 	uint64_t refused_browsers; /* refused clients that wait to be told why */
+	uint64_t windows_used;     /* [bytes] of compression_memory */
 	uint64_t rate_held;        /* clients not read now, because they send too much */
 	/* The back end for which most waits, of its pending_max; NULL: none is running. */
 	const struct config_backend *fullest_backend;

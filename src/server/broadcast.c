@@ -42,7 +42,7 @@ struct broadcast {
 	void *arg;
 	char route[PRESENCE_ROUTE_MAX + 1]; /* "": all */
 	char group[GROUP_NAME_MAX + 1];     /* "": none */
-	struct shared_bytes *frame;
+	struct ws_fan_frame frame;
 	bool is_call[CONFIG_RPC_JSON_RPC + 1]; /* by the framing of a client's route */
 	uint64_t open_shares;                  /* atomic */
 	struct loop_task done_task;
@@ -54,7 +54,7 @@ struct broadcast {
 
 static void broadcast_free(struct broadcast *broadcast)
 {
-	shared_bytes_unref(&broadcast->frame);
+	ws_fan_frame_finish(&broadcast->frame);
 	free(broadcast);
 }
 
@@ -68,7 +68,7 @@ static void run_done(struct loop_task *task)
 		sum.cut += broadcast->shares[i].result.cut;
 		sum.failed += broadcast->shares[i].result.failed;
 	}
-	sum.bytes = broadcast->frame->len;
+	sum.bytes = broadcast->frame.plain->len;
 	broadcast->on_done(broadcast->arg, &sum);
 	broadcast_free(broadcast);
 }
@@ -125,16 +125,16 @@ static bool is_meant(const struct broadcast *broadcast, const struct conn *conn)
 /* [bytes] that it queued. */
 static size_t deliver(struct share *share, struct conn *conn)
 {
-	struct shared_bytes *frame = share->broadcast->frame;
+	size_t len = 0;
 	struct stats *stats = &share->worker->home.stats;
 
 	if (!is_meant(share->broadcast, conn))
 		return 0;
-	switch (ws_session_push_frame(conn, frame)) {
+	switch (ws_session_push_frame(conn, &share->broadcast->frame, &len)) {
 	case 0:
 		share->result.delivered++;
 		stat_add(&stats->fan_out_delivered, 1);
-		return frame->len;
+		return len;
 	case -ENOBUFS:
 		share->result.cut++;
 		stat_add(&stats->fan_out_cut, 1);
@@ -182,10 +182,10 @@ static unsigned batch_size(const struct worker *worker, const struct share *firs
 		const struct broadcast *broadcast =
 			CONTAINER_OF(node, const struct share, node)->broadcast;
 
-		if (size > 0 && (broadcast->frame->len > left ||
+		if (size > 0 && (broadcast->frame.plain->len > left ||
 				 !has_same_audience(first->broadcast, broadcast)))
 			break;
-		left -= MIN(left, broadcast->frame->len);
+		left -= MIN(left, broadcast->frame.plain->len);
 		node = node->next;
 		size++;
 	} while (node != &worker->shares && size < BATCH_MAX);
@@ -281,8 +281,7 @@ static struct broadcast *broadcast_create(const struct broadcast_order *order, s
 
 	if (broadcast == NULL)
 		return NULL;
-	broadcast->frame = ws_frame_create(&what->message);
-	if (broadcast->frame == NULL) {
+	if (!ws_fan_frame_init(&broadcast->frame, &what->message)) {
 		broadcast_free(broadcast);
 		return NULL;
 	}
@@ -375,7 +374,7 @@ static void broadcast_arrived(struct fleet_home *home, const struct fan_out *wha
 		return;
 	}
 	home->groups.fan_outs++;
-	home->groups.fan_out_bytes += broadcast->frame->len;
+	home->groups.fan_out_bytes += broadcast->frame.plain->len;
 	broadcast->shares[0].worker = worker;
 	share_queue(&broadcast->shares[0]);
 	close_share(broadcast);

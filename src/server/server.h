@@ -123,6 +123,8 @@ uint64_t server_workers_listening(const struct server *server);
 const struct server_options *server_options(const struct server *server);
 /* HTTP connections on the public listener that are kept, and may be. */
 void server_kept(const struct server *server, uint64_t *out_kept, uint64_t *out_max);
+/* [bytes] of compression_memory. */
+uint64_t server_windows_used(const struct server *server);
 /* Refused clients that wait to be told why. */
 uint64_t server_refused_browsers(const struct server *server);
 /* Sockets of the worker that has most of them. */

@@ -107,6 +107,11 @@ void server_kept(const struct server *server, uint64_t *out_kept, uint64_t *out_
 	*out_max = admission_max(&server->public_service.kept);
 }
 
+uint64_t server_windows_used(const struct server *server)
+{
+	return __atomic_load_n(&server->public_service.windows_used, __ATOMIC_RELAXED);
+}
+
 uint64_t server_refused_browsers(const struct server *server)
 {
 	return admission_current(&server->public_service.refused_browsers);

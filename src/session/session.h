@@ -38,6 +38,16 @@ struct message {
 	 * call. 0: it is none. */
 	uint64_t call;
 	struct slice bytes; /* lent for the length of the call */
+	/* From a client: the same as it came, compressed, for whoever sends it back as it is.
+	 * `data` is NULL: it came plain. */
+	struct slice deflated;
+	bool stays_plain; /* to a client: it is not to be compressed */
+};
+
+/* Of permessage-deflate, as agreed on with a client: `out` is what it is sent. */
+struct session_compression {
+	unsigned out_bits, in_bits; /* of the windows */
+	bool keeps_out, keeps_in;   /* messages may refer to those before */
 };
 
 /* What became of a token that was shown for a client that is connected. */
@@ -66,6 +76,8 @@ struct session_ops {
 	size_t (*queued)(const struct session *session);
 	/* Is it not read for now, because it sends more than it may? */
 	bool (*is_held_back)(const struct session *session);
+	/* False: none was agreed on. */
+	bool (*compression)(const struct session *session, struct session_compression *out);
 	/* The fleet's part of its worker. */
 	struct fleet_home *(*home)(struct session *session);
 	/* The client has been sent the answer to this call of its own. */

@@ -54,14 +54,24 @@ static size_t queued(const struct session *session)
 	return 77;
 }
 
+static bool compression(const struct session *session, struct session_compression *out)
+{
+	(void)session;
+	(void)out;
+	return false;
+}
+
 static bool is_held_back(const struct session *session)
 {
 	(void)session;
 	return true;
 }
 
-static const struct session_ops ops = {
-	.push = push, .close = close_with, .queued = queued, .is_held_back = is_held_back};
+static const struct session_ops ops = {.push = push,
+				       .close = close_with,
+				       .queued = queued,
+				       .is_held_back = is_held_back,
+				       .compression = compression};
 
 static int client_setup(void **state)
 {

@@ -48,14 +48,24 @@ static size_t queued(const struct session *session)
 	return 0;
 }
 
+static bool compression(const struct session *session, struct session_compression *out)
+{
+	(void)session;
+	(void)out;
+	return false;
+}
+
 static bool is_held_back(const struct session *session)
 {
 	(void)session;
 	return false;
 }
 
-static const struct session_ops ops = {
-	.push = push, .close = close_with, .queued = queued, .is_held_back = is_held_back};
+static const struct session_ops ops = {.push = push,
+				       .close = close_with,
+				       .queued = queued,
+				       .is_held_back = is_held_back,
+				       .compression = compression};
 
 static void device_enter(struct device *device, struct node *node, const char *client_id)
 {

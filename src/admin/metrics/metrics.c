@@ -79,6 +79,25 @@
 	  "New tokens of connected clients that moved the end of what they have proved.")      \
 	X(gatehouse_token_renewals_refused_total, counter, renewals_refused,                   \
 	  "Those that did not, because they are no good ones, or another client's.")           \
+	X(gatehouse_compression_connections, gauge, compressed,                                \
+	  "WebSocket connections that agreed on permessage-deflate.")                          \
+	X(gatehouse_compression_windows, gauge, windows,                                       \
+	  "Windows that are kept between messages (compression: window), one for a direction.") \
+	X(gatehouse_compression_windows_refused_total, counter, windows_refused,               \
+	  "Clients that got no window because server.compression_memory was used up.")         \
+	X(gatehouse_compression_received_bytes_total, counter, inflated_in_bytes,              \
+	  "Compressed messages from clients, as they came.")                                   \
+	X(gatehouse_compression_received_plain_bytes_total, counter, inflated_out_bytes,       \
+	  "The same, decompressed.")                                                           \
+	X(gatehouse_compression_sent_bytes_total, counter, deflated_out_bytes,                 \
+	  "Compressed messages to clients, as they went.")                                     \
+	X(gatehouse_compression_sent_plain_bytes_total, counter, deflated_in_bytes,            \
+	  "The same, before.")                                                                 \
+	X(gatehouse_compression_saved_bytes_total, counter, compression_saved,                 \
+	  "By how much all of these were smaller.")                                            \
+	X(gatehouse_compression_not_smaller_total, counter, not_deflated,                      \
+	  "Messages that went as they are because compressed they would have been larger. "    \
+	  "Many: raise compression_min_size, or switch compression off there.")                \
 	X(gatehouse_stalls_total, counter, stalls,                                             \
 	  "Times that reading from a client stopped because a queue was full, or memory was "  \
 	  "scarce.")                                                                           \

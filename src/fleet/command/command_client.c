@@ -58,6 +58,19 @@ static void add_expiry(json_t *body, const struct session *session, uint64_t now
 			    json_integer((json_int_t)(at_s > now_s ? at_s - now_s : 0)));
 }
 
+/* null: none. */
+static json_t *compression_json(const struct session *session)
+{
+	struct session_compression terms;
+
+	if (!session->ops->compression(session, &terms))
+		return json_null();
+	return json_pack("{s:s, s:{s:i, s:b}, s:{s:i, s:b}}", "extension", "permessage-deflate",
+			 "to_client", "window_bits", (int)terms.out_bits, "keeps_window",
+			 terms.keeps_out, "from_client", "window_bits", (int)terms.in_bits,
+			 "keeps_window", terms.keeps_in);
+}
+
 static void inspect_run(struct command *command, struct session *session)
 {
 	const struct presence *presence = session->presence;
@@ -74,6 +87,7 @@ static void inspect_run(struct command *command, struct session *session)
 				    json_integer((json_int_t)session_queued(session)));
 		json_object_set_new(body, "held_back",
 				    json_boolean(session->ops->is_held_back(session)));
+		json_object_set_new(body, "compression", compression_json(session));
 		json_object_set_new(body, "groups", groups_of_session(session));
 		add_expiry(body, session, now_ms / 1000);
 	}
