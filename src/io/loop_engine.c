@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "io/loop_private.h"
+#include "io/tcp_handover.h"
 
 static const struct engine *engine_of(enum loop_engine engine)
 {
@@ -52,6 +53,11 @@ int loop_engine_choose(enum loop_engine wanted, enum loop_engine *out_engine,
 	*out_engine = r == 0 ? LOOP_ENGINE_IO_URING : LOOP_ENGINE_EPOLL;
 	*out_reason = r == 0 ? "a trial ring worked" : refusal_explain(r);
 	return 0;
+}
+
+int loop_engine_can_hand_over(enum loop_engine engine)
+{
+	return engine_of(engine)->can_hand_over();
 }
 
 int loop_create(const struct loop_options *options, struct loop **out_loop)

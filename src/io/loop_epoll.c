@@ -310,9 +310,8 @@ static int epoll_tcp_import(struct tcp *tcp, int fd)
 	return register_stream(tcp);
 }
 
-static int epoll_can_hand_over(struct loop *loop)
+static int epoll_can_hand_over(void)
 {
-	(void)loop;
 	return 0;
 }
 

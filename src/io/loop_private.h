@@ -99,7 +99,7 @@ struct engine {
 	int (*tcp_take_fd)(struct tcp *tcp);
 	/* tcp->fd is set by it; owns `fd` unless it fails. */
 	int (*tcp_import)(struct tcp *tcp, int fd);
-	int (*can_hand_over)(struct loop *loop);
+	int (*can_hand_over)(void);
 
 	int (*watch_open)(struct watch *watch);
 	void (*watch_close)(struct watch *watch);

@@ -70,11 +70,6 @@ int tcp_take_fd(struct tcp *tcp)
 	return tcp->loop->engine->tcp_take_fd(tcp);
 }
 
-int loop_can_hand_over(struct loop *loop)
-{
-	return loop->engine->can_hand_over(loop);
-}
-
 /* --- out --- */
 
 static bool has_to_stay(const struct tcp *tcp)

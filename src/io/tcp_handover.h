@@ -37,7 +37,8 @@ void tcp_thaw(struct tcp *tcp);
 int tcp_export(struct tcp *tcp, struct state_writer *writer);
 
 /* Of a frozen stream: an ordinary descriptor of its socket, the caller's; or a negative errno:
- * -EMFILE, -ENFILE, -ENOMEM, -EOPNOTSUPP (loop_can_hand_over). Not from a callback of the loop.
+ * -EMFILE, -ENFILE, -ENOMEM, -EOPNOTSUPP (loop_engine_can_hand_over). Not from a callback of the
+ * loop.
  *
  * With io_uring the process may have more sockets than ordinary descriptors, with epoll all but
  * these may be in use: so take, send and close them in batches. Descriptors that were sent and not
@@ -80,6 +81,6 @@ int listener_take_fd(const struct listener *listener);
  * Then the loop may stand still, for as long as nobody calls loop_run: what is posted waits. */
 int loop_settle(struct loop *loop, uint64_t deadline_ns);
 
-/* Can sockets be taken out of this loop? 0; -EOPNOTSUPP: io_uring before Linux 6.8 (which brought
- * IORING_OP_FIXED_FD_INSTALL). */
-int loop_can_hand_over(struct loop *loop);
+/* Can sockets be taken out of such a loop? 0; -EOPNOTSUPP: io_uring before Linux 6.8 (which brought
+ * IORING_OP_FIXED_FD_INSTALL); -ENOMEM. Not AUTO. From any thread. */
+int loop_engine_can_hand_over(enum loop_engine engine);

@@ -69,8 +69,6 @@ struct uring_loop {
 	 * yet. */
 	struct io_uring_cqe *kept;
 	uint32_t kept_count;
-	bool is_probed; /* for: */
-	bool can_install;
 };
 
 /* Of a caller that waits for it. */
@@ -149,7 +147,7 @@ void uring_slot_released(struct uring_loop *self);
 void uring_tcp_freeze(struct tcp *tcp);
 int uring_tcp_take_fd(struct tcp *tcp);
 int uring_tcp_import(struct tcp *tcp, int fd);
-int uring_can_hand_over(struct loop *loop);
+int uring_can_hand_over(void);
 
 /* It has its direct descriptor. */
 void uring_imported(struct tcp *tcp, int res);

@@ -25,20 +25,25 @@ void uring_tcp_freeze(struct tcp *tcp)
 
 /* --- to an ordinary descriptor --- */
 
-int uring_can_hand_over(struct loop *loop)
-{
-	struct uring_loop *self = uring_of(loop);
+enum { NOT_KNOWN, CAN_INSTALL, CANNOT_INSTALL };
 
-	if (!self->is_probed) {
-		struct io_uring_probe *probe = io_uring_get_probe_ring(&self->ring);
+/* Of the kernel; by any thread, so not by a ring that is a thread's own. */
+int uring_can_hand_over(void)
+{
+	static int known; /* atomic */
+	int answer = __atomic_load_n(&known, __ATOMIC_RELAXED);
+
+	if (answer == NOT_KNOWN) {
+		struct io_uring_probe *probe = io_uring_get_probe();
 
 		if (probe == NULL)
 			return -ENOMEM;
-		self->is_probed = true;
-		self->can_install = io_uring_opcode_supported(probe, OP_FIXED_FD_INSTALL);
+		answer = io_uring_opcode_supported(probe, OP_FIXED_FD_INSTALL) ? CAN_INSTALL
+									       : CANNOT_INSTALL;
 		io_uring_free_probe(probe);
+		__atomic_store_n(&known, answer, __ATOMIC_RELAXED);
 	}
-	return self->can_install ? 0 : -EOPNOTSUPP;
+	return answer == CAN_INSTALL ? 0 : -EOPNOTSUPP;
 }
 
 /* What one call can bring fits in. */
@@ -90,7 +95,7 @@ int uring_tcp_take_fd(struct tcp *tcp)
 {
 	struct uring_loop *self = uring_of(tcp->loop);
 	struct uring_answer answer = {.is_there = false};
-	int r = uring_can_hand_over(tcp->loop);
+	int r = uring_can_hand_over();
 
 	if (r == 0)
 		r = kept_make_room(self);

@@ -3,13 +3,15 @@
  * [FROM [TO]]], engines being io_uring or epoll. Prints; judges nothing.
  *
  * Three processes: one has the streams, one takes them over, one has their peers. A third of the
- * streams is silent, a third speaks, a third is sealed. */
+ * streams is silent, a third speaks, a third is sealed. Of each step the processor's time is told
+ * too, which is the same on a busy machine. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -28,9 +30,42 @@ struct stream {
 	struct tcp tcp;
 };
 
+/* Of a step, so far. */
+struct spent {
+	uint64_t wall_ns, cpu_ns;
+};
+
 static uint64_t count = 9000;
 static enum loop_engine from = LOOP_ENGINE_IO_URING, to = LOOP_ENGINE_IO_URING;
 static uint64_t closed;
+
+/* --- time --- */
+
+static uint64_t cpu_now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
+}
+
+static struct spent spent_begin(void)
+{
+	return (struct spent){clock_now_ns(), cpu_now_ns()};
+}
+
+static void spent_add(struct spent *sum, const struct spent *began)
+{
+	sum->wall_ns += clock_now_ns() - began->wall_ns;
+	sum->cpu_ns += cpu_now_ns() - began->cpu_ns;
+}
+
+static void spent_print(const char *step, const struct spent *spent)
+{
+	printf("  %-9s %7.1f ms, of the processor %7.1f\n", step, (double)spent->wall_ns / 1e6,
+	       (double)spent->cpu_ns / 1e6);
+	fflush(stdout);
+}
 
 /* --- what streams tell --- */
 
@@ -150,6 +185,7 @@ static void taker_run(int road)
 	static uint8_t bytes[400000];
 	struct stream *streams = calloc(count, sizeof(*streams));
 	struct loop *loop = loop_of(to);
+	struct spent importing = {0}, thawing = {0};
 	uint64_t taken = 0;
 	char go = 1;
 
@@ -158,6 +194,7 @@ static void taker_run(int road)
 		struct batch_head head;
 		size_t len, n = batch_receive(road, fds, bytes, sizeof(bytes), &len);
 		const uint8_t *at = bytes + sizeof(head);
+		struct spent began = spent_begin();
 
 		memcpy(&head, bytes, sizeof(head));
 		for (size_t i = 0; i < n; i++) {
@@ -169,16 +206,19 @@ static void taker_run(int road)
 			at += head.lens[i];
 		}
 		CHECK(loop_settle(loop, FOR_EVER) == 0);
+		spent_add(&importing, &began);
 	}
 	explicit_bzero(bytes, sizeof(bytes));
 	CHECK(write(road, &go, 1) == 1 && read(road, &go, 1) == 1);
-	uint64_t began = clock_now_ns();
+	struct spent began = spent_begin();
 
 	for (uint64_t i = 0; i < count; i++)
 		tcp_thaw(&streams[i].tcp);
-	printf("  thaw      %6.1f ms\n", (double)(clock_now_ns() - began) / 1e6);
-	fflush(stdout);
+	run_for(loop, 0);
+	spent_add(&thawing, &began);
 	CHECK(write(road, &go, 1) == 1);
+	spent_print("import", &importing);
+	spent_print("thaw", &thawing);
 	run_for(loop, 200 * NS_PER_MS);
 	_exit(0);
 }
@@ -262,7 +302,7 @@ static void batch_send(int road, const int *fds, size_t fd_count, const struct b
 }
 
 struct steps {
-	uint64_t export_ns, take_ns, send_ns;
+	struct spent export, take, send;
 	uint64_t bytes;
 };
 
@@ -275,7 +315,7 @@ static void streams_give(struct stream *streams, int road, struct steps *steps)
 		struct batch_head head = {.lens = {0}};
 		struct buf buf = {0};
 		struct state_writer writer;
-		uint64_t began = clock_now_ns();
+		struct spent began = spent_begin();
 
 		state_writer_init(&writer, &buf, ROOMY);
 		for (size_t j = 0; j < n; j++) {
@@ -284,22 +324,22 @@ static void streams_give(struct stream *streams, int road, struct steps *steps)
 			CHECK(tcp_export(&streams[i + j].tcp, &writer) == 0);
 			head.lens[j] = (uint32_t)(buf.len - before);
 		}
-		uint64_t exported = clock_now_ns();
+		spent_add(&steps->export, &began);
+		began = spent_begin();
 
 		for (size_t j = 0; j < n; j++) {
 			fds[j] = tcp_take_fd(&streams[i + j].tcp);
 			CHECK(fds[j] >= 0);
 		}
-		uint64_t taken = clock_now_ns();
+		spent_add(&steps->take, &began);
+		began = spent_begin();
 
 		batch_send(road, fds, n, &head, buf_slice(&buf));
 		for (size_t j = 0; j < n; j++)
 			close(fds[j]);
 		steps->bytes += buf.len;
 		state_wipe(&buf);
-		steps->export_ns += exported - began;
-		steps->take_ns += taken - exported;
-		steps->send_ns += clock_now_ns() - taken;
+		spent_add(&steps->send, &began);
 	}
 }
 
@@ -314,34 +354,28 @@ static void giver_run(int listening, int road, int orders)
 		CHECK(write(orders, &go, 1) == 1);
 		run_for(loop, 300 * NS_PER_MS);
 	}
-	uint64_t began = clock_now_ns();
+	struct spent freezing = {0}, forgetting = {0}, silence = {0};
+	struct spent began = spent_begin(), froze = began;
 
 	for (uint64_t i = 0; i < count; i++)
 		tcp_freeze(&streams[i].tcp);
 	CHECK(loop_settle(loop, FOR_EVER) == 0);
-	uint64_t frozen = clock_now_ns();
-
+	spent_add(&freezing, &began);
 	streams_give(streams, road, &steps);
-	CHECK(read(road, &go, 1) == 1);
-	uint64_t given = clock_now_ns();
-
-	CHECK(write(road, &go, 1) == 1 && read(road, &go, 1) == 1);
-	uint64_t done = clock_now_ns();
-
+	CHECK(read(road, &go, 1) == 1 && write(road, &go, 1) == 1 && read(road, &go, 1) == 1);
+	spent_add(&silence, &froze);
+	began = spent_begin();
 	for (uint64_t i = 0; i < count; i++)
 		tcp_forget(&streams[i].tcp);
 	loop_run(loop);
-	printf("  freeze    %6.1f ms\n"
-	       "  export    %6.1f ms, %.0f bytes each\n"
-	       "  take      %6.1f ms\n"
-	       "  send      %6.1f ms, beside who imports\n"
-	       "  silence   %6.1f ms: from freeze to thaw\n"
-	       "  forget    %6.1f ms\n",
-	       (double)(frozen - began) / 1e6, (double)steps.export_ns / 1e6,
-	       (double)steps.bytes / (double)count, (double)steps.take_ns / 1e6,
-	       (double)steps.send_ns / 1e6, (double)(done - began) / 1e6,
-	       (double)(clock_now_ns() - done) / 1e6);
-	(void)given;
+	spent_add(&forgetting, &began);
+	spent_print("freeze", &freezing);
+	spent_print("export", &steps.export);
+	spent_print("take", &steps.take);
+	spent_print("send", &steps.send);
+	spent_print("forget", &forgetting);
+	printf("  silence   %7.1f ms, %.0f bytes of state each\n", (double)silence.wall_ns / 1e6,
+	       (double)steps.bytes / (double)count);
 }
 
 static enum loop_engine engine_of(const char *name)

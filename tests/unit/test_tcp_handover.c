@@ -742,7 +742,7 @@ static void test_settle_gives_up(void **state)
 	assert_int_equal(r, tcp_is_frozen(&stream->tcp) ? 0 : -ETIMEDOUT);
 	settle(&two->from);
 	assert_true(tcp_is_frozen(&stream->tcp));
-	assert_int_equal(loop_can_hand_over(two->from.loop), 0);
+	assert_int_equal(loop_engine_can_hand_over(two->from.engine), 0);
 	tcp_thaw(&stream->tcp);
 	stream_close_and_wait(&two->from, stream);
 	close(peer);
