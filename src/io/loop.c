@@ -428,6 +428,13 @@ int loop_settle(struct loop *loop, uint64_t deadline_ns)
 	return r;
 }
 
+/* In a turn it is already. */
+void loop_catch_up(struct loop *loop)
+{
+	if (!loop->is_in_turn)
+		loop->now = loop->engine->clock_ns(loop);
+}
+
 void loop_run(struct loop *loop)
 {
 	loop->is_running = true;

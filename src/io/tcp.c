@@ -157,7 +157,7 @@ static void check_writable(const struct tcp *tcp)
 {
 	CHECK(!(tcp->flags & (STREAM_CONNECTING | STREAM_SHUT_WANTED)));
 	/* It would be lost, or sent twice. */
-	CHECK(!(tcp->flags & STREAM_EXPORTED) || (tcp->flags & STREAM_CLOSING));
+	CHECK(!(tcp->flags & STREAM_EXPORTED) || (tcp->flags & (STREAM_IMPORTED | STREAM_CLOSING)));
 }
 
 static void output_added(struct tcp *tcp)

@@ -47,7 +47,7 @@ void tcp_thaw(struct tcp *tcp)
 	if (!(tcp->flags & STREAM_FROZEN) || (tcp->flags & STREAM_CLOSING))
 		return;
 	loop_settled(tcp);
-	tcp->flags &= ~(uint32_t)(STREAM_FROZEN | STREAM_EXPORTED);
+	tcp->flags &= ~(uint32_t)(STREAM_FROZEN | STREAM_EXPORTED | STREAM_IMPORTED);
 	if ((tcp->flags & STREAM_SEALED) && tcp->seal->stream != NULL)
 		tls_stream_rouse(tcp->seal->stream);
 	tcp->loop->engine->tcp_thaw(tcp);
@@ -235,7 +235,7 @@ int tcp_import(struct tcp *tcp, struct loop *loop, int fd, const struct tcp_hand
 		return r;
 	r = output_read(tcp, &again);
 	/* Behind the output, since nothing is written after a shutdown. */
-	tcp->flags |= STREAM_EXPORTED | (draft.is_reading ? STREAM_READING : 0) |
+	tcp->flags |= STREAM_EXPORTED | STREAM_IMPORTED | (draft.is_reading ? STREAM_READING : 0) |
 		      (draft.has_eof ? STREAM_EOF : 0) |
 		      (draft.wants_shutdown ? STREAM_SHUT_WANTED : 0) |
 		      (draft.has_shutdown ? STREAM_SHUT_DONE : 0);

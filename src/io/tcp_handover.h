@@ -81,6 +81,9 @@ int listener_take_fd(const struct listener *listener);
  * Then the loop may stand still, for as long as nobody calls loop_run: what is posted waits. */
 int loop_settle(struct loop *loop, uint64_t deadline_ns);
 
+/* It goes on: loop_now is now. */
+void loop_catch_up(struct loop *loop);
+
 /* Can sockets be taken out of such a loop? 0; -EOPNOTSUPP: io_uring before Linux 6.8 (which brought
  * IORING_OP_FIXED_FD_INSTALL); -ENOMEM. Not AUTO. From any thread. */
 int loop_engine_can_hand_over(enum loop_engine engine);
