@@ -78,6 +78,9 @@ void client_export(const struct session *session, struct state_writer *out);
 int client_import(struct fleet_home *home, struct session *session, struct slice state);
 void client_thaw(struct session *session);
 
+/* Likewise, before it is thawed: the other process keeps it after all, and nothing is left here. */
+void client_discard(struct session *session);
+
 /* After client_export, once the other process has it: as fleet_client_leave, but its calls have not
  * ended: who waits for them here is told by the other process. */
 void client_forget(struct session *session);

@@ -111,8 +111,8 @@ static int field_import(struct fleet_home *home, struct session *session,
 	}
 }
 
-/* What was made of a state that is of no use; its callers hear of nothing. */
-static void undo(struct session *session)
+/* The callers of its calls hear of nothing. */
+void client_discard(struct session *session)
 {
 	if (session->client != NULL && session->client->rpc != NULL)
 		rpc_forget(&session->client->rpc, &command_call_discarder);
@@ -131,7 +131,7 @@ int client_import(struct fleet_home *home, struct session *session, struct slice
 	if (r == 0 && reader.is_bad)
 		r = -EINVAL;
 	if (r < 0)
-		undo(session);
+		client_discard(session);
 	return r;
 }
 
