@@ -132,6 +132,7 @@ struct conn {
 	 * is kept of it; with them, their bytes are all that there is (compression.h). */
 	uint8_t deflate_bits : 4;
 	bool has_windows : 1;
+	bool is_imported : 1; /* by another process, which may have it still (conn_state.h) */
 };
 
 /* What an idle connection may cost (docs/benchmarks.md). */

@@ -5,14 +5,11 @@
 #include "conn/admission.h"
 #include "conn/uplink_road.h"
 
-void conn_depart(struct conn *conn)
+/* Tasks find nobody from now on. */
+static void leave_directory(struct conn *conn)
 {
-	struct presence *presence = conn->has_presence ? conn->session.presence : NULL;
+	struct presence *presence = conn_presence(conn);
 
-	conn_uplink_close(conn, 0);
-	if (presence == NULL || presence_session(presence) == NULL)
-		return;
-	fleet_client_leave(&conn->session);
 	presence_detach(presence);
 	uint8_t lost = directory_leave(conn->home->service->directory, presence);
 
@@ -22,6 +19,23 @@ void conn_depart(struct conn *conn)
 		conn->has_place = false;
 	if (lost & PLACE_ROUTE)
 		conn->has_route_place = false;
+}
+
+void conn_depart(struct conn *conn)
+{
+	conn_uplink_close(conn, 0);
+	if (!conn->has_presence || presence_session(conn_presence(conn)) == NULL)
+		return;
+	fleet_client_leave(conn_session(conn));
+	leave_directory(conn);
+}
+
+void conn_depart_unsaid(struct conn *conn)
+{
+	CHECK(presence_session(conn_presence(conn)) != NULL);
+	conn_uplink_hand_over(conn);
+	client_forget(conn_session(conn));
+	leave_directory(conn);
 }
 
 void conn_leave(struct conn *conn)

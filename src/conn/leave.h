@@ -19,6 +19,10 @@ enum {
  * again. Comes before the bytes that tell the client so. Harmless the second time. */
 void conn_depart(struct conn *conn);
 
+/* The same, but nobody else is told, neither its back end nor another node: for them the client is
+ * still there, in another process. */
+void conn_depart_unsaid(struct conn *conn);
+
 /* Gives back the places that it has of the limits. Harmless if it has none. */
 void conn_leave(struct conn *conn);
 

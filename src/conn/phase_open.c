@@ -209,6 +209,15 @@ void conn_open_resume(struct conn *conn)
 	conn_ws_schedule(conn);
 }
 
+/* What held it up there may not be here. But whoever is waited for gets no more time. */
+void conn_open_thaw(struct conn *conn)
+{
+	conn_ws_times_thaw(conn);
+	conn_ws_schedule(conn);
+	if (!is_stuck(conn))
+		conn_open_resume(conn);
+}
+
 /* --- the phase --- */
 
 void conn_open(struct conn *conn)

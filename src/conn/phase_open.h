@@ -16,3 +16,7 @@ void conn_open_early(struct conn *conn, uint8_t *data, size_t len);
 
 /* What held up the connection may have gone: goes on if that is so. */
 void conn_open_resume(struct conn *conn);
+
+/* It comes from another process, or was to go there (conn_state.h): its time runs, with what was
+ * left of it. */
+void conn_open_thaw(struct conn *conn);

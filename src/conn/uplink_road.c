@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "conn/uplink_road.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -101,15 +102,11 @@ static struct uplink *ask_hiding(struct conn *conn, const struct conn_request *r
 	return uplink;
 }
 
-bool conn_uplink_open(struct conn *conn, const struct conn_request *request,
-		      const struct tcp_tls_facts *tls, uint64_t deadline_ns)
+/* It is the connection's from now on, and the worker's. */
+static void adopt(struct conn *conn, struct uplink *uplink)
 {
-	CHECK(!conn->has_uplink && conn_route(conn)->backend->ops != NULL);
 	struct conn_home *home = conn->home;
-	struct uplink *uplink = ask_hiding(conn, request, tls, deadline_ns);
 
-	if (uplink == NULL)
-		return false;
 	uplink->handler = home->ears;
 	uplink->owner = conn;
 	uplink->home = home;
@@ -118,6 +115,17 @@ bool conn_uplink_open(struct conn *conn, const struct conn_request *request,
 	list_append(&home->uplinks, &uplink->node);
 	conn->way.uplink = uplink;
 	conn->has_uplink = true;
+}
+
+bool conn_uplink_open(struct conn *conn, const struct conn_request *request,
+		      const struct tcp_tls_facts *tls, uint64_t deadline_ns)
+{
+	CHECK(!conn->has_uplink && conn_route(conn)->backend->ops != NULL);
+	struct uplink *uplink = ask_hiding(conn, request, tls, deadline_ns);
+
+	if (uplink == NULL)
+		return false;
+	adopt(conn, uplink);
 	return true;
 }
 
@@ -174,6 +182,7 @@ void conn_uplink_close(struct conn *conn, uint16_t code)
 
 	if (uplink == NULL)
 		return;
+	conn_uplink_thaw(conn); /* it goes before its time */
 	conn_uplink_forget(conn);
 	uplink->backend->ops->close(
 		uplink,
@@ -181,4 +190,72 @@ void conn_uplink_close(struct conn *conn, uint16_t code)
 			.reason = conn->has_reason ? close_table[conn->reason].label : "refused",
 			.code = code != 0 ? code : code_of(conn),
 		});
+}
+
+/* --- from one process to another --- */
+
+int conn_uplink_export(const struct conn *conn, uint16_t tag, struct state_writer *writer)
+{
+	const struct uplink *uplink = conn_uplink(conn);
+
+	if (uplink == NULL)
+		return 0;
+	size_t begun = state_begin(writer, tag);
+	int r = uplink->backend->ops->export(uplink, writer);
+
+	state_end(writer, begun);
+	return r;
+}
+
+int conn_uplink_import(struct conn *conn, struct slice state)
+{
+	CHECK(!conn->has_uplink);
+	const struct backend *backend = conn_route(conn)->backend;
+	struct conn_home *home = conn->home;
+
+	if (backend->ops == NULL)
+		return state.data == NULL ? 0 : -ENOENT;
+	struct uplink *uplink = backend->ops->import(backend,
+						     &(struct uplink_request){
+							     .presence = conn_presence(conn),
+							     .loop = home->loop,
+							     .random = &home->random,
+						     },
+						     state);
+
+	if (uplink == NULL)
+		return -ENOMEM;
+	adopt(conn, uplink);
+	return 0;
+}
+
+/* It has begun nothing, so nobody learns of it. */
+void conn_uplink_drop(struct conn *conn)
+{
+	struct uplink *uplink = conn_uplink(conn);
+
+	if (uplink == NULL)
+		return;
+	conn_uplink_forget(conn);
+	uplink->backend->ops->close(uplink, &(struct uplink_end){.reason = "not_taken"});
+	uplink->backend->ops->abort(uplink);
+}
+
+void conn_uplink_thaw(struct conn *conn)
+{
+	struct uplink *uplink = conn_uplink(conn);
+
+	if (conn->is_imported && uplink != NULL)
+		uplink->backend->ops->thaw(uplink);
+	conn->is_imported = false;
+}
+
+void conn_uplink_hand_over(struct conn *conn)
+{
+	struct uplink *uplink = conn_uplink(conn);
+
+	if (uplink == NULL)
+		return;
+	conn_uplink_forget(conn);
+	uplink->backend->ops->forget(uplink);
 }

@@ -5,6 +5,7 @@
  * Layer: conn. What comes back is heard by home->ears (uplink_ears.h). */
 #pragma once
 
+#include "base/state.h"
 #include "conn/conn.h"
 
 struct tcp_tls_facts;
@@ -31,3 +32,23 @@ void conn_uplink_close(struct conn *conn, uint16_t code);
 
 /* The uplink has closed itself. */
 void conn_uplink_forget(struct conn *conn);
+
+/* --- from one process to another (conn_state.h) --- */
+
+/* One field of this tag, unless its back end is a synchronous one. 0, or a negative errno: the
+ * client cannot go. */
+int conn_uplink_export(const struct conn *conn, uint16_t tag, struct state_writer *writer);
+
+/* Of a client that is in; its route and its presence are known. `state`: of the field; data NULL:
+ * there was none. 0; -ENOENT: its back end here takes no events, and there may be some; -ENOMEM:
+ * or what it says is not good. */
+int conn_uplink_import(struct conn *conn, struct slice state);
+
+/* Whatever was imported is forgotten. */
+void conn_uplink_drop(struct conn *conn);
+
+/* What it waits for may begin, if it was imported and has not begun already. */
+void conn_uplink_thaw(struct conn *conn);
+
+/* The client is in the other process: the back end is told nothing. */
+void conn_uplink_hand_over(struct conn *conn);

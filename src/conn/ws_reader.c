@@ -136,6 +136,14 @@ bool ws_reader_hold(struct conn *conn, const uint8_t *data, size_t len)
 	return buf_append(&rx->held, data, len, HELD_MAX + rx->held_at) == 0;
 }
 
+/* What is held and not dealt with. */
+static struct slice held_rest(const struct frame_rx *rx)
+{
+	if (rx->held.len == rx->held_at)
+		return (struct slice){0};
+	return slice_of(rx->held.data + rx->held_at, rx->held.len - rx->held_at);
+}
+
 void ws_reader_resume(struct conn *conn, struct buf *out_held, struct slice *out_rest)
 {
 	CHECK(conn->is_stalled && *frames_of(conn) != NULL);
@@ -143,7 +151,7 @@ void ws_reader_resume(struct conn *conn, struct buf *out_held, struct slice *out
 
 	list_remove(&rx->stopped);
 	*out_held = rx->held;
-	*out_rest = slice_of(rx->held.data + rx->held_at, rx->held.len - rx->held_at);
+	*out_rest = held_rest(rx);
 	rx->held = (struct buf){0};
 	rx->held_at = 0;
 	set_stalled(conn, false);
@@ -196,9 +204,10 @@ void ws_reader_export(struct conn *conn, struct state_writer *writer)
 
 	ws_decoder_export(&rx->decoder, writer);
 	state_end(writer, begun);
-	if (rx->held.len > rx->held_at)
-		state_put_bytes(writer, TAG_HELD,
-				slice_of(rx->held.data + rx->held_at, rx->held.len - rx->held_at));
+	struct slice held = held_rest(rx);
+
+	if (held.len > 0)
+		state_put_bytes(writer, TAG_HELD, held);
 }
 
 static int decoder_read(struct frame_rx *rx, struct slice bytes)

@@ -17,6 +17,7 @@
 #include "conn/admission.h"
 #include "conn/conns.h"
 #include "auth/auth.h"
+#include "base/state.h"
 #include "conn/hull.h"
 #include "http/http_later.h"
 
@@ -29,7 +30,8 @@ struct fake_uplink {
 	struct uplink base;
 	unsigned messages;
 	bool is_connected, is_closed;
-	const char *end; /* its reason */
+	bool is_still;   /* imported, and not thawed yet */
+	const char *end; /* its reason; NULL: nobody was told of one */
 };
 
 struct world {
@@ -124,6 +126,60 @@ static inline void fake_uplink_abort(struct uplink *base)
 	fake_uplink_gone(world_now);
 }
 
+/* --- in another world (test_conn_state.c) --- */
+
+static inline int fake_uplink_export(const struct uplink *base, struct state_writer *out)
+{
+	const struct fake_uplink *uplink = CONTAINER_OF(base, const struct fake_uplink, base);
+
+	assert_true(uplink->is_connected && !uplink->is_closed && !uplink->is_still);
+	state_put_u64(out, 1, uplink->messages);
+	return out->error;
+}
+
+static inline struct uplink *fake_uplink_import(const struct backend *backend,
+						const struct uplink_request *request,
+						struct slice state)
+{
+	struct fake_uplink *uplink = calloc(1, sizeof(*uplink));
+	struct state_reader reader;
+	struct state_field field;
+	uint64_t messages = 0;
+
+	assert_non_null(uplink);
+	assert_non_null(request->presence);
+	assert_null(world_now->uplink);
+	state_reader_init(&reader, state);
+	while (state_next(&reader, &field))
+		if (field.tag == 1 ? !state_u64(&field, &messages)
+				   : state_must_understand(field.tag))
+			reader.is_bad = true;
+	if (reader.is_bad) {
+		free(uplink);
+		return NULL;
+	}
+	uplink->base.backend = backend;
+	uplink->messages = (unsigned)messages;
+	uplink->is_connected = uplink->is_still = true;
+	world_now->uplink = uplink;
+	return &uplink->base;
+}
+
+static inline void fake_uplink_thaw(struct uplink *base)
+{
+	assert_true(fake_uplink_of(base)->is_still);
+	fake_uplink_of(base)->is_still = false;
+}
+
+static inline void fake_uplink_forget(struct uplink *base)
+{
+	struct fake_uplink *uplink = fake_uplink_of(base);
+
+	assert_false(uplink->is_closed);
+	uplink->is_closed = true;
+	base->owner = NULL;
+}
+
 static inline struct backend_pending fake_uplink_pending(const struct backend *backend)
 {
 	(void)backend;
@@ -138,6 +194,10 @@ static const struct uplink_ops fake_uplink_ops = {
 	.answered = fake_uplink_answered,
 	.close = fake_uplink_close,
 	.abort = fake_uplink_abort,
+	.export = fake_uplink_export,
+	.import = fake_uplink_import,
+	.thaw = fake_uplink_thaw,
+	.forget = fake_uplink_forget,
 	.pending = fake_uplink_pending,
 };
 
@@ -179,7 +239,7 @@ static inline const char *fake_way_challenge(const struct auth_way *way)
 }
 
 static const struct auth_way_ops fake_way_ops = {
-	.name = "fake",
+	.name = "basic",
 	.challenge = fake_way_challenge,
 	.check = fake_way_check,
 	.destroy = fake_way_destroy,
@@ -321,7 +381,7 @@ static inline void world_hears_nothing(struct bus_subscription *sub,
 static inline void world_cluster(struct world *world)
 {
 	world->fleet.is_clustered = true;
-	assert_int_equal(bus_subscribe(world->fleet.bus, &world->other_node, &world->io.loop,
+	assert_int_equal(bus_subscribe(world->fleet.bus, &world->other_node, world->home.loop,
 				       SLICE_LITERAL("gatehouse.ctl.echo.a"), world_hears_nothing),
 			 0);
 }
@@ -331,11 +391,11 @@ static inline void world_on_unsubscribed(struct bus_subscription *sub)
 	CONTAINER_OF(sub, struct world, other_node)->fleet.is_clustered = false;
 }
 
-static inline void world_init(struct world *world)
+/* On a loop of the test's, which must be its own to turn and to end. */
+static inline void world_init_on(struct world *world, struct loop *loop)
 {
-	*world = (struct world){.verdict = AUTH_LATER};
+	world->verdict = AUTH_LATER;
 	world_now = world;
-	fake_loop_init(&world->io);
 	world->ruleset = world_ruleset();
 	assert_int_equal(backends_create(world->ruleset, "node", NULL, &world->backends,
 					 &(struct backend_error){0}),
@@ -366,7 +426,14 @@ static inline void world_init(struct world *world)
 		.is_ready = true,
 	};
 	conns_init(&world->home, &world->service, world_on_gone);
-	conns_start(&world->home, &world->io.loop);
+	conns_start(&world->home, loop);
+}
+
+static inline void world_init(struct world *world)
+{
+	*world = (struct world){.gone = 0};
+	fake_loop_init(&world->io);
+	world_init_on(world, &world->io.loop);
 }
 
 static inline void world_accept(struct world *world)
@@ -440,7 +507,8 @@ static inline void world_end_conn(struct world *world)
 	world->io.has_fin = false;
 }
 
-static inline void world_finish(struct world *world)
+/* Of world_init_on. */
+static inline void world_finish_on(struct world *world)
 {
 	conns_finish(&world->home);
 	fleet_bus_close(&world->fleet);
@@ -449,5 +517,10 @@ static inline void world_finish(struct world *world)
 	address_limit_destroy(&world->address_limit);
 	directory_destroy(&world->directory);
 	ruleset_unref(&world->ruleset);
+}
+
+static inline void world_finish(struct world *world)
+{
+	world_finish_on(world);
 	fake_loop_finish(&world->io);
 }

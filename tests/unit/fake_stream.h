@@ -113,6 +113,8 @@ static inline void fake_tcp_work(struct tcp *tcp)
 	const uint8_t *data;
 	size_t len;
 
+	if (tcp->flags & STREAM_FROZEN)
+		return;
 	while (fake->room > 0 && !(tcp->flags & STREAM_FAILED) &&
 	       (len = tcp_output(tcp, &data)) > 0) {
 		len = MIN(len, fake->room);
@@ -127,6 +129,18 @@ static inline void fake_tcp_work(struct tcp *tcp)
 	}
 }
 
+static inline int fake_tcp_take_fd(struct tcp *tcp)
+{
+	(void)tcp;
+	return -EMFILE;
+}
+
+static inline int fake_tcp_import(struct tcp *tcp, int fd)
+{
+	tcp->fd = fd;
+	return 0;
+}
+
 static const struct engine fake_engine = {
 	.name = "fake",
 	.clock_ns = fake_clock_ns,
@@ -138,6 +152,10 @@ static const struct engine fake_engine = {
 	.tcp_read_stop = fake_tcp_nothing,
 	.tcp_work = fake_tcp_work,
 	.tcp_close = loop_tcp_closed,
+	.tcp_freeze = fake_tcp_nothing,
+	.tcp_thaw = fake_tcp_nothing,
+	.tcp_take_fd = fake_tcp_take_fd,
+	.tcp_import = fake_tcp_import,
 };
 
 static inline void fake_loop_init(struct fake_loop *fake)
