@@ -68,7 +68,7 @@ void conns_thaw(struct conn_home *home)
 /* One that was taken over, and has not been told yet, is to be told here. */
 static bool may_go(struct conn *conn)
 {
-	return conn->phase == CONN_OPEN && tcp_is_frozen(&conn->tcp) &&
+	return conn->phase == CONN_OPEN && conn->deflate_bits == 0 && tcp_is_frozen(&conn->tcp) &&
 	       presence_session(conn_presence(conn)) != NULL &&
 	       directory_has(conn->home->service->directory, conn_presence(conn));
 }
