@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "conn/compression.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -30,6 +31,11 @@ static void memory_give(struct conn_home *home, size_t size)
 	uint64_t before = __atomic_fetch_sub(&home->service->windows_used, size, __ATOMIC_RELAXED);
 
 	CHECK(before >= size);
+}
+
+static uint32_t now_ms(const struct conn *conn)
+{
+	return (uint32_t)(loop_now(conn->home->loop) / NS_PER_MS);
 }
 
 /* --- agreeing --- */
@@ -70,18 +76,14 @@ static size_t in_size(const struct ws_deflate_terms *terms)
 	return terms->keeps_in ? ws_window_size(terms->in_bits) : 0;
 }
 
-/* NULL: there is no memory for them. */
+/* Their size is taken. NULL: memory is out. */
 static struct ws_windows *windows_create(struct conn_home *home,
 					 const struct ws_deflate_terms *terms)
 {
-	size_t size = out_size(terms) + in_size(terms);
-
-	if (!memory_take(home, size))
-		return NULL;
 	struct ws_windows *windows = malloc(sizeof(*windows));
 
 	if (windows == NULL) {
-		memory_give(home, size);
+		memory_give(home, out_size(terms) + in_size(terms));
 		return NULL;
 	}
 	*windows = (struct ws_windows){
@@ -101,7 +103,8 @@ struct ws_deflate_terms conn_compression_grant(struct conn *conn,
 	*out_windows = NULL;
 	if (!chosen->keeps_in && !chosen->keeps_out)
 		return *chosen;
-	*out_windows = windows_create(conn->home, chosen);
+	if (memory_take(conn->home, out_size(chosen) + in_size(chosen)))
+		*out_windows = windows_create(conn->home, chosen);
 	if (*out_windows != NULL)
 		return *chosen;
 	stat_add(&conn_stats(conn)->windows_refused, 1);
@@ -164,6 +167,43 @@ void conn_compression_end(struct conn *conn)
 	conn_compression_forget(conn->home, &windows);
 }
 
+/* What a message may refer to must be there; what is sent need not refer to anything. */
+static bool windows_fill(struct conn_home *home, struct ws_windows *windows,
+			 const struct compression_again *again)
+{
+	if (windows->terms.keeps_in && !ws_window_append(&windows->in, again->in))
+		return false;
+	if (!again->has_out)
+		out_give_up(home, windows);
+	else if (windows->has_out)
+		(void)ws_window_append(&windows->out, again->out);
+	return true;
+}
+
+int conn_compression_again(struct conn *conn, const struct compression_again *again)
+{
+	const struct ws_deflate_terms *terms = &again->terms;
+	struct conn_home *home = conn->home;
+	struct ws_windows *windows = NULL;
+
+	if (!machinery_make(home))
+		return -ENOMEM;
+	if (terms->keeps_in || terms->keeps_out) {
+		__atomic_add_fetch(&home->service->windows_used, out_size(terms) + in_size(terms),
+				   __ATOMIC_RELAXED);
+		windows = windows_create(home, terms);
+		if (windows == NULL)
+			return -ENOMEM;
+		windows->out_used_ms = now_ms(conn);
+		if (!windows_fill(home, windows, again)) {
+			conn_compression_forget(home, &windows);
+			return -ENOMEM;
+		}
+	}
+	conn_compression_begin(conn, terms, windows);
+	return 0;
+}
+
 bool conn_compression_terms(const struct conn *conn, struct ws_deflate_terms *out_terms)
 {
 	if (conn->deflate_bits == 0)
@@ -183,11 +223,6 @@ struct ws_window *conn_window_in(const struct conn *conn)
 	struct ws_windows *windows = conn->has_windows ? conn->part.ws.windows : NULL;
 
 	return windows == NULL || !windows->terms.keeps_in ? NULL : &windows->in;
-}
-
-static uint32_t now_ms(const struct conn *conn)
-{
-	return (uint32_t)(loop_now(conn->home->loop) / NS_PER_MS);
 }
 
 struct ws_window *conn_window_out(struct conn *conn)

@@ -11,6 +11,9 @@
 #include "proto/ws_extensions.h"
 #include "proto/ws_window.h"
 
+struct state_reader;
+struct state_writer;
+
 /* Of a connection that keeps windows (has_windows). */
 struct ws_windows {
 	struct frame_rx *frames; /* this has the place of conn_ws_part.frames */
@@ -48,6 +51,26 @@ struct ws_window *conn_window_in(const struct conn *conn);
 /* The context of what it is sent, which is about to be used; NULL: none is kept, or there is no
  * memory for it now. */
 struct ws_window *conn_window_out(struct conn *conn);
+
+/* As it was in another process. */
+struct compression_again {
+	struct ws_deflate_terms terms; /* on */
+	struct slice in, out;          /* in the windows */
+	bool has_out;
+};
+
+/* In CONN_OPEN, where nothing is agreed on yet: goes on with that, whatever is left of
+ * compression_memory. 0 or -ENOMEM. */
+int conn_compression_again(struct conn *conn, const struct compression_again *again);
+
+/* --- between processes (compression_state.c) --- */
+
+/* In CONN_OPEN. Nothing is written where nothing was agreed on. */
+void conn_compression_export(const struct conn *conn, struct state_writer *writer);
+
+/* In CONN_OPEN, before anything is read by ws_reader, which must know of it. 0; -ENOMEM; -EBADMSG,
+ * -ENOTSUP as with others. What has been made goes with the phase. */
+int conn_compression_import(struct conn *conn, struct state_reader *reader);
 
 /* Was it not used for long? Then its memory is for others: what it is sent next refers to
  * nothing. */

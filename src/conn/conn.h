@@ -129,7 +129,8 @@ struct conn {
 	bool is_kept : 1;           /* has a place of the service's `kept` */
 	/* Open or closing, and permessage-deflate was agreed on: the bits of the window that the
 	 * client has for what it is sent, 8 to 15. 0: it was not. Without has_windows nothing else
-	 * is kept of it; with them, their bytes are all that there is (compression.h). */
+	 * is kept of it; with them, their bytes are all that there is (compression.h). To another
+	 * process it goes by conn_compression_export and _import, before what ws_reader.h has. */
 	uint8_t deflate_bits : 4;
 	bool has_windows : 1;
 	bool is_imported : 1; /* by another process, which may have it still (conn_state.h) */

@@ -80,25 +80,35 @@ static unsigned push(struct client *client, struct message *message)
 	}
 }
 
+static void header_problem(struct command *command, const struct bus_message *question,
+			   const char *header)
+{
+	bool is_type = strcmp(header, MESSAGE_TYPE) == 0;
+
+	command_problem(command, &(struct problem){
+					 .status = 400,
+					 .reason = is_type ? "type" : "compress",
+					 .detail = is_type ? "The header " MESSAGE_TYPE
+							     " has neither of its two values."
+							   : "The header " MESSAGE_COMPRESS
+							     " has neither of its two values.",
+					 .seen = bus_message_header(question, header),
+					 .allowed = is_type ? "text (as without the header), binary"
+							    : "yes (as without the header), no",
+				 });
+}
+
 static void run_send(struct client *client, const struct bus_message *question,
-		     const struct message *message, bool is_good)
+		     const struct message *message, const char *bad_header)
 {
 	struct command *command = command_create(client->home->fleet, &command_send);
 
 	if (command == NULL)
 		return;
-	if (is_good)
+	if (bad_header == NULL)
 		command_read_message(command, message);
 	else
-		command_problem(command,
-				&(struct problem){
-					.status = 400,
-					.reason = "type",
-					.detail = "The header " MESSAGE_TYPE " has neither of its "
-						  "two values.",
-					.seen = bus_message_header(question, MESSAGE_TYPE),
-					.allowed = "text (as without the header), binary",
-				});
+		header_problem(command, question, bad_header);
 	run(client, command, question);
 }
 
@@ -107,12 +117,13 @@ static void on_to(struct bus_subscription *sub, const struct bus_message *questi
 	struct client *client = CONTAINER_OF(sub, struct client, link.to);
 	const struct fleet *fleet = client->home->fleet;
 	struct message message = {.bytes = question->body};
-	bool is_good = message_type_read(question, &message.is_text);
+	const char *bad_header = message_headers_read(question, &message);
 
 	if (question->reply.len > 0)
-		run_send(client, question, &message, is_good);
+		run_send(client, question, &message, bad_header);
 	else
-		command_count(fleet, &command_send, is_good ? push(client, &message) : 400);
+		command_count(fleet, &command_send,
+			      bad_header == NULL ? push(client, &message) : 400);
 }
 
 /* --- commands --- */

@@ -46,18 +46,35 @@ static struct slice type_name(bool is_text)
 	return is_text ? SLICE_LITERAL("text") : SLICE_LITERAL("binary");
 }
 
-struct bus_header message_type_header(const struct message *message)
+size_t message_headers(const struct message *message, struct bus_header out[MESSAGE_HEADERS_MAX])
 {
-	return (struct bus_header){SLICE_LITERAL(MESSAGE_TYPE), type_name(message->is_text)};
+	out[0] = (struct bus_header){SLICE_LITERAL(MESSAGE_TYPE), type_name(message->is_text)};
+	if (!message->stays_plain)
+		return 1;
+	out[1] = (struct bus_header){SLICE_LITERAL(MESSAGE_COMPRESS), SLICE_LITERAL("no")};
+	return 2;
 }
 
-bool message_type_read(const struct bus_message *from, bool *out_is_text)
+bool message_compress_read(struct slice value, bool *out_stays_plain)
+{
+	bool stays_plain = slice_equals_nocase(value, SLICE_LITERAL("no"));
+
+	if (value.data != NULL && !stays_plain && !slice_equals_nocase(value, SLICE_LITERAL("yes")))
+		return false;
+	*out_stays_plain = stays_plain;
+	return true;
+}
+
+const char *message_headers_read(const struct bus_message *from, struct message *message)
 {
 	struct slice type = bus_message_header(from, MESSAGE_TYPE);
 	bool is_text = type.data == NULL || slice_equals(type, type_name(true));
 
 	if (!is_text && !slice_equals(type, type_name(false)))
-		return false;
-	*out_is_text = is_text;
-	return true;
+		return MESSAGE_TYPE;
+	message->is_text = is_text;
+	return message_compress_read(bus_message_header(from, MESSAGE_COMPRESS),
+				     &message->stays_plain)
+		       ? NULL
+		       : MESSAGE_COMPRESS;
 }

@@ -23,10 +23,17 @@ struct message_fault {
 bool message_check(const struct config *config, const struct message *message,
 		   struct message_fault *out_fault);
 
-/* The header of a message on the bus: "text" or "binary". */
-#define MESSAGE_TYPE "Gatehouse-Type"
+/* Headers of a message on the bus: "text" or "binary"; "no" if it is not to be compressed. */
+#define MESSAGE_TYPE        "Gatehouse-Type"
+#define MESSAGE_COMPRESS    "Gatehouse-Compress"
+#define MESSAGE_HEADERS_MAX 2
 
-struct bus_header message_type_header(const struct message *message);
+/* Returns how many there are. */
+size_t message_headers(const struct message *message, struct bus_header out[MESSAGE_HEADERS_MAX]);
 
-/* Without the header it is text. False: it has neither of its two values. */
-bool message_type_read(const struct bus_message *from, bool *out_is_text);
+/* Fills is_text and stays_plain; without the headers it is text, and may be compressed. Returns
+ * NULL, or the name of the header that has neither of its two values. */
+const char *message_headers_read(const struct bus_message *from, struct message *message);
+
+/* "yes" or "no"; data NULL: yes. False: neither. */
+bool message_compress_read(struct slice value, bool *out_stays_plain);

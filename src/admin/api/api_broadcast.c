@@ -83,7 +83,7 @@ void api_broadcast(struct api_call *call)
 	if (!api_query(call, params, PARAM_COUNT) ||
 	    (params[ROUTE].is_given &&
 	     !api_route_find(call, slice_from_text(params[ROUTE].value.text), &route)) ||
-	    !api_message_check(call, &params[TYPE], &what.message.is_text))
+	    !api_message_check(call, &params[TYPE], &what.message))
 		return;
 	what.route = route == NULL ? NULL : route->name;
 	start(call, &what);
@@ -94,6 +94,6 @@ void api_group_send(struct api_call *call)
 	struct api_param type = {.name = "type"};
 	struct fan_out what = {.group = call->group.text};
 
-	if (api_query(call, &type, 1) && api_message_check(call, &type, &what.message.is_text))
+	if (api_query(call, &type, 1) && api_message_check(call, &type, &what.message))
 		start(call, &what);
 }

@@ -62,7 +62,8 @@ bool api_route_find(struct api_call *call, struct slice name,
 
 /* Of the request's body as a message. False: the reply says what is wrong. `type` is the
  * parameter of that name. */
-bool api_message_check(struct api_call *call, const struct api_param *type, bool *out_is_text);
+bool api_message_check(struct api_call *call, const struct api_param *type,
+		       struct message *out_message);
 
 /* The body as a JSON object, the caller's reference; one that is left out is an empty one, if
  * `may_be_empty`. False: the reply says what is wrong; `example` is what is allowed. */

@@ -123,7 +123,7 @@ void api_client_send(struct api_call *call)
 	struct api_param type = {.name = "type"};
 	struct message message = {0};
 
-	if (!api_query(call, &type, 1) || !api_message_check(call, &type, &message.is_text))
+	if (!api_query(call, &type, 1) || !api_message_check(call, &type, &message))
 		return;
 	struct command *command = command_create(server_fleet(call->api->server), &command_send);
 

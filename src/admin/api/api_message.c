@@ -71,11 +71,25 @@ static bool check_message(struct api_call *call, bool is_text)
 	return false;
 }
 
-bool api_message_check(struct api_call *call, const struct api_param *type, bool *out_is_text)
+static bool read_compress(struct api_call *call, bool *out_stays_plain)
+{
+	struct slice field = {0};
+
+	http_field_find(call->request->head, call->request->data, MESSAGE_COMPRESS, &field);
+	if (message_compress_read(field, out_stays_plain))
+		return true;
+	api_problem(call->reply, 400, "compress",
+		    "The header " MESSAGE_COMPRESS " has neither of its two values.", field,
+		    "yes (as without the header), no");
+	return false;
+}
+
+bool api_message_check(struct api_call *call, const struct api_param *type,
+		       struct message *out_message)
 {
 	const struct http_request *request = call->request;
 	struct slice field = {0};
-	bool is_text;
+	bool is_text, stays_plain;
 
 	if (!http_has_field(request->head, request->data, "Content-Length") &&
 	    !http_has_field(request->head, request->data, "Transfer-Encoding")) {
@@ -86,8 +100,9 @@ bool api_message_check(struct api_call *call, const struct api_param *type, bool
 	}
 	http_field_find(request->head, request->data, "Content-Type", &field);
 	if (!choose_type(call, type, field, &is_text) || !check_encoding(call, field) ||
-	    !check_message(call, is_text))
+	    !check_message(call, is_text) || !read_compress(call, &stays_plain))
 		return false;
-	*out_is_text = is_text;
+	out_message->is_text = is_text;
+	out_message->stays_plain = stays_plain;
 	return true;
 }

@@ -281,11 +281,12 @@ static int request(struct command *command, const char *prefix, struct bus_messa
 static int request_message(struct command *command)
 {
 	const struct message *message = command_args(command);
-	struct bus_header type = message_type_header(message);
+	struct bus_header headers[MESSAGE_HEADERS_MAX];
+	size_t count = message_headers(message, headers);
 
-	return request(
-		command, LINK_TO,
-		(struct bus_message){.headers = &type, .header_count = 1, .body = message->bytes});
+	return request(command, LINK_TO,
+		       (struct bus_message){
+			       .headers = headers, .header_count = count, .body = message->bytes});
 }
 
 static int request_command(struct command *command)

@@ -25,10 +25,11 @@ static int subject_make(const char *route, const char *group, struct bus_subject
 static int publish_one(const struct fleet *fleet, const char *route, const char *group,
 		       const struct message *message)
 {
-	const struct bus_header headers[] = {
-		message_type_header(message),
-		{SLICE_LITERAL(HEADER_ORIGIN), slice_from_text(fleet_origin(fleet))},
-	};
+	struct bus_header headers[MESSAGE_HEADERS_MAX + 1];
+	size_t count = message_headers(message, headers);
+
+	headers[count++] = (struct bus_header){SLICE_LITERAL(HEADER_ORIGIN),
+					       slice_from_text(fleet_origin(fleet))};
 	struct bus_subject subject;
 	int r = subject_make(route, group, &subject);
 
@@ -36,7 +37,7 @@ static int publish_one(const struct fleet *fleet, const char *route, const char 
 		     : bus_publish(fleet->bus, &(struct bus_message){
 						       .subject = bus_subject_slice(&subject),
 						       .headers = headers,
-						       .header_count = ARRAY_LEN(headers),
+						       .header_count = count,
 						       .body = message->bytes,
 					       });
 }
@@ -77,9 +78,14 @@ static void on_message(struct bus_subscription *sub, const struct bus_message *m
 
 	if (slice_equals(origin, slice_from_text(fleet_origin(home->fleet))))
 		return;
-	if (!message_type_read(message, &what.message.is_text))
-		home->groups.on_refused(home, &what,
-					"the header " MESSAGE_TYPE " is neither text nor binary");
+	const char *bad_header = message_headers_read(message, &what.message);
+
+	if (bad_header != NULL)
+		home->groups.on_refused(
+			home, &what,
+			strcmp(bad_header, MESSAGE_TYPE) == 0
+				? "the header " MESSAGE_TYPE " is neither text nor binary"
+				: "the header " MESSAGE_COMPRESS " is neither yes nor no");
 	else
 		home->groups.on_fan_out(home, &what);
 }
