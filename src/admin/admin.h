@@ -10,12 +10,16 @@
 #include "admin/api/api.h"
 #include "server/server.h"
 
+struct metrics_before;
 struct renewals;
+struct upgrades;
 
 struct admin {
 	const struct server *server;
 	struct api api;
-	uint64_t accept_rate; /* atomic: connections/s, by limits_monitor */
+	struct upgrades *upgrades;
+	struct metrics_before *before; /* what the processes before have counted */
+	uint64_t accept_rate;          /* atomic: connections/s, by limits_monitor */
 };
 
 /* /health, /livez and /readyz: for the public listener. `arg` is a struct admin. */
@@ -32,6 +36,7 @@ void health_answer(const struct server *server, enum health_question question,
 		   struct http_reply *reply);
 
 /* metrics.c: the Prometheus text format, version 0.0.4. */
+void metrics_write(const struct admin *admin, struct buf *out);
 void metrics_answer(const struct admin *admin, struct http_reply *reply);
 
 /* docs/metrics.md. */
@@ -80,6 +85,11 @@ void metrics_tls_print_reference(FILE *to);
 /* metrics_renewals.c: likewise, about files that are read again. */
 void metrics_renewals_write(struct renewals *renewals, struct buf *out);
 void metrics_renewals_print_reference(FILE *to);
+
+/* metrics_upgrades.c: likewise, about new processes that take over. */
+void metrics_upgrades_write(struct upgrades *upgrades, struct buf *out);
+void metrics_upgrades_print_reference(FILE *to);
+void metrics_upgrades_print_outcomes(FILE *to);
 
 /* limits.c: the limits table as JSON. `query` may be "connections=N": with remedies for so
  * many. */

@@ -15,6 +15,7 @@
 #include "base/renewals.h"
 #include "cmd/config_args.h"
 #include "cmd/serve_end.h"
+#include "cmd/serve_upgrade.h"
 #include "cmd/signals.h"
 #include "cmd/start.h"
 #include "os/notify.h"
@@ -56,7 +57,8 @@ _Static_assert(LIMITS_MONITOR_INTERVAL_MS % LOOK_INTERVAL_MS == 0, "one is a par
 
 /* Watches the limits and the files until a signal ends the service, or the server itself; the
  * signal's number or 0. */
-static int watch(struct server *server, struct admin *admin, struct serve_tick *tick, int signals)
+static int watch(struct server *server, struct admin *admin, struct serve_upgrade *upgrade,
+		 struct serve_tick *tick, int signals)
 {
 	struct renewals *renewals = server_options(server)->renewals;
 	struct limits_monitor monitor;
@@ -69,6 +71,13 @@ static int watch(struct server *server, struct admin *admin, struct serve_tick *
 		serve_tick(tick);
 		if (what == 0 || signals_is_end(what))
 			return what;
+		serve_upgrade_look(upgrade);
+		if (what == SIGUSR2 && serve_upgrade_run(upgrade))
+			return what;
+		if (upgrade->stop_signal != 0)
+			return upgrade->stop_signal;
+		if (what == SIGUSR2)
+			continue;
 		if (what == SIGHUP)
 			read_again(renewals);
 		else if (what != -1)
@@ -98,14 +107,20 @@ static void log_configuration(const struct config *config)
 	}
 }
 
-static int serve(struct server *server, struct admin *admin, int signals)
+static int serve(struct server *server, struct admin *admin, struct serve_upgrade *upgrade,
+		 int signals)
 {
 	struct serve_tick tick;
 
 	serve_tick_init(&tick, server);
 	serve_tick(&tick);
 	notify_ready();
-	int what = watch(server, admin, &tick, signals);
+	upgrade->tick = &tick;
+	int what = watch(server, admin, upgrade, &tick, signals);
+
+	serve_upgrade_close(upgrade);
+	if (what == SIGUSR2)
+		return serve_upgrade_see_out(upgrade);
 
 	return serve_end(&tick, signals, what);
 }
@@ -117,19 +132,26 @@ static void on_problem(void *arg, const struct start_problem *problem)
 		  problem->fields, problem->field_count);
 }
 
-static int run(struct ruleset *ruleset, struct renewals *renewals, int signals)
+static int run(struct ruleset *ruleset, struct renewals *renewals, struct serve_upgrade *upgrade,
+	       int signals)
 {
 	const struct config *config = &ruleset->config;
 	struct start start;
 
 	log_configuration(config);
-	if (start_prepare(config, &start, on_problem, NULL) > 0)
+	if (!serve_upgrade_greet(upgrade))
+		return EXIT_FAILED;
+	if (start_prepare_with(config, serve_upgrade_sockets(upgrade), &start, on_problem, NULL) >
+	    0)
 		return EXIT_BAD_CONFIG;
 	log_info("engine chosen", F_TEXT("engine", loop_engine_name(start.facts.engine)),
 		 F_TEXT("reason", start.facts.engine_reason));
 	payload_configure(start.plan.payload_memory);
-	struct server *server = server_create(&(struct server_options){
-		.ruleset = ruleset, .plan = &start.plan, .renewals = renewals});
+	struct server *server = server_create(
+		&(struct server_options){.ruleset = ruleset,
+					 .plan = &start.plan,
+					 .renewals = renewals,
+					 .heir = upgrade->is_heir ? &upgrade->heir : NULL});
 
 	if (server == NULL) {
 		log_error("out of memory or descriptors at start",
@@ -137,7 +159,14 @@ static int run(struct ruleset *ruleset, struct renewals *renewals, int signals)
 		return EXIT_FAILED;
 	}
 	struct admin admin = {.server = server,
-			      .api = {.server = server, .config = config, .token = start.token}};
+			      .upgrades = upgrade->upgrades,
+			      .before = upgrade->before,
+			      .api = {.server = server,
+				      .config = config,
+				      .token = start.token,
+				      .upgrades = upgrade->upgrades}};
+
+	serve_upgrade_know(upgrade, &admin, signals);
 	struct server_error error;
 	int r = server_start(
 		server, &(struct http_handler){.answer = admin_answer_health, .arg = &admin},
@@ -150,8 +179,9 @@ static int run(struct ruleset *ruleset, struct renewals *renewals, int signals)
 		server_destroy(&server);
 		return EXIT_BAD_CONFIG;
 	}
+	serve_upgrade_take(upgrade);
 	log_ready(config, &start.plan);
-	r = serve(server, &admin, signals);
+	r = serve(server, &admin, upgrade, signals);
 	server_destroy(&server);
 	return r;
 }
@@ -167,7 +197,7 @@ static void tell_manager(void)
 			 F_TEXT("allowed", "a path, or '@' and an abstract name"));
 }
 
-int cmd_serve(int argc, char **argv)
+static int load_and_run(struct serve_upgrade *upgrade, int argc, char **argv)
 {
 	struct config config;
 	struct config_args args = {
@@ -176,9 +206,6 @@ int cmd_serve(int argc, char **argv)
 		.lists_flags = true,
 		.on_mistakes = EXIT_BAD_CONFIG,
 	};
-	/* Before anything uses it. Threads of libnats free what they had of a connection at a time
-	 * that nobody learns: OpenSSL may not take itself away from under them at the end. */
-	OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
 	int r = config_args_load(&args, argc, argv, &config);
 
 	if (r != CONFIG_ARGS_GO_ON)
@@ -197,12 +224,27 @@ int cmd_serve(int argc, char **argv)
 	struct renewals *renewals = renewals_create();
 	bool has_memory = ruleset != NULL && renewals != NULL;
 
-	r = has_memory ? run(ruleset, renewals, signals) : EXIT_FAILED;
+	r = has_memory ? run(ruleset, renewals, upgrade, signals) : EXIT_FAILED;
 	if (!has_memory)
 		log_error("out of memory at start");
 	ruleset_unref(&ruleset);
 	renewals_destroy(&renewals); /* what the rules keep is taken out before */
 	close(signals);
 	config_finish(&config);
+	return r;
+}
+
+int cmd_serve(int argc, char **argv)
+{
+	struct serve_upgrade upgrade;
+	int r;
+
+	/* Before anything uses it. Threads of libnats free what they had of a connection at a time
+	 * that nobody learns: OpenSSL may not take itself away from under them at the end. */
+	OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
+	if (!serve_upgrade_begin(&upgrade, &r))
+		return r;
+	r = load_and_run(&upgrade, argc, argv);
+	serve_upgrade_finish(&upgrade);
 	return r;
 }

@@ -204,3 +204,17 @@ int serve_end(struct serve_tick *tick, int signals, int what)
 	server_end(ending.server);
 	return exit_code(&ending);
 }
+
+int serve_end_handed_over(struct serve_tick *tick, int signals, void (*before_end)(void *arg),
+			  void *arg)
+{
+	struct ending ending = {.tick = tick, .server = tick->server, .signals = signals};
+
+	losses_begin(&ending.losses, ending.server);
+	ending.deadline_ns = clock_now_ns() + config_of(&ending)->drain_timeout * NS_PER_MS;
+	end_workers(&ending);
+	end_bus(&ending);
+	before_end(arg);
+	server_end(ending.server);
+	return exit_code(&ending);
+}

@@ -14,3 +14,9 @@ int serve_await(int signals, int ended, int timeout_ms);
 /* After `what` of serve_await has said so: SIGTERM, SIGINT, or 0. Returns the exit code; with a
  * second signal it exits at once. */
 int serve_end(struct serve_tick *tick, int signals, int what);
+
+/* Of a process that has handed over: what it has left is closed, and the service goes on in
+ * another. `before_end` is called when the workers have ended, and the server can still be asked.
+ */
+int serve_end_handed_over(struct serve_tick *tick, int signals, void (*before_end)(void *arg),
+			  void *arg);

@@ -18,7 +18,6 @@ static const struct {
 	const char *remedy;
 } answered[] = {
 	{SIGUSR1, "there is no log file to reopen: the log goes to standard error"},
-	{SIGUSR2, "start the new binary after this one has ended"},
 	{SIGALRM, "send SIGTERM to end the gateway"},
 	{SIGVTALRM, "send SIGTERM to end the gateway"},
 	{SIGPROF, "send SIGTERM to end the gateway"},
@@ -49,6 +48,7 @@ int signals_take(void)
 	for (size_t i = 0; i < ARRAY_LEN(answered); i++)
 		sigaddset(&set, answered[i].number);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR2);
 	for (int number = SIGRTMIN; number <= SIGRTMAX; number++)
 		sigaddset(&set, number);
 	/* Before the first thread: all inherit the mask, only we read. */

@@ -142,12 +142,20 @@ static void on_door(void *arg, const struct server_error *error, bool is_warning
 size_t start_prepare(const struct config *config, struct start *start,
 		     void (*on_problem)(void *arg, const struct start_problem *problem), void *arg)
 {
+	return start_prepare_with(config, NULL, start, on_problem, arg);
+}
+
+size_t start_prepare_with(const struct config *config, const struct handover_sockets *sockets,
+			  struct start *start,
+			  void (*on_problem)(void *arg, const struct start_problem *problem),
+			  void *arg)
+{
 	struct preparation preparation = {
 		.config = config, .start = start, .on_problem = on_problem, .arg = arg};
 
 	os_limits_raise_nofile();
 	files_check(&preparation);
 	machine_check(&preparation);
-	server_doors_check(config, on_door, &preparation);
+	server_doors_check(config, sockets, on_door, &preparation);
 	return preparation.problems;
 }

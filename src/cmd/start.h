@@ -14,6 +14,8 @@
 
 #define START_FIELDS_MAX 6
 
+struct handover_sockets;
+
 struct start_problem {
 	const char *message;
 	const struct log_field *fields; /* what is seen and allowed, and the remedy */
@@ -37,3 +39,9 @@ enum loop_engine start_engine(const struct config *config);
  * warnings. */
 size_t start_prepare(const struct config *config, struct start *start,
 		     void (*on_problem)(void *arg, const struct start_problem *problem), void *arg);
+
+/* The same of a process that has these listening sockets already; NULL: none. */
+size_t start_prepare_with(const struct config *config, const struct handover_sockets *sockets,
+			  struct start *start,
+			  void (*on_problem)(void *arg, const struct start_problem *problem),
+			  void *arg);

@@ -196,6 +196,9 @@
 	X(server, drain_retry_after, DURATION, "30s", 1000, CONFIG_HOUR, "ms", LIVE,           \
 	  "The most that a client which is let go is asked to wait before it comes back: "     \
 	  "1012 with retry-after=N, N being at random up to this.")                            \
+	X(server, upgrade_timeout, DURATION, "30s", 1000, CONFIG_HOUR, "ms", LIVE,             \
+	  "A new process that is to take over (gatehouse upgrade, SIGUSR2) has so long to "    \
+	  "start; else the old one serves on.")                                                \
 	X(server, max_groups, COUNT, "10000", 1, 1000000, "groups", RESTART,                   \
 	  "Groups that may have members on this node at the same time; whoever would be the "  \
 	  "first member of one more is refused.")                                              \

@@ -46,7 +46,7 @@ int listener_check(const struct net_addr *addr, bool is_ipv6_only)
 	return r;
 }
 
-static int bind_and_listen(int fd, struct net_addr *addr)
+static int bind_and_listen(int fd, struct net_addr *addr, bool listens)
 {
 	static const int one = 1;
 	static const int unsent = UNSENT_MAX;
@@ -56,7 +56,7 @@ static int bind_and_listen(int fd, struct net_addr *addr)
 	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) < 0 ||
 	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) < 0 ||
 	    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent)) < 0 ||
-	    bind(fd, &addr->sa, net_addr_len(addr)) < 0 || listen(fd, INT_MAX) < 0 ||
+	    bind(fd, &addr->sa, net_addr_len(addr)) < 0 || (listens && listen(fd, INT_MAX) < 0) ||
 	    getsockname(fd, &addr->sa, &len) < 0)
 		return -errno;
 	return fd;
@@ -67,7 +67,7 @@ int listener_bind(struct net_addr *addr, bool is_first)
 	return listener_bind_as(addr, is_first, false);
 }
 
-int listener_bind_as(struct net_addr *addr, bool is_first, bool is_ipv6_only)
+static int bind_as(struct net_addr *addr, bool is_first, bool is_ipv6_only, bool listens)
 {
 	int r = is_first && net_addr_port(addr) != 0 ? listener_check(addr, is_ipv6_only) : 0;
 
@@ -78,10 +78,25 @@ int listener_bind_as(struct net_addr *addr, bool is_first, bool is_ipv6_only)
 	if (fd < 0)
 		return -errno;
 	family_choose(fd, addr, is_ipv6_only);
-	r = bind_and_listen(fd, addr);
+	r = bind_and_listen(fd, addr, listens);
 	if (r < 0)
 		close(fd);
 	return r;
+}
+
+int listener_bind_as(struct net_addr *addr, bool is_first, bool is_ipv6_only)
+{
+	return bind_as(addr, is_first, is_ipv6_only, true);
+}
+
+int listener_bind_silent(struct net_addr *addr, bool is_first, bool is_ipv6_only)
+{
+	return bind_as(addr, is_first, is_ipv6_only, false);
+}
+
+int listener_listen(int fd)
+{
+	return listen(fd, INT_MAX) < 0 ? -errno : 0;
 }
 
 /* Lets a starved listener try again, if the reserve is there to fall back on. */

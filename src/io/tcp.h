@@ -166,6 +166,11 @@ int listener_bind(struct net_addr *addr, bool is_first);
 /* The same; `is_ipv6_only`: [::] does not take IPv4 too. */
 int listener_bind_as(struct net_addr *addr, bool is_first, bool is_ipv6_only);
 
+/* The same, but nobody can connect before listener_listen, which may be called for any of these
+ * sockets. */
+int listener_bind_silent(struct net_addr *addr, bool is_first, bool is_ipv6_only);
+int listener_listen(int fd);
+
 /* Whether `is_first` could have it now: 0 or a negative errno. */
 int listener_check(const struct net_addr *addr, bool is_ipv6_only);
 

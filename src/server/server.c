@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "proto/ws_handshake.h"
 #include "auth/pace.h"
+#include "server/handover_heir.h"
 #include "server/server_limits.h"
 #include "server/server_private.h"
 #include "server/server_turns.h"
@@ -22,6 +23,20 @@
 static bool is_admin(const struct slot *slot)
 {
 	return slot == &slot->server->slots[slot->server->worker_count];
+}
+
+static void on_started(void *arg, struct worker *worker)
+{
+	struct slot *slot = arg;
+	struct server *server = slot->server;
+
+	(void)worker;
+	pthread_mutex_lock(&server->mutex);
+	CHECK(!slot->has_started && !slot->has_ended);
+	slot->has_started = true;
+	server->running += !is_admin(slot);
+	pthread_cond_signal(&server->changed);
+	pthread_mutex_unlock(&server->mutex);
 }
 
 static void on_listening(void *arg, struct worker *worker)
@@ -63,9 +78,10 @@ static void on_end(void *arg, int error)
 	CHECK(!slot->has_ended);
 	slot->has_ended = true;
 	slot->error = error;
-	/* One that never listened fails the start, and nobody waits for the end of all. */
-	if (slot->is_listening && !is_admin(slot) &&
-	    __atomic_sub_fetch(&server->listening, 1, __ATOMIC_RELAXED) == 0)
+	if (slot->is_listening && !is_admin(slot))
+		__atomic_sub_fetch(&server->listening, 1, __ATOMIC_RELAXED);
+	/* One that never started fails the start, and nobody waits for the end of all. */
+	if (slot->has_started && !is_admin(slot) && --server->running == 0)
 		eventfd_write(server->ended_fd, 1);
 	pthread_cond_signal(&server->changed);
 	pthread_mutex_unlock(&server->mutex);
@@ -144,9 +160,9 @@ struct server *server_create(const struct server_options *options)
 static int await_listening(struct server *server, struct slot *slot, struct server_error *out_error)
 {
 	pthread_mutex_lock(&server->mutex);
-	while (!slot->is_listening && !slot->has_ended)
+	while (!slot->has_started && !slot->has_ended)
 		pthread_cond_wait(&server->changed, &server->mutex);
-	int r = slot->is_listening ? 0 : slot->error;
+	int r = slot->has_started ? 0 : slot->error;
 	pthread_mutex_unlock(&server->mutex);
 	if (r < 0)
 		snprintf(out_error->text, sizeof(out_error->text),
@@ -160,12 +176,13 @@ static int await_listening(struct server *server, struct slot *slot, struct serv
 static int start_one(struct server *server, struct slot *slot, struct service *service,
 		     struct worker_door **doors, size_t door_count, struct server_error *out_error)
 {
-	CHECK(slot->worker == NULL && !slot->is_listening);
+	CHECK(slot->worker == NULL && !slot->has_started);
 	struct worker_options options = {
 		.service = service,
 		.loop = {.engine = server->options.plan->input.engine,
 			 .max_sockets = server->options.plan->capacity.worker_sockets},
-		.events = {.on_listening = on_listening,
+		.events = {.on_started = on_started,
+			   .on_listening = on_listening,
 			   .on_drain = on_drain,
 			   .on_end = on_end,
 			   .arg = slot},
@@ -174,6 +191,7 @@ static int start_one(struct server *server, struct slot *slot, struct service *s
 		.tls = server_tls_share(&server->options.ruleset->config, server->worker_count,
 					is_admin(slot)),
 		.drain = service == &server->public_service ? &server->drain : NULL,
+		.starts_still = server->options.heir != NULL,
 	};
 	char name[SERVER_LOOP_NAME_MAX];
 
@@ -207,37 +225,70 @@ static void log_listening(const char *message, const struct server_door *door)
 	log_write(LOG_LEVEL_INFO, message, fields, is_any ? 3 : 2);
 }
 
+void server_tell_listening(const struct server *server)
+{
+	log_listening("admin listening", server_doors_admin(&server->doors));
+	for (size_t i = 0; i < server->doors.count - 1; i++)
+		log_listening("listening", server->doors.items[i]);
+}
+
+/* Of each of these doors every `workers`-th socket is this worker's. NULL: memory is out. */
+static struct worker_door **doors_choose(struct server_door **doors, size_t door_count,
+					 size_t worker, size_t workers, size_t *out_count)
+{
+	struct worker_door **chosen;
+	size_t most = 0, count = 0;
+
+	for (size_t i = 0; i < door_count; i++)
+		most += doors[i]->each_count;
+	chosen = calloc(most, sizeof(*chosen));
+	for (size_t i = 0; i < door_count && chosen != NULL; i++)
+		for (size_t k = worker; k < doors[i]->each_count; k += workers)
+			chosen[count++] = &doors[i]->each[k];
+	*out_count = count;
+	return chosen;
+}
+
+static int start_with(struct server *server, struct slot *slot, struct service *service,
+		      struct server_door **doors, size_t door_count, struct server_error *out_error)
+{
+	size_t worker = is_admin(slot) ? 0 : (size_t)(slot - server->slots), count;
+	struct worker_door **chosen = doors_choose(
+		doors, door_count, worker, is_admin(slot) ? 1 : server->worker_count, &count);
+
+	snprintf(out_error->text, sizeof(out_error->text), "out of memory");
+	int r = chosen == NULL ? -1 : start_one(server, slot, service, chosen, count, out_error);
+
+	free(chosen);
+	return r;
+}
+
 static int start_admin(struct server *server, struct server_error *out_error)
 {
 	struct server_door *door = server_doors_admin(&server->doors);
 
-	if (server_door_take(door, 1, true, out_error) < 0 ||
-	    start_one(server, &server->slots[server->worker_count], &server->admin_service,
-		      &(struct worker_door *){&door->each[0]}, 1, out_error) < 0)
+	if (server_door_take(door, 1, true, out_error) < 0)
 		return -1;
-	log_listening("admin listening", door);
-	return 0;
+	return start_with(server, &server->slots[server->worker_count], &server->admin_service,
+			  &door, 1, out_error);
 }
 
 static int start_workers(struct server *server, struct server_error *out_error)
 {
-	struct worker_door *doors[SERVER_DOORS_MAX];
 	size_t count = server->doors.count - 1;
 
 	for (size_t i = 0; i < count; i++)
 		if (server_door_take(server->doors.items[i], server->worker_count, true,
 				     out_error) < 0)
 			return -1;
-	for (size_t i = 0; i < server->worker_count; i++) {
-		for (size_t k = 0; k < count; k++)
-			doors[k] = &server->doors.items[k]->each[i];
-		if (start_one(server, &server->slots[i], &server->public_service, doors, count,
-			      out_error) < 0)
+	for (size_t i = 0; i < server->worker_count; i++)
+		if (start_with(server, &server->slots[i], &server->public_service,
+			       server->doors.items, count, out_error) < 0)
 			return -1;
-	}
+	if (server->options.heir != NULL)
+		return 0;
 	__atomic_store_n(&server->public_service.is_ready, true, __ATOMIC_RELEASE);
-	for (size_t i = 0; i < count; i++)
-		log_listening("listening", server->doors.items[i]);
+	server_tell_listening(server);
 	return 0;
 }
 
@@ -277,8 +328,11 @@ int server_start(struct server *server, const struct http_handler *public_http,
 	server->admin_service.handler = *admin_http;
 	ws_handshake_prepare();
 	if (server_doors_make(&server->doors, &server->options.ruleset->config,
-			      server->options.renewals, out_error) < 0 ||
-	    start_bus(server, out_error) < 0 || start_backends(server, out_error) < 0 ||
+			      server->options.renewals, out_error) < 0)
+		return -1;
+	if (server->options.heir != NULL && server_inherit(server, out_error) < 0)
+		return -1;
+	if (start_bus(server, out_error) < 0 || start_backends(server, out_error) < 0 ||
 	    server_auth_start(server, out_error) < 0 || start_admin(server, out_error) < 0)
 		return -1;
 	return start_workers(server, out_error);
@@ -296,7 +350,7 @@ static void post_to(struct server *server, size_t from, size_t to, void (*post)(
 {
 	pthread_mutex_lock(&server->mutex);
 	for (size_t i = from; i < to; i++)
-		if (server->slots[i].is_listening && !server->slots[i].has_ended)
+		if (server->slots[i].has_started && !server->slots[i].has_ended)
 			post(server->slots[i].worker);
 	pthread_mutex_unlock(&server->mutex);
 }

@@ -16,6 +16,7 @@
 #include "conn/stats.h"
 
 struct directory;
+struct handover_heir;
 struct renewals;
 struct server;
 struct worker;
@@ -25,6 +26,9 @@ struct server_options {
 	const struct plan *plan; /* that fits; outlives the server */
 	/* Takes what is to be read again when its files change; outlives the server. */
 	struct renewals *renewals;
+	/* What it has of the process before; outlives the start. Then it accepts nobody before
+	 * server_open (server_handover.h). NULL: there is no process before. */
+	struct handover_heir *heir;
 };
 
 enum server_status { SERVER_STARTING, SERVER_READY, SERVER_DRAINING };
@@ -104,6 +108,7 @@ struct fleet *server_fleet(const struct server *server);
 
 /* Once it has started: the keys of tokens, and the tickets. Thread-safe both. */
 struct jwks_pool *server_jwks(const struct server *server);
+bool server_has_keys(const struct server *server); /* from all sources of them */
 struct tickets *server_tickets(const struct server *server);
 uint64_t server_undelivered_bytes(const struct server *server); /* that wait for the broker */
 bool server_is_bus_connected(const struct server *server);
@@ -119,6 +124,7 @@ uint64_t server_clients(const struct server *server); /* in the directory */
 /* Requests to the admin listener that hold one of admin.max_calls; those that found none
  * left. */
 void server_admin_calls(const struct server *server, uint64_t *out_calls, uint64_t *out_refused);
+uint64_t server_admin_sockets(const struct server *server); /* of its connections */
 uint64_t server_workers_listening(const struct server *server);
 const struct server_options *server_options(const struct server *server);
 /* HTTP connections on the public listener that are kept, and may be. */

@@ -14,6 +14,7 @@
 
 #include "base/check.h"
 #include "diag/process.h"
+#include "server/handover_sockets.h"
 #include "server/server.h"
 #include "tls/tls_check.h"
 
@@ -191,10 +192,10 @@ void server_door_destroy(struct server_door **door)
 			close(self->each[i].fd);
 	server_tls_destroy(&self->tls);
 	tls_holder_finish(&self->contexts);
-	if (self->unix_fd >= 0) {
+	if (self->unix_fd >= 0 && !self->is_given_away)
 		listener_unix_remove(&self->unix_socket);
+	if (self->unix_fd >= 0)
 		close(self->unix_fd);
-	}
 	free(self->each);
 	free(self);
 }
@@ -261,6 +262,8 @@ int server_doors_make(struct server_doors *doors, const struct config *config,
 	for (; r == 0 && doors->count < wanted.count; doors->count++)
 		r = door_make(&wanted.items[doors->count], config, renewals,
 			      &doors->items[doors->count], out_error);
+	if (r == 0)
+		server_doors_admin(doors)->is_admin = true;
 	return r;
 }
 
@@ -295,8 +298,14 @@ static int unix_open(struct server_door *door)
 
 int server_door_open(struct server_door *door, bool is_first, struct server_error *out_error)
 {
-	int fd = is_unix(door) ? unix_open(door)
-			       : listener_bind_as(&door->addr, is_first, door->is_ipv6_only);
+	int fd;
+
+	if (is_unix(door))
+		fd = unix_open(door);
+	else if (door->inherited != NULL)
+		fd = listener_bind_silent(&door->addr, is_first, door->is_ipv6_only);
+	else
+		fd = listener_bind_as(&door->addr, is_first, door->is_ipv6_only);
 
 	if (fd < 0)
 		explain(door, fd, out_error);
@@ -311,26 +320,72 @@ static void on_gone(struct worker_door *each)
 	__atomic_sub_fetch(&door->in_use, 1, __ATOMIC_RELEASE);
 }
 
+static void each_add(struct server_door *door, int fd)
+{
+	door->each[door->each_count++] = (struct worker_door){
+		.fd = fd, .tls = &door->contexts, .on_gone = on_gone, .owner = door};
+}
+
+/* What the process before had there, so that none is left over whose queue has clients. */
+static void inherit(struct server_door *door)
+{
+	struct handover_place place = server_door_place(door);
+	int fd;
+
+	while (!is_unix(door) && (fd = handover_sockets_take(door->inherited, &place)) >= 0)
+		each_add(door, fd);
+}
+
 int server_door_take(struct server_door *door, size_t workers, bool is_first,
 		     struct server_error *out_error)
 {
-	struct worker_door *each = calloc(workers, sizeof(*each));
+	size_t inherited = door->inherited == NULL ? 0 : door->inherited->count;
 
 	CHECK(door->each == NULL && workers > 0);
-	if (each == NULL) {
+	door->each = calloc(workers + inherited, sizeof(*door->each));
+	if (door->each == NULL) {
 		snprintf(out_error->text, sizeof(out_error->text), "out of memory");
 		return -ENOMEM;
 	}
-	door->each = each;
-	for (; door->each_count < workers; door->each_count++) {
+	inherit(door);
+	while (door->each_count < workers) {
 		int fd = server_door_open(door, is_first && door->each_count == 0, out_error);
 
 		if (fd < 0)
 			return fd; /* what was taken goes with the door */
-		each[door->each_count] = (struct worker_door){
-			.fd = fd, .tls = &door->contexts, .on_gone = on_gone, .owner = door};
+		each_add(door, fd);
 	}
 	return 0;
+}
+
+/* --- those of the process before --- */
+
+struct handover_place server_door_place(const struct server_door *door)
+{
+	return (struct handover_place){.address = &door->place,
+				       .is_ipv6_only = door->is_ipv6_only,
+				       .is_admin = door->is_admin};
+}
+
+void server_doors_inherit(struct server_doors *doors, struct handover_sockets *sockets)
+{
+	for (size_t i = 0; i < doors->count; i++) {
+		struct server_door *door = doors->items[i];
+		struct handover_place place = server_door_place(door);
+		const struct handover_socket *socket = handover_sockets_find(sockets, &place);
+		socklen_t len = sizeof(door->addr);
+
+		door->inherited = sockets;
+		if (socket == NULL)
+			continue;
+		if (!is_unix(door)) {
+			getsockname(socket->fd, &door->addr.sa, &len);
+			continue;
+		}
+		door->unix_socket.device = socket->device;
+		door->unix_socket.inode = socket->inode;
+		door->unix_fd = handover_sockets_take(sockets, &place);
+	}
 }
 
 char *server_door_text(const struct server_door *door, char out[CONFIG_PLACE_TEXT_MAX])
@@ -402,7 +457,16 @@ static void place_check(struct server_door *door, const struct asking *asking)
 	asking->tell(asking->arg, &error, error.is_other_gateway);
 }
 
-void server_doors_check(const struct config *config,
+static bool is_inherited(struct server_door *door, bool is_admin,
+			 const struct handover_sockets *sockets)
+{
+	door->is_admin = is_admin;
+	struct handover_place place = server_door_place(door);
+
+	return handover_sockets_find(sockets, &place) != NULL;
+}
+
+void server_doors_check(const struct config *config, const struct handover_sockets *sockets,
 			void (*tell)(void *arg, const struct server_error *error, bool is_warning),
 			void *arg)
 {
@@ -417,7 +481,7 @@ void server_doors_check(const struct config *config,
 
 		if (door == NULL)
 			tell(arg, &error, false);
-		else
+		else if (!is_inherited(door, i == wanted.count - 1, sockets))
 			place_check(door, &asking);
 		if (config_has_tls(one->tls))
 			server_tls_check(config, one->tls, one->tls_path, on_tls, &asking);

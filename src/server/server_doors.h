@@ -10,6 +10,7 @@
 #include "config/config.h"
 #include "io/listener_unix.h"
 #include "io/tcp.h"
+#include "server/handover_sockets.h"
 #include "server/server_tls.h"
 #include "server/worker.h"
 
@@ -25,10 +26,16 @@ struct server_door {
 	struct config_text owner;
 	struct net_addr addr; /* with the port taken */
 	struct listener_unix unix_socket;
-	int unix_fd;                /* -1: none, or not opened */
+	int unix_fd; /* -1: none, or not opened */
+	/* Of the process before, while this one starts; NULL: there was none, or it is over. What
+	 * is bound beside them does not listen before the workers are opened. */
+	struct handover_sockets *inherited;
+	bool is_admin;
+	bool is_given_away;         /* the next process has it: the unix socket's file stays */
 	struct server_tls *tls;     /* NULL: plain */
 	struct tls_holder contexts; /* the newest of `tls`, for the workers; of a plain one none */
-	struct worker_door *each;   /* of the workers that listen on it; NULL: it is not opened */
+	/* Of the workers that listen on it, each by every n-th; NULL: it is not opened. */
+	struct worker_door *each;
 	size_t each_count;
 	uint64_t in_use; /* atomic: of each, those that a worker has */
 };
@@ -83,13 +90,21 @@ static inline struct server_door *server_doors_admin(const struct server_doors *
 	return doors->items[doors->count - 1];
 }
 
-/* Takes it for so many workers: door->each has their descriptors. `is_first`: as listener_bind has
- * it. 0, or a negative errno with *out_error; server_door_destroy in either case. */
+/* After server_doors_make, in a process that has been started by the one before it: they are to be
+ * taken from it. `sockets` outlives the start. */
+void server_doors_inherit(struct server_doors *doors, struct handover_sockets *sockets);
+
+/* Takes it for so many workers: door->each has their descriptors, of those that are inherited
+ * perhaps more than one for a worker. `is_first`: as listener_bind has it. 0, or a negative errno
+ * with *out_error; server_door_destroy in either case. */
 int server_door_take(struct server_door *door, size_t workers, bool is_first,
 		     struct server_error *out_error);
 
-/* One worker's descriptor, or a negative errno with *out_error. */
+/* One more descriptor, or a negative errno with *out_error. */
 int server_door_open(struct server_door *door, bool is_first, struct server_error *out_error);
+
+/* By which another process knows it. */
+struct handover_place server_door_place(const struct server_door *door);
 
 /* Where it is, with the port taken. */
 char *server_door_text(const struct server_door *door, char out[CONFIG_PLACE_TEXT_MAX]);
@@ -102,7 +117,8 @@ int64_t server_doors_expire_at(const struct config *config);
 void server_doors_tick(struct server_doors *doors, uint64_t now_ns);
 
 /* Whether each could be opened now, and its TLS be made: tells of each that could not, in the words
- * of server_start. `is_warning`: clients will have trouble, or another gateway has it. */
-void server_doors_check(const struct config *config,
+ * of server_start. `is_warning`: clients will have trouble, or another gateway has it. Those of
+ * `sockets` are there; NULL: none. */
+void server_doors_check(const struct config *config, const struct handover_sockets *sockets,
 			void (*tell)(void *arg, const struct server_error *error, bool is_warning),
 			void *arg);

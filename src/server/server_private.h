@@ -27,6 +27,7 @@ struct slot {
 	struct server *server;
 	struct worker *worker;
 	int error;
+	bool has_started; /* its loop runs, or has run */
 	bool is_listening;
 	bool has_ended;
 	struct beat beat;
@@ -67,6 +68,8 @@ struct server {
 	uint64_t listening; /* atomic; workers, without the admin's */
 	bool is_draining;   /* atomic */
 	bool has_drained;   /* main's: by server_drain */
+	bool has_retired;   /* atomic: another process has its doors */
+	uint64_t running;   /* workers whose loop runs, without the admin's; by the mutex */
 	int ended_fd;
 	pthread_mutex_t mutex;
 	pthread_cond_t changed;
@@ -78,3 +81,10 @@ int server_auth_start(struct server *server, struct server_error *out_error);
 
 /* The workers' threads have ended, and their mailboxes are there yet. */
 void server_auth_end(struct server *server);
+
+/* server.c: for the log, what it listens on. */
+void server_tell_listening(const struct server *server);
+
+/* server_handover.c: what must be as in the process before, before anything is opened. 0, or -1
+ * with *out_error. */
+int server_inherit(struct server *server, struct server_error *out_error);

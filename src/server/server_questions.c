@@ -166,6 +166,21 @@ struct fleet *server_fleet(const struct server *server)
 	return (struct fleet *)&server->fleet;
 }
 
+static void keys_look(void *arg, const struct jwks_status *status)
+{
+	bool *has_all = arg;
+
+	*has_all &= status->keys > 0;
+}
+
+bool server_has_keys(const struct server *server)
+{
+	bool has_all = true;
+
+	jwks_pool_each(server->proofs.jwks, keys_look, &has_all);
+	return has_all;
+}
+
 struct jwks_pool *server_jwks(const struct server *server)
 {
 	return server->proofs.jwks;
@@ -207,6 +222,16 @@ void server_admin_calls(const struct server *server, uint64_t *out_calls, uint64
 	/* Its thread may answer before the one that started it knows of it. */
 	*out_calls = admin == NULL ? 0 : counter_read(&admin->home.calls);
 	*out_refused = admin == NULL ? 0 : counter_read(&admin->home.calls_refused);
+}
+
+uint64_t server_admin_sockets(const struct server *server)
+{
+	pthread_mutex_t *mutex = (pthread_mutex_t *)&server->mutex;
+
+	pthread_mutex_lock(mutex);
+	const struct worker *admin = server->slots[server->worker_count].worker;
+	pthread_mutex_unlock(mutex);
+	return admin == NULL ? 0 : counter_read(&admin->home.stats.sockets);
 }
 
 uint64_t server_workers_listening(const struct server *server)

@@ -11,6 +11,8 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/renewals.h"
+#include "base/state.h"
+#include "server/handover_format.h"
 #include "tls/tls_check.h"
 #include "tls/tls_ticket_keys.h"
 
@@ -303,6 +305,39 @@ void server_tls_tick(struct server_tls *tls, uint64_t now_ns)
 	if (!tls_ticket_keys_rotate(tls->tickets))
 		log_warn("no new key for session tickets: randomness is out",
 			 F_TEXT("tls", tls->path));
+}
+
+/* --- from process to process --- */
+
+static bool has_own_tickets(const struct server_tls *tls)
+{
+	return tls->tls->ticket_key_file.text[0] == 0;
+}
+
+void server_tls_export(const struct server_tls *tls, struct state_writer *writer)
+{
+	uint8_t keys[TICKET_FILE_MAX];
+
+	if (!has_own_tickets(tls))
+		return;
+	size_t len = tls_ticket_keys_get(tls->tickets, keys);
+
+	state_put_bytes(writer, HANDOVER_TAG_TLS_KEYS, slice_of(keys, len));
+	state_put_u64(writer, HANDOVER_TAG_TLS_KEY_AGE, clock_now_ns() - tls->rotated_ns);
+	explicit_bzero(keys, sizeof(keys));
+}
+
+void server_tls_import(struct server_tls *tls, struct state_reader *reader)
+{
+	uint64_t now = clock_now_ns(), age_ns;
+	struct state_field field;
+
+	while (has_own_tickets(tls) && state_next(reader, &field)) {
+		if (field.tag == HANDOVER_TAG_TLS_KEYS)
+			tls_ticket_keys_set(tls->tickets, field.value.data, field.value.len);
+		if (field.tag == HANDOVER_TAG_TLS_KEY_AGE && state_u64(&field, &age_ns))
+			tls->rotated_ns = now - MIN(age_ns, now);
+	}
 }
 
 /* --- check --- */

@@ -45,6 +45,14 @@ int64_t server_tls_expires_at(struct server_tls *tls);
 /* New keys for tickets, if it is time and they are made in the process. In the main thread. */
 void server_tls_tick(struct server_tls *tls, uint64_t now_ns);
 
+struct state_reader;
+struct state_writer;
+
+/* For the next process, and from the one before: the keys of tickets that are made in the process,
+ * so that clients can resume. Those of a file are read there, too. In the main thread. */
+void server_tls_export(const struct server_tls *tls, struct state_writer *writer);
+void server_tls_import(struct server_tls *tls, struct state_reader *reader);
+
 /* What server_tls_create would say, and what else is wrong with the files or will be soon. `tell`
  * gets the place, the key and the finding in one text. */
 void server_tls_check(const struct config *config, const struct config_tls *tls, const char *path,

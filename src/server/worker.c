@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/counter.h"
 #include "server/broadcast.h"
+#include "server/handover_conns.h"
 #include "conn/conns.h"
 #include "tls/tls_holder.h"
 
@@ -73,12 +74,17 @@ static void on_accept_error(struct listener *listener, int error)
 
 /* --- the end --- */
 
+static void doors_close(struct worker *worker)
+{
+	for (struct list_node *node = worker->doors.next; node != &worker->doors; node = node->next)
+		listener_close(&door_at(node)->listener);
+}
+
 static void run_close(struct loop_task *task)
 {
 	struct worker *worker = CONTAINER_OF(task, struct worker, close_task);
 
-	for (struct list_node *node = worker->doors.next; node != &worker->doors; node = node->next)
-		listener_close(&door_at(node)->listener);
+	doors_close(worker);
 	conns_close(&worker->home);
 }
 
@@ -137,17 +143,35 @@ static void on_leave_timer(struct timer *timer)
 	end_if_empty(CONTAINER_OF(timer, struct worker, leave_timer));
 }
 
+static void begin_ending(struct worker *worker)
+{
+	worker->is_ending = true;
+	loop_timer_init(&worker->leave_timer, on_leave_timer);
+	if (worker->options.events.on_drain != NULL)
+		worker->options.events.on_drain(worker->options.events.arg, worker);
+}
+
 static void run_drain(struct loop_task *task)
 {
 	struct worker *worker = CONTAINER_OF(task, struct worker, drain_task);
 
-	CHECK(!worker->is_ending);
-	worker->is_ending = true;
+	CHECK(!worker->is_ending || worker->has_retired);
 	drain_pace_stop(&worker->pace);
-	loop_timer_init(&worker->leave_timer, on_leave_timer);
+	if (!worker->has_retired)
+		begin_ending(worker);
 	conns_drain(&worker->home);
-	if (worker->options.events.on_drain != NULL)
-		worker->options.events.on_drain(worker->options.events.arg, worker);
+	end_if_empty(worker);
+}
+
+/* Those that are there stay: only the doors go. */
+static void run_retire(struct loop_task *task)
+{
+	struct worker *worker = CONTAINER_OF(task, struct worker, retire_task);
+
+	CHECK(!worker->is_ending);
+	begin_ending(worker);
+	worker->is_closing = worker->has_retired = true;
+	doors_close(worker);
 	end_if_empty(worker);
 }
 
@@ -165,6 +189,12 @@ void worker_drain(struct worker *worker)
 {
 	worker->drain_task.run = run_drain;
 	loop_post(worker->loop, &worker->drain_task);
+}
+
+void worker_retire(struct worker *worker)
+{
+	worker->retire_task.run = run_retire;
+	loop_post(worker->loop, &worker->retire_task);
 }
 
 void worker_abort(struct worker *worker)
@@ -285,6 +315,50 @@ static int open_doors(struct worker *worker)
 	return 0;
 }
 
+static int door_open_silent(struct worker *worker, struct worker_door *door)
+{
+	int r = listener_listen(door->fd);
+
+	return r < 0 ? r : door_open(worker, door);
+}
+
+/* What the process before has handed over goes on, and whoever comes is let in. A door that cannot
+ * be opened now stays shut: the clients that are there matter more. */
+static void run_open(struct loop_task *task)
+{
+	struct worker *worker = CONTAINER_OF(task, struct worker, open_task);
+
+	for (size_t i = 0; i < worker->options.door_count; i++) {
+		int r = door_open_silent(worker, worker->options.doors[i]);
+
+		if (r < 0)
+			log_error("a listener that was handed over cannot be used",
+				  F_TEXT("error", strerror(-r)),
+				  F_TEXT("remedy", "raise the limits on memory and descriptors, "
+						   "and restart"));
+	}
+	handover_conns_thaw(worker);
+	worker->options.events.on_listening(worker->options.events.arg, worker);
+}
+
+void worker_open(struct worker *worker)
+{
+	worker->open_task.run = run_open;
+	loop_post(worker->loop, &worker->open_task);
+}
+
+/* Stops now and then to stand still, and once to end. */
+static void run_loop(struct worker *worker)
+{
+	for (;;) {
+		loop_run(worker->loop);
+		if (!stillness_is_asked(&worker->still))
+			return;
+		if (stillness_keep(worker) && !worker->has_retired)
+			worker_retire(worker);
+	}
+}
+
 static int run(struct worker *worker)
 {
 	int r = loop_create(&worker->options.loop, &worker->loop);
@@ -299,11 +373,13 @@ static int run(struct worker *worker)
 		announce_start(&worker->announce, &worker->home);
 	broadcast_worker_init(worker);
 	drain_pace_init(&worker->pace, worker->options.drain, &worker->home);
-	r = open_doors(worker);
+	r = worker->options.starts_still ? 0 : open_doors(worker);
 	if (r == 0) {
 		mailbox_open(&worker->home.mailbox, worker->loop);
-		worker->options.events.on_listening(worker->options.events.arg, worker);
-		loop_run(worker->loop);
+		if (!worker->options.starts_still)
+			worker->options.events.on_listening(worker->options.events.arg, worker);
+		worker->options.events.on_started(worker->options.events.arg, worker);
+		run_loop(worker);
 		mailbox_close(&worker->home.mailbox);
 	}
 	return r;

@@ -12,14 +12,17 @@
 #include "io/tcp_tls.h"
 #include "server/announce.h"
 #include "server/drain_pace.h"
+#include "server/stillness.h"
 
 struct tls_holder;
 struct worker;
 
 /* Told by each worker's thread; `arg` is the caller's. */
 struct worker_events {
+	/* It listens: before on_started, or, of one that starts still, after worker_open. */
 	void (*on_listening)(void *arg, struct worker *worker);
-	void (*on_drain)(void *arg, struct worker *worker); /* it stops; may be NULL */
+	void (*on_started)(void *arg, struct worker *worker); /* its loop is about to run */
+	void (*on_drain)(void *arg, struct worker *worker);   /* it stops; may be NULL */
 	/* The thread is about to end; `error` is 0 or why it could not start. */
 	void (*on_end)(void *arg, int error);
 	void *arg;
@@ -61,6 +64,7 @@ struct worker_options {
 	size_t door_count;
 	struct tls_limits tls; /* this worker's share */
 	struct drain *drain;   /* NULL: nobody is let go here */
+	bool starts_still;     /* its doors are opened by worker_open */
 };
 
 /* How much a worker has to do; written by its thread, for any to read. */
@@ -82,6 +86,10 @@ struct worker {
 	struct drain_pace pace;
 	bool is_ending;
 	bool is_closing; /* the listeners close, or have */
+	bool has_retired;
+	struct still_worker still;
+	struct loop_task open_task;
+	struct loop_task retire_task;
 	struct loop_task drain_task;
 	struct loop_task close_task;
 	struct timer leave_timer; /* until those of other workers have left too */
@@ -101,6 +109,14 @@ void worker_door_add(struct worker *worker, struct worker_door *door);
 /* From any thread, at most once: those who wait are let in, nobody else is; then on_gone comes.
  * Whoever came by it stays. */
 void worker_door_remove(struct worker_door *door);
+
+/* From any thread, once, of one that started still: it takes those who come, and what was brought
+ * to it goes on. */
+void worker_open(struct worker *worker);
+
+/* From any thread, at most once: another process has its doors. It closes them, and ends when the
+ * last connection has gone by itself. worker_drain may follow. */
+void worker_retire(struct worker *worker);
 
 /* From any thread, each at most once: stop accepting, close every connection with
  * 1001, and end the thread when the last one is gone. */

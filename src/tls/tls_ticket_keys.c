@@ -80,6 +80,17 @@ bool tls_ticket_keys_set(struct tls_ticket_keys *keys, const uint8_t *data, size
 	return true;
 }
 
+size_t tls_ticket_keys_get(struct tls_ticket_keys *keys,
+			   uint8_t out[TLS_TICKET_KEY_LEN * TLS_TICKET_KEYS_MAX])
+{
+	pthread_mutex_lock(&keys->mutex);
+	size_t len = keys->count * TLS_TICKET_KEY_LEN;
+
+	memcpy(out, keys->keys, len);
+	pthread_mutex_unlock(&keys->mutex);
+	return len;
+}
+
 void tls_ticket_key_newest(struct tls_ticket_keys *keys, struct tls_ticket_key *out)
 {
 	pthread_mutex_lock(&keys->mutex);

@@ -43,6 +43,11 @@ bool tls_ticket_keys_rotate(struct tls_ticket_keys *keys);
  * length is wrong, and nothing has changed. */
 bool tls_ticket_keys_set(struct tls_ticket_keys *keys, const uint8_t *data, size_t len);
 
+/* All of them, as tls_ticket_keys_set takes them; how many bytes. For the process that takes over
+ * from this one, and for nobody else. */
+size_t tls_ticket_keys_get(struct tls_ticket_keys *keys,
+			   uint8_t out[TLS_TICKET_KEY_LEN * TLS_TICKET_KEYS_MAX]);
+
 /* The newest; by its name. False: none has that name; *out_is_newest tells whether a new ticket is
  * due. */
 void tls_ticket_key_newest(struct tls_ticket_keys *keys, struct tls_ticket_key *out);

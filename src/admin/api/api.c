@@ -36,6 +36,7 @@ static const struct endpoint {
 	{"GET", "drain", api_drain_look},
 	{"POST", "drain", api_drain_begin},
 	{"DELETE", "drain", api_drain_cancel},
+	{"POST", "upgrade", api_upgrade},
 };
 
 /* --- who may ask --- */

@@ -11,10 +11,13 @@
 #include "admin/api/api_token.h"
 #include "server/server.h"
 
+struct upgrades;
+
 struct api {
 	struct server *server;
 	const struct config *config;
 	struct api_token token;
+	struct upgrades *upgrades;
 };
 
 /* /api and all below. */

@@ -33,6 +33,7 @@ void api_ticket_make(struct api_call *call);
 void api_drain_begin(struct api_call *call);
 void api_drain_cancel(struct api_call *call);
 void api_drain_look(struct api_call *call);
+void api_upgrade(struct api_call *call);
 void api_node(struct api_call *call);
 void api_cluster(struct api_call *call);
 

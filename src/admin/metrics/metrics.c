@@ -6,6 +6,7 @@
 
 #include "admin/live_limits.h"
 #include "base/metrics_text.h"
+#include "admin/metrics/metrics_before.h"
 #include "admin/metrics/process_stats.h"
 #include "base/check.h"
 #include "base/counter.h"
@@ -312,10 +313,9 @@ static void process(struct buf *out)
 	count(out, "process_max_fds", stats.max_fds);
 }
 
-void metrics_answer(const struct admin *admin, struct http_reply *reply)
+void metrics_write(const struct admin *admin, struct buf *out)
 {
 	const struct server *server = admin->server;
-	struct buf *out = &reply->body;
 	struct stats stats;
 
 	server_stats(server, &stats);
@@ -342,6 +342,13 @@ void metrics_answer(const struct admin *admin, struct http_reply *reply)
 	claims(out, server);
 	build(out, server);
 	process(out);
+	metrics_upgrades_write(admin->upgrades, out);
+	metrics_before_add(admin->before, out);
+}
+
+void metrics_answer(const struct admin *admin, struct http_reply *reply)
+{
+	metrics_write(admin, &reply->body);
 	reply->status = 200;
 	reply->content_type = "text/plain; version=0.0.4; charset=utf-8";
 }
@@ -368,6 +375,7 @@ void metrics_print_reference(FILE *to)
 	metrics_bus_print_reference(to);
 	metrics_tls_print_reference(to);
 	metrics_renewals_print_reference(to);
+	metrics_upgrades_print_reference(to);
 	fputs("\n## Limits that refuse: `gatehouse_connections_refused_total{limit}`\n\n"
 	      "| limit | status | what to do |\n| --- | --- | --- |\n",
 	      to);
@@ -385,4 +393,5 @@ void metrics_print_reference(FILE *to)
 			snprintf(code, sizeof(code), "%u", entry->code);
 		fprintf(to, "| `%s` | %s | %s |\n", entry->label, code, entry->help);
 	}
+	metrics_upgrades_print_outcomes(to);
 }

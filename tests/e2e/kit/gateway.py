@@ -69,15 +69,16 @@ class Gateway:
     """A running gateway. Made by the `gateway` fixture."""
 
     def __init__(self, directory: pathlib.Path, config: dict, *, env: dict | None = None,
-                 arguments: tuple[str, ...] = (), prepare=None, tls: ssl.SSLContext | None = None):
-        """`tls`: what its clients speak; None: in clear."""
+                 arguments: tuple[str, ...] = (), prepare=None, tls: ssl.SSLContext | None = None,
+                 program: pathlib.Path = BINARY):
+        """`tls`: what its clients speak; None: in clear. `program`: where the binary is called."""
         self.tls = tls
         self.config_file = directory / "application.yaml"
         self.config_file.write_text(to_yaml(config))
         self.log_file = directory / "stderr.log"
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                [BINARY, "serve", "-c", self.config_file, *arguments], stdin=subprocess.DEVNULL,
+                [program, "serve", "-c", self.config_file, *arguments], stdin=subprocess.DEVNULL,
                 stdout=log, stderr=log, env=os.environ | (env or {}), preexec_fn=prepare)
         self.address = self.admin = None
         self.has_stopped = False

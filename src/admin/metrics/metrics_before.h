@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * metrics_before.h - what the processes before this one have counted, so that no counter jumps back
+ * when one takes over from another.
+ *
+ * Layer: admin. Any thread. Kept as the page that the one before would have answered with: names
+ * and labels are what versions agree on, whatever they count with. */
+#pragma once
+
+#include "base/buf.h"
+
+struct metrics_before;
+
+/* NULL: memory is out. */
+struct metrics_before *metrics_before_create(void);
+/* NULL is fine. */
+void metrics_before_destroy(struct metrics_before **before);
+
+/* From now on this is what was counted before; copied. Without memory nothing changes. */
+void metrics_before_take(struct metrics_before *before, struct slice page);
+
+/* Adds it to each sample of a counter or a histogram on the page, but for those of the process
+ * itself ("process_..."). */
+void metrics_before_add(struct metrics_before *before, struct buf *page);
