@@ -27,6 +27,18 @@ static inline unsigned descriptors_count(void)
 	return count;
 }
 
+/* Between the turns of both. */
+static inline void two_turn_round(struct two *two)
+{
+	struct loop *loop = two->from.loop;
+	enum loop_engine engine = two->from.engine;
+
+	two->from.loop = two->to.loop;
+	two->from.engine = two->to.engine;
+	two->to.loop = loop;
+	two->to.engine = engine;
+}
+
 /* --- each test once per pair of engines --- */
 
 struct engines {

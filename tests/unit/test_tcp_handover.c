@@ -662,6 +662,68 @@ static void test_many(void **state)
 	assert_int_equal(descriptors_count(), two->descriptors);
 }
 
+/* To and fro, at moments and with traffic that follow from a number; some hops come to nothing. */
+static void test_to_and_fro(void **state)
+{
+	struct two *two = *state;
+
+	enum { COUNT = 8, HOPS = 60 };
+
+	static struct seen seen[2 * HOPS + 2][COUNT];
+	struct stream *streams[COUNT];
+	struct listener_ear ears[COUNT] = {{0}};
+	size_t peer_said[COUNT] = {0}, said[COUNT] = {0}, heard[COUNT] = {0};
+	uint32_t random = 1;
+	int peers[COUNT];
+
+	for (size_t i = 0; i < COUNT; i++) {
+		streams[i] = stream_pair(&two->from, LOOPBACK, &seen[0][i], &peers[i]);
+		streams[i]->arg = &ears[i];
+		streams[i]->on_recv = hear;
+	}
+	for (unsigned hop = 1; hop <= HOPS; hop++) {
+		for (size_t i = 0; i < COUNT; i++) {
+			random = random * 1664525 + 1013904223;
+			peer_say(peers[i], &peer_said[i], 1 + (random >> 20));
+			say(streams[i], &said[i], 1 + (random >> (random >> 30 == 0 ? 12 : 20)));
+			if (random >> 29 == 0)
+				turns_of(&two->from);
+			if (random >> 30 == 1)
+				peer_hear(peers[i], &heard[i]);
+			tcp_freeze(&streams[i]->tcp);
+		}
+		settle(&two->from);
+		for (size_t i = 0; i < COUNT; i++) {
+			struct stream *old = streams[i];
+			struct stream *copy = stream_copy(two, old, &seen[hop][i], &stream_handler);
+			bool is_gone = (random >> (i % 16)) % 8 != 0;
+
+			copy->arg = &ears[i];
+			copy->on_recv = hear;
+			if (is_gone) {
+				stream_forget(&two->from, old);
+				tcp_thaw(&copy->tcp);
+				streams[i] = copy;
+				continue;
+			}
+			stream_forget(&two->to, copy);
+			tcp_thaw(&old->tcp);
+			/* It goes alone. */
+			streams[i] = stream_move(two, old, &seen[HOPS + hop][i], &stream_handler);
+			streams[i]->arg = &ears[i];
+			streams[i]->on_recv = hear;
+		}
+		two_turn_round(two);
+	}
+	for (size_t i = 0; i < COUNT; i++) {
+		SPIN_TWO(two, (peer_hear(peers[i], &heard[i]),
+			       heard[i] == said[i] && ears[i].got == peer_said[i]));
+		stream_close_and_wait(&two->from, streams[i]);
+		close(peers[i]);
+	}
+	assert_int_equal(descriptors_count(), two->descriptors);
+}
+
 /* While descriptors are taken nobody else is told anything; what came meanwhile is told after. */
 static void test_others_wait_while_it_stands_still(void **state)
 {
@@ -769,6 +831,7 @@ int main(void)
 		BETWEEN_ALL(test_misuse),
 		BETWEEN_ALL(test_import_finds_no_place),
 		BETWEEN_ALL(test_many),
+		BETWEEN_ALL(test_to_and_fro),
 		BETWEEN_ALL(test_others_wait_while_it_stands_still),
 		BETWEEN_ALL(test_timers_wait),
 		BETWEEN_ALL(test_settle_gives_up),
