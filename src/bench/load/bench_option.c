@@ -234,6 +234,21 @@ static int engine_set(struct bench_parse *parse, const struct bench_option *opti
 	return bench_option_fail(parse, "--engine: '%s' is none of auto, io_uring, epoll", value);
 }
 
+static int language_set(struct bench_parse *parse, const struct bench_option *option,
+			const char *value)
+{
+	static const char *const names[] = {[BENCH_LANG_EN] = "en", [BENCH_LANG_ZH] = "zh"};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (strcmp(value, names[i]) != 0)
+			continue;
+		*(enum bench_lang *)field_of(parse, option) = (enum bench_lang)i;
+		return 0;
+	}
+	return bench_option_fail(parse, "--%s: '%s' is no language here; there are en and zh",
+				 option->name, value);
+}
+
 static int version_set(struct bench_parse *parse, const struct bench_option *option,
 		       const char *value)
 {
@@ -321,6 +336,8 @@ int bench_option_set(struct bench_parse *parse, const struct bench_option *optio
 		return expect_add(parse, value);
 	case VERSION:
 		return version_set(parse, option, value);
+	case LANGUAGE:
+		return language_set(parse, option, value);
 	case BASIC:
 		return basic_set(parse, option, value);
 	}

@@ -21,6 +21,7 @@ enum bench_option_kind {
 	SUBPROTOCOL,
 	EXPECT,
 	VERSION,
+	LANGUAGE,
 	BASIC,
 };
 

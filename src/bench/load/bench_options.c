@@ -117,6 +117,13 @@ static const struct bench_option table[] = {
 	{"json", 0, TEXT, AT(json_path), 0, 0, "FILE", "write the whole result there as JSON"},
 	{"html", 0, TEXT, AT(html_path), 0, 0, "FILE",
 	 "write the whole result there as one page for the browser"},
+	{"report", 0, TEXT, AT(report_path), 0, 0, "FILE",
+	 "write a report there, as Markdown: background, environment, limits of\n"
+	 "both sides, hypotheses and what excludes them, root cause, cure, proof"},
+	{"compare", 0, TEXT, AT(compare_path), 0, 0, "FILE",
+	 "set this run beside an earlier one, of which FILE is the --json"},
+	{"lang", 0, LANGUAGE, AT(lang), 0, 0, "LANG",
+	 "of --report and --compare: en or zh (default en)"},
 	{"quiet", 'q', FLAG, AT(is_quiet), 0, 0, NULL, "no progress lines"},
 	{"help", 'h', FLAG, AT(wants_help), 0, 0, NULL, "this text"},
 };

@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "bench/judge/bench_expect.h"
+#include "bench/judge/bench_words.h"
 #include "bench/load/bench_url.h"
 #include "io/loop.h"
 
@@ -61,8 +62,11 @@ struct bench_options {
 	uint64_t connect_timeout_ms;
 	uint64_t handshake_timeout_ms;
 	uint64_t echo_timeout_ms;
-	const char *json_path;   /* NULL: none */
-	const char *html_path;   /* NULL: none */
+	const char *json_path;    /* NULL: none */
+	const char *html_path;    /* NULL: none */
+	const char *report_path;  /* NULL: none */
+	const char *compare_path; /* NULL: no earlier run */
+	enum bench_lang lang;
 	const char *limits_text; /* NULL: the server's limits are not asked for */
 	struct bench_url limits_url;
 	size_t expect_count; /* 0: the test's own rule decides */

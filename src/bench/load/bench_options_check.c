@@ -170,6 +170,27 @@ static int receive_check(struct bench_parse *parse)
 	return 0;
 }
 
+/* Each file that is written is one of its own. */
+static int files_check(struct bench_parse *parse)
+{
+	const struct bench_options *options = parse->options;
+	const struct {
+		const char *option, *path;
+	} files[] = {{"json", options->json_path},
+		     {"html", options->html_path},
+		     {"report", options->report_path}};
+
+	for (size_t i = 0; i < ARRAY_LEN(files); i++)
+		for (size_t j = i + 1; j < ARRAY_LEN(files); j++)
+			if (files[i].path != NULL && files[j].path != NULL &&
+			    strcmp(files[i].path, files[j].path) == 0)
+				return bench_option_fail(
+					parse,
+					"--%s and --%s both name '%s': give each its own file",
+					files[i].option, files[j].option, files[i].path);
+	return 0;
+}
+
 int bench_options_check(struct bench_parse *parse)
 {
 	struct bench_options *options = parse->options;
@@ -197,11 +218,9 @@ int bench_options_check(struct bench_parse *parse)
 		r = receive_check(parse);
 	if (r < 0)
 		return r;
-	if (options->json_path != NULL && options->html_path != NULL &&
-	    strcmp(options->json_path, options->html_path) == 0)
-		return bench_option_fail(parse,
-					 "--json and --html both name '%s': give each its own file",
-					 options->json_path);
+	r = files_check(parse);
+	if (r < 0)
+		return r;
 	if (options->depth > 0 && options->message_rate > 0)
 		return bench_option_fail(
 			parse, "--depth and --message-rate exclude each other: as fast as "

@@ -13,6 +13,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "bench/load/bench_collect.h"
+#include "bench/report/bench_compare.h"
 #include "bench/report/bench_files.h"
 #include "bench/load/bench_preflight.h"
 #include "bench/load/bench_batch.h"
@@ -399,10 +400,15 @@ static bool report(struct run *run)
 		.evidence = &run->target.evidence,
 		.tester_limits = tester_limits,
 		.server_limits = run->target.limits,
+		.before = run->files.before,
 		.server_note = run->target.note,
 	};
 
 	bench_report_print(&what, stdout);
+	if (what.before != NULL && options->report_path == NULL) {
+		fputc('\n', stdout);
+		bench_compare_write(&what, what.before, options->lang, stdout);
+	}
 	fflush(stdout);
 	bool is_written = files_write(run, &what);
 

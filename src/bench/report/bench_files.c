@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "bench/report/bench_compare.h"
 #include "bench/report/bench_html.h"
+#include "bench/report/bench_markdown.h"
 
 struct message {
 	char *error;
@@ -31,7 +33,14 @@ int bench_files_open(struct bench_files *files, const struct bench_options *opti
 	struct message message = {error, error_size};
 	int r = open_one("json", options->json_path, &files->json, message);
 
-	return r < 0 ? r : open_one("html", options->html_path, &files->html, message);
+	if (options->compare_path != NULL) {
+		files->before = bench_compare_read(options->compare_path, error, error_size);
+		if (files->before == NULL)
+			return -EINVAL;
+	}
+	if (r == 0)
+		r = open_one("html", options->html_path, &files->html, message);
+	return r < 0 ? r : open_one("report", options->report_path, &files->report, message);
 }
 
 /* Some file systems tell only at the end that there is no room. */
@@ -70,11 +79,17 @@ int bench_files_write(struct bench_files *files, const struct bench_report *repo
 	int html = write_one("html", options->html_path, &files->html, bench_report_write_html,
 			     report, message);
 
-	return html < 0 ? html : json;
+	int written = write_one("report", options->report_path, &files->report,
+				bench_report_write_markdown, report, message);
+
+	return written < 0 ? written : html < 0 ? html : json;
 }
 
 void bench_files_close(struct bench_files *files)
 {
 	close_one(&files->json);
 	close_one(&files->html);
+	close_one(&files->report);
+	json_decref(files->before);
+	files->before = NULL;
 }

@@ -25,6 +25,7 @@ struct bench_report {
 	const struct bench_evidence *evidence;
 	/* In the form of diag/limits_json.h; NULL if not known. */
 	const json_t *tester_limits, *server_limits;
+	const json_t *before;    /* --compare; NULL: none */
 	const char *server_note; /* how the server's were learnt, or why not; may be "" */
 };
 

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * bench_words.h - the words of the written report, in the languages that it is written in.
+ *
+ * Layer: bench. What the program itself says elsewhere (verdict, causes, limits, remedies) is
+ * quoted as it is, so that it can be searched for. */
+#pragma once
+
+enum bench_lang { BENCH_LANG_EN, BENCH_LANG_ZH, BENCH_LANG_COUNT };
+
+/* X(NAME, English, Chinese) */
+#define BENCH_WORDS(X)                                                                            \
+	X(TITLE, "Capacity report", "连接容量测试报告")                                           \
+	X(PASSED, "passed", "通过")                                                               \
+	X(FAILED, "failed", "未通过")                                                             \
+	X(BACKGROUND, "Background", "背景")                                                       \
+	X(ENVIRONMENT, "Environment", "环境")                                                     \
+	X(LIMITS, "Limits of both sides", "双方的限制")                                           \
+	X(OF_TESTER, "Of the tester", "测试端")                                                   \
+	X(OF_SERVER, "Of the server", "服务端")                                                   \
+	X(RESULTS, "What was seen", "观察结果")                                                   \
+	X(FAILURES, "Failures", "失败明细")                                                       \
+	X(HYPOTHESES, "Hypotheses", "假设与排查")                                                 \
+	X(ROOT_CAUSE, "Root cause", "根本原因")                                                   \
+	X(CURE, "Cure", "解决办法")                                                               \
+	X(PROOF, "The run that proves it", "验证")                                                \
+	X(BEFORE_AND_NOW, "Before and now", "前后对比")                                           \
+	X(TIMES, "Times", "时间线")                                                               \
+	X(BEGAN, "connecting began", "开始建立连接")                                              \
+	X(ALL_UP, "the last was up or had failed", "最后一个连接成功或失败")                      \
+	X(HOLD_ENDED, "the hold ended", "保持阶段结束")                                           \
+	X(ENDED, "the test ended", "测试结束")                                                    \
+	X(TARGET, "target", "目标")                                                               \
+	X(CONNECTIONS, "connections asked for", "目标连接数")                                     \
+	X(RATE, "new connections per second asked for", "要求的每秒新建连接数")                   \
+	X(AS_FAST, "as fast as they are answered", "尽可能快")                                    \
+	X(HOLD, "hold", "保持时间")                                                               \
+	X(MESSAGES, "messages", "消息")                                                           \
+	X(NONE, "none", "无")                                                                     \
+	X(TESTER, "tester", "测试程序")                                                           \
+	X(SYSTEM, "system", "操作系统")                                                           \
+	X(PROCESSORS, "processors", "处理器数")                                                   \
+	X(MEMORY, "memory", "内存")                                                               \
+	X(SERVER, "server", "服务进程")                                                           \
+	X(NOT_KNOWN, "not known", "未知")                                                         \
+	X(HERE, "on this machine", "在本机")                                                      \
+	X(ELSEWHERE, "on another machine", "在另一台机器上")                                      \
+	X(WHAT, "what", "项目")                                                                   \
+	X(VALUE, "value", "数值")                                                                 \
+	X(LIMIT, "limit", "限制")                                                                 \
+	X(USED, "used", "已用")                                                                   \
+	X(ALLOWS, "connections it allows", "允许的连接数")                                        \
+	X(SOURCE, "source", "来源")                                                               \
+	X(NO_LIMIT, "no limit", "不限")                                                           \
+	X(CONNECTED, "connected", "已连接")                                                       \
+	X(NOT_CONNECTED, "failed to connect", "连接失败")                                         \
+	X(DROPPED, "dropped later", "之后断开")                                                   \
+	X(HELD, "held until the end", "保持到结束")                                               \
+	X(PER_SECOND, "connections per second", "每秒建立连接数")                                 \
+	X(HANDSHAKE_P50, "handshake, half of them within", "握手 p50")                            \
+	X(HANDSHAKE_P99, "handshake, 99% of them within", "握手 p99")                             \
+	X(ECHO_P50, "echo, half of them within", "回显 p50")                                      \
+	X(ECHO_P99, "echo, 99% of them within", "回显 p99")                                       \
+	X(NUMBER, "count", "数量")                                                                \
+	X(CAUSE, "cause", "原因")                                                                 \
+	X(SIDE, "whose", "归属")                                                                  \
+	X(WHEN, "when", "时间")                                                                   \
+	X(SIDE_MINE, "the tester", "测试端")                                                      \
+	X(SIDE_YOURS, "the server", "服务端")                                                     \
+	X(SIDE_BETWEEN, "between them", "网络或过载")                                             \
+	X(HYPOTHESIS, "hypothesis", "假设")                                                       \
+	X(OUTCOME, "outcome", "结论")                                                             \
+	X(EVIDENCE, "evidence", "证据")                                                           \
+	X(EXCLUDED, "excluded", "已排除")                                                         \
+	X(CONFIRMED, "**confirmed**", "**已证实**")                                               \
+	X(OPEN, "not known", "无法判断")                                                          \
+	X(NOTHING_STOPPED, "Nothing stopped the test: what was asked for was reached.",           \
+	  "没有任何因素阻止测试：目标已经达到。")                                                 \
+	X(NOTHING_TO_CURE, "Nothing has to be changed for this number of connections.",           \
+	  "对于这个连接数，不需要任何修改。")                                                     \
+	X(NEXT_LIMIT, "What would stop a larger test first", "更大的测试会最先遇到的限制")        \
+	X(BEFORE, "before", "之前")                                                               \
+	X(NOW, "now", "现在")                                                                     \
+	X(VERDICT, "verdict", "结论")                                                             \
+	X(CHANGED_LIMITS, "Limits that have changed", "已变化的限制")                             \
+	X(NO_CHANGED_LIMITS, "No limit that both runs know has changed.",                         \
+	  "两次测试都已知的限制没有变化。")                                                       \
+	X(RUN_AGAIN,                                                                              \
+	  "After the change run the same again, with `--json` of this run as the "                \
+	  "one before:",                                                                          \
+	  "修改之后，用本次的 `--json` 作为对比再运行一次：")                                     \
+	X(HYP_TESTER, "The tester cannot open more: descriptors, ports, memory of its own",       \
+	  "测试端自身的限制：文件描述符、端口、内存")                                             \
+	X(HYP_CPU, "The tester is too slow: its figures are not the server's",                    \
+	  "测试端 CPU 饱和：数字不代表服务端")                                                    \
+	X(HYP_LISTENING, "Nobody listens there: a wrong port, or a server that is not ready yet", \
+	  "无人监听：端口错误，或服务尚未就绪")                                                   \
+	X(HYP_TARGET, "What answers is no such WebSocket server: path, proxy, credentials",       \
+	  "应答的不是该 WebSocket 服务：路径、代理或凭据")                                        \
+	X(HYP_TLS, "TLS fails: certificates, versions, suites", "TLS 失败：证书、版本、套件")     \
+	X(HYP_REFUSED, "The server refuses by a limit of its own", "服务端因自身限制而拒绝")      \
+	X(HYP_FULL, "A limit of the server's process or machine is used up",                      \
+	  "服务端进程或机器的某个限制已用尽")                                                     \
+	X(HYP_QUEUE, "The server's accept queue overflows", "服务端 accept 队列溢出")             \
+	X(HYP_NETWORK, "The network loses connections: firewall, connection tracking, SYN queue", \
+	  "网络丢失连接：防火墙、连接跟踪、SYN 队列")                                             \
+	X(HYP_SLOW, "The server is too slow to answer handshakes", "服务端来不及应答握手")        \
+	X(HYP_DROPS, "Connections are cut later: idle time limits, proxies, restarts",            \
+	  "连接随后被切断：空闲超时、代理、重启")                                                 \
+	X(HYP_ECHO, "Messages are lost or wrong", "消息丢失或错误")                               \
+	X(EV_FITS, "%s; none failed for want of anything here", "%s；没有因测试端不足而失败")     \
+	X(EV_MINE, "%s of them failed on this side", "有 %s 个在测试端失败")                      \
+	X(EV_BUSY, "its workers were %s busy in the hold", "保持阶段工作线程占用 %s")             \
+	X(EV_SATURATED, "its processors were used up", "测试端处理器已用满")                      \
+	X(EV_NOT_REFUSED, "no connection was refused by TCP", "没有连接被 TCP 拒绝")              \
+	X(EV_REFUSED_TCP, "%s were refused by TCP", "有 %s 个被 TCP 拒绝")                        \
+	X(EV_ANSWERED, "%s were answered with 101", "有 %s 个得到 101 应答")                      \
+	X(EV_ANSWERED_WRONG, "%s got another answer than 101", "有 %s 个得到的不是 101")          \
+	X(EV_NO_TLS, "clients came in clear", "客户端未使用 TLS")                                 \
+	X(EV_TLS_GOOD, "%s handshakes of TLS, none failed", "%s 次 TLS 握手，没有失败")           \
+	X(EV_TLS_BAD, "%s failed in TLS", "有 %s 个在 TLS 中失败")                                \
+	X(EV_NO_LIMIT_NAMED, "no answer had status 429 or 503", "没有 429 或 503 应答")           \
+	X(EV_LIMIT_NAMED, "%s were refused: %s", "有 %s 个被拒绝：%s")                            \
+	X(EV_NO_TABLE, "its limits were not asked for, or could not be (--limits URL)",           \
+	  "未查询服务端的限制（--limits URL）")                                                   \
+	X(EV_NONE_FULL, "of the limits it names none is used up", "其列出的限制都未用尽")         \
+	X(EV_FULL, "%s is used up: %s", "%s 已用尽：%s")                                          \
+	X(EV_QUEUE, "the kernel counted ListenOverflows %s, ListenDrops %s",                      \
+	  "内核计数 ListenOverflows %s，ListenDrops %s")                                          \
+	X(EV_NOT_HERE, "the server is elsewhere: look at its counters there",                     \
+	  "服务端不在本机：请在那里查看计数")                                                     \
+	X(EV_NO_TIMEOUT, "no connection waited for TCP in vain", "没有连接在 TCP 阶段超时")       \
+	X(EV_TIMEOUT, "%s waited for TCP in vain", "有 %s 个在 TCP 阶段超时")                     \
+	X(EV_CONNTRACK, "connection tracking of this machine is full", "本机连接跟踪表已满")      \
+	X(EV_IN_TIME, "no handshake went unanswered; 99%% took %s at most",                       \
+	  "没有握手得不到应答；99%% 不超过 %s")                                                   \
+	X(EV_LATE, "%s handshakes went unanswered", "有 %s 次握手没有得到应答")                   \
+	X(EV_HELD, "%s held for %s, none dropped", "%s 个保持了 %s，没有断开")                    \
+	X(EV_DROPPED, "%s were dropped, the first after %s", "有 %s 个断开，最早在 %s")           \
+	X(EV_NO_MESSAGES, "no messages were asked for", "未要求发送消息")                         \
+	X(EV_WHOLE, "%s messages, all right", "%s 条消息，全部正确")                              \
+	X(EV_NOT_WHOLE, "%s of %s messages came back right", "%s / %s 条消息正确返回")
+
+#define BENCH_WORD_ENUM(NAME, en, zh) BENCH_WORD_##NAME,
+enum bench_word { BENCH_WORDS(BENCH_WORD_ENUM) BENCH_WORD_COUNT };
+
+/* Static text. */
+static inline const char *bench_word(enum bench_lang lang, enum bench_word word)
+{
+#define BENCH_WORD_TEXTS(NAME, en, zh) {en, zh},
+	static const char *const texts[][BENCH_LANG_COUNT] = {BENCH_WORDS(BENCH_WORD_TEXTS)};
+
+	return texts[word][lang];
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bench/report/bench_compare.h"
+
+#include <string.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/units.h"
+#include "bench/report/bench_markdown.h"
+
+json_t *bench_compare_read(const char *path, char *error, size_t error_size)
+{
+	json_error_t problem;
+	json_t *root = json_load_file(path, 0, &problem);
+
+	if (root == NULL) {
+		if (problem.line > 0)
+			snprintf(error, error_size, "--compare: '%s', line %d, column %d: %s", path,
+				 problem.line, problem.column, problem.text);
+		else
+			snprintf(error, error_size, "--compare: %s", problem.text);
+		return NULL;
+	}
+	if (json_is_string(json_object_get(root, "verdict")) &&
+	    json_is_object(json_object_get(root, "totals")))
+		return root;
+	json_decref(root);
+	snprintf(error, error_size,
+		 "--compare: '%s' is JSON, but not what --json of a test wrote: it has no verdict "
+		 "and totals",
+		 path);
+	return NULL;
+}
+
+static void row_begin(enum bench_lang lang, enum bench_word word, FILE *to)
+{
+	fprintf(to, "| %s | ", bench_word(lang, word));
+}
+
+static void count_row(enum bench_lang lang, enum bench_word word, const json_t *before,
+		      uint64_t now, FILE *to)
+{
+	char some[UNITS_GROUPED_MAX], other[UNITS_GROUPED_MAX];
+	bool is_known = json_is_number(before);
+	uint64_t was = is_known ? (uint64_t)MAX(json_number_value(before), 0) : 0;
+
+	row_begin(lang, word, to);
+	fprintf(to, "%s | %s |\n",
+		is_known ? units_format_grouped(was, some) : bench_word(lang, BENCH_WORD_NOT_KNOWN),
+		units_format_grouped(now, other));
+}
+
+static const char *time_text(enum bench_lang lang, bool is_known, double seconds,
+			     char out[UNITS_NS_TEXT_MAX])
+{
+	if (!is_known)
+		return bench_word(lang, BENCH_WORD_NOT_KNOWN);
+	return units_format_ns((uint64_t)(MAX(seconds, 0) * (double)NS_PER_S), out);
+}
+
+static void time_row(enum bench_lang lang, enum bench_word word, const json_t *before,
+		     const char *percentile, const struct hist *now, double percent, FILE *to)
+{
+	const json_t *was = json_object_get(before, percentile);
+	bool is_known = json_integer_value(json_object_get(before, "count")) > 0;
+	double now_s = (double)hist_percentile(now, percent) / (double)NS_PER_S;
+	char some[UNITS_NS_TEXT_MAX], other[UNITS_NS_TEXT_MAX];
+
+	if (!is_known && now->count == 0)
+		return;
+	row_begin(lang, word, to);
+	fprintf(to, "%s | %s |\n", time_text(lang, is_known, json_number_value(was), some),
+		time_text(lang, now->count > 0, now_s, other));
+}
+
+static void figures_write(const struct bench_report *report, const json_t *before,
+			  enum bench_lang lang, FILE *to)
+{
+	const struct bench_result *result = report->result;
+	const json_t *totals = json_object_get(before, "totals");
+	const json_t *handshake = json_object_get(before, "handshake_seconds");
+	const json_t *echo = json_object_get(before, "echo_seconds");
+
+	fprintf(to, "| %s | %s | %s |\n| --- | --- | --- |\n", bench_word(lang, BENCH_WORD_WHAT),
+		bench_word(lang, BENCH_WORD_BEFORE), bench_word(lang, BENCH_WORD_NOW));
+	count_row(lang, BENCH_WORD_CONNECTIONS,
+		  json_object_get(json_object_get(before, "asked"), "connections"), result->wanted,
+		  to);
+	count_row(lang, BENCH_WORD_CONNECTED, json_object_get(totals, "connected"),
+		  result->totals.connected, to);
+	count_row(lang, BENCH_WORD_NOT_CONNECTED, json_object_get(totals, "failed"),
+		  result->totals.failed, to);
+	count_row(lang, BENCH_WORD_DROPPED, json_object_get(totals, "dropped"),
+		  result->totals.dropped, to);
+	count_row(lang, BENCH_WORD_HELD, json_object_get(totals, "held"), result->totals.held, to);
+	count_row(lang, BENCH_WORD_PER_SECOND, json_object_get(before, "connected_per_second"),
+		  (uint64_t)bench_connect_rate(result), to);
+	time_row(lang, BENCH_WORD_HANDSHAKE_P50, handshake, "p50", &result->handshake, 50, to);
+	time_row(lang, BENCH_WORD_HANDSHAKE_P99, handshake, "p99", &result->handshake, 99, to);
+	time_row(lang, BENCH_WORD_ECHO_P50, echo, "p50", &result->echo, 50, to);
+	time_row(lang, BENCH_WORD_ECHO_P99, echo, "p99", &result->echo, 99, to);
+	row_begin(lang, BENCH_WORD_VERDICT, to);
+	bench_markdown_text(json_string_value(json_object_get(before, "verdict")), to);
+	fputs(" | ", to);
+	bench_markdown_text(report->verdict, to);
+	fputs(" |\n", to);
+}
+
+/* --- limits --- */
+
+static const json_t *row_of(const json_t *table, const char *name)
+{
+	size_t i;
+	const json_t *row;
+	json_t *rows = json_object_get(table, "limits");
+
+	json_array_foreach(rows, i, row)
+	{
+		const char *label = json_string_value(json_object_get(row, "limit"));
+
+		if (label != NULL && strcmp(label, name) == 0)
+			return row;
+	}
+	return NULL;
+}
+
+/* What is taken from free memory is never twice the same. */
+static bool is_same(const json_t *was, const json_t *now)
+{
+	double some = json_number_value(was), other = json_number_value(now);
+
+	if (!json_is_number(was) || !json_is_number(now))
+		return json_is_number(was) == json_is_number(now);
+	return some == other || (MAX(some, other) - MIN(some, other)) * 100 < MIN(some, other);
+}
+
+/* Of a side; the number of rows. */
+static size_t changes_write(enum bench_lang lang, enum bench_word side, const json_t *before,
+			    const json_t *now, FILE *to)
+{
+	json_t *rows = json_object_get(now, "limits");
+	const json_t *row;
+	size_t i, written = 0;
+
+	json_array_foreach(rows, i, row)
+	{
+		const char *name = json_string_value(json_object_get(row, "limit"));
+		const json_t *was = name == NULL ? NULL : row_of(before, name);
+		const json_t *value = json_object_get(row, "value");
+
+		if (was == NULL || is_same(json_object_get(was, "value"), value))
+			continue;
+		const char *unit = json_string_value(json_object_get(row, "unit"));
+
+		fprintf(to, "- %s, ", bench_word(lang, side));
+		bench_markdown_code(name, to);
+		fputs(": ", to);
+		bench_markdown_number(json_object_get(was, "value"), unit, lang, to);
+		fputs(" → ", to);
+		bench_markdown_number(value, unit, lang, to);
+		fputc('\n', to);
+		written++;
+	}
+	return written;
+}
+
+void bench_compare_write(const struct bench_report *report, const json_t *before,
+			 enum bench_lang lang, FILE *to)
+{
+	figures_write(report, before, lang, to);
+	fprintf(to, "\n%s:\n\n", bench_word(lang, BENCH_WORD_CHANGED_LIMITS));
+	size_t changes = changes_write(lang, BENCH_WORD_OF_TESTER,
+				       json_object_get(before, "tester_limits"),
+				       report->tester_limits, to);
+
+	changes += changes_write(lang, BENCH_WORD_OF_SERVER,
+				 json_object_get(before, "server_limits"), report->server_limits,
+				 to);
+	if (changes == 0)
+		fprintf(to, "- %s\n", bench_word(lang, BENCH_WORD_NO_CHANGED_LIMITS));
+}
