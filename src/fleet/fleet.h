@@ -50,12 +50,17 @@ static inline struct command_road *fleet_command_road(const struct fleet *fleet)
 	return __atomic_load_n(&fleet->command_road, __ATOMIC_ACQUIRE);
 }
 
+/* Another process has our clients, and goes on as this node. */
+static inline bool fleet_has_moved(const struct fleet *fleet)
+{
+	return __atomic_load_n(&fleet->has_moved, __ATOMIC_ACQUIRE);
+}
+
 /* By which this process knows what it has published itself. Another process may go on with its
  * first name; then its clients are not ours, and want to hear of it. */
 static inline const char *fleet_origin(const struct fleet *fleet)
 {
-	return __atomic_load_n(&fleet->has_moved, __ATOMIC_ACQUIRE) ? fleet->former_origin
-								    : fleet->origin;
+	return fleet_has_moved(fleet) ? fleet->former_origin : fleet->origin;
 }
 
 /* What could not be done, in the user's words. */

@@ -165,24 +165,6 @@ static void on_timer(struct timer *timer)
 	home_end(handover);
 }
 
-static void on_confirm(struct loop_task *task)
-{
-	struct fleet_handover *handover = CONTAINER_OF(task, struct fleet_handover, confirm_task);
-
-	handover->options.home->questions++;
-	ask_broker(handover);
-}
-
-static void on_spread(struct loop_task *task)
-{
-	struct fleet_handover *handover = CONTAINER_OF(task, struct fleet_handover, spread_task);
-	struct fleet_home *home = handover->options.home;
-
-	home->questions++;
-	handover->is_spreading = handover->is_waiting = true;
-	loop_timer_start(home->loop, &handover->timer, handover->is_aborted ? 0 : SPREAD_NS);
-}
-
 /* Nobody waits for a broker any more. */
 static void on_abort(struct fleet_home *home)
 {
@@ -196,6 +178,28 @@ static void on_abort(struct fleet_home *home)
 	loop_timer_stop(home->loop, &handover->timer);
 	handover->is_waiting = false;
 	home_end(handover);
+}
+
+static void on_confirm(struct loop_task *task)
+{
+	struct fleet_handover *handover = CONTAINER_OF(task, struct fleet_handover, confirm_task);
+
+	struct fleet_home *home = handover->options.home;
+
+	home->handover = handover;
+	home->on_abort = on_abort;
+	home->questions++;
+	ask_broker(handover);
+}
+
+static void on_spread(struct loop_task *task)
+{
+	struct fleet_handover *handover = CONTAINER_OF(task, struct fleet_handover, spread_task);
+	struct fleet_home *home = handover->options.home;
+
+	home->questions++;
+	handover->is_spreading = handover->is_waiting = true;
+	loop_timer_start(home->loop, &handover->timer, handover->is_aborted ? 0 : SPREAD_NS);
 }
 
 /* --- older --- */
@@ -313,8 +317,6 @@ int fleet_handover_create(const struct fleet_handover_options *options,
 		free(handover);
 		return -ENOMEM;
 	}
-	options->home->handover = handover;
-	options->home->on_abort = on_abort;
 	listen_to(handover);
 	/* Calls that come along find it. */
 	if (options->is_newer)
@@ -332,7 +334,11 @@ void fleet_handover_destroy(struct fleet_handover **handover)
 	if (self == NULL)
 		return;
 	CHECK(!self->is_asking && !self->is_waiting);
-	__atomic_store_n(&self->options.fleet->command_road, NULL, __ATOMIC_RELEASE);
+	struct command_road *own = self->commands;
+
+	/* A later one may be in its place. */
+	__atomic_compare_exchange_n(&self->options.fleet->command_road, &own, NULL, false,
+				    __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 	command_road_destroy(&self->commands);
 	free(self);
 }

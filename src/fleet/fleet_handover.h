@@ -38,7 +38,8 @@ struct fleet_handover_options {
 int fleet_handover_create(const struct fleet_handover_options *options,
 			  struct fleet_handover **out_handover);
 
-/* When `home` has ended, and the bus is closed. NULL is fine; the pointer is cleared. */
+/* When `home` has ended, and the bus is closed; or after fleet_handover_abandon. NULL is fine; the
+ * pointer is cleared. */
 void fleet_handover_destroy(struct fleet_handover **handover);
 
 /* --- older --- */
@@ -47,7 +48,7 @@ void fleet_handover_destroy(struct fleet_handover **handover);
  * ahead of whatever is posted to them after this. */
 void fleet_handover_pause(struct fleet_handover *handover);
 
-/* Nothing comes of it: all is as before. */
+/* Nothing comes of it: all is as before. Harmless if there was no pause. */
 void fleet_handover_abandon(struct fleet_handover *handover);
 
 /* What has waited, and what comes, goes to the newer process. Cannot fail. */

@@ -9,7 +9,6 @@
 #include "base/check.h"
 #include "route/backend_nats.h"
 #include "route/backend_webhook.h"
-#include "route/event_road.h"
 
 const struct backend_type *const backend_types[] = {
 	[CONFIG_BACKEND_WEBHOOK] = &backend_webhook,
@@ -70,7 +69,6 @@ void backends_destroy(struct backends **backends)
 		return;
 	for (size_t i = 0; i < (*backends)->count; i++)
 		(*backends)->items[i]->type->destroy((*backends)->items[i]);
-	event_road_destroy(&(*backends)->source.road);
 	ruleset_unref(&(*backends)->ruleset);
 	free(*backends);
 	*backends = NULL;
@@ -103,11 +101,9 @@ bool event_backend_is_down(const struct event_backend *backend)
 
 /* --- from process to process --- */
 
-int backends_take_road(struct backends *backends, struct handover_road *road)
+struct event_road *backends_take_road(struct backends *backends, struct event_road *road)
 {
-	CHECK(backends->source.road == NULL);
-	backends->source.road = event_road_create(road);
-	return backends->source.road == NULL ? -ENOMEM : 0;
+	return __atomic_exchange_n(&backends->source.road, road, __ATOMIC_ACQ_REL);
 }
 
 const char *backends_run_id(const struct backends *backends)

@@ -7,7 +7,7 @@
 #include "route/backend_type.h"
 
 struct backends;
-struct handover_road;
+struct event_road;
 
 /* Of the ruleset's configuration; holds it. `bus` outlives it; `node` is this node's name. Starts
  * the threads that back ends have. Returns 0, or a negative errno with *out_error. */
@@ -23,8 +23,9 @@ void backends_destroy(struct backends **backends);
 
 /* --- from process to process --- */
 
-/* Before the first uplink comes by it, or goes. It outlives them. 0 or -ENOMEM. */
-int backends_take_road(struct backends *backends, struct handover_road *road);
+/* Before the first uplink comes by it, or goes; it outlives them. Returns the one before, NULL:
+ * there was none. From any thread. */
+struct event_road *backends_take_road(struct backends *backends, struct event_road *road);
 
 /* What ids of events begin with (event.h). */
 const char *backends_run_id(const struct backends *backends);

@@ -27,10 +27,15 @@ const char *event_type_label(enum event_type type);
 struct event_source {
 	char uri[96];    /* "/gatehouse/<node>" */
 	char run_id[14]; /* tells one start from another; no '-' or '.' in it */
-	/* To the process that this one has taken over from, or that takes over; NULL: there is
-	 * none. */
+	/* Atomic. To the process that this one has taken over from, or that takes over; NULL: there
+	 * is none. */
 	struct event_road *road;
 };
+
+static inline struct event_road *event_source_road(const struct event_source *source)
+{
+	return __atomic_load_n(&source->road, __ATOMIC_ACQUIRE);
+}
 
 void event_source_init(struct event_source *source, const char *node);
 

@@ -226,7 +226,7 @@ static bool events_import(struct event_uplink *uplink, struct slice state)
 static bool flight_import(struct event_uplink *uplink, uint64_t sequence)
 {
 	struct event *first = event_queue_first(&uplink->queue);
-	struct event_road *road = event_backend_of(uplink)->source->road;
+	struct event_road *road = event_source_road(event_backend_of(uplink)->source);
 
 	if (first == NULL || first->sequence != sequence || road == NULL)
 		return false;

@@ -257,7 +257,7 @@ static void end_for_other(struct event_flight *flight, const struct carry_verdic
 	struct event_uplink *uplink = flight->uplink;
 
 	CHECK(uplink->base.owner == NULL);
-	event_road_tell(event_backend_of(uplink)->source->road, flight, verdict);
+	event_road_tell(event_source_road(event_backend_of(uplink)->source), flight, verdict);
 	flight->is_passed_on = true;
 	event_flight_free(land(uplink, EVENT_DROPPED));
 	event_uplink_end(uplink);
@@ -457,7 +457,7 @@ static void uplink_abort(struct uplink *base)
 	CHECK(base->owner == NULL);
 	uplink->is_aborted = true;
 	if (flight != NULL && flight->is_elsewhere) {
-		event_road_leave(event_backend_of(uplink)->source->road, flight);
+		event_road_leave(event_source_road(event_backend_of(uplink)->source), flight);
 		flight->is_under_way = false;
 	}
 	if (flight != NULL && flight->is_under_way) {

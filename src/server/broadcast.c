@@ -254,6 +254,18 @@ static void run_turn(struct loop_task *task)
 		worker_share_gone(worker);
 }
 
+/* The task, which is posted, finds nothing left. */
+void broadcast_worker_settle(struct worker *worker)
+{
+	while (!list_is_empty(&worker->shares)) {
+		struct share *share = share_of(worker->shares.next);
+		struct turn turn = {0};
+
+		if (share_go_on(share, &turn))
+			batch_end(worker, share->batch);
+	}
+}
+
 static void share_queue(struct share *share)
 {
 	struct worker *worker = share->worker;

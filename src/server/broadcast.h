@@ -30,5 +30,9 @@ struct broadcast_order {
 /* To the clients of this node. 0 or -ENOMEM: then on_done does not come. */
 int broadcast_start(struct server *server, const struct broadcast_order *order);
 
+/* In the worker's thread, which is about to hand its clients over: all that has come for them is
+ * queued to them. */
+void broadcast_worker_settle(struct worker *worker);
+
 /* For a worker that begins: also what others have published reaches its clients. */
 void broadcast_worker_init(struct worker *worker);

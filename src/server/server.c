@@ -16,6 +16,7 @@
 #include "server/handover_heir.h"
 #include "server/server_limits.h"
 #include "server/server_private.h"
+#include "server/server_road.h"
 #include "server/server_turns.h"
 
 /* --- what the threads tell --- */
@@ -391,6 +392,7 @@ static void end_admin(struct server *server)
 
 void server_end(struct server *server)
 {
+	server_road_end(server);
 	if (server->slots != NULL) {
 		if (!server->has_drained)
 			server_drain(server);
@@ -415,6 +417,7 @@ void server_destroy(struct server **server)
 	server_end(self);
 	server_doors_finish(&self->doors);
 	backends_destroy(&self->backends);
+	server_road_close(self);
 	address_limit_destroy(&self->address_limit);
 	group_registry_destroy(&self->fleet.groups);
 	directory_destroy(&self->directory);

@@ -44,6 +44,10 @@ void server_nodes_open(struct server_nodes *self, struct worker *worker)
 
 void server_nodes_close(struct server_nodes *self)
 {
-	if (self->nodes != NULL)
+	if (self->nodes == NULL)
+		return;
+	if (fleet_has_moved(server_fleet(self->server)))
+		nodes_hand_over(&self->nodes);
+	else
 		nodes_close(&self->nodes);
 }

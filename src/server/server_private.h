@@ -55,6 +55,7 @@ struct server {
 	struct command_stats command_stats; /* the fleet's */
 	struct rpc_stats rpc_stats;         /* likewise */
 	struct server_nodes nodes;
+	struct server_road *road; /* NULL: there is no other process; server_road.c */
 	struct server_doors doors;
 	struct server_storm storm;
 	struct drain drain;
