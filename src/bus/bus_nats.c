@@ -271,7 +271,9 @@ static void on_topic_changed(struct loop_task *task)
 		topic_subscribe(nats_of(topic->bus), upstream);
 		return;
 	}
-	if (__atomic_load_n(&nats_of(topic->bus)->keeps_topics, __ATOMIC_RELAXED))
+	bool was_wanted = !list_is_empty(&upstream->node); /* else nobody has heard of it */
+
+	if (was_wanted && __atomic_load_n(&nats_of(topic->bus)->keeps_topics, __ATOMIC_RELAXED))
 		return;
 	topic_unsubscribe(nats_of(topic->bus), upstream);
 	bus_nats_topic_end(upstream);
