@@ -13,27 +13,24 @@
 #include "admin/drain_json.h"
 #include "server/server_turns.h"
 
-static bool is_needed(const struct server *server, const struct event_backend *backend)
+struct backends_judgement {
+	json_t *reasons;
+	const struct config *config;
+};
+
+/* A sentence for a back end that a route needs and that does not work. */
+static void backend_judge(void *arg, const struct event_backend *backend)
 {
-	return config_backend_is_used(&server_options(server)->ruleset->config, backend->config);
-}
+	const struct backends_judgement *judgement = arg;
+	char text[192];
 
-/* A sentence for each back end that a route needs and that does not work. */
-static void backends_judge(const struct server *server, json_t *reasons)
-{
-	const struct backends *backends = server_backends(server);
-
-	for (size_t i = 0; i < backends_count(backends); i++) {
-		const struct event_backend *backend = backends_at(backends, i);
-		char text[192];
-
-		if (!is_needed(server, backend) || !event_backend_is_down(backend))
-			continue;
-		snprintf(text, sizeof(text),
-			 "the back end %s does not answer; %" PRIu64 " events wait for it",
-			 backend->base.name, counter_read(&backend->stats.waiting));
-		json_array_append_new(reasons, json_string(text));
-	}
+	if (!config_backend_is_used(judgement->config, backend->name) ||
+	    !event_backend_is_down(backend))
+		return;
+	snprintf(text, sizeof(text),
+		 "the back end %s does not answer; %" PRIu64 " events wait for it", backend->name,
+		 counter_read(&backend->stats.waiting));
+	json_array_append_new(judgement->reasons, json_string(text));
 }
 
 static void bus_judge(const struct server *server, json_t *reasons)
@@ -105,8 +102,8 @@ static void loops_judge(const struct server *server, json_t *reasons)
 }
 
 /* Why it is not ready, a sentence each. NULL without memory. */
-static json_t *reasons(const struct server *server, enum server_status status,
-		       const struct server_drain_report *drain)
+static json_t *reasons(const struct server *server, const struct config *config,
+		       enum server_status status, const struct server_drain_report *drain)
 {
 	json_t *list = json_array();
 	char text[128];
@@ -123,7 +120,8 @@ static json_t *reasons(const struct server *server, enum server_status status,
 		json_array_append_new(list, json_string(text));
 	loops_judge(server, list);
 	bus_judge(server, list);
-	backends_judge(server, list);
+	backends_each(server_backends(server), backend_judge,
+		      &(struct backends_judgement){list, config});
 	keys_judge(server, list, true);
 	return list;
 }
@@ -144,17 +142,16 @@ static void renewal_tell(void *arg, const struct renewal_state *state)
 
 /* A node without its back ends takes clients all the same, whose events wait; and as all nodes
  * lose them together, none would be left. */
-static bool is_good(const struct server *server, enum health_question question,
-		    enum server_status status, bool is_degraded)
+static bool is_good(const struct server *server, const struct config *config,
+		    enum health_question question, enum server_status status, bool is_degraded)
 {
-	const struct config_server *config = &server_options(server)->ruleset->config.server;
-
 	switch (question) {
 	case HEALTH_LIVE:
 		return server_turns(server); /* a restart mends that, and nothing else */
 	case HEALTH_READY:
 		return status == SERVER_READY && server_turns(server) &&
-		       (!is_degraded || config->ready_without_backends == CONFIG_SWITCH_TRUE);
+		       (!is_degraded ||
+			config->server.ready_without_backends == CONFIG_SWITCH_TRUE);
 	default:
 		return status == SERVER_READY && !is_degraded;
 	}
@@ -165,10 +162,11 @@ void health_answer(const struct server *server, enum health_question question,
 {
 	enum server_status status = server_status(server);
 	uint64_t uptime_ns = clock_now_ns() - server_started_ns(server);
+	struct ruleset *ruleset = server_ruleset(server);
 	struct server_drain_report drain;
 
 	server_drain_report(server, &drain);
-	json_t *why = reasons(server, status, &drain);
+	json_t *why = reasons(server, &ruleset->config, status, &drain);
 	bool is_degraded = status == SERVER_READY && json_array_size(why) > 0;
 
 	renewals_each(server_options(server)->renewals, renewal_tell, why);
@@ -182,6 +180,8 @@ void health_answer(const struct server *server, enum health_question question,
 
 	if (drain.asked_ns != 0)
 		json_object_set_new(body, "drain", drain_json(&drain));
-	http_reply_json(reply, is_good(server, question, status, is_degraded) ? 200 : 503, body,
-			JSON_INDENT(2));
+	http_reply_json(
+		reply, is_good(server, &ruleset->config, question, status, is_degraded) ? 200 : 503,
+		body, JSON_INDENT(2));
+	ruleset_unref(&ruleset);
 }

@@ -39,4 +39,5 @@ void limits_answer(const struct admin *admin, struct slice query, struct http_re
 	}
 	live_limits_read(admin, &live);
 	http_reply_json(reply, 200, limits_json(&live.input, &live.limits, wanted), JSON_INDENT(2));
+	live_limits_finish(&live);
 }

@@ -68,4 +68,5 @@ void limits_monitor_tick(struct limits_monitor *monitor)
 
 	for (size_t i = 0; i < count; i++)
 		crossing_log(&live, &crossings[i]);
+	live_limits_finish(&live);
 }

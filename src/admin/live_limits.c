@@ -12,21 +12,25 @@
 #include "io/tcp_tls.h"
 #include "route/route.h"
 
-static void backends_read(const struct backends *backends, struct limits_input *input)
+/* The fullest so far. */
+struct fullest {
+	struct limits_input *input;
+	double share;
+};
+
+static void backend_read(void *arg, const struct event_backend *backend)
 {
-	double fullest = -1;
+	struct fullest *fullest = arg;
+	const struct config_backend *config = config_backend_find(fullest->input->config,
+								  backend->name);
+	struct backend_pending pending = backend->base.ops->pending(&backend->base);
+	double share = (double)pending.bytes / (double)pending.max;
 
-	for (size_t i = 0; i < backends_count(backends); i++) {
-		const struct event_backend *backend = backends_at(backends, i);
-		struct backend_pending pending = backend->base.ops->pending(&backend->base);
-		double share = (double)pending.bytes / (double)pending.max;
-
-		if (share <= fullest)
-			continue;
-		fullest = share;
-		input->fullest_backend = backend->config;
-		input->backend_pending = pending.bytes;
-	}
+	if (config == NULL || share <= fullest->share)
+		return;
+	fullest->share = share;
+	fullest->input->fullest_backend = config;
+	fullest->input->backend_pending = pending.bytes;
 }
 
 static void auth_read(const struct auth_world *auth, struct limits_input *input)
@@ -110,8 +114,10 @@ void live_limits_read(const struct admin *admin, struct live_limits *out_live)
 	const struct plan *plan = server_options(server)->plan;
 	struct limits_input *input = &out_live->input;
 
+	out_live->ruleset = server_ruleset(server);
 	os_limits_read(&(struct os_source){0}, &out_live->os);
 	*input = plan->input;
+	input->config = &out_live->ruleset->config;
 	input->os = &out_live->os;
 	input->is_running = true;
 	nofile_read(plan, &out_live->os, input);
@@ -124,14 +130,22 @@ void live_limits_read(const struct admin *admin, struct live_limits *out_live)
 	input->windows_used = server_windows_used(server);
 	input->refused_browsers = server_refused_browsers(server);
 	server_kept(server, &input->kept, &input->kept_max);
-	routes_read(server_options(server)->ruleset->routes, input);
+	routes_read(out_live->ruleset->routes, input);
 	input->payload_used = payload_used();
 	input->tickets = tickets_waiting(server);
 	tls_read(server, input);
-	backends_read(server_backends(server), input);
-	auth_read(server_auth(server), input);
+	backends_each(server_backends(server), backend_read,
+		      &(struct fullest){.input = input, .share = -1});
+	struct auth_world world = server_auth(server);
+
+	auth_read(&world, input);
 	input->cost = limit_cost_measure(plan->input.os, &out_live->os, input->connections);
 	if (!input->cost.is_measured)
 		input->cost = plan->input.cost; /* assumed, with TLS in it */
 	limits_build(input, &out_live->limits);
+}
+
+void live_limits_finish(struct live_limits *live)
+{
+	ruleset_unref(&live->ruleset);
 }

@@ -9,9 +9,12 @@
 
 /* `input` points into it: not to be copied. */
 struct live_limits {
+	struct ruleset *ruleset; /* that it was read by */
 	struct os_limits os;
 	struct limits_input input;
 	struct limits limits;
 };
 
+/* live_limits_finish lets go of the configuration that `input` points to. */
 void live_limits_read(const struct admin *admin, struct live_limits *out_live);
+void live_limits_finish(struct live_limits *live);

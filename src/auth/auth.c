@@ -17,15 +17,29 @@
 #include "base/unicode.h"
 #include "proto/utf8.h"
 
+/* Each kind of way may be there so many times, at some time. */
+#define KINDS     5
+#define SLOTS_MAX (KINDS * AUTH_WAYS_MAX)
+
+/* What was counted of a route, from one configuration to the next. A slot is for the first, second,
+ * ... way of a name. Made, shared and freed by the thread that makes lists. */
+struct tally {
+	uint32_t lists; /* that count in it */
+	uint32_t slot_count;
+	const char *names[SLOTS_MAX];
+	/* Atomic. */
+	uint64_t counts[SLOTS_MAX][AUTH_VERDICT_COUNT];
+	uint64_t no_proof, left;
+};
+
 struct auth {
 	const char *route;
 	struct pace *pace;
 	size_t count;
 	bool is_left_to_backend;
 	struct auth_way *ways[AUTH_WAYS_MAX];
-	/* Atomic. */
-	uint64_t counts[AUTH_WAYS_MAX][AUTH_VERDICT_COUNT];
-	uint64_t no_proof, left;
+	uint8_t slots[AUTH_WAYS_MAX]; /* of each way, in the tally */
+	struct tally *tally;
 };
 
 struct asked {
@@ -58,7 +72,20 @@ struct auth *auth_create(const char *route, struct pace *pace)
 		return NULL;
 	auth->route = route;
 	auth->pace = pace;
+	auth->tally = calloc(1, sizeof(*auth->tally));
+	if (auth->tally == NULL) {
+		free(auth);
+		return NULL;
+	}
+	auth->tally->lists = 1;
 	return auth;
+}
+
+static void tally_leave(struct tally *tally)
+{
+	CHECK(tally->lists > 0);
+	if (--tally->lists == 0)
+		free(tally);
 }
 
 void auth_destroy(struct auth **auth)
@@ -70,7 +97,39 @@ void auth_destroy(struct auth **auth)
 		return;
 	for (size_t i = 0; i < self->count; i++)
 		self->ways[i]->ops->destroy(self->ways[i]);
+	tally_leave(self->tally);
 	free(self);
+}
+
+/* The slot of the n-th of this name, counted from 0. */
+static size_t slot_find(struct tally *tally, const char *name, size_t n)
+{
+	for (size_t i = 0; i < tally->slot_count; i++)
+		if (strcmp(tally->names[i], name) == 0 && n-- == 0)
+			return i;
+	CHECK(tally->slot_count < SLOTS_MAX);
+	tally->names[tally->slot_count] = name;
+	return tally->slot_count++;
+}
+
+static void slots_find(struct auth *auth)
+{
+	for (size_t i = 0; i < auth->count; i++) {
+		const char *name = auth->ways[i]->ops->name;
+		size_t n = 0;
+
+		for (size_t k = 0; k < i; k++)
+			n += strcmp(auth->ways[k]->ops->name, name) == 0;
+		auth->slots[i] = (uint8_t)slot_find(auth->tally, name, n);
+	}
+}
+
+void auth_continue(struct auth *auth, struct auth *older)
+{
+	older->tally->lists++;
+	tally_leave(auth->tally);
+	auth->tally = older->tally;
+	slots_find(auth);
 }
 
 void auth_add(struct auth *auth, struct auth_way *way)
@@ -81,6 +140,7 @@ void auth_add(struct auth *auth, struct auth_way *way)
 	for (; at > 0 && auth->ways[at - 1]->ops->cost > way->ops->cost; at--)
 		auth->ways[at] = auth->ways[at - 1];
 	auth->ways[at] = way;
+	slots_find(auth);
 }
 
 void auth_leave_to_backend(struct auth *auth)
@@ -256,12 +316,12 @@ static enum auth_verdict refuse(struct auth_inquiry *inquiry)
 	bool is_paced = !count_wrong(inquiry);
 
 	if (auth->is_left_to_backend) {
-		counter_add(&auth->left, 1);
+		counter_add(&auth->tally->left, 1);
 		auth_result_finish(&inquiry->result);
 		return AUTH_PROVED;
 	}
 	if (inquiry->verdict == AUTH_NO_PROOF) {
-		counter_add(&auth->no_proof, 1);
+		counter_add(&auth->tally->no_proof, 1);
 		auth_result_set(&inquiry->result, AUTH_NO_PROOF, "no_proof",
 				"This route is for clients that prove who they are, and the "
 				"request has no proof of any kind that it takes.");
@@ -282,7 +342,7 @@ static bool take_verdict(struct auth_inquiry *inquiry, size_t index, enum auth_v
 		*verdict = proof_check(inquiry->client_id, result);
 	result->way = *verdict == AUTH_NO_PROOF ? NULL : auth->ways[index];
 	if (*verdict != AUTH_NO_PROOF)
-		counter_add(&auth->counts[index][*verdict], 1);
+		counter_add(&auth->tally->counts[auth->slots[index]][*verdict], 1);
 	if (*verdict == AUTH_PROVED)
 		return true;
 	inquiry->is_wrong |= is_wrong(*verdict);
@@ -381,15 +441,15 @@ enum auth_verdict auth_ask(struct auth *auth, const struct auth_request *request
 uint64_t auth_count(const struct auth *auth, size_t index, enum auth_verdict verdict)
 {
 	CHECK(index < auth->count && verdict < AUTH_VERDICT_COUNT);
-	return counter_read(&auth->counts[index][verdict]);
+	return counter_read(&auth->tally->counts[auth->slots[index]][verdict]);
 }
 
 uint64_t auth_count_no_proof(const struct auth *auth)
 {
-	return counter_read(&auth->no_proof);
+	return counter_read(&auth->tally->no_proof);
 }
 
 uint64_t auth_count_left(const struct auth *auth)
 {
-	return counter_read(&auth->left);
+	return counter_read(&auth->tally->left);
 }

@@ -33,6 +33,10 @@ void auth_add(struct auth *auth, struct auth_way *way);
 void auth_leave_to_backend(struct auth *auth);
 bool auth_is_left_to_backend(const struct auth *auth);
 
+/* Before anybody asks: goes on with what `older` has counted, the list of a route of the same name.
+ * From then on both count in one place. */
+void auth_continue(struct auth *auth, struct auth *older);
+
 /* The ways in the order in which they are asked; NULL behind the last. */
 const struct auth_way *auth_way_at(const struct auth *auth, size_t index);
 

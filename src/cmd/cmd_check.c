@@ -2,7 +2,6 @@
  * cmd_check.c - what serve would say of the configuration on this machine, without serving. */
 #include "cmd/cmd.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 
 #include "base/check.h"
@@ -54,22 +53,6 @@ static size_t set_count(const struct config *config)
 	return count;
 }
 
-/* "server.max_connections cannot be held: limit nofile; value 1024; ..." */
-static void problem_print(const struct start_problem *problem, FILE *to)
-{
-	fputs(problem->message, to);
-	for (size_t i = 0; i < problem->field_count; i++) {
-		const struct log_field *field = &problem->fields[i];
-
-		fprintf(to, "%s %s ", i == 0 ? ":" : ";", field->key);
-		if (field->kind == LOG_FIELD_UINT)
-			fprintf(to, "%" PRIu64, field->number);
-		else
-			fputs(field->text, to);
-	}
-	fputc('\n', to);
-}
-
 /* Problems go to standard error, as mistakes do; a port that will be free is none. */
 static void on_problem(void *arg, const struct start_problem *problem)
 {
@@ -81,7 +64,7 @@ static void on_problem(void *arg, const struct start_problem *problem)
 		fputs("warning: ", stdout);
 	else
 		++*mistakes;
-	problem_print(problem, is_warning ? stdout : stderr);
+	start_problem_print(problem, is_warning ? stdout : stderr);
 }
 
 /* What keeps serve from its start; and what is wrong with the unit, in *out_of_unit. */

@@ -14,12 +14,14 @@
 #include "base/payload.h"
 #include "base/renewals.h"
 #include "cmd/config_args.h"
+#include "cmd/reloader.h"
 #include "cmd/serve_end.h"
 #include "cmd/serve_upgrade.h"
 #include "cmd/signals.h"
 #include "cmd/start.h"
 #include "os/notify.h"
 #include "os/os_limits.h"
+#include "server/reload.h"
 #include "server/server.h"
 
 static const char intro[] = "Runs the gateway until SIGTERM or SIGINT; a second one ends it at "
@@ -42,15 +44,6 @@ static void log_ready(const struct config *config, const struct plan *plan)
 		 F_UINT("routes", config->route_count));
 }
 
-/* SIGHUP: what stands in files of its own is read again, not the configuration. */
-static void read_again(struct renewals *renewals)
-{
-	size_t failed = renewals_all(renewals, clock_now_ns());
-
-	log_info("SIGHUP: certificates, keys and users were read again", F_UINT("failed", failed),
-		 F_TEXT("remedy", "restart to apply a changed configuration"));
-}
-
 #define LOOK_INTERVAL_MS ((int)(RENEWALS_INTERVAL_NS / NS_PER_MS))
 
 _Static_assert(LIMITS_MONITOR_INTERVAL_MS % LOOK_INTERVAL_MS == 0, "one is a part of the other");
@@ -58,15 +51,16 @@ _Static_assert(LIMITS_MONITOR_INTERVAL_MS % LOOK_INTERVAL_MS == 0, "one is a par
 /* Watches the limits and the files until a signal ends the service, or the server itself; the
  * signal's number or 0. */
 static int watch(struct server *server, struct admin *admin, struct serve_upgrade *upgrade,
-		 struct serve_tick *tick, int signals)
+		 struct serve_tick *tick, struct reloader *reloader, int signals)
 {
 	struct renewals *renewals = server_options(server)->renewals;
 	struct limits_monitor monitor;
 
 	limits_monitor_init(&monitor, admin);
 	for (unsigned looks = 1;; looks++) {
-		int what = serve_await(signals, server_ended_fd(server),
-				       MIN(LOOK_INTERVAL_MS, serve_tick_interval_ms(tick)));
+		int wait_ms = reloader_wait_ms(reloader,
+					       MIN(LOOK_INTERVAL_MS, serve_tick_interval_ms(tick)));
+		int what = serve_await(signals, server_ended_fd(server), wait_ms);
 
 		serve_tick(tick);
 		if (what == 0 || signals_is_end(what))
@@ -79,10 +73,12 @@ static int watch(struct server *server, struct admin *admin, struct serve_upgrad
 		if (what == SIGUSR2)
 			continue;
 		if (what == SIGHUP)
-			read_again(renewals);
+			reloader_want(reloader, "SIGHUP");
 		else if (what != -1)
 			signals_log(what);
+		reloader_tick(reloader);
 		renewals_tick(renewals, clock_now_ns());
+		server_reload_tick(server);
 		if (looks % (LIMITS_MONITOR_INTERVAL_MS / LOOK_INTERVAL_MS) != 0)
 			continue;
 		limits_monitor_tick(&monitor);
@@ -108,7 +104,7 @@ static void log_configuration(const struct config *config)
 }
 
 static int serve(struct server *server, struct admin *admin, struct serve_upgrade *upgrade,
-		 int signals)
+		 struct reloader *reloader, int signals)
 {
 	struct serve_tick tick;
 
@@ -116,7 +112,7 @@ static int serve(struct server *server, struct admin *admin, struct serve_upgrad
 	serve_tick(&tick);
 	notify_ready();
 	upgrade->tick = &tick;
-	int what = watch(server, admin, upgrade, &tick, signals);
+	int what = watch(server, admin, upgrade, &tick, reloader, signals);
 
 	serve_upgrade_close(upgrade);
 	if (what == SIGUSR2)
@@ -132,18 +128,30 @@ static void on_problem(void *arg, const struct start_problem *problem)
 		  problem->fields, problem->field_count);
 }
 
-static int run(struct ruleset *ruleset, struct renewals *renewals, struct serve_upgrade *upgrade,
-	       int signals)
+/* How it was called, to read the configuration again in the same way. */
+struct invocation {
+	const struct config_args *args;
+	int argc;
+	char **argv;
+};
+
+/* Takes over the reference. */
+static int run(struct ruleset *ruleset, struct renewals *renewals, const struct invocation *call,
+	       struct serve_upgrade *upgrade, int signals)
 {
 	const struct config *config = &ruleset->config;
 	struct start start;
 
 	log_configuration(config);
-	if (!serve_upgrade_greet(upgrade))
+	if (!serve_upgrade_greet(upgrade)) {
+		ruleset_unref(&ruleset);
 		return EXIT_FAILED;
+	}
 	if (start_prepare_with(config, serve_upgrade_sockets(upgrade), &start, on_problem, NULL) >
-	    0)
+	    0) {
+		ruleset_unref(&ruleset);
 		return EXIT_BAD_CONFIG;
+	}
 	log_info("engine chosen", F_TEXT("engine", loop_engine_name(start.facts.engine)),
 		 F_TEXT("reason", start.facts.engine_reason));
 	payload_configure(start.plan.payload_memory);
@@ -158,14 +166,11 @@ static int run(struct ruleset *ruleset, struct renewals *renewals, struct serve_
 			  F_UINT("nofile", os_limits_nofile().soft));
 		return EXIT_FAILED;
 	}
-	struct admin admin = {.server = server,
-			      .upgrades = upgrade->upgrades,
-			      .before = upgrade->before,
-			      .api = {.server = server,
-				      .config = config,
-				      .token = start.token,
-				      .upgrades = upgrade->upgrades}};
+	struct admin admin = {
+		.server = server, .upgrades = upgrade->upgrades, .before = upgrade->before};
 
+	api_init(&admin.api, server, &start.token);
+	admin.api.upgrades = upgrade->upgrades;
 	serve_upgrade_know(upgrade, &admin, signals);
 	struct server_error error;
 	int r = server_start(
@@ -181,7 +186,14 @@ static int run(struct ruleset *ruleset, struct renewals *renewals, struct serve_
 	}
 	serve_upgrade_take(upgrade);
 	log_ready(config, &start.plan);
-	r = serve(server, &admin, upgrade, signals);
+	struct reloader reloader;
+
+	reloader_init(&reloader, &(struct reloader_options){.server = server,
+							    .admin = &admin,
+							    .args = call->args,
+							    .argc = call->argc,
+							    .argv = call->argv});
+	r = serve(server, &admin, upgrade, &reloader, signals);
 	server_destroy(&server);
 	return r;
 }
@@ -224,10 +236,14 @@ static int load_and_run(struct serve_upgrade *upgrade, int argc, char **argv)
 	struct renewals *renewals = renewals_create();
 	bool has_memory = ruleset != NULL && renewals != NULL;
 
-	r = has_memory ? run(ruleset, renewals, upgrade, signals) : EXIT_FAILED;
-	if (!has_memory)
+	if (has_memory) {
+		r = run(ruleset, renewals, &(struct invocation){&args, argc, argv}, upgrade,
+			signals);
+	} else {
 		log_error("out of memory at start");
-	ruleset_unref(&ruleset);
+		ruleset_unref(&ruleset);
+		r = EXIT_FAILED;
+	}
 	renewals_destroy(&renewals); /* what the rules keep is taken out before */
 	close(signals);
 	config_finish(&config);

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/check.h"
+
 #define FILE_FLAG "--config"
 
 /* What the arguments said, as far as they are read. */
@@ -228,6 +230,30 @@ static int given_replace(const struct given *given, struct config *out_config)
 				  " excludes the flags of the configuration");
 	*out_config = (struct config){0};
 	return CONFIG_ARGS_GO_ON;
+}
+
+/* A default file that was there and has gone is missing: the defaults would be another gateway. */
+int config_args_load_again(const struct config_args *args, int argc, char **argv, const char *file,
+			   struct config_report *report, struct config *out_config)
+{
+	struct given given = {.args = args, .argc = argc, .argv = argv};
+
+	given.flags = calloc((size_t)argc, sizeof(*given.flags));
+	if (given.flags == NULL) {
+		config_report_add(report, "out of memory");
+		return -EINVAL;
+	}
+	CHECK(arguments_read(&given) == CONFIG_ARGS_GO_ON); /* as before */
+	int r = config_load(&(struct config_sources){.file = given.file != NULL ? given.file
+							     : file != NULL     ? file
+										: default_file(),
+						     .environment = environ,
+						     .flags = given.flags,
+						     .flag_count = given.flag_count},
+			    report, out_config);
+
+	free(given.flags);
+	return r;
 }
 
 int config_args_load(const struct config_args *args, int argc, char **argv,

@@ -53,5 +53,10 @@ struct config_args {
 int config_args_load(const struct config_args *args, int argc, char **argv,
 		     struct config *out_config);
 
+/* The same arguments again, for a process that runs: what has mistakes is in the report. `file`:
+ * the one that was read before; NULL: none was. 0, or -EINVAL and nothing in *out_config. */
+int config_args_load_again(const struct config_args *args, int argc, char **argv, const char *file,
+			   struct config_report *report, struct config *out_config);
+
 /* The warnings of a configuration, "warning: " before each. */
 void config_args_warn(const struct config *config, FILE *to);

@@ -43,6 +43,7 @@ int serve_await(int signals, int ended, int timeout_ms)
 struct ending {
 	struct serve_tick *tick;
 	struct server *server;
+	struct ruleset *ruleset; /* in force when it began */
 	struct losses losses;
 	int signals;
 	uint64_t deadline_ns; /* nobody is waited for beyond it */
@@ -55,11 +56,6 @@ static int remaining_ms(uint64_t deadline_ns)
 	uint64_t now = clock_now_ns();
 
 	return now >= deadline_ns ? 0 : (int)((deadline_ns - now + NS_PER_MS - 1) / NS_PER_MS);
-}
-
-static const struct config_server *config_of(const struct ending *ending)
-{
-	return &server_options(ending->server)->ruleset->config.server;
 }
 
 /* Never returns. */
@@ -183,8 +179,11 @@ static int exit_code(struct ending *ending)
 
 int serve_end(struct serve_tick *tick, int signals, int what)
 {
-	struct ending ending = {.tick = tick, .server = tick->server, .signals = signals};
-	const struct config_server *config = config_of(&ending);
+	struct ending ending = {.tick = tick,
+				.server = tick->server,
+				.signals = signals,
+				.ruleset = server_ruleset(tick->server)};
+	const struct config_server *config = &ending.ruleset->config.server;
 
 	log_info("draining", F_TEXT("signal", what == SIGINT ? "SIGINT" : "SIGTERM"),
 		 F_UINT("connections", server_connections(ending.server)),
@@ -202,6 +201,7 @@ int serve_end(struct serve_tick *tick, int signals, int what)
 	end_workers(&ending);
 	end_bus(&ending);
 	server_end(ending.server);
+	ruleset_unref(&ending.ruleset);
 	return exit_code(&ending);
 }
 
@@ -209,9 +209,11 @@ int serve_end_handed_over(struct serve_tick *tick, int signals, void (*before_en
 			  void *arg)
 {
 	struct ending ending = {.tick = tick, .server = tick->server, .signals = signals};
+	struct ruleset *ruleset = server_ruleset(ending.server);
 
 	losses_begin(&ending.losses, ending.server);
-	ending.deadline_ns = clock_now_ns() + config_of(&ending)->drain_timeout * NS_PER_MS;
+	ending.deadline_ns = clock_now_ns() + ruleset->config.server.drain_timeout * NS_PER_MS;
+	ruleset_unref(&ruleset);
 	end_workers(&ending);
 	end_bus(&ending);
 	before_end(arg);

@@ -6,53 +6,69 @@
 #include "base/counter.h"
 #include "base/log.h"
 
-static uint64_t lost(const struct server *server, size_t index)
-{
-	return backend_stats_lost(&backends_at(server_backends(server), index)->stats);
-}
-
-static void tell(const struct server *server, size_t index, uint64_t count)
+static void tell(const char *backend, uint64_t count)
 {
 	log_error("events are lost: their back end did not take them in time",
-		  F_TEXT("backend", backends_at(server_backends(server), index)->base.name),
-		  F_UINT("events", count));
+		  F_TEXT("backend", backend), F_UINT("events", count));
+}
+
+static void note(void *arg, const struct event_backend *backend)
+{
+	struct losses *losses = arg;
+	struct loss *items = realloc(losses->items, (losses->count + 1) * sizeof(*items));
+
+	if (items == NULL)
+		return; /* then what was lost before is told too */
+	losses->items = items;
+	items[losses->count++] = (struct loss){
+		.backend = backend,
+		.before = backend_stats_lost(&backend->stats),
+	};
 }
 
 void losses_begin(struct losses *losses, const struct server *server)
 {
-	size_t count = backends_count(server_backends(server));
+	*losses = (struct losses){0};
+	backends_each(server_backends(server), note, losses);
+}
 
-	losses->before = calloc(count + 1, sizeof(losses->before[0]));
-	for (size_t i = 0; i < count && losses->before != NULL; i++)
-		losses->before[i] = lost(server, i);
+static uint64_t before(const struct losses *losses, const struct event_backend *backend)
+{
+	for (size_t i = 0; i < losses->count; i++)
+		if (losses->items[i].backend == backend)
+			return losses->items[i].before;
+	return 0;
+}
+
+static void judge(void *arg, const struct event_backend *backend)
+{
+	struct losses *losses = arg;
+	uint64_t count = backend_stats_lost(&backend->stats) - before(losses, backend);
+
+	if (count > 0)
+		tell(backend->name, count);
+	losses->has_any |= count > 0;
 }
 
 bool losses_tell(struct losses *losses, const struct server *server)
 {
-	bool has_any = false;
+	backends_each(server_backends(server), judge, losses);
+	free(losses->items);
+	return losses->has_any;
+}
 
-	for (size_t i = 0; i < backends_count(server_backends(server)); i++) {
-		uint64_t before = losses->before == NULL ? 0 : losses->before[i];
-		uint64_t count = lost(server, i) - before;
+static void tell_waiting(void *arg, const struct event_backend *backend)
+{
+	uint64_t count = counter_read(&backend->stats.waiting);
 
-		if (count > 0)
-			tell(server, i, count);
-		has_any |= count > 0;
-	}
-	free(losses->before);
-	return has_any;
+	(void)arg;
+	if (count > 0)
+		tell(backend->name, count);
 }
 
 void losses_tell_waiting(const struct server *server)
 {
-	const struct backends *backends = server_backends(server);
-
-	for (size_t i = 0; i < backends_count(backends); i++) {
-		uint64_t count = counter_read(&backends_at(backends, i)->stats.waiting);
-
-		if (count > 0)
-			tell(server, i, count);
-	}
+	backends_each(server_backends(server), tell_waiting, NULL);
 	/* The events among them have left their back ends' queues. */
 	uint64_t bytes = server_undelivered_bytes(server);
 

@@ -5,13 +5,21 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "server/server.h"
 
-/* What each back end had lost when the end began. */
+/* What a back end had lost when the end began. */
+struct loss {
+	const struct event_backend *backend; /* only compared */
+	uint64_t before;
+};
+
 struct losses {
-	uint64_t *before; /* one for each; NULL: memory was out, and all counts */
+	struct loss *items; /* without memory some are missing: of them all counts */
+	size_t count;
+	bool has_any;
 };
 
 void losses_begin(struct losses *losses, const struct server *server);

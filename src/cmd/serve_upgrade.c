@@ -231,12 +231,14 @@ static void on_commit(void *arg, pid_t pid)
 
 static struct handover_donor_options donor_options(struct serve_upgrade *upgrade)
 {
-	const struct config *config = &server_options(upgrade->server)->ruleset->config;
+	struct ruleset *ruleset = server_ruleset(upgrade->server);
+	uint64_t timeout_ns = ruleset->config.server.upgrade_timeout * NS_PER_MS;
 
+	ruleset_unref(&ruleset);
 	return (struct handover_donor_options){
 		.server = upgrade->server,
 		.program = &upgrade->program,
-		.timeout_ns = config->server.upgrade_timeout * NS_PER_MS,
+		.timeout_ns = timeout_ns,
 		.signals = upgrade->signals,
 		.must_stop = must_stop,
 		.tick = tick,
@@ -370,8 +372,10 @@ static void say_end(void *arg)
 
 int serve_upgrade_see_out(struct serve_upgrade *upgrade)
 {
-	const struct config *config = &server_options(upgrade->server)->ruleset->config;
-	uint64_t deadline = clock_now_ns() + config->server.drain_timeout * NS_PER_MS;
+	struct ruleset *ruleset = server_ruleset(upgrade->server);
+	uint64_t deadline = clock_now_ns() + ruleset->config.server.drain_timeout * NS_PER_MS;
+
+	ruleset_unref(&ruleset);
 
 	await_last(upgrade, deadline);
 	await_answers(upgrade, MIN(deadline, clock_now_ns() + ANSWERS_NS));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/start.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -38,6 +39,21 @@ static void on_mistake(void *arg, const char *text)
 static void on_warning(void *arg, const char *text)
 {
 	tell(arg, &(struct start_problem){.message = text, .is_warning = true});
+}
+
+void start_problem_print(const struct start_problem *problem, FILE *to)
+{
+	fputs(problem->message, to);
+	for (size_t i = 0; i < problem->field_count; i++) {
+		const struct log_field *field = &problem->fields[i];
+
+		fprintf(to, "%s %s ", i == 0 ? ":" : ";", field->key);
+		if (field->kind == LOG_FIELD_UINT)
+			fprintf(to, "%" PRIu64, field->number);
+		else
+			fputs(field->text, to);
+	}
+	fputc('\n', to);
 }
 
 /* --- the machine --- */

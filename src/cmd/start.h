@@ -6,6 +6,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "admin/api/api_token.h"
 #include "base/log.h"
@@ -24,6 +25,9 @@ struct start_problem {
 	bool is_other_gateway;
 	bool is_warning; /* dangerous, but nothing that keeps a gateway from its start */
 };
+
+/* "server.max_connections cannot be held: limit nofile; value 1024; ..." */
+void start_problem_print(const struct start_problem *problem, FILE *to);
 
 /* What was read on the way. `plan` points to `facts`: it stays where it is. */
 struct start {

@@ -141,10 +141,16 @@ enum config_origins_mode config_route_origins(const struct config_route *route);
 const struct config_backend *config_backend_find(const struct config *config, const char *name);
 
 /* Does a route name it? */
-bool config_backend_is_used(const struct config *config, const struct config_backend *backend);
+bool config_backend_is_used(const struct config *config, const char *name);
 
 /* Descriptors that back ends and the bus may have open at once. */
 uint64_t config_backend_sockets(const struct config *config);
+
+/* Of all values, however they are written and wherever they come from, but of those in which the
+ * nodes of a fleet differ rightly: what a node is called, where it listens, what it takes of its
+ * machine. Of a secret only whether it is there. Equal for equal rules. False: memory is out. */
+#define CONFIG_HASH_TEXT 17
+bool config_hash(const struct config *config, char out_hash[CONFIG_HASH_TEXT]);
 
 /* Offers the name of every flag. */
 void config_offer_flags(struct suggest *suggest);

@@ -18,10 +18,10 @@ const struct config_backend *config_backend_find(const struct config *config, co
 	return NULL;
 }
 
-bool config_backend_is_used(const struct config *config, const struct config_backend *backend)
+bool config_backend_is_used(const struct config *config, const char *name)
 {
 	for (size_t i = 0; i < config->route_count; i++)
-		if (strcmp(config->routes[i].backend, backend->name) == 0)
+		if (strcmp(config->routes[i].backend, name) == 0)
 			return true;
 	return false;
 }
@@ -35,7 +35,7 @@ uint64_t config_backend_sockets(const struct config *config)
 
 	for (size_t i = 0; i < config->backend_count; i++)
 		if (config->backends[i].type == CONFIG_BACKEND_WEBHOOK &&
-		    config_backend_is_used(config, &config->backends[i]))
+		    config_backend_is_used(config, config->backends[i].name))
 			sockets += config->backends[i].max_in_flight;
 	return sockets;
 }

@@ -27,6 +27,7 @@ static const char *const *const kind_words[] = {
 	[CONFIG_CONNECT] = WORDS("accept", "ask"),
 	[CONFIG_BUS_TYPE] = WORDS("embedded", "nats"),
 	[CONFIG_ON_FAILURE] = WORDS("wait", "close"),
+	[CONFIG_ON_REMOVED] = WORDS("keep", "close"),
 	[CONFIG_WEB_ORIGINS] = WORDS("auto", "any", "same"), /* or a list */
 	[CONFIG_REFUSE_BROWSERS] = WORDS("http", "close"),
 	[CONFIG_COMPRESSION] = WORDS("off", "shared", "window"),
@@ -57,6 +58,7 @@ _Static_assert(sizeof(enum config_engine) == sizeof(unsigned int) &&
 		       sizeof(enum config_bus_type) == sizeof(unsigned int) &&
 		       sizeof(enum config_connect) == sizeof(unsigned int) &&
 		       sizeof(enum config_on_failure) == sizeof(unsigned int) &&
+		       sizeof(enum config_on_removed) == sizeof(unsigned int) &&
 		       sizeof(enum config_origins_mode) == sizeof(unsigned int) &&
 		       sizeof(enum config_compression) == sizeof(unsigned int) &&
 		       sizeof(enum config_rate_action) == sizeof(unsigned int) &&

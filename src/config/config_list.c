@@ -109,6 +109,11 @@ bool config_list_allocate(const struct config_list *list, void *base, size_t cou
 	return items != NULL;
 }
 
+void config_list_count_set(const struct config_list *list, void *base, size_t count)
+{
+	*count_of(list, base) = count;
+}
+
 void *config_list_add(const struct config_list *list, void *base)
 {
 	void *entry = config_list_entry(list, base, (*count_of(list, base))++);

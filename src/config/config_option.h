@@ -29,6 +29,7 @@ enum config_kind {
 	CONFIG_RPC,
 	CONFIG_BACKEND_TYPE,
 	CONFIG_ON_FAILURE,
+	CONFIG_ON_REMOVED,
 	CONFIG_SWITCH,
 	CONFIG_PATH,
 	CONFIG_NAME,
@@ -129,6 +130,9 @@ void *config_list_entry(const struct config_list *list, const void *base, size_t
 /* Makes room for `count` entries. False: memory is out. */
 bool config_list_allocate(const struct config_list *list, void *base, size_t count);
 
+/* So many of those that there is room for are there. */
+void config_list_count_set(const struct config_list *list, void *base, size_t count);
+
 /* One more entry, with all defaults but those that must be given or are made from others. */
 void *config_list_add(const struct config_list *list, void *base);
 
@@ -221,6 +225,10 @@ bool config_kind_is_text(enum config_kind kind);
 
 /* A good value, for messages. */
 const char *config_option_example(const struct config_option *option);
+
+/* A value as it stands in the file; returns the bytes written. Not of what has a table of its own,
+ * nor of a text that is not there. */
+int config_value_print(const struct config_option *option, const void *base, FILE *to);
 
 /* The text that parses to this value. Not for texts, strings, lists and sets. */
 #define CONFIG_VALUE_MAX CONFIG_PLACE_TEXT_MAX

@@ -84,7 +84,7 @@ static bool is_list(const struct config_option *option, const void *field)
 	return config_kind_has_items(option->kind);
 }
 
-static int value_print(const struct config_option *option, const void *base, FILE *to)
+int config_value_print(const struct config_option *option, const void *base, FILE *to)
 {
 	const void *field = (const char *)base + option->offset;
 	char text[CONFIG_VALUE_MAX];
@@ -186,7 +186,7 @@ static void option_print(const struct page *page, const struct config_option *op
 		used = secret_print(option, page->indent, base, page->to);
 	else
 		used = fprintf(page->to, "%*s%s%s: ", page->indent, "", bullet, option->key) +
-		       value_print(option, base, page->to);
+		       config_value_print(option, base, page->to);
 	comment_print(page, option, origin, used);
 }
 

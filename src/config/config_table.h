@@ -50,6 +50,7 @@
 #define CONFIG_C_BACKEND_TYPE enum config_backend_type
 #define CONFIG_C_CONNECT      enum config_connect
 #define CONFIG_C_ON_FAILURE   enum config_on_failure
+#define CONFIG_C_ON_REMOVED   enum config_on_removed
 #define CONFIG_C_SWITCH       enum config_switch
 #define CONFIG_C_PATH         char *
 #define CONFIG_C_NAME         char *
@@ -212,7 +213,7 @@
 	X(server, node, WORD, "", 0, 63, "bytes", RESTART,                                     \
 	  "What this node is called in answers, events and by the other nodes, which must "    \
 	  "have other names. Left out: this host's name.")                                     \
-	X(server, ready_without_backends, SWITCH, "true", 0, 0, "", RESTART,                   \
+	X(server, ready_without_backends, SWITCH, "true", 0, 0, "", LIVE,                      \
 	  "Is /readyz 200 while the bus or a back end does not work (/health: degraded)? "     \
 	  "All nodes lose them together, so false may leave a load balancer without any.")
 
@@ -222,10 +223,10 @@
 	  "network.")                                                                          \
 	X(admin, tls, TLS_KEYS, "", 0, 0, "", LIVE,                                                 \
 	  "TLS of the admin listener. Left out: it speaks in clear.")                          \
-	X(admin, token_file, FILE, "", 0, CONFIG_TEXT_MAX - 1, "bytes", RESTART,               \
+	X(admin, token_file, FILE, "", 0, CONFIG_TEXT_MAX - 1, "bytes", LIVE,                  \
 	  "File with the API's bearer token on its only line; readable by its owner (and "     \
 	  "group) alone. Without a token the API answers only on loopback.")                   \
-	X(admin, token, SECRET, "", 0, CONFIG_TEXT_MAX - 1, "bytes", RESTART,                  \
+	X(admin, token, SECRET, "", 0, CONFIG_TEXT_MAX - 1, "bytes", LIVE,                     \
 	  "The API's bearer token itself, if there is no token_file.")                         \
 	X(admin, max_body, SIZE, "1MiB", 1 * CONFIG_KIB, CONFIG_GIB, "bytes", RESTART,         \
 	  "A request to the API with a larger body gets 413.")                                 \
@@ -234,9 +235,9 @@
 	  "503. Each may hold max_body.")                                                      \
 	X(admin, tickets_max, COUNT, "65536", 1, 16777216, "tickets", RESTART,                 \
 	  "Tickets that were made and are not used yet; those beyond get 503.")                \
-	X(admin, ticket_ttl_max, DURATION, "5m", 1, CONFIG_DAY, "ms", RESTART,                 \
+	X(admin, ticket_ttl_max, DURATION, "5m", 1, CONFIG_DAY, "ms", LIVE,                    \
 	  "How long a ticket may wait to be used, at most.")                                   \
-	X(admin, call_timeout, DURATION, "30s", 100, CONFIG_HOUR, "ms", RESTART,               \
+	X(admin, call_timeout, DURATION, "30s", 100, CONFIG_HOUR, "ms", LIVE,                  \
 	  "How long a request to the API waits for its answer; then it gets 504.")
 
 #define CONFIG_BUS(X)                                                                          \
@@ -283,10 +284,10 @@
 	  "it clients are not read (up), and messages are dropped and counted (down).")        \
 	X(bus, requests_max, COUNT, "65536", 1, 16777216, "requests", RESTART,                 \
 	  "Requests and durable events that wait for their answer at once.")                   \
-	X(bus, claim_timeout, DURATION, "1s", 10, CONFIG_MINUTE, "ms", RESTART,                \
+	X(bus, claim_timeout, DURATION, "1s", 10, CONFIG_MINUTE, "ms", LIVE,                   \
 	  "How long a client that connects waits for the word whether another node has it. "   \
 	  "Without an answer it is let in, and the nodes settle it later.")                    \
-	X(bus, announce_interval, DURATION, "5m", 1000, CONFIG_DAY, "ms", RESTART,       \
+	X(bus, announce_interval, DURATION, "5m", 1000, CONFIG_DAY, "ms", LIVE,          \
 	  "How often, on average, a node repeats which clients it has, so that of two "        \
 	  "connections of one client that nothing else has settled one is closed.")
 
@@ -309,7 +310,7 @@
 	X(routes, merge_slashes, SWITCH, "false", 0, 0, "", LIVE,                              \
 	  "true = several '/' in a row are one, and one at the end of the path is none: "      \
 	  "//ws//CP1/ is /ws/CP1. For clients that join a base URL and their name carelessly.") \
-	X(routes, name, NAME, "", 1, 64, "bytes", RESTART,                                     \
+	X(routes, name, NAME, "", 1, 64, "bytes", LIVE,                                        \
 	  "What the route is called where a path is too long, with letters, digits, '_' and "  \
 	  "'-'. Left out: the path's literal segments, joined by '-'; /ws/{client_id} is ws, " \
 	  "and / is root.")                                                                    \
@@ -348,16 +349,20 @@
 	X(routes, compression_window_bits, COUNT, "12", 9, 15, "bits", LIVE,                   \
 	  "With compression: window. A window has 2 to the power of so many bytes: 12 = 4 "    \
 	  "KiB, 15 = 32 KiB.")                                                                 \
-	X(routes, rpc, RPC, "none", 0, 0, "", RESTART,                                         \
+	X(routes, rpc, RPC, "none", 0, 0, "", LIVE,                                            \
 	  "How clients frame calls and their answers, so that services can call a client and " \
 	  "wait: ocpp-j, json-rpc (2.0), or none. See docs/rpc.md.")                           \
-	X(routes, call_queue_max, COUNT, "16", 0, 10000, "calls", RESTART,                     \
+	X(routes, call_queue_max, COUNT, "16", 0, 10000, "calls", LIVE,                        \
 	  "Per client. A client is sent one call at a time; so many more may wait for their "  \
 	  "turn, those beyond are refused.")                                                   \
-	X(routes, answer_timeout, DURATION, "30s", 1, CONFIG_HOUR, "ms", RESTART,              \
+	X(routes, answer_timeout, DURATION, "30s", 1, CONFIG_HOUR, "ms", LIVE,                 \
 	  "With rpc: ocpp-j a client may have one call open. Its next goes to the back end "   \
 	  "when the one before is answered, or after this. Not longer than the clients wait "  \
 	  "themselves.")                                                                       \
+	X(routes, on_removed, ON_REMOVED, "keep", 0, 0, "", LIVE,                              \
+	  "If the route is taken out of the configuration, and that is read again: keep = "    \
+	  "its clients stay, by the rules that they came in by; close = they are closed with " \
+	  "1012, 500 per second and worker. As it stood before the route went.")               \
 	X(routes, backend, NAME, "echo", 1, 64, "bytes", LIVE,                                 \
 	  "Where messages go: the name of an entry of the list backends. echo = back to the "  \
 	  "client.")                                                                           \
@@ -376,53 +381,53 @@
 /* Keys of one entry of the list `backends`; with one more column at the end: the types that have
  * it. */
 #define CONFIG_BACKEND(X)                                                                      \
-	X(backends, name, NAME, NULL, 1, 64, "bytes", RESTART,                                 \
+	X(backends, name, NAME, NULL, 1, 64, "bytes", LIVE,                                    \
 	  "What routes, metrics and messages call it, with letters, digits, '_' and '-'.",     \
 	  CONFIG_OF_ALL)                                                                       \
-	X(backends, type, BACKEND_TYPE, NULL, 0, 0, "", RESTART,                               \
+	X(backends, type, BACKEND_TYPE, NULL, 0, 0, "", LIVE,                                  \
 	  "How events get there, as docs/backend-contract.md says: webhook = each is an HTTP " \
 	  "request; nats = each is a message on the bus, which must be of type nats too.",     \
 	  CONFIG_OF_ALL)                                                                       \
-	X(backends, url, URL, "", 1, 2048, "bytes", RESTART,                                   \
+	X(backends, url, URL, "", 1, 2048, "bytes", LIVE,                                      \
 	  "Webhook only, and must be given there: where events are sent by POST. Redirects "   \
 	  "are not followed.", CONFIG_OF_WEBHOOK)                                              \
-	X(backends, connect, CONNECT, "accept", 0, 0, "", RESTART,                             \
+	X(backends, connect, CONNECT, "accept", 0, 0, "", LIVE,                                \
 	  "Nats only. accept = every client may come in; ask = a service is asked by a "       \
 	  "request, and 503 is answered if none is there.", CONFIG_OF_NATS)                    \
-	X(backends, durable, SWITCH, "false", 0, 0, "", RESTART,                               \
+	X(backends, durable, SWITCH, "false", 0, 0, "", LIVE,                                  \
 	  "Nats only. true = an event counts as taken when a JetStream stream has stored it, " \
 	  "and is sent again until then.", CONFIG_OF_NATS)                                     \
-	X(backends, stream, NAME, "", 1, 255, "bytes", RESTART,                                \
+	X(backends, stream, NAME, "", 1, 255, "bytes", LIVE,                                   \
 	  "Nats only, with durable: the stream that must be the one that stores it. Left out: " \
 	  "any.", CONFIG_OF_NATS)                                                              \
-	X(backends, secret_file, FILE, "", 0, 511, "bytes", RESTART,                           \
+	X(backends, secret_file, FILE, "", 0, 511, "bytes", LIVE,                              \
 	  "Webhook only. A file with secrets (whsec_...), one in a line; all of them sign, so that one can " \
 	  "be changed for another. Left out: events are not signed.", CONFIG_OF_WEBHOOK)       \
-	X(backends, headers_file, FILE, "", 0, 511, "bytes", RESTART,                          \
+	X(backends, headers_file, FILE, "", 0, 511, "bytes", LIVE,                             \
 	  "Webhook only. A file with lines 'Name: value' that go with every request, such as " \
 	  "an Authorization that a proxy before it wants; kept "                               \
 	  "out of the log. Left out: none.",                                                   \
 	  CONFIG_OF_WEBHOOK)                                                                   \
-	X(backends, ca_file, FILE, "", 0, 511, "bytes", RESTART,                               \
+	X(backends, ca_file, FILE, "", 0, 511, "bytes", LIVE,                                  \
 	  "Webhook only. Certificates (PEM) that may have signed that of an https url. Left out: the " \
 	  "system's.", CONFIG_OF_WEBHOOK)                                                      \
-	X(backends, http2, SWITCH, "false", 0, 0, "", RESTART,                                 \
+	X(backends, http2, SWITCH, "false", 0, 0, "", LIVE,                                    \
 	  "Webhook only. Speak HTTP/2: with https where the server offers "                    \
 	  "it, with http without asking.",                                                     \
 	  CONFIG_OF_WEBHOOK)                                                                   \
-	X(backends, connect_timeout, DURATION, "2s", 1, CONFIG_HOUR, "ms", RESTART,            \
+	X(backends, connect_timeout, DURATION, "2s", 1, CONFIG_HOUR, "ms", LIVE,               \
 	  "Webhook only. For a new connection to it, TLS included.", CONFIG_OF_WEBHOOK)        \
-	X(backends, timeout, DURATION, "5s", 1, CONFIG_HOUR, "ms", RESTART,                    \
+	X(backends, timeout, DURATION, "5s", 1, CONFIG_HOUR, "ms", LIVE,                       \
 	  "For one attempt, from the request to the end of the answer, or to the stream's "    \
 	  "acknowledgement.", CONFIG_OF_ALL)                                                   \
-	X(backends, retries, COUNT, "3", 0, 100, "attempts", RESTART,                          \
+	X(backends, retries, COUNT, "3", 0, 100, "attempts", LIVE,                             \
 	  "Further attempts after a failed one, before on_failure applies.", CONFIG_OF_ALL)    \
-	X(backends, retry_min, DURATION, "100ms", 1, CONFIG_HOUR, "ms", RESTART,               \
+	X(backends, retry_min, DURATION, "100ms", 1, CONFIG_HOUR, "ms", LIVE,                  \
 	  "The first wait before a retry is at random up to this; it doubles with each.",      \
 	  CONFIG_OF_ALL)                                                                       \
-	X(backends, retry_max, DURATION, "10s", 1, CONFIG_HOUR, "ms", RESTART,                 \
+	X(backends, retry_max, DURATION, "10s", 1, CONFIG_HOUR, "ms", LIVE,                    \
 	  "No wait before a retry is longer.", CONFIG_OF_ALL)                                  \
-	X(backends, max_in_flight, COUNT, "64", 1, 10000, "requests", RESTART,                 \
+	X(backends, max_in_flight, COUNT, "64", 1, 10000, "requests", LIVE,                    \
 	  "Webhook only. Requests to it at once, of all connections; of "                      \
 	  "one connection there is one.",                                                      \
 	  CONFIG_OF_WEBHOOK)                                                                   \
@@ -432,20 +437,20 @@
 	X(backends, pending_max, SIZE, "256MiB", 64 * CONFIG_KIB, 1024 * CONFIG_GIB, "bytes", LIVE, \
 	  "While events of this size in all wait for it, of connected clients and of those "   \
 	  "that have gone, no further clients are let in.", CONFIG_OF_ALL)                     \
-	X(backends, answer_max, SIZE, "1MiB", 1, CONFIG_GIB, "bytes", RESTART,                 \
+	X(backends, answer_max, SIZE, "1MiB", 1, CONFIG_GIB, "bytes", LIVE,                    \
 	  "Webhook only. A longer answer is cut off and not passed on.", CONFIG_OF_WEBHOOK)    \
 	X(backends, on_failure, ON_FAILURE, "wait", 0, 0, "", LIVE,                            \
 	  "If an event cannot be delivered: wait = keep it and try again until it can, and "   \
 	  "read nothing more from the client once queue_max waits; close = drop it and close " \
 	  "the connection with 1013.", CONFIG_OF_ALL)                                          \
-	X(backends, breaker_failures, COUNT, "10", 0, 1000000, "attempts", RESTART,            \
+	X(backends, breaker_failures, COUNT, "10", 0, 1000000, "attempts", LIVE,               \
 	  "Webhook only. So many failures in a row stop all requests but a "                   \
 	  "probe now and then. 0 = never.",                                                    \
 	  CONFIG_OF_WEBHOOK)                                                                   \
-	X(backends, breaker_open, DURATION, "2s", 1, CONFIG_HOUR, "ms", RESTART,               \
+	X(backends, breaker_open, DURATION, "2s", 1, CONFIG_HOUR, "ms", LIVE,                  \
 	  "Webhook only. From then to the first probe, and from a failed probe to the next.",  \
 	  CONFIG_OF_WEBHOOK)                                                                   \
-	X(backends, breaker_probes, COUNT, "1", 1, 1000, "requests", RESTART,                  \
+	X(backends, breaker_probes, COUNT, "1", 1, 1000, "requests", LIVE,                     \
 	  "Webhook only. So many probes must go well before all requests go out again.",       \
 	  CONFIG_OF_WEBHOOK)
 

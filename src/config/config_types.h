@@ -87,6 +87,9 @@ enum config_on_failure {
 	CONFIG_ON_FAILURE_CLOSE, /* drop it and close the connection with 1013 */
 };
 
+/* What to do with the clients of a route that is not in the configuration any more. */
+enum config_on_removed { CONFIG_ON_REMOVED_KEEP, CONFIG_ON_REMOVED_CLOSE };
+
 enum config_switch { CONFIG_SWITCH_FALSE, CONFIG_SWITCH_TRUE };
 
 enum config_on_off { CONFIG_OFF, CONFIG_ON };

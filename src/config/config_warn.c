@@ -175,7 +175,7 @@ static void backends_warn(struct config *config)
 		const struct config_backend *backend = &config->backends[i];
 		const struct config_origin *origin = &backend->given[CONFIG_OPTION_backends_name];
 
-		if (config_backend_is_used(config, backend))
+		if (config_backend_is_used(config, backend->name))
 			backend_times_warn(config, i);
 		else
 			config_report_add(&config->warnings,

@@ -138,6 +138,12 @@ struct successor {
 	uint8_t missing;
 };
 
+/* Rulesets share it: a route that stays goes on with its places. */
+static const struct route_load *load_of(const struct client_route *client)
+{
+	return CONTAINER_OF(client, const struct route, client)->load;
+}
+
 static bool may_inherit(const struct presence *older, void *arg)
 {
 	const struct successor *successor = arg;
@@ -146,9 +152,8 @@ static bool may_inherit(const struct presence *older, void *arg)
 
 	if ((successor->missing & PLACE_WORKER) && older->mailbox != &home->mailbox)
 		return false;
-	/* By an older ruleset it holds a place of a route of that. */
 	if ((successor->missing & PLACE_ROUTE) &&
-	    older->route != &conn_route(successor->conn)->client)
+	    load_of(older->route) != conn_route(successor->conn)->load)
 		return false;
 	return (successor->missing & PLACE_ADDRESS) == 0 ||
 	       address_limit_is_same(conn_home_addresses(home), &older_ip, &newer_ip);

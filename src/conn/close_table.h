@@ -49,6 +49,9 @@
 	X(PACED_DRAIN, "paced_drain", 1012, "retry-after",                                      \
 	  "A drain let the client go at its turn (docs/deploy.md). The close frame's reason "   \
 	  "is \"retry-after=N\": it may come back after N seconds.")                            \
+	X(ROUTE_REMOVED, "route_removed", 1012, "route was removed",                            \
+	  "The client's route is not in the configuration any more, and had on_removed: "       \
+	  "close.")                                                                             \
 	X(BACKEND, "backend_error", 1011, "back end failed", "The route's back end failed.")    \
 	X(BACKEND_DOWN, "backend_down", 1013, "back end is not available",                      \
 	  "The back end did not take an event, and has on_failure: close. The close frame's "   \

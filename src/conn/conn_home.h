@@ -13,6 +13,7 @@
 #include "base/random.h"
 #include "conn/change_over.h"
 #include "conn/memory_guard.h"
+#include "conn/removed_routes.h"
 #include "conn/service.h"
 #include "conn/stats.h"
 #include "fleet/client.h"
@@ -90,6 +91,7 @@ struct conn_home {
 	struct fleet_home fleet;
 	struct random_source random;
 	struct http_date date;
+	struct removed_routes removed;
 	struct mailbox mailbox; /* for tasks to its connections, through their presences */
 
 	uint64_t calls;         /* struct kept_request in use; for others to read, as stats */

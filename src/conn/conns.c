@@ -5,6 +5,7 @@
 #include "conn/hull.h"
 #include "conn/phase_body.h"
 #include "conn/phases.h"
+#include "conn/removed_routes.h"
 #include "conn/uplink_ears.h"
 #include "conn/ws_pace.h"
 #include "proto/ws_deflate.h"
@@ -47,6 +48,7 @@ void conns_start(struct conn_home *home, struct loop *loop)
 	home->fleet.random = &home->random;
 	memory_guard_start(home);
 	change_over_start(home);
+	removed_routes_init(home);
 }
 
 bool conns_accept(struct conn_home *home, const struct tcp_accepted *accepted,
@@ -65,6 +67,13 @@ bool conns_accept(struct conn_home *home, const struct tcp_accepted *accepted,
 	return true;
 }
 
+void conns_change_rules(struct conn_home *home, struct ruleset *ruleset)
+{
+	change_over_rules(home, ruleset);
+	ruleset_unref(&ruleset);
+	removed_routes_close(home);
+}
+
 /* Its memory stays until the turn ends. */
 void conns_each(struct conn_home *home, void (*call)(struct conn *conn))
 {
@@ -80,6 +89,7 @@ void conns_each(struct conn_home *home, void (*call)(struct conn *conn))
 void conns_drain(struct conn_home *home)
 {
 	home->is_draining = true;
+	removed_routes_stop(home);
 	conns_each(home, conn_drain);
 }
 

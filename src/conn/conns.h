@@ -25,6 +25,10 @@ bool conns_accept(struct conn_home *home, const struct tcp_accepted *accepted,
 /* `call` may close the connection. */
 void conns_each(struct conn_home *home, void (*call)(struct conn *conn));
 
+/* Those who come from now on come in by these rules, whose reference it takes over, and the limits
+ * are theirs, for all. */
+void conns_change_rules(struct conn_home *home, struct ruleset *ruleset);
+
 /* The gateway is stopping: 1001 for a WebSocket, the end for anything else. Those that still
  * come may ask, for a moment: an upgrade is refused, /health says how things are. */
 void conns_drain(struct conn_home *home);

@@ -24,9 +24,18 @@ struct takeover_stats {
 	uint64_t lost;       /* connections closed because another node has their client */
 };
 
+/* What of the configuration is read while clients are there; atomic (base/counter.h). */
+struct fleet_limits {
+	uint64_t max_message_size, send_queue_max; /* [bytes] of server */
+	uint64_t max_groups, max_groups_per_client;
+	uint64_t call_timeout_ns; /* of admin */
+	uint64_t pending_max;     /* [bytes] of bus */
+	uint64_t claim_timeout_ns, announce_interval_ns;
+};
+
 struct fleet {
-	const struct config *config; /* atomic: fleet_config */
-	const char *node;            /* this node's name */
+	struct fleet_limits limits;
+	const char *node; /* this node's name */
 	struct directory *directory;
 	struct bus *bus;
 	bool is_clustered;              /* the bus leads to other nodes and programs */
@@ -68,28 +77,16 @@ struct fleet_error {
 	char text[512];
 };
 
-/* The configuration in force: for the thread of a loop, until its turn ends. The options of the bus
- * that are of class restart are those of the start in each. */
-static inline const struct config *fleet_config(const struct fleet *fleet)
-{
-	return __atomic_load_n(&fleet->config, __ATOMIC_ACQUIRE);
-}
-
-/* From now on another one is. The older one stays until every loop has ended the turn that it is
- * in.
- */
-static inline void fleet_config_set(struct fleet *fleet, const struct config *config)
-{
-	__atomic_store_n(&fleet->config, config, __ATOMIC_RELEASE);
-}
-
 /* Whether the files that config->bus names can be used here; false with *out_error. */
 bool fleet_bus_check(const struct config *config, struct fleet_error *out_error);
 
-/* Sets fleet->bus as fleet->config wants it; reads the files with its secrets, and does not
+/* In the main thread, at start and when the configuration is read again. */
+void fleet_take_limits(struct fleet *fleet, const struct config *config);
+
+/* Sets fleet->bus as the configuration wants it; reads the files with its secrets, and does not
  * wait for a broker. Tells the log when that comes and goes. The fleet stays where it is.
  * Returns 0, or a negative errno with *out_error. */
-int fleet_bus_open(struct fleet *fleet, struct fleet_error *out_error);
+int fleet_bus_open(struct fleet *fleet, const struct config *config, struct fleet_error *out_error);
 
 /* When no client is left. Harmless if there is no bus. */
 void fleet_bus_close(struct fleet *fleet);

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/counter.h"
 #include "base/log.h"
 #include "base/hex.h"
 #include "base/random.h"
@@ -116,10 +117,10 @@ static bool files_check(const struct config_bus *config, const struct bus_option
 	       tls_check(config, options, out_error);
 }
 
-static int nats_open(struct fleet *fleet, struct bus_options options, struct bus **out_bus,
+static int nats_open(struct fleet *fleet, const struct config_bus *config,
+		     struct bus_options options, struct bus **out_bus,
 		     struct fleet_error *out_error)
 {
-	const struct config_bus *config = &fleet->config->bus;
 	const char *items[CONFIG_URLS_MAX];
 	struct secrets secrets;
 
@@ -184,12 +185,25 @@ bool fleet_succeed(struct fleet *fleet, struct slice origin)
 	return true;
 }
 
-int fleet_bus_open(struct fleet *fleet, struct fleet_error *out_error)
+void fleet_take_limits(struct fleet *fleet, const struct config *config)
 {
-	const struct config_bus *config = &fleet->config->bus;
+	struct fleet_limits *limits = &fleet->limits;
+
+	counter_set(&limits->max_message_size, config->server.max_message_size);
+	counter_set(&limits->send_queue_max, config->server.send_queue_max);
+	counter_set(&limits->max_groups, config->server.max_groups);
+	counter_set(&limits->max_groups_per_client, config->server.max_groups_per_client);
+	counter_set(&limits->call_timeout_ns, config->admin.call_timeout * NS_PER_MS);
+	counter_set(&limits->pending_max, config->bus.pending_max);
+	counter_set(&limits->claim_timeout_ns, config->bus.claim_timeout * NS_PER_MS);
+	counter_set(&limits->announce_interval_ns, config->bus.announce_interval * NS_PER_MS);
+}
+
+int fleet_bus_open(struct fleet *fleet, const struct config *config, struct fleet_error *out_error)
+{
 	struct bus_options options = {
-		.pending_max = config->pending_max,
-		.requests_max = (uint32_t)config->requests_max,
+		.pending_max = config->bus.pending_max,
+		.requests_max = (uint32_t)config->bus.requests_max,
 		.name = fleet->node,
 		.is_successor = fleet->is_successor,
 	};
@@ -198,8 +212,8 @@ int fleet_bus_open(struct fleet *fleet, struct fleet_error *out_error)
 	out_error->text[0] = 0;
 	origin_make(fleet);
 	options.family = fleet->origin;
-	fleet->is_clustered = config->type == CONFIG_BUS_NATS;
-	int r = fleet->is_clustered ? nats_open(fleet, options, &bus, out_error)
+	fleet->is_clustered = config->bus.type == CONFIG_BUS_NATS;
+	int r = fleet->is_clustered ? nats_open(fleet, &config->bus, options, &bus, out_error)
 				    : bus_create_embedded(&options, &bus);
 
 	if (r < 0 && out_error->text[0] == 0)

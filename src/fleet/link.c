@@ -65,7 +65,7 @@ static unsigned push(struct client *client, struct message *message)
 {
 	struct message_fault fault;
 
-	if (!message_check(fleet_config(client->home->fleet), message, &fault))
+	if (!message_check(client->home->fleet, message, &fault))
 		return fault.problem.status;
 	switch (rpc_gate_down(client->session, message, session_push)) {
 	case 0:

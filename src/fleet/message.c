@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "base/counter.h"
 #include "base/units.h"
 #include "proto/utf8.h"
 
@@ -20,10 +21,10 @@ static void fault_size(uint64_t max, size_t len, struct message_fault *out_fault
 	};
 }
 
-bool message_check(const struct config *config, const struct message *message,
+bool message_check(const struct fleet *fleet, const struct message *message,
 		   struct message_fault *out_fault)
 {
-	uint64_t max = config->server.max_message_size;
+	uint64_t max = counter_read(&fleet->limits.max_message_size);
 
 	if (message->bytes.len > max) {
 		fault_size(max, message->bytes.len, out_fault);

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 
 #include "bus/bus.h"
-#include "config/config.h"
+#include "fleet/fleet.h"
 #include "http/problem.h"
 #include "session/session.h"
 
@@ -20,7 +20,7 @@ struct message_fault {
 };
 
 /* False: it is too large, or text and not UTF-8; *out_fault says so. */
-bool message_check(const struct config *config, const struct message *message,
+bool message_check(const struct fleet *fleet, const struct message *message,
 		   struct message_fault *out_fault);
 
 /* Headers of a message on the bus: "text" or "binary"; "no" if it is not to be compressed. */

@@ -4,6 +4,23 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/counter.h"
+
+/* What a change takes beside what all kinds do. */
+static void tune(struct backend_nats *backend, const struct config_backend *config)
+{
+	struct event_tuning *tuning = &backend->base.tuning;
+	const char *stream = config->stream == NULL ? "" : config->stream;
+
+	counter_set(&tuning->retries, config->retries);
+	counter_set(&tuning->is_asked, config->connect == CONFIG_CONNECT_ASK);
+	counter_set(&backend->is_durable, config->durable == CONFIG_SWITCH_TRUE);
+	CHECK(strlen(stream) < sizeof(backend->stream));
+	pthread_mutex_lock(&backend->mutex);
+	snprintf(backend->stream, sizeof(backend->stream), "%s", stream);
+	pthread_mutex_unlock(&backend->mutex);
+}
+
 static int create(const struct backend_world *world, size_t index,
 		  struct event_backend **out_backend, struct backend_error *out_error)
 {
@@ -15,16 +32,25 @@ static int create(const struct backend_world *world, size_t index,
 		return -ENOMEM;
 	}
 	event_backend_init(&backend->base, config, world->source, &backend_nats);
-	backend->base.retries = (uint32_t)config->retries;
-	backend->base.is_asked = config->connect == CONFIG_CONNECT_ASK;
 	backend->bus = world->bus;
+	pthread_mutex_init(&backend->mutex, NULL);
+	tune(backend, config);
 	*out_backend = &backend->base;
 	return 0;
 }
 
+static void change(struct event_backend *base, const struct config_backend *config, void *prepared)
+{
+	(void)prepared;
+	tune(CONTAINER_OF(base, struct backend_nats, base), config);
+}
+
 static void destroy(struct event_backend *base)
 {
-	free(CONTAINER_OF(base, struct backend_nats, base));
+	struct backend_nats *backend = CONTAINER_OF(base, struct backend_nats, base);
+
+	pthread_mutex_destroy(&backend->mutex);
+	free(backend);
 }
 
 /* It has no answers to messages. */
@@ -37,6 +63,7 @@ static bool can_end(enum event_type type, enum event_outcome outcome)
 const struct backend_type backend_nats = {
 	.carrier = &carrier_nats,
 	.create = create,
+	.change = change,
 	.destroy = destroy,
 	.can_end = can_end,
 };

@@ -34,6 +34,15 @@ struct backend_type {
 	/* Of the entry `index` of the configuration. 0, or a negative errno with *out_error. */
 	int (*create)(const struct backend_world *world, size_t index,
 		      struct event_backend **out_backend, struct backend_error *out_error);
+	/* All that can fail of a change to what the entry says now, with what its files hold now. 0
+	 * and what `change` or `discard` is to get; or as create. NULL, also for discard: nothing
+	 * can fail. */
+	int (*prepare)(const struct backend_world *world, size_t index, void **out_prepared,
+		       struct backend_error *out_error);
+	/* Takes it over, for the attempts that begin from now on. `config` is the entry; lent. */
+	void (*change)(struct event_backend *backend, const struct config_backend *config,
+		       void *prepared);
+	void (*discard)(void *prepared);
 	/* Whether create would go well, as far as options and the files that they name tell;
 	 * nothing is started. NULL: there is nothing to be checked. */
 	int (*check)(const struct config *config, size_t index, struct backend_error *out_error);

@@ -60,17 +60,32 @@ static void options_fill(const struct config_backend *config, const struct files
 	};
 }
 
-/* Where what is wrong with the options stands. `out_webhook` NULL: they are only judged. */
+/* What is made of the options; both NULL: they are only judged. */
+struct product {
+	struct webhook **webhook;
+	struct webhook_change **change;
+};
+
+static int make(const struct webhook_options *options, const struct product *product, char *error,
+		size_t size)
+{
+	if (product->webhook != NULL)
+		return webhook_create(options, product->webhook, error, size);
+	if (product->change != NULL)
+		return webhook_change_prepare(options, product->change, error, size);
+	return webhook_check(options, error, size);
+}
+
+/* Where what is wrong with the options stands. */
 static int start(const struct config *config, size_t index, const struct files *files,
-		 struct webhook **out_webhook, struct backend_error *out_error)
+		 const struct product *product, struct backend_error *out_error)
 {
 	bool is_ca = config->backends[index].ca_file.text[0] != 0;
 	struct webhook_options options;
 	char error[320];
 
 	options_fill(&config->backends[index], files, &options);
-	int r = out_webhook == NULL ? webhook_check(&options, error, sizeof(error))
-				    : webhook_create(&options, out_webhook, error, sizeof(error));
+	int r = make(&options, product, error, sizeof(error));
 
 	if (r < 0) {
 		int used = is_ca && strstr(error, "CA file") != NULL
@@ -113,8 +128,8 @@ static int headers_load(const struct config *config, size_t index, struct files 
 				 sizeof(out_error->text) - (size_t)used);
 }
 
-/* With all that its files hold; `out_webhook` as for start(). */
-static int load_and_start(const struct config *config, size_t index, struct webhook **out_webhook,
+/* With all that its files hold. */
+static int load_and_start(const struct config *config, size_t index, const struct product *product,
 			  struct backend_error *out_error)
 {
 	struct files files = {0};
@@ -123,7 +138,7 @@ static int load_and_start(const struct config *config, size_t index, struct webh
 	if (r == 0)
 		r = headers_load(config, index, &files, out_error);
 	if (r == 0)
-		r = start(config, index, &files, out_webhook, out_error);
+		r = start(config, index, &files, product, out_error);
 	secrets_finish(&files.secrets);
 	static_headers_finish(&files.headers);
 	return r;
@@ -131,7 +146,33 @@ static int load_and_start(const struct config *config, size_t index, struct webh
 
 static int check(const struct config *config, size_t index, struct backend_error *out_error)
 {
-	return load_and_start(config, index, NULL, out_error);
+	return load_and_start(config, index, &(struct product){0}, out_error);
+}
+
+static int prepare(const struct backend_world *world, size_t index, void **out_prepared,
+		   struct backend_error *out_error)
+{
+	struct webhook_change *change = NULL;
+	int r = load_and_start(world->config, index, &(struct product){.change = &change},
+			       out_error);
+
+	*out_prepared = change;
+	return r;
+}
+
+static void change(struct event_backend *base, const struct config_backend *config, void *prepared)
+{
+	struct webhook_change *change = prepared;
+
+	(void)config;
+	webhook_change_apply(CONTAINER_OF(base, struct backend_webhook, base)->webhook, &change);
+}
+
+static void discard(void *prepared)
+{
+	struct webhook_change *change = prepared;
+
+	webhook_change_discard(&change);
 }
 
 static void destroy(struct event_backend *base)
@@ -153,9 +194,10 @@ static int create(const struct backend_world *world, size_t index,
 	}
 	event_backend_init(&backend->base, &world->config->backends[index], world->source,
 			   &backend_webhook);
-	backend->base.is_asked = true;
+	backend->base.tuning.is_asked = true;
 	backend->base.has_answer = true;
-	int r = load_and_start(world->config, index, &backend->webhook, out_error);
+	int r = load_and_start(world->config, index,
+			       &(struct product){.webhook = &backend->webhook}, out_error);
 
 	if (r < 0)
 		free(backend);
@@ -271,6 +313,9 @@ static const struct backend_family families[] = {
 const struct backend_type backend_webhook = {
 	.carrier = &carrier_webhook,
 	.create = create,
+	.prepare = prepare,
+	.change = change,
+	.discard = discard,
 	.check = check,
 	.destroy = destroy,
 	.is_down = is_down,

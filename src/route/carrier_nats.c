@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "base/counter.h"
 #include "bus/bus_subject.h"
 #include "route/backend_nats.h"
 
@@ -30,6 +31,11 @@ static struct nats_flight *flight_of(struct event_flight *base)
 static struct backend_nats *backend_of(const struct event_flight *flight)
 {
 	return CONTAINER_OF(event_backend_of(flight->uplink), struct backend_nats, base);
+}
+
+static uint64_t timeout_ns(const struct backend_nats *backend)
+{
+	return counter_read(&backend->base.tuning.timeout_ns);
 }
 
 /* --- how it ends --- */
@@ -139,14 +145,17 @@ static int ask(struct event_flight *flight, const struct bus_message *message)
 
 static int store(struct event_flight *flight, const struct bus_message *message)
 {
-	const struct config_backend *config = event_backend_of(flight->uplink)->config;
-	struct slice stream = {0};
+	struct backend_nats *backend = backend_of(flight);
+	char stream[sizeof(backend->stream)];
 
-	if (config->stream != NULL)
-		stream = slice_from_text(config->stream);
-	return bus_publish_durable(backend_of(flight)->bus, &flight_of(flight)->request,
-				   flight->uplink->loop, message, flight->head.id, stream,
-				   config->timeout * NS_PER_MS, on_stored);
+	/* It may be another one from one event to the next. */
+	pthread_mutex_lock(&backend->mutex);
+	memcpy(stream, backend->stream, sizeof(stream));
+	pthread_mutex_unlock(&backend->mutex);
+	return bus_publish_durable(backend->bus, &flight_of(flight)->request, flight->uplink->loop,
+				   message, flight->head.id,
+				   stream[0] == 0 ? (struct slice){0} : slice_from_text(stream),
+				   timeout_ns(backend), on_stored);
 }
 
 static enum carry_result refused(struct event_flight *flight, int error)
@@ -188,15 +197,15 @@ static enum carry_result publish(struct event_flight *flight, const struct bus_m
 		return CARRY_TAKEN;
 	if (r == -EACCES)
 		r = bus_publish_checked(backend->bus, &flight_of(flight)->request,
-					flight->uplink->loop, message,
-					backend->base.config->timeout * NS_PER_MS, on_stored);
+					flight->uplink->loop, message, timeout_ns(backend),
+					on_stored);
 	return r < 0 ? refused(flight, r) : CARRY_UNDER_WAY;
 }
 
 static enum carry_result launch(struct event_flight *flight)
 {
 	bool is_request = flight->event->type == EVENT_CONNECT;
-	bool is_durable = event_backend_of(flight->uplink)->config->durable == CONFIG_SWITCH_TRUE;
+	bool is_durable = counter_read(&backend_of(flight)->is_durable);
 	struct bus_header headers[EVENT_ATTRIBUTES_MAX + 1];
 	struct bus_subject subject;
 	int r = subject_fill(flight, &subject);

@@ -28,6 +28,16 @@ uint64_t backend_stats_lost(const struct backend_stats *stats)
 	return lost;
 }
 
+bool backend_stats_are_settled(const struct backend_stats *stats)
+{
+	uint64_t ended = 0;
+
+	for (size_t type = 0; type < EVENT_TYPE_COUNT; type++)
+		for (size_t outcome = 0; outcome < EVENT_OUTCOME_COUNT; outcome++)
+			ended += counter_read(&stats->events[type][outcome]);
+	return ended == counter_read(&stats->begun);
+}
+
 static size_t cost_of(const struct event *event)
 {
 	return event->type == EVENT_MESSAGE ? sizeof(*event) + event->len : 0;
@@ -70,6 +80,7 @@ static int append(struct event_queue *queue, const struct event *facts, struct s
 		memcpy(event->body, body.data, body.len);
 	list_append(&queue->events, &event->node);
 	queue->bytes += cost_of(event);
+	counter_add(&queue->stats->begun, 1);
 	counter_add(&queue->stats->waiting, 1);
 	counter_add(&queue->stats->pending_bytes, pending_of(event));
 	return 0;
@@ -125,8 +136,10 @@ void event_queue_forget(struct event_queue *queue, const struct event *kept)
 		struct event *event = CONTAINER_OF(node, struct event, node);
 
 		after = node->next;
-		if (event != kept)
-			event_queue_pass_on(queue, event);
+		if (event == kept)
+			continue;
+		counter_sub(&queue->stats->begun, 1); /* its outcome is another process's */
+		event_queue_pass_on(queue, event);
 	}
 }
 

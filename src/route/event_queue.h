@@ -24,6 +24,7 @@ const char *event_outcome_label(enum event_outcome outcome);
 
 /* Of one back end; relaxed atomics. */
 struct backend_stats {
+	uint64_t begun; /* events that were ever to be delivered */
 	uint64_t events[EVENT_TYPE_COUNT][EVENT_OUTCOME_COUNT];
 	uint64_t waiting;       /* gauge: events not yet delivered, those under way included */
 	uint64_t unanswered;    /* calls of clients, given up */
@@ -32,6 +33,10 @@ struct backend_stats {
 
 /* Events that were given up, or may be: all but those of clients that were not let in yet. */
 uint64_t backend_stats_lost(const struct backend_stats *stats);
+
+/* Has every event an outcome, also those that were passed on? Nobody counts any more then, if there
+ * is no uplink. */
+bool backend_stats_are_settled(const struct backend_stats *stats);
 
 struct event {
 	struct list_node node;

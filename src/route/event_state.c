@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "base/check.h"
+#include "base/counter.h"
 #include "route/event_road.h"
 
 /* [bytes] Traces are 16 bits long in struct event_uplink, and much shorter (event.h). */
@@ -279,7 +280,8 @@ struct uplink *event_uplink_import(const struct backend *backend,
 	}
 	uplink->queue.sequence = found.sequence;
 	uplink->base.is_full = found.is_full != 0 ||
-			       uplink->queue.bytes >= event_backend_of(uplink)->config->queue_max;
+			       uplink->queue.bytes >=
+				       counter_read(&event_backend_of(uplink)->tuning.queue_max);
 	return &uplink->base;
 }
 

@@ -4,6 +4,8 @@
  * only; so what a launch says at once, if it is not simply taken, waits for a timer. */
 #include "route/event_uplink.h"
 
+#include <stdio.h>
+
 #include "base/backoff.h"
 #include "base/check.h"
 #include "base/clock.h"
@@ -16,11 +18,16 @@ static struct event_uplink *uplink_of(struct uplink *base)
 	return CONTAINER_OF(base, struct event_uplink, base);
 }
 
+static uint64_t queue_max(const struct event_uplink *uplink)
+{
+	return counter_read(&event_backend_of(uplink)->tuning.queue_max);
+}
+
 static int append(struct event_uplink *uplink, enum event_type type, const struct message *message)
 {
 	int r = event_queue_append(&uplink->queue, type, message);
 
-	if (uplink->queue.bytes >= event_backend_of(uplink)->config->queue_max)
+	if (uplink->queue.bytes >= queue_max(uplink))
 		uplink->base.is_full = true;
 	return r;
 }
@@ -29,8 +36,7 @@ static int append(struct event_uplink *uplink, enum event_type type, const struc
  * True: the owner, if it does not ask by itself, is to be told. */
 static bool make_room(struct event_uplink *uplink)
 {
-	if (!uplink->base.is_full ||
-	    uplink->queue.bytes > event_backend_of(uplink)->config->queue_max / 2)
+	if (!uplink->base.is_full || uplink->queue.bytes > queue_max(uplink) / 2)
 		return false;
 	uplink->base.is_full = false;
 	return uplink->base.owner != NULL;
@@ -169,9 +175,10 @@ void event_uplink_go_on(struct event_uplink *uplink)
 static void try_later(struct event_flight *flight, uint64_t wait_ns)
 {
 	struct event_uplink *uplink = flight->uplink;
-	const struct config_backend *config = event_backend_of(uplink)->config;
-	uint64_t delay_ns = backoff_ns(config->retry_min * NS_PER_MS, config->retry_max * NS_PER_MS,
-				       ++flight->rounds, random_u32(uplink->random));
+	const struct event_tuning *tuning = &event_backend_of(uplink)->tuning;
+	uint64_t delay_ns = backoff_ns(counter_read(&tuning->retry_min_ns),
+				       counter_read(&tuning->retry_max_ns), ++flight->rounds,
+				       random_u32(uplink->random));
 
 	loop_timer_start(uplink->loop, &flight->timer, MAX(delay_ns, MAX(wait_ns, NS_PER_MS)));
 }
@@ -179,10 +186,10 @@ static void try_later(struct event_flight *flight, uint64_t wait_ns)
 static void fail(struct event_flight *flight, const struct carry_verdict *verdict)
 {
 	struct event_uplink *uplink = flight->uplink;
-	const struct event_backend *backend = event_backend_of(uplink);
+	const struct event_tuning *tuning = &event_backend_of(uplink)->tuning;
 
-	if (++flight->failures > backend->retries) {
-		if (backend->config->on_failure == CONFIG_ON_FAILURE_CLOSE) {
+	if (++flight->failures > counter_read(&tuning->retries)) {
+		if (counter_read(&tuning->closes_on_failure)) {
 			drop(uplink, verdict->detail);
 			event_uplink_go_on(uplink);
 			return;
@@ -226,7 +233,7 @@ static void accept_client(struct event_uplink *uplink, const struct uplink_accep
 	uplink->is_accepted = true;
 	if (uplink->base.owner != NULL)
 		uplink->base.handler->on_accepted(&uplink->base, accepted);
-	else if (event_backend_of(uplink)->is_asked) /* gone, but it is taken for connected */
+	else if (uplink->is_asked) /* gone, but it is taken for connected */
 		append(uplink, EVENT_DISCONNECTED, NULL);
 }
 
@@ -390,8 +397,9 @@ static struct uplink *uplink_open(const struct backend *backend,
 
 	if (uplink == NULL)
 		return NULL;
-	uplink->flight = event_backend_of(uplink)->is_asked ? flight_of_connect(uplink, request)
-							    : flight_of_none(uplink);
+	uplink->is_asked = counter_read(&event_backend_of(uplink)->tuning.is_asked);
+	uplink->flight = uplink->is_asked ? flight_of_connect(uplink, request)
+					  : flight_of_none(uplink);
 	if (uplink->flight != NULL)
 		return &uplink->base;
 	event_uplink_free(uplink);
@@ -501,7 +509,7 @@ static struct backend_pending backend_pending(const struct backend *base)
 
 	return (struct backend_pending){
 		.bytes = counter_read(&backend->stats.pending_bytes),
-		.max = backend->config->pending_max,
+		.max = counter_read(&backend->tuning.pending_max),
 	};
 }
 
@@ -523,12 +531,27 @@ static const struct uplink_ops event_uplink_ops = {
 	.pending = backend_pending,
 };
 
+void event_backend_tune(struct event_backend *backend, const struct config_backend *config)
+{
+	struct event_tuning *tuning = &backend->tuning;
+
+	counter_set(&tuning->queue_max, config->queue_max);
+	counter_set(&tuning->pending_max, config->pending_max);
+	counter_set(&tuning->retry_min_ns, config->retry_min * NS_PER_MS);
+	counter_set(&tuning->retry_max_ns, config->retry_max * NS_PER_MS);
+	counter_set(&tuning->timeout_ns, config->timeout * NS_PER_MS);
+	counter_set(&tuning->closes_on_failure, config->on_failure == CONFIG_ON_FAILURE_CLOSE);
+}
+
 void event_backend_init(struct event_backend *backend, const struct config_backend *config,
 			const struct event_source *source, const struct backend_type *type)
 {
-	backend->base = (struct backend){.name = config->name, .ops = &event_uplink_ops};
-	backend->config = config;
+	CHECK(strlen(config->name) <= EVENT_BACKEND_NAME_MAX);
+	snprintf(backend->name, sizeof(backend->name), "%s", config->name);
+	backend->base = (struct backend){.name = backend->name, .ops = &event_uplink_ops};
 	backend->source = source;
 	backend->type = type;
 	backend->carrier = type->carrier;
+	list_init(&backend->node);
+	event_backend_tune(backend, config);
 }

@@ -15,23 +15,43 @@
 struct event_carrier;
 struct backend_type;
 
-/* A back end of the configuration; each kind's struct begins with it. */
+#define EVENT_BACKEND_NAME_MAX 64 /* [bytes] */
+
+/* What can change while clients are there; atomic (base/counter.h), set by the main thread. */
+struct event_tuning {
+	uint64_t queue_max, pending_max; /* [bytes] */
+	uint64_t retry_min_ns, retry_max_ns;
+	uint64_t timeout_ns;        /* of one attempt */
+	uint64_t closes_on_failure; /* on_failure: close */
+	/* Failures of an event, in a row, that are not worth a word; then on_failure applies. */
+	uint64_t retries;
+	uint64_t is_asked; /* has the carrier take connect events; else all clients may come in */
+};
+
+/* A back end of the configuration; each kind's struct begins with it. It keeps nothing of the
+ * configuration's: that comes and goes, and a back end stays for as long as there is one of its
+ * name and type, or a client of a route that named it. */
 struct event_backend {
 	struct backend base;
-	const struct config_backend *config;
+	char name[EVENT_BACKEND_NAME_MAX + 1];
 	const struct event_source *source;
 	const struct backend_type *type;
 	const struct event_carrier *carrier; /* the type's */
-	/* Failures of an event, in a row, that are not worth a word; then on_failure applies. */
-	uint32_t retries;
-	bool is_asked;   /* has the carrier take connect events; else all clients may come in */
+	struct event_tuning tuning;
 	bool has_answer; /* to messages: none is sent while the client's own queue is full */
 	struct backend_stats stats;
+	/* The main thread's (backends.c). */
+	struct list_node node;
+	uint32_t holders; /* routes of all rulesets, and the set in force */
+	bool is_in_force; /* in the configuration in force; others read it under the lock */
 };
 
 /* `backend` is zeroed. The rest is the kind's to set. */
 void event_backend_init(struct event_backend *backend, const struct config_backend *config,
 			const struct event_source *source, const struct backend_type *type);
+
+/* In the main thread: what all kinds take of a changed entry. */
+void event_backend_tune(struct event_backend *backend, const struct config_backend *config);
 
 /* An attempt to deliver the first event of an uplink; each kind's struct begins with it. */
 struct event_flight {
@@ -130,6 +150,7 @@ struct event_uplink {
 	uint16_t traceparent_len;
 	uint16_t tracestate_len;
 	bool is_telling;  /* the owner is being told: what it asks for meanwhile is queued only */
+	bool is_asked;    /* the back end was, when it was opened */
 	bool is_accepted; /* the client may come in */
 	bool is_aborted;
 	bool is_still;   /* the client is on its way here from another process: nothing begins */

@@ -10,8 +10,9 @@
 
 struct route_table {
 	size_t count;
-	struct route *routes; /* the most literal first */
-	struct route_load *loads;
+	struct route *routes;        /* the most literal first */
+	const struct backend **held; /* those that they name */
+	struct route_loads *loads;
 };
 
 /* Takes the segment behind the '/' that `*path` starts with. */
@@ -45,39 +46,62 @@ static int by_literals(const void *left, const void *right)
 	return 0;
 }
 
-struct route_table *route_table_create(struct ruleset *ruleset, const struct backends *backends)
+/* False: memory is out. */
+static bool route_add(struct route_table *table, struct ruleset *ruleset,
+		      const struct backend_set *backends)
+{
+	const struct config_route *config = &ruleset->config.routes[table->count];
+	const struct backend *backend = backend_set_find(backends, config->backend);
+	struct route_load *load = route_loads_take(table->loads, config->name);
+
+	if (load == NULL)
+		return false;
+	table->held[table->count] = backend_hold(backend);
+	table->routes[table->count++] = (struct route){
+		.config = config,
+		.backend = backend,
+		.client = {.config = config, .ruleset = ruleset},
+		.load = load,
+	};
+	return true;
+}
+
+struct route_table *route_table_create(struct ruleset *ruleset, const struct backend_set *backends,
+				       struct route_loads *loads)
 {
 	const struct config *config = &ruleset->config;
 	struct route_table *table = calloc(1, sizeof(*table));
 
 	if (table == NULL)
 		return NULL;
+	table->loads = loads;
 	table->routes = calloc(config->route_count, sizeof(struct route));
-	table->loads = calloc(config->route_count, sizeof(struct route_load));
-	if (table->routes == NULL || table->loads == NULL) {
+	table->held = calloc(config->route_count, sizeof(*table->held));
+	bool is_good = table->routes != NULL && table->held != NULL;
+
+	while (is_good && table->count < config->route_count)
+		is_good = route_add(table, ruleset, backends);
+	if (!is_good)
 		route_table_destroy(&table);
-		return NULL;
-	}
-	table->count = config->route_count;
-	for (size_t i = 0; i < table->count; i++)
-		table->routes[i] = (struct route){
-			.config = &config->routes[i],
-			.backend = backends_find(backends, config->routes[i].backend),
-			.client = {.config = &config->routes[i], .ruleset = ruleset},
-			.load = &table->loads[i],
-		};
-	qsort(table->routes, table->count, sizeof(struct route), by_literals);
+	else
+		qsort(table->routes, table->count, sizeof(struct route), by_literals);
 	return table;
 }
 
 void route_table_destroy(struct route_table **table)
 {
-	if (*table == NULL)
-		return;
-	free((*table)->routes);
-	free((*table)->loads);
-	free(*table);
+	struct route_table *self = *table;
+
 	*table = NULL;
+	if (self == NULL)
+		return;
+	for (size_t i = 0; i < self->count; i++) {
+		backend_let_go(self->held[i]);
+		route_loads_give(self->loads, self->routes[i].load);
+	}
+	free(self->held);
+	free(self->routes);
+	free(self);
 }
 
 size_t route_table_count(const struct route_table *table)

@@ -9,29 +9,25 @@
 
 #include "config/config.h"
 #include "route/backends.h"
+#include "route/route_loads.h"
 
 /* [bytes] after percent-decoding. */
 #define ROUTE_CLIENT_ID_MAX 255
-
-/* What is counted of a route; all of it atomic, for any thread. */
-struct route_load {
-	uint64_t connections;         /* that are let in, or may be (conn/admit.c) */
-	uint64_t connections_refused; /* over max_connections of the route */
-	uint64_t origins_refused;     /* requests for the sake of their Origin */
-};
 
 struct route {
 	const struct config_route *config;
 	const struct backend *backend;
 	struct client_route client; /* for its clients' presences */
-	struct route_load *load;    /* its own */
+	struct route_load *load;    /* that of its name */
 };
 
 struct route_table;
 
-/* Of the ruleset's configuration, and to become a part of it; `backends` must outlive the table's
- * use. NULL if memory is out. */
-struct route_table *route_table_create(struct ruleset *ruleset, const struct backends *backends);
+/* Of the ruleset's configuration, and to become a part of it. Holds those of `backends` that it
+ * names, and takes its loads from `loads`; both outlive it. Made and destroyed by the main thread.
+ * NULL if memory is out. */
+struct route_table *route_table_create(struct ruleset *ruleset, const struct backend_set *backends,
+				       struct route_loads *loads);
 void route_table_destroy(struct route_table **table);
 
 /* Those that there are, in no order that means anything. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "base/counter.h"
 #include "base/shared_bytes.h"
 #include "fleet/message.h"
 #include "fleet/rpc/rpc_frame.h"
@@ -366,11 +367,11 @@ static void broadcast_arrived(struct fleet_home *home, const struct fan_out *wha
 	struct worker *worker = CONTAINER_OF(home, struct worker, home.fleet);
 	struct message_fault fault;
 
-	if (!message_check(fleet_config(home->fleet), &what->message, &fault)) {
+	if (!message_check(home->fleet, &what->message, &fault)) {
 		broadcast_refused(home, what, fault.problem.detail);
 		return;
 	}
-	if (home->groups.fan_out_bytes >= fleet_config(home->fleet)->bus.pending_max) {
+	if (home->groups.fan_out_bytes >= counter_read(&home->fleet->limits.pending_max)) {
 		broadcast_refused(home, what, "bus.pending_max bytes of such messages wait");
 		return;
 	}

@@ -59,6 +59,17 @@ static void on_listening(void *arg, struct worker *worker)
 	pthread_mutex_unlock(&server->mutex);
 }
 
+static void on_rules(void *arg, uint64_t number)
+{
+	struct slot *slot = arg;
+	struct server *server = slot->server;
+
+	pthread_mutex_lock(&server->mutex);
+	slot->rules_number = number;
+	pthread_cond_signal(&server->changed);
+	pthread_mutex_unlock(&server->mutex);
+}
+
 static void on_drain(void *arg, struct worker *worker)
 {
 	struct slot *slot = arg;
@@ -110,12 +121,21 @@ struct server *server_create(const struct server_options *options)
 {
 	struct server *server = calloc(1, sizeof(*server));
 
-	if (server == NULL)
+	if (server == NULL) {
+		struct ruleset *ruleset = options->ruleset;
+
+		ruleset_unref(&ruleset);
 		return NULL;
+	}
 	server->options = *options;
-	ruleset_ref(server->options.ruleset);
+	ruleset_bin_init(&server->bin);
+	ruleset_use_bin(options->ruleset, &server->bin);
+	options->ruleset->number = 1;
+	server->ruleset = ruleset_ref(options->ruleset);
+	server->loads = route_loads_create();
 	server->worker_count = options->plan->capacity.workers;
 	server->started_ns = clock_now_ns();
+	server->reloads.reloaded_at_s = clock_wall_ns() / NS_PER_S;
 	server->directory = directory_create();
 	server->slots = calloc(server->worker_count + 1, sizeof(struct slot));
 	server->ended_fd = eventfd(0, EFD_CLOEXEC);
@@ -128,8 +148,8 @@ struct server *server_create(const struct server_options *options)
 		server->address_limit = address_limit_create(
 			options->ruleset->config.server.max_connections_per_ip,
 			(unsigned)options->ruleset->config.server.ipv6_prefix);
-	if (server->directory == NULL || server->slots == NULL || server->ended_fd < 0 ||
-	    (has_address_limit && server->address_limit == NULL)) {
+	if (server->directory == NULL || server->loads == NULL || server->slots == NULL ||
+	    server->ended_fd < 0 || (has_address_limit && server->address_limit == NULL)) {
 		server_destroy(&server);
 		return NULL;
 	}
@@ -140,7 +160,6 @@ struct server *server_create(const struct server_options *options)
 	server->public_service.address_limit = server->address_limit;
 	server->public_service.directory = server->directory;
 	server->fleet = (struct fleet){
-		.config = &options->ruleset->config,
 		.node = server->public_service.node,
 		.commands = &server->command_stats,
 		.rpc = &server->rpc_stats,
@@ -150,6 +169,7 @@ struct server *server_create(const struct server_options *options)
 		server_destroy(&server);
 		return NULL;
 	}
+	fleet_take_limits(&server->fleet, &options->ruleset->config);
 	server->public_service.fleet = &server->fleet;
 	server->nodes.server = server;
 	service_init(&server->admin_service, server);
@@ -185,6 +205,7 @@ static int start_one(struct server *server, struct slot *slot, struct service *s
 		.events = {.on_started = on_started,
 			   .on_listening = on_listening,
 			   .on_drain = on_drain,
+			   .on_rules = on_rules,
 			   .on_end = on_end,
 			   .arg = slot},
 		.doors = doors,
@@ -296,7 +317,7 @@ static int start_workers(struct server *server, struct server_error *out_error)
 static int start_bus(struct server *server, struct server_error *out_error)
 {
 	struct fleet_error error;
-	int r = fleet_bus_open(&server->fleet, &error);
+	int r = fleet_bus_open(&server->fleet, &server->options.ruleset->config, &error);
 
 	if (r < 0)
 		snprintf(out_error->text, sizeof(out_error->text), "%s", error.text);
@@ -305,21 +326,32 @@ static int start_bus(struct server *server, struct server_error *out_error)
 
 static int start_backends(struct server *server, struct server_error *out_error)
 {
+	struct ruleset *ruleset = server->options.ruleset;
 	struct backend_error error;
 
-	if (backends_create(server->options.ruleset, server->public_service.node, server->fleet.bus,
+	if (backends_create(&ruleset->config, server->public_service.node, server->fleet.bus,
 			    &server->backends, &error) < 0) {
 		snprintf(out_error->text, sizeof(out_error->text), "%s", error.text);
 		return -1;
 	}
-	struct route_table *routes = route_table_create(server->options.ruleset, server->backends);
+	struct route_table *routes = route_table_create(
+		ruleset, backends_in_force(server->backends), server->loads);
 
 	if (routes != NULL) {
-		ruleset_take_routes(server->options.ruleset, routes, route_table_destroy);
+		ruleset_take_routes(ruleset, routes, route_table_destroy);
 		return 0;
 	}
 	snprintf(out_error->text, sizeof(out_error->text), "out of memory");
 	return -1;
+}
+
+static int start_auth(struct server *server, struct server_error *out_error)
+{
+	struct ruleset *ruleset = server->options.ruleset;
+
+	return server_auth_open(server, out_error) < 0
+		       ? -1
+		       : server_auth_make(server, ruleset, out_error);
 }
 
 int server_start(struct server *server, const struct http_handler *public_http,
@@ -334,7 +366,7 @@ int server_start(struct server *server, const struct http_handler *public_http,
 	if (server->options.heir != NULL && server_inherit(server, out_error) < 0)
 		return -1;
 	if (start_bus(server, out_error) < 0 || start_backends(server, out_error) < 0 ||
-	    server_auth_start(server, out_error) < 0 || start_admin(server, out_error) < 0)
+	    start_auth(server, out_error) < 0 || start_admin(server, out_error) < 0)
 		return -1;
 	return start_workers(server, out_error);
 }
@@ -416,14 +448,17 @@ void server_destroy(struct server **server)
 		return;
 	server_end(self);
 	server_doors_finish(&self->doors);
-	backends_destroy(&self->backends);
-	server_road_close(self);
 	address_limit_destroy(&self->address_limit);
 	group_registry_destroy(&self->fleet.groups);
 	directory_destroy(&self->directory);
 	ruleset_unref(&self->public_service.ruleset);
 	ruleset_unref(&self->admin_service.ruleset);
 	ruleset_unref(&self->options.ruleset);
+	ruleset_unref(&self->ruleset);
+	ruleset_bin_finish(&self->bin);
+	backends_destroy(&self->backends);
+	server_road_close(self);
+	route_loads_destroy(&self->loads);
 	pace_destroy(&self->auth.pace);
 	server_proofs_close(&self->proofs);
 	if (self->ended_fd >= 0)

@@ -22,7 +22,9 @@ struct server;
 struct worker;
 
 struct server_options {
-	struct ruleset *ruleset; /* the server takes references of its own */
+	/* The first; its reference is the server's from server_create on, also on failure. It is
+	 * held until the end: what cannot change without a restart is read from it. */
+	struct ruleset *ruleset;
 	const struct plan *plan; /* that fits; outlives the server */
 	/* Takes what is to be read again when its files change; outlives the server. */
 	struct renewals *renewals;
@@ -102,8 +104,15 @@ bool server_worker_load(const struct server *server, size_t index, struct durati
 			uint64_t *out_busy_ns);
 
 /* After server_start. */
-const struct auth_world *server_auth(const struct server *server);
-const struct backends *server_backends(const struct server *server);
+struct auth_world server_auth(const struct server *server);
+struct backends *server_backends(const struct server *server);
+struct route_loads *server_route_loads(const struct server *server);
+
+/* The rules in force, with a reference that is the caller's. Thread-safe. */
+struct ruleset *server_ruleset(const struct server *server);
+
+/* Rulesets in memory: the one in force, and those by which clients that are there came in. */
+uint64_t server_rulesets(const struct server *server);
 struct fleet *server_fleet(const struct server *server);
 
 /* Once it has started: the keys of tokens, and the tickets. Thread-safe both. */

@@ -43,7 +43,8 @@ static void log_order(const struct server *server, const struct server_drain_ord
 
 enum drain_answer server_drain_begin(struct server *server, const struct server_drain_order *order)
 {
-	const struct config_server *config = &server->options.ruleset->config.server;
+	struct ruleset *ruleset = server_ruleset(server);
+	const struct config_server *config = &ruleset->config.server;
 	enum drain_answer answer = drain_begin(
 		&server->drain,
 		&(struct drain_order){
@@ -57,6 +58,7 @@ enum drain_answer server_drain_begin(struct server *server, const struct server_
 		},
 		clock_now_ns());
 
+	ruleset_unref(&ruleset);
 	if (answer == DRAIN_STARTED || answer == DRAIN_CHANGED) {
 		log_order(server, order, answer);
 		wake_all(server);

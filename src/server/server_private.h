@@ -10,6 +10,7 @@
 #include "conn/admission.h"
 #include "route/route.h"
 #include "server/drain.h"
+#include "server/reload.h"
 #include "server/server_doors.h"
 #include "server/server_nodes.h"
 #include "server/server_proofs.h"
@@ -27,7 +28,8 @@ struct slot {
 	struct server *server;
 	struct worker *worker;
 	int error;
-	bool has_started; /* its loop runs, or has run */
+	bool has_started;      /* its loop runs, or has run */
+	uint64_t rules_number; /* of those that it has changed over to; 0: those of the start */
 	bool is_listening;
 	bool has_ended;
 	struct beat beat;
@@ -45,7 +47,11 @@ bool server_storm_tick(struct server_storm *storm, uint64_t accepted, uint64_t s
 
 struct server {
 	struct server_options options;
+	struct ruleset *ruleset; /* in force; its pointer is guarded by the mutex */
+	struct ruleset_bin bin;
 	struct backends *backends;
+	struct route_loads *loads;
+	struct reload_stats reloads;
 	struct admission admission;
 	struct address_limit *address_limit; /* NULL: none */
 	struct directory *directory;
@@ -76,9 +82,19 @@ struct server {
 	pthread_cond_t changed;
 };
 
-/* server_auth.c: the ways of all routes, as a part of the ruleset, and what they share. 0, or -1
- * with *out_error. */
-int server_auth_start(struct server *server, struct server_error *out_error);
+/* server_auth.c: what the ways of all routes share. 0, or -1 with *out_error. */
+int server_auth_open(struct server *server, struct server_error *out_error);
+
+/* The ways of the ruleset's routes, which nobody else has yet, become a part of it, and their files
+ * are looked at from now on. 0, or -1 with *out_error. */
+int server_auth_make(struct server *server, struct ruleset *ruleset,
+		     struct server_error *out_error);
+
+/* Its files are not looked at any more. */
+void server_auth_unmake(struct server *server, struct ruleset *ruleset);
+
+/* Before others have the newer one: it goes on counting where the older one does. */
+void server_auth_continue(const struct ruleset *ruleset, const struct ruleset *older);
 
 /* The workers' threads have ended, and their mailboxes are there yet. */
 void server_auth_end(struct server *server);

@@ -20,11 +20,12 @@ static void on_fetched(void *arg, const struct jwks *jwks, enum jwks_outcome out
 			 F_UINT("failures", failures));
 }
 
-int server_proofs_open(struct server_proofs *proofs, struct fleet *fleet)
+int server_proofs_open(struct server_proofs *proofs, struct fleet *fleet,
+		       const struct config *config)
 {
 	*proofs = (struct server_proofs){
 		.jwks = jwks_pool_create(on_fetched, NULL),
-		.tickets = tickets_create(fleet->origin, fleet->config->admin.tickets_max),
+		.tickets = tickets_create(fleet->origin, config->admin.tickets_max),
 	};
 	proofs->ear = (struct ticket_ear){.tickets = proofs->tickets, .fleet = fleet};
 	return proofs->jwks == NULL || proofs->tickets == NULL ? -ENOMEM : 0;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "auth/jwks.h"
+#include "config/config.h"
 #include "server/ticket_road.h"
 
 struct server_proofs {
@@ -14,7 +15,8 @@ struct server_proofs {
 };
 
 /* Once the fleet has its bus. 0 or -ENOMEM. */
-int server_proofs_open(struct server_proofs *proofs, struct fleet *fleet);
+int server_proofs_open(struct server_proofs *proofs, struct fleet *fleet,
+		       const struct config *config);
 
 /* When no worker is left. Harmless if nothing is open. */
 void server_proofs_close(struct server_proofs *proofs);

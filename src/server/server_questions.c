@@ -146,14 +146,41 @@ uint64_t server_clients(const struct server *server)
 	return directory_count(server->directory);
 }
 
-const struct auth_world *server_auth(const struct server *server)
+struct auth_world server_auth(const struct server *server)
 {
-	return &server->auth;
+	pthread_mutex_t *mutex = (pthread_mutex_t *)&server->mutex;
+
+	pthread_mutex_lock(mutex);
+	struct auth_world world = server->auth;
+
+	pthread_mutex_unlock(mutex);
+	return world;
 }
 
-const struct backends *server_backends(const struct server *server)
+struct backends *server_backends(const struct server *server)
 {
 	return server->backends;
+}
+
+struct route_loads *server_route_loads(const struct server *server)
+{
+	return server->loads;
+}
+
+struct ruleset *server_ruleset(const struct server *server)
+{
+	pthread_mutex_t *mutex = (pthread_mutex_t *)&server->mutex;
+
+	pthread_mutex_lock(mutex);
+	struct ruleset *ruleset = ruleset_ref(server->ruleset);
+
+	pthread_mutex_unlock(mutex);
+	return ruleset;
+}
+
+uint64_t server_rulesets(const struct server *server)
+{
+	return counter_read(&server->bin.alive);
 }
 
 json_t *server_nodes_json(const struct server *server)

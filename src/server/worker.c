@@ -203,6 +203,28 @@ void worker_abort(struct worker *worker)
 	loop_post(worker->loop, &worker->abort_task);
 }
 
+/* --- other rules --- */
+
+static void run_rules(struct loop_task *task)
+{
+	struct worker *worker = CONTAINER_OF(task, struct worker, rules_task);
+	struct ruleset *next = __atomic_exchange_n(&worker->next_rules, NULL, __ATOMIC_ACQ_REL);
+	uint64_t number = next->number;
+
+	conns_change_rules(&worker->home, next);
+	worker->options.events.on_rules(worker->options.events.arg, number);
+}
+
+void worker_change_rules(struct worker *worker, struct ruleset *ruleset)
+{
+	struct ruleset *passed_over = __atomic_exchange_n(&worker->next_rules, ruleset_ref(ruleset),
+							  __ATOMIC_ACQ_REL);
+
+	if (passed_over == NULL)
+		loop_post(worker->loop, &worker->rules_task);
+	ruleset_unref(&passed_over);
+}
+
 /* --- doors --- */
 
 /* Somebody who has begun to come may still be on the way: it is looked twice. */
@@ -445,6 +467,7 @@ static void descriptors_close(struct worker_door **doors, size_t count)
 
 static void worker_free(struct worker *worker)
 {
+	ruleset_unref(&worker->next_rules); /* it ended before it came to that */
 	conns_finish(&worker->home);
 	free(worker->options.doors);
 	free(worker);
@@ -462,6 +485,7 @@ static struct worker *worker_make(const struct worker_options *options)
 		return NULL;
 	}
 	worker->options = *options;
+	worker->rules_task.run = run_rules;
 	worker->options.loop.lags = &worker->load.lags;
 	worker->options.loop.tls = &worker->tls;
 	worker->options.doors = doors;

@@ -23,6 +23,7 @@ struct worker_events {
 	void (*on_listening)(void *arg, struct worker *worker);
 	void (*on_started)(void *arg, struct worker *worker); /* its loop is about to run */
 	void (*on_drain)(void *arg, struct worker *worker);   /* it stops; may be NULL */
+	void (*on_rules)(void *arg, uint64_t number);         /* those in force from now on */
 	/* The thread is about to end; `error` is 0 or why it could not start. */
 	void (*on_end)(void *arg, int error);
 	void *arg;
@@ -94,6 +95,8 @@ struct worker {
 	struct loop_task close_task;
 	struct timer leave_timer; /* until those of other workers have left too */
 	struct loop_task abort_task;
+	struct loop_task rules_task;
+	struct ruleset *next_rules; /* atomic: to change over to; NULL: the task is not posted */
 	pthread_t thread;
 	struct conn_home home;
 };
@@ -124,6 +127,10 @@ void worker_drain(struct worker *worker);
 
 /* From any thread, at most once, after worker_drain: cut what is left. */
 void worker_abort(struct worker *worker);
+
+/* From any thread, while it listens: between two turns it changes over to these rules, of which it
+ * takes a reference; of several that come meanwhile to the newest alone. */
+void worker_change_rules(struct worker *worker, struct ruleset *ruleset);
 
 /* Waits for the thread's end; its stats can still be read. NULL is fine. */
 void worker_join(struct worker *worker);

@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define USER_AGENT "gatehouse/" GATEHOUSE_VERSION
-
 /* --- options --- */
 
 #define REJECT(...) (snprintf(error, size, __VA_ARGS__), -EINVAL)
@@ -105,40 +103,6 @@ int webhook_check(const struct webhook_options *options, char *error, size_t siz
 	return r;
 }
 
-static int signer_make(struct webhook *webhook, const struct webhook_options *options, char *error,
-		       size_t size)
-{
-	const char *reason;
-	size_t bad;
-
-	if (options->secret_count == 0)
-		return 0;
-	int r = webhook_signer_create(options->secrets, options->secret_count, &webhook->signer,
-				      &bad, &reason);
-
-	if (r == -EINVAL)
-		return REJECT("secret %zu of %zu %s", bad + 1, options->secret_count, reason);
-	return r;
-}
-
-/* The texts; secrets are the signer's. */
-static int options_copy(struct webhook *webhook, const struct webhook_options *options)
-{
-	const char *agent = options->user_agent != NULL ? options->user_agent : USER_AGENT;
-	bool has_ca_file = options->ca_file != NULL;
-
-	webhook->options = *options;
-	webhook->options.secrets = NULL;
-	webhook->options.headers = NULL;
-	webhook->options.url = strdup(options->url);
-	webhook->options.user_agent = strdup(agent);
-	webhook->options.ca_file = has_ca_file ? strdup(options->ca_file) : NULL;
-	if (webhook->options.url == NULL || webhook->options.user_agent == NULL ||
-	    (has_ca_file && webhook->options.ca_file == NULL))
-		return -ENOMEM;
-	return 0;
-}
-
 /* --- the thread --- */
 
 static void report_start(struct webhook *webhook, int result)
@@ -189,15 +153,9 @@ static int thread_start(struct webhook *webhook)
 
 static void webhook_free(struct webhook *webhook)
 {
-	webhook_signer_destroy(&webhook->signer);
-	if (webhook->static_lines.len > 0)
-		explicit_bzero(webhook->static_lines.data, webhook->static_lines.len);
-	buf_finish(&webhook->static_lines);
+	webhook_rules_finish(&webhook->rules);
 	pthread_cond_destroy(&webhook->start_changed);
 	pthread_mutex_destroy(&webhook->start_mutex);
-	free((char *)webhook->options.url);
-	free((char *)webhook->options.user_agent);
-	free((char *)webhook->options.ca_file);
 	free(webhook);
 }
 
@@ -206,6 +164,7 @@ static void webhook_init(struct webhook *webhook, const struct webhook_options *
 	pthread_mutex_init(&webhook->start_mutex, NULL);
 	pthread_cond_init(&webhook->start_changed, NULL);
 	webhook->start_result = 1;
+	webhook->admitted_max = (uint64_t)options->max_in_flight + options->queue_max;
 	list_init(&webhook->queued);
 	list_init(&webhook->flying);
 	list_init(&webhook->sleeping);
@@ -227,11 +186,7 @@ int webhook_create(const struct webhook_options *options, struct webhook **out_w
 	if (webhook == NULL)
 		return -ENOMEM;
 	webhook_init(webhook, options);
-	r = options_copy(webhook, options);
-	if (r == 0)
-		r = webhook_static_lines_write(webhook, options);
-	if (r == 0)
-		r = signer_make(webhook, options, error, error_size);
+	r = webhook_rules_make(options, &webhook->rules, error, error_size);
 	if (r == 0)
 		r = thread_start(webhook);
 	if (r < 0) {
@@ -279,7 +234,7 @@ void webhook_destroy(struct webhook **webhook, uint32_t drain_ms)
 /* Counts the call in before it is posted, so that webhook_destroy waits for it. */
 static int admit(struct webhook *webhook)
 {
-	uint64_t max = (uint64_t)webhook->options.max_in_flight + webhook->options.queue_max;
+	uint64_t max = counter_read(&webhook->admitted_max);
 	uint64_t admitted = __atomic_load_n(&webhook->admitted, __ATOMIC_RELAXED);
 
 	do {

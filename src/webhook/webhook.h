@@ -126,6 +126,22 @@ bool webhook_static_header_check(const struct webhook_header *header, char *prob
 int webhook_create(const struct webhook_options *options, struct webhook **out_webhook, char *error,
 		   size_t error_size);
 
+/* --- other options, while it works --- */
+
+struct webhook_change;
+
+/* All that can fail of it; as webhook_create. */
+int webhook_change_prepare(const struct webhook_options *options,
+			   struct webhook_change **out_change, char *error, size_t error_size);
+
+/* Attempts that begin from now on have these options, also of calls that were started before;
+ * those under way end by the ones that they began with. Returns when the thread has taken them
+ * over. Where the url is another one the breaker is closed. Clears the pointer. */
+void webhook_change_apply(struct webhook *webhook, struct webhook_change **change);
+
+/* NULL is fine; clears the pointer. */
+void webhook_change_discard(struct webhook_change **change);
+
 /* Takes no more calls, gives those under way `drain_ms` to end, cancels the rest, waits for the
  * thread and frees the webhook. No on_done is posted afterwards; those posted before still run
  * in their loops, which must not end before. NULL is fine. Nobody may be inside another

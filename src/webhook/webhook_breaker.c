@@ -26,6 +26,27 @@ static void enter(struct webhook_breaker *breaker, enum webhook_breaker_state st
 	breaker->good = 0;
 }
 
+void webhook_breaker_tune(struct webhook_breaker *breaker, uint32_t failures_max, uint64_t open_ns,
+			  uint32_t probes_max)
+{
+	CHECK(probes_max >= 1);
+	breaker->failures_max = failures_max;
+	breaker->open_ns = open_ns;
+	breaker->probes_max = probes_max;
+	if (failures_max == 0)
+		webhook_breaker_close(breaker);
+	else if (breaker->state == WEBHOOK_BREAKER_HALF_OPEN)
+		enter(breaker,
+		      WEBHOOK_BREAKER_HALF_OPEN); /* those under way were of other numbers */
+}
+
+void webhook_breaker_close(struct webhook_breaker *breaker)
+{
+	if (breaker->state != WEBHOOK_BREAKER_CLOSED)
+		enter(breaker, WEBHOOK_BREAKER_CLOSED);
+	breaker->failures = 0;
+}
+
 static void open_for_a_while(struct webhook_breaker *breaker, uint64_t now_ns)
 {
 	enter(breaker, WEBHOOK_BREAKER_OPEN);

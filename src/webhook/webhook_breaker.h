@@ -37,6 +37,13 @@ struct webhook_breaker {
 void webhook_breaker_init(struct webhook_breaker *breaker, uint32_t failures_max, uint64_t open_ns,
 			  uint32_t probes_max);
 
+/* Other numbers, from now on; what it has counted stays. */
+void webhook_breaker_tune(struct webhook_breaker *breaker, uint32_t failures_max, uint64_t open_ns,
+			  uint32_t probes_max);
+
+/* Everything may pass again: it is about another back end. */
+void webhook_breaker_close(struct webhook_breaker *breaker);
+
 /* May an attempt begin? 0: no; else the ticket to report it with. */
 uint32_t webhook_breaker_admit(struct webhook_breaker *breaker, uint64_t now_ns);
 

@@ -85,7 +85,7 @@ static void end_at_open_breaker(struct webhook_call *call, uint64_t now_ns)
 		call,
 		"not sent: %u calls in a row failed, so the back end gets none but a probe now "
 		"and then; the next in %llu ms",
-		webhook->options.breaker_failures,
+		webhook->rules.options.breaker_failures,
 		(unsigned long long)(call->retry_after_ns / NS_PER_MS));
 	call_end_for(call, WEBHOOK_OPEN, WEBHOOK_CAUSE_BREAKER);
 }
@@ -133,7 +133,7 @@ static void attempt(struct webhook_call *call)
 {
 	struct webhook *webhook = call->own.webhook;
 	uint64_t now_ns = clock_now_ns();
-	uint64_t limit_ms = webhook->options.timeout_ms;
+	uint64_t limit_ms = webhook->rules.options.timeout_ms;
 
 	if (call->deadline_ns != 0) {
 		if (now_ns >= call->deadline_ns) {
@@ -162,7 +162,7 @@ static void attempt(struct webhook_call *call)
 
 void webhook_dispatch(struct webhook *webhook)
 {
-	while (webhook->in_flight < webhook->options.max_in_flight &&
+	while (webhook->in_flight < webhook->rules.options.max_in_flight &&
 	       !list_is_empty(&webhook->queued)) {
 		struct webhook_call *call = CONTAINER_OF(webhook->queued.next, struct webhook_call,
 							 own.node);
@@ -188,7 +188,7 @@ static bool may_try_again(struct webhook_call *call, const struct verdict *verdi
 			  uint64_t *out_delay_ns)
 {
 	struct webhook *webhook = call->own.webhook;
-	const struct webhook_options *options = &webhook->options;
+	const struct webhook_options *options = &webhook->rules.options;
 
 	if (verdict->retry == RETRY_NEVER || call->own.is_last)
 		return false;
@@ -237,7 +237,7 @@ void webhook_call_attempt_ended(struct webhook *webhook, struct webhook_call *ca
 	call->cause = verdict->cause;
 	/* Bounded, for whoever sends the event again later too: a back end may ask for years. */
 	call->retry_after_ns = MIN(verdict->retry_after_ns,
-				   webhook->options.retry_after_max_ms * NS_PER_MS);
+				   webhook->rules.options.retry_after_max_ms * NS_PER_MS);
 	if (!may_try_again(call, verdict, &delay_ns)) {
 		call_end(call, verdict->outcome);
 		return;

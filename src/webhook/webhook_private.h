@@ -2,9 +2,10 @@
  * webhook_private.h - what the files of webhook/ share.
  *
  * Layer: webhook; only its own files include it. webhook.c is the door: options, threads,
- * start, cancel, destroy. webhook_call.c is the life of a call in the webhook's thread.
- * webhook_transfer.c is one attempt of it, with libcurl behind it. webhook_verdict.c judges
- * how an attempt ended, webhook_request.c what may be sent. */
+ * start, cancel, destroy; webhook_rules.c is what the options come to, and their change.
+ * webhook_call.c is the life of a call in the webhook's thread. webhook_transfer.c is one attempt
+ * of it, with libcurl behind it. webhook_verdict.c judges how an attempt ended, webhook_request.c
+ * what may be sent. */
 #pragma once
 
 #include <pthread.h>
@@ -22,11 +23,18 @@
 #include "webhook/webhook_retry_budget.h"
 #include "webhook/webhook_sign.h"
 
+/* What the options come to; webhook_rules.c. */
+struct webhook_rules {
+	struct webhook_options options; /* its texts are copies; without secrets and headers */
+	struct webhook_signer *signer;  /* NULL: nothing is signed */
+	struct buf static_lines;        /* options.headers, each with a NUL */
+};
+
 /* Everything that the thread has, it alone touches, but what is marked. */
 struct webhook {
-	struct webhook_options options; /* its texts are copies; never changes */
-	struct webhook_signer *signer;
-	struct buf static_lines; /* options.headers, each with a NUL; never changes */
+	struct webhook_rules rules; /* of attempts that begin */
+	uint32_t rules_number;      /* grows with each change of them */
+	uint64_t admitted_max;      /* atomic: max_in_flight and queue_max */
 	struct loop *loop;
 	pthread_t thread;
 	pthread_mutex_t start_mutex; /* guards the next two */
@@ -72,6 +80,7 @@ struct webhook_transfer {
 	CURL *easy;
 	uint64_t started_at_ns;
 	uint32_t ticket; /* of the breaker */
+	uint32_t rules_number;
 	size_t head_bytes;
 	bool is_head_too_big;
 	bool is_head_whole; /* of the last head so far its end was there */
@@ -100,6 +109,16 @@ struct verdict {
 	uint64_t retry_after_ns; /* as the back end asked */
 };
 
+/* --- webhook_rules.c --- */
+
+/* Of options that webhook_check takes. 0, or a negative errno with `error`; webhook_rules_finish in
+ * either case. */
+int webhook_rules_make(const struct webhook_options *options, struct webhook_rules *out_rules,
+		       char *error, size_t size);
+
+/* Zeroed is fine. */
+void webhook_rules_finish(struct webhook_rules *rules);
+
 /* --- webhook_call.c; all in the webhook's thread --- */
 
 /* A call has come in by webhook_start. */
@@ -118,6 +137,9 @@ void webhook_dispatch(struct webhook *webhook);
 /* --- webhook_transfer.c; likewise --- */
 
 int webhook_curl_init(struct webhook *webhook);
+
+/* After other options have come. */
+void webhook_curl_tune(struct webhook *webhook);
 void webhook_curl_finish(struct webhook *webhook);
 
 /* Begins an attempt; `limit_ms` is its time. 0, or -ENOMEM. */
@@ -151,7 +173,7 @@ void webhook_socket_describe(int error, char *out, size_t size);
 /* --- webhook_request.c --- */
 
 /* options.headers into static_lines. 0 or -ENOMEM. */
-int webhook_static_lines_write(struct webhook *webhook, const struct webhook_options *options);
+int webhook_static_lines_write(struct buf *lines, const struct webhook_options *options);
 
 /* 0, or -EINVAL and call->error: the id or a header cannot be sent as it is. */
 int webhook_request_check(struct webhook_call *call);

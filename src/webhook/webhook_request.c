@@ -149,10 +149,10 @@ bool webhook_static_header_check(const struct webhook_header *header, char *prob
 	return false;
 }
 
-int webhook_static_lines_write(struct webhook *webhook, const struct webhook_options *options)
+int webhook_static_lines_write(struct buf *lines, const struct webhook_options *options)
 {
 	for (size_t i = 0; i < options->header_count; i++)
-		if (buf_printf(&webhook->static_lines, SIZE_MAX / 2, "%.*s: %.*s%c",
+		if (buf_printf(lines, SIZE_MAX / 2, "%.*s: %.*s%c",
 			       SLICE_ARG(options->headers[i].name),
 			       SLICE_ARG(options->headers[i].value), 0) < 0)
 			return -ENOMEM;
@@ -194,7 +194,7 @@ static int signature_add(struct webhook_transfer *transfer, uint64_t timestamp_s
 	if (line_add(transfer, SLICE_LITERAL("webhook-timestamp"), slice_of(number, (size_t)len)) <
 		    0 ||
 	    buf_printf(head, SIZE_MAX / 2, "webhook-signature: ") < 0 ||
-	    webhook_sign(webhook->signer, call->event_id, timestamp_s, call->body, head,
+	    webhook_sign(webhook->rules.signer, call->event_id, timestamp_s, call->body, head,
 			 SIZE_MAX / 2) < 0 ||
 	    buf_append(head, "", 1, SIZE_MAX / 2) < 0)
 		return -ENOMEM;
@@ -214,18 +214,18 @@ static int lines_write(struct webhook_transfer *transfer, uint64_t timestamp_s)
 	    line_add(transfer, SLICE_LITERAL("content-type"), type) < 0 ||
 	    line_add(transfer, SLICE_LITERAL("webhook-id"), call->event_id) < 0)
 		return -ENOMEM;
-	if (buf_append(&transfer->head, transfer->webhook->static_lines.data,
-		       transfer->webhook->static_lines.len, SIZE_MAX / 2) < 0)
+	if (buf_append(&transfer->head, transfer->webhook->rules.static_lines.data,
+		       transfer->webhook->rules.static_lines.len, SIZE_MAX / 2) < 0)
 		return -ENOMEM;
 	for (size_t i = 0; i < call->header_count; i++)
 		if (line_add(transfer, call->headers[i].name, call->headers[i].value) < 0)
 			return -ENOMEM;
-	return transfer->webhook->signer != NULL ? signature_add(transfer, timestamp_s) : 0;
+	return transfer->webhook->rules.signer != NULL ? signature_add(transfer, timestamp_s) : 0;
 }
 
 int webhook_request_write(struct webhook_transfer *transfer, uint64_t timestamp_s)
 {
-	size_t most = OWN_LINES_MAX + transfer->webhook->options.header_count +
+	size_t most = OWN_LINES_MAX + transfer->webhook->rules.options.header_count +
 		      transfer->call->header_count;
 
 	if (lines_write(transfer, timestamp_s) < 0)

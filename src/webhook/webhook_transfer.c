@@ -125,7 +125,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
 {
 	struct webhook_transfer *transfer = arg;
 	int r = buf_append(&transfer->call->response, data, size * count,
-			   transfer->webhook->options.max_response_bytes);
+			   transfer->webhook->rules.options.max_response_bytes);
 
 	transfer->is_body_too_big = r == -EMSGSIZE;
 	transfer->is_out_of_memory = r == -ENOMEM;
@@ -226,7 +226,7 @@ static bool can_keep_connections(const struct webhook_options *options)
 static void set_options(struct webhook_transfer *transfer)
 {
 	struct webhook *webhook = transfer->webhook;
-	const struct webhook_options *options = &webhook->options;
+	const struct webhook_options *options = &webhook->rules.options;
 	long version = !options->http2            ? CURL_HTTP_VERSION_1_1
 		       : url_is_tls(options->url) ? CURL_HTTP_VERSION_2TLS
 						  : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
@@ -273,6 +273,7 @@ static struct webhook_transfer *transfer_get(struct webhook *webhook)
 		return NULL;
 	list_init(&transfer->node);
 	transfer->webhook = webhook;
+	transfer->rules_number = webhook->rules_number;
 	transfer->easy = curl_easy_init();
 	if (transfer->easy == NULL) {
 		free(transfer);
@@ -282,19 +283,23 @@ static struct webhook_transfer *transfer_get(struct webhook *webhook)
 	return transfer;
 }
 
-static void transfer_park(struct webhook_transfer *transfer)
-{
-	transfer->call->own.transfer = NULL;
-	transfer->call = NULL;
-	list_append(&transfer->webhook->parked, &transfer->node);
-}
-
 static void transfer_free(struct webhook_transfer *transfer)
 {
 	curl_easy_cleanup(transfer->easy);
 	buf_finish(&transfer->head);
 	free(transfer->lines);
 	free(transfer);
+}
+
+/* It may be freed. */
+static void transfer_park(struct webhook_transfer *transfer)
+{
+	transfer->call->own.transfer = NULL;
+	transfer->call = NULL;
+	if (transfer->rules_number != transfer->webhook->rules_number)
+		transfer_free(transfer);
+	else
+		list_append(&transfer->webhook->parked, &transfer->node);
 }
 
 static CURLMcode transfer_launch(struct webhook_transfer *transfer, uint64_t limit_ms)
@@ -347,9 +352,11 @@ uint32_t webhook_transfer_abort(struct webhook_call *call)
 {
 	struct webhook_transfer *transfer = call->own.transfer;
 
+	uint32_t ticket = transfer->ticket;
+
 	curl_multi_remove_handle(transfer->webhook->multi, transfer->easy);
 	transfer_park(transfer);
-	return transfer->ticket;
+	return ticket;
 }
 
 static void transfer_ended(struct webhook_transfer *transfer, CURLcode result)
@@ -368,9 +375,11 @@ static void transfer_ended(struct webhook_transfer *transfer, CURLcode result)
 			 clock_now_ns() - transfer->started_at_ns);
 	if (result != CURLE_OK) /* part of an answer is none */
 		forget_answer(call);
+	uint32_t ticket = transfer->ticket;
+
 	curl_multi_remove_handle(webhook->multi, transfer->easy);
 	transfer_park(transfer);
-	webhook_call_attempt_ended(webhook, call, &verdict, transfer->ticket);
+	webhook_call_attempt_ended(webhook, call, &verdict, ticket);
 }
 
 void webhook_settle(struct webhook *webhook)
@@ -392,11 +401,29 @@ void webhook_settle(struct webhook *webhook)
 	} while (webhook->is_curl_due);
 }
 
+static void parked_free(struct webhook *webhook)
+{
+	while (!list_is_empty(&webhook->parked)) {
+		struct list_node *node = webhook->parked.next;
+
+		list_remove(node);
+		transfer_free(CONTAINER_OF(node, struct webhook_transfer, node));
+	}
+}
+
+/* Transfers under way have the older options set, and are not used again. */
+void webhook_curl_tune(struct webhook *webhook)
+{
+	long in_flight = (long)webhook->rules.options.max_in_flight;
+
+	parked_free(webhook);
+	webhook->keeps_connections = can_keep_connections(&webhook->rules.options);
+	webhook->rules_number++;
+	curl_multi_setopt(webhook->multi, CURLMOPT_MAXCONNECTS, in_flight);
+}
+
 int webhook_curl_init(struct webhook *webhook)
 {
-	long in_flight = (long)webhook->options.max_in_flight;
-
-	webhook->keeps_connections = can_keep_connections(&webhook->options);
 	loop_timer_init(&webhook->curl_timer, on_curl_timer);
 	webhook->multi = curl_multi_init();
 	if (webhook->multi == NULL)
@@ -405,21 +432,13 @@ int webhook_curl_init(struct webhook *webhook)
 	curl_multi_setopt(webhook->multi, CURLMOPT_SOCKETDATA, webhook);
 	curl_multi_setopt(webhook->multi, CURLMOPT_TIMERFUNCTION, on_timer_wish);
 	curl_multi_setopt(webhook->multi, CURLMOPT_TIMERDATA, webhook);
-	curl_multi_setopt(webhook->multi, CURLMOPT_MAXCONNECTS, in_flight);
+	webhook_curl_tune(webhook);
 	return 0;
 }
 
 void webhook_curl_finish(struct webhook *webhook)
 {
-	struct list_node *node = webhook->parked.next;
-
-	while (node != &webhook->parked) {
-		struct webhook_transfer *transfer = CONTAINER_OF(node, struct webhook_transfer,
-								 node);
-
-		node = node->next;
-		transfer_free(transfer);
-	}
+	parked_free(webhook);
 	curl_multi_cleanup(webhook->multi);
 	loop_timer_stop(webhook->loop, &webhook->curl_timer);
 }

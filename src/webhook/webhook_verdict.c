@@ -119,11 +119,11 @@ static void describe_too_big(struct webhook_transfer *transfer)
 		snprintf(call->error, sizeof(call->error),
 			 "the back end's answer (status %u) has %.20s bytes; allowed are %zu",
 			 call->status, length->value,
-			 transfer->webhook->options.max_response_bytes);
+			 transfer->webhook->rules.options.max_response_bytes);
 	else
 		snprintf(call->error, sizeof(call->error),
 			 "the back end's answer (status %u) has more than the %zu bytes allowed",
-			 call->status, transfer->webhook->options.max_response_bytes);
+			 call->status, transfer->webhook->rules.options.max_response_bytes);
 }
 
 static void describe_encoding(struct webhook_transfer *transfer)

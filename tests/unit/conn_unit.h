@@ -345,11 +345,23 @@ static inline struct ruleset *world_ruleset(void)
 	return ruleset;
 }
 
+/* Of all worlds. */
+static inline struct route_loads *world_loads(void)
+{
+	static struct route_loads *loads;
+
+	if (loads == NULL)
+		loads = route_loads_create();
+	assert_non_null(loads);
+	return loads;
+}
+
 /* Gives it its routes. */
 static inline void world_routes(struct ruleset *ruleset, const struct backends *backends)
 {
 	struct route_match match;
-	struct route_table *routes = route_table_create(ruleset, backends);
+	struct route_table *routes = route_table_create(
+		ruleset, backends == NULL ? NULL : backends_in_force(backends), world_loads());
 
 	assert_non_null(routes);
 	ruleset_take_routes(ruleset, routes, route_table_destroy);
@@ -397,20 +409,22 @@ static inline void world_init_on(struct world *world, struct loop *loop)
 	world->verdict = AUTH_LATER;
 	world_now = world;
 	world->ruleset = world_ruleset();
-	assert_int_equal(backends_create(world->ruleset, "node", NULL, &world->backends,
+	assert_int_equal(backends_create(&world->ruleset->config, "node", NULL, &world->backends,
 					 &(struct backend_error){0}),
 			 0);
 	world_routes(world->ruleset, world->backends);
 	world->admission.max = 100;
 	world->address_limit = address_limit_create(10, 64);
 	world->directory = directory_create();
-	world->fleet = (struct fleet){.config = &world->ruleset->config,
-				      .node = "node",
+	world->fleet = (struct fleet){.node = "node",
 				      .directory = world->directory,
 				      .commands = &world->command_stats,
 				      .rpc = &world->rpc_stats,
 				      .groups = group_registry_create(100)};
-	assert_int_equal(fleet_bus_open(&world->fleet, &(struct fleet_error){0}), 0);
+	fleet_take_limits(&world->fleet, &world->ruleset->config);
+	assert_int_equal(
+		fleet_bus_open(&world->fleet, &world->ruleset->config, &(struct fleet_error){0}),
+		0);
 	world->service = (struct service){
 		.ruleset = world->ruleset,
 		.handler = {.answer = world_answer, .wants_body = world_wants_body, .arg = world},

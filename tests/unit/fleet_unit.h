@@ -33,7 +33,6 @@ static inline void nobody_waits(struct fleet_home *home)
 static inline void node_init(struct node *node, const char *name)
 {
 	node->fleet = (struct fleet){
-		.config = &fixture->config,
 		.node = name,
 		.directory = directory_create(),
 		.bus = fixture->bus->bus,
@@ -41,6 +40,7 @@ static inline void node_init(struct node *node, const char *name)
 		.commands = &node->stats,
 		.groups = group_registry_create(10),
 	};
+	fleet_take_limits(&node->fleet, &fixture->config);
 	assert_non_null(node->fleet.groups);
 	assert_non_null(node->fleet.directory);
 	mailbox_init(&node->mailbox);

@@ -221,6 +221,8 @@ static int state_setup(void **state)
 	fixture->route.call_queue_max = 10;
 	fixture->config.admin.call_timeout = 60000;
 	fixture->config.server.max_groups_per_client = 2;
+	for (size_t i = 0; i < 2; i++)
+		fleet_take_limits(&fixture->nodes[i].fleet, &fixture->config);
 	road_make();
 	return 0;
 }
@@ -244,7 +246,8 @@ static void test_groups_and_the_end_of_a_proof_go_along(void **state)
 	assert_int_equal(group_join(from.session.client, "night"), GROUP_JOINED);
 	assert_int_equal(group_join(from.session.client, "day"), GROUP_JOINED);
 	assert_int_equal(expiry_begin(from.session.client, at_s), 0);
-	fixture->config.server.max_groups_per_client = 1; /* fewer by now: nobody is thrown out */
+	fixture->nodes[1].fleet.limits.max_groups_per_client = 1; /* fewer by now: nobody is thrown
+								   * out */
 	move(&from, &to);
 	json_t *groups = groups_of_session(&to.session);
 	char *text = json_dumps(groups, JSON_COMPACT);

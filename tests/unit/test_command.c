@@ -14,12 +14,11 @@ static struct command_stats stats;
 static struct config_route routes[] = {{.name = (char *)"ws"}};
 static struct ruleset ruleset = {.references = 1}; /* is never the last */
 static const struct client_route route = {.config = &routes[0], .ruleset = &ruleset};
-static struct config config = {
-	.routes = routes,
-	.route_count = ARRAY_LEN(routes),
-	.server = {.max_message_size = 64, .send_queue_max = 128},
+static const struct fleet fleet = {
+	.limits = {.max_message_size = 64, .send_queue_max = 128},
+	.node = "gate-1",
+	.commands = &stats,
 };
-static const struct fleet fleet = {.config = &config, .node = "gate-1", .commands = &stats};
 
 /* --- a client that plays along, or not --- */
 
@@ -368,17 +367,16 @@ static void test_messages_are_checked(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(messages); i++) {
-		bool is_good = message_check(&config, &messages[i].message, &fault);
+		bool is_good = message_check(&fleet, &messages[i].message, &fault);
 
 		ASSERT_ROW(is_good == (messages[i].status == 0), messages[i].name);
 		ASSERT_ROW(is_good || fault.problem.status == messages[i].status, messages[i].name);
 		ASSERT_ROW(is_good || strcmp(fault.problem.reason, messages[i].reason) == 0,
 			   messages[i].name);
 	}
-	assert_true(
-		message_check(&config, &(struct message){.bytes = slice_of(large, 64)}, &fault));
+	assert_true(message_check(&fleet, &(struct message){.bytes = slice_of(large, 64)}, &fault));
 	assert_false(
-		message_check(&config, &(struct message){.bytes = slice_of(large, 65)}, &fault));
+		message_check(&fleet, &(struct message){.bytes = slice_of(large, 65)}, &fault));
 	assert_int_equal(fault.problem.status, 413);
 	assert_true(slice_equals(fault.problem.seen, SLICE_LITERAL("65")));
 	assert_string_equal(fault.problem.allowed, "64B");

@@ -49,7 +49,8 @@ static struct world *world_open(struct io_fixture *f)
 	world->route.name = (char *)"ws";
 	world->ruleset.references = 1;
 	world->client_route = (struct client_route){&world->route, &world->ruleset};
-	world->fleet = (struct fleet){.config = &world->config, .origin = "us"};
+	world->fleet = (struct fleet){.origin = "us"};
+	fleet_take_limits(&world->fleet, &world->config);
 	fleet_home_init(&world->home, &world->fleet, f->loop, on_gone);
 	world->session.ops = &ops;
 	world->session.presence = presence_create(&(struct presence_facts){

@@ -118,7 +118,6 @@ static void process_init(struct process *process, const char *name, bool is_newe
 	process->bus = bus_make(true, &(struct bus_options){.family = "0123456789abcdef",
 							    .is_successor = is_newer});
 	process->node.fleet = (struct fleet){
-		.config = &world->config,
 		.node = name,
 		.directory = directory_create(),
 		.bus = process->bus,
@@ -129,6 +128,7 @@ static void process_init(struct process *process, const char *name, bool is_newe
 		.origin = "same",
 		.former_origin = "former",
 	};
+	fleet_take_limits(&process->node.fleet, &world->config);
 	mailbox_init(&process->node.mailbox);
 	mailbox_open(&process->node.mailbox, world->f->io.loop);
 	fleet_home_init(&process->node.home, &process->node.fleet, world->f->io.loop, nobody_waits);

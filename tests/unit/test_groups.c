@@ -151,10 +151,9 @@ static struct world *world_open(struct io_fixture *f, bool is_clustered)
 	world->config.routes = world->routes;
 	world->config.route_count = 2;
 	world->config.server.max_groups_per_client = 3;
-	world->fleet = (struct fleet){.config = &world->config,
-				      .is_clustered = is_clustered,
-				      .groups = group_registry_create(4),
-				      .origin = "us"};
+	world->fleet = (struct fleet){
+		.is_clustered = is_clustered, .groups = group_registry_create(4), .origin = "us"};
+	fleet_take_limits(&world->fleet, &world->config);
 	assert_int_equal(bus_create_embedded(&(struct bus_options){0}, &world->fleet.bus), 0);
 	fleet_home_init(&world->home, &world->fleet, f->loop, on_gone);
 	world->home.groups.on_fan_out = on_fan_out;
@@ -326,9 +325,9 @@ static void test_what_we_publish_does_not_come_back(void **state)
 			       .message = {.is_text = true, .bytes = SLICE_LITERAL("x")}};
 
 	join(world, 0, "g");
-	assert_int_equal(fan_out_publish(&world->fleet, &what), 0);
+	assert_int_equal(fan_out_publish(&world->fleet, &world->config, &what), 0);
 	what.group = NULL;
-	assert_int_equal(fan_out_publish(&world->fleet, &what), 0);
+	assert_int_equal(fan_out_publish(&world->fleet, &world->config, &what), 0);
 	io_run_for(world->f, 2 * NS_PER_MS);
 	assert_int_equal(world->arrived, 0);
 	struct bus_stats stats;

@@ -13,15 +13,20 @@ static struct config_route routes[ARRAY_LEN(paths)];
 /* `reversed` gives the routes in the other order: it must not matter. */
 static struct route_table *table_of(bool reversed)
 {
+	static struct route_loads *loads;
 	static struct ruleset ruleset = {
 		.references = 1, .config = {.routes = routes, .route_count = ARRAY_LEN(paths)}};
 
 	for (size_t i = 0; i < ARRAY_LEN(paths); i++)
 		routes[reversed ? ARRAY_LEN(paths) - 1 - i : i] = (struct config_route){
 			.path = (char *)(uintptr_t)paths[i], /* only read */
+			.name = (char *)(uintptr_t)paths[i],
 			.backend = (char *)(uintptr_t)CONFIG_ECHO,
 		};
-	struct route_table *table = route_table_create(&ruleset, NULL);
+	if (loads == NULL)
+		loads = route_loads_create();
+	assert_non_null(loads);
+	struct route_table *table = route_table_create(&ruleset, NULL, loads);
 
 	assert_non_null(table);
 	return table;

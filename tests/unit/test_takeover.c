@@ -161,7 +161,7 @@ static void test_silence_ends_in_time_and_is_counted(void **state)
 	struct subscriber silent = {0};
 	struct asker asker;
 
-	f->config.bus.claim_timeout = 20;
+	f->nodes[0].fleet.limits.claim_timeout_ns = 20 * NS_PER_MS;
 	subscriber_open(&silent, f->bus->bus, f->bus->io.loop, "gatehouse.ctl.ws.a");
 	if (f->bus->is_nats)
 		settle(f->bus);

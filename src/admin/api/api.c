@@ -41,6 +41,30 @@ static const struct endpoint {
 
 /* --- who may ask --- */
 
+void api_init(struct api *api, struct server *server, const struct api_token *token)
+{
+	*api = (struct api){.server = server, .token = *token};
+	pthread_mutex_init(&api->token_mutex, NULL);
+}
+
+void api_set_token(struct api *api, const struct api_token *token)
+{
+	pthread_mutex_lock(&api->token_mutex);
+	api->token = *token;
+	pthread_mutex_unlock(&api->token_mutex);
+}
+
+static struct api_token token_of(const struct api *api)
+{
+	pthread_mutex_t *mutex = (pthread_mutex_t *)&api->token_mutex;
+
+	pthread_mutex_lock(mutex);
+	struct api_token token = api->token;
+
+	pthread_mutex_unlock(mutex);
+	return token;
+}
+
 /* False: the reply says why not. */
 static bool check_peer(const struct http_request *request, struct http_reply *reply)
 {
@@ -71,12 +95,13 @@ static void log_wrong_token(const struct http_request *request)
 static bool check_access(const struct api *api, const struct http_request *request,
 			 struct http_reply *reply)
 {
+	struct api_token token = token_of(api);
 	struct slice field = {0};
 
-	if (!api_token_is_set(&api->token))
+	if (!api_token_is_set(&token))
 		return check_peer(request, reply);
 	http_field_find(request->head, request->data, "Authorization", &field);
-	switch (api_token_check(&api->token, field)) {
+	switch (api_token_check(&token, field)) {
 	case API_TOKEN_GOOD:
 		return true;
 	case API_TOKEN_MISSING:
@@ -225,15 +250,18 @@ bool api_wants_body(const struct api *api, const struct http_request *request)
 
 void api_answer(const struct api *api, const struct http_request *request, struct http_reply *reply)
 {
-	struct api_call call = {.api = api, .request = request, .reply = reply};
 	struct slice raw[NAMES_MAX];
 
 	if (!check_access(api, request, reply))
 		return;
 	const struct endpoint *endpoint = endpoint_find(request, raw);
+	struct ruleset *ruleset = server_ruleset(api->server);
+	struct api_call call = {
+		.api = api, .config = &ruleset->config, .request = request, .reply = reply};
 
 	if (endpoint == NULL)
 		refuse(request, reply);
 	else if (take_names(&call, endpoint, raw))
 		endpoint->answer(&call);
+	ruleset_unref(&ruleset);
 }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <jansson.h>
+#include <pthread.h>
 
 #include "admin/api/api_token.h"
 #include "server/server.h"
@@ -15,10 +16,15 @@ struct upgrades;
 
 struct api {
 	struct server *server;
-	const struct config *config;
-	struct api_token token;
+	pthread_mutex_t token_mutex;
+	struct api_token token; /* under the mutex */
 	struct upgrades *upgrades;
 };
+
+void api_init(struct api *api, struct server *server, const struct api_token *token);
+
+/* From any thread: requests that come from now on must have this one. */
+void api_set_token(struct api *api, const struct api_token *token);
 
 /* /api and all below. */
 bool api_has_path(struct slice path);

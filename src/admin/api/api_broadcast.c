@@ -64,7 +64,7 @@ static void start(struct api_call *call, struct fan_out *what)
 		.on_done = fleet->is_clustered ? on_done_clustered : on_done,
 		.arg = later,
 	};
-	int r = fan_out_publish(fleet, what);
+	int r = fan_out_publish(fleet, call->config, what);
 
 	if (r == 0)
 		r = broadcast_start(call->api->server, &order);

@@ -10,6 +10,7 @@
 
 struct api_call {
 	const struct api *api;
+	const struct config *config; /* in force; lent for the call, and not longer */
 	const struct http_request *request;
 	struct http_reply *reply;
 	const struct config_route *route; /* if the path has {route} */

@@ -69,7 +69,7 @@ void api_ask(struct api_call *call, struct command *command)
 		return;
 	}
 	fleet_ask(later->home, call->route->name, call->client_id.text, command,
-		  call->api->config->admin.call_timeout * NS_PER_MS, on_done, later);
+		  call->config->admin.call_timeout * NS_PER_MS, on_done, later);
 }
 
 static bool is_json(const struct http_request *request)

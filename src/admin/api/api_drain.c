@@ -81,7 +81,7 @@ static bool percent_read(struct api_call *call, const json_t *percent, struct dr
 
 static bool order_read(struct api_call *call, const json_t *body, struct server_drain_order *order)
 {
-	const struct config_server *config = &call->api->config->server;
+	const struct config_server *config = &call->config->server;
 
 	*order = (struct server_drain_order){
 		.scope = {.percent = 100},

@@ -65,7 +65,7 @@ static bool check_message(struct api_call *call, bool is_text)
 	struct message message = {.is_text = is_text, .bytes = call->request->body};
 	struct message_fault fault;
 
-	if (message_check(call->api->config, &message, &fault))
+	if (message_check(server_fleet(call->api->server), &message, &fault))
 		return true;
 	http_reply_problem_about(call->reply, &fault.problem);
 	return false;

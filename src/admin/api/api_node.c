@@ -40,5 +40,5 @@ void api_node(struct api_call *call)
 			  (json_int_t)stats.messages_received, "messages_sent",
 			  (json_int_t)stats.messages_sent, "received_bytes",
 			  (json_int_t)stats.received_bytes, "sent_bytes",
-			  (json_int_t)stats.sent_bytes, "routes", routes(call->api->config)));
+			  (json_int_t)stats.sent_bytes, "routes", routes(call->config)));
 }

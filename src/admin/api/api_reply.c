@@ -32,7 +32,7 @@ void api_reply_json(struct http_reply *reply, unsigned status, json_t *body)
 
 struct http_later *api_take(struct api_call *call)
 {
-	const struct config *config = call->api->config;
+	const struct config *config = call->config;
 	struct http_later *later = http_later_take(call->request, config->admin.call_timeout);
 	char allowed[32];
 
@@ -49,7 +49,7 @@ struct http_later *api_take(struct api_call *call)
 
 bool api_route_find(struct api_call *call, struct slice name, const struct config_route **out_route)
 {
-	const struct config *config = call->api->config;
+	const struct config *config = call->config;
 	const struct config_route *route = config_route_find(config, name);
 	char names[256] = "";
 

@@ -78,7 +78,7 @@ static bool client_id_read(struct api_call *call, const json_t *id, struct wish 
 
 static bool ttl_read(struct api_call *call, const json_t *ttl, struct wish *wish)
 {
-	uint64_t max_ms = call->api->config->admin.ticket_ttl_max;
+	uint64_t max_ms = call->config->admin.ticket_ttl_max;
 	char max[32], allowed[96];
 
 	wish->ttl_ms = MIN(max_ms, (uint64_t)TTL_DEFAULT_MS);
@@ -96,7 +96,7 @@ static bool ttl_read(struct api_call *call, const json_t *ttl, struct wish *wish
 
 static bool groups_read(struct api_call *call, const json_t *groups, struct wish *wish)
 {
-	uint64_t max = call->api->config->server.max_groups_per_client;
+	uint64_t max = call->config->server.max_groups_per_client;
 	const json_t *name;
 	size_t i;
 
@@ -157,7 +157,7 @@ static void tell_full(struct api_call *call)
 	char allowed[32];
 
 	snprintf(allowed, sizeof(allowed), "%llu",
-		 (unsigned long long)call->api->config->admin.tickets_max);
+		 (unsigned long long)call->config->admin.tickets_max);
 	http_reply_header(call->reply, "Retry-After: 1");
 	api_problem(call->reply, 503, "tickets_max",
 		    "As many tickets wait to be used as admin.tickets_max allows. Ask for them "

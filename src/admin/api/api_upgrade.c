@@ -22,7 +22,6 @@ static void refuse(struct http_reply *reply)
 void api_upgrade(struct api_call *call)
 {
 	struct server *server = call->api->server;
-	const struct config *config = &server_options(server)->ruleset->config;
 	struct upgrades *upgrades = call->api->upgrades;
 
 	if (!api_query(call, NULL, 0))
@@ -31,8 +30,8 @@ void api_upgrade(struct api_call *call)
 		refuse(call->reply);
 		return;
 	}
-	struct http_later *later = http_later_take(call->request,
-						   config->server.upgrade_timeout + PATIENCE_MS);
+	struct http_later *later = http_later_take(
+		call->request, call->config->server.upgrade_timeout + PATIENCE_MS);
 
 	if (later == NULL) {
 		api_problem_no_memory(call->reply);

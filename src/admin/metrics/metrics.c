@@ -245,6 +245,7 @@ static void limit_values(struct buf *out, const struct admin *admin)
 		     limit_used);
 	limit_family(out, head_gatehouse_limit_connections, "gatehouse_limit_connections",
 		     &live.limits, limit_connections);
+	live_limits_finish(&live);
 }
 
 static void api_calls(struct buf *out, const struct server *server)

@@ -115,8 +115,13 @@ static void world_write(struct buf *out, const struct auth_world *auth)
 
 void metrics_auth_write(const struct server *server, struct buf *out)
 {
-	routes_write(out, server_options(server)->ruleset);
-	world_write(out, server_auth(server));
+	struct ruleset *ruleset = server_ruleset(server);
+
+	routes_write(out, ruleset);
+	ruleset_unref(&ruleset);
+	struct auth_world world = server_auth(server);
+
+	world_write(out, &world);
 }
 
 void metrics_auth_print_reference(FILE *to)

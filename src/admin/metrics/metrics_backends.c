@@ -54,19 +54,28 @@ static const struct backend_family common[] = {
 
 /* --- all of them --- */
 
+struct page {
+	struct buf *out;
+	const struct backend_family *family;
+	const struct backend_type *type; /* NULL: of all types */
+};
+
+static void write_one(void *arg, const struct event_backend *backend)
+{
+	const struct page *page = arg;
+
+	if (page->type == NULL || backend->type == page->type)
+		page->family->write(page->out, page->family, backend);
+}
+
 /* One family, of all back ends; of a type alone, if one is given. */
 static void family_write(const struct server *server, struct buf *out,
 			 const struct backend_family *family, const struct backend_type *type)
 {
-	const struct backends *backends = server_backends(server);
+	struct page page = {out, family, type};
 
 	metrics_print_head(out, family->name, family->kind, family->help);
-	for (size_t i = 0; i < backends_count(backends); i++) {
-		const struct event_backend *backend = backends_at(backends, i);
-
-		if (type == NULL || backend->type == type)
-			family->write(out, family, backend);
-	}
+	backends_each(server_backends(server), write_one, &page);
 }
 
 void metrics_backends_write(const struct server *server, struct buf *out)

@@ -24,25 +24,29 @@ static const struct route_family {
 	 offsetof(struct route_load, origins_refused)},
 };
 
-static void family_write(const struct route_table *routes, struct buf *out,
-			 const struct route_family *family)
-{
-	metrics_print_head(out, family->name, family->kind, family->help);
-	for (size_t i = 0; i < route_table_count(routes); i++) {
-		const struct route *route = route_table_at(routes, i);
-		const char *load = (const char *)route->load;
+struct page {
+	struct buf *out;
+	const struct route_family *family;
+};
 
-		PRINT(out, "%s{route=\"%s\"} %" PRIu64 "\n", family->name, route->config->name,
-		      counter_read((const uint64_t *)(const void *)(load + family->number)));
-	}
+static void write_one(void *arg, const char *name, const struct route_load *load)
+{
+	const struct page *page = arg;
+	const char *numbers = (const char *)load;
+
+	PRINT(page->out, "%s{route=\"%s\"} %" PRIu64 "\n", page->family->name, name,
+	      counter_read((const uint64_t *)(const void *)(numbers + page->family->number)));
 }
 
+/* Also of routes that were taken out, while clients of them are there. */
 void metrics_routes_write(const struct server *server, struct buf *out)
 {
-	const struct route_table *routes = server_options(server)->ruleset->routes;
+	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+		struct page page = {out, &families[i]};
 
-	for (size_t i = 0; routes != NULL && i < ARRAY_LEN(families); i++)
-		family_write(routes, out, &families[i]);
+		metrics_print_head(out, families[i].name, families[i].kind, families[i].help);
+		route_loads_each(server_route_loads(server), write_one, &page);
+	}
 }
 
 void metrics_routes_print_reference(FILE *to)

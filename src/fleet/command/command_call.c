@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "base/counter.h"
 #include "base/clock.h"
 #include "base/units.h"
 #include "fleet/client.h"
@@ -85,7 +86,8 @@ static bool params_read(struct command *command, const json_t *members, struct c
 
 static bool timeout_read(struct command *command, const json_t *timeout, struct call_args *args)
 {
-	uint64_t max_ms = fleet_config(command->fleet)->admin.call_timeout, ms = 0;
+	uint64_t max_ms = counter_read(&command->fleet->limits.call_timeout_ns) / NS_PER_MS;
+	uint64_t ms = 0;
 	const char *text = json_string_value(timeout);
 	char max[32], allowed[96];
 
@@ -273,7 +275,7 @@ static bool params_take(struct command *command, struct call_args *args)
 		return false;
 	}
 	args->call.params = slice_from_text(args->params_text);
-	if (message_check(fleet_config(command->fleet),
+	if (message_check(command->fleet,
 			  &(struct message){.is_text = true, .bytes = args->call.params}, &fault))
 		return true;
 	command_problem(command, &fault.problem);
@@ -299,8 +301,7 @@ static uint64_t timeout_of(const struct command *command, const struct call_args
 {
 	uint64_t patience_ns = command->timeout_ns != 0
 				       ? command->timeout_ns
-				       : fleet_config(command->fleet)->admin.call_timeout *
-						 NS_PER_MS;
+				       : counter_read(&command->fleet->limits.call_timeout_ns);
 	uint64_t max_ns = patience_ns - MIN(patience_ns / 10, HEAD_START_MAX_NS);
 
 	return args->timeout_ns == 0 ? max_ns : MIN(args->timeout_ns, max_ns);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/counter.h"
 #include "base/net_ip.h"
 #include "base/units.h"
 #include "fleet/client.h"
@@ -110,7 +111,7 @@ bool command_read_message(struct command *command, const struct message *message
 	struct message_fault fault;
 
 	*sent = *message;
-	if (message_check(fleet_config(command->fleet), message, &fault))
+	if (message_check(command->fleet, message, &fault))
 		return true;
 	command_problem(command, &fault.problem);
 	return false;
@@ -131,7 +132,7 @@ static void send_slow(struct command *command, size_t queued)
 				  "slow reader it was closed.",
 			.seen = slice_from_text(seen),
 			.allowed = units_format_size(
-				fleet_config(command->fleet)->server.send_queue_max, allowed,
+				counter_read(&command->fleet->limits.send_queue_max), allowed,
 				sizeof(allowed)),
 		});
 }

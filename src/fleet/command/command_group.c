@@ -2,6 +2,7 @@
  * command_group.c - a client joins a group, or leaves it. */
 #include <stdio.h>
 
+#include "base/counter.h"
 #include "fleet/client.h"
 #include "fleet/command/command.h"
 
@@ -43,13 +44,13 @@ static void done(struct command *command, const struct client *client, const cha
 
 static void problem_full(struct command *command, enum group_result result)
 {
-	const struct config_server *config = &fleet_config(command->fleet)->server;
+	const struct fleet_limits *limits = &command->fleet->limits;
 	bool is_client = result == GROUP_CLIENT_FULL;
 	char allowed[32];
 
 	snprintf(allowed, sizeof(allowed), "%llu",
-		 (unsigned long long)(is_client ? config->max_groups_per_client
-						: config->max_groups));
+		 (unsigned long long)counter_read(is_client ? &limits->max_groups_per_client
+							    : &limits->max_groups));
 	command_problem(command,
 			&(struct problem){
 				.status = is_client ? 409 : 503,

@@ -42,9 +42,9 @@ static int publish_one(const struct fleet *fleet, const char *route, const char 
 					       });
 }
 
-int fan_out_publish(const struct fleet *fleet, const struct fan_out *what)
+int fan_out_publish(const struct fleet *fleet, const struct config *config,
+		    const struct fan_out *what)
 {
-	const struct config *config = fleet_config(fleet);
 	int r = 0;
 
 	if (!fleet->is_clustered)

@@ -22,7 +22,8 @@ struct fan_out {
 
 /* Sends it to the others; does nothing if there are none. 0 or what bus_publish returns;
  * of several routes some may have it then. Any thread. */
-int fan_out_publish(const struct fleet *fleet, const struct fan_out *what);
+int fan_out_publish(const struct fleet *fleet, const struct config *config,
+		    const struct fan_out *what);
 
 /* In the thread of its worker. */
 struct interest;

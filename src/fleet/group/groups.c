@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/counter.h"
 #include "fleet/client.h"
 
 struct group {
@@ -141,7 +142,7 @@ enum group_result group_join(struct client *client, const char *name)
 
 	if (seat_find(client, name) != NULL)
 		return GROUP_ALREADY;
-	if (client->groups.count >= fleet_config(fleet)->server.max_groups_per_client)
+	if (client->groups.count >= counter_read(&fleet->limits.max_groups_per_client))
 		return GROUP_CLIENT_FULL;
 	int r = group_registry_enter(fleet->groups, name);
 

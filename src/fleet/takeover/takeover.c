@@ -77,7 +77,7 @@ struct takeover_question *takeover_ask(struct fleet_home *home, const struct pre
 		.subject = control_subject(presence, &subject),
 		.body = SLICE_LITERAL("{\"command\":\"holder\"}"),
 	};
-	uint64_t timeout_ns = fleet_config(home->fleet)->bus.claim_timeout * NS_PER_MS;
+	uint64_t timeout_ns = counter_read(&home->fleet->limits.claim_timeout_ns);
 
 	if (question == NULL || bus_request(home->fleet->bus, &question->request, home->loop,
 					    &message, timeout_ns, on_done) < 0) {
@@ -168,7 +168,7 @@ static void timer_set(struct client *client, uint64_t base_ns, uint64_t spread_n
 
 static void announce_in_time(struct client *client)
 {
-	uint64_t interval_ns = fleet_config(client->home->fleet)->bus.announce_interval * NS_PER_MS;
+	uint64_t interval_ns = counter_read(&client->home->fleet->limits.announce_interval_ns);
 
 	timer_set(client, interval_ns / 2, interval_ns);
 }

@@ -78,7 +78,7 @@ def test_hangup_takes_up_at_once(gateway, renewed):
     running = gateway(server=renewed.listeners())
     renewed.write(renewed.sign())
     running.signal(signal.SIGHUP)
-    running.wait_log("SIGHUP: certificates, keys and users were read again")
+    running.wait_log("the configuration was read again: nothing of it has changed")
     assert renewed.shown(running) == "server-2"
 
 
@@ -190,11 +190,11 @@ def test_nodes_that_share_keys_resume_each_others_sessions(gateway, renewed, tmp
     # A new key seals, the old one opens; then the old one is gone.
     keys.write_bytes(second + first)
     other.signal(signal.SIGHUP)
-    other.wait_log("SIGHUP: certificates, keys and users were read again")
+    other.wait_log("the configuration was read again: nothing of it has changed")
     assert ticket(other, renewed, session)[1]
     keys.write_bytes(second)
     other.signal(signal.SIGHUP)
-    wsraw.wait_until(lambda: len(other.logged("SIGHUP: certificates, keys and users were read again")) == 2,
+    wsraw.wait_until(lambda: len(other.logged("the configuration was read again: nothing of it has changed")) == 2,
                      lambda: "the second reading")
     assert not ticket(other, renewed, session)[1]
 

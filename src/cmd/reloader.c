@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * reloader.c - reads the configuration again (reloader.h).
+ *
+ * Wanted -> due -> read. A file that was written a moment ago may be half of one: it is looked at
+ * again until it has not changed for a while, and if it does not come to rest the reading is
+ * refused. After a reading there is a pause, so that a flood of signals is not a flood of readings.
+ *
+ * A reading has the same path as a start: the sources, the checks, the plan. Only then something is
+ * changed, by server_reload; what cannot be changed is kept as it is, and told. */
+#include "cmd/reloader.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "admin/admin.h"
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/renewals.h"
+#include "cmd/start.h"
+#include "os/notify.h"
+#include "session/ruleset.h"
+
+#define SETTLE_NS  (200 * NS_PER_MS) /* a file that has not changed for so long is whole */
+#define GIVE_UP_NS (3 * NS_PER_S)
+#define PAUSE_NS   (200 * NS_PER_MS) /* from one reading to the next, at least */
+
+void reloader_init(struct reloader *reloader, const struct reloader_options *options)
+{
+	*reloader = (struct reloader){.options = *options};
+}
+
+void reloader_want(struct reloader *reloader, const char *asked_by)
+{
+	uint64_t now_ns = clock_now_ns();
+
+	if (reloader->is_wanted)
+		return;
+	reloader->is_wanted = true;
+	reloader->asked_by = asked_by;
+	reloader->due_ns = reloader->read_ns == 0 ? now_ns
+						  : MAX(now_ns, reloader->read_ns + PAUSE_NS);
+	reloader->give_up_ns = reloader->due_ns + GIVE_UP_NS;
+}
+
+int reloader_wait_ms(const struct reloader *reloader, int max_ms)
+{
+	uint64_t now_ns = clock_now_ns();
+
+	if (!reloader->is_wanted)
+		return max_ms;
+	if (now_ns >= reloader->due_ns)
+		return 0;
+	return (int)MIN((reloader->due_ns - now_ns) / NS_PER_MS + 1, (uint64_t)max_ms);
+}
+
+/* --- is the file whole? --- */
+
+/* [ns] since it was written; UINT64_MAX: that cannot be told, or the clock of its machine is ahead.
+ */
+static uint64_t age_of(const char *file)
+{
+	struct timespec now;
+	struct stat facts;
+
+	if (file == NULL || stat(file, &facts) < 0 || clock_gettime(CLOCK_REALTIME, &now) < 0)
+		return UINT64_MAX;
+	int64_t age_ns = (now.tv_sec - facts.st_mtim.tv_sec) * (int64_t)NS_PER_S +
+			 (now.tv_nsec - facts.st_mtim.tv_nsec);
+
+	return age_ns < 0 ? UINT64_MAX : (uint64_t)age_ns;
+}
+
+/* --- what was found --- */
+
+static void on_problem(void *arg, const struct start_problem *problem)
+{
+	struct reload_report *report = arg;
+	char *text = NULL;
+	size_t size;
+	FILE *to = open_memstream(&text, &size);
+
+	/* A port that this gateway has itself. */
+	if (problem->is_other_gateway && !problem->is_warning) {
+		if (to != NULL)
+			fclose(to);
+		free(text);
+		return;
+	}
+	if (to != NULL) {
+		start_problem_print(problem, to);
+		fclose(to);
+	}
+	if (text != NULL && size > 0 && text[size - 1] == '\n')
+		text[size - 1] = 0;
+	config_report_add(problem->is_warning ? &report->warnings : &report->mistakes, "%s",
+			  text == NULL ? problem->message : text);
+	free(text);
+}
+
+static void file_note(struct reload_report *report, const char *file)
+{
+	snprintf(report->file, sizeof(report->file), "%s", file == NULL ? "" : file);
+}
+
+static void warnings_take(const struct config *config, struct reload_report *report)
+{
+	struct slice rest = buf_slice(&config->warnings.text), line;
+
+	while (slice_next(&rest, '\n', &line) && line.len > 0)
+		config_report_add(&report->warnings, "%.*s", SLICE_ARG(line));
+}
+
+/* False: nothing may be changed; the report says why. */
+static bool read_and_check(const struct reloader *reloader, const struct config *now,
+			   struct config *out_next, struct api_token *out_token,
+			   struct reload_report *report)
+{
+	const struct reloader_options *options = &reloader->options;
+	struct start *start = calloc(1, sizeof(*start));
+
+	report->outcome = RELOAD_REFUSED;
+	file_note(report, now->file);
+	if (config_args_load_again(options->args, options->argc, options->argv, now->file,
+				   &report->mistakes, out_next) < 0) {
+		free(start);
+		return false;
+	}
+	file_note(report, out_next->file);
+	warnings_take(out_next, report);
+	if (start != NULL)
+		start_prepare(out_next, start, on_problem, report);
+	if (start != NULL && report->mistakes.count == 0) {
+		*out_token = start->token;
+		free(start);
+		return true;
+	}
+	if (start == NULL)
+		config_report_add(&report->mistakes, "out of memory");
+	free(start);
+	config_finish(out_next);
+	return false;
+}
+
+/* --- putting it in force --- */
+
+static bool fail(struct reload_report *report, const char *why)
+{
+	report->outcome = RELOAD_FAILED;
+	config_report_add(&report->mistakes, "%s", why);
+	config_diff_finish(&report->diff);
+	return false;
+}
+
+/* Takes over `next`. */
+static bool put_in_force(const struct reloader *reloader, const struct config *now,
+			 struct config *next, struct reload_report *report)
+{
+	struct server_error error;
+	bool is_kept = config_diff_make(now, next, &report->diff) == 0 &&
+		       config_keep_restart(next, now) == 0;
+	struct ruleset *ruleset = is_kept ? ruleset_create(next) : NULL;
+
+	if (ruleset == NULL) {
+		config_finish(next);
+		return fail(report, "out of memory");
+	}
+	if (server_reload(reloader->options.server, ruleset, &error) < 0)
+		return fail(report, error.text);
+	return true;
+}
+
+static void read_again(struct reloader *reloader, struct reload_report *report)
+{
+	struct server *server = reloader->options.server;
+	struct ruleset *now = server_ruleset(server);
+	struct config next;
+	struct api_token token;
+
+	if (read_and_check(reloader, &now->config, &next, &token, report) &&
+	    put_in_force(reloader, &now->config, &next, report)) {
+		api_set_token(&reloader->options.admin->api, &token);
+		report->files_failed = renewals_all(server_options(server)->renewals,
+						    clock_now_ns());
+		report->late_workers = server_reload_await(server);
+		report->outcome = config_diff_count(&report->diff, CONFIG_LIVE) > 0 ? RELOAD_CHANGED
+										    : RELOAD_SAME;
+	}
+	ruleset_unref(&now);
+	now = server_ruleset(server);
+	memcpy(report->hash, now->hash, sizeof(report->hash));
+	ruleset_unref(&now);
+}
+
+/* --- when --- */
+
+static void refuse_unsettled(const struct reloader *reloader, const char *file,
+			     struct reload_report *report)
+{
+	struct ruleset *now = server_ruleset(reloader->options.server);
+
+	report->outcome = RELOAD_REFUSED;
+	memcpy(report->hash, now->hash, sizeof(report->hash));
+	file_note(report, file);
+	config_report_add(&report->mistakes,
+			  "%s: is being written, again and again for 3 s; write another file and "
+			  "rename it to this",
+			  file);
+	ruleset_unref(&now);
+}
+
+static void finish(struct reloader *reloader, struct reload_report *report)
+{
+	server_count_reload(reloader->options.server, report->outcome);
+	reload_report_log(report, reloader->asked_by);
+	reload_report_finish(report);
+	reloader->read_ns = clock_now_ns();
+}
+
+void reloader_tick(struct reloader *reloader)
+{
+	struct reload_report report = {0};
+	uint64_t now_ns = clock_now_ns();
+
+	if (!reloader->is_wanted || now_ns < reloader->due_ns)
+		return;
+	struct ruleset *now = server_ruleset(reloader->options.server);
+	uint64_t age_ns = age_of(now->config.file);
+
+	if (age_ns < SETTLE_NS && now_ns < reloader->give_up_ns) {
+		reloader->due_ns = now_ns + SETTLE_NS - age_ns;
+		ruleset_unref(&now);
+		return;
+	}
+	reloader->is_wanted = false;
+	notify_reloading();
+	if (age_ns < SETTLE_NS)
+		refuse_unsettled(reloader, now->config.file, &report);
+	else
+		read_again(reloader, &report);
+	ruleset_unref(&now);
+	finish(reloader, &report);
+	notify_ready();
+}
