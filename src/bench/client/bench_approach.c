@@ -253,8 +253,10 @@ static void refuse(struct bench_conn *conn, const struct bench_answer_data *answ
 	     is_for_ticket ? (struct slice){0} : answer->limit, slice_from_text(detail));
 }
 
-static void open_take(struct bench_conn *conn, struct slice rest, uint64_t now_ns)
+static void open_take(struct bench_conn *conn, const struct bench_answer_data *answer,
+		      uint64_t now_ns)
 {
+	struct slice rest = answer->rest;
 	struct bench_worker *worker = conn->worker;
 	struct bench_handshake *handshake = conn->handshake;
 
@@ -265,6 +267,8 @@ static void open_take(struct bench_conn *conn, struct slice rest, uint64_t now_n
 		bench_worker_session_keep(conn);
 	tcp_tls_facts_release(&conn->tcp);
 	conn->state = BENCH_CONN_OPEN;
+	conn->is_packing = answer->is_packing;
+	worker->packing.counts.connections += answer->is_packing;
 	conn->decoder = NULL;
 	worker->in_progress--;
 	if (conn->churn == BENCH_REPLACING) {
@@ -308,7 +312,7 @@ void bench_approach_recv(struct bench_conn *conn, const uint8_t *data, size_t le
 		ticket_take(conn, now_ns);
 		break;
 	case BENCH_ANSWER_OPEN:
-		open_take(conn, answer.rest, now_ns);
+		open_take(conn, &answer, now_ns);
 		break;
 	case BENCH_ANSWER_REFUSED:
 		refuse(conn, &answer);

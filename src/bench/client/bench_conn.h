@@ -50,6 +50,7 @@ struct bench_conn {
 	uint8_t tries;         /* source addresses found without a free port */
 	bool is_held;          /* stayed open until the end */
 	bool is_answered;      /* held, and the peer answered our close frame */
+	bool is_packing;       /* compression was agreed on */
 	bool is_slow;          /* in the hold: sends, but does not read */
 	uint8_t churn;         /* enum bench_conn_churn */
 	uint64_t retire_at_ns; /* with --lifetime, in the hold */

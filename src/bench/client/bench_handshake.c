@@ -60,6 +60,7 @@ size_t bench_handshake_begin(struct bench_handshake *handshake, const struct ben
 		.host = options->url.authority,
 		.target = target,
 		.subprotocols = text_or_null(&options->subprotocols),
+		.extensions = options->does_pack ? WS_DEFLATE_OFFER : NULL,
 		.headers = headers,
 	};
 
@@ -131,10 +132,12 @@ static enum bench_answer upgrade_judge(struct bench_handshake *handshake,
 						text_or_null(&options->subprotocols));
 
 	if (problem == NULL)
-		problem = ws_deflate_accept(&handshake->head, handshake->bytes.data, false, &terms);
+		problem = ws_deflate_accept(&handshake->head, handshake->bytes.data,
+					    options->does_pack, &terms);
 	if (problem != NULL)
 		return bad(handshake, problem, out);
-	*out = (struct bench_answer_data){.rest = body_of(handshake)};
+	*out = (struct bench_answer_data){.rest = body_of(handshake),
+					  .is_packing = ws_deflate_is_on(&terms)};
 	return BENCH_ANSWER_OPEN;
 }
 

@@ -52,6 +52,7 @@ enum bench_answer {
 /* The slices point into the handshake. */
 struct bench_answer_data {
 	struct slice rest;   /* OPEN: what came behind the head */
+	bool is_packing;     /* OPEN: compression was agreed on */
 	int status;          /* REFUSED */
 	struct slice limit;  /* REFUSED: value of Gatehouse-Limit, or empty */
 	struct slice body;   /* REFUSED: its beginning */

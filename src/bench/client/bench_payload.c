@@ -2,7 +2,9 @@
 #include "bench/client/bench_payload.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/check.h"
 #include "proto/ws_mask.h"
@@ -42,17 +44,47 @@ static uint64_t word_read(const uint8_t in[WORD_LEN])
 	return value;
 }
 
-int bench_payload_init(struct bench_payload *payload, size_t size, bool is_binary)
+static void noise_fill(uint8_t *out, size_t len, bool is_binary)
+{
+	for (size_t i = 0; i < len; i++) {
+		uint64_t value = mix(i + 1);
+
+		out[i] = (uint8_t)(is_binary ? value : FIRST_CHAR + (value & 63));
+	}
+}
+
+/* Readings of meters: names and forms that repeat, and numbers that do not. */
+static void json_fill(uint8_t *out, size_t len)
+{
+	for (size_t at = 0, number = 0; at < len; number++) {
+		uint64_t value = mix(number + 1);
+		char text[256];
+		int n = snprintf(
+			text, sizeof(text),
+			"{\"id\":\"%08x\",\"timestamp\":\"2026-11-30T%02u:%02u:%02uZ\","
+			"\"meter\":%u,\"context\":\"Sample.Periodic\",\"value\":%u.%u,"
+			"\"measurand\":\"Energy.Active.Import.Register\",\"unit\":\"Wh\"},",
+			(unsigned)(value >> 32), (unsigned)(value % 24),
+			(unsigned)(value >> 8) % 60, (unsigned)(value >> 16) % 60,
+			(unsigned)(value >> 24) % 8, (unsigned)(value >> 20) % 100000,
+			(unsigned)(value >> 40) % 10);
+		size_t part = MIN((size_t)n, len - at);
+
+		memcpy(out + at, text, part);
+		at += part;
+	}
+}
+
+int bench_payload_init(struct bench_payload *payload, size_t size, enum bench_filling filling)
 {
 	uint8_t *noise = malloc(size + NOISE_WINDOWS);
 
 	if (noise == NULL)
 		return -ENOMEM;
-	for (size_t i = 0; i < size + NOISE_WINDOWS; i++) {
-		uint64_t value = mix(i + 1);
-
-		noise[i] = (uint8_t)(is_binary ? value : FIRST_CHAR + (value & 63));
-	}
+	if (filling == BENCH_FILL_JSON)
+		json_fill(noise, size + NOISE_WINDOWS);
+	else
+		noise_fill(noise, size + NOISE_WINDOWS, filling == BENCH_FILL_BINARY);
 	*payload = (struct bench_payload){noise, size};
 	return 0;
 }

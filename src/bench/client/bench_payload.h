@@ -4,7 +4,7 @@
  * Layer: bench. A message is a function of the connection's number, its own
  * sequence number and its send time. The first BENCH_STAMP_LEN bytes carry the
  * send time and a check value over all three; the rest is a window into one shared
- * block of noise, at a place that the same check value picks. A smaller message is
+ * block of noise (or of JSON), at a place that the same check value picks. A smaller message is
  * the beginning of the check value alone. Text is printable ASCII. */
 #pragma once
 
@@ -22,8 +22,15 @@ struct bench_payload {
 	size_t size;    /* [bytes] of a message */
 };
 
+/* What fills messages behind the stamp. */
+enum bench_filling {
+	BENCH_FILL_TEXT,   /* noise of 64 characters, of which compression leaves three quarters */
+	BENCH_FILL_BINARY, /* noise of all bytes, which does not shrink */
+	BENCH_FILL_JSON,   /* records as services send them */
+};
+
 /* 0 or -ENOMEM. */
-int bench_payload_init(struct bench_payload *payload, size_t size, bool is_binary);
+int bench_payload_init(struct bench_payload *payload, size_t size, enum bench_filling filling);
 void bench_payload_finish(struct bench_payload *payload);
 
 struct bench_message {

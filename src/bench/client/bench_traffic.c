@@ -60,6 +60,25 @@ static enum ws_opcode message_opcode(const struct bench_conn *conn)
 	return conn->worker->setup->options->is_binary ? WS_BINARY : WS_TEXT;
 }
 
+/* Writes the frame of a message that is compressed, if that makes it smaller. Returns its length.
+ */
+static size_t packed_write(struct bench_worker *worker, const struct bench_message *message,
+			   enum ws_opcode opcode, const uint8_t key[4], uint8_t *frame)
+{
+	static const uint8_t no_mask[4];
+	const struct bench_payload *payload = &worker->setup->payload;
+	bool is_packed;
+
+	bench_payload_write(payload, message, no_mask, worker->packing.plain);
+	struct slice bytes = bench_packing_pack(&worker->packing, payload->size, &is_packed);
+	size_t head_len = ws_frame_head_write(frame, opcode, bytes.len, key);
+
+	if (is_packed)
+		ws_frame_set_deflated(frame);
+	ws_mask_copy(frame + head_len, bytes.data, bytes.len, key, 0);
+	return head_len + bytes.len;
+}
+
 /* Queues the connection's next message. */
 static bool message_write(struct bench_conn *conn, uint64_t sent_ns)
 {
@@ -74,10 +93,16 @@ static bool message_write(struct bench_conn *conn, uint64_t sent_ns)
 		return false;
 	}
 	random_fill(&worker->random, key, sizeof(key));
-	size_t head_len = ws_frame_head_write(frame, message_opcode(conn), payload->size, key);
+	if (conn->is_packing) {
+		tcp_commit(&conn->tcp,
+			   packed_write(worker, &message, message_opcode(conn), key, frame));
+	} else {
+		size_t head_len = ws_frame_head_write(frame, message_opcode(conn), payload->size,
+						      key);
 
-	bench_payload_write(payload, &message, key, frame + head_len);
-	tcp_commit(&conn->tcp, head_len + payload->size);
+		bench_payload_write(payload, &message, key, frame + head_len);
+		tcp_commit(&conn->tcp, head_len + payload->size);
+	}
 	conn->sent++;
 	return true;
 }
@@ -182,6 +207,12 @@ static void message_take(struct bench_conn *conn, const struct ws_event_data *ev
 
 	if (conn->is_slow)
 		return; /* stopping to read is not sharp */
+	if (conn->is_packing) {
+		worker->packing.counts.received_plain += event->bytes.len;
+		worker->packing.counts.received_packed += event->deflated.data != NULL
+								  ? event->deflated.len
+								  : event->bytes.len;
+	}
 	if (worker->setup->options->is_receiver) {
 		bench_receive_take(conn, event->bytes, now_ns);
 		return;
@@ -280,6 +311,8 @@ void bench_traffic_take(struct bench_conn *conn, uint8_t *data, size_t len, uint
 		bench_conn_lost(conn, ENOMEM);
 		return;
 	}
+	ws_decoder_inflates_by(conn->decoder,
+			       conn->is_packing ? conn->worker->packing.inflater : NULL, NULL);
 	while (bench_conn_is_up(conn) && kind != WS_EVENT_MORE) {
 		struct ws_event_data event;
 

@@ -13,6 +13,7 @@
 
 #include "base/hist.h"
 #include "bench/client/bench_cause.h"
+#include "bench/client/bench_packing.h"
 #include "bench/judge/bench_latency.h"
 
 /* X(name): the live counters, of connections unless said otherwise. */
@@ -116,6 +117,8 @@ struct bench_result {
 	bool has_traffic;
 	bool is_receiver; /* --receive: messages are sent by services, not by us */
 	bool was_interrupted;
+	bool does_pack; /* --compression */
+	struct bench_packed packed;
 	bool does_resume;        /* --tls-resume */
 	const char *tls_version; /* of the last; static text; NULL: none was TLS */
 	const char *tls_suite;

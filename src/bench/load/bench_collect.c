@@ -16,6 +16,7 @@ static void worker_collect(struct bench_result *result, const struct bench_worke
 	hist_merge(&result->echo, &worker->echo);
 	for (size_t i = 0; i < BENCH_STEP_COUNT; i++)
 		hist_merge(&result->steps[i], &worker->steps[i]);
+	bench_packed_add(&result->packed, &worker->packing.counts);
 	if (worker->tls_version != NULL) {
 		result->tls_version = worker->tls_version;
 		result->tls_suite = worker->tls_suite;
@@ -84,6 +85,7 @@ void bench_collect(const struct bench_setup *setup, struct bench_worker *const *
 	result->workers = setup->workers;
 	result->has_traffic = bench_options_has_traffic(setup->options);
 	result->is_receiver = setup->options->is_receiver;
+	result->does_pack = setup->options->does_pack;
 	result->does_resume = setup->options->does_resume;
 	result->receive_s = receive_seconds(setup, workers);
 	result->connected_s = connected_seconds(setup, workers);

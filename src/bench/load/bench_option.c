@@ -249,6 +249,18 @@ static int language_set(struct bench_parse *parse, const struct bench_option *op
 				 option->name, value);
 }
 
+static int payload_set(struct bench_parse *parse, const struct bench_option *option,
+		       const char *value)
+{
+	bool is_json = strcmp(value, "json") == 0;
+
+	if (!is_json && strcmp(value, "noise") != 0)
+		return bench_option_fail(parse, "--%s: '%s' is neither noise nor json",
+					 option->name, value);
+	*(bool *)field_of(parse, option) = is_json;
+	return 0;
+}
+
 static int version_set(struct bench_parse *parse, const struct bench_option *option,
 		       const char *value)
 {
@@ -340,6 +352,8 @@ int bench_option_set(struct bench_parse *parse, const struct bench_option *optio
 		return language_set(parse, option, value);
 	case BASIC:
 		return basic_set(parse, option, value);
+	case PAYLOAD:
+		return payload_set(parse, option, value);
 	}
 	return 0;
 }

@@ -23,6 +23,7 @@ enum bench_option_kind {
 	VERSION,
 	LANGUAGE,
 	BASIC,
+	PAYLOAD,
 };
 
 struct bench_option {

@@ -51,6 +51,12 @@ static const struct bench_option table[] = {
 	 "send nothing, but take what services send to these clients through\n"
 	 "the server; 'gh1 NUMBER TIME' in a message gives latency and order"},
 	{"size", 0, SIZE, AT(size), 0, 16777216, "SIZE", "bytes per message (default 64)"},
+	{"payload", 0, PAYLOAD, AT(is_json), 0, 0, "KIND",
+	 "noise, or json: records that compress as those of services do\n"
+	 "(default noise)"},
+	{"compression", 0, FLAG, AT(does_pack), 0, 0, NULL,
+	 "offer permessage-deflate, without windows; what it saves is in the\n"
+	 "results"},
 	{"duration", 0, DURATION, AT(duration_ms), 1, 365 * DAY_MS, "TIME",
 	 "send messages this long (default: the hold, or 10s)"},
 	{"binary", 0, FLAG, AT(is_binary), 0, 0, NULL, "send binary messages, not text"},

@@ -73,6 +73,8 @@ struct bench_options {
 	struct bench_expect expects[BENCH_EXPECTS_MAX];
 	bool is_forced; /* goes on although the preflight says that it cannot work */
 	bool is_binary;
+	bool is_json;     /* --payload json */
+	bool does_pack;   /* offers permessage-deflate */
 	bool is_receiver; /* sends nothing: services push */
 	bool is_raw_echo; /* echoes come masked, as they were sent */
 	bool is_quiet;

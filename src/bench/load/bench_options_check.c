@@ -225,6 +225,9 @@ int bench_options_check(struct bench_parse *parse)
 		return bench_option_fail(
 			parse, "--depth and --message-rate exclude each other: as fast as "
 			       "echoes come, or at a rate");
+	if (options->does_pack && options->is_raw_echo)
+		return bench_option_fail(parse, "--compression and --raw-echo exclude each other: "
+						"nobody there would agree on it");
 	if (options->duration_ms > 0 && !bench_options_has_traffic(options))
 		return bench_option_fail(
 			parse, "--duration is how long messages are sent: it needs --depth or "

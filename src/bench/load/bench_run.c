@@ -190,7 +190,10 @@ static bool prepare(struct run *run)
 						   bench_preflight_ports(&run->facts));
 	run->workers = calloc(setup->workers, sizeof(struct bench_worker *));
 	run->recorder = calloc(1, sizeof(*run->recorder));
-	int r = bench_payload_init(&setup->payload, options->size, options->is_binary);
+	int r = bench_payload_init(&setup->payload, options->size,
+				   options->is_json     ? BENCH_FILL_JSON
+				   : options->is_binary ? BENCH_FILL_BINARY
+							: BENCH_FILL_TEXT);
 
 	return (run->workers != NULL && run->recorder != NULL && r == 0) ||
 	       complain("memory is out before the start");

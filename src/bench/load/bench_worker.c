@@ -155,6 +155,8 @@ int bench_worker_create(const struct bench_setup *setup, unsigned index,
 			(options->does_resume && worker->sessions == NULL);
 	int r = is_short ? -ENOMEM : 0;
 
+	if (r == 0 && options->does_pack)
+		r = bench_packing_init(&worker->packing, options->size);
 	for (uint32_t i = 0; r == 0 && i < worker->count; i++)
 		worker->conns[i].worker = worker;
 	if (r == 0)
@@ -231,6 +233,7 @@ void bench_worker_destroy(struct bench_worker **worker)
 		pool_put(&gone->decoders, gone->spare_decoder);
 	}
 	pool_finish(&gone->decoders);
+	bench_packing_finish(&gone->packing);
 	sem_destroy(&gone->is_up);
 	for (uint32_t i = 0; gone->sessions != NULL && i < gone->count; i++)
 		tls_session_free(&gone->sessions[i]);

@@ -18,6 +18,7 @@
 #include "bench/client/bench_conn.h"
 #include "bench/client/bench_handshake.h"
 #include "bench/load/bench_options.h"
+#include "bench/client/bench_packing.h"
 #include "bench/client/bench_payload.h"
 #include "bench/client/bench_proof.h"
 #include "bench/load/bench_schedule.h"
@@ -90,6 +91,7 @@ struct bench_worker {
 	struct ws_decoder *spare_decoder; /* idle, or NULL */
 	char request[BENCH_REQUEST_MAX];
 
+	struct bench_packing packing; /* --compression */
 	struct bench_counters counters;
 	uint64_t lowest_failed; /* its number; 0: none failed */
 	struct bench_causes causes;

@@ -110,6 +110,12 @@ static void tester(const struct bench_report *report, FILE *to)
 	fact(to, "Target", "%s", net_addr_format(&setup->remote, remote, sizeof(remote)));
 	if (result->tls_version != NULL)
 		fact(to, "TLS", "%s, %s", result->tls_version, result->tls_suite);
+	if (result->does_pack)
+		fact(to, "Compressed",
+		     "%.1f %% left of what was sent, %.1f %% of what was received",
+		     bench_packed_percent(result->packed.sent_plain, result->packed.sent_packed),
+		     bench_packed_percent(result->packed.received_plain,
+					  result->packed.received_packed));
 	if (result->does_resume)
 		fact(to, "Resumed", "%.1f %% of the TLS sessions offered",
 		     bench_resumed_percent(result));

@@ -61,6 +61,23 @@ static json_t *tls_json(const struct bench_result *result)
 	return object;
 }
 
+/* null without --compression. */
+static json_t *packed_json(const struct bench_result *result)
+{
+	const struct bench_packed *packed = &result->packed;
+
+	if (!result->does_pack)
+		return json_null();
+	return json_pack(
+		"{s:I, s:I, s:I, s:I, s:I, s:f, s:f}", "connections",
+		(json_int_t)packed->connections, "sent_plain_bytes", (json_int_t)packed->sent_plain,
+		"sent_bytes", (json_int_t)packed->sent_packed, "received_plain_bytes",
+		(json_int_t)packed->received_plain, "received_bytes",
+		(json_int_t)packed->received_packed, "sent_percent",
+		bench_packed_percent(packed->sent_plain, packed->sent_packed), "received_percent",
+		bench_packed_percent(packed->received_plain, packed->received_packed));
+}
+
 static json_t *totals_json(const struct bench_totals *totals)
 {
 	json_t *object = json_object();
@@ -173,6 +190,8 @@ static json_t *asked_json(const struct bench_options *options)
 	json_object_set_new(object, "size_bytes", count(options->size));
 	json_object_set_new(object, "receive", json_boolean(options->is_receiver));
 	json_object_set_new(object, "binary", json_boolean(options->is_binary));
+	json_object_set_new(object, "payload", json_string(options->is_json ? "json" : "noise"));
+	json_object_set_new(object, "compression", json_boolean(options->does_pack));
 	return object;
 }
 
@@ -302,6 +321,7 @@ int bench_report_write_json(const struct bench_report *report, FILE *to)
 	json_object_set_new(root, "handshake_seconds", hist_json(&result->handshake));
 	json_object_set_new(root, "step_seconds", steps_json(result));
 	json_object_set_new(root, "tls", tls_json(result));
+	json_object_set_new(root, "compression", packed_json(result));
 	json_object_set_new(root, latency_key(result->is_receiver), hist_json(&result->echo));
 	json_object_set_new(root, "series", series_json(&result->series, result->is_receiver));
 	errno = EIO; /* jansson may fail without one */

@@ -155,6 +155,32 @@ static void tls_print(const struct bench_result *result, FILE *to)
 	fputc('\n', to);
 }
 
+static void packed_line(const char *what, uint64_t plain, uint64_t packed, FILE *to)
+{
+	char plain_text[32], packed_text[32];
+
+	if (plain > 0)
+		fprintf(to, "; %s %s bytes as %s (%.1f%%)", what,
+			units_format_grouped(plain, plain_text),
+			units_format_grouped(packed, packed_text),
+			bench_packed_percent(plain, packed));
+}
+
+/* How many agreed on compression, and what it came to. */
+static void packed_print(const struct bench_result *result, FILE *to)
+{
+	const struct bench_packed *packed = &result->packed;
+	char some[32];
+
+	if (!result->does_pack)
+		return;
+	fprintf(to, "Compressed %s connections agreed",
+		units_format_grouped(packed->connections, some));
+	packed_line("sent", packed->sent_plain, packed->sent_packed, to);
+	packed_line("received", packed->received_plain, packed->received_packed, to);
+	fputc('\n', to);
+}
+
 static void latency_print(const struct bench_result *result, FILE *to)
 {
 	if (result->handshake.count == 0)
@@ -303,6 +329,7 @@ void bench_report_print(const struct bench_report *report, FILE *to)
 	counts_print(report->result, to);
 	shape_print(report->setup->options, report->result, to);
 	tls_print(report->result, to);
+	packed_print(report->result, to);
 	messages_print(report->result, report->setup->options->size, to);
 	received_print(report->result, to);
 	latency_print(report->result, to);
