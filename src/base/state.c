@@ -55,7 +55,7 @@ static bool grow(struct buf *buf, size_t need, size_t max)
 void state_wipe(struct buf *buf)
 {
 	if (buf->data != NULL)
-		explicit_bzero(buf->data, buf->len);
+		explicit_bzero(buf->data, buf->cap);
 	buf_finish(buf);
 }
 

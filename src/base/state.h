@@ -50,7 +50,7 @@ uint8_t *state_put_room(struct state_writer *writer, uint16_t tag, size_t len);
 size_t state_begin(struct state_writer *writer, uint16_t tag);
 void state_end(struct state_writer *writer, size_t begun);
 
-/* Overwrites the bytes of the buffer, and frees it. */
+/* Overwrites the buffer, also what lies behind its bytes and was taken back, and frees it. */
 void state_wipe(struct buf *buf);
 
 /* --- reading --- */
