@@ -134,6 +134,7 @@ static inline int fake_uplink_export(const struct uplink *base, struct state_wri
 
 	assert_true(uplink->is_connected && !uplink->is_closed && !uplink->is_still);
 	state_put_u64(out, 1, uplink->messages);
+	state_put_flag(out, 2, base->is_full);
 	return out->error;
 }
 
@@ -145,20 +146,23 @@ static inline struct uplink *fake_uplink_import(const struct backend *backend,
 	struct state_reader reader;
 	struct state_field field;
 	uint64_t messages = 0;
+	bool is_full = false;
 
 	assert_non_null(uplink);
 	assert_non_null(request->presence);
 	assert_null(world_now->uplink);
 	state_reader_init(&reader, state);
 	while (state_next(&reader, &field))
-		if (field.tag == 1 ? !state_u64(&field, &messages)
-				   : state_must_understand(field.tag))
+		if (field.tag == 1   ? !state_u64(&field, &messages)
+		    : field.tag == 2 ? !state_flag(&field, &is_full)
+				     : state_must_understand(field.tag))
 			reader.is_bad = true;
 	if (reader.is_bad) {
 		free(uplink);
 		return NULL;
 	}
 	uplink->base.backend = backend;
+	uplink->base.is_full = is_full;
 	uplink->messages = (unsigned)messages;
 	uplink->is_connected = uplink->is_still = true;
 	world_now->uplink = uplink;

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "conn/conn_state.h"
 #include "conn/phases.h"
 
 /* --- how a phase is reached --- */
@@ -908,8 +909,33 @@ static const char *wanted(size_t state, size_t event)
 	return NULL;
 }
 
+/* To another process, which is this one again. */
+static void move(struct world *world)
+{
+	struct buf buf = {0};
+	struct state_writer writer;
+	struct state_reader reader;
+	struct pool_walk walk;
+
+	conns_freeze(&world->home);
+	state_writer_init(&writer, &buf, 1 << 20);
+	assert_int_equal(conn_export(world->conn, &writer), CONN_GOES);
+	conn_forget(world->conn);
+	if (world->uplink != NULL)
+		fake_uplink_gone(world);
+	fake_turn(&world->io);
+	assert_true(world_is_gone(world));
+	state_reader_init(&reader, buf_slice(&buf));
+	assert_int_equal(conn_import(&world->home, -1, &reader), 0);
+	state_wipe(&buf);
+	pool_walk_start(&walk, &world->home.conn_pool);
+	world->conn = pool_walk_next(&walk);
+	pool_walk_stop(&walk);
+	conns_thaw(&world->home);
+}
+
 /* True: this event can happen there. */
-static bool check_cell(size_t state, size_t event)
+static bool check_cell(size_t state, size_t event, bool is_moved)
 {
 	struct world world;
 	char outcome[OUTCOME_MAX], row[128];
@@ -919,6 +945,8 @@ static bool check_cell(size_t state, size_t event)
 	world_accept(&world);
 	states[state].reach(&world);
 	ASSERT_ROW(!world_is_gone(&world) && world.conn->phase == states[state].phase, row);
+	if (is_moved)
+		move(&world);
 	bool is_possible = events[event].is_possible == NULL || events[event].is_possible(&world);
 
 	if (is_possible) {
@@ -938,14 +966,25 @@ static void test_every_event_in_every_phase(void **state)
 	(void)state;
 	for (size_t at = 0; at < ARRAY_LEN(states); at++)
 		for (size_t event = 0; event < ARRAY_LEN(events); event++)
-			cell_count += check_cell(at, event);
+			cell_count += check_cell(at, event, false);
 	assert_int_equal(cell_count, ARRAY_LEN(cells));
+}
+
+/* Whatever happens to one that comes from another process, the same comes of it. */
+static void test_every_event_after_a_move(void **state)
+{
+	(void)state;
+	for (size_t at = 0; at < ARRAY_LEN(states); at++)
+		for (size_t event = 0; event < ARRAY_LEN(events); event++)
+			if (states[at].phase == CONN_OPEN)
+				check_cell(at, event, true);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_event_in_every_phase),
+		cmocka_unit_test(test_every_event_after_a_move),
 	};
 
 	log_configure(LOG_LEVEL_ERROR, LOG_FORMAT_LOGFMT);
