@@ -10,6 +10,7 @@
 
 #include "auth/auth_type.h"
 #include "conn/address_limit.h"
+#include "conn/compression.h"
 #include "conn/conn_state_private.h"
 #include "conn/hull.h"
 #include "conn/leave.h"
@@ -33,7 +34,7 @@ struct record {
 	struct presence_record presence;
 	char path[PATH_MAX_LEN + 1];
 	/* Fields; data NULL: left out. */
-	struct slice stream, times, frames, pace, client, uplink;
+	struct slice stream, times, frames, pace, client, uplink, compression;
 	bool is_stalled, has_eof, is_pinged, is_from_proxy, is_proxied;
 	uint64_t client_port; /* UINT64_MAX: the presence's */
 	bool has_presence;
@@ -81,6 +82,8 @@ static struct slice *fields_of(struct record *record, uint16_t tag)
 		return &record->client;
 	case CONN_TAG_UPLINK:
 		return &record->uplink;
+	case CONN_TAG_COMPRESSION:
+		return &record->compression;
 	default:
 		return NULL;
 	}
@@ -222,8 +225,11 @@ static int places_take_all(struct conn *conn)
 static int frames_make(struct conn *conn, const struct record *record)
 {
 	struct state_reader frames = reader_of(record->frames), pace = reader_of(record->pace);
-	int r = ws_reader_import(conn, record->is_stalled, &frames);
+	struct state_reader compression = reader_of(record->compression);
+	int r = conn_compression_import(conn, &compression);
 
+	if (r == 0)
+		r = ws_reader_import(conn, record->is_stalled, &frames);
 	ws_pace_begin(conn);
 	return r < 0 ? r : ws_pace_import(conn, &pace);
 }

@@ -5,6 +5,7 @@
 #include "conn/conn_state.h"
 
 #include "base/clock.h"
+#include "conn/compression.h"
 #include "conn/conn_state_private.h"
 #include "conn/conns.h"
 #include "conn/hull.h"
@@ -68,7 +69,7 @@ void conns_thaw(struct conn_home *home)
 /* One that was taken over, and has not been told yet, is to be told here. */
 static bool may_go(struct conn *conn)
 {
-	return conn->phase == CONN_OPEN && conn->deflate_bits == 0 && tcp_is_frozen(&conn->tcp) &&
+	return conn->phase == CONN_OPEN && tcp_is_frozen(&conn->tcp) &&
 	       presence_session(conn_presence(conn)) != NULL &&
 	       directory_has(conn->home->service->directory, conn_presence(conn));
 }
@@ -96,6 +97,11 @@ static void put_parts(struct conn *conn, struct state_writer *writer)
 	begun = state_begin(writer, CONN_TAG_FRAMES);
 	ws_reader_export(conn, writer);
 	state_end(writer, begun);
+	if (conn->deflate_bits != 0) {
+		begun = state_begin(writer, CONN_TAG_COMPRESSION);
+		conn_compression_export(conn, writer);
+		state_end(writer, begun);
+	}
 	begun = state_begin(writer, CONN_TAG_PACE);
 	ws_pace_export(conn, writer);
 	state_end(writer, begun);

@@ -4,6 +4,8 @@
  * Layer: conn; only these two include it. */
 #pragma once
 
+#include "base/state.h"
+
 struct conn_home;
 
 /* From now on no time passes for its connections. Harmless the second time. */
@@ -26,4 +28,7 @@ enum conn_tag {
 	CONN_TAG_IS_FROM_PROXY = 12,
 	CONN_TAG_IS_PROXIED = 13,
 	CONN_TAG_CLIENT_PORT = 14, /* left out: the presence's */
+	/* Of compression.h; left out: none. Whoever does not know it would take what comes for
+	 * plain. */
+	CONN_TAG_COMPRESSION = STATE_MUST | 15,
 };

@@ -20,6 +20,7 @@ static void world_start(void)
 	is_there = true;
 	log_configure(LOG_LEVEL_ERROR, LOG_FORMAT_LOGFMT);
 	world_server_keys = ", message_rate: 1000, byte_rate: 1MiB";
+	world_route_keys = ", compression: window, compression_min_size: 1B";
 	world_init(&world);
 	CHECK(directory_continue_ids(world.directory, 1 << 20));
 }

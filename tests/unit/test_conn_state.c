@@ -267,6 +267,84 @@ static void test_at_every_byte(void **state)
 	}
 }
 
+/* "Hello", and "Hello" again, which refers to it (RFC 7692, 7.2.3.2); masked with zeros. */
+#define HELLO       "\xc1\x87\0\0\0\0\xf2\x48\xcd\xc9\xc9\x07\x00"
+#define HELLO_AGAIN "\xc1\x85\0\0\0\0\xf2\x00\x11\x00\x00"
+
+#define UPGRADE_DEFLATE                                                                    \
+	"GET /echo/a HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" \
+	"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " WORLD_KEY                       \
+	"\r\nSec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n"
+
+/* What it is answered, and whether that is so in two processes; `cut` SIZE_MAX: it stays. */
+static void hear(const char *route_keys, const char *bytes, size_t len, size_t cut, struct buf *out)
+{
+	world_route_keys = route_keys;
+	begin();
+	world_route_keys = "";
+	open_to(UPGRADE_DEFLATE);
+	assert_int_not_equal(older.conn->deflate_bits, 0);
+	world_recv(&older, bytes, MIN(cut, len));
+	assert_int_equal(buf_append(out, older.io.sent.data, older.io.sent.len, SIZE_MAX), 0);
+	if (cut < len) {
+		move();
+		world_recv(&newer, bytes + cut, len - cut);
+		assert_int_equal(buf_append(out, newer.io.sent.data, newer.io.sent.len, SIZE_MAX),
+				 0);
+		assert_int_equal(older.service.windows_used, 0);
+	}
+	end();
+	assert_int_equal(newer.service.windows_used, 0);
+	assert_int_equal(newer.home.stats.compressed, 0);
+}
+
+static void test_compressed_at_every_byte(void **state)
+{
+	(void)state;
+	static const char window[] = HELLO HELLO_AGAIN PING("1") HELLO_AGAIN;
+	static const char shared[] = HELLO PING("1") HELLO MESSAGE("a") HELLO;
+	static const struct {
+		const char *route_keys, *bytes;
+		size_t len;
+	} rows[] = {
+		{", compression: window, compression_min_size: 1B", WITH_SIZE(window)},
+		{", compression: shared", WITH_SIZE(shared)},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct buf want = {0}, is = {0};
+
+		hear(rows[i].route_keys, rows[i].bytes, rows[i].len, SIZE_MAX, &want);
+		assert_true(want.len > 10);
+		for (size_t cut = 1; cut < rows[i].len; cut++) {
+			is.len = 0;
+			hear(rows[i].route_keys, rows[i].bytes, rows[i].len, cut, &is);
+			assert_int_equal(is.len, want.len);
+			assert_memory_equal(is.data, want.data, want.len);
+		}
+		buf_finish(&want);
+		buf_finish(&is);
+	}
+}
+
+/* It was granted, so it goes on, also where nobody gets it now. */
+static void test_compression_that_is_off_by_now(void **state)
+{
+	(void)state;
+	world_route_keys = ", compression: window";
+	begin();
+	world_route_keys = "";
+	open_to(UPGRADE_DEFLATE);
+	newer.ruleset->config.server.compression_memory = 0;
+	world_recv(&older, WITH_SIZE(HELLO));
+	older.io.sent.len = 0;
+	move();
+	assert_true(newer.service.windows_used > 0);
+	world_recv(&newer, WITH_SIZE(HELLO_AGAIN));
+	assert_sent(&newer, WITH_SIZE("\x81\5Hello"));
+	end();
+}
+
 static void test_output_that_waits(void **state)
 {
 	(void)state;
@@ -962,6 +1040,8 @@ int main(void)
 		cmocka_unit_test(test_who_it_is),
 		cmocka_unit_test(test_counts),
 		cmocka_unit_test(test_at_every_byte),
+		cmocka_unit_test(test_compressed_at_every_byte),
+		cmocka_unit_test(test_compression_that_is_off_by_now),
 		cmocka_unit_test(test_output_that_waits),
 		cmocka_unit_test(test_a_stalled_one),
 		cmocka_unit_test(test_a_stalled_one_that_has_finished),
