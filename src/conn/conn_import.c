@@ -127,11 +127,11 @@ static int field_read(struct record *record, const struct state_field *field)
 	return 0;
 }
 
-/* Who has sent all is read to the end, or stalled. */
+/* An open WebSocket. Who has sent all is read to the end, or stalled. */
 static bool is_complete(const struct record *record)
 {
 	return record->has_presence && record->stream.data != NULL &&
-	       (!record->has_eof || record->is_stalled) &&
+	       !tcp_state_is_shut(record->stream) && (!record->has_eof || record->is_stalled) &&
 	       (record->client_port <= UINT16_MAX || record->client_port == UINT64_MAX);
 }
 

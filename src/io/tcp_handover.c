@@ -212,6 +212,15 @@ static int output_read(struct tcp *tcp, struct state_reader *reader)
 	return r;
 }
 
+bool tcp_state_is_shut(struct slice state)
+{
+	struct state_reader reader;
+	struct draft draft = {0};
+
+	state_reader_init(&reader, state);
+	return draft_read(&reader, &draft) && draft.wants_shutdown;
+}
+
 static void import_undo(struct tcp *tcp)
 {
 	tcp_output_drop(tcp);

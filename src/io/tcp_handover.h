@@ -53,6 +53,9 @@ int tcp_take_fd(struct tcp *tcp);
 int tcp_import(struct tcp *tcp, struct loop *loop, int fd, const struct tcp_handler *handler,
 	       struct state_reader *reader);
 
+/* Do such fields say that tcp_shutdown was called, so that nothing may be written? */
+bool tcp_state_is_shut(struct slice state);
+
 /* Closes it without a word: as long as another process has the socket the peer notices nothing.
  * on_closed comes later, once. Of a frozen stream. */
 void tcp_forget(struct tcp *tcp);
