@@ -400,7 +400,8 @@ static int run(struct worker *worker)
 		mailbox_open(&worker->home.mailbox, worker->loop);
 		if (!worker->options.starts_still)
 			worker->options.events.on_listening(worker->options.events.arg, worker);
-		worker->options.events.on_started(worker->options.events.arg, worker);
+		if (worker->options.events.on_started != NULL)
+			worker->options.events.on_started(worker->options.events.arg, worker);
 		run_loop(worker);
 		mailbox_close(&worker->home.mailbox);
 	}
