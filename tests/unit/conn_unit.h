@@ -38,6 +38,7 @@ struct world {
 	struct fake_loop io;
 	struct ruleset *ruleset;
 	struct backends *backends;
+	struct route_loads *loads;
 	struct admission admission;
 	struct address_limit *address_limit;
 	struct directory *directory;
@@ -349,11 +350,13 @@ static inline struct ruleset *world_ruleset(void)
 	return ruleset;
 }
 
-/* Of all worlds. */
+/* Each world has its own; and those that have no world, one. */
 static inline struct route_loads *world_loads(void)
 {
 	static struct route_loads *loads;
 
+	if (world_now != NULL)
+		return world_now->loads;
 	if (loads == NULL)
 		loads = route_loads_create();
 	assert_non_null(loads);
@@ -412,6 +415,8 @@ static inline void world_init_on(struct world *world, struct loop *loop)
 {
 	world->verdict = AUTH_LATER;
 	world_now = world;
+	world->loads = route_loads_create();
+	assert_non_null(world->loads);
 	world->ruleset = world_ruleset();
 	assert_int_equal(backends_create(&world->ruleset->config, "node", NULL, &world->backends,
 					 &(struct backend_error){0}),
@@ -535,6 +540,9 @@ static inline void world_finish_on(struct world *world)
 	address_limit_destroy(&world->address_limit);
 	directory_destroy(&world->directory);
 	ruleset_unref(&world->ruleset);
+	route_loads_destroy(&world->loads);
+	if (world_now == world)
+		world_now = NULL;
 }
 
 static inline void world_finish(struct world *world)
