@@ -171,12 +171,12 @@ void health_answer(const struct server *server, enum health_question question,
 
 	renewals_each(server_options(server)->renewals, renewal_tell, why);
 	keys_judge(server, why, false); /* it works */
-	json_t *body = json_pack(
-		"{s:s, s:o, s:I, s:I, s:I, s:s}", "status",
-		is_degraded ? "degraded" : server_status_name(status), "reasons", why,
-		"connections", (json_int_t)server_connections(server), "max_connections",
-		(json_int_t)server_options(server)->plan->max_connections, "uptime_seconds",
-		(json_int_t)(uptime_ns / NS_PER_S), "version", GATEHOUSE_VERSION);
+	json_t *body = json_pack("{s:s, s:o, s:I, s:I, s:I, s:s}", "status",
+				 is_degraded ? "degraded" : server_status_name(status), "reasons",
+				 why, "connections", (json_int_t)server_connections(server),
+				 "max_connections", (json_int_t)server_max_connections(server),
+				 "uptime_seconds", (json_int_t)(uptime_ns / NS_PER_S), "version",
+				 GATEHOUSE_VERSION);
 
 	if (drain.asked_ns != 0)
 		json_object_set_new(body, "drain", drain_json(&drain));

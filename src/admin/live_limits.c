@@ -121,7 +121,7 @@ void live_limits_read(const struct admin *admin, struct live_limits *out_live)
 	input->os = &out_live->os;
 	input->is_running = true;
 	nofile_read(plan, &out_live->os, input);
-	input->max_connections = plan->max_connections;
+	input->max_connections = server_max_connections(server);
 	input->connections = server_connections(server);
 	input->fullest_ring = server_fullest_worker(server);
 	input->fullest_ip = server_fullest_address(server);
@@ -131,6 +131,7 @@ void live_limits_read(const struct admin *admin, struct live_limits *out_live)
 	input->refused_browsers = server_refused_browsers(server);
 	server_kept(server, &input->kept, &input->kept_max);
 	routes_read(out_live->ruleset->routes, input);
+	input->payload_max = payload_max();
 	input->payload_used = payload_used();
 	input->tickets = tickets_waiting(server);
 	tls_read(server, input);

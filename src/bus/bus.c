@@ -150,6 +150,12 @@ void bus_init(struct bus *bus, const struct bus_transport *transport,
 	inflow_init(bus);
 }
 
+void bus_set_limits(struct bus *bus, size_t pending_max, uint32_t requests_max)
+{
+	__atomic_store_n(&bus->pending_max, pending_max, __ATOMIC_RELAXED);
+	requests_set_max(bus, requests_max);
+}
+
 void bus_finish(struct bus *bus)
 {
 	inflow_finish(bus);

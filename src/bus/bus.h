@@ -146,6 +146,9 @@ struct bus_stats {
 	BUS_GAUGES(BUS_STATS_FIELD)
 };
 
+/* From any thread, both > 0. What waits, or is in flight, stays, also if it is more. */
+void bus_set_limits(struct bus *bus, size_t pending_max, uint32_t requests_max);
+
 void bus_stats(struct bus *bus, struct bus_stats *out_stats);
 
 /* --- two processes of one family, of which the newer takes over from the older (0025) ---

@@ -38,7 +38,7 @@ int parcel_create(struct bus *bus, uint64_t *pending, const struct bus_message *
 		  size_t delivery_count, struct bus_parcel **out_parcel)
 {
 	size_t size = parcel_size(message, delivery_count);
-	int r = charge(pending, size, bus->pending_max);
+	int r = charge(pending, size, __atomic_load_n(&bus->pending_max, __ATOMIC_RELAXED));
 
 	if (r < 0)
 		return r;

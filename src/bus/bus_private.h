@@ -100,6 +100,7 @@ struct requests {
 };
 
 void requests_init(struct bus *bus, uint32_t max);
+void requests_set_max(struct bus *bus, uint32_t max);
 void requests_finish(struct bus *bus);
 
 /* Each of these is harmless when the request has its outcome already. */
@@ -155,7 +156,7 @@ struct bus_transport {
 
 struct bus {
 	const struct bus_transport *transport;
-	size_t pending_max;
+	size_t pending_max;               /* atomic */
 	size_t message_max;               /* atomic: [bytes] of headers and body */
 	char inbox[INBOX_PREFIX_LEN + 1]; /* "_INBOX.", 16 random digits, "." */
 	uint64_t hash_keys[2];            /* random: nobody can choose ids that collide */

@@ -72,7 +72,9 @@ static int requests_add(struct bus *bus, struct bus_request *request)
 	int r = 0;
 
 	pthread_mutex_lock(&requests->mutex);
-	if (requests->first_free == NO_SLOT)
+	if (requests->in_flight >= requests->slot_max)
+		r = -EAGAIN; /* the limit has become less than there are slots */
+	else if (requests->first_free == NO_SLOT)
 		r = slots_grow(requests);
 	if (r == 0) {
 		uint32_t index = requests->first_free;
@@ -384,6 +386,13 @@ void requests_init(struct bus *bus, uint32_t max)
 {
 	bus->requests = (struct requests){.slot_max = max, .first_free = NO_SLOT};
 	pthread_mutex_init(&bus->requests.mutex, NULL);
+}
+
+void requests_set_max(struct bus *bus, uint32_t max)
+{
+	pthread_mutex_lock(&bus->requests.mutex);
+	bus->requests.slot_max = max;
+	pthread_mutex_unlock(&bus->requests.mutex);
 }
 
 void requests_finish(struct bus *bus)

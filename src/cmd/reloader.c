@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "admin/admin.h"
+#include "admin/live_plan.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -83,13 +84,6 @@ static void on_problem(void *arg, const struct start_problem *problem)
 	size_t size;
 	FILE *to = open_memstream(&text, &size);
 
-	/* A port that this gateway has itself. */
-	if (problem->is_other_gateway && !problem->is_warning) {
-		if (to != NULL)
-			fclose(to);
-		free(text);
-		return;
-	}
 	if (to != NULL) {
 		start_problem_print(problem, to);
 		fclose(to);
@@ -120,27 +114,17 @@ static bool read_and_check(const struct reloader *reloader, const struct config 
 			   struct reload_report *report)
 {
 	const struct reloader_options *options = &reloader->options;
-	struct start *start = calloc(1, sizeof(*start));
 
 	report->outcome = RELOAD_REFUSED;
 	file_note(report, now->file);
 	if (config_args_load_again(options->args, options->argc, options->argv, now->file,
-				   &report->mistakes, out_next) < 0) {
-		free(start);
+				   &report->mistakes, out_next) < 0)
 		return false;
-	}
 	file_note(report, out_next->file);
 	warnings_take(out_next, report);
-	if (start != NULL)
-		start_prepare(out_next, start, on_problem, report);
-	if (start != NULL && report->mistakes.count == 0) {
-		*out_token = start->token;
-		free(start);
+	start_prepare_again(out_next, out_token, on_problem, report);
+	if (report->mistakes.count == 0)
 		return true;
-	}
-	if (start == NULL)
-		config_report_add(&report->mistakes, "out of memory");
-	free(start);
 	config_finish(out_next);
 	return false;
 }
@@ -168,9 +152,21 @@ static bool put_in_force(const struct reloader *reloader, const struct config *n
 		config_finish(next);
 		return fail(report, "out of memory");
 	}
-	if (server_reload(reloader->options.server, ruleset, &error) < 0)
-		return fail(report, error.text);
-	return true;
+	struct live_plan plan;
+	bool is_auto = ruleset->config.server.max_connections == 0;
+	bool is_good = true;
+
+	live_plan_make(reloader->options.admin, &ruleset->config, &plan);
+	if (!plan.plan.fits) {
+		config_diff_finish(&report->diff);
+		start_tell_plan(&plan.plan, is_auto, on_problem, report);
+		ruleset_unref(&ruleset);
+		is_good = false;
+	} else if (server_reload(reloader->options.server, ruleset, &plan.plan, &error) < 0) {
+		is_good = fail(report, error.text);
+	}
+	live_plan_finish(&plan);
+	return is_good;
 }
 
 static void read_again(struct reloader *reloader, struct reload_report *report)

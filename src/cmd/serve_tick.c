@@ -60,13 +60,12 @@ static void say(const struct serve_tick *tick)
 	if (report.state == DRAIN_WAITING || report.state == DRAIN_UNDER_WAY)
 		say_drain(&report);
 	else
-		notify_status("%s: %" PRIu64 " of %" PRIu64 " connections",
-			      tick->is_ending ? "Ending"
-			      : server_status(tick->server) == SERVER_DRAINING
-				      ? "Drained, out of service"
-				      : "Serving",
-			      server_connections(tick->server),
-			      server_options(tick->server)->plan->max_connections);
+		notify_status(
+			"%s: %" PRIu64 " of %" PRIu64 " connections",
+			tick->is_ending                                  ? "Ending"
+			: server_status(tick->server) == SERVER_DRAINING ? "Drained, out of service"
+									 : "Serving",
+			server_connections(tick->server), server_max_connections(tick->server));
 }
 
 void serve_tick(struct serve_tick *tick)

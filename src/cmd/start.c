@@ -14,7 +14,8 @@
 
 struct preparation {
 	const struct config *config;
-	struct start *start;
+	struct start *start; /* NULL: it runs already */
+	struct api_token *token;
 	void (*on_problem)(void *arg, const struct start_problem *problem);
 	void *arg;
 	size_t problems;
@@ -91,9 +92,9 @@ static bool engine_choose(struct preparation *preparation)
 }
 
 /* Which limit is in the way. */
-static void tell_plan(struct preparation *preparation)
+void start_tell_plan(const struct plan *plan, bool is_auto,
+		     void (*on_problem)(void *arg, const struct start_problem *problem), void *arg)
 {
-	const struct plan *plan = &preparation->start->plan;
 	const struct limit *limit = limits_binding(&plan->limits);
 	uint64_t wanted = MAX(plan->max_connections, UINT64_C(1));
 	char remedies[LIMIT_REMEDY_LINE_MAX];
@@ -105,13 +106,19 @@ static void tell_plan(struct preparation *preparation)
 		F_TEXT("remedy", limit_remedy_line(&plan->input, limit, wanted, remedies)),
 	};
 
-	tell(preparation,
-	     &(struct start_problem){.message = preparation->config->server.max_connections == 0
-							? "the limits of this machine leave no "
-							  "room for connections"
-							: "server.max_connections cannot be held",
-				     .fields = fields,
-				     .field_count = ARRAY_LEN(fields)});
+	on_problem(arg,
+		   &(struct start_problem){.message = is_auto ? "the limits of this machine "
+								"leave no room for "
+								"connections"
+							      : "server.max_connections cannot "
+								"be held",
+					   .fields = fields,
+					   .field_count = ARRAY_LEN(fields)});
+}
+
+static void on_plan(void *arg, const struct start_problem *problem)
+{
+	tell(arg, problem);
 }
 
 static void machine_check(struct preparation *preparation)
@@ -124,7 +131,8 @@ static void machine_check(struct preparation *preparation)
 	start->facts.certificate_expires_at = server_doors_expire_at(preparation->config);
 	plan_make(preparation->config, &start->facts, &start->plan);
 	if (!start->plan.fits)
-		tell_plan(preparation);
+		start_tell_plan(&start->plan, preparation->config->server.max_connections == 0,
+				on_plan, preparation);
 }
 
 /* --- files and ports --- */
@@ -136,7 +144,7 @@ static void files_check(struct preparation *preparation)
 	struct backend_error backend_error;
 	struct fleet_error bus_error;
 
-	if (!api_token_load(&config->admin, &preparation->start->token, &token_error))
+	if (!api_token_load(&config->admin, preparation->token, &token_error))
 		tell_text(preparation, token_error.text);
 	if (!fleet_bus_check(config, &bus_error))
 		tell_text(preparation, bus_error.text);
@@ -155,6 +163,18 @@ static void on_door(void *arg, const struct server_error *error, bool is_warning
 	tell(arg, &problem);
 }
 
+size_t start_prepare_again(const struct config *config, struct api_token *out_token,
+			   void (*on_problem)(void *arg, const struct start_problem *problem),
+			   void *arg)
+{
+	struct preparation preparation = {
+		.config = config, .token = out_token, .on_problem = on_problem, .arg = arg};
+
+	files_check(&preparation);
+	server_doors_check_tls(config, on_door, &preparation);
+	return preparation.problems;
+}
+
 size_t start_prepare(const struct config *config, struct start *start,
 		     void (*on_problem)(void *arg, const struct start_problem *problem), void *arg)
 {
@@ -166,8 +186,11 @@ size_t start_prepare_with(const struct config *config, const struct handover_soc
 			  void (*on_problem)(void *arg, const struct start_problem *problem),
 			  void *arg)
 {
-	struct preparation preparation = {
-		.config = config, .start = start, .on_problem = on_problem, .arg = arg};
+	struct preparation preparation = {.config = config,
+					  .start = start,
+					  .token = &start->token,
+					  .on_problem = on_problem,
+					  .arg = arg};
 
 	os_limits_raise_nofile();
 	files_check(&preparation);

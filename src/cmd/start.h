@@ -39,6 +39,17 @@ struct start {
 /* The engine that is wanted, as the loop names it. */
 enum loop_engine start_engine(const struct config *config);
 
+/* Which limit is in the way, of a plan that does not fit. */
+void start_tell_plan(const struct plan *plan, bool is_auto,
+		     void (*on_problem)(void *arg, const struct start_problem *problem), void *arg);
+
+/* The same of a gateway that runs and reads its configuration again: the files that it names, and
+ * no more. Its limits are the business of live_plan.h, and its addresses are taken by
+ * server_reload. */
+size_t start_prepare_again(const struct config *config, struct api_token *out_token,
+			   void (*on_problem)(void *arg, const struct start_problem *problem),
+			   void *arg);
+
 /* Calls on_problem for each thing that is wrong, and returns how many there were, without the
  * warnings. */
 size_t start_prepare(const struct config *config, struct start *start,

@@ -142,11 +142,26 @@ int listener_unix_adopt(struct listener_unix *unix_socket)
 	return 0;
 }
 
-void listener_unix_remove(const struct listener_unix *unix_socket)
+static bool is_ours(const struct listener_unix *unix_socket)
 {
 	struct stat facts;
 
-	if (lstat(unix_socket->path, &facts) == 0 && facts.st_dev == unix_socket->device &&
-	    facts.st_ino == unix_socket->inode)
+	return lstat(unix_socket->path, &facts) == 0 && facts.st_dev == unix_socket->device &&
+	       facts.st_ino == unix_socket->inode;
+}
+
+int listener_unix_dress(const struct listener_unix *unix_socket)
+{
+	if (!is_ours(unix_socket))
+		return -ENOENT;
+	return chmod(unix_socket->path, unix_socket->mode) < 0 ||
+			       lchown(unix_socket->path, unix_socket->uid, unix_socket->gid) < 0
+		       ? -errno
+		       : 0;
+}
+
+void listener_unix_remove(const struct listener_unix *unix_socket)
+{
+	if (is_ours(unix_socket))
 		unlink(unix_socket->path);
 }

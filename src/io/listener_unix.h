@@ -34,5 +34,9 @@ pid_t listener_unix_holder(const char *path);
  * been made here. 0, or a negative errno: nothing, or no socket, is there. */
 int listener_unix_adopt(struct listener_unix *unix_socket);
 
+/* Gives the file the mode and the owner that are wanted, if it is the one that was made. 0 or a
+ * negative errno. */
+int listener_unix_dress(const struct listener_unix *unix_socket);
+
 /* Takes the file away, if it is the one that was made. */
 void listener_unix_remove(const struct listener_unix *unix_socket);

@@ -16,6 +16,8 @@
 #include "base/clock.h"
 #include "base/counter.h"
 #include "base/log.h"
+#include "server/doors_change.h"
+#include "server/server_limits.h"
 #include "server/server_private.h"
 
 /* A worker does in a turn what takes microseconds; one that does not come to an end of it in this
@@ -25,7 +27,9 @@
 /* What was made for the rules, and is not in force yet. */
 struct change {
 	struct ruleset *next;
+	const struct plan *plan;
 	struct backend_set *backends;
+	struct doors_change doors;
 };
 
 static int fail(struct server_error *out_error, const char *text)
@@ -81,7 +85,9 @@ static int prepare(struct server *server, struct change *change, struct server_e
 		return fail(out_error, error.text);
 	if (routes_make(server, change) < 0)
 		return fail(out_error, "out of memory");
-	return server_auth_make(server, change->next, out_error);
+	if (server_auth_make(server, change->next, out_error) < 0)
+		return -1;
+	return doors_change_prepare(server, &change->next->config, &change->doors, out_error);
 }
 
 /* Routes hold back ends, so they go first. */
@@ -89,6 +95,7 @@ static void discard(struct server *server, struct change *change)
 {
 	struct ruleset_bin *bin = change->next->bin;
 
+	doors_change_discard(&change->doors);
 	server_auth_unmake(server, change->next);
 	ruleset_unref(&change->next);
 	ruleset_bin_empty(bin);
@@ -114,6 +121,9 @@ static void commit(struct server *server, struct change *change)
 	server_auth_continue(next, before);
 	backends_put_in_force(server->backends, &change->backends);
 	fleet_take_limits(&server->fleet, &next->config);
+	log_configure(next->config.log.level, next->config.log.format);
+	server_limits_set(server, &next->config, change->plan);
+	doors_change_commit(server, &change->doors);
 	pthread_mutex_lock(&server->mutex);
 	server->ruleset = next;
 	pthread_mutex_unlock(&server->mutex);
@@ -122,9 +132,10 @@ static void commit(struct server *server, struct change *change)
 	ruleset_unref(&before);
 }
 
-int server_reload(struct server *server, struct ruleset *next, struct server_error *out_error)
+int server_reload(struct server *server, struct ruleset *next, const struct plan *plan,
+		  struct server_error *out_error)
 {
-	struct change change = {.next = next};
+	struct change change = {.next = next, .plan = plan};
 
 	ruleset_use_bin(next, &server->bin);
 	if (prepare(server, &change, out_error) < 0) {
@@ -200,4 +211,6 @@ void server_reload_tick(struct server *server)
 {
 	ruleset_bin_empty(&server->bin);
 	backends_tick(server->backends);
+	doors_change_tick(server);
+	server_addresses_tick(server);
 }

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct plan;
 struct ruleset;
 struct server;
 struct server_error;
@@ -16,8 +17,10 @@ struct server_error;
 /* First all that can fail is done: what the rules need is made, beside what there is. Then, and
  * only then, they are put in force: workers change over to them between two turns. What needs a
  * restart must be in `next` as it is (config_keep_restart). Takes over the reference of `next`,
- * also on failure. 0, or -1 with *out_error, and nothing has changed. */
-int server_reload(struct server *server, struct ruleset *next, struct server_error *out_error);
+ * also on failure. `plan` is of its configuration, and fits. 0, or -1 with *out_error, and nothing
+ * has changed. */
+int server_reload(struct server *server, struct ruleset *next, const struct plan *plan,
+		  struct server_error *out_error);
 
 /* Waits until all workers have changed over, but not for long. Returns how many have not. */
 size_t server_reload_await(struct server *server);

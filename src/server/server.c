@@ -63,7 +63,11 @@ static void on_rules(void *arg, uint64_t number)
 {
 	struct slot *slot = arg;
 	struct server *server = slot->server;
+	struct worker *worker = slot->worker;
+	struct tls_limits tls = server_tls_share(&worker->home.ruleset->config,
+						 server->worker_count, is_admin(slot));
 
+	loop_tls_limit(worker->loop, &tls);
 	pthread_mutex_lock(&server->mutex);
 	slot->rules_number = number;
 	pthread_cond_signal(&server->changed);
@@ -142,14 +146,12 @@ struct server *server_create(const struct server_options *options)
 	pthread_mutex_init(&server->mutex, NULL);
 	pthread_cond_init(&server->changed, NULL);
 	drain_init(&server->drain, &server->is_draining, &server->public_service.is_draining);
-	bool has_address_limit = options->ruleset->config.server.max_connections_per_ip > 0;
+	const struct config_server *config = &options->ruleset->config.server;
+	bool has_addresses = server_addresses_init(
+		&server->addresses, config->max_connections_per_ip, (unsigned)config->ipv6_prefix);
 
-	if (has_address_limit)
-		server->address_limit = address_limit_create(
-			options->ruleset->config.server.max_connections_per_ip,
-			(unsigned)options->ruleset->config.server.ipv6_prefix);
 	if (server->directory == NULL || server->loads == NULL || server->slots == NULL ||
-	    server->ended_fd < 0 || (has_address_limit && server->address_limit == NULL)) {
+	    server->ended_fd < 0 || !has_addresses) {
 		server_destroy(&server);
 		return NULL;
 	}
@@ -157,7 +159,7 @@ struct server *server_create(const struct server_options *options)
 		server->slots[i].server = server;
 	service_init(&server->public_service, server);
 	server->public_service.admission = &server->admission;
-	server->public_service.address_limit = server->address_limit;
+	server->public_service.address_limit = server->addresses.now;
 	server->public_service.directory = server->directory;
 	server->fleet = (struct fleet){
 		.node = server->public_service.node,
@@ -235,23 +237,11 @@ static int start_one(struct server *server, struct slot *slot, struct service *s
 	return await_listening(server, slot, out_error);
 }
 
-static void log_listening(const char *message, const struct server_door *door)
-{
-	bool is_any = door->place.unix_path[0] == 0 && door->addr.sa.sa_family == AF_INET6 &&
-		      net_addr_is_wildcard(&door->addr);
-	char text[CONFIG_PLACE_TEXT_MAX];
-	struct log_field fields[3] = {F_TEXT("address", server_door_text(door, text)),
-				      F_TEXT("tls", door->tls == NULL ? "no" : "yes")};
-
-	fields[2] = F_TEXT("takes", door->is_ipv6_only ? "IPv6 only" : "IPv6 and IPv4");
-	log_write(LOG_LEVEL_INFO, message, fields, is_any ? 3 : 2);
-}
-
 void server_tell_listening(const struct server *server)
 {
-	log_listening("admin listening", server_doors_admin(&server->doors));
+	server_door_log(server_doors_admin(&server->doors), "admin listening");
 	for (size_t i = 0; i < server->doors.count - 1; i++)
-		log_listening("listening", server->doors.items[i]);
+		server_door_log(server->doors.items[i], "listening");
 }
 
 /* Of each of these doors every `workers`-th socket is this worker's. NULL: memory is out. */
@@ -448,7 +438,7 @@ void server_destroy(struct server **server)
 		return;
 	server_end(self);
 	server_doors_finish(&self->doors);
-	address_limit_destroy(&self->address_limit);
+	server_addresses_finish(&self->addresses);
 	group_registry_destroy(&self->fleet.groups);
 	directory_destroy(&self->directory);
 	ruleset_unref(&self->public_service.ruleset);

@@ -25,7 +25,9 @@ struct server_options {
 	/* The first; its reference is the server's from server_create on, also on failure. It is
 	 * held until the end: what cannot change without a restart is read from it. */
 	struct ruleset *ruleset;
-	const struct plan *plan; /* that fits; outlives the server */
+	/* Of the start, that fits; outlives the server. What is in force of it may be another by
+	 * now: server_max_connections, payload_max. */
+	const struct plan *plan;
 	/* Takes what is to be read again when its files change; outlives the server. */
 	struct renewals *renewals;
 	/* What it has of the process before; outlives the start. Then it accepts nobody before
@@ -128,6 +130,8 @@ struct directory *server_directory(const struct server *server);
 enum server_status server_status(const struct server *server);
 const char *server_status_name(enum server_status status); /* "ready"; static text */
 void server_stats(const struct server *server, struct stats *out_sum);
+/* In force. */
+uint64_t server_max_connections(const struct server *server);
 uint64_t server_connections(const struct server *server);
 uint64_t server_clients(const struct server *server); /* in the directory */
 /* Requests to the admin listener that hold one of admin.max_calls; those that found none

@@ -395,6 +395,18 @@ char *server_door_text(const struct server_door *door, char out[CONFIG_PLACE_TEX
 	return net_addr_format(&door->addr, out, CONFIG_PLACE_TEXT_MAX);
 }
 
+void server_door_log(const struct server_door *door, const char *message)
+{
+	bool is_any = !is_unix(door) && door->addr.sa.sa_family == AF_INET6 &&
+		      net_addr_is_wildcard(&door->addr);
+	char text[CONFIG_PLACE_TEXT_MAX];
+	struct log_field fields[3] = {F_TEXT("address", server_door_text(door, text)),
+				      F_TEXT("tls", door->tls == NULL ? "no" : "yes")};
+
+	fields[2] = F_TEXT("takes", door->is_ipv6_only ? "IPv6 only" : "IPv6 and IPv4");
+	log_write(LOG_LEVEL_INFO, message, fields, is_any ? 3 : 2);
+}
+
 void server_doors_tick(struct server_doors *doors, uint64_t now_ns)
 {
 	for (size_t i = 0; i < doors->count; i++)
@@ -466,6 +478,21 @@ static bool is_inherited(struct server_door *door, bool is_admin,
 	return handover_sockets_find(sockets, &place) != NULL;
 }
 
+void server_doors_check_tls(const struct config *config,
+			    void (*tell)(void *arg, const struct server_error *error,
+					 bool is_warning),
+			    void *arg)
+{
+	struct asking asking = {.tell = tell, .arg = arg};
+	struct server_doors_wanted wanted;
+
+	server_doors_wanted(config, &wanted);
+	for (size_t i = 0; i < wanted.count; i++)
+		if (config_has_tls(wanted.items[i].tls))
+			server_tls_check(config, wanted.items[i].tls, wanted.items[i].tls_path,
+					 on_tls, &asking);
+}
+
 void server_doors_check(const struct config *config, const struct handover_sockets *sockets,
 			void (*tell)(void *arg, const struct server_error *error, bool is_warning),
 			void *arg)
@@ -483,8 +510,7 @@ void server_doors_check(const struct config *config, const struct handover_socke
 			tell(arg, &error, false);
 		else if (!is_inherited(door, i == wanted.count - 1, sockets))
 			place_check(door, &asking);
-		if (config_has_tls(one->tls))
-			server_tls_check(config, one->tls, one->tls_path, on_tls, &asking);
 		server_door_destroy(&door);
 	}
+	server_doors_check_tls(config, tell, arg);
 }

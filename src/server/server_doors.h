@@ -109,12 +109,21 @@ struct handover_place server_door_place(const struct server_door *door);
 /* Where it is, with the port taken. */
 char *server_door_text(const struct server_door *door, char out[CONFIG_PLACE_TEXT_MAX]);
 
+/* A line about it. */
+void server_door_log(const struct server_door *door, const char *message);
+
 /* The first end of a certificate that the configuration names. [s since 1970]; 0: none can be read.
  */
 int64_t server_doors_expire_at(const struct config *config);
 
 /* New keys for tickets where it is time. */
 void server_doors_tick(struct server_doors *doors, uint64_t now_ns);
+
+/* The same of their TLS alone. */
+void server_doors_check_tls(const struct config *config,
+			    void (*tell)(void *arg, const struct server_error *error,
+					 bool is_warning),
+			    void *arg);
 
 /* Whether each could be opened now, and its TLS be made: tells of each that could not, in the words
  * of server_start. `is_warning`: clients will have trouble, or another gateway has it. Those of

@@ -74,6 +74,11 @@ void server_limits_set(struct server *server, const struct config *config, const
 	directory_pace_takeovers(server->directory, config->server.takeover_rate);
 	group_registry_set_max(server->fleet.groups, config->server.max_groups);
 	payload_set_max(plan->payload_memory);
+	server_addresses_set(server, config->server.max_connections_per_ip,
+			     (unsigned)config->server.ipv6_prefix);
+	if (server->fleet.bus != NULL)
+		bus_set_limits(server->fleet.bus, config->bus.pending_max,
+			       (uint32_t)config->bus.requests_max);
 	proofs_limits_set(server, config);
 }
 

@@ -12,7 +12,7 @@ static void describe(void *arg, struct node_facts *out_facts)
 	*out_facts = (struct node_facts){
 		.status = server_status_name(server_status(self->server)),
 		.connections = server_connections(self->server),
-		.max_connections = server_options(self->server)->plan->max_connections,
+		.max_connections = server_max_connections(self->server),
 		.clients = server_clients(self->server),
 	};
 }

@@ -11,6 +11,7 @@
 #include "route/route.h"
 #include "server/drain.h"
 #include "server/reload.h"
+#include "server/server_addresses.h"
 #include "server/server_doors.h"
 #include "server/server_nodes.h"
 #include "server/server_proofs.h"
@@ -30,6 +31,7 @@ struct slot {
 	int error;
 	bool has_started;      /* its loop runs, or has run */
 	uint64_t rules_number; /* of those that it has changed over to; 0: those of the start */
+	struct loop_task addresses_task;
 	bool is_listening;
 	bool has_ended;
 	struct beat beat;
@@ -53,7 +55,7 @@ struct server {
 	struct route_loads *loads;
 	struct reload_stats reloads;
 	struct admission admission;
-	struct address_limit *address_limit; /* NULL: none */
+	struct server_addresses addresses;
 	struct directory *directory;
 	struct auth_world auth; /* server_auth.c */
 	struct server_proofs proofs;

@@ -133,7 +133,12 @@ uint64_t server_fullest_worker(const struct server *server)
 
 uint64_t server_fullest_address(const struct server *server)
 {
-	return server->address_limit == NULL ? 0 : address_limit_fullest(server->address_limit);
+	return server_addresses_fullest((struct server *)(uintptr_t)server);
+}
+
+uint64_t server_max_connections(const struct server *server)
+{
+	return admission_max(&server->admission);
 }
 
 uint64_t server_connections(const struct server *server)

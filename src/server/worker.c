@@ -324,6 +324,7 @@ static void give_up(struct worker *worker)
 	loop_run(worker->loop);
 }
 
+/* From when all are open they are found in `doors`: one may go before the worker does. */
 static int open_doors(struct worker *worker)
 {
 	for (size_t i = 0; i < worker->options.door_count; i++) {
@@ -334,6 +335,7 @@ static int open_doors(struct worker *worker)
 			return r;
 		}
 	}
+	worker->options.door_count = 0;
 	return 0;
 }
 
@@ -359,6 +361,7 @@ static void run_open(struct loop_task *task)
 				  F_TEXT("remedy", "raise the limits on memory and descriptors, "
 						   "and restart"));
 	}
+	worker->options.door_count = 0;
 	handover_conns_thaw(worker);
 	worker->options.events.on_listening(worker->options.events.arg, worker);
 }

@@ -174,10 +174,18 @@ static void test_requests_beyond_the_limit_are_refused(void **state)
 	bus_request_cancel(&questions[1].request);
 	SPIN_UNTIL(&f->io, questions[1].done == 1);
 	assert_int_equal(question_send(f, &questions[3], "mute", "?", 100 * NS_PER_S), 0);
+	/* The limit changes: more, and fewer than are in flight. */
+	bus_set_limits(f->bus, 1 << 20, 4);
+	assert_int_equal(question_send(f, &questions[1], "mute", "?", 100 * NS_PER_S), 0);
+	bus_set_limits(f->bus, 1 << 20, 2);
+	for (size_t i = 0; i < 3; i++)
+		bus_request_cancel(&questions[i].request);
+	SPIN_UNTIL(&f->io, questions[0].done + questions[1].done + questions[2].done == 3);
+	assert_int_equal(question_send(f, &questions[0], "mute", "?", 100 * NS_PER_S), 0);
+	assert_int_equal(question_send(f, &questions[1], "mute", "?", NS_PER_S), -EAGAIN);
 	bus_request_cancel(&questions[0].request);
-	bus_request_cancel(&questions[2].request);
 	bus_request_cancel(&questions[3].request);
-	SPIN_UNTIL(&f->io, questions[0].done + questions[2].done + questions[3].done == 3);
+	SPIN_UNTIL(&f->io, questions[0].done + questions[3].done == 2);
 	subscriber_close(f, &mute);
 }
 

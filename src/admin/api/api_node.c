@@ -36,7 +36,7 @@ void api_node(struct api_call *call)
 			  (json_int_t)server_workers_listening(server), "engine",
 			  loop_engine_name(plan->input.engine), "connections",
 			  (json_int_t)server_connections(server), "max_connections",
-			  (json_int_t)plan->max_connections, "messages_received",
+			  (json_int_t)server_max_connections(server), "messages_received",
 			  (json_int_t)stats.messages_received, "messages_sent",
 			  (json_int_t)stats.messages_sent, "received_bytes",
 			  (json_int_t)stats.received_bytes, "sent_bytes",
