@@ -8,6 +8,14 @@
 #define FIRST(a, ...)     a
 #define SECOND(a, b, ...) b
 
+/* CONFIG_RESTART_FOR_BUS is CONFIG_RESTART, .why = "...". */
+#define CONFIG_WHY_TEXT(NAME, text) static const char why_##NAME[] = text;
+CONFIG_WHYS(CONFIG_WHY_TEXT)
+#define CONFIG_RESTART_FOR_WORKERS CONFIG_RESTART, .why = why_WORKERS
+#define CONFIG_RESTART_FOR_NODE    CONFIG_RESTART, .why = why_NODE
+#define CONFIG_RESTART_FOR_BUS     CONFIG_RESTART, .why = why_BUS
+#define CONFIG_RESTART_FOR_SECRET  CONFIG_RESTART, .why = why_SECRET
+
 /* Behind the columns are the help, and in some tables the types. */
 #define OPTION_AT(section_, key_, offset_, kind_, fallback_, min_, max_, unit_, reload_, ...) \
 	{.section = #section_,                                                                \

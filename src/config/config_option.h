@@ -75,7 +75,8 @@ struct config_option {
 	uint64_t max;
 	const char *unit;
 	enum config_reload reload;
-	size_t offset; /* of the field in struct config or the struct of an entry */
+	const char *why; /* RESTART: it needs one; else NULL */
+	size_t offset;   /* of the field in struct config or the struct of an entry */
 	const char *help;
 	unsigned types; /* of entries that have it, as bits (CONFIG_OF_...); 0 = all */
 };

@@ -293,7 +293,10 @@ static void option_reference(struct reference *reference, const struct config_op
 	fprintf(to, "\n### %s\n\n%s\n\n", path, option->help);
 	default_reference(option, to);
 	fprintf(to, "- Allowed: %s\n", config_value_allowed(option, allowed));
-	fprintf(to, "- Class: %s\n", option->reload == CONFIG_LIVE ? "live" : "restart");
+	if (option->reload == CONFIG_LIVE)
+		fputs("- Class: live\n", to);
+	else
+		fprintf(to, "- Class: restart. %s\n", option->why);
 	if (config_kind_is_inner(option->kind)) {
 		if (!is_in_file_only)
 			fputs("- Flag and variable: none, it stands in the file\n", to);
@@ -338,9 +341,11 @@ void config_print_reference(FILE *to)
 	      "from; `gatehouse check` says whether `serve` would start, and lists every "
 	      "mistake.\n\n"
 	      "Durations are whole numbers with `ms`, `s`, `m`, `h` or `d`; sizes with `B`, `KiB`, "
-	      "`MiB`, `GiB`,\n`kB`, `MB` or `GB`. All options are read at the start. The class "
-	      "tells what a change would take:\n*live* options can change under open connections, "
-	      "*restart* options cannot.\n\n"
+	      "`MiB`, `GiB`,\n`kB`, `MB` or `GB`. The file is read at the start and again by "
+	      "SIGHUP, "
+	      "`gatehouse reload` and the API. The class\ntells what a change takes then: *live* "
+	      "options change under open connections, *restart* options stay as they are until\n"
+	      "the next start, and say why.\n\n"
 	      "Each flag also has a form with its section, such as `--server-listen`. A variable "
 	      "that has no section,\nsuch as `GATEHOUSE_LISTEN`, is taken as the flag of that name "
 	      "would be, with a warning. `GATEHOUSE_...`\nthat is near an option's name is a "

@@ -11,7 +11,8 @@
  *            config_table_listen.h and config_table_auth.h
  *   min, max in the unit of the struct's field: ms, bytes or a plain number
  *   unit     of a plain number, for messages
- *   reload   LIVE = can change without closing a connection, RESTART = cannot */
+ *   reload   LIVE = changes when the configuration is read again, under open connections;
+ *            RESTART_FOR_... = does not, for one of the reasons below */
 #pragma once
 
 #define CONFIG_SECOND UINT64_C(1000)
@@ -25,6 +26,16 @@
 #define CONFIG_CONNECTIONS_MAX UINT64_C(16000000)
 
 /* clang-format off */
+
+/* Why an option needs a restart: CONFIG_WHY_... by their names, for docs/options.md. */
+#define CONFIG_WHYS(X)                                                                         \
+	X(WORKERS, "Each connection belongs to the thread and the loop of its worker; they cannot "  \
+	  "go to another one within a process. A live upgrade moves them to a new process.")   \
+	X(NODE, "Other nodes, services and events know this one's clients by that name; it "     \
+	  "would seem to them that all have left.")                                            \
+	X(BUS, "The subscriptions of all clients hang on the connection to the broker, which is "  \
+	  "made with it.")                                                                     \
+	X(SECRET, "It comes from the environment, which a process keeps from its start.")
 
 /* The C type of each kind. */
 #define CONFIG_C_ADDRESS      struct net_addr
@@ -83,67 +94,67 @@
 #define CONFIG_C_TLS_KEYS     struct config_tls
 
 #define CONFIG_SERVER(X)                                                                       \
-	X(server, listen, ADDRESS, "0.0.0.0:8080", 0, 0, "", RESTART,                          \
+	X(server, listen, ADDRESS, "0.0.0.0:8080", 0, 0, "", LIVE,                          \
 	  "Where clients connect, as ADDRESS:PORT or [ADDRESS]:PORT; [::] takes IPv4 too. The " \
 	  "short form of one listener without TLS.")                                           \
-	X(server, listeners, LISTENERS, "[]", 0, 16, "listeners", RESTART,                     \
+	X(server, listeners, LISTENERS, "[]", 0, 16, "listeners", LIVE,                     \
 	  "Instead of listen, where there are several or TLS: a list; each entry has the keys " \
 	  "below.")                                                                            \
-	X(server, max_connections, AUTO_COUNT, "auto", 1, CONFIG_CONNECTIONS_MAX, "connections", RESTART,    \
+	X(server, max_connections, AUTO_COUNT, "auto", 1, CONFIG_CONNECTIONS_MAX, "connections", LIVE,    \
 	  "Over this number new clients get 503. auto = as many as the limits of this "        \
 	  "machine allow.")                                                                    \
-	X(server, max_connections_per_ip, COUNT, "0", 0, CONFIG_CONNECTIONS_MAX, "connections", RESTART,     \
+	X(server, max_connections_per_ip, COUNT, "0", 0, CONFIG_CONNECTIONS_MAX, "connections", LIVE,     \
 	  "Over this number clients of one address get 429. For IPv6 an address is a network " \
 	  "of ipv6_prefix bits. 0 = no limit.")                                                \
-	X(server, ipv6_prefix, COUNT, "64", 16, 128, "bits", RESTART,                          \
+	X(server, ipv6_prefix, COUNT, "64", 16, 128, "bits", LIVE,                          \
 	  "How much of an IPv6 address tells one client from another for "                     \
 	  "max_connections_per_ip: a household usually has a whole /64.")                      \
-	X(server, accept_rate, COUNT, "0", 0, 1000000, "connections/s", RESTART,               \
+	X(server, accept_rate, COUNT, "0", 0, 1000000, "connections/s", LIVE,               \
 	  "New connections per second of all workers together; those beyond get 429 and a "    \
 	  "time to come back. 0 = no limit.")                                                  \
-	X(server, accept_burst, COUNT, "0", 0, CONFIG_CONNECTIONS_MAX, "connections", RESTART,               \
+	X(server, accept_burst, COUNT, "0", 0, CONFIG_CONNECTIONS_MAX, "connections", LIVE,               \
 	  "How many connections may come at once before accept_rate holds them back. 0 = as "  \
 	  "many as come in one second.")                                                       \
-	X(server, tls_handshakes_max, AUTO_COUNT, "auto", 1, 1000000, "handshakes", RESTART,   \
+	X(server, tls_handshakes_max, AUTO_COUNT, "auto", 1, 1000000, "handshakes", LIVE,   \
 	  "TLS handshakes under way at once, of all workers together; who comes beyond waits, " \
 	  "until handshake_timeout. auto = 512 for each worker.")                              \
-	X(server, tls_handshake_rate, COUNT, "0", 0, 1000000, "handshakes/s", RESTART,         \
+	X(server, tls_handshake_rate, COUNT, "0", 0, 1000000, "handshakes/s", LIVE,         \
 	  "TLS handshakes begun per second, of all workers together; who comes beyond waits, " \
 	  "with the ClientHello unread. 0 = no limit.")                                        \
-	X(server, takeover_rate, COUNT, "30", 0, 120, "takeovers/min", RESTART,                \
+	X(server, takeover_rate, COUNT, "30", 0, 120, "takeovers/min", LIVE,                \
 	  "How often a minute a client may be taken over (takeover: newest), after as many in " \
 	  "a row; beyond it the newer connection gets 429. Two devices with one id cannot "    \
 	  "wear the gateway out by it. 0 = no limit.")                                         \
-	X(server, message_rate, COUNT, "0", 0, 1000000, "messages/s", RESTART,                 \
+	X(server, message_rate, COUNT, "0", 0, 1000000, "messages/s", LIVE,                 \
 	  "Messages per second that one client may send. Beyond them it is not read, so that " \
 	  "TCP holds it back and nothing is lost, or it is closed: message_rate_action. 0 = "  \
 	  "no limit.")                                                                         \
-	X(server, message_burst, COUNT, "0", 0, 1000000, "messages", RESTART,                  \
+	X(server, message_burst, COUNT, "0", 0, 1000000, "messages", LIVE,                  \
 	  "How many messages of a client may come at once before message_rate holds it back. " \
 	  "0 = as many as in one second.")                                                     \
-	X(server, byte_rate, OFF_SIZE, "0", 1024, CONFIG_GIB, "bytes/s", RESTART,              \
+	X(server, byte_rate, OFF_SIZE, "0", 1024, CONFIG_GIB, "bytes/s", LIVE,              \
 	  "Bytes per second that one client may send, after as many at once; beyond them as "  \
 	  "with message_rate. 0 = no limit.")                                                  \
-	X(server, message_rate_action, RATE_ACTION, "wait", 0, 0, "", RESTART,                 \
+	X(server, message_rate_action, RATE_ACTION, "wait", 0, 0, "", LIVE,                 \
 	  "A client that sends more than message_rate or byte_rate allow: wait = is not read " \
 	  "until it may go on; close = is closed with 1008.")                                  \
-	X(server, refuse_browsers_max, COUNT, "256", 0, 1000000, "connections", RESTART,       \
+	X(server, refuse_browsers_max, COUNT, "256", 0, 1000000, "connections", LIVE,       \
 	  "Refused clients of routes with refuse_browsers: close that wait to be told why, at " \
 	  "the same time; those beyond are answered over HTTP at once.")                       \
-	X(server, auth_failures, COUNT, "10", 0, 1000, "failures/min", RESTART,                \
+	X(server, auth_failures, COUNT, "10", 0, 1000, "failures/min", LIVE,                \
 	  "How many wrong proofs of who it is an address may show in a minute (of IPv6 a "      \
 	  "/64), and how many a name may be tried with; then passwords from there are not "    \
 	  "looked at and get 429. Keys that cannot be guessed always are. 0 = no limit.")      \
-	X(server, password_queue, COUNT, "64", 1, 10000, "passwords", RESTART,                 \
+	X(server, password_queue, COUNT, "64", 1, 10000, "passwords", LIVE,                 \
 	  "Passwords of people that may wait to be checked, which is slow on purpose and done " \
 	  "by one thread; those beyond get 503 and a time to come back.")                      \
 	X(server, trusted_proxies, PREFIXES, "[]", 0, CONFIG_PREFIXES_MAX, "addresses",        \
-	  RESTART,                                                                             \
+	  LIVE,                                                                                \
 	  "Addresses or networks (10.0.0.0/8) of proxies in front, unix: for those that come "  \
 	  "by a unix socket. From them a PROXY protocol "                                      \
 	  "header, Forwarded or X-Forwarded-For is believed, so that limits and logs see the " \
 	  "client.")                                                                           \
-	X(server, client_certificate_header, TOLD, "none", 0, 0, "", RESTART,                  \
+	X(server, client_certificate_header, TOLD, "none", 0, 0, "", LIVE,                  \
 	  "By what trusted_proxies tell of the certificates of their clients, which is "       \
 	  "believed from them alone: a field that the proxy replaces in every request, or "    \
 	  "proxy = TLVs of its PROXY header. See docs/certificates.md.")                         \
@@ -152,7 +163,7 @@
 	X(server, keep_alive_timeout, DURATION, "5s", 1000, CONFIG_HOUR, "ms", LIVE,          \
 	  "How long an HTTP connection waits for its next request, on both listeners; then it " \
 	  "is closed. Behind a proxy that reuses its connections longer than it keeps them.")  \
-	X(server, keep_alive_max, COUNT, "256", 0, CONFIG_CONNECTIONS_MAX, "connections", RESTART, \
+	X(server, keep_alive_max, COUNT, "256", 0, CONFIG_CONNECTIONS_MAX, "connections", LIVE, \
 	  "HTTP connections that are kept for a next request, on each listener; further ones " \
 	  "close after their answer. WebSockets do not count. Fewer where that would take "    \
 	  "more than half of the descriptors left for handshakes. 0 = none is kept.")          \
@@ -163,7 +174,7 @@
 	  "see send_timeout. A message of the API or a back end that does not fit closes it "  \
 	  "as slow_reader.")                                                                 \
 	X(server, payload_memory, AUTO_SIZE, "auto", 1024 * CONFIG_KIB, 1024 * CONFIG_GIB, "bytes",  \
-	  RESTART,                                                                             \
+	  LIVE,                                                                                \
 	  "Of the whole process: messages that are not whole yet, queues to clients and to "   \
 	  "back ends, bodies of requests. Near it the connections that hold most are not read, " \
 	  "beyond it they are closed as payload_memory. auto = a share of what is free.")      \
@@ -200,17 +211,17 @@
 	X(server, upgrade_timeout, DURATION, "30s", 1000, CONFIG_HOUR, "ms", LIVE,             \
 	  "A new process that is to take over (gatehouse upgrade, SIGUSR2) has so long to "    \
 	  "start; else the old one serves on.")                                                \
-	X(server, max_groups, COUNT, "10000", 1, 1000000, "groups", RESTART,                   \
+	X(server, max_groups, COUNT, "10000", 1, 1000000, "groups", LIVE,                      \
 	  "Groups that may have members on this node at the same time; whoever would be the "  \
 	  "first member of one more is refused.")                                              \
 	X(server, max_groups_per_client, COUNT, "16", 0, 1000, "groups", LIVE,                 \
 	  "Groups that a client may be in at the same time. 0 = none.")                        \
-	X(server, workers, AUTO_COUNT, "auto", 1, 1024, "workers", RESTART,                    \
+	X(server, workers, AUTO_COUNT, "auto", 1, 1024, "workers", RESTART_FOR_WORKERS,                    \
 	  "Threads that serve connections. auto = from the cores and max_connections.")        \
-	X(server, engine, ENGINE, "auto", 0, 0, "", RESTART,                                   \
+	X(server, engine, ENGINE, "auto", 0, 0, "", RESTART_FOR_WORKERS,                                   \
 	  "How the kernel is asked for events. auto = io_uring where the kernel allows it, "   \
 	  "else epoll.")                                                                       \
-	X(server, node, WORD, "", 0, 63, "bytes", RESTART,                                     \
+	X(server, node, WORD, "", 0, 63, "bytes", RESTART_FOR_NODE,                                     \
 	  "What this node is called in answers, events and by the other nodes, which must "    \
 	  "have other names. Left out: this host's name.")                                     \
 	X(server, ready_without_backends, SWITCH, "true", 0, 0, "", LIVE,                      \
@@ -218,7 +229,7 @@
 	  "All nodes lose them together, so false may leave a load balancer without any.")
 
 #define CONFIG_ADMIN(X)                                                                        \
-	X(admin, listen, ADDRESS, "127.0.0.1:8081", 0, 0, "", RESTART,                         \
+	X(admin, listen, ADDRESS, "127.0.0.1:8081", 0, 0, "", LIVE,                         \
 	  "Where health, metrics, limits and the API are served. Keep it off the public "      \
 	  "network.")                                                                          \
 	X(admin, tls, TLS_KEYS, "", 0, 0, "", LIVE,                                                 \
@@ -226,14 +237,14 @@
 	X(admin, token_file, FILE, "", 0, CONFIG_TEXT_MAX - 1, "bytes", LIVE,                  \
 	  "File with the API's bearer token on its only line; readable by its owner (and "     \
 	  "group) alone. Without a token the API answers only on loopback.")                   \
-	X(admin, token, SECRET, "", 0, CONFIG_TEXT_MAX - 1, "bytes", LIVE,                     \
+	X(admin, token, SECRET, "", 0, CONFIG_TEXT_MAX - 1, "bytes", RESTART_FOR_SECRET,     \
 	  "The API's bearer token itself, if there is no token_file.")                         \
-	X(admin, max_body, SIZE, "1MiB", 1 * CONFIG_KIB, CONFIG_GIB, "bytes", RESTART,         \
+	X(admin, max_body, SIZE, "1MiB", 1 * CONFIG_KIB, CONFIG_GIB, "bytes", LIVE,         \
 	  "A request to the API with a larger body gets 413.")                                 \
-	X(admin, max_calls, COUNT, "256", 1, 65536, "requests", RESTART,                       \
+	X(admin, max_calls, COUNT, "256", 1, 65536, "requests", LIVE,                       \
 	  "Requests to the API whose answer is awaited, at the same time; those beyond get "    \
 	  "503. Each may hold max_body.")                                                      \
-	X(admin, tickets_max, COUNT, "65536", 1, 16777216, "tickets", RESTART,                 \
+	X(admin, tickets_max, COUNT, "65536", 1, 16777216, "tickets", LIVE,                 \
 	  "Tickets that were made and are not used yet; those beyond get 503.")                \
 	X(admin, ticket_ttl_max, DURATION, "5m", 1, CONFIG_DAY, "ms", LIVE,                    \
 	  "How long a ticket may wait to be used, at most.")                                   \
@@ -241,48 +252,48 @@
 	  "How long a request to the API waits for its answer; then it gets 504.")
 
 #define CONFIG_BUS(X)                                                                          \
-	X(bus, type, BUS_TYPE, "embedded", 0, 0, "", RESTART,                                  \
+	X(bus, type, BUS_TYPE, "embedded", 0, 0, "", RESTART_FOR_BUS,                                  \
 	  "embedded = within this process; nats = with the other nodes and with services, "    \
 	  "through a NATS broker.")                                                            \
-	X(bus, urls, URLS, "nats://127.0.0.1:4222", 1, CONFIG_URLS_MAX, "URLs", RESTART,       \
+	X(bus, urls, URLS, "nats://127.0.0.1:4222", 1, CONFIG_URLS_MAX, "URLs", RESTART_FOR_BUS,       \
 	  "Brokers of one cluster, as nats://HOST:PORT or, all of them, as tls://HOST:PORT; "   \
 	  "one is taken, another when that is lost. With tls:// nothing is sent in clear, and the " \
 	  "certificate must bear the HOST.")                                                   \
-	X(bus, ca_file, FILE, "", 0, CONFIG_TEXT_MAX - 1, "bytes", RESTART,                    \
+	X(bus, ca_file, FILE, "", 0, CONFIG_TEXT_MAX - 1, "bytes", RESTART_FOR_BUS,                    \
 	  "For tls:// URLs. Certificates (PEM) that may have signed that of the broker, "       \
 	  "besides the system's. Left out: the system's.")                                     \
-	X(bus, cert_file, FILE, "", 0, CONFIG_TEXT_MAX - 1, "bytes", RESTART,                  \
+	X(bus, cert_file, FILE, "", 0, CONFIG_TEXT_MAX - 1, "bytes", RESTART_FOR_BUS,                  \
 	  "For tls:// URLs. Certificate (PEM) that is shown to the broker, and those of its "   \
 	  "issuers behind it; with key_file.")                                                 \
-	X(bus, key_file, FILE, "", 0, CONFIG_TEXT_MAX - 1, "bytes", RESTART,                   \
+	X(bus, key_file, FILE, "", 0, CONFIG_TEXT_MAX - 1, "bytes", RESTART_FOR_BUS,                   \
 	  "Private key (PEM, without a password) of cert_file; readable by its owner (and "    \
 	  "group) alone. These three files are read again for each connection.")               \
-	X(bus, user, WORD, "", 0, 255, "bytes", RESTART, "Shown to the broker.")               \
-	X(bus, password_file, FILE, "", 0, CONFIG_TEXT_MAX - 1, "bytes", RESTART,              \
+	X(bus, user, WORD, "", 0, 255, "bytes", RESTART_FOR_BUS, "Shown to the broker.")               \
+	X(bus, password_file, FILE, "", 0, CONFIG_TEXT_MAX - 1, "bytes", RESTART_FOR_BUS,              \
 	  "File with the password for the broker on its only line; readable by its owner (and " \
 	  "group) alone.")                                                                     \
-	X(bus, password, SECRET, "", 0, CONFIG_TEXT_MAX - 1, "bytes", RESTART,                 \
+	X(bus, password, SECRET, "", 0, CONFIG_TEXT_MAX - 1, "bytes", RESTART_FOR_SECRET,                 \
 	  "The password itself, if there is no password_file.")                                \
-	X(bus, token_file, FILE, "", 0, CONFIG_TEXT_MAX - 1, "bytes", RESTART,                 \
+	X(bus, token_file, FILE, "", 0, CONFIG_TEXT_MAX - 1, "bytes", RESTART_FOR_BUS,                 \
 	  "File with a token for the broker, instead of user and password.")                   \
-	X(bus, token, SECRET, "", 0, CONFIG_TEXT_MAX - 1, "bytes", RESTART,                    \
+	X(bus, token, SECRET, "", 0, CONFIG_TEXT_MAX - 1, "bytes", RESTART_FOR_SECRET,                    \
 	  "The token itself, if there is no token_file.")                                      \
-	X(bus, credentials_file, FILE, "", 0, CONFIG_TEXT_MAX - 1, "bytes", RESTART,           \
+	X(bus, credentials_file, FILE, "", 0, CONFIG_TEXT_MAX - 1, "bytes", RESTART_FOR_BUS,           \
 	  "File with a JWT and its seed, as nsc writes it, instead of the others; readable by "  \
 	  "its owner (and group) alone.")            \
-	X(bus, connect_timeout, DURATION, "2s", 10, CONFIG_HOUR, "ms", RESTART,                \
+	X(bus, connect_timeout, DURATION, "2s", 10, CONFIG_HOUR, "ms", RESTART_FOR_BUS,                \
 	  "For a new connection to a broker.")                                                 \
-	X(bus, reconnect_min, DURATION, "100ms", 1, CONFIG_HOUR, "ms", RESTART,                \
+	X(bus, reconnect_min, DURATION, "100ms", 1, CONFIG_HOUR, "ms", RESTART_FOR_BUS,                \
 	  "The wait before the first attempt after a broker is lost, half of it at random; "   \
 	  "it doubles with each.")                                                             \
-	X(bus, reconnect_max, DURATION, "5s", 1, CONFIG_HOUR, "ms", RESTART,                   \
+	X(bus, reconnect_max, DURATION, "5s", 1, CONFIG_HOUR, "ms", RESTART_FOR_BUS,                   \
 	  "No wait before an attempt is longer.")                                              \
-	X(bus, ping_interval, DURATION, "10s", 100, CONFIG_HOUR, "ms", RESTART,                \
+	X(bus, ping_interval, DURATION, "10s", 100, CONFIG_HOUR, "ms", RESTART_FOR_BUS,                \
 	  "A broker that does not answer two pings in a row is lost.")                         \
-	X(bus, pending_max, SIZE, "64MiB", 64 * CONFIG_KIB, 64 * CONFIG_GIB, "bytes", RESTART, \
+	X(bus, pending_max, SIZE, "64MiB", 64 * CONFIG_KIB, 64 * CONFIG_GIB, "bytes", LIVE, \
 	  "Of messages that wait for the broker, and of those from it that wait here. Beyond " \
 	  "it clients are not read (up), and messages are dropped and counted (down).")        \
-	X(bus, requests_max, COUNT, "65536", 1, 16777216, "requests", RESTART,                 \
+	X(bus, requests_max, COUNT, "65536", 1, 16777216, "requests", LIVE,                 \
 	  "Requests and durable events that wait for their answer at once.")                   \
 	X(bus, claim_timeout, DURATION, "1s", 10, CONFIG_MINUTE, "ms", LIVE,                   \
 	  "How long a client that connects waits for the word whether another node has it. "   \

@@ -40,14 +40,14 @@
 
 /* Keys of one entry of the list `listeners`. */
 #define CONFIG_LISTENER(X)                                                                     \
-	X(listeners, address, PLACE, NULL, 0, 0, "", RESTART,                                  \
+	X(listeners, address, PLACE, NULL, 0, 0, "", LIVE,                                     \
 	  "Where clients connect, or a proxy on this machine through a unix socket.")          \
-	X(listeners, ipv6_only, SWITCH, "false", 0, 0, "", RESTART,                            \
+	X(listeners, ipv6_only, SWITCH, "false", 0, 0, "", LIVE,                               \
 	  "For [::] only: false = it takes IPv4 too (dual-stack), true = it leaves that to "   \
 	  "another listener.")                                                                 \
-	X(listeners, mode, MODE, "0660", 0, 0777, "", RESTART,                                 \
+	X(listeners, mode, MODE, "0660", 0, 0777, "", LIVE,                                    \
 	  "For unix: only. The permissions of the socket; whoever may write to it may connect.") \
-	X(listeners, owner, OWNER, "", 0, 127, "bytes", RESTART,                               \
+	X(listeners, owner, OWNER, "", 0, 127, "bytes", LIVE,                                  \
 	  "For unix: only. USER, USER:GROUP or :GROUP that the socket is given to. Left out: " \
 	  "those of the process.")                                                             \
 	X(listeners, tls, TLS_KEYS, "", 0, 0, "", LIVE,                                           \
