@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  * handover_conns.h - a worker's connections in a handover: out of the old process, into the new.
  *
- * Layer: server. In the worker's thread; none of its loop's turns is under way, but for the import.
- */
+ * Layer: server. In the worker's thread; none of its loop's turns is under way. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
-
-#include "base/slice.h"
 
 struct conn;
 struct handover_channel;
-struct handover_message;
 struct worker;
 
 struct handover_exporting {
@@ -30,16 +27,9 @@ static inline uint64_t handover_mark(uint64_t worker_index, uint64_t conn_index)
 
 /* Stops accepting, freezes every connection, and sends those that can go; they are in
  * worker->still. 0, or a negative errno with *out_what, static text: what was being done. Either
- * way handover_conns_thaw follows. */
+ * way handover_conns_go_on follows. */
 int handover_conns_export(struct worker *worker, const struct handover_exporting *exporting,
 			  const char **out_what);
 
-/* It is the other process's now: goes, and nobody notices. */
-void handover_conn_forget(struct conn *conn);
-
-/* Those that are left go on, and those that come. */
-void handover_conns_thaw(struct worker *worker);
-
-/* As handover_conns_export wrote it. Owns `fd` if it returns 0: then the connection is there, and
- * does nothing before handover_conns_thaw. Or a negative errno, with nothing kept. */
-int handover_conn_import(struct worker *worker, int fd, struct slice state);
+/* Those that are left go on; so do the doors, if they are this process's still. */
+void handover_conns_go_on(struct worker *worker, bool has_doors);

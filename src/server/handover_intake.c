@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * handover_intake.c - each message becomes a task in the loop of the worker that has got fewest so
- * far. Only so many are under way at once: descriptors that wait take slots of the process's table,
- * which with io_uring has no room for all. */
+ * handover_intake.c - each message goes to the desk of the worker that has got fewest so far. Only
+ * so many are under way at once: descriptors that wait take slots of the process's table, which
+ * with io_uring has no room for all. */
 #include "server/handover_intake.h"
 
 #include <errno.h>
@@ -9,15 +9,19 @@
 #include <stdlib.h>
 
 #include "base/check.h"
-#include "io/loop.h"
+#include "base/clock.h"
+#include "conn/conn_state.h"
+#include "io/tcp_handover.h"
 #include "server/handover_channel.h"
-#include "server/handover_conns.h"
 #include "server/handover_format.h"
 #include "server/server.h"
 #include "server/worker.h"
 
 /* Messages under way, HANDOVER_FDS_MAX connections each. */
 #define UNDER_WAY_MAX 8
+
+/* For the kernel to take a batch in. */
+#define SETTLE_NS (3 * NS_PER_S)
 
 struct handover_intake {
 	struct server *server;
@@ -33,8 +37,7 @@ struct handover_intake {
 };
 
 struct portion {
-	struct loop_task task;
-	struct worker *worker;
+	struct portion *next; /* at its desk */
 	struct handover_intake *intake;
 	struct handover_message message;
 };
@@ -131,7 +134,7 @@ static bool record_read(struct slice record, uint64_t *out_mark, struct slice *o
 	return has_mark && !reader.is_bad;
 }
 
-static void take_one(struct portion *portion, struct slice record, int *fd)
+static void take_one(struct worker *worker, struct portion *portion, struct slice record, int *fd)
 {
 	uint64_t mark;
 	struct slice state;
@@ -141,16 +144,18 @@ static void take_one(struct portion *portion, struct slice record, int *fd)
 		note_error(portion->intake, -EPROTO);
 		return;
 	}
-	int r = handover_conn_import(portion->worker, *fd, state);
+	struct state_reader reader;
+
+	state_reader_init(&reader, state);
+	int r = conn_import(&worker->home, *fd, &reader);
 
 	if (r == 0)
 		*fd = -1; /* it is the connection's */
 	note(portion->intake, mark, r);
 }
 
-static void run_take(struct loop_task *task)
+static void take(struct worker *worker, struct portion *portion)
 {
-	struct portion *portion = CONTAINER_OF(task, struct portion, task);
 	struct handover_intake *intake = portion->intake;
 	struct state_reader reader;
 	struct state_field field;
@@ -159,17 +164,79 @@ static void run_take(struct loop_task *task)
 	state_reader_init(&reader, buf_slice(&portion->message.body));
 	while (state_next(&reader, &field))
 		if (field.tag == HANDOVER_TAG_CONN && i < portion->message.fd_count)
-			take_one(portion, field.value, &portion->message.fds[i++]);
+			take_one(worker, portion, field.value, &portion->message.fds[i++]);
 	bool is_whole = !reader.is_bad && i == portion->message.fd_count;
+	/* With io_uring their ordinary descriptors are given back by this. */
+	int r = loop_settle(worker->loop, clock_now_ns() + SETTLE_NS);
 
 	handover_message_finish(&portion->message);
 	free(portion);
 	if (!is_whole)
 		note_error(intake, -EPROTO);
+	if (r < 0)
+		note_error(intake, r);
 	pthread_mutex_lock(&intake->mutex);
 	intake->under_way--;
 	pthread_cond_signal(&intake->changed);
 	pthread_mutex_unlock(&intake->mutex);
+}
+
+/* --- desks --- */
+
+void handover_desk_init(struct handover_desk *desk)
+{
+	*desk = (struct handover_desk){.first = NULL};
+	pthread_mutex_init(&desk->mutex, NULL);
+	pthread_cond_init(&desk->changed, NULL);
+}
+
+void handover_desk_finish(struct handover_desk *desk)
+{
+	CHECK(desk->first == NULL);
+	pthread_mutex_destroy(&desk->mutex);
+	pthread_cond_destroy(&desk->changed);
+}
+
+void handover_desk_end(struct handover_desk *desk)
+{
+	pthread_mutex_lock(&desk->mutex);
+	desk->has_ended = true;
+	pthread_cond_signal(&desk->changed);
+	pthread_mutex_unlock(&desk->mutex);
+}
+
+static void desk_put(struct handover_desk *desk, struct portion *portion)
+{
+	pthread_mutex_lock(&desk->mutex);
+	if (desk->first == NULL)
+		desk->first = portion;
+	else
+		desk->last->next = portion;
+	desk->last = portion;
+	pthread_cond_signal(&desk->changed);
+	pthread_mutex_unlock(&desk->mutex);
+}
+
+/* NULL: the end. */
+static struct portion *desk_take(struct handover_desk *desk)
+{
+	pthread_mutex_lock(&desk->mutex);
+	while (desk->first == NULL && !desk->has_ended)
+		pthread_cond_wait(&desk->changed, &desk->mutex);
+	struct portion *portion = desk->first;
+
+	if (portion != NULL)
+		desk->first = portion->next;
+	pthread_mutex_unlock(&desk->mutex);
+	return portion;
+}
+
+void handover_desk_serve(struct handover_desk *desk, struct worker *worker)
+{
+	struct portion *portion;
+
+	while ((portion = desk_take(desk)) != NULL)
+		take(worker, portion);
 }
 
 /* --- in the main thread --- */
@@ -204,16 +271,13 @@ int handover_intake_give(struct handover_intake *intake, struct handover_message
 		return r < 0 ? r : -ENOMEM;
 	size_t index = worker_choose(intake);
 
-	*portion = (struct portion){.worker = server_worker(intake->server, index),
-				    .intake = intake,
-				    .message = *message};
+	*portion = (struct portion){.intake = intake, .message = *message};
 	*message = (struct handover_message){0};
 	intake->given[index] += portion->message.fd_count;
 	pthread_mutex_lock(&intake->mutex);
 	intake->under_way++;
 	pthread_mutex_unlock(&intake->mutex);
-	portion->task.run = run_take;
-	loop_post(portion->worker->loop, &portion->task);
+	desk_put(&server_worker(intake->server, index)->desk, portion);
 	return 0;
 }
 

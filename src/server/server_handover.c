@@ -130,7 +130,7 @@ void server_retire(struct server *server)
 	server_state_forget(server);
 	pthread_mutex_lock(&server->mutex);
 	if (admin->has_started && !admin->has_ended)
-		worker_retire(admin->worker);
+		worker_retire(admin->worker, false);
 	pthread_mutex_unlock(&server->mutex);
 }
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "conn/conn_state.h"
 #include "server/handover_channel.h"
 #include "server/handover_conns.h"
 #include "server/worker.h"
@@ -206,8 +207,8 @@ bool stillness_keep(struct worker *worker)
 
 	for (size_t i = 0; i < still->exported_count; i++)
 		if (is_gone && is_taken(stillness, handover_mark(still->index, i)))
-			handover_conn_forget(still->exported[i]);
-	handover_conns_thaw(worker);
+			conn_forget(still->exported[i]);
+	handover_conns_go_on(worker, !is_gone);
 	free(still->exported);
 	*still = (struct still_worker){0};
 	leave(stillness);

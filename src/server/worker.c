@@ -119,7 +119,8 @@ static void on_listener_closed(struct listener *listener)
 	struct worker_door *door = door_of(listener);
 	struct worker *worker = door->worker;
 
-	CHECK(!list_is_empty(&worker->doors) && (worker->is_ending || door->is_leaving));
+	CHECK(!list_is_empty(&worker->doors) &&
+	      (worker->is_ending || worker->has_retired || door->is_leaving));
 	loop_timer_stop(worker->loop, &door->leave_timer);
 	list_remove(&door->node);
 	door->is_open = false;
@@ -145,9 +146,14 @@ static void on_leave_timer(struct timer *timer)
 
 static void begin_ending(struct worker *worker)
 {
+	if (!worker->is_ending)
+		loop_timer_init(&worker->leave_timer, on_leave_timer);
 	worker->is_ending = true;
-	loop_timer_init(&worker->leave_timer, on_leave_timer);
-	if (worker->options.events.on_drain != NULL)
+}
+
+static void tell_drain(struct worker *worker)
+{
+	if (!worker->has_retired && worker->options.events.on_drain != NULL)
 		worker->options.events.on_drain(worker->options.events.arg, worker);
 }
 
@@ -156,10 +162,10 @@ static void run_drain(struct loop_task *task)
 	struct worker *worker = CONTAINER_OF(task, struct worker, drain_task);
 
 	CHECK(!worker->is_ending || worker->has_retired);
+	begin_ending(worker);
 	drain_pace_stop(&worker->pace);
-	if (!worker->has_retired)
-		begin_ending(worker);
 	conns_drain(&worker->home);
+	tell_drain(worker);
 	end_if_empty(worker);
 }
 
@@ -168,10 +174,12 @@ static void run_retire(struct loop_task *task)
 {
 	struct worker *worker = CONTAINER_OF(task, struct worker, retire_task);
 
-	CHECK(!worker->is_ending);
-	begin_ending(worker);
-	worker->is_closing = worker->has_retired = true;
+	CHECK(!worker->is_ending && !worker->has_retired);
+	tell_drain(worker);
+	worker->has_retired = worker->is_closing = true;
 	doors_close(worker);
+	if (worker->ends_retired)
+		begin_ending(worker);
 	end_if_empty(worker);
 }
 
@@ -189,10 +197,12 @@ void worker_drain(struct worker *worker)
 {
 	worker->drain_task.run = run_drain;
 	loop_post(worker->loop, &worker->drain_task);
+	handover_desk_end(&worker->desk); /* in the middle of a start */
 }
 
-void worker_retire(struct worker *worker)
+void worker_retire(struct worker *worker, bool ends)
 {
+	worker->ends_retired = ends;
 	worker->retire_task.run = run_retire;
 	loop_post(worker->loop, &worker->retire_task);
 }
@@ -348,10 +358,8 @@ static int door_open_silent(struct worker *worker, struct worker_door *door)
 
 /* What the process before has handed over goes on, and whoever comes is let in. A door that cannot
  * be opened now stays shut: the clients that are there matter more. */
-static void run_open(struct loop_task *task)
+static void open_still(struct worker *worker)
 {
-	struct worker *worker = CONTAINER_OF(task, struct worker, open_task);
-
 	for (size_t i = 0; i < worker->options.door_count; i++) {
 		int r = door_open_silent(worker, worker->options.doors[i]);
 
@@ -362,14 +370,22 @@ static void run_open(struct loop_task *task)
 						   "and restart"));
 	}
 	worker->options.door_count = 0;
-	handover_conns_thaw(worker);
+	handover_conns_go_on(worker, true);
 	worker->options.events.on_listening(worker->options.events.arg, worker);
 }
 
 void worker_open(struct worker *worker)
 {
-	worker->open_task.run = run_open;
-	loop_post(worker->loop, &worker->open_task);
+	__atomic_store_n(&worker->is_opened, true, __ATOMIC_RELEASE);
+	handover_desk_end(&worker->desk);
+}
+
+/* Before the loop runs. */
+static void stand_at_desk(struct worker *worker)
+{
+	handover_desk_serve(&worker->desk, worker);
+	if (__atomic_load_n(&worker->is_opened, __ATOMIC_ACQUIRE))
+		open_still(worker);
 }
 
 /* Stops now and then to stand still, and once to end. */
@@ -379,8 +395,8 @@ static void run_loop(struct worker *worker)
 		loop_run(worker->loop);
 		if (!stillness_is_asked(&worker->still))
 			return;
-		if (stillness_keep(worker) && !worker->has_retired)
-			worker_retire(worker);
+		if (stillness_keep(worker))
+			worker_retire(worker, true);
 	}
 }
 
@@ -405,6 +421,8 @@ static int run(struct worker *worker)
 			worker->options.events.on_listening(worker->options.events.arg, worker);
 		if (worker->options.events.on_started != NULL)
 			worker->options.events.on_started(worker->options.events.arg, worker);
+		if (worker->options.starts_still)
+			stand_at_desk(worker);
 		run_loop(worker);
 		mailbox_close(&worker->home.mailbox);
 	}
@@ -473,6 +491,7 @@ static void worker_free(struct worker *worker)
 {
 	ruleset_unref(&worker->next_rules); /* it ended before it came to that */
 	conns_finish(&worker->home);
+	handover_desk_finish(&worker->desk);
 	free(worker->options.doors);
 	free(worker);
 }
@@ -496,6 +515,7 @@ static struct worker *worker_make(const struct worker_options *options)
 	for (size_t i = 0; i < options->door_count; i++)
 		doors[i] = options->doors[i];
 	list_init(&worker->doors);
+	handover_desk_init(&worker->desk);
 	return worker;
 }
 

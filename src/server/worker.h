@@ -12,6 +12,7 @@
 #include "io/tcp_tls.h"
 #include "server/announce.h"
 #include "server/drain_pace.h"
+#include "server/handover_intake.h"
 #include "server/stillness.h"
 
 struct tls_holder;
@@ -65,7 +66,7 @@ struct worker_options {
 	size_t door_count;
 	struct tls_limits tls; /* this worker's share */
 	struct drain *drain;   /* NULL: nobody is let go here */
-	bool starts_still;     /* its doors are opened by worker_open */
+	bool starts_still;     /* its loop runs, and its doors are opened, from worker_open on */
 };
 
 /* How much a worker has to do; written by its thread, for any to read. */
@@ -86,11 +87,13 @@ struct worker {
 	struct announce announce;
 	struct drain_pace pace;
 	bool is_ending;
-	bool is_closing; /* the listeners close, or have */
-	bool has_retired;
+	bool is_closing;  /* the listeners close, or have */
+	bool has_retired; /* its doors are another process's */
 	struct still_worker still;
-	struct loop_task open_task;
+	struct handover_desk desk; /* of one that starts still */
+	bool is_opened;            /* atomic: the doors, too */
 	struct loop_task retire_task;
+	bool ends_retired;
 	struct loop_task drain_task;
 	struct loop_task close_task;
 	struct timer leave_timer; /* until those of other workers have left too */
@@ -117,9 +120,9 @@ void worker_door_remove(struct worker_door *door);
  * to it goes on. */
 void worker_open(struct worker *worker);
 
-/* From any thread, at most once: another process has its doors. It closes them, and ends when the
- * last connection has gone by itself. worker_drain may follow. */
-void worker_retire(struct worker *worker);
+/* From any thread, at most once: another process has its doors. It closes them, and, if it `ends`,
+ * does that when the last connection has gone by itself. worker_drain may follow. */
+void worker_retire(struct worker *worker, bool ends);
 
 /* From any thread, each at most once: stop accepting, close every connection with
  * 1001, and end the thread when the last one is gone. */
