@@ -20,6 +20,7 @@ from benchmark import Failure
 
 REASON = re.compile(rb"\x88.\x03\xf4retry-after=(\d+)", re.S)  # a close frame with 1012
 ANSWER = b"\x88\x82\0\0\0\0\x03\xf4"  # ours, by a mask of zeros
+PING, PONG = b"\x89\x00", b"\x8a\x80\0\0\0\0"
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 BATCH = 500  # handshakes at once
 TENTHS = 10
@@ -52,10 +53,17 @@ class Fleet:
     def listen(self, deadline: float) -> None:
         while self.socks and time.monotonic() < deadline:
             for fd, _ in self.poll.poll(0.05):
-                sock = self.socks.pop(fd)
-                said = REASON.match(sock.recv(256))
+                sock = self.socks[fd]
+                frames = sock.recv(256)
+                if frames.startswith(PING):
+                    sock.sendall(PONG)
+                    frames = frames.removeprefix(PING)
+                if not frames:
+                    continue
+                said = REASON.match(frames)
                 if said is None:
-                    raise Failure("a client was closed with something else than 1012 and retry-after")
+                    raise Failure(f"a client was told something else than 1012 and retry-after: {frames!r}")
+                del self.socks[fd]
                 self.closes.append((time.monotonic(), int(said[1])))
                 sock.sendall(ANSWER)
                 self.poll.unregister(sock)

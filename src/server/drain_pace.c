@@ -13,8 +13,8 @@
 
 #define TICK_NS        (10 * NS_PER_MS)
 #define IDLE_TICK_NS   (200 * NS_PER_MS) /* nobody is left: some may be on their way in */
-#define WALKS_PER_PLAN 200
-#define WALK_MIN_NS    (50 * NS_PER_MS)
+#define WALKS_PER_PLAN 1000
+#define WALK_MIN_NS    (20 * NS_PER_MS)
 #define WALK_MAX_NS    NS_PER_S
 
 /* Of one tick. */

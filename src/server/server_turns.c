@@ -13,7 +13,7 @@ static void run_beat(struct loop_task *task)
 {
 	struct beat *beat = CONTAINER_OF(task, struct beat, task);
 
-	counter_set(&beat->asked_ns, 0);
+	__atomic_store_n(&beat->asked_ns, 0, __ATOMIC_RELEASE); /* the task is main's again */
 }
 
 char *server_loop_name(const struct server *server, size_t index, char out[SERVER_LOOP_NAME_MAX])
@@ -68,7 +68,8 @@ static void ask(struct slot *slot, uint64_t now_ns)
 {
 	struct beat *beat = &slot->beat;
 
-	if (!slot->is_listening || slot->has_ended || counter_read(&beat->asked_ns) != 0)
+	if (!slot->is_listening || slot->has_ended ||
+	    __atomic_load_n(&beat->asked_ns, __ATOMIC_ACQUIRE) != 0)
 		return;
 	beat->task.run = run_beat;
 	counter_set(&beat->asked_ns, now_ns);

@@ -266,7 +266,7 @@ def test_two_at_once(gateway, crowd):
     """One for other clients has to wait, one for all takes over."""
     running = gateway()
     everybody = crowd(running, 10)
-    order(running, over="1h", percent=50)
+    order(running, over="1h", route="ws")
     assert order(running, 409, percent=20)["reason"] == "other_drain"
     assert order(running, over="100ms")["percent"] == 100
     everybody.wait_all()
@@ -412,7 +412,7 @@ def test_command_says_what_is_wrong(gateway, crowd):
     assert none.returncode == 1 and "No drain is under way" in none.stderr
     route = drain(running, "--route", "nowhere")
     assert route.returncode == 1 and "No route has this name" in route.stderr and "Seen: nowhere" in route.stderr
-    assert drain(running, "--percent", "50", "--over", "1h", "--no-wait").returncode == 0
+    assert drain(running, "--route", "ws", "--over", "1h", "--no-wait").returncode == 0
     other = drain(running, "--percent", "20")
     assert other.returncode == 1 and "A drain of other clients is under way" in other.stderr
     running.stop()
