@@ -31,7 +31,7 @@ MAY_INCLUDE = {
     "auth": {"base", "proto", "os", "tls", "io", "http", "config"},
     "diag": {"base", "os", "io", "config"},
     "conn": {"base", "proto", "tls", "io", "http", "config", "session", "auth", "route", "fleet"},
-    "server": {"base", "proto", "tls", "io", "http", "config", "session", "route", "diag", "webhook", "bus",
+    "server": {"base", "os", "proto", "tls", "io", "http", "config", "session", "route", "diag", "webhook", "bus",
                "fleet", "conn", "auth"},
     "admin": {"base", "os", "proto", "io", "http", "config", "session", "route", "conn", "server", "diag",
               "webhook", "bus", "fleet", "auth"},

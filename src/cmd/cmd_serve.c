@@ -15,6 +15,7 @@
 #include "base/renewals.h"
 #include "cmd/config_args.h"
 #include "cmd/reloader.h"
+#include "cmd/serve_activation.h"
 #include "cmd/serve_end.h"
 #include "cmd/serve_upgrade.h"
 #include "cmd/signals.h"
@@ -135,22 +136,25 @@ struct invocation {
 	char **argv;
 };
 
-/* Takes over the reference. */
-static int run(struct ruleset *ruleset, struct renewals *renewals, const struct invocation *call,
-	       struct serve_upgrade *upgrade, int signals)
+/* `activated`: listening sockets that were there before this process. Takes over the reference. */
+static int run_with(struct ruleset *ruleset, struct renewals *renewals,
+		    const struct invocation *call, struct serve_upgrade *upgrade,
+		    struct handover_sockets *activated, int signals)
 {
 	const struct config *config = &ruleset->config;
 	struct start start;
 
-	log_configuration(config);
-	if (!serve_upgrade_greet(upgrade)) {
-		ruleset_unref(&ruleset);
-		return EXIT_FAILED;
-	}
-	if (start_prepare_with(config, serve_upgrade_sockets(upgrade), &start, on_problem, NULL) >
-	    0) {
+	if (start_prepare_with(config,
+			       upgrade->is_heir ? serve_upgrade_sockets(upgrade) : activated,
+			       &start, on_problem, NULL) > 0) {
 		ruleset_unref(&ruleset);
 		return EXIT_BAD_CONFIG;
+	}
+	if (server_activation_share(activated, start.plan.capacity.workers) < 0) {
+		ruleset_unref(&ruleset);
+		log_error("out of memory or descriptors at start",
+			  F_UINT("nofile", os_limits_nofile().soft));
+		return EXIT_FAILED;
 	}
 	log_info("engine chosen", F_TEXT("engine", loop_engine_name(start.facts.engine)),
 		 F_TEXT("reason", start.facts.engine_reason));
@@ -159,7 +163,8 @@ static int run(struct ruleset *ruleset, struct renewals *renewals, const struct 
 		&(struct server_options){.ruleset = ruleset,
 					 .plan = &start.plan,
 					 .renewals = renewals,
-					 .heir = upgrade->is_heir ? &upgrade->heir : NULL});
+					 .heir = upgrade->is_heir ? &upgrade->heir : NULL,
+					 .activated = activated->count > 0 ? activated : NULL});
 
 	if (server == NULL) {
 		log_error("out of memory or descriptors at start",
@@ -195,6 +200,27 @@ static int run(struct ruleset *ruleset, struct renewals *renewals, const struct 
 							    .argv = call->argv});
 	r = serve(server, &admin, upgrade, &reloader, signals);
 	server_destroy(&server);
+	return r;
+}
+
+/* Takes over the reference. */
+static int run(struct ruleset *ruleset, struct renewals *renewals, const struct invocation *call,
+	       struct serve_upgrade *upgrade, int signals)
+{
+	struct handover_sockets activated = {0};
+	int r = EXIT_BAD_CONFIG;
+
+	log_configuration(&ruleset->config);
+	if (!serve_upgrade_greet(upgrade)) {
+		ruleset_unref(&ruleset);
+		return EXIT_FAILED;
+	}
+	/* A process that another one has started has its sockets from that. */
+	if (upgrade->is_heir || serve_activation_take(&ruleset->config, &activated))
+		r = run_with(ruleset, renewals, call, upgrade, &activated, signals);
+	else
+		ruleset_unref(&ruleset);
+	handover_sockets_finish(&activated);
 	return r;
 }
 

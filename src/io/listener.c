@@ -94,6 +94,17 @@ int listener_bind_silent(struct net_addr *addr, bool is_first, bool is_ipv6_only
 	return bind_as(addr, is_first, is_ipv6_only, false);
 }
 
+int listener_take(int fd)
+{
+	static const int one = 1;
+	static const int unsent = UNSENT_MAX;
+
+	/* Of a socket with a path these say nothing. */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
+	return listener_listen(fd);
+}
+
 int listener_listen(int fd)
 {
 	return listen(fd, INT_MAX) < 0 ? -errno : 0;

@@ -171,6 +171,9 @@ int listener_bind_as(struct net_addr *addr, bool is_first, bool is_ipv6_only);
 int listener_bind_silent(struct net_addr *addr, bool is_first, bool is_ipv6_only);
 int listener_listen(int fd);
 
+/* One that others have bound, and let listen, is to be as those. 0 or a negative errno. */
+int listener_take(int fd);
+
 /* Whether `is_first` could have it now: 0 or a negative errno. */
 int listener_check(const struct net_addr *addr, bool is_ipv6_only);
 

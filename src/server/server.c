@@ -14,6 +14,7 @@
 #include "proto/ws_handshake.h"
 #include "auth/pace.h"
 #include "server/handover_heir.h"
+#include "server/server_handover.h"
 #include "server/server_limits.h"
 #include "server/server_private.h"
 #include "server/server_road.h"
@@ -196,6 +197,12 @@ static int await_listening(struct server *server, struct slot *slot, struct serv
 	return r;
 }
 
+/* There are clients already who wait to be accepted, and would be told that it is too early. */
+static bool starts_still(const struct server *server)
+{
+	return server->options.heir != NULL || server->options.activated != NULL;
+}
+
 static int start_one(struct server *server, struct slot *slot, struct service *service,
 		     struct worker_door **doors, size_t door_count, struct server_error *out_error)
 {
@@ -215,7 +222,7 @@ static int start_one(struct server *server, struct slot *slot, struct service *s
 		.tls = server_tls_share(&server->options.ruleset->config, server->worker_count,
 					is_admin(slot)),
 		.drain = service == &server->public_service ? &server->drain : NULL,
-		.starts_still = server->options.heir != NULL,
+		.starts_still = starts_still(server),
 	};
 	char name[SERVER_LOOP_NAME_MAX];
 
@@ -297,7 +304,7 @@ static int start_workers(struct server *server, struct server_error *out_error)
 		if (start_with(server, &server->slots[i], &server->public_service,
 			       server->doors.items, count, out_error) < 0)
 			return -1;
-	if (server->options.heir != NULL)
+	if (starts_still(server))
 		return 0;
 	__atomic_store_n(&server->public_service.is_ready, true, __ATOMIC_RELEASE);
 	server_tell_listening(server);
@@ -355,10 +362,16 @@ int server_start(struct server *server, const struct http_handler *public_http,
 		return -1;
 	if (server->options.heir != NULL && server_inherit(server, out_error) < 0)
 		return -1;
+	if (server->options.activated != NULL)
+		server_doors_activate(&server->doors, server->options.activated);
 	if (start_bus(server, out_error) < 0 || start_backends(server, out_error) < 0 ||
 	    start_auth(server, out_error) < 0 || start_admin(server, out_error) < 0)
 		return -1;
-	return start_workers(server, out_error);
+	int r = start_workers(server, out_error);
+
+	if (r == 0 && server->options.activated != NULL)
+		server_open(server);
+	return r;
 }
 
 void server_renew_ticket_keys(struct server *server, uint64_t now_ns)

@@ -17,6 +17,7 @@
 
 struct directory;
 struct handover_heir;
+struct handover_sockets;
 struct renewals;
 struct server;
 struct worker;
@@ -33,6 +34,8 @@ struct server_options {
 	/* What it has of the process before; outlives the start. Then it accepts nobody before
 	 * server_open (server_handover.h). NULL: there is no process before. */
 	struct handover_heir *heir;
+	/* Those that the service manager has opened; NULL: none. Outlives the server. */
+	struct handover_sockets *activated;
 };
 
 enum server_status { SERVER_STARTING, SERVER_READY, SERVER_DRAINING };

@@ -101,7 +101,8 @@ static void holder_describe(const struct server_door *door, char *out, size_t si
 	out[0] = 0;
 	if (pid == 0 || !name_read(pid, name, sizeof(name)))
 		return;
-	*out_is_gateway = strcmp(name, "gatehouse") == 0;
+	/* The service manager keeps it for the gateway (server_activation.h). */
+	*out_is_gateway = strcmp(name, "gatehouse") == 0 || strcmp(name, "systemd") == 0;
 	snprintf(out, size, " by %s (pid %d)", name, (int)pid);
 }
 
@@ -365,6 +366,21 @@ struct handover_place server_door_place(const struct server_door *door)
 	return (struct handover_place){.address = &door->place,
 				       .is_ipv6_only = door->is_ipv6_only,
 				       .is_admin = door->is_admin};
+}
+
+void server_doors_activate(struct server_doors *doors, struct handover_sockets *sockets)
+{
+	for (size_t i = 0; i < doors->count; i++) {
+		struct server_door *door = doors->items[i];
+		struct handover_place place = server_door_place(door);
+
+		if (handover_sockets_find(sockets, &place) == NULL)
+			continue;
+		if (is_unix(door))
+			door->unix_fd = handover_sockets_take(sockets, &place);
+		else
+			door->inherited = sockets; /* one for each worker, so that none is bound */
+	}
 }
 
 void server_doors_inherit(struct server_doors *doors, struct handover_sockets *sockets)

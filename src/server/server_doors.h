@@ -94,6 +94,10 @@ static inline struct server_door *server_doors_admin(const struct server_doors *
  * taken from it. `sockets` outlives the start. */
 void server_doors_inherit(struct server_doors *doors, struct handover_sockets *sockets);
 
+/* After server_doors_make: these have their sockets from the service manager (server_activation.h),
+ * as many as there will be workers. `sockets` outlives the doors. */
+void server_doors_activate(struct server_doors *doors, struct handover_sockets *sockets);
+
 /* Takes it for so many workers: door->each has their descriptors, of those that are inherited
  * perhaps more than one for a worker. `is_first`: as listener_bind has it. 0, or a negative errno
  * with *out_error; server_door_destroy in either case. */

@@ -103,6 +103,18 @@ def test_it_exposes_little(tmp_path):
     assert done.returncode == 0, done.stdout
 
 
+@needs_systemd
+def test_systemd_understands_the_socket(tmp_path):
+    """Which is for a listener of the configuration beside it."""
+    changed(tmp_path)
+    copy = tmp_path / "gatehouse.socket"
+    copy.write_text(UNIT.with_name("gatehouse.socket").read_text())
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", copy], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "gatehouse" not in done.stdout + done.stderr, done
+    (place,) = re.findall(r"(?m)^ListenStream=(.*)$", copy.read_text())
+    assert f"address: {place}\n" in (ROOT / "deploy" / "tls" / "gatehouse.yaml").read_text()
+
+
 # --- its system calls ---
 
 def sets(name: str, seen: set[str]) -> set[str]:

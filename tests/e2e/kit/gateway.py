@@ -70,16 +70,17 @@ class Gateway:
 
     def __init__(self, directory: pathlib.Path, config: dict, *, env: dict | None = None,
                  arguments: tuple[str, ...] = (), prepare=None, tls: ssl.SSLContext | None = None,
-                 program: pathlib.Path = BINARY):
-        """`tls`: what its clients speak; None: in clear. `program`: where the binary is called."""
+                 program: pathlib.Path = BINARY, launcher: tuple = (), fds: tuple = ()):
+        """`tls`: what its clients speak; None: in clear. `program`: where the binary is called. `launcher`: a command
+        that becomes it, and inherits the descriptors `fds`."""
         self.tls = tls
         self.config_file = directory / "application.yaml"
         self.config_file.write_text(to_yaml(config))
         self.log_file = directory / "stderr.log"
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                [program, "serve", "-c", self.config_file, *arguments], stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log, env=os.environ | (env or {}), preexec_fn=prepare)
+                [*launcher, program, "serve", "-c", self.config_file, *arguments], stdin=subprocess.DEVNULL,
+                stdout=log, stderr=log, env=os.environ | (env or {}), preexec_fn=prepare, pass_fds=fds)
         self.address = self.admin = None
         self.has_stopped = False
 

@@ -6,6 +6,7 @@ import ctypes
 import os
 import pathlib
 import socket
+import sys
 import time
 
 from kit import wsraw
@@ -88,23 +89,22 @@ def hanging(pid: int, name: str):
 
 # --- sockets that are there before the service ---
 
-@contextlib.contextmanager
-def activated(sockets: dict[str, socket.socket], pid: str | None = None):
-    """(env, prepare) of a process that is to find these, by their names, from descriptor 3 on; `pid`: what
-    LISTEN_PID says, else its own."""
-    names = ":".join(sockets)
+# Puts the descriptors where they belong, says for whom they are, and becomes the program.
+LAUNCHER = """
+import fcntl, os, sys
+high = [fcntl.fcntl(int(fd), fcntl.F_DUPFD, 100) for fd in sys.argv[1].split(",")]
+for number, fd in enumerate(high):
+    os.dup2(fd, 3 + number)
+    os.close(fd)
+os.environ.setdefault("LISTEN_PID", str(os.getpid()))
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+def activated(sockets: dict[str, socket.socket], pid: str | None = None) -> dict:
+    """Options of a Gateway that is to find these, by their names, from descriptor 3 on; `pid`: what LISTEN_PID
+    says, else its own."""
     fds = [one.fileno() for one in sockets.values()]
-
-    def prepare() -> None:
-        high = [os.dup2(fd, 200 + number) for number, fd in enumerate(fds)]
-        for number, fd in enumerate(high):
-            os.dup2(fd, 3 + number)
-            os.set_inheritable(3 + number, True)
-            os.close(fd)
-        if pid is None:  # known in the child only
-            ctypes.CDLL(None).setenv(b"LISTEN_PID", str(os.getpid()).encode(), 1)
-
-    env = {"LISTEN_FDS": str(len(fds)), "LISTEN_FDNAMES": names}
-    if pid is not None:
-        env["LISTEN_PID"] = pid
-    yield env, prepare
+    env = {"LISTEN_FDS": str(len(fds)), "LISTEN_FDNAMES": ":".join(sockets)}
+    return {"env": env | ({"LISTEN_PID": pid} if pid else {}), "fds": fds,
+            "launcher": (sys.executable, "-c", LAUNCHER, ",".join(map(str, fds)))}
