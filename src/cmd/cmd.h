@@ -20,4 +20,5 @@ int cmd_drain(int argc, char **argv);
 int cmd_ready(int argc, char **argv);
 int cmd_secret(int argc, char **argv);
 int cmd_serve(int argc, char **argv);
+int cmd_upgrade(int argc, char **argv);
 int cmd_version(int argc, char **argv);

@@ -20,6 +20,8 @@ static const struct {
 	{"bench", cmd_bench, "open many connections, check every echo, give a verdict"},
 	{"doctor", cmd_doctor, "say which limit binds, and how to raise it"},
 	{"drain", cmd_drain, "let the clients of the running gateway go, at a pace"},
+	{"upgrade", cmd_upgrade,
+	 "have the running gateway hand over to the program that is there now"},
 	{"check", cmd_check, "report every mistake in the configuration"},
 	{"config", cmd_config, "print the effective configuration and its origins"},
 	{"ready", cmd_ready, "ask a URL until it answers 200: the health check of a container"},

@@ -77,7 +77,7 @@ static int request_send(const struct bench_url *url, const struct bench_http_req
 			   "User-Agent: gatehouse-bench\r\n%sConnection: close\r\n",
 			   request->method, url->path, url->authority, request->fields);
 
-	if (r >= 0 && request->body.len > 0)
+	if (r >= 0 && strcmp(request->method, "GET") != 0)
 		r = buf_printf(&text, SIZE_MAX, "Content-Length: %zu\r\n", request->body.len);
 	if (r >= 0)
 		r = buf_append(&text, "\r\n", 2, SIZE_MAX);

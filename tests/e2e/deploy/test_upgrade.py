@@ -3,12 +3,14 @@
 POST /api/v1/upgrade."""
 
 import contextlib
+import re
 import signal
 import threading
 
 import pytest
 
 from kit import upgrades, wsraw
+from kit.gateway import run_binary
 
 
 @pytest.fixture(autouse=True)
@@ -125,3 +127,17 @@ def test_listeners_come_and_go(gateway, tmp_path):
     assert unix.stat().st_ino == inode
     running.stop()
     assert not unix.exists()
+
+
+def test_command(gateway):
+    """It waits, and says what has moved."""
+    running = gateway()
+    with running.open() as client:
+        said = run_binary("upgrade", "-c", running.config_file, seconds=wsraw.SECONDS)
+        assert said.returncode == 0 and "serves now: 1 connections moved, 0 are finished" in said.stdout, said
+        upgrades.follow(running, int(re.search(r"process (\d+)", said.stdout)[1]))
+        client.echo(b"still here")
+    assert upgrades.wait_former(running) == 0
+    running.stop()
+    gone = run_binary("upgrade", "-c", running.config_file)
+    assert gone.returncode == 1 and "no gateway answers" in gone.stderr

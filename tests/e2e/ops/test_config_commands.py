@@ -90,7 +90,7 @@ def test_a_misspelt_word_is_suggested(tmp_path, arguments, said):
     assert said in done.stderr
 
 
-COMMANDS = ("serve", "bench", "doctor", "drain", "check", "config", "ready", "secret", "version")
+COMMANDS = ("serve", "bench", "doctor", "drain", "upgrade", "check", "config", "ready", "secret", "version")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
