@@ -18,6 +18,7 @@ int cmd_config(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_drain(int argc, char **argv);
 int cmd_ready(int argc, char **argv);
+int cmd_reload(int argc, char **argv);
 int cmd_secret(int argc, char **argv);
 int cmd_serve(int argc, char **argv);
 int cmd_upgrade(int argc, char **argv);

@@ -9,6 +9,7 @@
 
 #include "admin/admin.h"
 #include "admin/limits_monitor.h"
+#include "admin/reloads.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/payload.h"
@@ -74,7 +75,7 @@ static int watch(struct server *server, struct admin *admin, struct serve_upgrad
 		if (what == SIGUSR2)
 			continue;
 		if (what == SIGHUP)
-			reloader_want(reloader, "SIGHUP");
+			reloader_want(reloader);
 		else if (what != -1)
 			signals_log(what);
 		reloader_tick(reloader);
@@ -116,6 +117,7 @@ static int serve(struct server *server, struct admin *admin, struct serve_upgrad
 	int what = watch(server, admin, upgrade, &tick, reloader, signals);
 
 	serve_upgrade_close(upgrade);
+	reloader_close(reloader);
 	if (what == SIGUSR2)
 		return serve_upgrade_see_out(upgrade);
 
@@ -132,6 +134,7 @@ static void on_problem(void *arg, const struct start_problem *problem)
 /* How it was called, to read the configuration again in the same way. */
 struct invocation {
 	const struct config_args *args;
+	struct reloads *reloads; /* who asks for that by the API */
 	int argc;
 	char **argv;
 };
@@ -176,6 +179,7 @@ static int run_with(struct ruleset *ruleset, struct renewals *renewals,
 
 	api_init(&admin.api, server, &start.token);
 	admin.api.upgrades = upgrade->upgrades;
+	admin.api.reloads = call->reloads;
 	serve_upgrade_know(upgrade, &admin, signals);
 	struct server_error error;
 	int r = server_start(
@@ -195,6 +199,7 @@ static int run_with(struct ruleset *ruleset, struct renewals *renewals,
 
 	reloader_init(&reloader, &(struct reloader_options){.server = server,
 							    .admin = &admin,
+							    .reloads = call->reloads,
 							    .args = call->args,
 							    .argc = call->argc,
 							    .argv = call->argv});
@@ -260,16 +265,18 @@ static int load_and_run(struct serve_upgrade *upgrade, int argc, char **argv)
 	struct ruleset *ruleset = ruleset_create(&config);
 
 	struct renewals *renewals = renewals_create();
-	bool has_memory = ruleset != NULL && renewals != NULL;
+	struct reloads *reloads = reloads_create();
+	bool has_memory = ruleset != NULL && renewals != NULL && reloads != NULL;
 
 	if (has_memory) {
-		r = run(ruleset, renewals, &(struct invocation){&args, argc, argv}, upgrade,
-			signals);
+		r = run(ruleset, renewals, &(struct invocation){&args, reloads, argc, argv},
+			upgrade, signals);
 	} else {
 		log_error("out of memory at start");
 		ruleset_unref(&ruleset);
 		r = EXIT_FAILED;
 	}
+	reloads_destroy(&reloads);
 	renewals_destroy(&renewals); /* what the rules keep is taken out before */
 	close(signals);
 	config_finish(&config);

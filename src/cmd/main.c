@@ -24,6 +24,7 @@ static const struct {
 	 "have the running gateway hand over to the program that is there now"},
 	{"check", cmd_check, "report every mistake in the configuration"},
 	{"config", cmd_config, "print the effective configuration and its origins"},
+	{"reload", cmd_reload, "have the running gateway read its configuration again"},
 	{"ready", cmd_ready, "ask a URL until it answers 200: the health check of a container"},
 	{"secret", cmd_secret, "make a line of a users file: a name, and a new key or a password"},
 	{"version", cmd_version, "print the version"},

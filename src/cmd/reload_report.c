@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "http/problem.h"
 
 /* In the log; the answer of the API has all. */
 #define LINES_MAX 100
@@ -144,14 +145,44 @@ static json_t *changes_json(const struct config_diff *diff, enum config_reload r
 	return list;
 }
 
+unsigned reload_report_status(const struct reload_report *report)
+{
+	if (is_good(report))
+		return 200;
+	return report->outcome == RELOAD_REFUSED ? 422 : 500;
+}
+
+static json_t *problem(const struct reload_report *report)
+{
+	char detail[192];
+
+	snprintf(detail, sizeof(detail),
+		 "%zu mistake%s; nothing was changed, and the gateway "
+		 "serves on with the configuration that is in force",
+		 report->mistakes.count, report->mistakes.count == 1 ? "" : "s");
+	json_t *body = problem_json(&(struct problem){
+		.status = reload_report_status(report),
+		.reason = report->outcome == RELOAD_REFUSED ? "configuration" : "reload",
+		.detail = detail,
+	});
+
+	json_object_set_new(body, "outcome", json_string(reload_outcome_label(report->outcome)));
+	json_object_set_new(body, "file", json_string(report->file));
+	json_object_set_new(body, "hash", json_string(report->hash));
+	json_object_set_new(body, "mistakes", lines_json(&report->mistakes));
+	json_object_set_new(body, "warnings", lines_json(&report->warnings));
+	return body;
+}
+
 json_t *reload_report_json(const struct reload_report *report)
 {
-	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:I, s:I, s:I, s:o, s:o}", "outcome",
-			 reload_outcome_label(report->outcome), "file", report->file, "hash",
-			 report->hash, "changed", changes_json(&report->diff, CONFIG_LIVE),
-			 "needs_restart", changes_json(&report->diff, CONFIG_RESTART), "same",
-			 (json_int_t)report->diff.same, "files_failed",
-			 (json_int_t)report->files_failed, "late_workers",
-			 (json_int_t)report->late_workers, "mistakes",
-			 lines_json(&report->mistakes), "warnings", lines_json(&report->warnings));
+	if (!is_good(report))
+		return problem(report);
+	return json_pack(
+		"{s:s, s:s, s:s, s:o, s:o, s:I, s:I, s:I, s:o}", "outcome",
+		reload_outcome_label(report->outcome), "file", report->file, "hash", report->hash,
+		"changed", changes_json(&report->diff, CONFIG_LIVE), "needs_restart",
+		changes_json(&report->diff, CONFIG_RESTART), "same", (json_int_t)report->diff.same,
+		"files_failed", (json_int_t)report->files_failed, "late_workers",
+		(json_int_t)report->late_workers, "warnings", lines_json(&report->warnings));
 }

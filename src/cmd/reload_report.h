@@ -27,5 +27,6 @@ void reload_report_finish(struct reload_report *report);
 /* One line for all, and one for each change, mistake and warning, of which there may be many. */
 void reload_report_log(const struct reload_report *report, const char *asked_by);
 
-/* What POST /api/v1/reload answers. NULL: memory is out. */
+/* What POST /api/v1/reload answers: of what is not good a problem document. NULL: memory is out. */
+unsigned reload_report_status(const struct reload_report *report);
 json_t *reload_report_json(const struct reload_report *report);

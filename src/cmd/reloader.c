@@ -17,6 +17,7 @@
 
 #include "admin/admin.h"
 #include "admin/live_plan.h"
+#include "admin/reloads.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -34,14 +35,14 @@ void reloader_init(struct reloader *reloader, const struct reloader_options *opt
 	*reloader = (struct reloader){.options = *options};
 }
 
-void reloader_want(struct reloader *reloader, const char *asked_by)
+void reloader_want(struct reloader *reloader)
 {
 	uint64_t now_ns = clock_now_ns();
 
 	if (reloader->is_wanted)
 		return;
 	reloader->is_wanted = true;
-	reloader->asked_by = asked_by;
+	reloader->asked_by = reloads_are_asked(reloader->options.reloads) ? "API" : "SIGHUP";
 	reloader->due_ns = reloader->read_ns == 0 ? now_ns
 						  : MAX(now_ns, reloader->read_ns + PAUSE_NS);
 	reloader->give_up_ns = reloader->due_ns + GIVE_UP_NS;
@@ -208,17 +209,35 @@ static void refuse_unsettled(const struct reloader *reloader, const char *file,
 	ruleset_unref(&now);
 }
 
-static void finish(struct reloader *reloader, struct reload_report *report)
+static void answer(struct list_node *waiting, const struct reload_report *report)
+{
+	json_t *body = reload_report_json(report);
+	char *text = body == NULL ? NULL : json_dumps(body, JSON_COMPACT);
+
+	reloads_answer(waiting, reload_report_status(report), text);
+	free(text);
+	json_decref(body);
+}
+
+static void finish(struct reloader *reloader, struct reload_report *report,
+		   struct list_node *waiting)
 {
 	server_count_reload(reloader->options.server, report->outcome);
 	reload_report_log(report, reloader->asked_by);
+	answer(waiting, report);
 	reload_report_finish(report);
 	reloader->read_ns = clock_now_ns();
+}
+
+void reloader_close(struct reloader *reloader)
+{
+	reloads_close(reloader->options.reloads);
 }
 
 void reloader_tick(struct reloader *reloader)
 {
 	struct reload_report report = {0};
+	struct list_node waiting;
 	uint64_t now_ns = clock_now_ns();
 
 	if (!reloader->is_wanted || now_ns < reloader->due_ns)
@@ -232,12 +251,13 @@ void reloader_tick(struct reloader *reloader)
 		return;
 	}
 	reloader->is_wanted = false;
+	reloads_take(reloader->options.reloads, &waiting);
 	notify_reloading();
 	if (age_ns < SETTLE_NS)
 		refuse_unsettled(reloader, now->config.file, &report);
 	else
 		read_again(reloader, &report);
 	ruleset_unref(&now);
-	finish(reloader, &report);
+	finish(reloader, &report, &waiting);
 	notify_ready();
 }

@@ -13,11 +13,13 @@
 #include "cmd/reload_report.h"
 
 struct admin;
+struct reloads;
 struct server;
 
 struct reloader_options {
 	struct server *server;
 	struct admin *admin;            /* takes the API's token */
+	struct reloads *reloads;        /* who waits for an answer */
 	const struct config_args *args; /* as at start; all outlive it */
 	int argc;
 	char **argv;
@@ -34,11 +36,14 @@ struct reloader {
 
 void reloader_init(struct reloader *reloader, const struct reloader_options *options);
 
-/* Reads soon. `asked_by` is static text. */
-void reloader_want(struct reloader *reloader, const char *asked_by);
+/* Reads soon: SIGHUP has come, of somebody or of the API. */
+void reloader_want(struct reloader *reloader);
 
 /* [ms] until reloader_tick has something to do, at most `max_ms`. */
 int reloader_wait_ms(const struct reloader *reloader, int max_ms);
 
-/* Reads, if it is wanted and time. */
+/* Reads, if it is wanted and time, and answers who waits. */
 void reloader_tick(struct reloader *reloader);
+
+/* The process ends: who waits is told so. */
+void reloader_close(struct reloader *reloader);

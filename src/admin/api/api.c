@@ -20,6 +20,7 @@ static const struct endpoint {
 	void (*answer)(struct api_call *call);
 } endpoints[] = {
 	{"GET", "node", api_node},
+	{"POST", "reload", api_reload},
 	{"GET", "cluster", api_cluster},
 	{"GET", "clients", api_clients_list},
 	{"GET", "clients/{route}/{client_id}", api_client_inspect},

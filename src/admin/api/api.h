@@ -12,6 +12,7 @@
 #include "admin/api/api_token.h"
 #include "server/server.h"
 
+struct reloads;
 struct upgrades;
 
 struct api {
@@ -19,6 +20,7 @@ struct api {
 	pthread_mutex_t token_mutex;
 	struct api_token token; /* under the mutex */
 	struct upgrades *upgrades;
+	struct reloads *reloads;
 };
 
 void api_init(struct api *api, struct server *server, const struct api_token *token);

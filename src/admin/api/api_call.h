@@ -36,6 +36,7 @@ void api_drain_cancel(struct api_call *call);
 void api_drain_look(struct api_call *call);
 void api_upgrade(struct api_call *call);
 void api_node(struct api_call *call);
+void api_reload(struct api_call *call);
 void api_cluster(struct api_call *call);
 
 /* --- for them --- */

@@ -27,9 +27,12 @@ void api_node(struct api_call *call)
 		return;
 	server_stats(server, &stats);
 	clock_wall_format(clock_wall_ns() - uptime_ns, started_at);
+	struct ruleset *ruleset = server_ruleset(server);
+
 	api_reply_json(
 		call->reply, 200,
-		json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
+		json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, "
+			  "s:o}",
 			  "name", server_node(server), "version", GATEHOUSE_VERSION, "status",
 			  server_status_name(server_status(server)), "started_at", started_at,
 			  "uptime_seconds", (json_int_t)(uptime_ns / NS_PER_S), "workers",
@@ -40,5 +43,7 @@ void api_node(struct api_call *call)
 			  (json_int_t)stats.messages_received, "messages_sent",
 			  (json_int_t)stats.messages_sent, "received_bytes",
 			  (json_int_t)stats.received_bytes, "sent_bytes",
-			  (json_int_t)stats.sent_bytes, "routes", routes(call->config)));
+			  (json_int_t)stats.sent_bytes, "config_hash", ruleset->hash, "routes",
+			  routes(call->config)));
+	ruleset_unref(&ruleset);
 }
