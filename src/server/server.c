@@ -351,6 +351,14 @@ static int start_auth(struct server *server, struct server_error *out_error)
 		       : server_auth_make(server, ruleset, out_error);
 }
 
+/* From now on others may come in force, and then nobody needs these. */
+static void let_go_of_first(struct server *server)
+{
+	ruleset_unref(&server->public_service.ruleset);
+	ruleset_unref(&server->admin_service.ruleset);
+	ruleset_unref(&server->options.ruleset);
+}
+
 int server_start(struct server *server, const struct http_handler *public_http,
 		 const struct http_handler *admin_http, struct server_error *out_error)
 {
@@ -371,6 +379,8 @@ int server_start(struct server *server, const struct http_handler *public_http,
 
 	if (r == 0 && server->options.activated != NULL)
 		server_open(server);
+	if (r == 0)
+		let_go_of_first(server);
 	return r;
 }
 

@@ -23,8 +23,8 @@ struct server;
 struct worker;
 
 struct server_options {
-	/* The first; its reference is the server's from server_create on, also on failure. It is
-	 * held until the end: what cannot change without a restart is read from it. */
+	/* The first; its reference is the server's from server_create on, also on failure. NULL
+	 * once the server has started. */
 	struct ruleset *ruleset;
 	/* Of the start, that fits; outlives the server. What is in force of it may be another by
 	 * now: server_max_connections, payload_max. */

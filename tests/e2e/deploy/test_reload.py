@@ -173,7 +173,7 @@ def test_a_file_that_cannot_be_read_changes_nothing(reloaded, how):
 
 def test_a_file_that_the_configuration_names_is_judged_too(reloaded, tmp_path):
     users = tmp_path / "users"
-    users.write_text("somebody:a-key-of-sixteen\n")
+    users.write_text("somebody:plain:a-key-of-sixteen\n")
     users.chmod(0o600)
     one = reloaded(routes=[WS])
     one.write(routes=[WS | {"auth": [{"type": "basic", "users_file": str(tmp_path / "missing")}]}])
