@@ -70,7 +70,15 @@ static bool is_held_back(const struct session *session)
 	return false;
 }
 
+static bool compression(const struct session *session, struct session_compression *out)
+{
+	(void)session;
+	(void)out;
+	return false;
+}
+
 static const struct session_ops ops = {
+	.compression = compression,
 	.push = push,
 	.home = home_of,
 	.expired = expired,

@@ -83,8 +83,18 @@ static bool is_held_back(const struct session *session)
 	return false;
 }
 
-static const struct session_ops ops = {
-	.push = push, .home = home_of, .queued = queued, .is_held_back = is_held_back};
+static bool compression(const struct session *session, struct session_compression *out)
+{
+	(void)session;
+	(void)out;
+	return false;
+}
+
+static const struct session_ops ops = {.compression = compression,
+				       .push = push,
+				       .home = home_of,
+				       .queued = queued,
+				       .is_held_back = is_held_back};
 
 static void device_init(struct device *device, struct process *process, unsigned number)
 {
