@@ -168,6 +168,19 @@ static void process_finish(struct process *process)
 	directory_destroy(&process->node.fleet.directory);
 }
 
+/* The broker knows of its clients. */
+static void settle_older(void)
+{
+	struct question question = {0};
+	struct bus_message message = text_message("nobody.is.here", "");
+
+	assert_int_equal(bus_publish_checked(world->older.bus, &question.request, world->f->io.loop,
+					     &message, 5 * NS_PER_S, question_on_done),
+			 0);
+	SPIN_UNTIL(&world->f->io, question.done == 1);
+	assert_int_equal(question.result, BUS_TAKEN);
+}
+
 static int world_setup(void **state)
 {
 	world = calloc(1, sizeof(*world));
@@ -193,6 +206,7 @@ static int world_setup(void **state)
 		assert_int_equal(
 			fleet_client_enter(&world->older.node.home, &world->from[i].session), 0);
 	}
+	settle_older();
 	return 0;
 }
 
