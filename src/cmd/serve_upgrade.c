@@ -18,6 +18,7 @@
 #include "cmd/signals.h"
 #include "os/notify.h"
 #include "server/server_handover.h"
+#include "server/server_road.h"
 
 /* What the new process waits for, of what others give it. */
 #define LOOK_MS 20
@@ -32,8 +33,7 @@ bool serve_upgrade_begin(struct serve_upgrade *upgrade, int *out_code)
 {
 	struct handover_error error;
 
-	*upgrade = (struct serve_upgrade){.channel = {.fd = -1},
-					  .heir = {.channel = {.fd = -1}},
+	*upgrade = (struct serve_upgrade){.heir = {.channel = {.fd = -1}},
 					  .upgrades = upgrades_create(),
 					  .before = metrics_before_create()};
 	*out_code = EXIT_FAILED;
@@ -61,7 +61,6 @@ bool serve_upgrade_begin(struct serve_upgrade *upgrade, int *out_code)
 void serve_upgrade_finish(struct serve_upgrade *upgrade)
 {
 	handover_heir_finish(&upgrade->heir);
-	handover_channel_finish(&upgrade->channel);
 	handover_program_finish(&upgrade->program);
 	upgrades_destroy(&upgrade->upgrades);
 	metrics_before_destroy(&upgrade->before);
@@ -130,6 +129,11 @@ static void take_extra(void *arg, struct slice extra)
 	metrics_before_take(upgrade->before, extra);
 }
 
+static void on_last(void *arg, struct slice body)
+{
+	handover_heir_take_last(body, take_extra, arg);
+}
+
 /* At once: what is open here is open there too, and nothing may be said to anybody. */
 static _Noreturn void give_up(const struct serve_upgrade *upgrade, const char *why)
 {
@@ -152,6 +156,7 @@ void serve_upgrade_take(struct serve_upgrade *upgrade)
 	if (!handover_heir_take(&upgrade->heir, upgrade->server, take_extra, upgrade, &error))
 		give_up(upgrade, error.text);
 	server_open(upgrade->server);
+	server_carry(upgrade->server, &upgrade->heir.channel, on_last, upgrade);
 	upgrades_came(upgrade->upgrades, upgrade->heir.moved);
 	log_info("upgrade: this process has taken over", F_UINT("old_pid", upgrade->heir.donor),
 		 F_TEXT("old_version", upgrade->heir.donor_version),
@@ -161,26 +166,12 @@ void serve_upgrade_take(struct serve_upgrade *upgrade)
 
 /* --- the process before, while it ends --- */
 
-static int predecessor_fd(const struct serve_upgrade *upgrade)
-{
-	return upgrade->has_predecessor ? upgrade->heir.channel.fd : -1;
-}
-
-static void predecessor_hear(struct serve_upgrade *upgrade)
-{
-	if (handover_heir_hear(&upgrade->heir, take_extra, upgrade))
-		return;
-	upgrade->has_predecessor = false;
-	handover_channel_finish(&upgrade->heir.channel);
-	log_info("upgrade: the process before has ended", F_UINT("old_pid", upgrade->heir.donor));
-}
-
 void serve_upgrade_look(struct serve_upgrade *upgrade)
 {
-	struct pollfd fd = {.fd = predecessor_fd(upgrade), .events = POLLIN};
-
-	while (upgrade->has_predecessor && poll(&fd, 1, 0) > 0)
-		predecessor_hear(upgrade);
+	if (!upgrade->has_predecessor || !server_carry_has_ended(upgrade->server))
+		return;
+	upgrade->has_predecessor = false;
+	log_info("upgrade: the process before has ended", F_UINT("old_pid", upgrade->heir.donor));
 }
 
 /* --- handing over --- */
@@ -283,14 +274,11 @@ static const char *obstacle(const struct serve_upgrade *upgrade)
 static void await_predecessor(struct serve_upgrade *upgrade, uint64_t deadline_ns)
 {
 	while (upgrade->has_predecessor && clock_now_ns() < deadline_ns) {
-		struct pollfd fds[] = {{.fd = predecessor_fd(upgrade), .events = POLLIN},
-				       {.fd = upgrade->signals, .events = POLLIN}};
+		struct pollfd fd = {.fd = upgrade->signals, .events = POLLIN};
 
-		poll(fds, ARRAY_LEN(fds), LOOK_MS);
-		if (fds[0].revents != 0)
-			predecessor_hear(upgrade);
-		if (fds[1].revents != 0 && must_stop(upgrade))
+		if (poll(&fd, 1, LOOK_MS) > 0 && must_stop(upgrade))
 			return;
+		serve_upgrade_look(upgrade);
 	}
 }
 
@@ -326,7 +314,7 @@ bool serve_upgrade_run(struct serve_upgrade *upgrade)
 	else if (why != NULL)
 		refuse(upgrade, HANDOVER_OUTCOME_NOT_NOW, why);
 	else
-		handover_give(&options, &upgrade->result, &upgrade->channel);
+		handover_give(&options, &upgrade->result);
 	tell_result(&upgrade->result);
 	upgrades_end(upgrade->upgrades, &upgrade->result);
 	pass_reload_on(upgrade);
@@ -350,7 +338,7 @@ static void await_last(struct serve_upgrade *upgrade, uint64_t deadline)
 		if (fds[1].revents != 0)
 			must_stop(upgrade);
 		pass_reload_on(upgrade);
-		if (fds[0].revents != 0)
+		if (fds[0].revents != 0 && server_road_has_left(upgrade->server))
 			return;
 	}
 }
@@ -367,7 +355,7 @@ static void say_end(void *arg)
 	struct serve_upgrade *upgrade = arg;
 	struct handover_donor_options options = donor_options(upgrade);
 
-	handover_say_end(&options, &upgrade->channel);
+	handover_say_end(&options);
 }
 
 int serve_upgrade_see_out(struct serve_upgrade *upgrade)

@@ -20,7 +20,7 @@ struct serve_upgrade {
 	int program_error;         /* 0 or a negative errno */
 	struct handover_heir heir; /* what this process has of the one before */
 	bool is_heir;              /* it did */
-	bool has_predecessor;      /* that process has not ended yet */
+	bool has_predecessor;      /* that process had not ended yet when it was looked last */
 	struct upgrades *upgrades;
 	struct metrics_before *before;
 	struct server *server;
@@ -30,7 +30,6 @@ struct serve_upgrade {
 	int stop_signal; /* came meanwhile; 0: none */
 	bool has_reload; /* SIGHUP came meanwhile */
 	struct handover_result result;
-	struct handover_channel channel; /* to the new process */
 };
 
 /* First of all. False: this process is to end with *out_code, and it is said why. */

@@ -55,6 +55,16 @@ void handover_channel_finish(struct handover_channel *channel)
 	pthread_mutex_destroy(&channel->sending);
 }
 
+void handover_channel_move(struct handover_channel *from, struct handover_channel *to)
+{
+	int fd = from->fd;
+	pid_t peer = from->peer;
+
+	from->fd = -1;
+	pthread_mutex_destroy(&from->sending);
+	handover_channel_init(to, fd, peer);
+}
+
 void handover_channel_cut(struct handover_channel *channel)
 {
 	shutdown(channel->fd, SHUT_RDWR);

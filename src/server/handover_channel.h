@@ -43,6 +43,9 @@ int handover_pair(int out_fds[2]);
 void handover_channel_init(struct handover_channel *channel, int fd, pid_t peer);
 void handover_channel_finish(struct handover_channel *channel);
 
+/* `to` is it from now on, and `from` is none. Nobody uses it meanwhile. */
+void handover_channel_move(struct handover_channel *from, struct handover_channel *to);
+
 /* Any thread that sends or receives comes back at once, with an error. */
 void handover_channel_cut(struct handover_channel *channel);
 

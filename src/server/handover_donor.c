@@ -24,6 +24,7 @@
 #include "server/handover_program.h"
 #include "server/server.h"
 #include "server/server_handover.h"
+#include "server/server_road.h"
 #include "server/stillness.h"
 
 /* While everybody stands still something has to go on: clients wait. */
@@ -42,6 +43,7 @@ struct donor {
 	pid_t pid;
 	int pid_fd;
 	bool has_failed;
+	bool has_road;
 };
 
 /* --- failing --- */
@@ -306,6 +308,7 @@ static bool send_offer(struct donor *donor)
 	state_put_u64(&writer, HANDOVER_TAG_HAS_BUS, server_is_bus_connected(server));
 	state_put_u64(&writer, HANDOVER_TAG_HAS_KEYS, server_has_keys(server));
 	state_put_text(&writer, HANDOVER_TAG_ORIGIN, server_fleet(server)->origin);
+	state_put_text(&writer, HANDOVER_TAG_RUN_ID, backends_run_id(server_backends(server)));
 	state_put_u64(&writer, HANDOVER_TAG_LAST_ID, directory_last_id(server_directory(server)));
 	int r = writer.error != 0 ? writer.error
 				  : handover_send(donor->channel, HANDOVER_OFFER, buf_slice(&body),
@@ -390,29 +393,39 @@ static bool freeze(struct donor *donor)
 	if (donor->stillness == NULL)
 		return fail(donor, HANDOVER_OUTCOME_NO_MEMORY,
 			    "this process is out of memory or descriptors");
+	if (server_carry_prepare(donor->options->server, false) < 0)
+		return fail_channel(donor, -ENOMEM);
+	donor->has_road = true;
+	server_road_pause(donor->options->server);
 	donor->still_ns = clock_now_ns();
 	server_stand_still(donor->options->server, donor->stillness,
 			   MIN(donor->deadline_ns, donor->still_ns + STALL_MAX_NS));
 	return await_exported(donor);
 }
 
-static int state_send(const struct handover_donor_options *options,
-		      struct handover_channel *channel, enum handover_kind kind,
-		      uint64_t deadline_ns)
+static int state_write(const struct handover_donor_options *options, enum handover_kind kind,
+		       struct buf *out)
 {
-	struct buf body = {0}, extra = {0};
+	struct buf extra = {0};
 	struct state_writer writer;
 
-	state_writer_init(&writer, &body, HANDOVER_MESSAGE_MAX);
+	state_writer_init(&writer, out, HANDOVER_MESSAGE_MAX);
 	if (kind == HANDOVER_STATE)
 		server_state_export(options->server, &writer);
 	options->give_extra(options->arg, &extra);
 	state_put_bytes(&writer, HANDOVER_TAG_EXTRA, buf_slice(&extra));
-	int r = writer.error != 0
-			? writer.error
-			: handover_send(channel, kind, buf_slice(&body), NULL, 0, deadline_ns);
-
 	buf_finish(&extra);
+	return writer.error;
+}
+
+static int state_send(struct donor *donor)
+{
+	struct buf body = {0};
+	int r = state_write(donor->options, HANDOVER_STATE, &body);
+
+	if (r == 0)
+		r = handover_send(donor->channel, HANDOVER_STATE, buf_slice(&body), NULL, 0,
+				  donor->deadline_ns);
 	state_wipe(&body);
 	return r;
 }
@@ -425,7 +438,7 @@ static bool hear_taken(struct donor *donor)
 	uint64_t mark;
 	bool has_memory = true;
 
-	int r = state_send(donor->options, donor->channel, HANDOVER_STATE, donor->deadline_ns);
+	int r = state_send(donor);
 
 	step(donor, HANDOVER_STEP_TAKEN);
 	if (r < 0)
@@ -535,6 +548,8 @@ static bool undo(struct donor *donor)
 		stillness_decide(donor->stillness, STILLNESS_GO_ON);
 		donor->result->still_ns = clock_now_ns() - donor->still_ns;
 	}
+	if (donor->has_road)
+		server_carry_cancel(donor->options->server);
 	bury_heir(donor);
 	return true;
 }
@@ -556,8 +571,10 @@ static void finish(struct donor *donor, bool is_done)
 		donor->result->still_ns = now - donor->still_ns;
 		donor->result->outcome = HANDOVER_OUTCOME_DONE;
 		donor->options->on_commit(donor->options->arg, donor->pid);
+		server_road_commit(donor->options->server);
 		stillness_decide(donor->stillness, STILLNESS_GONE);
 		server_retire(donor->options->server);
+		server_carry(donor->options->server, donor->channel, NULL, NULL);
 	} else {
 		donor->result->moved = 0;
 		handover_channel_finish(donor->channel);
@@ -567,14 +584,14 @@ static void finish(struct donor *donor, bool is_done)
 		close(donor->pid_fd);
 }
 
-void handover_give(const struct handover_donor_options *options, struct handover_result *out_result,
-		   struct handover_channel *out_channel)
+void handover_give(const struct handover_donor_options *options, struct handover_result *out_result)
 {
+	struct handover_channel channel = {.fd = -1};
 	uint64_t now = clock_now_ns();
 	struct donor donor = {
 		.options = options,
 		.result = out_result,
-		.channel = out_channel,
+		.channel = &channel,
 		.began_ns = now,
 		.ticked_ns = now,
 		.deadline_ns = now + options->timeout_ns,
@@ -582,16 +599,17 @@ void handover_give(const struct handover_donor_options *options, struct handover
 	};
 
 	*out_result = (struct handover_result){0};
-	*out_channel = (struct handover_channel){.fd = -1};
 	bool is_done = hand_over(&donor) || !undo(&donor);
 
 	finish(&donor, is_done);
 }
 
-void handover_say_end(const struct handover_donor_options *options,
-		      struct handover_channel *channel)
+void handover_say_end(const struct handover_donor_options *options)
 {
-	if (channel->fd >= 0)
-		state_send(options, channel, HANDOVER_END, clock_now_ns() + NS_PER_S);
-	handover_channel_finish(channel);
+	struct buf body = {0};
+
+	if (state_write(options, HANDOVER_END, &body) == 0)
+		server_carry_last(options->server, buf_slice(&body));
+	state_wipe(&body);
+	server_carry_end(options->server);
 }

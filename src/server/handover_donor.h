@@ -32,11 +32,10 @@ struct handover_donor_options {
 	void *arg;
 };
 
-/* HANDOVER_OUTCOME_DONE: the server's doors are closed, what was handed over has left it, and the
- * channel stays open in *out_channel. Any other: the server serves. */
-void handover_give(const struct handover_donor_options *options, struct handover_result *out_result,
-		   struct handover_channel *out_channel);
+/* HANDOVER_OUTCOME_DONE: the server's doors are closed, what was handed over has left it, and what
+ * comes for it is carried to the new process. Any other: the server serves. */
+void handover_give(const struct handover_donor_options *options,
+		   struct handover_result *out_result);
 
-/* The last words of a process that has handed over; ends the channel. */
-void handover_say_end(const struct handover_donor_options *options,
-		      struct handover_channel *channel);
+/* The last words of a process that has handed over, before server_end. */
+void handover_say_end(const struct handover_donor_options *options);

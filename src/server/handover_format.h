@@ -38,6 +38,7 @@ enum handover_hello_tag {
 	HANDOVER_TAG_HAS_BUS = 5,  /* the old one is connected to its broker */
 	HANDOVER_TAG_HAS_KEYS = 6, /* the old one has keys for all its tokens */
 	HANDOVER_TAG_ORIGIN = 7,   /* text: fleet->origin */
+	HANDOVER_TAG_RUN_ID = 9,   /* text: what ids of events begin with */
 	HANDOVER_TAG_LAST_ID = 8,  /* the highest connection_id so far */
 };
 

@@ -113,6 +113,9 @@ static bool offer_read(struct handover_heir *heir, struct slice body,
 		if (field.tag == HANDOVER_TAG_VERSION)
 			snprintf(heir->donor_version, sizeof(heir->donor_version), "%.*s",
 				 SLICE_ARG(field.value));
+		if (field.tag == HANDOVER_TAG_RUN_ID)
+			snprintf(heir->run_id, sizeof(heir->run_id), "%.*s",
+				 SLICE_ARG(field.value));
 		if (field.tag == HANDOVER_TAG_ORIGIN)
 			snprintf(heir->origin, sizeof(heir->origin), "%.*s",
 				 SLICE_ARG(field.value));
@@ -312,7 +315,10 @@ bool handover_heir_take(struct handover_heir *heir, struct server *server,
 {
 	struct handover_intake *intake = handover_intake_create(server);
 	struct handover_message state;
-	int r = intake == NULL ? -ENOMEM : say_ready(heir);
+	int r = intake == NULL ? -ENOMEM : server_carry_prepare(server, true);
+
+	if (r == 0)
+		r = say_ready(heir);
 
 	if (r < 0)
 		return fail_channel(out_error, r);
@@ -337,21 +343,16 @@ bool handover_heir_take(struct handover_heir *heir, struct server *server,
 
 /* --- afterwards --- */
 
-bool handover_heir_hear(struct handover_heir *heir,
-			void (*take_extra)(void *arg, struct slice extra), void *arg)
+void handover_heir_take_last(struct slice body, void (*take_extra)(void *arg, struct slice extra),
+			     void *arg)
 {
-	struct handover_message message;
 	struct state_reader reader;
 	struct state_field field;
 
-	if (handover_receive(&heir->channel, &message, clock_now_ns() + NS_PER_S) != 1)
-		return false;
-	state_reader_init(&reader, buf_slice(&message.body));
-	while (message.kind == HANDOVER_END && state_next(&reader, &field))
+	state_reader_init(&reader, body);
+	while (state_next(&reader, &field))
 		if (field.tag == HANDOVER_TAG_EXTRA)
 			take_extra(arg, field.value);
-	handover_message_finish(&message);
-	return true;
 }
 
 void handover_heir_finish(struct handover_heir *heir)

@@ -23,6 +23,7 @@ struct handover_heir {
 	uint64_t deadline_ns; /* then the old one gives up */
 	uint64_t last_id;     /* the highest connection_id there */
 	char origin[33];      /* of the old one's fleet */
+	char run_id[64];      /* what ids of its events begin with */
 	bool donor_has_bus;   /* the old one is connected to its broker */
 	bool donor_has_keys;  /* the old one has keys for all its tokens */
 	uint64_t moved;       /* connections */
@@ -56,10 +57,9 @@ bool handover_heir_take(struct handover_heir *heir, struct server *server,
 			void (*take_extra)(void *arg, struct slice extra), void *arg,
 			struct handover_error *out_error);
 
-/* The next thing that the old process says, which has handed over: HANDOVER_END with its last
- * `extra`, or it has gone. False: nothing more comes. To be called when the channel is readable. */
-bool handover_heir_hear(struct handover_heir *heir,
-			void (*take_extra)(void *arg, struct slice extra), void *arg);
+/* Of the last words of the old process. */
+void handover_heir_take_last(struct slice body, void (*take_extra)(void *arg, struct slice extra),
+			     void *arg);
 
 /* Closes what was not taken. */
 void handover_heir_finish(struct handover_heir *heir);

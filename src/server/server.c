@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "proto/ws_handshake.h"
 #include "auth/pace.h"
+#include "server/handover_carrier.h"
 #include "server/handover_heir.h"
 #include "server/server_handover.h"
 #include "server/server_limits.h"
@@ -334,6 +335,9 @@ static int start_backends(struct server *server, struct server_error *out_error)
 	struct route_table *routes = route_table_create(
 		ruleset, backends_in_force(server->backends), server->loads);
 
+	if (server->options.heir != NULL)
+		backends_keep_run_id(server->backends,
+				     slice_from_text(server->options.heir->run_id));
 	if (routes != NULL) {
 		ruleset_take_routes(ruleset, routes, route_table_destroy);
 		return 0;
@@ -437,6 +441,7 @@ static void end_admin(struct server *server)
 
 void server_end(struct server *server)
 {
+	server_carry_end(server);
 	server_road_end(server);
 	if (server->slots != NULL) {
 		if (!server->has_drained)
@@ -471,6 +476,7 @@ void server_destroy(struct server **server)
 	ruleset_bin_finish(&self->bin);
 	backends_destroy(&self->backends);
 	server_road_close(self);
+	handover_carrier_destroy(&self->carrier);
 	route_loads_destroy(&self->loads);
 	pace_destroy(&self->auth.pace);
 	server_proofs_close(&self->proofs);

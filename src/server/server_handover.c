@@ -8,10 +8,13 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "server/handover_carrier.h"
 #include "server/handover_channel.h"
 #include "server/handover_format.h"
 #include "server/handover_heir.h"
+#include "fleet/fleet_handover.h"
 #include "server/server_private.h"
+#include "server/server_road.h"
 
 /* --- doors --- */
 
@@ -134,6 +137,86 @@ void server_retire(struct server *server)
 	pthread_mutex_unlock(&server->mutex);
 }
 
+/* --- the road --- */
+
+static bool send_on(void *arg, struct slice bytes)
+{
+	const struct server *server = arg;
+
+	return handover_carrier_send(server->carrier, bytes);
+}
+
+int server_carry_prepare(struct server *server, bool is_newer)
+{
+	if (server->carrier == NULL)
+		server->carrier = handover_carrier_create();
+	if (server->carrier == NULL)
+		return -ENOMEM;
+	handover_carrier_close(server->carrier); /* that of the process before, which has ended */
+	handover_carrier_prepare(server->carrier);
+	int r = server_road_open(&(struct server_road_options){
+		.server = server, .is_newer = is_newer, .send = send_on, .arg = server});
+
+	if (r < 0)
+		handover_carrier_cancel(server->carrier);
+	return r;
+}
+
+void server_carry_cancel(struct server *server)
+{
+	server_road_abandon(server);
+	handover_carrier_cancel(server->carrier);
+}
+
+static void on_told(void *arg, struct slice bytes)
+{
+	server_road_hear(arg, bytes);
+}
+
+static void on_last(void *arg, struct slice body)
+{
+	struct server *server = arg;
+
+	if (server->on_last != NULL)
+		server->on_last(server->on_last_arg, body);
+}
+
+static void on_end(void *arg)
+{
+	server_road_end(arg);
+}
+
+void server_carry(struct server *server, struct handover_channel *channel,
+		  void (*last)(void *arg, struct slice body), void *arg)
+{
+	server->on_last = last;
+	server->on_last_arg = arg;
+	if (!handover_carrier_open(server->carrier, channel,
+				   &(struct handover_ear){.on_told = on_told,
+							  .on_last = on_last,
+							  .on_end = on_end,
+							  .arg = server}))
+		log_error("what the other process tells cannot be heard: out of threads",
+			  F_TEXT("remedy", "raise the limit on threads (ulimit -u, pids.max)"));
+}
+
+bool server_carry_has_ended(const struct server *server)
+{
+	return server->carrier == NULL || handover_carrier_has_ended(server->carrier);
+}
+
+void server_carry_last(struct server *server, struct slice body)
+{
+	if (server->carrier != NULL)
+		handover_carrier_send_last(server->carrier, body);
+}
+
+void server_carry_end(struct server *server)
+{
+	if (server->carrier != NULL)
+		handover_carrier_close(server->carrier);
+}
+
 /* --- the new process --- */
 
 /* Tickets and what the other nodes know this one by go on; so do the numbers of connections. */
@@ -142,6 +225,12 @@ int server_inherit(struct server *server, struct server_error *out_error)
 	struct handover_heir *heir = server->options.heir;
 
 	server_doors_inherit(&server->doors, &heir->sockets);
+	if (!fleet_succeed(&server->fleet, slice_from_text(heir->origin))) {
+		snprintf(out_error->text, sizeof(out_error->text),
+			 "the process before has a name on the bus that cannot be: %s",
+			 heir->origin);
+		return -1;
+	}
 	if (directory_continue_ids(server->directory, heir->last_id))
 		return 0;
 	snprintf(out_error->text, sizeof(out_error->text),

@@ -28,6 +28,24 @@ size_t server_stand_still(struct server *server, struct stillness *stillness, ui
 /* State of the whole, which is no connection's. */
 void server_state_export(struct server *server, struct state_writer *writer);
 
+/* The road to the other process: before anybody stands still, or, in the new one, once it has
+ * started. 0 or -ENOMEM. */
+int server_carry_prepare(struct server *server, bool is_newer);
+
+/* There is no handover after all. */
+void server_carry_cancel(struct server *server);
+
+/* The handover is done. Takes over the channel; `on_last` gets the last words of the other process,
+ * in a thread of its own; may be NULL. */
+void server_carry(struct server *server, struct handover_channel *channel,
+		  void (*on_last)(void *arg, struct slice body), void *arg);
+
+/* Nothing comes from the other process any more. */
+bool server_carry_has_ended(const struct server *server);
+void server_carry_last(struct server *server, struct slice body);
+/* Harmless if there is no other process. */
+void server_carry_end(struct server *server);
+
 /* The other process has that state. */
 void server_state_forget(struct server *server);
 

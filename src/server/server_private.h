@@ -63,6 +63,9 @@ struct server {
 	struct command_stats command_stats; /* the fleet's */
 	struct rpc_stats rpc_stats;         /* likewise */
 	struct server_nodes nodes;
+	struct handover_carrier *carrier;              /* of the road; NULL: there was none yet */
+	void (*on_last)(void *arg, struct slice body); /* of the process before */
+	void *on_last_arg;
 	struct server_road *road; /* NULL: there is no other process; server_road.c */
 	struct server_doors doors;
 	struct server_storm storm;

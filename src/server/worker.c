@@ -151,6 +151,7 @@ static void begin_ending(struct worker *worker)
 	worker->is_ending = true;
 }
 
+/* What is not the connections' left when another process took over (server_road.h). */
 static void tell_drain(struct worker *worker)
 {
 	if (!worker->has_retired && worker->options.events.on_drain != NULL)
@@ -175,7 +176,6 @@ static void run_retire(struct loop_task *task)
 	struct worker *worker = CONTAINER_OF(task, struct worker, retire_task);
 
 	CHECK(!worker->is_ending && !worker->has_retired);
-	tell_drain(worker);
 	worker->has_retired = worker->is_closing = true;
 	doors_close(worker);
 	if (worker->ends_retired)
