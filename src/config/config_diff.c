@@ -28,13 +28,14 @@ static bool is_there(const struct config_option *option, const void *base)
 	return !config_kind_is_text(option->kind) || *(char *const *)(const void *)field != NULL;
 }
 
-/* A query may have a secret, and so may what stands before an '@'. */
+/* A query may have a secret. */
 static void url_hide(char *text)
 {
+	const char *hidden = text[0] == '"' ? "?...\"" : "?...";
 	char *query = strchr(text, '?');
 
-	if (query != NULL && strlen(query) > 4)
-		strcpy(query, "?...");
+	if (query != NULL && strlen(query) > strlen(hidden))
+		memcpy(query, hidden, strlen(hidden) + 1);
 }
 
 char *config_value_text(const struct config_option *option, const void *base)

@@ -63,7 +63,7 @@ static int judge(struct session *session, enum auth_verdict verdict,
 int conn_renew(struct session *session, struct slice token, struct session_renewal *out_renewal)
 {
 	struct conn *conn = conn_of_session(session);
-	const struct auth *auth = conn_auth(conn);
+	const struct auth *auth = conn_auth_now(conn);
 	struct auth_result result = {0};
 
 	if (auth == NULL || expiry_at_s(session) == 0)
@@ -103,7 +103,7 @@ bool conn_renewal_take(struct conn *conn, const struct message *message)
 
 	if (!message->is_text || expiry_at_s(session) == 0)
 		return false;
-	const struct auth *auth = conn_auth(conn);
+	const struct auth *auth = conn_auth_now(conn);
 
 	if (auth == NULL || !renewal_is_by_message(auth))
 		return false;
