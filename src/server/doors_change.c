@@ -266,9 +266,10 @@ static void let_go(struct server *server, struct server_door *door, bool is_admi
 static void swap_lists(struct server *server, struct doors_change *change)
 {
 	struct server_doors *doors = &server->doors;
-	size_t leaving = doors->leaving_count, last = doors->count - 1;
+	size_t leaving = 0, last = doors->count - 1;
 
-	memcpy(change->leaving, doors->leaving, leaving * sizeof(*change->leaving));
+	for (; leaving < doors->leaving_count; leaving++)
+		change->leaving[leaving] = doors->leaving[leaving];
 	for (size_t i = 0; i < doors->count; i++)
 		if (!is_wanted(change, doors->items[i])) {
 			let_go(server, doors->items[i], i == last);

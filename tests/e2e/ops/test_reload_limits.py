@@ -264,3 +264,23 @@ def test_what_needs_a_restart_is_not_changed(changing):
     assert node["name"] == "here"
     assert len(it.running.samples("worker_connections")) <= 1
     assert it.try_with()["needs_restart"] == ["server.workers", "server.node"]
+
+
+ROWS = {"accept_rate": 71, "takeover_rate": 72, "message_rate": 73, "auth_failures": 75, "password_queue": 76,
+        "refuse_browsers_max": 77, "keep_alive_max": 78, "tls_handshakes_max": 79, "tls_handshake_rate": 80}
+
+
+def test_the_table_of_limits_follows(changing, tmp_path, authority, pair):
+    """With what the workers and the rest go by."""
+    users = tmp_path / "users"
+    users.write_text("a:plain:0123456789abcdef0123\n")
+    users.chmod(0o600)
+    it = changing(routes=[{"name": "ws", "path": "/ws/{client_id}",
+                           "refuse_browsers": "close", "auth": [{"type": "basic", "users_file": users}]}])
+    where = f"127.0.0.1:{wsraw.free_port()}"
+    it.config["server"].pop("listen")
+    it.set(listeners=[{"address": f"{it.running.address[0]}:{it.running.address[1]}"},
+                      {"address": where, "tls": {"certificates": [pair.files]}}], **ROWS)
+    it.set("admin", tickets_max=81)
+    for name, value in (ROWS | {"tickets_max": 81}).items():
+        assert row(it.running, name)["value"] == value, row(it.running, name)
