@@ -201,7 +201,9 @@ size_t server_reload_await(struct server *server)
 		late = count_late(server);
 	}
 	pthread_mutex_unlock(&server->mutex);
-	if (late > 0)
+	if (late == 0)
+		server_addresses_await(server);
+	else
 		log_warn("workers have not changed over to the newer rules yet",
 			 F_UINT("workers", late));
 	return late;

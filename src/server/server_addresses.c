@@ -8,8 +8,11 @@
  * QUIET -> MOVING: each worker counts its connections in the next table, which refuses nobody yet.
  * MOVING -> STABLE: the old table is empty, and goes; the next one has its limit from now on.
  *
- * Nobody waits for that: the main thread looks in now and then (server_addresses_tick). */
+ * The main thread waits for that a moment, and then looks in now and then (server_addresses_tick).
+ */
 #include "server/server_addresses.h"
+
+#include <time.h>
 
 #include "base/check.h"
 #include "base/counter.h"
@@ -35,7 +38,10 @@ void server_addresses_finish(struct server_addresses *addresses)
 
 static void told(struct server *server)
 {
+	pthread_mutex_lock(&server->mutex);
 	__atomic_sub_fetch(&server->addresses.waiting, 1, __ATOMIC_RELEASE);
+	pthread_cond_signal(&server->changed);
+	pthread_mutex_unlock(&server->mutex);
 }
 
 static void run_quiet(struct loop_task *task)
@@ -139,6 +145,27 @@ void server_addresses_tick(struct server *server)
 	while (__atomic_load_n(&server->addresses.waiting, __ATOMIC_ACQUIRE) == 0)
 		if (!steps[server->addresses.state](server))
 			return;
+}
+
+/* For workers with ten thousand connections each it takes some ten milliseconds. */
+#define AWAIT_S 1
+
+void server_addresses_await(struct server *server)
+{
+	struct timespec until;
+	int r = 0;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += AWAIT_S;
+	server_addresses_tick(server);
+	/* Without memory for the next table there is nothing to wait for. */
+	while (counter_read(&server->addresses.waiting) > 0 && r == 0) {
+		pthread_mutex_lock(&server->mutex);
+		while (counter_read(&server->addresses.waiting) > 0 && r == 0)
+			r = pthread_cond_timedwait(&server->changed, &server->mutex, &until);
+		pthread_mutex_unlock(&server->mutex);
+		server_addresses_tick(server);
+	}
 }
 
 void server_addresses_set(struct server *server, uint64_t max, unsigned ipv6_bits)

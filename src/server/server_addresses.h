@@ -37,6 +37,10 @@ void server_addresses_finish(struct server_addresses *addresses);
 /* From now on, or soon: where the table has to be another, when all workers have counted. */
 void server_addresses_set(struct server *server, uint64_t max, unsigned ipv6_bits);
 
+/* Waits until that is done, but not for long: with very many connections it goes on by the ticks.
+ */
+void server_addresses_await(struct server *server);
+
 /* Now and then: goes on with it. */
 void server_addresses_tick(struct server *server);
 

@@ -8,9 +8,9 @@ import stat
 
 import pytest
 
-from kit import tlsraw, wsraw
+from kit import tlsraw, upgrades, wsraw
 from kit.gateway import address_of, base_config
-from kit.reload import Changing
+from kit.reload import Changing, rewrite
 
 
 def place() -> str:
@@ -222,3 +222,27 @@ def test_again_and_again(changing):
             client.echo(b"x")
         it.set(listeners=[{"address": addresses[0]}])
         wsraw.wait_until(lambda: descriptors() == before, lambda: f"{before} descriptors, are {descriptors()}")
+
+
+def test_after_an_upgrade(changing, engine):
+    """Of sockets that another process has opened each goes, also those beyond one for each worker; and the limits are
+    in force where the connections are now."""
+    upgrades.become_parent_of_orphans()
+    old, new = place(), place()
+    it = changing({"address": old}, workers=3, max_connections=10)
+    it.config["server"]["workers"] = 1
+    rewrite(it.running, it.config)
+    with open_at(old, "/ws/old") as first:
+        upgrades.upgrade(it.running)
+        it.running.former.wait(wsraw.SECONDS)
+        first.echo(b"by the new process")
+        it.set(listeners=[{"address": new}], max_connections=1)
+        wsraw.wait_until(lambda: is_refused(old), "the end of the old address")
+        first.echo(b"still here")
+        with wsraw.Client(address_of(new)) as client:
+            assert client.handshake("/ws/new").status == 503
+        it.set(max_connections=2, max_connections_per_ip=1)
+        with wsraw.Client(address_of(new)) as client:
+            assert client.handshake("/ws/new").status == 429
+        it.set(listeners=[{"address": new}, {"address": old}], max_connections_per_ip=0)
+        open_at(old, "/ws/again").close()
