@@ -27,6 +27,7 @@ static const struct {
 	{"reload", cmd_reload, "have the running gateway read its configuration again"},
 	{"ready", cmd_ready, "ask a URL until it answers 200: the health check of a container"},
 	{"secret", cmd_secret, "make a line of a users file: a name, and a new key or a password"},
+	{"upgrade", cmd_upgrade, "have a new program take over from the running gateway"},
 	{"version", cmd_version, "print the version"},
 };
 

@@ -3,6 +3,7 @@
 POST /api/v1/upgrade."""
 
 import contextlib
+import json
 import re
 import signal
 import threading
@@ -10,6 +11,7 @@ import threading
 import pytest
 
 from kit import upgrades, wsraw
+from kit.gateway import run_binary
 from kit.gateway import run_binary
 
 
@@ -141,3 +143,33 @@ def test_command(gateway):
     running.stop()
     gone = run_binary("upgrade", "-c", running.config_file)
     assert gone.returncode == 1 and "no gateway answers" in gone.stderr
+
+
+# --- the command ---
+
+def test_command(gateway, tmp_path):
+    program = upgrades.Program(tmp_path)
+    running = gateway(program=program.path)
+    with running.open() as client:
+        said = run_binary("upgrade", "-c", running.config_file)
+        assert said.returncode == 0 and "1 connections moved" in said.stdout, said
+        upgrades.follow(running, int(running.wait_log("upgrade done: the new process serves")["new_pid"]))
+        assert upgrades.wait_former(running) == 0
+        said = run_binary("upgrade", "-c", running.config_file, "--json")
+        assert said.returncode == 0 and json.loads(said.stdout)["moved"] == 1, said
+        upgrades.follow(running, json.loads(said.stdout)["pid"])
+        program.remove()
+        said = run_binary("upgrade", "-c", running.config_file)
+        assert said.returncode == 1 and "No such file" in said.stderr, said
+        program.script("exit 78")
+        said = run_binary("upgrade", "-c", running.config_file)
+        assert said.returncode == 78 and "configuration" in said.stderr, said
+        client.echo(b"still here")
+    assert upgrades.wait_former(running) == 0
+
+
+def test_command_without_a_gateway(tmp_path):
+    file = tmp_path / "application.yaml"
+    file.write_text(f"admin:\n  listen: 127.0.0.1:{wsraw.free_port()}\n")
+    said = run_binary("upgrade", "-c", file)
+    assert said.returncode == 1 and "gatehouse" in said.stderr, said
