@@ -368,6 +368,37 @@ static void test_pool_fills_chunks_in_use_first(void **state)
 	pool_finish(&pool);
 }
 
+/* Beside each object is memory of its own, for as long as it is wanted. */
+static void test_pool_sides(void **state)
+{
+	(void)state;
+	struct pool pool;
+	size_t *objects[2000];
+
+	pool_init(&pool, 160);
+	for (size_t i = 0; i < ARRAY_LEN(objects); i++)
+		objects[i] = pool_get(&pool);
+	for (unsigned round = 0; round < 2; round++) {
+		for (size_t i = 0; i < ARRAY_LEN(objects); i++) {
+			uint64_t *side = pool_side(&pool, objects[i], 3 * sizeof(*side));
+
+			assert_true(side[0] == 0 && side[2] == 0);
+			side[0] = side[2] = i + 1;
+		}
+		for (size_t i = 0; i < ARRAY_LEN(objects); i++) {
+			uint64_t *side = pool_side(&pool, objects[i], 3 * sizeof(*side));
+
+			assert_true(side[0] == i + 1 && side[2] == i + 1);
+		}
+		pool_sides_drop(&pool);
+	}
+	/* What is there when a chunk goes, goes with it. */
+	pool_side(&pool, objects[0], 8);
+	for (size_t i = 0; i < ARRAY_LEN(objects); i++)
+		pool_put(&pool, objects[i]);
+	pool_finish(&pool);
+}
+
 /* A walk sees each object that stays exactly once, whatever comes and goes meanwhile. */
 static void test_pool_walk(void **state)
 {
@@ -666,6 +697,7 @@ int main(void)
 		cmocka_unit_test(test_pool_gives_empty_chunks_back),
 		cmocka_unit_test(test_pool_fills_chunks_in_use_first),
 		cmocka_unit_test(test_pool_walk),
+		cmocka_unit_test(test_pool_sides),
 		cmocka_unit_test(test_slab_objects_of_every_size),
 		cmocka_unit_test(test_slab_objects_are_freed_by_other_threads),
 		cmocka_unit_test(test_buf_cap_is_hard),

@@ -306,6 +306,26 @@ static void test_close_with_connections_pending(void **state)
 	}
 }
 
+/* One that is about to close: whoever waits is seen and let in, and then nobody waits. */
+static void test_narrow_and_wait_until_nobody_waits(void **state)
+{
+	struct io_fixture *f = *state;
+	struct acceptor acceptor;
+	int peers[40];
+
+	acceptor_open(f, &acceptor, LOOPBACK);
+	peers_connect(&acceptor.addr, peers, ARRAY_LEN(peers));
+	SPIN_UNTIL(f, listener_has_waiting(&acceptor.listener) || acceptor.count > 0);
+	listener_narrow(&acceptor.listener);
+	RUN_UNTIL(f, acceptor.count == ARRAY_LEN(peers));
+	assert_false(listener_has_waiting(&acceptor.listener));
+	listener_close(&acceptor.listener);
+	RUN_UNTIL(f, acceptor.closes == 1);
+	refuse_all(&acceptor);
+	close_all(peers, ARRAY_LEN(peers));
+	io_run_for(f, 2 * NS_PER_MS);
+}
+
 /* Each round holds accepts in flight; a place that is not given back is missed later. */
 static void test_close_gives_back_what_its_accepts_held(void **state)
 {
@@ -715,6 +735,7 @@ int main(void)
 		ON_BOTH(test_remote_is_the_clients_own_address),
 		ON_BOTH(test_each_of_a_burst_has_its_own_remote),
 		ON_BOTH(test_close_with_connections_pending),
+		ON_BOTH(test_narrow_and_wait_until_nobody_waits),
 		ON_BOTH(test_close_gives_back_what_its_accepts_held),
 		ON_BOTH(test_close_inside_on_accept),
 		ON_BOTH(test_close_inside_on_accept_with_a_small_table),
