@@ -17,6 +17,7 @@
 #include "cmd/serve_end.h"
 #include "cmd/signals.h"
 #include "os/notify.h"
+#include "server/server_drain.h"
 #include "server/server_handover.h"
 #include "server/server_road.h"
 
@@ -255,6 +256,15 @@ static void tell_result(const struct handover_result *result)
 			  F_UINT("still_ms", result->still_ns / NS_PER_MS));
 }
 
+static bool drains(const struct server *server)
+{
+	struct server_drain_report report;
+
+	server_drain_report(server, &report);
+	return report.state == DRAIN_WAITING || report.state == DRAIN_UNDER_WAY ||
+	       server_status(server) == SERVER_DRAINING;
+}
+
 /* Why there can be none now; NULL: there can. */
 static const char *obstacle(const struct serve_upgrade *upgrade)
 {
@@ -264,6 +274,10 @@ static const char *obstacle(const struct serve_upgrade *upgrade)
 	if (getpid() == 1)
 		return "this gateway is process 1, and with that a container ends; start a new "
 		       "container, or run this one with an init (docker run --init)";
+	if (drains(upgrade->server))
+		return "clients are being let go, or the gateway is drained, of which the new "
+		       "process would know nothing; wait for the end, or cancel it (gatehouse "
+		       "drain --cancel)";
 	if (upgrade->has_predecessor)
 		return "the process before this one has not ended yet; its last connections go "
 		       "within server.drain_timeout";

@@ -14,8 +14,8 @@
 static void refuse(struct http_reply *reply)
 {
 	api_problem(reply, 409, "under_way",
-		    "An upgrade is under way already, or this process is ending; look at the log, "
-		    "and ask again.",
+		    "An upgrade is under way already, or this process is ending, or drained by "
+		    "command (gatehouse drain --cancel); look at the log, and ask again.",
 		    (struct slice){0}, NULL);
 }
 

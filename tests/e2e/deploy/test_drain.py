@@ -285,6 +285,20 @@ def test_bad_orders(gateway, what, reason):
     assert look(running)["state"] == "none"
 
 
+def test_no_upgrade_meanwhile(gateway, crowd):
+    """The new process would know nothing of the drain."""
+    running = gateway()
+    crowd(running, 3)
+    order(running, over="1h", route="ws")
+    answer = api.Api(running.admin).ask("POST", "/upgrade")
+    assert answer.status == 409 and json.loads(answer.body)["reason"] == "not_now"
+    assert "drain --cancel" in json.loads(answer.body)["detail"]
+    cancel(running)
+    order(running, over="1h")
+    assert api.Api(running.admin).ask("POST", "/upgrade").status == 409
+    cancel(running)
+
+
 # --- what is under way ends first ---
 
 def test_an_event_under_way_is_waited_for(gateway):

@@ -90,8 +90,10 @@ def test_what_the_unit_starts_is_the_program(unit):
     assert str(mistake.returncode) == unit["Service"]["RestartPreventExitStatus"]
 
 
-def test_a_reload_is_a_hangup_and_an_end_has_its_time(unit):
-    assert unit["Service"]["ExecReload"] == "/bin/kill -HUP $MAINPID"
+def test_a_reload_asks_the_gateway_and_an_end_has_its_time(unit):
+    program, *words = shlex.split(unit["Service"]["ExecReload"])
+    started = shlex.split(unit["Service"]["ExecStart"])
+    assert program == started[0] and words == ["reload", *started[2:]]
     assert float(unit["Service"]["TimeoutStopSec"]) > end_seconds({})
     assert unit["Service"]["User"] not in ("", "root")
     assert "LoadCredential" not in unit["Service"]
@@ -191,7 +193,7 @@ def test_the_same_on_the_loopback(gateway, config, tmp_path):
     secret.put(authority.sign("first"))
     listeners = yaml.safe_load(yaml.safe_dump(config["server"]["listeners"]).replace(MOUNTED, str(secret.mount)))
     for listener in listeners:
-        listener["address"] = "127.0.0.1:0"
+        listener["address"] = f"127.0.0.1:{wsraw.free_port()}"
     context = tlsraw.client_context(authority.cert)
     running = gateway(server={"listeners": listeners}, routes=config["routes"])
 
