@@ -88,8 +88,10 @@ static void answer_bad(struct http_reply *reply, const struct handover_result *r
 		 "There was no upgrade, and nothing has changed: this process (%s) serves on. It "
 		 "failed at '%s': %s.",
 		 GATEHOUSE_VERSION, handover_step_text(result->step), result->why);
-	api_problem(reply, 500, handover_outcome_label(result->outcome), detail, (struct slice){0},
-		    NULL);
+	unsigned status = result->outcome == HANDOVER_OUTCOME_NOT_NOW ? 409 : 500;
+
+	api_problem(reply, status, handover_outcome_label(result->outcome), detail,
+		    (struct slice){0}, NULL);
 }
 
 static void run_answer(struct loop_task *task)

@@ -22,7 +22,7 @@ def parent_of_orphans():
 
 
 @contextlib.contextmanager
-def tester(gateway, hold: str):
+def holding(gateway, hold: str):
     command = [BINARY, "bench", f"ws://127.0.0.1:{gateway.address[1]}/ws/dev-{{n}}", "-q", "-c", str(CLIENTS),
                "--hold", hold, "--message-rate", "2", "--echo-timeout", "60s"]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -57,7 +57,7 @@ def test_nothing_happened(gateway, authority, tmp_path):
         running = gateway(program=program.path, env=manager.env, server={"workers": 2, "listeners": [
             {"address": f"127.0.0.1:{wsraw.free_port()}"},
             {"address": f"127.0.0.1:{wsraw.free_port()}", "tls": {"certificates": [files]}}]})
-        with tester(running, "20s") as held:
+        with holding(running, "20s") as held:
             running.wait_metric("connections", CLIENTS)
             # A limit.
             text = running.config_file.read_text()
