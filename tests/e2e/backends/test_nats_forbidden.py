@@ -49,6 +49,13 @@ def allow_all(broker: natsraw.Broker) -> None:
     wsraw.wait_until(lambda: "Reloaded" in broker.log, "the broker has read it")
 
 
+def is_reached(service, subject: str) -> bool:
+    try:
+        return service.request(subject, b"hello").headers["Gatehouse-Status"] == "200"
+    except natsraw.NoResponders:
+        return False
+
+
 @pytest.mark.tsan
 def test_nothing_that_was_refused_counts_as_delivered(serve, broker):
     gateway = serve(broker(config=permissions(publish=BUT_EVENTS)))
@@ -126,16 +133,25 @@ def test_forbidden_subscriptions_are_told_and_tried_again(serve, broker):
     assert "is not known" in json.loads(elsewhere.body)["detail"]
     allow_all(nats)
     with nats.connect(user="admin", password="pw") as service:
-        def reaches() -> bool:
-            try:
-                return service.request("gatehouse.to.ws.a", b"hello").headers[
-                    "Gatehouse-Status"] == "200"
-            except natsraw.NoResponders:
-                return False
-        wsraw.wait_until(reaches, "the client is found")
+        wsraw.wait_until(lambda: is_reached(service, "gatehouse.to.ws.a"), "the client is found")
     assert client.read_message() == (wsraw.TEXT, b"hello")
     wsraw.wait_until(lambda: gateway.health()["status"] == "ready", "ready")
     assert one.ask("GET", "/clients/ws/b").status == 404
+    client.close()
+
+
+@pytest.mark.parametrize(("group", "is_good"), [("gatehouse.*", True), ("others.*", False)])
+def test_permissions_may_name_the_queue_groups(serve, broker, group, is_good):
+    """All subscriptions are in a group of the node's own."""
+    nats = broker(config=permissions(subscribe=f'["gatehouse.> {group}", "_INBOX.>"]'))
+    gateway = serve(nats)
+    client = gateway.open("/ws/a")
+    if is_good:
+        with nats.connect(user="admin", password="pw") as service:
+            wsraw.wait_until(lambda: is_reached(service, "gatehouse.to.ws.a"), "the client")
+        assert gateway.metric("bus_forbidden_subjects") == 0
+    else:
+        wsraw.wait_until(lambda: "to subscribe to" in why(gateway), "why")
     client.close()
 
 
