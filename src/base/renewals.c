@@ -45,8 +45,18 @@ struct entry {
 	struct renewal_error error; /* "" = none */
 };
 
+/* What was counted of those that were removed, so that no number falls. */
+#define GONE_MAX 16
+
+struct gone {
+	const char *what;
+	uint64_t renewed, failed;
+};
+
 struct renewals {
 	struct list_node entries;
+	struct gone gone[GONE_MAX]; /* under the mutex */
+	size_t gone_count;
 	pthread_mutex_t mutex; /* also of the list, which others walk */
 	uint64_t looked_ns;
 };
@@ -168,6 +178,22 @@ bool renewals_add(struct renewals *renewals, const struct renewable *renewable)
 	return true;
 }
 
+/* Under the mutex. */
+static void remember(struct renewals *renewals, const struct entry *entry)
+{
+	size_t i = 0;
+
+	if (entry->renewed == 0 && entry->failed == 0)
+		return;
+	while (i < renewals->gone_count && strcmp(renewals->gone[i].what, entry->what) != 0)
+		i++;
+	CHECK(i < GONE_MAX); /* there are a few kinds */
+	if (i == renewals->gone_count)
+		renewals->gone[renewals->gone_count++] = (struct gone){.what = entry->what};
+	renewals->gone[i].renewed += entry->renewed;
+	renewals->gone[i].failed += entry->failed;
+}
+
 void renewals_remove(struct renewals *renewals, const void *arg)
 {
 	for (struct list_node *node = renewals->entries.next, *next; node != &renewals->entries;
@@ -177,6 +203,7 @@ void renewals_remove(struct renewals *renewals, const void *arg)
 			continue;
 		pthread_mutex_lock(&renewals->mutex);
 		list_remove(node);
+		remember(renewals, entry_of(node));
 		pthread_mutex_unlock(&renewals->mutex);
 		entry_free(entry_of(node));
 	}
@@ -271,5 +298,10 @@ void renewals_each(struct renewals *renewals,
 				  .error = entry->error.text[0] == 0 ? NULL : entry->error.text,
 			  });
 	}
+	for (size_t i = 0; i < renewals->gone_count; i++)
+		each(arg, &(struct renewal_state){.what = renewals->gone[i].what,
+						  .first_file = "",
+						  .renewed = renewals->gone[i].renewed,
+						  .failed = renewals->gone[i].failed});
 	pthread_mutex_unlock(&renewals->mutex);
 }

@@ -64,7 +64,8 @@ struct renewal_state {
 	const char *error;        /* NULL: the last attempt went well, or there was none */
 };
 
-/* In the order of renewals_add. What is told is lent until `each` returns, which may not call back.
+/* In the order of renewals_add; then, for each kind, what was counted of those that were removed.
+ * What is told is lent until `each` returns, which may not call back.
  */
 void renewals_each(struct renewals *renewals,
 		   void (*each)(void *arg, const struct renewal_state *state), void *arg);

@@ -29,6 +29,7 @@ struct change {
 	struct ruleset *next;
 	const struct plan *plan;
 	struct backend_set *backends;
+	struct backend_watches watches;
 	struct doors_change doors;
 };
 
@@ -83,7 +84,8 @@ static int prepare(struct server *server, struct change *change, struct server_e
 	if (backends_prepare(server->backends, &change->next->config, &change->backends, &error) <
 	    0)
 		return fail(out_error, error.text);
-	if (routes_make(server, change) < 0)
+	if (routes_make(server, change) < 0 ||
+	    backend_watches_begin(server, change->next, &change->watches) < 0)
 		return fail(out_error, "out of memory");
 	if (server_auth_make(server, change->next, out_error) < 0)
 		return -1;
@@ -97,6 +99,7 @@ static void discard(struct server *server, struct change *change)
 
 	doors_change_discard(&change->doors);
 	server_auth_unmake(server, change->next);
+	backend_watches_end(server, &change->watches);
 	ruleset_unref(&change->next);
 	ruleset_bin_empty(bin);
 	backend_set_discard(&change->backends);
@@ -129,6 +132,8 @@ static void commit(struct server *server, struct change *change)
 	pthread_mutex_unlock(&server->mutex);
 	post(server, next);
 	server_auth_unmake(server, before);
+	backend_watches_end(server, &server->backend_watches);
+	server->backend_watches = change->watches;
 	ruleset_unref(&before);
 }
 

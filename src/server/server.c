@@ -338,10 +338,10 @@ static int start_backends(struct server *server, struct server_error *out_error)
 	if (server->options.heir != NULL)
 		backends_keep_run_id(server->backends,
 				     slice_from_text(server->options.heir->run_id));
-	if (routes != NULL) {
+	if (routes != NULL)
 		ruleset_take_routes(ruleset, routes, route_table_destroy);
+	if (routes != NULL && backend_watches_begin(server, ruleset, &server->backend_watches) == 0)
 		return 0;
-	}
 	snprintf(out_error->text, sizeof(out_error->text), "out of memory");
 	return -1;
 }
@@ -466,6 +466,7 @@ void server_destroy(struct server **server)
 		return;
 	server_end(self);
 	server_doors_finish(&self->doors);
+	backend_watches_end(self, &self->backend_watches);
 	server_addresses_finish(&self->addresses);
 	group_registry_destroy(&self->fleet.groups);
 	directory_destroy(&self->directory);

@@ -11,6 +11,7 @@
 #include "route/route.h"
 #include "server/drain.h"
 #include "server/reload.h"
+#include "server/server_backends.h"
 #include "server/server_addresses.h"
 #include "server/server_doors.h"
 #include "server/server_nodes.h"
@@ -52,6 +53,7 @@ struct server {
 	struct ruleset *ruleset; /* in force; its pointer is guarded by the mutex */
 	struct ruleset_bin bin;
 	struct backends *backends;
+	struct backend_watches backend_watches; /* of the rules in force */
 	struct route_loads *loads;
 	struct reload_stats reloads;
 	struct admission admission;

@@ -9,7 +9,8 @@
 
 #define TOTAL "gatehouse_renewals_total"
 #define TOTAL_HELP                                                                              \
-	"Times that files were read again because they changed, or SIGHUP came, by what "       \
+	"Times that files were read again because they changed, or the configuration was, by "  \
+	"what "                                                                                 \
 	"they are. outcome=failed: what was read before stays in use; the log and /health say " \
 	"why."
 #define FAILING "gatehouse_renewals_failing"

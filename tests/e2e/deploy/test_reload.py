@@ -78,6 +78,7 @@ def upgrade_status(running, path: str) -> int:
 
 # --- the ways to ask ---
 
+@pytest.mark.tsan
 def test_a_changed_route_is_in_force_for_those_who_come(reloaded):
     one = reloaded(routes=[WS])
     with one.running.open("/ws/a") as client:
@@ -260,6 +261,7 @@ def test_clients_of_a_removed_route_stay(reloaded):
     wsraw.wait_until(lambda: one.running.metric("config_snapshots") == 1, lambda: "the older one has gone")
 
 
+@pytest.mark.tsan
 def test_clients_of_a_removed_route_are_closed_where_it_says_so(reloaded):
     one = reloaded(routes=[WS, {"path": "/old/{client_id}", "on_removed": "close"}])
     clients = [one.running.open(f"/old/{i}") for i in range(120)]
@@ -287,6 +289,7 @@ def webhook(url: str, **options) -> dict:
     return {"name": "up", "type": "webhook", "url": url} | options
 
 
+@pytest.mark.tsan
 def test_a_back_end_moves_with_its_clients(reloaded):
     first, second = Webhook(), Webhook()
     try:
@@ -325,6 +328,30 @@ def test_secrets_of_a_back_end_change_for_those_who_are_there(reloaded, tmp_path
         backend.close()
 
 
+def test_secrets_of_a_back_end_are_taken_up_by_themselves(reloaded, tmp_path):
+    backend = Webhook()
+    try:
+        file = secret_file(tmp_path, SECRET)
+        one = reloaded(routes=[WS | {"backend": "up"}], backends=[webhook(backend.url, secret_file=file)])
+        with one.running.open("/ws/a") as client:
+            secret_file(tmp_path, OTHER_SECRET)
+            one.running.wait_metric("renewals_total", 1, what="backend", outcome="renewed")
+            client.send_frame(wsraw.TEXT, b"one")
+            assert is_signed(backend.wait("message")[0], OTHER_SECRET)
+            pathlib.Path(file).write_text("rubbish\n")
+            one.running.wait_metric("renewals_total", 1, what="backend", outcome="failed")
+            client.send_frame(wsraw.TEXT, b"two")
+            assert is_signed(backend.wait("message", 2)[1], OTHER_SECRET)
+            assert "rubbish" not in one.running.log
+            secret_file(tmp_path, SECRET)
+            # Counted on, though it is the file of another configuration by then.
+            one.change(routes=[WS | {"backend": "up", "takeover": "many"}])
+            assert one.running.metric("renewals_total", what="backend", outcome="failed") == 1
+    finally:
+        backend.close()
+
+
+@pytest.mark.tsan
 def test_a_back_end_that_is_removed_gets_what_is_for_it(reloaded):
     backend = Webhook()
     try:
@@ -382,6 +409,7 @@ def test_a_check_and_a_reload_have_one_verdict(reloaded, tmp_path):
 
 # --- again and again ---
 
+@pytest.mark.tsan
 def test_a_thousand_readings_leave_nothing_behind(reloaded):
     backend = Webhook()
     try:
