@@ -158,21 +158,26 @@ static void doors_each(struct worker *worker, void (*call)(struct listener *list
 int handover_conns_export(struct worker *worker, const struct handover_exporting *exporting,
 			  const char **out_what)
 {
+	/* This kernel cannot give away what io_uring has: the old process finishes it. */
+	bool can_go = loop_engine_can_hand_over(worker->options.loop.engine) != -EOPNOTSUPP;
+	int r = 0;
+
 	*out_what = "to stop accepting";
 	doors_each(worker, listener_pause);
-	/* This kernel cannot give away what io_uring has: the old process finishes it. */
-	if (loop_engine_can_hand_over(worker->options.loop.engine) == -EOPNOTSUPP) {
-		exporting->count(exporting->arg, 0, worker->home.stats.sockets);
-		return 0;
+	if (can_go) {
+		*out_what = "to freeze the connections of a worker";
+		conns_freeze(&worker->home);
+		r = loop_settle(worker->loop, exporting->deadline_ns);
 	}
-	*out_what = "to freeze the connections of a worker";
-	conns_freeze(&worker->home);
-	int r = loop_settle(worker->loop, exporting->deadline_ns);
-
 	if (r < 0)
 		return r;
 	*out_what = "to hand the connections of a worker over";
-	return conns_send(worker, exporting);
+	if (!exporting->wait_for_all(exporting->arg))
+		return -ECANCELED;
+	if (can_go)
+		return conns_send(worker, exporting);
+	exporting->count(exporting->arg, 0, worker->home.stats.sockets);
+	return 0;
 }
 
 void handover_conns_go_on(struct worker *worker, bool has_doors)

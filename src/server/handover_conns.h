@@ -14,6 +14,9 @@ struct worker;
 struct handover_exporting {
 	struct handover_channel *channel;
 	uint64_t deadline_ns;
+	/* This worker stands still, and waits until all do: a client that comes to another one may
+	 * take over one that is here. False: it is called off. */
+	bool (*wait_for_all)(void *arg);
 	/* So many more are gone, or stay. */
 	void (*count)(void *arg, uint64_t gone, uint64_t stay);
 	void *arg;

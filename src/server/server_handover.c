@@ -109,6 +109,7 @@ size_t server_stand_still(struct server *server, struct stillness *stillness, ui
 		count++;
 	}
 	pthread_mutex_unlock(&server->mutex);
+	stillness_asked_all(stillness);
 	return count;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * stillness.c - asked by a task, a worker's loop stops after its turn. Then the worker's thread
- * freezes what it has, exports, tells, and waits for the verdict; what is posted to its loop
- * meanwhile waits in the inbox, and what comes by the network waits in the kernel. */
+ * freezes what it has, waits until all others have, exports, tells, and waits for the verdict; what
+ * is posted to its loop meanwhile waits in the inbox, and what comes by the network waits in the
+ * kernel. */
 #include "server/stillness.h"
 
 #include <errno.h>
@@ -18,12 +19,15 @@
 struct stillness {
 	struct handover_channel *channel;
 	pthread_mutex_t mutex;
+	pthread_cond_t stood; /* one more, or that were all, or it is called off */
 	pthread_cond_t decided;
 	pthread_cond_t left;
 	enum stillness_verdict verdict;
 	uint64_t deadline_ns;
 	struct stillness_counts counts;
-	size_t keeping; /* workers that were asked and do not run again yet */
+	bool has_asked_all;
+	size_t standing; /* workers that run nothing any more */
+	size_t keeping;  /* workers that were asked and do not run again yet */
 	uint64_t *not_taken;
 	size_t not_taken_count;
 	int changed_fd;
@@ -42,6 +46,7 @@ struct stillness *stillness_create(struct handover_channel *channel)
 		return NULL;
 	}
 	pthread_mutex_init(&self->mutex, NULL);
+	pthread_cond_init(&self->stood, NULL);
 	pthread_cond_init(&self->decided, NULL);
 	pthread_cond_init(&self->left, NULL);
 	return self;
@@ -56,6 +61,7 @@ void stillness_destroy(struct stillness **stillness)
 	CHECK(self->keeping == 0);
 	close(self->changed_fd);
 	pthread_mutex_destroy(&self->mutex);
+	pthread_cond_destroy(&self->stood);
 	pthread_cond_destroy(&self->decided);
 	pthread_cond_destroy(&self->left);
 	free(self->not_taken);
@@ -82,6 +88,14 @@ void stillness_ask(struct stillness *stillness, struct worker *worker, uint64_t 
 	__atomic_store_n(&worker->still.stillness, stillness, __ATOMIC_RELEASE);
 	worker->still.task.run = run_stop;
 	loop_post(worker->loop, &worker->still.task);
+}
+
+void stillness_asked_all(struct stillness *stillness)
+{
+	pthread_mutex_lock(&stillness->mutex);
+	stillness->has_asked_all = true;
+	pthread_cond_broadcast(&stillness->stood);
+	pthread_mutex_unlock(&stillness->mutex);
 }
 
 int stillness_fd(const struct stillness *stillness)
@@ -126,6 +140,7 @@ void stillness_decide(struct stillness *stillness, enum stillness_verdict verdic
 	pthread_mutex_lock(&stillness->mutex);
 	stillness->verdict = verdict;
 	pthread_cond_broadcast(&stillness->decided);
+	pthread_cond_broadcast(&stillness->stood);
 	while (stillness->keeping > 0)
 		pthread_cond_wait(&stillness->left, &stillness->mutex);
 	pthread_mutex_unlock(&stillness->mutex);
@@ -151,11 +166,32 @@ static void count(void *arg, uint64_t gone, uint64_t stay)
 	pthread_mutex_unlock(&stillness->mutex);
 }
 
+static bool may_export(const struct stillness *stillness)
+{
+	return stillness->verdict == STILLNESS_WAIT && stillness->counts.error == 0;
+}
+
+static bool wait_for_all(void *arg)
+{
+	struct stillness *stillness = arg;
+
+	pthread_mutex_lock(&stillness->mutex);
+	stillness->standing++;
+	stillness->counts.progress++;
+	pthread_cond_broadcast(&stillness->stood);
+	while (may_export(stillness) &&
+	       !(stillness->has_asked_all && stillness->standing == stillness->counts.asked))
+		pthread_cond_wait(&stillness->stood, &stillness->mutex);
+	bool may = may_export(stillness);
+	pthread_mutex_unlock(&stillness->mutex);
+	return may;
+}
+
 /* False: it was decided already, and there is nothing to export. */
 static bool is_open(struct stillness *stillness)
 {
 	pthread_mutex_lock(&stillness->mutex);
-	bool is_open = stillness->verdict == STILLNESS_WAIT && stillness->counts.error == 0;
+	bool is_open = may_export(stillness);
 	pthread_mutex_unlock(&stillness->mutex);
 	return is_open;
 }
@@ -166,9 +202,10 @@ static enum stillness_verdict report_and_wait(struct stillness *stillness, int e
 	pthread_mutex_lock(&stillness->mutex);
 	if (error == 0) {
 		stillness->counts.exported++;
-	} else if (stillness->counts.error == 0) {
+	} else if (stillness->counts.error == 0 && error != -ECANCELED) {
 		stillness->counts.error = error;
 		stillness->counts.what = what;
+		pthread_cond_broadcast(&stillness->stood);
 	}
 	stillness->counts.progress++;
 	eventfd_write(stillness->changed_fd, 1);
@@ -199,6 +236,7 @@ bool stillness_keep(struct worker *worker)
 					      &(struct handover_exporting){
 						      .channel = stillness->channel,
 						      .deadline_ns = stillness->deadline_ns,
+						      .wait_for_all = wait_for_all,
 						      .count = count,
 						      .arg = stillness,
 					      },

@@ -49,6 +49,9 @@ struct stillness *stillness_create(struct handover_channel *channel);
 /* Each worker once, until `deadline_ns`. */
 void stillness_ask(struct stillness *stillness, struct worker *worker, uint64_t deadline_ns);
 
+/* Those were all: none of them exports before each of them stands still. */
+void stillness_asked_all(struct stillness *stillness);
+
 /* Readable when the counts have changed; reading them makes it wait again. */
 int stillness_fd(const struct stillness *stillness);
 struct stillness_counts stillness_counts(struct stillness *stillness);
