@@ -56,14 +56,19 @@ size_t bench_handshake_begin(struct bench_handshake *handshake, const struct ben
 	char target[BENCH_TARGET_MAX + BENCH_TICKET_MAX + 16],
 		headers[BENCH_HEADERS_MAX + BENCH_PROOF_MAX];
 	uint8_t nonce[16];
+	char extensions[sizeof(WS_DEFLATE_OFFER) + 64] = WS_DEFLATE_OFFER;
 	const struct ws_request request = {
 		.host = options->url.authority,
 		.target = target,
 		.subprotocols = text_or_null(&options->subprotocols),
-		.extensions = options->does_pack ? WS_DEFLATE_OFFER : NULL,
+		.extensions = options->does_pack ? extensions : NULL,
 		.headers = headers,
 	};
 
+	if (options->window_bits > 0)
+		snprintf(extensions, sizeof(extensions),
+			 WS_DEFLATE_OFFER "; server_max_window_bits=%u",
+			 (unsigned)options->window_bits);
 	headers_write(options, proof, number, headers);
 	bench_url_target(&options->url, number, target);
 	ticket_add(target, handshake->ticket);

@@ -57,6 +57,9 @@ static const struct bench_option table[] = {
 	{"compression", 0, FLAG, AT(does_pack), 0, 0, NULL,
 	 "offer permessage-deflate, without windows; what it saves is in the\n"
 	 "results"},
+	{"window-bits", 0, COUNT, AT(window_bits), 8, 15, "N",
+	 "with --compression: offer server_max_window_bits=N, as clients do that\n"
+	 "have little memory"},
 	{"duration", 0, DURATION, AT(duration_ms), 1, 365 * DAY_MS, "TIME",
 	 "send messages this long (default: the hold, or 10s)"},
 	{"binary", 0, FLAG, AT(is_binary), 0, 0, NULL, "send binary messages, not text"},

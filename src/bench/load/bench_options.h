@@ -71,7 +71,8 @@ struct bench_options {
 	struct bench_url limits_url;
 	size_t expect_count; /* 0: the test's own rule decides */
 	struct bench_expect expects[BENCH_EXPECTS_MAX];
-	bool is_forced; /* goes on although the preflight says that it cannot work */
+	uint64_t window_bits; /* of the server, that are offered; 0: it is not spoken of */
+	bool is_forced;       /* goes on although the preflight says that it cannot work */
 	bool is_binary;
 	bool is_json;     /* --payload json */
 	bool does_pack;   /* offers permessage-deflate */

@@ -225,6 +225,9 @@ int bench_options_check(struct bench_parse *parse)
 		return bench_option_fail(
 			parse, "--depth and --message-rate exclude each other: as fast as "
 			       "echoes come, or at a rate");
+	if (options->window_bits > 0 && !options->does_pack)
+		return bench_option_fail(parse, "--window-bits needs --compression: they are part "
+						"of that offer");
 	if (options->does_pack && options->is_raw_echo)
 		return bench_option_fail(parse, "--compression and --raw-echo exclude each other: "
 						"nobody there would agree on it");

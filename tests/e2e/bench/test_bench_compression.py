@@ -32,8 +32,16 @@ def test_what_was_saved(gateway, engine, tmp_path, mode, payload):
     assert running.metric("compression_sent_bytes_total") == packed["received_bytes"]
 
 
+def test_a_small_window_is_kept_to(gateway, engine):
+    running = gateway(routes=ROUTES)
+    done = run_binary("bench", running.url("/shared/{n}"), "-q", "--engine", engine, "-c", "5", "--depth", "2", "--duration",
+                      "300ms", "--size", "4KiB", "--compression", "--window-bits", "8", "--payload", "json")
+    assert done.returncode == 0 and "Compressed 5 connections agreed" in done.stdout
+
+
 def test_bad_options_are_told():
     for words, problem in ((["--payload", "xml"], "neither noise nor json"),
+                           (["--window-bits", "9"], "needs --compression"),
                            (["--compression", "--raw-echo", "--depth", "1"], "exclude each other")):
         done = run_binary("bench", "ws://127.0.0.1:1/", *words)
         assert done.returncode == 2 and problem in done.stderr, done.stderr
