@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a connection is in the middle of goes on in the new process, and what has no place there is finished by the
+old one."""
+
+import json
+
+import pytest
+
+from kit import deflated, tokens, upgrades, wsraw
+from kit.api import Api
+
+
+@pytest.fixture(autouse=True)
+def parent_of_orphans():
+    upgrades.become_parent_of_orphans()
+
+
+def edit(running, old: str, new: str) -> None:
+    text = running.config_file.read_text()
+    assert old in text
+    running.config_file.write_text(text.replace(old, new))
+
+
+def test_client_of_a_route_that_is_gone(gateway):
+    """The old process serves it as long as it may, and says goodbye; the others have moved."""
+    running = gateway(server={"drain_timeout": "2s"},
+                      routes=[{"path": "/ws/{client_id}", "name": "kept"}, {"path": "/old/{client_id}", "name": "gone"}])
+    with running.open("/ws/a") as kept, running.open("/old/a") as gone:
+        edit(running, "/old/{client_id}", "/other/{client_id}")
+        edit(running, "name: gone", "name: other")
+        said = upgrades.upgrade(running)
+        assert (said["moved"], said["stayed"]) == (1, 1)
+        gone.echo(b"served on")
+        kept.echo(b"moved")
+        assert gone.read_close()[0] == 1001
+        assert upgrades.wait_former(running) == 0
+        kept.echo(b"still there")
+        assert running.metric("connections") == 1
+
+
+def test_client_of_a_route_with_another_name(gateway):
+    running = gateway(routes=[{"path": "/ws/{client_id}", "name": "before"}])
+    with running.open("/ws/a") as client:
+        edit(running, "name: before", "name: after")
+        assert upgrades.upgrade(running)["moved"] == 1
+        client.echo(b"moved")
+    assert upgrades.wait_former(running) == 0
+
+
+@pytest.mark.parametrize("kind", ["shared", "window"])
+def test_compression_goes_on(gateway, kind):
+    """What is said refers to what was said before, in another process; and a message may be cut."""
+    running = gateway(routes=[{"path": "/ws/{client_id}", "compression": kind}])
+    with deflated.Deflated(running.connect(), "/ws/a") as client:
+        for number in range(3):
+            client.echo(b"the same words again and again: %d" % number)
+            cut = wsraw.frame(wsraw.BINARY, client.deflate(b"the same words, cut: %d" % number),
+                              reserved=deflated.RSV1)
+            client.client.send(cut[:len(cut) // 2])
+            assert upgrades.upgrade(running)["moved"] == 1
+            assert upgrades.wait_former(running) == 0
+            client.client.send(cut[len(cut) // 2:])
+            assert client.read()[:2] == (wsraw.BINARY, b"the same words, cut: %d" % number)
+        assert running.metric("compression_connections") == 1
+        assert running.metric("compression_windows") == (2 if kind == "window" else 0)
+
+
+def test_a_proof_ends_when_it_ends(gateway, tmp_path):
+    """It can be renewed in the new process, by the same client and by nobody else."""
+    key = tokens.Key("ES256", "key")
+    running = gateway(routes=[{"path": "/ws/{client_id}", "auth": [
+        {"type": "token", "issuer": tokens.ISSUER, "audience": tokens.AUDIENCE, "renew_by_message": "true",
+         "jwks_file": tokens.jwks_file(tmp_path, key)}]}])
+
+    def renew(token: str) -> dict:
+        client.send_frame(wsraw.TEXT, json.dumps({"gatehouse": "renew", "token": token}).encode())
+        return json.loads(client.read_message()[1])
+
+    with running.connect() as client:
+        client.open("/ws/cp1", extra=(f"Authorization: Bearer {key.token(seconds=600)}",))
+        before = Api(running.admin).inspect("cp1")
+        assert upgrades.upgrade(running)["moved"] == 1
+        assert upgrades.wait_former(running) == 0
+        after = Api(running.admin).inspect("cp1")
+        same = ("auth", "connection_id", "generation", "connected_at", "expires_at", "remote")
+        assert [before.get(name) for name in same] == [after.get(name) for name in same]
+        assert renew(key.token("cp2", seconds=600)) == {"gatehouse": "not_renewed", "reason": "other_client"}
+    with running.connect() as client:
+        client.open("/ws/cp1", extra=(f"Authorization: Bearer {key.token(seconds=600)}",))
+        assert upgrades.upgrade(running)["moved"] == 1
+        assert renew(key.token(seconds=2))["gatehouse"] == "renewed"
+        assert upgrades.wait_former(running) == 0
+        assert upgrades.upgrade(running)["moved"] == 1
+        assert client.read_close() == (4401, b"proof expired")
+    assert upgrades.wait_former(running) == 0
