@@ -219,6 +219,7 @@ static void on_commit(void *arg, pid_t pid)
 {
 	(void)arg;
 	notify_main_pid(pid);
+	notify_close();
 }
 
 static struct handover_donor_options donor_options(struct serve_upgrade *upgrade)

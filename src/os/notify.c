@@ -68,14 +68,19 @@ static uint64_t watchdog_read(void)
 	return is_for_us && usec <= UINT64_MAX / NS_PER_US ? usec * NS_PER_US : 0;
 }
 
+void notify_close(void)
+{
+	if (manager.is_on)
+		close(manager.fd);
+	memset(&manager, 0, sizeof(manager));
+}
+
 int notify_open(void)
 {
 	static const struct timeval patience = {.tv_sec = PATIENCE_S};
 	const char *text = getenv("NOTIFY_SOCKET");
 
-	if (manager.is_on)
-		close(manager.fd);
-	memset(&manager, 0, sizeof(manager));
+	notify_close();
 	if (text == NULL || text[0] == 0)
 		return 0;
 	int r = address_read(text);

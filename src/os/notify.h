@@ -19,6 +19,9 @@
  * environment: they name a process. */
 int notify_open(void);
 
+/* Nothing is said any more: another process is the service. */
+void notify_close(void);
+
 bool notify_is_on(void);
 
 /* [ns] The manager restarts the service if notify_watchdog is not called for so long; 0: it does

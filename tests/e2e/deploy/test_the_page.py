@@ -80,6 +80,8 @@ def test_nothing_happened(gateway, authority, tmp_path):
         assert held.returncode == 0 and re.search(rf"Held +{CLIENTS} for [0-9.]+ s, 0 dropped", report), report
         # What the manager heard: nothing of an end.
         assert manager.said("STOPPING") == [] and len(manager.said("READY")) >= 3
+        handed_over = [number for number, (_, fields) in enumerate(manager.messages) if "MAINPID" in fields][-1]
+        assert {pid for pid, _ in manager.messages[handed_over + 1:]} == {running.process.pid}
         assert upgrades.wait_former(running) == 0
         with running.open() as client:
             assert "done: 1 let go" in command(running, "drain", "--over", "0")

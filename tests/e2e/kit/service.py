@@ -6,8 +6,8 @@ import ctypes
 import os
 import pathlib
 import socket
+import struct
 import sys
-import time
 
 from kit import wsraw
 
@@ -25,8 +25,9 @@ class Manager:
             self.env["WATCHDOG_USEC"] = str(watchdog_usec)
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.sock.bind("\0" + name[1:] if name.startswith("@") else name)
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         self.sock.setblocking(False)
-        self.messages: list[tuple[float, dict[str, str]]] = []
+        self.messages: list[tuple[int, dict[str, str]]] = []  # (who has sent it, what)
 
     def close(self) -> None:
         self.sock.close()
@@ -41,9 +42,9 @@ class Manager:
         """All that was said so far."""
         with contextlib.suppress(BlockingIOError):
             while True:
-                text = self.sock.recv(65536).decode()
-                fields = dict(line.split("=", 1) for line in text.split("\n"))
-                self.messages.append((time.monotonic(), fields))
+                text, ((_, _, sender),), *_ = self.sock.recvmsg(65536, 128)
+                fields = dict(line.split("=", 1) for line in text.decode().split("\n"))
+                self.messages.append((struct.unpack("iii", sender)[0], fields))
         return [fields for _, fields in self.messages]
 
     def said(self, key: str) -> list[str]:
