@@ -232,6 +232,37 @@ static void test_cheap_before_dear_whatever_the_order(void **state)
 	set_finish(&set);
 }
 
+/* Of the same route, in the next configuration: ways may come and go, and none loses its count. */
+static void test_another_list_goes_on_counting(void **state)
+{
+	static const struct auth_way_ops kinds[] = {
+		{.name = "one", .cost = 1, .destroy = destroy},
+		{.name = "two", .cost = 2, .destroy = destroy},
+		{.name = "two", .cost = 3, .destroy = destroy},
+	};
+	struct auth_way ways[] = {{&kinds[0]}, {&kinds[1]}, {&kinds[2]}, {&ops[1]}};
+	struct auth *newest = auth_create("route", NULL);
+	struct set set;
+
+	(void)state;
+	set_init(&set);
+	set.fakes[0].verdict = AUTH_NO_PROOF;
+	assert_int_equal(ask(&set, NULL), AUTH_PROVED);
+	assert_non_null(newest);
+	for (size_t i = 0; i < ARRAY_LEN(ways); i++)
+		auth_add(newest, &ways[i]);
+	auth_continue(newest, set.auth);
+	for (size_t i = 0; i < ARRAY_LEN(ways); i++)
+		assert_int_equal(auth_count(newest, i, AUTH_PROVED),
+				 auth_way_at(newest, i)->ops == &ops[1]);
+	assert_int_equal(ask(&set, NULL), AUTH_PROVED);
+	set_finish(&set); /* the tally stays */
+	for (size_t i = 0; i < ARRAY_LEN(ways); i++)
+		assert_int_equal(auth_count(newest, i, AUTH_PROVED),
+				 2 * (auth_way_at(newest, i)->ops == &ops[1]));
+	auth_destroy(&newest);
+}
+
 static void test_an_id_that_no_path_could_have(void **state)
 {
 	static char too_long[AUTH_CLIENT_ID_MAX + 2];
@@ -468,6 +499,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_whose_answer_counts),
 		cmocka_unit_test(test_cheap_before_dear_whatever_the_order),
+		cmocka_unit_test(test_another_list_goes_on_counting),
 		cmocka_unit_test(test_an_id_that_no_path_could_have),
 		cmocka_unit_test(test_the_last_no_ends_it),
 		cmocka_unit_test(test_the_first_yes_ends_it),

@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 
+#include "base/counter.h"
 #include "session/presence.h"
 
 static unsigned ended; /* atomic; rulesets of this file that were freed */
@@ -62,6 +63,31 @@ static void test_the_last_reference_ends_it(void **state)
 	assert_string_equal(other->config.routes[0].name, "echo");
 	ruleset_unref(&other);
 	assert_int_equal(ended_now(), 1);
+}
+
+/* Whoever drops the last reference may be a thread that must not wait. */
+static void test_the_bin_ends_it_later(void **state)
+{
+	(void)state;
+	struct ruleset_bin bin;
+	struct ruleset *first = ruleset_make(NULL), *second = ruleset_make(NULL);
+
+	ended = 0;
+	ruleset_bin_init(&bin);
+	ruleset_use_bin(first, &bin);
+	ruleset_use_bin(second, &bin);
+	assert_true(ruleset_add_closing(first, "gone"));
+	assert_true(ruleset_add_closing(first, "other"));
+	assert_string_equal(first->closing.items[1], "other");
+	assert_int_equal(counter_read(&bin.alive), 2);
+	ruleset_unref(&first);
+	assert_int_equal(ended_now(), 0);
+	ruleset_bin_empty(&bin);
+	assert_int_equal(ended_now(), 1);
+	assert_int_equal(counter_read(&bin.alive), 1);
+	ruleset_unref(&second);
+	ruleset_bin_finish(&bin);
+	assert_int_equal(ended_now(), 2);
 }
 
 static void test_one_that_is_made_takes_the_configuration(void **state)
@@ -264,6 +290,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_last_reference_ends_it),
+		cmocka_unit_test(test_the_bin_ends_it_later),
 		cmocka_unit_test(test_one_that_is_made_takes_the_configuration),
 		cmocka_unit_test(test_a_presence_holds_its_own),
 		cmocka_unit_test(test_a_connection_keeps_what_it_came_in_by),
