@@ -343,8 +343,8 @@ void metrics_write(const struct admin *admin, struct buf *out)
 	metrics_renewals_write(server_options(server)->renewals, out);
 	claims(out, server);
 	build(out, server);
-	process(out);
 	metrics_upgrades_write(admin->upgrades, out);
+	process(out);
 	metrics_before_add(admin->before, out);
 }
 
