@@ -227,6 +227,22 @@ static void test_an_id_has_at_most_255_bytes(void **state)
 	route_table_destroy(&table);
 }
 
+static void test_a_name_counts_before_a_path(void **state)
+{
+	(void)state;
+	static char name[] = "/deep/{client_id}/x";
+	struct route_table *table = table_of(false);
+
+	routes[0].name =
+		name; /* of /ws/{client_id}; another route has this path, and had the name */
+	routes[5].name = routes[1].name;
+	assert_string_equal(route_table_find(table, name, "/")->config->path, "/ws/{client_id}");
+	assert_string_equal(route_table_find(table, "none", name)->config->path, name);
+	assert_null(route_table_find(table, "none", "/none"));
+	assert_null(route_table_find(table, "none", ""));
+	route_table_destroy(&table);
+}
+
 static void test_destroy_of_null_is_fine(void **state)
 {
 	(void)state;
@@ -243,6 +259,7 @@ int main(void)
 		cmocka_unit_test(test_slashes_are_merged_where_the_route_says_so),
 		cmocka_unit_test(test_a_bad_id_is_refused_with_the_reason),
 		cmocka_unit_test(test_an_id_has_at_most_255_bytes),
+		cmocka_unit_test(test_a_name_counts_before_a_path),
 		cmocka_unit_test(test_destroy_of_null_is_fine),
 	};
 
