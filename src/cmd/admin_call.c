@@ -123,6 +123,24 @@ static bool tell_silence(const struct question *question, int r, const struct be
 	return fail(question, text);
 }
 
+/* Whoever else listens there may answer 200, too. */
+static bool is_of_gateway(const struct admin_request *request, const struct admin_answer *answer)
+{
+	return answer->status >= 300 ||
+	       json_is_string(json_object_get(answer->body, request->mark));
+}
+
+static bool tell_stranger(const struct question *question)
+{
+	char text[BENCH_HOST_MAX + 192];
+
+	snprintf(text, sizeof(text),
+		 "what answers at %s (admin.listen) is no gateway: its answer has no \"%s\"; is "
+		 "this the right port?",
+		 question->url.authority, question->request->mark);
+	return fail(question, text);
+}
+
 bool admin_call(const struct config *config, const struct admin_request *request,
 		struct admin_answer *out_answer)
 {
@@ -142,6 +160,11 @@ bool admin_call(const struct config *config, const struct admin_request *request
 
 		out_answer->status = answer.status;
 		out_answer->body = json_loadb((const char *)body.data, body.len, 0, NULL);
+		is_good = is_of_gateway(request, out_answer);
+		if (!is_good) {
+			tell_stranger(&question);
+			admin_answer_finish(out_answer);
+		}
 	}
 	bench_http_finish(&answer);
 	tls_context_unref(&question.tls);

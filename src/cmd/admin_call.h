@@ -17,6 +17,7 @@ struct admin_request {
 	const char *method;
 	const char *path; /* "/api/v1/drain" */
 	json_t *body;     /* lent; NULL: none */
+	const char *mark; /* a text that each good answer has, such as "outcome" */
 	uint64_t timeout_ms;
 };
 
@@ -25,8 +26,8 @@ struct admin_answer {
 	json_t *body; /* NULL: it is no JSON */
 };
 
-/* False: no gateway has answered, and standard error says why. Else *out_answer, whatever its
- * status is, is the caller's to finish. */
+/* False: no gateway has answered, and standard error says why; a good status without the mark is
+ * of somebody else. Else *out_answer, whatever its status is, is the caller's to finish. */
 bool admin_call(const struct config *config, const struct admin_request *request,
 		struct admin_answer *out_answer);
 

@@ -183,7 +183,12 @@ static int judge(struct watch *watch, const json_t *state)
 static int look(struct watch *watch)
 {
 	const struct admin_request request = {
-		.command = "drain", .method = "GET", .path = PATH, .timeout_ms = TIMEOUT_MS};
+		.command = "drain",
+		.method = "GET",
+		.path = PATH,
+		.mark = "state",
+		.timeout_ms = TIMEOUT_MS,
+	};
 	struct admin_answer answer;
 
 	if (!admin_call(watch->config, &request, &answer))
@@ -219,6 +224,7 @@ static int begin(const struct config *config, const struct drain_options *option
 		.method = options->wants_cancel ? "DELETE" : "POST",
 		.path = PATH,
 		.body = options->wants_cancel ? NULL : options->order,
+		.mark = "state",
 		.timeout_ms = TIMEOUT_MS,
 	};
 	struct admin_answer answer;

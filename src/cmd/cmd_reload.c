@@ -4,6 +4,7 @@
 #include "cmd/cmd.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/check.h"
 #include "base/units.h"
@@ -87,7 +88,8 @@ static void lines_print(const json_t *body, const char *name, const char *mark, 
 	const json_t *list = json_object_get(body, name), *line;
 	size_t i;
 
-	json_array_foreach(list, i, line) fprintf(to, "%s%s\n", mark, json_string_value(line));
+	json_array_foreach(list, i, line) if (json_is_string(line))
+		fprintf(to, "%s%s\n", mark, json_string_value(line));
 }
 
 static void good_print(const json_t *body)
@@ -114,7 +116,7 @@ static void good_print(const json_t *body)
 
 static bool is_refused(const struct admin_answer *answer)
 {
-	return answer->status == 422;
+	return answer->status == 422 && strcmp(text(answer->body, "reason"), "configuration") == 0;
 }
 
 static int judge(const struct admin_request *request, const struct admin_answer *answer,
@@ -159,6 +161,7 @@ int cmd_reload(int argc, char **argv)
 		.command = "reload",
 		.method = "POST",
 		.path = PATH,
+		.mark = "outcome",
 		.timeout_ms = options.timeout_ms,
 	};
 	struct admin_answer answer;

@@ -86,6 +86,7 @@ int cmd_upgrade(int argc, char **argv)
 	struct admin_request request = {.command = "upgrade",
 					.method = "POST",
 					.path = "/api/v1/upgrade",
+					.mark = "outcome",
 					.timeout_ms = config.server.upgrade_timeout + PATIENCE_MS};
 
 	if (admin_call(&config, &request, &answer)) {
