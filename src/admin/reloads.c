@@ -79,6 +79,18 @@ void reloads_take(struct reloads *reloads, struct list_node *out_taken)
 	pthread_mutex_unlock(&reloads->mutex);
 }
 
+void reloads_give_back(struct reloads *reloads, struct list_node *taken)
+{
+	pthread_mutex_lock(&reloads->mutex);
+	while (!list_is_empty(taken)) {
+		struct list_node *node = taken->next;
+
+		list_remove(node);
+		list_append(&reloads->waiting, node);
+	}
+	pthread_mutex_unlock(&reloads->mutex);
+}
+
 /* In the loop that has the request. */
 static void run_answer(struct loop_task *task)
 {

@@ -29,6 +29,9 @@ bool reloads_are_asked(struct reloads *reloads);
 /* In the main thread: those who wait are moved to the list, which is empty. */
 void reloads_take(struct reloads *reloads, struct list_node *out_taken);
 
+/* In the main thread: it has not been done yet; they wait on. The list is empty afterwards. */
+void reloads_give_back(struct reloads *reloads, struct list_node *taken);
+
 /* Answers and frees them. `text` is the body, JSON; NULL: memory is out. */
 void reloads_answer(struct list_node *taken, unsigned status, const char *text);
 

@@ -3,7 +3,8 @@
  *
  * Wanted -> due -> read. A file that was written a moment ago may be half of one: it is looked at
  * again until it has not changed for a while, and if it does not come to rest the reading is
- * refused. After a reading there is a pause, so that a flood of signals is not a flood of readings.
+ * refused. One that was written while it was read is read again. After a reading there is a pause,
+ * so that a flood of signals is not a flood of readings.
  *
  * A reading has the same path as a start: the sources, the checks, the plan. Only then something is
  * changed, by server_reload; what cannot be changed is kept as it is, and told. */
@@ -61,17 +62,44 @@ int reloader_wait_ms(const struct reloader *reloader, int max_ms)
 
 /* --- is the file whole? --- */
 
-/* [ns] since it was written; UINT64_MAX: that cannot be told, or the clock of its machine is ahead.
- */
-static uint64_t age_of(const char *file)
+/* What tells one writing of a file from another. */
+struct writing {
+	bool is_known; /* there is a file */
+	bool is_empty; /* and it has nothing in it */
+	ino_t inode;
+	off_t size;
+	struct timespec at;
+};
+
+static struct writing writing_of(const char *file)
 {
-	struct timespec now;
 	struct stat facts;
 
-	if (file == NULL || stat(file, &facts) < 0 || clock_gettime(CLOCK_REALTIME, &now) < 0)
+	if (file == NULL || stat(file, &facts) < 0)
+		return (struct writing){0};
+	return (struct writing){.is_known = true,
+				.is_empty = S_ISREG(facts.st_mode) && facts.st_size == 0,
+				.inode = facts.st_ino,
+				.size = facts.st_size,
+				.at = facts.st_mtim};
+}
+
+static bool is_same(const struct writing *one, const struct writing *other)
+{
+	return one->is_known == other->is_known && one->inode == other->inode &&
+	       one->size == other->size && one->at.tv_sec == other->at.tv_sec &&
+	       one->at.tv_nsec == other->at.tv_nsec;
+}
+
+/* [ns]; UINT64_MAX: that cannot be told, or the clock of its machine is ahead. */
+static uint64_t age_of(const struct writing *writing)
+{
+	struct timespec now;
+
+	if (!writing->is_known || clock_gettime(CLOCK_REALTIME, &now) < 0)
 		return UINT64_MAX;
-	int64_t age_ns = (now.tv_sec - facts.st_mtim.tv_sec) * (int64_t)NS_PER_S +
-			 (now.tv_nsec - facts.st_mtim.tv_nsec);
+	int64_t age_ns = (now.tv_sec - writing->at.tv_sec) * (int64_t)NS_PER_S +
+			 (now.tv_nsec - writing->at.tv_nsec);
 
 	return age_ns < 0 ? UINT64_MAX : (uint64_t)age_ns;
 }
@@ -109,25 +137,51 @@ static void warnings_take(const struct config *config, struct reload_report *rep
 		config_report_add(&report->warnings, "%.*s", SLICE_ARG(line));
 }
 
-/* False: nothing may be changed; the report says why. */
-static bool read_and_check(const struct reloader *reloader, const struct config *now,
-			   struct config *out_next, struct api_token *out_token,
-			   struct reload_report *report)
+enum reading {
+	READ_GOOD,
+	READ_BAD,  /* nothing may be changed; the report says why */
+	READ_TORN, /* it was written meanwhile: what was read may never have been in it */
+};
+
+/* Whoever wants the defaults has a reason to say so; more often a disk was full. */
+static void empty_refuse(const struct config *now, const struct config *next,
+			 struct reload_report *report)
+{
+	if (strcmp(now->file_sha256, next->file_sha256) != 0)
+		config_report_add(&report->mistakes,
+				  "%s: is empty: was its writing cut off? If all the defaults are "
+				  "wanted, write a comment into it",
+				  next->file);
+}
+
+static enum reading read_and_check(const struct reloader *reloader, const struct config *now,
+				   const struct writing *writing, struct config *out_next,
+				   struct api_token *out_token, struct reload_report *report)
 {
 	const struct reloader_options *options = &reloader->options;
 
 	report->outcome = RELOAD_REFUSED;
 	file_note(report, now->file);
-	if (config_args_load_again(options->args, options->argc, options->argv, now->file,
-				   &report->mistakes, out_next) < 0)
-		return false;
+	int r = config_args_load_again(options->args, options->argc, options->argv, now->file,
+				       &report->mistakes, out_next);
+	const struct writing after = writing_of(now->file);
+
+	if (!is_same(writing, &after)) {
+		if (r == 0)
+			config_finish(out_next);
+		return READ_TORN;
+	}
+	if (r < 0)
+		return READ_BAD;
 	file_note(report, out_next->file);
 	warnings_take(out_next, report);
+	if (writing->is_empty)
+		empty_refuse(now, out_next, report);
 	start_prepare_again(out_next, out_token, on_problem, report);
 	if (report->mistakes.count == 0)
-		return true;
+		return READ_GOOD;
 	config_finish(out_next);
-	return false;
+	return READ_BAD;
 }
 
 /* --- putting it in force --- */
@@ -170,15 +224,18 @@ static bool put_in_force(const struct reloader *reloader, const struct config *n
 	return is_good;
 }
 
-static void read_again(struct reloader *reloader, struct reload_report *report)
+/* False: it was torn, and nothing has happened. */
+static bool read_again(struct reloader *reloader, const struct writing *writing,
+		       struct reload_report *report)
 {
 	struct server *server = reloader->options.server;
 	struct ruleset *now = server_ruleset(server);
 	struct config next;
 	struct api_token token;
+	enum reading reading = read_and_check(reloader, &now->config, writing, &next, &token,
+					      report);
 
-	if (read_and_check(reloader, &now->config, &next, &token, report) &&
-	    put_in_force(reloader, &now->config, &next, report)) {
+	if (reading == READ_GOOD && put_in_force(reloader, &now->config, &next, report)) {
 		api_set_token(&reloader->options.admin->api, &token);
 		report->files_failed = renewals_all(server_options(server)->renewals,
 						    clock_now_ns());
@@ -190,6 +247,7 @@ static void read_again(struct reloader *reloader, struct reload_report *report)
 	now = server_ruleset(server);
 	memcpy(report->hash, now->hash, sizeof(report->hash));
 	ruleset_unref(&now);
+	return reading != READ_TORN;
 }
 
 /* --- when --- */
@@ -234,30 +292,52 @@ void reloader_close(struct reloader *reloader)
 	reloads_close(reloader->options.reloads);
 }
 
-void reloader_tick(struct reloader *reloader)
+/* Those who wait, wait on. */
+static void put_off(struct reloader *reloader, struct reload_report *report,
+		    struct list_node *waiting)
+{
+	reloads_give_back(reloader->options.reloads, waiting);
+	reload_report_finish(report);
+	reloader->is_wanted = true;
+	reloader->due_ns = clock_now_ns() + SETTLE_NS;
+}
+
+static void read_or_put_off(struct reloader *reloader, const char *file,
+			    const struct writing *writing)
 {
 	struct reload_report report = {0};
 	struct list_node waiting;
+
+	reloader->is_wanted = false;
+	reloads_take(reloader->options.reloads, &waiting);
+	notify_reloading();
+	bool is_whole = age_of(writing) >= SETTLE_NS && read_again(reloader, writing, &report);
+
+	if (!is_whole && clock_now_ns() < reloader->give_up_ns) {
+		put_off(reloader, &report, &waiting);
+	} else {
+		if (!is_whole) {
+			reload_report_finish(&report);
+			refuse_unsettled(reloader, file, &report);
+		}
+		finish(reloader, &report, &waiting);
+	}
+	notify_ready();
+}
+
+void reloader_tick(struct reloader *reloader)
+{
 	uint64_t now_ns = clock_now_ns();
 
 	if (!reloader->is_wanted || now_ns < reloader->due_ns)
 		return;
 	struct ruleset *now = server_ruleset(reloader->options.server);
-	uint64_t age_ns = age_of(now->config.file);
+	const struct writing writing = writing_of(now->config.file);
+	uint64_t age_ns = age_of(&writing);
 
-	if (age_ns < SETTLE_NS && now_ns < reloader->give_up_ns) {
+	if (age_ns < SETTLE_NS && now_ns < reloader->give_up_ns)
 		reloader->due_ns = now_ns + SETTLE_NS - age_ns;
-		ruleset_unref(&now);
-		return;
-	}
-	reloader->is_wanted = false;
-	reloads_take(reloader->options.reloads, &waiting);
-	notify_reloading();
-	if (age_ns < SETTLE_NS)
-		refuse_unsettled(reloader, now->config.file, &report);
 	else
-		read_again(reloader, &report);
+		read_or_put_off(reloader, now->config.file, &writing);
 	ruleset_unref(&now);
-	finish(reloader, &report, &waiting);
-	notify_ready();
 }
