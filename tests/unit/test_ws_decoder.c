@@ -87,6 +87,9 @@ static void feed(struct ws_decoder *decoder, enum ws_role self, const uint8_t *b
 	free(copy);
 }
 
+/* NULL: nothing was agreed on. */
+static struct ws_inflater *inflater;
+
 static void feed_in_three(const struct stream *stream, enum ws_role self, size_t a, size_t b,
 			  struct record *record)
 {
@@ -94,6 +97,7 @@ static void feed_in_three(const struct stream *stream, enum ws_role self, size_t
 
 	*record = (struct record){0};
 	ws_decoder_init(&decoder);
+	ws_decoder_inflates_by(&decoder, inflater, NULL);
 	feed(&decoder, self, stream->bytes, a, record);
 	feed(&decoder, self, stream->bytes + a, b - a, record);
 	feed(&decoder, self, stream->bytes + b, stream->len - b, record);
@@ -106,6 +110,7 @@ static void feed_by_bytes(const struct stream *stream, enum ws_role self, struct
 
 	*record = (struct record){0};
 	ws_decoder_init(&decoder);
+	ws_decoder_inflates_by(&decoder, inflater, NULL);
 	for (size_t i = 0; i < stream->len; i++)
 		feed(&decoder, self, stream->bytes + i, 1, record);
 	ws_decoder_finish(&decoder);
@@ -487,6 +492,57 @@ static void test_large_memory_is_given_back_small_is_kept(void **state)
 	}
 }
 
+/* --- compressed messages --- */
+
+#define HELLO "\xf2\x48\xcd\xc9\xc9\x07\x00" /* RFC 7692, 7.2.3.1 */
+
+static const struct {
+	const char *name;
+	struct {
+		uint8_t first; /* FIN, RSV and opcode */
+		const char *payload;
+		size_t len;
+	} frames[4];
+	const char *want;
+} deflated[] = {
+	{"whole", {{0xc1, HELLO, 7}, {0x81, "plain", 5}}, "t(Hello)t(plain)"},
+	{"fragments, a ping between",
+	 {{0x41, HELLO, 3}, {0x89, "p", 1}, {0x00, "", 0}, {0x80, "\xc9\xc9\x07\x00", 4}},
+	 "p(p)t(Hello)"},
+	{"binary", {{0xc2, HELLO, 7}, {0xc2, "\x00", 1}, {0xc2, "", 0}}, "b(Hello)b()b()"},
+	{"RSV1 on a ping", {{0xc9, "", 0}}, "E1002()"},
+	{"RSV1 on a continuation", {{0x41, HELLO, 3}, {0xc0, "", 0}}, "E1002()"},
+	{"RSV2", {{0xa1, "", 0}}, "E1002()"},
+	{"no DEFLATE data", {{0xc1, "\x07\x00", 2}}, "E1007()"},
+	{"cut off", {{0xc1, HELLO, 4}}, "E1007()"},
+	{"not UTF-8: a stored ff", {{0xc1, "\x00\x01\x00\xfe\xff\xff\x00", 7}}, "E1007()"},
+	{"half a character", {{0xc1, "\x00\x01\x00\xfe\xff\xc3\x00", 7}}, "E1007()"},
+};
+
+static void test_compressed_messages(void **state)
+{
+	(void)state;
+	inflater = ws_inflater_create();
+	for (size_t i = 0; i < ARRAY_LEN(deflated); i++) {
+		struct stream stream = {.len = 0};
+
+		for (size_t k = 0; k < 4 && deflated[i].frames[k].payload != NULL; k++)
+			put_frame(&stream, WS_SERVER, deflated[i].frames[k].first,
+				  deflated[i].frames[k].payload, deflated[i].frames[k].len);
+		expect(&stream, WS_SERVER, deflated[i].want);
+	}
+	ws_inflater_destroy(&inflater);
+}
+
+static void test_without_agreement_rsv1_is_an_error(void **state)
+{
+	(void)state;
+	struct stream stream = {.len = 0};
+
+	put_frame(&stream, WS_SERVER, 0xc1, HELLO, 7);
+	expect(&stream, WS_SERVER, "E1002()");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -502,6 +558,8 @@ int main(void)
 		cmocka_unit_test(test_large_text_in_two_pieces),
 		cmocka_unit_test(test_memory_follows_the_bytes_that_came),
 		cmocka_unit_test(test_large_memory_is_given_back_small_is_kept),
+		cmocka_unit_test(test_compressed_messages),
+		cmocka_unit_test(test_without_agreement_rsv1_is_an_error),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
