@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from kit import service, wsraw
+from kit import service, upgrades, wsraw
 
 
 @pytest.fixture
@@ -128,3 +128,23 @@ def test_a_drain_ends_with_the_socket_open(gateway, sockets):
     running.has_stopped = True
     with gateway(server={"listen": address(one)}, **given).open() as client:
         client.echo(b"served")
+
+
+def test_an_upgrade_hands_them_on(gateway, sockets):
+    """The next process has them from this one, and leaves the file alone too."""
+    one, _, local = sockets
+    upgrades.become_parent_of_orphans()
+    running = gateway(server={"workers": 2, "listeners": [{"address": address(one)}, {"address": address(local)}]},
+                      **service.activated({"server.listeners[0]": one, "server.listeners[1]": local}))
+    with running.open() as client:
+        upgrades.upgrade(running)
+        assert upgrades.wait_former(running) == 0
+        client.echo(b"still here")
+    with running.open() as client, socket.socket(socket.AF_UNIX) as by_path:
+        client.echo(b"served")
+        by_path.settimeout(wsraw.SECONDS)
+        by_path.connect(local.getsockname())
+        by_path.sendall(wsraw.request("/ws/local"))
+        assert by_path.recv(4096).startswith(b"HTTP/1.1 101")
+    running.stop()
+    assert os.path.exists(local.getsockname())
