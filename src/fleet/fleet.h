@@ -46,11 +46,10 @@ struct fleet {
 	struct takeover_stats takeovers;
 	struct group_registry *groups; /* outlives the clients */
 	struct log_gate forbidden_gate;
-	uint64_t deaf_nodes;    /* atomic: others whom the broker forbids subscriptions */
-	char origin[33];        /* a random name of this process: nodes may have one name */
-	char former_origin[33]; /* of what it still says once it has_moved */
-	bool is_successor;      /* takes over from another process (fleet_handover.h) */
-	bool has_moved;         /* atomic: its clients are in another process */
+	uint64_t deaf_nodes; /* atomic: others whom the broker forbids subscriptions */
+	char origin[33];     /* a random name of this process: nodes may have one name */
+	bool is_successor;   /* takes over from another process (fleet_handover.h) */
+	bool has_moved;      /* atomic: its clients are in another process */
 	struct command_road *command_road; /* atomic; NULL: no other process has clients of ours */
 };
 
@@ -63,13 +62,6 @@ static inline struct command_road *fleet_command_road(const struct fleet *fleet)
 static inline bool fleet_has_moved(const struct fleet *fleet)
 {
 	return __atomic_load_n(&fleet->has_moved, __ATOMIC_ACQUIRE);
-}
-
-/* By which this process knows what it has published itself. Another process may go on with its
- * first name; then its clients are not ours, and want to hear of it. */
-static inline const char *fleet_origin(const struct fleet *fleet)
-{
-	return fleet_has_moved(fleet) ? fleet->former_origin : fleet->origin;
 }
 
 /* What could not be done, in the user's words. */

@@ -169,7 +169,6 @@ static void origin_make(struct fleet *fleet)
 {
 	if (!fleet->is_successor)
 		name_make(fleet->origin);
-	name_make(fleet->former_origin);
 }
 
 bool fleet_succeed(struct fleet *fleet, struct slice origin)

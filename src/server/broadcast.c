@@ -11,6 +11,7 @@
 #include "fleet/rpc/rpc_frame.h"
 #include "conn/ws_session.h"
 #include "conn/ws_writer.h"
+#include "server/server_private.h"
 #include "server/worker.h"
 
 /* What one turn of a worker's loop does for broadcasts. */
@@ -316,7 +317,7 @@ static struct broadcast *broadcast_create(const struct broadcast_order *order, s
 	return broadcast;
 }
 
-int broadcast_start(struct server *server, const struct broadcast_order *order)
+static int start(struct server *server, const struct broadcast_order *order)
 {
 	struct broadcast *broadcast = broadcast_create(order, server_worker_count(server));
 
@@ -333,6 +334,18 @@ int broadcast_start(struct server *server, const struct broadcast_order *order)
 	}
 	close_share(broadcast);
 	return 0;
+}
+
+int broadcast_start(struct server *server, const struct broadcast_order *order)
+{
+	struct broadcast_gate *gate = &server->broadcasts;
+
+	pthread_mutex_lock(&gate->mutex);
+	int r = gate->way == BROADCAST_HERE ? start(server, order)
+					    : broadcast_gate_take(gate, order);
+
+	pthread_mutex_unlock(&gate->mutex);
+	return r;
 }
 
 /* --- from others --- */

@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "conn/conn_state.h"
 #include "io/tcp_handover.h"
+#include "server/broadcast.h"
 #include "server/handover_channel.h"
 #include "server/handover_format.h"
 #include "server/worker.h"
@@ -174,6 +175,7 @@ int handover_conns_export(struct worker *worker, const struct handover_exporting
 	*out_what = "to hand the connections of a worker over";
 	if (!exporting->wait_for_all(exporting->arg))
 		return -ECANCELED;
+	broadcast_worker_settle(worker); /* into the queues of all, whether they go or stay */
 	if (can_go)
 		return conns_send(worker, exporting);
 	exporting->count(exporting->arg, 0, worker->home.stats.sockets);

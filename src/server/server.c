@@ -147,6 +147,7 @@ struct server *server_create(const struct server_options *options)
 	server->ended_fd = eventfd(0, EFD_CLOEXEC);
 	pthread_mutex_init(&server->mutex, NULL);
 	pthread_cond_init(&server->changed, NULL);
+	broadcast_gate_init(&server->broadcasts);
 	drain_init(&server->drain, &server->is_draining, &server->public_service.is_draining);
 	const struct config_server *config = &options->ruleset->config.server;
 	bool has_addresses = server_addresses_init(
@@ -477,6 +478,7 @@ void server_destroy(struct server **server)
 	ruleset_bin_finish(&self->bin);
 	backends_destroy(&self->backends);
 	server_road_close(self);
+	broadcast_gate_finish(&self->broadcasts);
 	handover_carrier_destroy(&self->carrier);
 	route_loads_destroy(&self->loads);
 	pace_destroy(&self->auth.pace);

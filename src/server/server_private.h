@@ -9,6 +9,7 @@
 #include "conn/address_limit.h"
 #include "conn/admission.h"
 #include "route/route.h"
+#include "server/broadcast_gate.h"
 #include "server/drain.h"
 #include "server/reload.h"
 #include "server/server_backends.h"
@@ -68,6 +69,7 @@ struct server {
 	struct handover_carrier *carrier;              /* of the road; NULL: there was none yet */
 	void (*on_last)(void *arg, struct slice body); /* of the process before */
 	void *on_last_arg;
+	struct broadcast_gate broadcasts;
 	struct server_road *road; /* NULL: there is no other process; server_road.c */
 	struct server_doors doors;
 	struct server_storm storm;

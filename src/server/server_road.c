@@ -91,6 +91,7 @@ int server_road_open(const struct server_road_options *options)
 		road_free(&road);
 		return -ENOMEM;
 	}
+	broadcast_gate_listen(server, &road->base, options->is_newer);
 	road->events_before = backends_take_road(server->backends, road->events);
 	server->road = road;
 	return 0;
@@ -99,6 +100,7 @@ int server_road_open(const struct server_road_options *options)
 void server_road_pause(struct server *server)
 {
 	fleet_handover_pause(server->road->fleet);
+	broadcast_gate_hold(server);
 }
 
 void server_road_abandon(struct server *server)
@@ -108,6 +110,7 @@ void server_road_abandon(struct server *server)
 	if (road == NULL || road->options.is_newer)
 		return;
 	fleet_handover_abandon(road->fleet);
+	broadcast_gate_open(server);
 	backends_take_road(server->backends, road->events_before);
 	server->road = road->before;
 	road_free(&road);
@@ -119,6 +122,7 @@ void server_road_commit(struct server *server)
 
 	CHECK(!road->options.is_newer);
 	fleet_handover_commit(road->fleet);
+	broadcast_gate_move(server, &road->base);
 	loop_post(admin_of(server)->loop, &road->moved_task);
 }
 

@@ -20,6 +20,8 @@ enum road_kind {
 	ROAD_BUS = 3,     /* both: how far they have come with the broker (fleet/bus_road.h) */
 	ROAD_COMMAND = 4, /* older: is to be brought to a client (fleet/command_road.h) */
 	ROAD_RESULT = 5,  /* newer: how such a command ended, or one that moved with its client */
+	ROAD_FAN_OUT = 6, /* older: a message to many (server/broadcast_gate.h) */
+	ROAD_FAN_OUT_RESULT = 7, /* newer: to how many it went */
 	ROAD_KIND_COUNT
 };
 

@@ -136,7 +136,6 @@ static void process_init(struct process *process, const char *name, bool is_newe
 		.rpc = &process->stats,
 		.groups = group_registry_create(10),
 		.origin = "same",
-		.former_origin = "former",
 	};
 	fleet_take_limits(&process->node.fleet, &world->config);
 	mailbox_init(&process->node.mailbox);

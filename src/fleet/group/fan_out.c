@@ -29,7 +29,7 @@ static int publish_one(const struct fleet *fleet, const char *route, const char 
 	size_t count = message_headers(message, headers);
 
 	headers[count++] = (struct bus_header){SLICE_LITERAL(HEADER_ORIGIN),
-					       slice_from_text(fleet_origin(fleet))};
+					       slice_from_text(fleet->origin)};
 	struct bus_subject subject;
 	int r = subject_make(route, group, &subject);
 
@@ -76,7 +76,7 @@ static void on_message(struct bus_subscription *sub, const struct bus_message *m
 		.message = {.bytes = message->body},
 	};
 
-	if (slice_equals(origin, slice_from_text(fleet_origin(home->fleet))))
+	if (slice_equals(origin, slice_from_text(home->fleet->origin)))
 		return;
 	const char *bad_header = message_headers_read(message, &what.message);
 
