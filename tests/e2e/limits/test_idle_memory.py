@@ -23,12 +23,12 @@ LEFT_MAX = 1 << 20
 class Storm:
     """Clients that come all at once and stay until it ends."""
 
-    def __init__(self, running, clients=CLIENTS):
+    def __init__(self, running, clients=CLIENTS, options=()):
         self.running = running
         self.clients = clients
         self.tester = subprocess.Popen(
             [BINARY, "bench", running.url("/ws/dev-{n}"), "-q", "-c", str(clients), "--in-flight", str(CLIENTS),
-             "--hold", "600s", "--engine", "epoll"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+             "--hold", "600s", "--engine", "epoll", *options], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
     def __enter__(self):
         self.wait(self.clients)
@@ -49,11 +49,16 @@ def plain(sanitized):
         pytest.skip("the sanitizers' memory per connection is another")
 
 
-def test_an_idle_client_costs_what_its_facts_take(gateway):
-    running = gateway(server={"workers": 1, "max_connections": COUNTED})
+@pytest.mark.parametrize("options", [(), ("--compression",)], ids=["plain", "compression: shared"])
+def test_an_idle_client_costs_what_its_facts_take(gateway, options):
+    """Compression included, where no window is kept: it must fit into the same."""
+    running = gateway(server={"workers": 1, "max_connections": COUNTED},
+                      routes=[{"path": "/ws/{client_id}", "compression": "shared"}])
     running.metric("connections")  # what an answer needs is there
     before = running.memory()
-    with Storm(running, COUNTED):
+    with Storm(running, COUNTED, options):
+        assert running.metric("compression_connections") == (COUNTED if options else 0)
+
         def each() -> float:
             return (running.memory() - before) / COUNTED
         # What the storm was lent is given back after a second or two.
