@@ -160,7 +160,7 @@ int handover_conns_export(struct worker *worker, const struct handover_exporting
 			  const char **out_what)
 {
 	/* This kernel cannot give away what io_uring has: the old process finishes it. */
-	bool can_go = loop_engine_can_hand_over(worker->options.loop.engine) != -EOPNOTSUPP;
+	bool can_go = exporting->can_give;
 	int r = 0;
 
 	*out_what = "to stop accepting";

@@ -13,6 +13,7 @@ struct worker;
 
 struct handover_exporting {
 	struct handover_channel *channel;
+	bool can_give; /* sockets can be taken out of the loop (loop_engine_can_hand_over) */
 	uint64_t deadline_ns;
 	/* This worker stands still, and waits until all do: a client that comes to another one may
 	 * take over one that is here. False: it is called off. */

@@ -389,7 +389,8 @@ static bool await_exported(struct donor *donor)
 static bool freeze(struct donor *donor)
 {
 	step(donor, HANDOVER_STEP_FREEZE);
-	donor->stillness = stillness_create(donor->channel);
+	donor->stillness = stillness_create(
+		donor->channel, server_options(donor->options->server)->plan->input.engine);
 	if (donor->stillness == NULL)
 		return fail(donor, HANDOVER_OUTCOME_NO_MEMORY,
 			    "this process is out of memory or descriptors");

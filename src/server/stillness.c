@@ -12,12 +12,14 @@
 
 #include "base/check.h"
 #include "conn/conn_state.h"
+#include "io/tcp_handover.h"
 #include "server/handover_channel.h"
 #include "server/handover_conns.h"
 #include "server/worker.h"
 
 struct stillness {
 	struct handover_channel *channel;
+	bool can_give; /* sockets of the loops */
 	pthread_mutex_t mutex;
 	pthread_cond_t stood; /* one more, or that were all, or it is called off */
 	pthread_cond_t decided;
@@ -33,13 +35,14 @@ struct stillness {
 	int changed_fd;
 };
 
-struct stillness *stillness_create(struct handover_channel *channel)
+struct stillness *stillness_create(struct handover_channel *channel, enum loop_engine engine)
 {
 	struct stillness *self = calloc(1, sizeof(*self));
 
 	if (self == NULL)
 		return NULL;
 	self->channel = channel;
+	self->can_give = loop_engine_can_hand_over(engine) != -EOPNOTSUPP;
 	self->changed_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (self->changed_fd < 0) {
 		free(self);
@@ -235,6 +238,7 @@ bool stillness_keep(struct worker *worker)
 		error = handover_conns_export(worker,
 					      &(struct handover_exporting){
 						      .channel = stillness->channel,
+						      .can_give = stillness->can_give,
 						      .deadline_ns = stillness->deadline_ns,
 						      .wait_for_all = wait_for_all,
 						      .count = count,

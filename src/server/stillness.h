@@ -43,8 +43,9 @@ struct stillness_counts {
 	uint64_t progress;   /* changes while something is done */
 };
 
-/* `channel` is where connections go. NULL: out of memory or descriptors. */
-struct stillness *stillness_create(struct handover_channel *channel);
+/* `channel` is where connections go; `engine` is that of the workers: asks the kernel what it can
+ * give away of it, which takes a while. NULL: out of memory or descriptors. */
+struct stillness *stillness_create(struct handover_channel *channel, enum loop_engine engine);
 
 /* Each worker once, until `deadline_ns`. */
 void stillness_ask(struct stillness *stillness, struct worker *worker, uint64_t deadline_ns);
