@@ -22,5 +22,4 @@ int cmd_reload(int argc, char **argv);
 int cmd_secret(int argc, char **argv);
 int cmd_serve(int argc, char **argv);
 int cmd_upgrade(int argc, char **argv);
-int cmd_upgrade(int argc, char **argv);
 int cmd_version(int argc, char **argv);

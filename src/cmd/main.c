@@ -20,8 +20,6 @@ static const struct {
 	{"bench", cmd_bench, "open many connections, check every echo, give a verdict"},
 	{"doctor", cmd_doctor, "say which limit binds, and how to raise it"},
 	{"drain", cmd_drain, "let the clients of the running gateway go, at a pace"},
-	{"upgrade", cmd_upgrade,
-	 "have the running gateway hand over to the program that is there now"},
 	{"check", cmd_check, "report every mistake in the configuration"},
 	{"config", cmd_config, "print the effective configuration and its origins"},
 	{"reload", cmd_reload, "have the running gateway read its configuration again"},
