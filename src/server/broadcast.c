@@ -253,7 +253,7 @@ static void run_turn(struct loop_task *task)
 	if (!list_is_empty(&worker->shares))
 		loop_post(worker->loop, task);
 	else
-		worker_share_gone(worker);
+		worker_part_gone(worker);
 }
 
 /* The task, which is posted, finds nothing left. */

@@ -18,11 +18,6 @@ static int fail(struct server_error *out_error, const char *text)
 	return -1;
 }
 
-static bool is_unix(const struct server_door *door)
-{
-	return door->place.unix_path[0] != 0;
-}
-
 /* --- which is which --- */
 
 static bool is_same(const struct server_door *door, const struct config_listener *listener)
@@ -58,7 +53,7 @@ static bool is_wanted(const struct doors_change *change, const struct server_doo
 static bool any_has_port(struct server_door *const *doors, size_t count, uint16_t port)
 {
 	for (size_t i = 0; i < count; i++)
-		if (!is_unix(doors[i]) && net_addr_port(&doors[i]->addr) == port)
+		if (!server_door_is_unix(doors[i]) && net_addr_port(&doors[i]->addr) == port)
 			return true;
 	return false;
 }
@@ -68,8 +63,9 @@ static bool is_ours(const struct server_doors *doors, const struct server_door *
 {
 	uint16_t port = net_addr_port(&door->addr);
 
-	return !is_unix(door) && (any_has_port(doors->items, doors->count, port) ||
-				  any_has_port(doors->leaving, doors->leaving_count, port));
+	return !server_door_is_unix(door) &&
+	       (any_has_port(doors->items, doors->count, port) ||
+		any_has_port(doors->leaving, doors->leaving_count, port));
 }
 
 /* --- what can fail --- */
@@ -98,7 +94,7 @@ static int open_new(struct server *server, const struct server_door_wanted *want
 	if (item->door == NULL)
 		return fail(out_error, "out of memory");
 	item->door->is_admin = is_admin;
-	if (is_unix(item->door) && !server_door_owner(item->door, out_error))
+	if (server_door_is_unix(item->door) && !server_door_owner(item->door, out_error))
 		return -1;
 	return server_door_take(item->door, workers, !is_ours(&server->doors, item->door),
 				out_error);
@@ -120,8 +116,8 @@ static int dress(const struct server_door_wanted *wanted, struct door_change *it
 	struct server_door *door = item->door;
 	struct server_door trial = {.owner = wanted->listener->owner};
 
-	if (!is_unix(door) || (strcmp(door->owner.text, trial.owner.text) == 0 &&
-			       door->mode == (mode_t)wanted->listener->mode))
+	if (!server_door_is_unix(door) || (strcmp(door->owner.text, trial.owner.text) == 0 &&
+					   door->mode == (mode_t)wanted->listener->mode))
 		return 0;
 	snprintf(trial.option, sizeof(trial.option), "%s", wanted->option);
 	if (!server_door_owner(&trial, out_error))
@@ -252,7 +248,7 @@ static void let_go(struct server *server, struct server_door *door, bool is_admi
 {
 	server_door_log(door, is_admin ? "admin not listening any more" : "not listening any more");
 	server_tls_destroy(&door->tls); /* those who wait come in by its last context */
-	if (is_unix(door))
+	if (server_door_is_unix(door))
 		listener_unix_remove(&door->unix_socket);
 	for (size_t i = 0; i < door->each_count; i++) {
 		if (worker_of(server, is_admin, i) == NULL || door->each[i].worker == NULL)

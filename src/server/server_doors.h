@@ -47,6 +47,14 @@ struct server_doors {
 	size_t leaving_count;
 };
 
+static inline bool server_door_is_unix(const struct server_door *door)
+{
+	return door->place.unix_path[0] != 0;
+}
+
+/* Why it could not be opened: a negative errno. */
+void server_door_explain(const struct server_door *door, int error, struct server_error *out_error);
+
 /* What the configuration wants to listen on. */
 struct server_door_wanted {
 	const struct config_listener *listener; /* but for its TLS */

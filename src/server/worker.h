@@ -81,6 +81,7 @@ struct worker {
 	struct worker_load load;
 	struct tls_stats tls; /* of its loop */
 	struct loop *loop;
+	void (*on_door_closed)(struct worker *worker);
 	struct list_node doors;  /* those that are open, of struct worker_door */
 	struct list_node shares; /* of broadcasts, in the order in which they came */
 	struct loop_task shares_task;
@@ -144,6 +145,11 @@ void worker_destroy(struct worker **worker);
 /* From any thread: CPU time of the worker's thread so far. */
 uint64_t worker_busy_ns(const struct worker *worker);
 
-/* In its thread: a share of a broadcast has ended. The last thing to end of a worker that
- * drains ends its loop. */
-void worker_share_gone(struct worker *worker);
+/* In its thread: a share of a broadcast has ended, or a door. The last thing to end of a worker
+ * that drains ends its loop. */
+void worker_part_gone(struct worker *worker);
+
+/* worker_door.c, in its thread: it listens there, or a negative errno; all that it listens on
+ * closes. */
+int worker_door_open(struct worker *worker, struct worker_door *door);
+void worker_doors_close(struct worker *worker);
