@@ -236,6 +236,58 @@ static void test_cancel_races_with_the_end(void **state)
 	hook_finish(&hook);
 }
 
+/* What may have reached the back end is waited for, and not sent again; the rest is given back. */
+static void test_yield_at_every_stage(void **state)
+{
+	static const struct server_step steps[] = {
+		{"HTTP/1.1 503 Oh\r\nContent-Length: 0\r\n\r\n", SERVER_GATE},
+		{"HTTP/1.1 503 Oh\r\nRetry-After: 2\r\nContent-Length: 0\r\n\r\n"},
+		{SERVER_OK},
+	};
+	struct hook hook;
+	struct hook_call flying, queued, sleeping;
+
+	(void)state;
+	hook_init(&hook);
+	hook.options.max_in_flight = 1;
+	hook.options.retries = 1;
+	hook_open(&hook, steps, ARRAY_LEN(steps));
+	hook_call_init(&hook, &flying);
+	hook_call_init(&hook, &queued);
+	hook_call_init(&hook, &sleeping);
+	hook_start(&hook, &flying);
+	hook_start(&hook, &queued);
+	SERVER_WAIT(hook.server, active, 1);
+	webhook_yield(&queued.call);
+	webhook_yield(&queued.call); /* once more is harmless */
+	RUN_UNTIL(&hook.io, queued.done == 1);
+	assert_int_equal(queued.call.outcome, WEBHOOK_CANCELLED);
+	assert_int_equal(queued.call.attempts, 0);
+
+	webhook_yield(&flying.call);
+	io_run_for(&hook.io, 5 * NS_PER_MS);
+	assert_int_equal(flying.done, 0);
+	server_open_gate(hook.server);
+	RUN_UNTIL(&hook.io, flying.done == 1);
+	assert_int_equal(flying.call.outcome, WEBHOOK_FAILED);
+	assert_int_equal(flying.call.attempts, 1); /* though it might be tried once more */
+
+	hook_start(&hook, &sleeping);
+	SPIN_UNTIL(&hook.io, hook_stats(&hook).answers[5] == 2 && hook_stats(&hook).waiting == 1);
+	webhook_yield(&sleeping.call);
+	RUN_UNTIL(&hook.io, sleeping.done == 1);
+	assert_int_equal(sleeping.call.outcome, WEBHOOK_CANCELLED);
+	webhook_yield(&sleeping.call); /* ended */
+
+	hook_start(&hook, &queued); /* one that is begun anew has not been yielded */
+	RUN_UNTIL(&hook.io, queued.done == 2);
+	assert_int_equal(queued.call.outcome, WEBHOOK_OK);
+	webhook_call_release(&queued.call);
+	webhook_call_release(&flying.call);
+	webhook_call_release(&sleeping.call);
+	hook_finish(&hook);
+}
+
 /* --- protection of the back end --- */
 
 static void test_breaker_opens_probes_and_closes(void **state)
@@ -671,6 +723,7 @@ int main(void)
 		cmocka_unit_test(test_on_done_may_start_the_next_call),
 		cmocka_unit_test(test_cancel_at_every_stage),
 		cmocka_unit_test(test_cancel_races_with_the_end),
+		cmocka_unit_test(test_yield_at_every_stage),
 		cmocka_unit_test(test_breaker_opens_probes_and_closes),
 		cmocka_unit_test(test_one_probe_at_a_time_while_half_open),
 		cmocka_unit_test(test_open_breaker_ends_retries),
