@@ -292,7 +292,7 @@ void reloader_close(struct reloader *reloader)
 	reloads_close(reloader->options.reloads);
 }
 
-/* Those who wait, wait on. */
+/* Those who wait, wait on; so does the service manager. */
 static void put_off(struct reloader *reloader, struct reload_report *report,
 		    struct list_node *waiting)
 {
@@ -321,8 +321,8 @@ static void read_or_put_off(struct reloader *reloader, const char *file,
 			refuse_unsettled(reloader, file, &report);
 		}
 		finish(reloader, &report, &waiting);
+		notify_ready();
 	}
-	notify_ready();
 }
 
 void reloader_tick(struct reloader *reloader)

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/units.h"
 #include "fleet/group/groups.h"
+#include "route/route_loads.h"
 #include "server/server_drain.h"
 
 #define MEMBERS "over, delay, route, group, percent"
@@ -49,10 +50,13 @@ static bool route_read(struct api_call *call, const json_t *name, struct drain_s
 	if (!json_is_string(name))
 		return refuse(call, "route", "'route' is no name of a route.", api_text(name),
 			      "a string");
-	if (!api_route_find(call, api_text(name), &route))
-		return false;
-	snprintf(scope->route, sizeof(scope->route), "%s", route->name);
-	return true;
+	struct slice text = api_text(name);
+
+	snprintf(scope->route, sizeof(scope->route), "%.*s", SLICE_ARG(text));
+	/* One that was taken out of the configuration may have clients that stayed. */
+	return (text.len < sizeof(scope->route) &&
+		route_loads_connections(server_route_loads(call->api->server), scope->route) > 0) ||
+	       api_route_find(call, text, &route);
 }
 
 static bool group_read(struct api_call *call, const json_t *name, struct drain_scope *scope)
