@@ -291,6 +291,7 @@ int cmd_serve(int argc, char **argv)
 	/* Before anything uses it. Threads of libnats free what they had of a connection at a time
 	 * that nobody learns: OpenSSL may not take itself away from under them at the end. */
 	OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
+	signals_hold();
 	if (!serve_upgrade_begin(&upgrade, &r))
 		return r;
 	r = load_and_run(&upgrade, argc, argv);

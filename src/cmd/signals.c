@@ -36,6 +36,16 @@ bool signals_is_end(int number)
 	return false;
 }
 
+void signals_hold(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR2);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
 int signals_take(void)
 {
 	sigset_t set;

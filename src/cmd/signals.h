@@ -6,6 +6,10 @@
 
 #include <stdbool.h>
 
+/* Before the configuration is read, which may take a while: a reload or an upgrade that is asked
+ * for meanwhile does not end the process, but waits for signals_take(). */
+void signals_hold(void);
+
 /* Takes the signals that are heeded or answered with a line in the log, before the first
  * thread, which inherits that; those of a pipe or file that takes nothing are ignored. Returns
  * a signalfd, or -1 with errno. */

@@ -2,10 +2,15 @@
 """SIGTERM and SIGINT end the gateway in order; a second one at once."""
 
 import contextlib
+import os
 import signal
+import subprocess
 import time
 
 import pytest
+
+from kit import wsraw
+from kit.gateway import BINARY, base_config, to_yaml
 
 
 @pytest.mark.tsan
@@ -99,3 +104,27 @@ def test_harmless_signals_do_not_end_a_drain(start):
             running.signal(number)
         client.expect_close(1001, answer=True)
         assert running.wait_exit() == 0
+
+
+def test_a_hangup_at_the_start_is_a_reload_behind_it(tmp_path, engine):
+    """While its configuration is being read, which others would be ended by."""
+    file = tmp_path / "gatehouse.yaml"
+    text = to_yaml(base_config(engine))
+    os.mkfifo(file)
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen([BINARY, "serve", "-c", file], stderr=log)
+    try:
+        with file.open("w", encoding="ascii") as pipe:  # waits until it is read
+            process.send_signal(signal.SIGHUP)
+            new = tmp_path / "new"
+            new.write_text(text)
+            new.rename(file)
+            pipe.write(text)
+
+        def look():
+            assert process.poll() is None, process.returncode
+            return "was read again" in (tmp_path / "log").read_text()
+        wsraw.wait_until(look, lambda: (tmp_path / "log").read_text())
+    finally:
+        process.kill()
+        process.wait()
