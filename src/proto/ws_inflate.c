@@ -3,9 +3,11 @@
  * (docs/decisions/0024).
  *
  * libdeflate takes whole streams only, and starts again where the output did not fit: the buffer
- * grows fourfold, so that all attempts together cost a third more than the last. Its streams end
- * in a final block, which a message has not: the empty block that the sender cut off is put back,
- * and a final one behind it. */
+ * grows fourfold, so that all attempts together make a third more than the last. Blocks that make
+ * nothing cost time as well, and would in each attempt: a message has room for four times its size
+ * from the start, so that it takes the fewer attempts the larger it is. libdeflate's streams end in
+ * a final block, which a message has not: the empty block that the sender cut off is put back, and
+ * a final one behind it. */
 #include "proto/ws_inflate.h"
 
 #include <libdeflate.h>
@@ -75,12 +77,18 @@ static size_t room_of(const struct buf *out, uint64_t max)
 	return (size_t)MIN((uint64_t)out->cap, max) - out->len;
 }
 
-/* Four times the room; false: memory is out. */
+/* Four times as much as `size`; false: memory is out. */
+static bool make_room(struct buf *out, size_t size, uint64_t max)
+{
+	uint64_t wanted = MIN(MAX((uint64_t)size * 4, OUTPUT_MIN), MAX(max, OUTPUT_MIN));
+
+	return wanted <= out->cap || buf_reserve(out, (size_t)wanted - out->len, SIZE_MAX) != NULL;
+}
+
+/* Four times the room. */
 static bool grow(struct buf *out, uint64_t max)
 {
-	uint64_t wanted = MIN(MAX((uint64_t)out->cap * 4, OUTPUT_MIN), MAX(max, OUTPUT_MIN));
-
-	return buf_reserve(out, (size_t)wanted - out->len, SIZE_MAX) != NULL;
+	return make_room(out, out->cap, max);
 }
 
 static bool can_grow(const struct buf *out, uint64_t max)
@@ -126,7 +134,7 @@ static enum ws_inflate_result whole_inflate(struct ws_inflater *inflater, const 
 
 	if (inflater->whole == NULL)
 		inflater->whole = libdeflate_alloc_decompressor();
-	if (inflater->whole == NULL)
+	if (inflater->whole == NULL || !make_room(out, len, max))
 		return WS_INFLATE_NO_MEMORY;
 	do {
 		result = stream_take(inflater, &in, &len, max, out);
@@ -189,22 +197,12 @@ static bool has_ended(const z_stream *z, bool is_over)
 		       : is_complete(z) || (z->avail_in == 0 && z->avail_out > 0);
 }
 
-/* What has come since `from` is the end of the window. */
-static bool window_move(struct ws_window *window, const struct buf *out, size_t *from)
-{
-	struct slice more = slice_of(out->data + *from, out->len - *from);
-
-	*from = out->len;
-	return ws_window_append(window, more);
-}
-
 static enum ws_inflate_result windowed_inflate(struct ws_inflater *inflater,
 					       struct ws_window *window, uint8_t *in, size_t len,
 					       uint64_t max, struct buf *out)
 {
 	z_stream *z = &inflater->windowed;
 	enum ws_inflate_result result;
-	size_t moved = 0;
 	bool is_over = false;
 
 	if (!windowed_begin(inflater, window))
@@ -212,17 +210,17 @@ static enum ws_inflate_result windowed_inflate(struct ws_inflater *inflater,
 	z->next_in = in;
 	z->avail_in = (unsigned)(len + CUT_OFF_LEN);
 	do {
-		/* The final block of a stream, and another one behind it. */
-		if (is_over &&
-		    (!window_move(window, out, &moved) || !windowed_begin(inflater, window)))
-			return WS_INFLATE_NO_MEMORY;
+		/* The final block of a stream, and another one behind it. It goes on in the same
+		 * window: to fill that again would cost far more than such a block. */
+		if (is_over)
+			CHECK(inflateResetKeep(z) == Z_OK);
 		result = windowed_step(z, max, out, &is_over);
 		if (result != WS_INFLATE_OK)
 			return result;
 	} while (!has_ended(z, is_over));
 	if (is_over ? z->avail_in != 0 && z->avail_in != CUT_OFF_LEN : !is_complete(z))
 		return WS_INFLATE_BROKEN;
-	return window_move(window, out, &moved) ? WS_INFLATE_OK : WS_INFLATE_NO_MEMORY;
+	return ws_window_append(window, buf_slice(out)) ? WS_INFLATE_OK : WS_INFLATE_NO_MEMORY;
 }
 
 enum ws_inflate_result ws_inflate(struct ws_inflater *inflater, struct ws_window *window,
@@ -231,8 +229,6 @@ enum ws_inflate_result ws_inflate(struct ws_inflater *inflater, struct ws_window
 	CHECK(out->len == 0 && len < UINT32_MAX - WS_INFLATE_TAIL);
 	if (len == 0)
 		return WS_INFLATE_OK; /* some send nothing where there is nothing */
-	if (out->data == NULL && !grow(out, max))
-		return WS_INFLATE_NO_MEMORY;
 	memcpy(payload + len, tail, sizeof(tail));
 	return window == NULL ? whole_inflate(inflater, payload, len + sizeof(tail), max, out)
 			      : windowed_inflate(inflater, window, payload, len, max, out);

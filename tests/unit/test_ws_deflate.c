@@ -2,8 +2,10 @@
  * test_ws_deflate.c - messages compressed and decompressed; on the other side is zlib, as RFC 7692
  * describes its use, with a stream of its own for each direction. */
 #include <stdio.h>
+#include <time.h>
 #include <zlib.h>
 
+#include "base/clock.h"
 #include "proto/ws_deflate.h"
 #include "proto/ws_extensions.h"
 #include "proto/ws_inflate.h"
@@ -459,6 +461,86 @@ static void test_a_bomb_ends_at_the_cap(void **state)
 	inflation_end(&inflation);
 }
 
+/* --- what costs the sender little --- */
+
+/* [ns] of this thread's processor time that a message takes. */
+static uint64_t inflation_cost(struct ws_window *window, const uint8_t *payload, size_t len)
+{
+	struct inflation inflation = inflation_begin();
+	struct timespec begun, ended;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &begun);
+	assert_int_equal(inflate_copy(&inflation, window, payload, len, len), WS_INFLATE_OK);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ended);
+	assert_int_equal(inflation.out.len, 0);
+	inflation_end(&inflation);
+	return (uint64_t)(ended.tv_sec - begun.tv_sec) * NS_PER_S + (uint64_t)ended.tv_nsec -
+	       (uint64_t)begun.tv_nsec;
+}
+
+/* A final block of two bytes does not cost a window of 32 KiB. */
+static void test_final_blocks_are_cheap(void **state)
+{
+	(void)state;
+	static uint8_t noise[32768], payload[1 << 20];
+	struct ws_window window = {.bits = 15};
+
+	message_fill(noise, sizeof(noise), NOISE, 4);
+	assert_true(ws_window_append(&window, slice_of(noise, sizeof(noise))));
+	for (size_t i = 0; i < sizeof(payload); i += 2)
+		payload[i] = 3;
+	uint64_t alone = inflation_cost(NULL, payload, sizeof(payload));
+
+	assert_true(inflation_cost(&window, payload, sizeof(payload)) < 25 * alone);
+	assert_memory_equal(window.bytes, noise, sizeof(noise));
+	ws_window_clear(&window);
+}
+
+/* Behind a final block a message goes on in the same window. */
+static void test_final_blocks_keep_the_window(void **state)
+{
+	(void)state;
+	struct inflation inflation = inflation_begin();
+	struct ws_window window = {.bits = 15};
+	/* RFC 7692, 7.2.3.2, the first with its final bit set, and both in one message. */
+	static const char both[] = "\xf3\x48\xcd\xc9\xc9\x07\x00\xf2\x00\x11\x00\x00";
+
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(inflate_copy(&inflation, &window, both, sizeof(both) - 1, 100),
+				 WS_INFLATE_OK);
+		assert_true(slice_equals(buf_slice(&inflation.out), SLICE_LITERAL("HelloHello")));
+	}
+	assert_int_equal(window.len, 20);
+	assert_int_equal(inflate_copy(&inflation, NULL, both, sizeof(both) - 1, 100),
+			 WS_INFLATE_BROKEN);
+	ws_window_clear(&window);
+	inflation_end(&inflation);
+}
+
+/* Many blocks that make nothing, before one that makes much: they are not read once for each size
+ * that the buffer has had. */
+static void test_attempts_are_few(void **state)
+{
+	(void)state;
+	static const uint8_t nothing[] = {0, 0, 0, 0xff, 0xff}, end[] = {0};
+	struct inflation inflation = inflation_begin();
+	struct buf payload = {0};
+
+	for (size_t i = 0; i < 20000; i++)
+		assert_int_equal(buf_append(&payload, nothing, sizeof(nothing), SIZE_MAX), 0);
+	assert_int_equal(buf_append(&payload, end, sizeof(end), SIZE_MAX), 0);
+	assert_int_equal(inflate_copy(&inflation, NULL, payload.data, payload.len, 1 << 20),
+			 WS_INFLATE_OK);
+	assert_true(inflation.out.cap >= 4 * payload.len);
+	inflation.out.len = 0;
+	ws_inflater_take_back(inflation.inflater, &inflation.out);
+	assert_int_equal(inflate_copy(&inflation, NULL, payload.data, payload.len, 200000),
+			 WS_INFLATE_OK);
+	assert_in_range(inflation.out.cap, 200000, 400000); /* and never more than may come */
+	buf_finish(&payload);
+	inflation_end(&inflation);
+}
+
 static void test_the_buffer_is_lent(void **state)
 {
 	(void)state;
@@ -493,6 +575,9 @@ int main(void)
 		cmocka_unit_test(test_each_sender_is_read),
 		cmocka_unit_test(test_the_cap_is_exact),
 		cmocka_unit_test(test_a_bomb_ends_at_the_cap),
+		cmocka_unit_test(test_final_blocks_are_cheap),
+		cmocka_unit_test(test_final_blocks_keep_the_window),
+		cmocka_unit_test(test_attempts_are_few),
 		cmocka_unit_test(test_the_buffer_is_lent),
 	};
 
