@@ -160,6 +160,11 @@ int listener_unix_dress(const struct listener_unix *unix_socket)
 		       : 0;
 }
 
+bool listener_unix_is_gone(const struct listener_unix *unix_socket)
+{
+	return unix_socket->inode != 0 && !is_ours(unix_socket);
+}
+
 void listener_unix_remove(const struct listener_unix *unix_socket)
 {
 	if (is_ours(unix_socket))

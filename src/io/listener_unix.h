@@ -38,5 +38,9 @@ int listener_unix_adopt(struct listener_unix *unix_socket);
  * negative errno. */
 int listener_unix_dress(const struct listener_unix *unix_socket);
 
+/* Is the file that was made not there any more? Nobody can connect then. False for one that was
+ * neither made nor adopted here: it is not ours to judge. */
+bool listener_unix_is_gone(const struct listener_unix *unix_socket);
+
 /* Takes the file away, if it is the one that was made. */
 void listener_unix_remove(const struct listener_unix *unix_socket);

@@ -29,6 +29,12 @@ static bool is_same(const struct server_door *door, const struct config_listener
 	       door->is_ipv6_only == (listener->ipv6_only == CONFIG_SWITCH_TRUE);
 }
 
+/* One whose file somebody has removed is made anew. */
+static bool is_cut_off(const struct server_door *door)
+{
+	return server_door_is_unix(door) && listener_unix_is_gone(&door->unix_socket);
+}
+
 /* The admin's is none of the others: it stays the admin's. */
 static struct server_door *counterpart(const struct server_doors *doors,
 				       const struct config_listener *listener, bool is_admin)
@@ -37,7 +43,7 @@ static struct server_door *counterpart(const struct server_doors *doors,
 	size_t to = is_admin ? doors->count : doors->count - 1;
 
 	for (size_t i = from; i < to; i++)
-		if (is_same(doors->items[i], listener))
+		if (is_same(doors->items[i], listener) && !is_cut_off(doors->items[i]))
 			return doors->items[i];
 	return NULL;
 }
@@ -141,9 +147,11 @@ static int dress(const struct server_door_wanted *wanted, struct door_change *it
 		return 0;
 	*out_error = (struct server_error){0};
 	snprintf(out_error->text, sizeof(out_error->text),
-		 "%s: its mode and owner cannot be changed: %s; only root gives files away: write "
-		 "the ones that it has, or start as root",
-		 wanted->option, strerror(-r));
+		 "%s: its mode and owner cannot be changed: %s; %s", wanted->option, strerror(-r),
+		 door->unix_socket.inode == 0
+			 ? "the service manager made it: change SocketMode= and SocketUser= there"
+			 : "only root gives files away: write the ones that it has, or start as "
+			   "root");
 	return -1;
 }
 

@@ -246,3 +246,23 @@ def test_after_an_upgrade(changing, engine):
             assert client.handshake("/ws/new").status == 429
         it.set(listeners=[{"address": new}, {"address": old}], max_connections_per_ip=0)
         open_at(old, "/ws/again").close()
+
+
+def test_a_unix_socket_whose_file_was_removed_is_made_anew(changing, tmp_path):
+    """Nobody could connect any more; who was there stays."""
+    first, path = place(), tmp_path / "s"
+    it = changing({"address": first}, {"address": f"unix:{path}"})
+
+    def status_line(sock: socket.socket) -> bytes:
+        sock.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        return sock.recv(12)
+
+    with socket.socket(socket.AF_UNIX) as old, socket.socket(socket.AF_UNIX) as new:
+        old.connect(str(path))
+        path.unlink()
+        report = it.try_with()
+        assert not any(report.values()), report
+        new.connect(str(path))
+        assert status_line(new) == status_line(old) == b"HTTP/1.1 200"
+    it.set(listeners=[{"address": first}])
+    assert not path.exists()
