@@ -137,6 +137,10 @@ static int judge(const struct admin_request *request, const struct admin_answer 
 	} else if (!wants_json) {
 		lines_print(answer->body, "mistakes", "", stderr);
 		admin_answer_tell(request, answer);
+		if (answer->status == 401)
+			fputs("gatehouse reload: if the token in the file is a new one, the "
+			      "gateway has the old one: kill -HUP its process\n",
+			      stderr);
 	}
 	return is_refused(answer) ? EXIT_BAD_CONFIG : EXIT_FAILED;
 }

@@ -4,11 +4,12 @@
 import concurrent.futures
 import os
 import pathlib
+import signal
 
 import pytest
 
 from kit.api import Api
-from kit.gateway import base_config, to_yaml
+from kit.gateway import base_config, run_binary, to_yaml
 
 WS = {"path": "/ws/{client_id}"}
 OTHER = {"path": "/other/{client_id}"}
@@ -59,3 +60,18 @@ def test_an_empty_one_is_no_wish_for_the_defaults(running, engine):
         client.echo(b"as before")
     path.write_text("# the defaults\n" + text_of(running, engine, WS))
     assert Api(running.admin).post("/reload")["outcome"] == "changed"
+
+
+def test_a_new_token_comes_by_a_signal(gateway, tmp_path):
+    """The command has the new one from the file, and the gateway knows the old one only."""
+    token = tmp_path / "token"
+    token.write_text("a" * 40)
+    token.chmod(0o600)
+    running = gateway(admin={"token_file": str(token)})
+    token.write_text("b" * 40)
+    told = run_binary("reload", "-c", running.config_file, "--admin-listen", "{}:{}".format(*running.admin))
+    assert told.returncode == 1 and "kill -HUP" in told.stderr, told
+    running.signal(signal.SIGHUP)
+    running.wait_log("the configuration was read again: nothing of it has changed")
+    told = run_binary("reload", "-c", running.config_file, "--admin-listen", "{}:{}".format(*running.admin))
+    assert told.returncode == 0, told
