@@ -202,6 +202,9 @@ static bool take_message(struct donor *donor, enum handover_kind wanted,
 {
 	int r = handover_receive(donor->channel, out, donor->deadline_ns);
 
+	/* It has stopped in the middle of a message. */
+	if (r == -EPROTO && clock_now_ns() >= donor->deadline_ns)
+		return fail_slow(donor);
 	if (r != 1)
 		return fail_channel(donor, r);
 	if (out->kind == wanted)

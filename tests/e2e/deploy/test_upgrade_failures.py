@@ -153,6 +153,14 @@ def test_too_slow_to_start(gateway, program, step):
     expect_success(running, program)
 
 
+def test_stops_in_the_middle_of_a_word(gateway, program):
+    running = gateway(server={"upgrade_timeout": "1s"}, program=program.path)
+    program.python("h = heir.Heir()\nh.sock.sendall(heir.HEAD.pack(heir.MAGIC, heir.HELLO, 0, 100) + bytes(50))\n"
+                   "time.sleep(600)")
+    expect_failure(running, "too_slow", "server.upgrade_timeout")
+    expect_success(running, program)
+
+
 @pytest.mark.parametrize("step", ["ready", "state", "taken", "commit"])
 def test_hangs_while_clients_wait(running, program, step):
     """They wait for some seconds only, whatever upgrade_timeout is."""
