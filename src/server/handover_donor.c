@@ -554,6 +554,7 @@ static bool undo(struct donor *donor)
 	}
 	if (donor->has_road)
 		server_carry_cancel(donor->options->server);
+	server_take_back(donor->options->server);
 	bury_heir(donor);
 	return true;
 }

@@ -125,6 +125,12 @@ void server_give_away(struct server *server, struct slice place)
 	}
 }
 
+void server_take_back(struct server *server)
+{
+	for (size_t i = 0; i < server->doors.count; i++)
+		server->doors.items[i]->is_given_away = false;
+}
+
 /* The workers themselves close theirs when they are told that what they had is gone. */
 void server_retire(struct server *server)
 {

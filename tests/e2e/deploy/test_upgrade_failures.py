@@ -153,6 +153,19 @@ def test_too_slow_to_start(gateway, program, step):
     expect_success(running, program)
 
 
+def test_unix_socket_is_not_left_behind(gateway, program, tmp_path):
+    """A new process that had it already, and failed, leaves its file to the old one, which removes it at its end."""
+    unix = tmp_path / "door.sock"
+    running = gateway(server={"listeners": [{"address": f"127.0.0.1:{wsraw.free_port()}"},
+                                            {"address": f"unix:{unix}"}]}, program=program.path)
+    program.python(f"h = heir.Heir()\nh.greet()\nh.say(heir.READY, heir.field(2, 'unix:{unix}'))\n"
+                   "h.hear_until(heir.STATE)")
+    expect_failure(running, "ended")
+    assert unix.exists()
+    running.stop()
+    assert not unix.exists()
+
+
 def test_stops_in_the_middle_of_a_word(gateway, program):
     running = gateway(server={"upgrade_timeout": "1s"}, program=program.path)
     program.python("h = heir.Heir()\nh.sock.sendall(heir.HEAD.pack(heir.MAGIC, heir.HELLO, 0, 100) + bytes(50))\n"
