@@ -346,6 +346,18 @@ static bool hear_ready(struct donor *donor)
 	return true;
 }
 
+/* It has nothing to say now but that it cannot. */
+static bool hear_refusal(struct donor *donor)
+{
+	struct handover_message message;
+
+	if (take_message(donor, HANDOVER_REFUSED, &message)) {
+		fail_refused(donor, &message);
+		handover_message_finish(&message);
+	}
+	return false;
+}
+
 /* All workers have exported, or one of them cannot. */
 static bool await_exported(struct donor *donor)
 {
@@ -355,6 +367,9 @@ static bool await_exported(struct donor *donor)
 		struct stillness_counts counts = stillness_counts(donor->stillness);
 		uint64_t now = clock_now_ns();
 
+		/* A worker may notice first that the new process has gone. */
+		if (counts.error == -EPIPE || counts.error == -ECONNRESET)
+			return hear_refusal(donor);
 		if (counts.error != 0)
 			return fail(donor, HANDOVER_OUTCOME_NOT_STILL, "%s failed: %s", counts.what,
 				    strerror(-counts.error));
@@ -373,16 +388,8 @@ static bool await_exported(struct donor *donor)
 		switch (await_any(donor, progressed_ns + STALL_MAX_NS)) {
 		case HEARD_FAILED:
 			return false;
-		case HEARD_MESSAGE: {
-			struct handover_message message;
-
-			/* It has nothing to say now but that it cannot. */
-			if (take_message(donor, HANDOVER_REFUSED, &message)) {
-				fail_refused(donor, &message);
-				handover_message_finish(&message);
-			}
-			return false;
-		}
+		case HEARD_MESSAGE:
+			return hear_refusal(donor);
 		default:
 			break;
 		}
