@@ -111,6 +111,11 @@ int bus_reply(struct bus *bus, const struct bus_message *question, const struct 
 
 /* --- status --- */
 
+uint64_t bus_family_epoch(const struct bus *bus)
+{
+	return counter_read(&bus->family_epoch);
+}
+
 void bus_status(struct bus *bus, struct bus_status *out_status)
 {
 	bus->transport->status(bus, out_status);
@@ -143,6 +148,7 @@ void bus_init(struct bus *bus, const struct bus_transport *transport,
 {
 	*bus = (struct bus){.transport = transport, .message_max = MESSAGE_MAX_DEFAULT};
 	bus->pending_max = options->pending_max > 0 ? options->pending_max : PENDING_MAX_DEFAULT;
+	bus->family_epoch = options->family_epoch;
 	inbox_name(bus);
 	requests_init(bus,
 		      options->requests_max > 0 ? options->requests_max : REQUESTS_MAX_DEFAULT);

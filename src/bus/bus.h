@@ -76,6 +76,7 @@ struct bus_options {
 	/* Processes that have the same one share what the broker brings: each message goes to one
 	 * of them (its queue group). A token; NULL: one of its own. */
 	const char *family;
+	uint64_t family_epoch; /* of the process before: bus_family_epoch; else 0 */
 	/* It follows another process of its family: it subscribes to nothing, and publishes nothing
 	 * that may wait, before bus_begin_subscribing and bus_begin_publishing. */
 	bool is_successor;
@@ -117,6 +118,10 @@ struct bus_status {
 };
 
 void bus_status(struct bus *bus, struct bus_status *out_status);
+
+/* From any thread: grows when another connection to a broker is made. A broker may take the one
+ * before for alive, so those are no family any more: it would go on to give it messages. */
+uint64_t bus_family_epoch(const struct bus *bus);
 
 /* X(name, help); all only rise. */
 #define BUS_COUNTERS(X)                                                                           \

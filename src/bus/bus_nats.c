@@ -2,6 +2,7 @@
  * The bus through NATS: a thread with a loop, to which everything is posted that wants
  * the broker, in order. */
 #include <errno.h>
+#include <inttypes.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -348,12 +349,28 @@ void bus_nats_note_broker(struct bus_nats *nats)
 	pthread_mutex_unlock(&nats->status_mutex);
 }
 
+/* "gatehouse." and one token more, so that permissions can name them all. Each connection has
+ * another one: the broker of the one before may not know yet that it is lost, and of a group
+ * that has members at several brokers each prefers its own. */
+static void queue_group_name(struct bus_nats *nats)
+{
+	const char *family = nats->options.family;
+	const char *own = nats->bus.inbox + strlen("_INBOX.");
+
+	snprintf(nats->queue_group, sizeof(nats->queue_group), "gatehouse.%.*s-%" PRIx64,
+		 family != NULL ? (int)strlen(family) : (int)strcspn(own, "."),
+		 family != NULL ? family : own, bus_family_epoch(&nats->bus));
+}
+
 static void connected(struct bus_nats *nats)
 {
 	char detail[160];
 
-	if (nats->url[0] != 0)
+	if (nats->url[0] != 0) {
 		BUS_COUNT(&nats->bus, reconnects);
+		counter_add(&nats->bus.family_epoch, 1);
+	}
+	queue_group_name(nats);
 	nats_link_url(&nats->link, nats->url, sizeof(nats->url));
 	nats->failures = 0;
 	bus_nats_note_broker(nats);
@@ -479,18 +496,6 @@ static const struct bus_transport nats_transport = {
 	.begin = nats_begin,
 };
 
-/* "gatehouse." and one token more, so that permissions can name them all. */
-static void queue_group_name(struct bus_nats *nats, const char *family)
-{
-	const char *own = nats->bus.inbox + strlen("_INBOX.");
-
-	if (family != NULL)
-		snprintf(nats->queue_group, sizeof(nats->queue_group), "gatehouse.%s", family);
-	else
-		snprintf(nats->queue_group, sizeof(nats->queue_group), "gatehouse.%.*s",
-			 (int)strcspn(own, "."), own);
-}
-
 static void nats_init(struct bus_nats *nats, const struct bus_options *options)
 {
 	memset(nats, 0, sizeof(*nats));
@@ -501,7 +506,6 @@ static void nats_init(struct bus_nats *nats, const struct bus_options *options)
 	nats_settle_init(nats);
 	nats_leave_init(nats);
 	nats->may_subscribe = nats->may_publish = !options->is_successor;
-	queue_group_name(nats, options->family);
 	nats->lost.run = on_lost;
 	nats->flush.run = on_flush;
 	nats->stop.run = on_stop;

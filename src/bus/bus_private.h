@@ -161,6 +161,7 @@ struct bus {
 	char inbox[INBOX_PREFIX_LEN + 1]; /* "_INBOX.", 16 random digits, "." */
 	uint64_t hash_keys[2];            /* random: nobody can choose ids that collide */
 	bool has_no_inbox;                /* atomic: the broker forbids to wait for answers */
+	uint64_t family_epoch;            /* atomic */
 	struct requests requests;
 	struct bus_inflow inflow;
 	struct topic_shard shards[TOPIC_SHARDS];

@@ -48,6 +48,7 @@ struct fleet {
 	struct log_gate forbidden_gate;
 	uint64_t deaf_nodes; /* atomic: others whom the broker forbids subscriptions */
 	char origin[33];     /* a random name of this process: nodes may have one name */
+	uint64_t bus_epoch;  /* of the bus of the process before (bus_family_epoch); else 0 */
 	bool is_successor;   /* takes over from another process (fleet_handover.h) */
 	bool has_moved;      /* atomic: its clients are in another process */
 	struct command_road *command_road; /* atomic; NULL: no other process has clients of ours */

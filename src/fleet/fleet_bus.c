@@ -211,6 +211,7 @@ int fleet_bus_open(struct fleet *fleet, const struct config *config, struct flee
 	out_error->text[0] = 0;
 	origin_make(fleet);
 	options.family = fleet->origin;
+	options.family_epoch = fleet->bus_epoch;
 	fleet->is_clustered = config->bus.type == CONFIG_BUS_NATS;
 	int r = fleet->is_clustered ? nats_open(fleet, &config->bus, options, &bus, out_error)
 				    : bus_create_embedded(&options, &bus);

@@ -311,6 +311,7 @@ static bool send_offer(struct donor *donor)
 	state_put_u64(&writer, HANDOVER_TAG_HAS_BUS, server_is_bus_connected(server));
 	state_put_u64(&writer, HANDOVER_TAG_HAS_KEYS, server_has_keys(server));
 	state_put_text(&writer, HANDOVER_TAG_ORIGIN, server_fleet(server)->origin);
+	state_put_u64(&writer, HANDOVER_TAG_BUS_EPOCH, bus_family_epoch(server_fleet(server)->bus));
 	state_put_text(&writer, HANDOVER_TAG_RUN_ID, backends_run_id(server_backends(server)));
 	state_put_u64(&writer, HANDOVER_TAG_LAST_ID, directory_last_id(server_directory(server)));
 	int r = writer.error != 0 ? writer.error

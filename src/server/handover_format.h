@@ -34,12 +34,13 @@ enum handover_hello_tag {
 	HANDOVER_TAG_FORMAT = 1,  /* number */
 	HANDOVER_TAG_VERSION = 2, /* text */
 	HANDOVER_TAG_PID = 3,
-	HANDOVER_TAG_DEADLINE = 4, /* [ms] left until the old one gives up */
-	HANDOVER_TAG_HAS_BUS = 5,  /* the old one is connected to its broker */
-	HANDOVER_TAG_HAS_KEYS = 6, /* the old one has keys for all its tokens */
-	HANDOVER_TAG_ORIGIN = 7,   /* text: fleet->origin */
-	HANDOVER_TAG_RUN_ID = 9,   /* text: what ids of events begin with */
-	HANDOVER_TAG_LAST_ID = 8,  /* the highest connection_id so far */
+	HANDOVER_TAG_DEADLINE = 4,   /* [ms] left until the old one gives up */
+	HANDOVER_TAG_HAS_BUS = 5,    /* the old one is connected to its broker */
+	HANDOVER_TAG_HAS_KEYS = 6,   /* the old one has keys for all its tokens */
+	HANDOVER_TAG_ORIGIN = 7,     /* text: fleet->origin */
+	HANDOVER_TAG_RUN_ID = 9,     /* text: what ids of events begin with */
+	HANDOVER_TAG_BUS_EPOCH = 10, /* number: bus_family_epoch */
+	HANDOVER_TAG_LAST_ID = 8,    /* the highest connection_id so far */
 };
 
 /* DOORS: one record for each descriptor, in their order. */

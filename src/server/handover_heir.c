@@ -127,6 +127,8 @@ static bool offer_read(struct handover_heir *heir, struct slice body,
 		heir->donor_has_keys |= field.tag == HANDOVER_TAG_HAS_KEYS && number != 0;
 		if (field.tag == HANDOVER_TAG_LAST_ID)
 			heir->last_id = number;
+		if (field.tag == HANDOVER_TAG_BUS_EPOCH)
+			heir->bus_epoch = number;
 	}
 	heir->deadline_ns = clock_now_ns() + left_ms * NS_PER_MS;
 	if (reader.is_bad || format != HANDOVER_FORMAT)

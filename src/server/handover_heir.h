@@ -23,6 +23,7 @@ struct handover_heir {
 	uint64_t deadline_ns; /* then the old one gives up */
 	uint64_t last_id;     /* the highest connection_id there */
 	char origin[33];      /* of the old one's fleet */
+	uint64_t bus_epoch;   /* of its bus: bus_family_epoch */
 	char run_id[64];      /* what ids of its events begin with */
 	bool donor_has_bus;   /* the old one is connected to its broker */
 	bool donor_has_keys;  /* the old one has keys for all its tokens */

@@ -238,6 +238,7 @@ int server_inherit(struct server *server, struct server_error *out_error)
 			 heir->origin);
 		return -1;
 	}
+	server->fleet.bus_epoch = heir->bus_epoch;
 	if (directory_continue_ids(server->directory, heir->last_id))
 		return 0;
 	snprintf(out_error->text, sizeof(out_error->text),
