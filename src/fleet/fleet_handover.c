@@ -42,6 +42,7 @@ struct fleet_handover {
 	bool is_aborted;
 	/* Atomic. */
 	bool is_subscribing;
+	bool is_publishing; /* newer */
 	bool has_left;
 };
 
@@ -249,6 +250,13 @@ static void begin_subscribing(struct fleet_handover *handover)
 	loop_post(handover->options.home->loop, &handover->confirm_task);
 }
 
+/* By the older one's word, or because it has ended: the bus may be told once. */
+static void begin_publishing(struct fleet_handover *handover)
+{
+	if (!__atomic_exchange_n(&handover->is_publishing, true, __ATOMIC_ACQ_REL))
+		bus_begin_publishing(bus_of(handover));
+}
+
 static void on_word_newer(void *arg, struct slice bytes)
 {
 	struct fleet_handover *handover = arg;
@@ -260,7 +268,7 @@ static void on_word_newer(void *arg, struct slice bytes)
 	if (word == BUS_WORD_TOLD)
 		begin_subscribing(handover);
 	else if (word == BUS_WORD_PUBLISHED)
-		bus_begin_publishing(bus_of(handover));
+		begin_publishing(handover);
 }
 
 static void on_end_newer(void *arg)
@@ -268,7 +276,7 @@ static void on_end_newer(void *arg)
 	struct fleet_handover *handover = arg;
 
 	begin_subscribing(handover);
-	bus_begin_publishing(bus_of(handover));
+	begin_publishing(handover);
 }
 
 static void on_message(void *arg, struct slice bytes)
