@@ -234,8 +234,8 @@ class Publisher:
         time.sleep(0.005)
 
 
-@pytest.mark.tsan
-@pytest.mark.parametrize("backend", ["echo", "plain", "durable"])
+# All the time, of all clients: with a back end that is more than the thread sanitizer's program gets done.
+@pytest.mark.parametrize("backend", [pytest.param("echo", marks=pytest.mark.tsan), "plain", "durable"])
 def test_the_broker_finds_all_clients_all_the_time(gateway, broker, backend):
     sections = {"server": {"workers": 2}, "routes": [{"path": "/ws/{client_id}"}]}
     if backend != "echo":
@@ -255,8 +255,7 @@ def test_the_broker_finds_all_clients_all_the_time(gateway, broker, backend):
                 time.sleep(0.1)
                 upgrades.upgrade(running)
                 assert upgrades.wait_former(running) == 0
-            time.sleep(0.1)
-        assert asker.asked > 20
+            wsraw.wait_until(lambda: asker.asked > 20, "more than 20 questions")
         for client in clients:
             got = [int(client.read_message()[1]) for _ in range(publisher.sent)]
             assert sorted(got) == list(range(publisher.sent))
