@@ -108,22 +108,6 @@ static void figures_write(const struct bench_report *report, const json_t *befor
 
 /* --- limits --- */
 
-static const json_t *row_of(const json_t *table, const char *name)
-{
-	size_t i;
-	const json_t *row;
-	json_t *rows = json_object_get(table, "limits");
-
-	json_array_foreach(rows, i, row)
-	{
-		const char *label = json_string_value(json_object_get(row, "limit"));
-
-		if (label != NULL && strcmp(label, name) == 0)
-			return row;
-	}
-	return NULL;
-}
-
 /* What is taken from free memory is never twice the same. */
 static bool is_same(const json_t *was, const json_t *now)
 {
@@ -145,7 +129,7 @@ static size_t changes_write(enum bench_lang lang, enum bench_word side, const js
 	json_array_foreach(rows, i, row)
 	{
 		const char *name = json_string_value(json_object_get(row, "limit"));
-		const json_t *was = name == NULL ? NULL : row_of(before, name);
+		const json_t *was = name == NULL ? NULL : bench_limit_row(before, name);
 		const json_t *value = json_object_get(row, "value");
 
 		if (was == NULL || is_same(json_object_get(was, "value"), value))

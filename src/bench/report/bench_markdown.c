@@ -305,23 +305,6 @@ static void root_cause_write(const struct page *page)
 	fputc('\n', page->to);
 }
 
-/* A row of a limits table; NULL: it has none of that name. */
-static const json_t *limit_find(const json_t *table, const char *name)
-{
-	json_t *rows = json_object_get(table, "limits");
-	const json_t *row;
-	size_t i;
-
-	json_array_foreach(rows, i, row)
-	{
-		const char *label = json_string_value(json_object_get(row, "limit"));
-
-		if (label != NULL && name != NULL && strcmp(label, name) == 0)
-			return row;
-	}
-	return NULL;
-}
-
 static size_t remedies_write(const struct page *page, const json_t *row)
 {
 	json_t *remedies = json_object_get(row, "remedies");
@@ -365,7 +348,7 @@ static void cure_write(const struct page *page)
 							  : report->server_limits;
 
 	heading(page, BENCH_WORD_CURE);
-	const json_t *row = limit_find(table, plateau->limit);
+	const json_t *row = bench_limit_row(table, plateau->limit);
 	size_t written = remedies_write(page, row) + advice_write(page);
 
 	/* Of a gateway it is known how, even if nobody asked it. */
@@ -379,7 +362,7 @@ static void cure_write(const struct page *page)
 		return;
 	fprintf(page->to, "%s\n", word(page, BENCH_WORD_NOTHING_TO_CURE));
 	const char *next = json_string_value(json_object_get(report->server_limits, "binding"));
-	const json_t *binding = limit_find(report->server_limits, next);
+	const json_t *binding = bench_limit_row(report->server_limits, next);
 
 	if (binding == NULL)
 		return;

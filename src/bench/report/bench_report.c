@@ -254,8 +254,7 @@ static void text_print(const char *text, FILE *to)
 		fputc(*text >= ' ' && *text < 0x7f ? *text : '?', to);
 }
 
-/* The row of that name in a table of diag/limits_json.h; NULL if there is none. */
-static const json_t *limit_row(const json_t *table, const char *name)
+const json_t *bench_limit_row(const json_t *table, const char *name)
 {
 	const json_t *rows = json_object_get(table, "limits");
 
@@ -263,7 +262,7 @@ static const json_t *limit_row(const json_t *table, const char *name)
 		const json_t *row = json_array_get(rows, i);
 		const char *label = json_string_value(json_object_get(row, "limit"));
 
-		if (label != NULL && strcmp(label, name) == 0)
+		if (label != NULL && name != NULL && strcmp(label, name) == 0)
 			return row;
 	}
 	return NULL;
@@ -296,8 +295,8 @@ static void plateau_print(const struct bench_report *report, FILE *to)
 {
 	const struct bench_plateau *plateau = report->plateau;
 	bool is_mine = plateau->side == BENCH_MINE;
-	const json_t *row = limit_row(is_mine ? report->tester_limits : report->server_limits,
-				      plateau->limit);
+	const json_t *row = bench_limit_row(is_mine ? report->tester_limits : report->server_limits,
+					    plateau->limit);
 
 	if (plateau->text[0] == 0)
 		return;
