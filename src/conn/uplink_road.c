@@ -20,6 +20,10 @@ static struct uplink *ask(struct conn *conn, const struct conn_request *request,
 		.presence = presence,
 		.head = head,
 		.tls = tls,
+		/* The first line is where it was in `head`, which may be a copy that hides a proof.
+		 */
+		.path = http_path(request->head, head.data),
+		.query = http_query(request->head, head.data),
 		.loop = home->loop,
 		.random = &home->random,
 		.deadline_ns = deadline_ns,
@@ -27,6 +31,7 @@ static struct uplink *ask(struct conn *conn, const struct conn_request *request,
 	struct slice value;
 
 	presence->connection_id = directory_reserve_id(home->service->directory);
+	http_field_find(request->head, request->data, "Origin", &asked.origin);
 	if (http_field_find(request->head, request->data, "traceparent", &value) == 1 &&
 	    event_traceparent_is_good(value))
 		asked.traceparent = value;

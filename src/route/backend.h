@@ -28,7 +28,9 @@ struct uplink_request {
 	struct presence *presence;       /* has its connection_id already */
 	struct slice head;               /* the upgrade request, with its empty line; lent */
 	const struct tcp_tls_facts *tls; /* NULL: without, as far as is known; lent */
-	struct slice traceparent;        /* good ones (event.h), or empty; lent */
+	/* Of `head`, as they came; may be empty; lent. */
+	struct slice path, query, origin;
+	struct slice traceparent; /* good ones (event.h), or empty; lent */
 	struct slice tracestate;
 	struct loop *loop;            /* of the worker */
 	struct random_source *random; /* of the worker; outlives the uplink */

@@ -186,6 +186,24 @@ static void add_proof(struct event_head *head, const struct presence *presence)
 	add_encoded(head, SLICE_LITERAL("ce-authsubject"), proof.subject);
 }
 
+static void add_if_short(struct event_head *head, struct slice name, struct slice value)
+{
+	size_t start = head->text.len;
+
+	if (value.len == 0 || value.len > EVENT_REQUEST_VALUE_MAX)
+		return;
+	event_head_encode(head, value);
+	event_head_add(head, name, start);
+}
+
+/* What back ends look for in the request of a client, without having to read it. */
+static void add_request(struct event_head *head, const struct event_facts *facts)
+{
+	add_if_short(head, SLICE_LITERAL("ce-path"), facts->path);
+	add_if_short(head, SLICE_LITERAL("ce-query"), facts->query);
+	add_if_short(head, SLICE_LITERAL("ce-origin"), facts->origin);
+}
+
 /* Once as attributes of CloudEvents' tracing extension, once for tracers of HTTP. */
 static void add_trace(struct event_head *head, const struct event_facts *facts)
 {
@@ -236,9 +254,18 @@ static void add_all(struct event_head *head, const struct event_facts *facts)
 		add_plain(head, SLICE_LITERAL("ce-reason"), "%s", facts->reason);
 		add_plain(head, SLICE_LITERAL("ce-code"), "%u", (unsigned)facts->code);
 	}
+	if (facts->type == EVENT_CONNECT)
+		add_request(head, facts);
 	if (facts->tls != NULL)
 		event_tls_add(head, facts->tls);
 	add_trace(head, facts);
+}
+
+static size_t request_size(const struct event_facts *facts)
+{
+	return 3 * (MIN(facts->path.len, (size_t)EVENT_REQUEST_VALUE_MAX) +
+		    MIN(facts->query.len, (size_t)EVENT_REQUEST_VALUE_MAX) +
+		    MIN(facts->origin.len, (size_t)EVENT_REQUEST_VALUE_MAX));
 }
 
 static size_t text_size(const struct event_facts *facts)
@@ -253,7 +280,7 @@ static size_t text_size(const struct event_facts *facts)
 	return FIXED_TEXT_MAX + (facts->tls == NULL ? 0 : EVENT_TLS_TEXT_MAX) + strlen(proof.way) +
 	       3 * strlen(proof.subject) + 6 * strlen(presence->client_id) +
 	       strlen(presence_route_name(presence)) + subprotocol + 2 * facts->traceparent.len +
-	       4 * facts->tracestate.len;
+	       4 * facts->tracestate.len + request_size(facts);
 }
 
 /* What the body is: of a connect event the client's request, of a message its bytes. */

@@ -47,7 +47,9 @@ struct event_facts {
 	const struct presence *presence;
 	struct slice traceparent; /* may be empty */
 	struct slice tracestate;
-	const struct tcp_tls_facts *tls; /* of a CONNECT; NULL: none */
+	/* CONNECT */
+	const struct tcp_tls_facts *tls; /* NULL: none */
+	struct slice path, query, origin;
 	enum event_type type;
 	uint64_t sequence; /* from 1, in one connection */
 	uint64_t time_ns;  /* since the epoch */
@@ -60,6 +62,10 @@ struct event_facts {
 };
 
 #define EVENT_ATTRIBUTES_MAX 32
+
+/* [bytes] of path, query and origin, each before it is encoded. Servers take 8 KiB of header lines,
+ * some less, and there are others: what is longer is left out, and stands in the request. */
+#define EVENT_REQUEST_VALUE_MAX 2048
 
 struct event_attribute {
 	struct slice name;  /* of the header */

@@ -7,6 +7,8 @@ static int head_write(struct event_flight *flight)
 {
 	const struct event_uplink *uplink = flight->uplink;
 	const struct event *event = flight->event;
+	static const struct uplink_request none;
+	const struct uplink_request *asked = uplink->asked == NULL ? &none : uplink->asked;
 
 	return event_head_write(
 		&flight->head,
@@ -16,7 +18,10 @@ static int head_write(struct event_flight *flight)
 			.traceparent = slice_of(uplink->trace, uplink->traceparent_len),
 			.tracestate = slice_of(uplink->trace + uplink->traceparent_len,
 					       uplink->tracestate_len),
-			.tls = uplink->tls,
+			.tls = asked->tls,
+			.path = asked->path,
+			.query = asked->query,
+			.origin = asked->origin,
 			.type = event->type,
 			.sequence = event->sequence,
 			.time_ns = event->time_ns,

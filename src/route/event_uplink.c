@@ -373,18 +373,18 @@ static struct event_flight *flight_of_none(struct event_uplink *uplink)
 	return flight;
 }
 
-/* The attributes are written here and now, so that nothing of the TLS needs to stay. */
+/* The attributes are written here and now, so that nothing of the request needs to stay. */
 static struct event_flight *flight_of_connect(struct event_uplink *uplink,
 					      const struct uplink_request *request)
 {
 	if (event_queue_append(&uplink->queue, EVENT_CONNECT,
 			       &(struct message){.bytes = request->head}) < 0)
 		return NULL;
-	uplink->tls = request->tls;
+	uplink->asked = request;
 	struct event_flight *flight = event_flight_create(uplink, event_queue_first(&uplink->queue),
 							  event_flight_on_timer);
 
-	uplink->tls = NULL;
+	uplink->asked = NULL;
 	if (flight != NULL)
 		CHECK(!launch(flight)); /* nobody decides at once */
 	return flight;

@@ -142,11 +142,11 @@ struct event_uplink {
 	struct loop *loop;
 	struct random_source *random;
 	struct event_queue queue;
-	struct event_flight *flight;     /* of the first event, if there is one */
-	struct event_call *call;         /* that is open; NULL: none */
-	const struct tcp_tls_facts *tls; /* lent while it is opened, else NULL */
-	uint64_t deadline_ns;            /* of the connect event, of clock_now_ns */
-	struct uplink_end end;           /* once closed */
+	struct event_flight *flight;        /* of the first event, if there is one */
+	struct event_call *call;            /* that is open; NULL: none */
+	const struct uplink_request *asked; /* lent while it is opened, else NULL */
+	uint64_t deadline_ns;               /* of the connect event, of clock_now_ns */
+	struct uplink_end end;              /* once closed */
 	uint16_t traceparent_len;
 	uint16_t tracestate_len;
 	bool is_telling;  /* the owner is being told: what it asks for meanwhile is queued only */

@@ -127,6 +127,46 @@ static void test_marks(void **state)
 	presence_unref(&presence);
 }
 
+/* As they came, encoded once more; not in other events, and not if they are too long for a header.
+ */
+static void test_lines_of_a_request(void **state)
+{
+	(void)state;
+	static uint8_t longest[EVENT_REQUEST_VALUE_MAX + 1];
+	struct event_source source = {.uri = "/gatehouse/n", .run_id = "r"};
+	struct event_head head = {0};
+	struct presence *presence = presence_of("dev", NULL);
+	struct event_facts facts = {
+		.source = &source,
+		.presence = presence,
+		.type = EVENT_CONNECT,
+		.path = SLICE_LITERAL("/ws/a%20\"b"),
+		.query = SLICE_LITERAL("x=\xc3\xa9&y"),
+		.origin = SLICE_LITERAL("https://example.com"),
+	};
+
+	assert_int_equal(event_head_write(&head, &facts), 0);
+	assert_line(&head, "ce-path", "/ws/a%2520%22b");
+	assert_line(&head, "ce-query", "x=%C3%A9&y");
+	assert_line(&head, "ce-origin", "https://example.com");
+	memset(longest, '%', sizeof(longest));
+	facts.path = slice_of(longest, sizeof(longest));
+	facts.query = slice_of(longest, sizeof(longest) - 1);
+	facts.origin = (struct slice){0};
+	assert_int_equal(event_head_write(&head, &facts), 0);
+	assert_line(&head, "ce-path", NULL);
+	assert_line(&head, "ce-origin", NULL);
+	char *query = value_of(&head, "ce-query");
+
+	assert_int_equal(strlen(query), 3 * EVENT_REQUEST_VALUE_MAX);
+	free(query);
+	facts.type = EVENT_CONNECTED;
+	assert_int_equal(event_head_write(&head, &facts), 0);
+	assert_line(&head, "ce-query", NULL);
+	event_head_finish(&head);
+	presence_unref(&presence);
+}
+
 static struct event_head head_with(const struct tcp_tls_facts *tls)
 {
 	struct event_source source = {.uri = "/gatehouse/n", .run_id = "r"};
@@ -392,6 +432,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines_of_a_message),
 		cmocka_unit_test(test_marks),
+		cmocka_unit_test(test_lines_of_a_request),
 		cmocka_unit_test(test_lines_of_a_certificate),
 		cmocka_unit_test(test_lines_of_the_largest_certificate),
 		cmocka_unit_test(test_lines_of_the_end),

@@ -101,6 +101,11 @@ def test_each_place_and_nobody_else_sees_it(patient, tmp_path, keys, place):
         assert token not in body and token.split(".")[2] not in body
         assert "*" * len(token) in body
         assert body.startswith("GET /ws/cp1")
+        headers = hook.wait("connect")[0].headers
+        assert headers["ce-path"] == "/ws/cp1"
+        assert headers.get("ce-query") == ("x=1&access_token=" + "*" * len(token) if place == "query" else None)
+        assert headers.get("ce-origin") == ("http://gatehouse.test" if place == "cookie" else None)
+        assert not any(token.split(".")[2] in value for value in headers.values())
     with running.connect() as client:
         target, extra = PLACES[place](token[:-8] + "AAAAAAAA")
         assert reason_of(client.handshake(target, extra=extra)) == (401, "token_signature")

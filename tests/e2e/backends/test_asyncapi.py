@@ -21,7 +21,7 @@ KINDS = ("connect", "connected", "message", "disconnected")
 TRANSPORT = {"host", "user-agent", "accept", "accept-encoding", "content-length"}
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 HANDSHAKE = ("Sec-WebSocket-Protocol: ocpp1.6", f"traceparent: {TRACE}", "tracestate: a=1,b=2",
-             "X-SSL-Client-Verify: SUCCESS")
+             "X-SSL-Client-Verify: SUCCESS", "Origin: https://example.com")
 # Clients have certificates, of which the test as their proxy tells.
 BEHIND_PROXY = {"trusted_proxies": ["127.0.0.1"], "client_certificate_header": "x-ssl-client-cert"}
 
@@ -161,7 +161,7 @@ def handshake(tmp_path) -> tuple[str, ...]:
 def play(gateway, handshake) -> None:
     """A client that makes an event of each kind, and all attributes there are."""
     client = gateway.connect()
-    assert client.handshake("/ocpp/CP%201", extra=handshake).status == 101
+    assert client.handshake("/ocpp/CP%201?a=b", extra=handshake).status == 101
     client.send_frame(wsraw.TEXT, b'[2,"1","Heartbeat",{}]')
     client.send_frame(wsraw.BINARY, b"\0\xff")
     client.send_frame(wsraw.TEXT, b'[3,"nobody asked",{}]')
@@ -228,7 +228,7 @@ def test_headers_of_the_question_over_nats(gateway, broker, handshake):
             "name": "up", "type": "nats", "connect": "ask"}])
         running.wait_log("the bus is connected")
         client = running.connect()
-        client.send(wsraw.request("/ocpp/CP%201", extra=handshake))
+        client.send(wsraw.request("/ocpp/CP%201?a=b", extra=handshake))
         question = asked.next_message()
         decision = {"Gatehouse-Status": "403", "Content-Type": "text/plain"}
         check_headers("NatsDecision", decision)

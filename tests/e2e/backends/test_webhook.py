@@ -15,6 +15,7 @@ import struct
 import subprocess
 import threading
 import time
+import urllib.parse
 
 import pytest
 
@@ -92,7 +93,8 @@ def test_events_of_a_connection(serve, webhook):
     gateway = serve(hook.url, route={"subprotocols": "[chat]"})
     traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     client = gateway.connect()
-    response = client.handshake("/ws/caf%C3%A9%20%221%22", extra=(
+    response = client.handshake("/ws/caf%C3%A9%20%221%22?room=a%20b&x", extra=(
+        "Origin: https://example.com",
         "Sec-WebSocket-Protocol: chat", f"traceparent: {traceparent}", "tracestate: a=1,b=2"))
     assert response.headers["sec-websocket-protocol"] == "chat"
     client.send_frame(wsraw.TEXT, "é".encode())
@@ -121,9 +123,13 @@ def test_events_of_a_connection(serve, webhook):
         assert headers["tracestate"] == headers["ce-tracestate"] == "a=1,b=2"
         assert all(re.fullmatch("ce-[a-z0-9]{1,20}", name) for name in headers
                    if name.startswith("ce-"))
+        assert ("ce-path" in headers) == ("ce-query" in headers) == (event.type == "connect")
     asked = hook.of("connect")[0]
+    assert urllib.parse.unquote(asked.headers["ce-path"]) == "/ws/caf%C3%A9%20%221%22"
+    assert urllib.parse.unquote(asked.headers["ce-query"]) == "room=a%20b&x"
+    assert asked.headers["ce-origin"] == "https://example.com"
     assert asked.headers["content-type"] == "message/http"
-    assert asked.body.startswith(b"GET /ws/caf%C3%A9%20%221%22 HTTP/1.1\r\n")
+    assert asked.body.startswith(b"GET /ws/caf%C3%A9%20%221%22?room=a%20b&x HTTP/1.1\r\n")
     assert b"\r\ntracestate: a=1,b=2\r\n" in asked.body and asked.body.endswith(b"\r\n\r\n")
     text, binary = hook.of("message")
     assert (text.body, text.headers["ce-messagetype"]) == ("é".encode(), "text")
