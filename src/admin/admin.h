@@ -10,6 +10,7 @@
 #include "admin/api/api.h"
 #include "server/server.h"
 
+struct history;
 struct metrics_before;
 struct renewals;
 struct upgrades;
@@ -19,7 +20,8 @@ struct admin {
 	struct api api;
 	struct upgrades *upgrades;
 	struct metrics_before *before; /* what the processes before have counted */
-	uint64_t accept_rate;          /* atomic: connections/s, by limits_monitor */
+	struct history *history;
+	uint64_t accept_rate; /* atomic: connections/s, by limits_monitor */
 };
 
 /* /health, /livez and /readyz: for the public listener. `arg` is a struct admin. */
@@ -34,6 +36,9 @@ bool admin_wants_body(void *arg, const struct http_request *request);
 enum health_question { HEALTH_ALL, HEALTH_READY, HEALTH_LIVE };
 void health_answer(const struct server *server, enum health_question question,
 		   struct http_reply *reply);
+
+/* What /health calls the status, static text, and the sentences why, the caller's reference. */
+const char *health_judge(const struct server *server, json_t **out_why);
 
 /* metrics.c: the Prometheus text format, version 0.0.4. */
 void metrics_write(const struct admin *admin, struct buf *out);

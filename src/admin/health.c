@@ -3,6 +3,7 @@
  * live (admin.h). */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "admin/admin.h"
 #include "auth/jwks.h"
@@ -12,6 +13,9 @@
 #include "base/renewals.h"
 #include "admin/drain_json.h"
 #include "server/server_turns.h"
+
+/* Ready, and not well. */
+#define DEGRADED "degraded"
 
 struct backends_judgement {
 	json_t *reasons;
@@ -143,25 +147,26 @@ static void renewal_tell(void *arg, const struct renewal_state *state)
 /* A node without its back ends takes clients all the same, whose events wait; and as all nodes
  * lose them together, none would be left. */
 static bool is_good(const struct server *server, const struct config *config,
-		    enum health_question question, enum server_status status, bool is_degraded)
+		    enum health_question question, const char *status)
 {
+	bool is_degraded = strcmp(status, DEGRADED) == 0;
+	bool is_ready = is_degraded || strcmp(status, server_status_name(SERVER_READY)) == 0;
+
 	switch (question) {
 	case HEALTH_LIVE:
 		return server_turns(server); /* a restart mends that, and nothing else */
 	case HEALTH_READY:
-		return status == SERVER_READY && server_turns(server) &&
+		return is_ready && server_turns(server) &&
 		       (!is_degraded ||
 			config->server.ready_without_backends == CONFIG_SWITCH_TRUE);
 	default:
-		return status == SERVER_READY && !is_degraded;
+		return is_ready && !is_degraded;
 	}
 }
 
-void health_answer(const struct server *server, enum health_question question,
-		   struct http_reply *reply)
+const char *health_judge(const struct server *server, json_t **out_why)
 {
 	enum server_status status = server_status(server);
-	uint64_t uptime_ns = clock_now_ns() - server_started_ns(server);
 	struct ruleset *ruleset = server_ruleset(server);
 	struct server_drain_report drain;
 
@@ -171,17 +176,29 @@ void health_answer(const struct server *server, enum health_question question,
 
 	renewals_each(server_options(server)->renewals, renewal_tell, why);
 	keys_judge(server, why, false); /* it works */
-	json_t *body = json_pack("{s:s, s:o, s:I, s:I, s:I, s:s}", "status",
-				 is_degraded ? "degraded" : server_status_name(status), "reasons",
-				 why, "connections", (json_int_t)server_connections(server),
+	ruleset_unref(&ruleset);
+	*out_why = why;
+	return is_degraded ? DEGRADED : server_status_name(status);
+}
+
+void health_answer(const struct server *server, enum health_question question,
+		   struct http_reply *reply)
+{
+	uint64_t uptime_ns = clock_now_ns() - server_started_ns(server);
+	struct ruleset *ruleset = server_ruleset(server);
+	struct server_drain_report drain;
+	json_t *why;
+	const char *status = health_judge(server, &why);
+	json_t *body = json_pack("{s:s, s:o, s:I, s:I, s:I, s:s}", "status", status, "reasons", why,
+				 "connections", (json_int_t)server_connections(server),
 				 "max_connections", (json_int_t)server_max_connections(server),
 				 "uptime_seconds", (json_int_t)(uptime_ns / NS_PER_S), "version",
 				 GATEHOUSE_VERSION);
 
+	server_drain_report(server, &drain);
 	if (drain.asked_ns != 0)
 		json_object_set_new(body, "drain", drain_json(&drain));
-	http_reply_json(
-		reply, is_good(server, &ruleset->config, question, status, is_degraded) ? 200 : 503,
-		body, JSON_INDENT(2));
+	http_reply_json(reply, is_good(server, &ruleset->config, question, status) ? 200 : 503,
+			body, JSON_INDENT(2));
 	ruleset_unref(&ruleset);
 }

@@ -25,3 +25,24 @@ void durations_record(struct durations *durations, const uint64_t *edges_us, uin
 	counter_add(&durations->count[bucket], 1);
 	counter_add(&durations->sum_us, duration_ns / NS_PER_US);
 }
+
+uint64_t durations_quantile_us(const struct durations *durations, const uint64_t *edges_us,
+			       double share)
+{
+	uint64_t total = 0, below = 0;
+
+	for (size_t i = 0; i < DURATIONS_BUCKETS; i++)
+		total += counter_read(&durations->count[i]);
+	double wanted = share * (double)total;
+
+	for (size_t i = 0; i < DURATIONS_EDGES && total > 0; i++) {
+		uint64_t count = counter_read(&durations->count[i]);
+		uint64_t low_us = i == 0 ? 0 : edges_us[i - 1];
+
+		if (count > 0 && (double)(below + count) >= wanted)
+			return low_us + (uint64_t)((double)(edges_us[i] - low_us) *
+						   (wanted - (double)below) / (double)count);
+		below += count;
+	}
+	return total == 0 ? 0 : edges_us[DURATIONS_EDGES - 1];
+}

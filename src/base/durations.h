@@ -22,3 +22,8 @@ extern const uint64_t durations_long_us[DURATIONS_EDGES];  /* 1 ms to 5 min */
 
 /* `edges_us` is one of these, and always the same for the same `durations`. */
 void durations_record(struct durations *durations, const uint64_t *edges_us, uint64_t duration_ns);
+
+/* [us] What so many of them took at most (0.99: nearly all), as far as the buckets tell: within one
+ * the time grows evenly. 0: there are none. Beyond the last edge: the last edge. */
+uint64_t durations_quantile_us(const struct durations *durations, const uint64_t *edges_us,
+			       double share);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "admin/admin.h"
+#include "admin/history.h"
 #include "admin/limits_monitor.h"
 #include "admin/reloads.h"
 #include "base/check.h"
@@ -81,6 +82,7 @@ static int watch(struct server *server, struct admin *admin, struct serve_upgrad
 		reloader_tick(reloader);
 		renewals_tick(renewals, clock_now_ns());
 		server_reload_tick(server);
+		history_tick(admin);
 		if (looks % (LIMITS_MONITOR_INTERVAL_MS / LOOK_INTERVAL_MS) != 0)
 			continue;
 		limits_monitor_tick(&monitor);
@@ -175,7 +177,11 @@ static int run_with(struct ruleset *ruleset, struct renewals *renewals,
 		return EXIT_FAILED;
 	}
 	struct admin admin = {
-		.server = server, .upgrades = upgrade->upgrades, .before = upgrade->before};
+		.server = server,
+		.upgrades = upgrade->upgrades,
+		.before = upgrade->before,
+		.history = upgrade->history,
+	};
 
 	api_init(&admin.api, server, &start.token);
 	admin.api.upgrades = upgrade->upgrades;

@@ -8,6 +8,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "admin/history.h"
 #include "admin/metrics/metrics_before.h"
 #include "admin/upgrades.h"
 #include "base/check.h"
@@ -36,9 +37,10 @@ bool serve_upgrade_begin(struct serve_upgrade *upgrade, int *out_code)
 
 	*upgrade = (struct serve_upgrade){.heir = {.channel = {.fd = -1}},
 					  .upgrades = upgrades_create(),
-					  .before = metrics_before_create()};
+					  .before = metrics_before_create(),
+					  .history = history_create()};
 	*out_code = EXIT_FAILED;
-	if (upgrade->upgrades == NULL || upgrade->before == NULL) {
+	if (upgrade->upgrades == NULL || upgrade->before == NULL || upgrade->history == NULL) {
 		log_error("out of memory at start");
 		serve_upgrade_finish(upgrade);
 		return false;
@@ -65,6 +67,7 @@ void serve_upgrade_finish(struct serve_upgrade *upgrade)
 	handover_program_finish(&upgrade->program);
 	upgrades_destroy(&upgrade->upgrades);
 	metrics_before_destroy(&upgrade->before);
+	history_destroy(&upgrade->history);
 }
 
 void serve_upgrade_know(struct serve_upgrade *upgrade, struct admin *admin, int signals)
@@ -128,6 +131,7 @@ static void take_extra(void *arg, struct slice extra)
 	const struct serve_upgrade *upgrade = arg;
 
 	metrics_before_take(upgrade->before, extra);
+	history_take(upgrade->history, extra);
 }
 
 static void on_last(void *arg, struct slice body)
@@ -212,6 +216,7 @@ static void give_extra(void *arg, struct buf *out)
 	const struct serve_upgrade *upgrade = arg;
 
 	metrics_write(upgrade->admin, out);
+	history_write(upgrade->history, out);
 }
 
 /* Said by this process, which the manager believes. */

@@ -23,6 +23,7 @@ struct serve_upgrade {
 	bool has_predecessor;      /* that process had not ended yet when it was looked last */
 	struct upgrades *upgrades;
 	struct metrics_before *before;
+	struct history *history;
 	struct server *server;
 	struct admin *admin;
 	struct serve_tick *tick; /* once the server serves */

@@ -61,6 +61,7 @@ static bool can_end(enum event_type type, enum event_outcome outcome)
 }
 
 const struct backend_type backend_nats = {
+	.name = "nats",
 	.carrier = &carrier_nats,
 	.create = create,
 	.change = change,

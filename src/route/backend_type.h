@@ -5,6 +5,7 @@
  * asks for the type. */
 #pragma once
 
+#include "base/durations.h"
 #include "bus/bus.h"
 #include "route/event_uplink.h"
 
@@ -29,7 +30,16 @@ struct backend_family {
 	size_t number;
 };
 
+/* How one does: what all types have, as far as this one has it. */
+struct backend_report {
+	const char *breaker; /* "closed", "open", "half_open"; NULL: it has none */
+	uint64_t in_flight;
+	uint64_t attempts, retries, failures;
+	struct durations latency; /* of attempts, in buckets of durations_short_us */
+};
+
 struct backend_type {
+	const char *name; /* as the configuration has it */
 	const struct event_carrier *carrier;
 	/* Of the entry `index` of the configuration. 0, or a negative errno with *out_error. */
 	int (*create)(const struct backend_world *world, size_t index,
@@ -52,6 +62,8 @@ struct backend_type {
 	bool (*is_down)(const struct event_backend *backend);
 	/* Can an event of this type end so? Else it is no metric. */
 	bool (*can_end)(enum event_type type, enum event_outcome outcome);
+	/* From any thread. NULL: it has nothing to say. */
+	void (*report)(const struct event_backend *backend, struct backend_report *out_report);
 	const struct backend_family *families;
 	size_t family_count;
 };

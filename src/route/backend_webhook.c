@@ -221,6 +221,27 @@ static bool is_down(const struct event_backend *base)
 	return stats_of(base).breaker_state != WEBHOOK_BREAKER_CLOSED;
 }
 
+static void report(const struct event_backend *base, struct backend_report *out_report)
+{
+	static const char *const breakers[] = {
+		[WEBHOOK_BREAKER_CLOSED] = "closed",
+		[WEBHOOK_BREAKER_OPEN] = "open",
+		[WEBHOOK_BREAKER_HALF_OPEN] = "half_open",
+	};
+	struct webhook_stats stats = stats_of(base);
+
+	CHECK(stats.breaker_state < ARRAY_LEN(breakers));
+	*out_report = (struct backend_report){
+		.breaker = breakers[stats.breaker_state],
+		.in_flight = stats.in_flight,
+		.attempts = stats.attempts,
+		.retries = stats.retries,
+		.latency = stats.durations,
+	};
+	for (unsigned cause = WEBHOOK_CAUSE_NONE + 1; cause < WEBHOOK_CAUSE_COUNT; cause++)
+		out_report->failures += stats.failures[cause];
+}
+
 /* Answers are passed on to messages alone, and each request has its outcome. */
 static bool can_end(enum event_type type, enum event_outcome outcome)
 {
@@ -311,6 +332,7 @@ static const struct backend_family families[] = {
 };
 
 const struct backend_type backend_webhook = {
+	.name = "webhook",
 	.carrier = &carrier_webhook,
 	.create = create,
 	.prepare = prepare,
@@ -320,6 +342,7 @@ const struct backend_type backend_webhook = {
 	.destroy = destroy,
 	.is_down = is_down,
 	.can_end = can_end,
+	.report = report,
 	.families = families,
 	.family_count = ARRAY_LEN(families),
 };

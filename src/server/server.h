@@ -133,6 +133,8 @@ struct directory *server_directory(const struct server *server);
 enum server_status server_status(const struct server *server);
 const char *server_status_name(enum server_status status); /* "ready"; static text */
 void server_stats(const struct server *server, struct stats *out_sum);
+/* Of one worker. False: it has not started. */
+bool server_worker_stats(const struct server *server, size_t index, struct stats *out_stats);
 /* In force. */
 uint64_t server_max_connections(const struct server *server);
 uint64_t server_connections(const struct server *server);

@@ -42,6 +42,22 @@ void server_stats(const struct server *server, struct stats *out_sum)
 	*out_sum = sum;
 }
 
+bool server_worker_stats(const struct server *server, size_t index, struct stats *out_stats)
+{
+	pthread_mutex_t *mutex = (pthread_mutex_t *)&server->mutex;
+	struct stats stats = {0};
+
+	pthread_mutex_lock(mutex);
+	CHECK(index < server->worker_count);
+	const struct worker *worker = server->slots[index].worker;
+
+	if (worker != NULL)
+		stats_merge(&stats, &worker->home.stats);
+	pthread_mutex_unlock(mutex);
+	*out_stats = stats;
+	return worker != NULL;
+}
+
 static void tls_stats_merge(struct tls_stats *into, const struct tls_stats *from)
 {
 	uint64_t *sums = (uint64_t *)into;

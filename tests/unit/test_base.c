@@ -265,6 +265,25 @@ static void test_a_duration_at_the_edge_belongs_to_its_bucket(void **state)
 	}
 }
 
+static void test_quantiles_of_durations(void **state)
+{
+	(void)state;
+	struct durations durations = {0};
+
+	assert_int_equal(durations_quantile_us(&durations, durations_long_us, 0.5), 0);
+	for (size_t i = 0; i < 90; i++)
+		durations_record(&durations, durations_long_us, 1500 * NS_PER_US); /* 1..2 ms */
+	for (size_t i = 0; i < 10; i++)
+		durations_record(&durations, durations_long_us, 300 * NS_PER_MS); /* 250..500 */
+	assert_int_equal(durations_quantile_us(&durations, durations_long_us, 0.45), 1500);
+	assert_int_equal(durations_quantile_us(&durations, durations_long_us, 0.9), 2000);
+	assert_int_equal(durations_quantile_us(&durations, durations_long_us, 0.95), 375000);
+	assert_int_equal(durations_quantile_us(&durations, durations_long_us, 1), 500000);
+	for (size_t i = 0; i < 900; i++)
+		durations_record(&durations, durations_long_us, 3600 * NS_PER_S);
+	assert_int_equal(durations_quantile_us(&durations, durations_long_us, 0.5), 300000000);
+}
+
 static void test_pool_reuses_and_counts(void **state)
 {
 	(void)state;
@@ -693,6 +712,7 @@ int main(void)
 		cmocka_unit_test(test_hex_numbers_have_up_to_16_digits),
 		cmocka_unit_test(test_hist_percentiles),
 		cmocka_unit_test(test_a_duration_at_the_edge_belongs_to_its_bucket),
+		cmocka_unit_test(test_quantiles_of_durations),
 		cmocka_unit_test(test_pool_reuses_and_counts),
 		cmocka_unit_test(test_pool_gives_empty_chunks_back),
 		cmocka_unit_test(test_pool_fills_chunks_in_use_first),

@@ -22,6 +22,8 @@ static const struct endpoint {
 	{"GET", "node", api_node},
 	{"POST", "reload", api_reload},
 	{"GET", "cluster", api_cluster},
+	{"GET", "overview", api_overview},
+	{"GET", "history", api_history},
 	{"GET", "clients", api_clients_list},
 	{"GET", "clients/{route}/{client_id}", api_client_inspect},
 	{"POST", "clients/{route}/{client_id}/messages", api_client_send},

@@ -38,6 +38,8 @@ void api_upgrade(struct api_call *call);
 void api_node(struct api_call *call);
 void api_reload(struct api_call *call);
 void api_cluster(struct api_call *call);
+void api_overview(struct api_call *call);
+void api_history(struct api_call *call);
 
 /* --- for them --- */
 

@@ -187,3 +187,48 @@ void metrics_before_add(struct metrics_before *before, struct buf *page)
 	buf_finish(page);
 	*page = sum;
 }
+
+/* --- one number --- */
+
+static uint64_t value_of(const struct sample *sample)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%.*s", SLICE_ARG(sample->value));
+	return strtoull(text, NULL, 10);
+}
+
+uint64_t metrics_before_count(struct metrics_before *before, const char *series)
+{
+	const struct sample wanted = {.series = slice_from_text(series)};
+	uint64_t count = 0;
+
+	pthread_mutex_lock(&before->mutex);
+	if (before->count > 0) {
+		const struct sample *found = bsearch(&wanted, before->samples, before->count,
+						     sizeof(wanted), compare_samples);
+
+		count = found == NULL ? 0 : value_of(found);
+	}
+	pthread_mutex_unlock(&before->mutex);
+	return count;
+}
+
+static bool is_of(struct slice series, const char *name)
+{
+	size_t len = strlen(name);
+
+	return starts(series, name) && (series.len == len || series.data[len] == '{');
+}
+
+uint64_t metrics_before_sum(struct metrics_before *before, const char *name)
+{
+	uint64_t sum = 0;
+
+	pthread_mutex_lock(&before->mutex);
+	for (size_t i = 0; i < before->count; i++)
+		if (is_of(before->samples[i].series, name))
+			sum += value_of(&before->samples[i]);
+	pthread_mutex_unlock(&before->mutex);
+	return sum;
+}

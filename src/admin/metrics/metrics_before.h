@@ -6,6 +6,8 @@
  * and labels are what versions agree on, whatever they count with. */
 #pragma once
 
+#include <stdint.h>
+
 #include "base/buf.h"
 
 struct metrics_before;
@@ -21,3 +23,9 @@ void metrics_before_take(struct metrics_before *before, struct slice page);
 /* Adds it to each sample of a counter or a histogram on the page, but for those of the process
  * itself ("process_..."). */
 void metrics_before_add(struct metrics_before *before, struct buf *page);
+
+/* What it is of one counter, as "name{labels}"; 0: nothing. */
+uint64_t metrics_before_count(struct metrics_before *before, const char *series);
+
+/* Of all samples of a counter. */
+uint64_t metrics_before_sum(struct metrics_before *before, const char *name);
