@@ -18,6 +18,7 @@ struct upgrades;
 struct admin {
 	const struct server *server;
 	struct api api;
+	struct client_scans scans; /* the API's */
 	struct upgrades *upgrades;
 	struct metrics_before *before; /* what the processes before have counted */
 	struct history *history;

@@ -184,6 +184,8 @@ static int run_with(struct ruleset *ruleset, struct renewals *renewals,
 	};
 
 	api_init(&admin.api, server, &start.token);
+	client_scans_init(&admin.scans);
+	admin.api.scans = &admin.scans;
 	admin.api.upgrades = upgrade->upgrades;
 	admin.api.reloads = call->reloads;
 	serve_upgrade_know(upgrade, &admin, signals);

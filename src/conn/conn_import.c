@@ -12,6 +12,7 @@
 #include "conn/address_limit.h"
 #include "conn/compression.h"
 #include "conn/conn_state_private.h"
+#include "conn/conn_traffic.h"
 #include "conn/hull.h"
 #include "conn/leave.h"
 #include "conn/uplink_road.h"
@@ -298,6 +299,7 @@ int conn_import(struct conn_home *home, int fd, struct state_reader *reader)
 		pool_put(&home->conn_pool, conn);
 		return r;
 	}
+	conn_note_queued(conn);
 	stat_add(&home->stats.sockets, 1);
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "conn/conn_traffic.h"
 #include "conn/hull.h"
 #include "conn/leave.h"
 #include "conn/phase_end.h"
@@ -148,7 +149,7 @@ static void on_recv(struct conn *conn, uint8_t *data, size_t len)
 {
 	struct frame_rx *rx = ws_reader_take(conn);
 
-	stat_add(&conn_stats(conn)->received_bytes, len);
+	conn_count_received(conn, len);
 	if (rx == NULL)
 		conn_cut(conn, CLOSE_NO_MEMORY);
 	else

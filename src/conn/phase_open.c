@@ -9,6 +9,7 @@
 
 #include <errno.h>
 
+#include "conn/conn_traffic.h"
 #include "conn/hull.h"
 #include "conn/phase_closing.h"
 #include "conn/phase_end.h"
@@ -59,7 +60,7 @@ static void on_message(struct conn *conn, const struct ws_event_data *event)
 		conn_ws_fail(conn, too_fast);
 		return;
 	}
-	stat_add(&conn_stats(conn)->messages_received, 1);
+	conn_count_message_received(conn);
 	conn_ws(conn)->message_ms = conn_now_ms(conn);
 	if (conn_renewal_take(conn, &message))
 		return;
@@ -155,7 +156,7 @@ static void read_frames(struct conn *conn, uint8_t *data, size_t len, struct buf
 
 static void on_recv(struct conn *conn, uint8_t *data, size_t len)
 {
-	stat_add(&conn_stats(conn)->received_bytes, len);
+	conn_count_received(conn, len);
 	conn_ws(conn)->heard_ms = conn_now_ms(conn);
 	conn->is_pinged = false;
 	enum close_reason too_fast = ws_pace_bytes(conn, len);
@@ -247,6 +248,7 @@ static void on_eof(struct conn *conn)
 
 static void on_drained(struct conn *conn)
 {
+	conn_note_queued(conn);
 	conn_uplink_resume(conn);
 	if (conn->phase == CONN_OPEN)
 		conn_open_resume(conn);

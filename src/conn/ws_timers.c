@@ -10,6 +10,7 @@
 #include <errno.h>
 
 #include "conn/compression.h"
+#include "conn/conn_traffic.h"
 #include "conn/hull.h"
 #include "conn/phase_closing.h"
 #include "conn/phase_open.h"
@@ -65,6 +66,7 @@ static bool takes_output(struct conn *conn)
 	if (tcp_queued(&conn->tcp) == 0 || conn_ws(conn)->progress == conn->tcp.progress)
 		return false;
 	conn_ws_start_waiting(conn);
+	conn_note_queued(conn);
 	return true;
 }
 

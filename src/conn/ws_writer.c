@@ -5,6 +5,7 @@
 
 #include "base/shared_bytes.h"
 #include "conn/compression.h"
+#include "conn/conn_traffic.h"
 #include "proto/ws_close.h"
 #include "proto/ws_deflate.h"
 #include "proto/ws_frame.h"
@@ -34,7 +35,7 @@ static int frame_write(struct conn *conn, enum ws_opcode opcode, struct slice pa
 	size_t len = frame_fill(to, opcode, payload);
 
 	tcp_commit(&conn->tcp, len);
-	stat_add(&conn_stats(conn)->sent_bytes, len);
+	conn_count_sent(conn, len);
 	return 0;
 }
 
@@ -113,7 +114,7 @@ static int deflated_write(struct conn *conn, const struct message *message)
 		len = frame_fill(to, opcode_of(message), message->bytes);
 	}
 	tcp_commit(&conn->tcp, len);
-	stat_add(&conn_stats(conn)->sent_bytes, len);
+	conn_count_sent(conn, len);
 	return 0;
 }
 
@@ -126,7 +127,7 @@ int ws_write_message(struct conn *conn, const struct message *message)
 			: frame_write(conn, opcode_of(message), message->bytes);
 
 	if (r == 0)
-		stat_add(&conn_stats(conn)->messages_sent, 1);
+		conn_count_message_sent(conn);
 	return r;
 }
 
@@ -242,7 +243,7 @@ int ws_write_frame(struct conn *conn, const struct ws_fan_frame *frame, struct s
 		if (window != NULL)
 			(void)ws_window_append(window, plain_payload(frame));
 	}
-	stat_add(&conn_stats(conn)->sent_bytes, form->len);
-	stat_add(&conn_stats(conn)->messages_sent, 1);
+	conn_count_sent(conn, form->len);
+	conn_count_message_sent(conn);
 	return 0;
 }

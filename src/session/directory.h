@@ -120,10 +120,21 @@ struct directory_cursor {
 
 #define DIRECTORY_START ((struct directory_cursor){0, UINT64_MAX})
 
+/* Runs under a lock: no call that blocks, and none to the directory. */
+typedef bool directory_wanted_fn(const struct presence *presence, const void *arg);
+
 struct directory_filter {
-	const char *route;      /* NULL: all */
-	struct slice id_prefix; /* empty: all */
+	directory_wanted_fn *is_wanted; /* NULL: all are */
+	const void *arg;
 };
+
+/* Likewise. False: that is enough for this call. */
+typedef bool directory_visit_fn(struct presence *presence, void *arg);
+
+/* Visits up to `looks` (> 0) presences behind the cursor, and moves it behind the last. True: there
+ * are no more. */
+bool directory_scan(struct directory *directory, struct directory_cursor *cursor, size_t looks,
+		    directory_visit_fn *visit, void *arg);
 
 /* Fills `out` with up to `limit` (> 0) presences behind the cursor, referenced for the
  * caller, and moves the cursor behind the last. Returns how many. *out_is_end: the walk

@@ -123,6 +123,15 @@ bool presence_proof(const struct presence *presence, struct presence_proof *out_
 	return true;
 }
 
+void presence_look(const struct presence *presence, uint64_t now_ns, uint64_t wall_ms,
+		   struct traffic_picture *out_picture)
+{
+	uint64_t since_ms = presence->connected_at_ms;
+
+	traffic_look(&presence->traffic, now_ns,
+		     wall_ms > since_ms ? (wall_ms - since_ms) * NS_PER_MS : 0, out_picture);
+}
+
 /* --- life --- */
 
 static void proof_write(char *to, const struct presence_proof *proof)

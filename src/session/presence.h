@@ -15,6 +15,7 @@
 #include "base/slice.h"
 #include "io/mailbox.h"
 #include "session/client_route.h"
+#include "session/traffic.h"
 
 struct session;
 
@@ -56,7 +57,8 @@ struct presence {
 		struct presence *next; /* in the directory, under its lock */
 		struct loop_task task; /* later, for presence_evict */
 	};
-	uint8_t lost_places; /* the directory's, under its lock */
+	struct traffic traffic; /* the worker's thread writes it, any may read it */
+	uint8_t lost_places;    /* the directory's, under its lock */
 	/* Percent-decoded; 1..PRESENCE_CLIENT_ID_MAX bytes and a NUL. Then the address, then a
 	 * subprotocol that is not of the route's list, and a NUL; then the proof: way, time, and
 	 * subject with a NUL, which is empty if it is the client id. */
@@ -94,6 +96,10 @@ static inline const char *presence_route_name(const struct presence *presence)
 const char *presence_subprotocol(const struct presence *presence);
 
 struct net_ip presence_remote(const struct presence *presence);
+
+/* What it has sent and been sent, at `now_ns` of clock_now_ns and `wall_ms` since the epoch. */
+void presence_look(const struct presence *presence, uint64_t now_ns, uint64_t wall_ms,
+		   struct traffic_picture *out_picture);
 
 /* False: it has proved nothing, and nothing is written. */
 bool presence_proof(const struct presence *presence, struct presence_proof *out_proof);

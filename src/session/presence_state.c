@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "session/directory.h"
 
 /* A tag keeps its meaning for ever. */
@@ -18,7 +19,8 @@ enum {
 	TAG_GENERATION = 7,
 	TAG_CONNECTED_AT_MS = 8,
 	TAG_TAKEOVER_HEAT = 9,
-	TAG_PROOF = 10, /* fields; left out: it has proved nothing */
+	TAG_PROOF = 10,   /* fields; left out: it has proved nothing */
+	TAG_TRAFFIC = 11, /* fields of traffic.h */
 
 	TAG_PROOF_WAY = 1,
 	TAG_PROOF_SUBJECT = 2,      /* left out: the client id */
@@ -57,6 +59,10 @@ void presence_export(const struct presence *presence, struct state_writer *write
 	state_put_u64(writer, TAG_CONNECTED_AT_MS, presence->connected_at_ms);
 	state_put_u64(writer, TAG_TAKEOVER_HEAT, presence->takeover_heat);
 	proof_export(presence, writer);
+	size_t begun = state_begin(writer, TAG_TRAFFIC);
+
+	traffic_export(&presence->traffic, writer);
+	state_end(writer, begun);
 }
 
 /* --- reading --- */
@@ -152,6 +158,8 @@ static int field_read(const struct state_field *field, struct presence_record *r
 		break;
 	case TAG_PROOF:
 		return proof_read(field->value, record);
+	case TAG_TRAFFIC:
+		return traffic_import(&record->traffic, field->value, clock_now_ns());
 	default:
 		return unknown(field);
 	}
@@ -207,5 +215,6 @@ struct presence *presence_import(const struct presence_record *record,
 	presence->generation = (uint32_t)record->generation;
 	presence->connected_at_ms = record->connected_at_ms & PRESENCE_TIME_MAX;
 	presence->takeover_heat = record->takeover_heat & DIRECTORY_HEAT_MAX;
+	presence->traffic = record->traffic;
 	return presence;
 }

@@ -24,6 +24,7 @@ struct presence_record {
 	struct net_ip remote;
 	uint64_t remote_port;
 	uint64_t connection_id, generation, connected_at_ms, takeover_heat;
+	struct traffic traffic;
 };
 
 /* 0; -EBADMSG: no presence can have written that; -ENOTSUP: only a newer program could. */

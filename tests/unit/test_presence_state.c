@@ -5,6 +5,7 @@
 
 #include <errno.h>
 
+#include "base/clock.h"
 #include "session/directory.h"
 #include "session/presence_state.h"
 
@@ -56,6 +57,7 @@ static void assert_same(const struct presence *a, const struct presence *b)
 	assert_int_equal(a->generation, b->generation);
 	assert_int_equal(a->connected_at_ms, b->connected_at_ms);
 	assert_int_equal(a->takeover_heat, b->takeover_heat);
+	assert_memory_equal(&a->traffic, &b->traffic, sizeof(a->traffic));
 	assert_int_equal(presence_proof(a, &a_proof), presence_proof(b, &b_proof));
 	if (!a->has_proof)
 		return;
@@ -80,6 +82,8 @@ static void pass_on(const struct presence_facts *facts)
 	presence->generation = UINT32_MAX;
 	presence->connected_at_ms = 1700000000123;
 	presence->takeover_heat = 3;
+	traffic_add_bytes(&presence->traffic, TRAFFIC_OUT, 5000000000, 77 * NS_PER_S);
+	traffic_add_message(&presence->traffic, TRAFFIC_IN, 78 * NS_PER_S);
 	export(presence, &buf);
 	assert_int_equal(record_of(buf_slice(&buf), &record), 0);
 	assert_string_equal(record.route, "here");

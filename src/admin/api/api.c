@@ -25,6 +25,7 @@ static const struct endpoint {
 	{"GET", "overview", api_overview},
 	{"GET", "history", api_history},
 	{"GET", "clients", api_clients_list},
+	{"GET", "top", api_top},
 	{"GET", "clients/{route}/{client_id}", api_client_inspect},
 	{"POST", "clients/{route}/{client_id}/messages", api_client_send},
 	{"POST", "clients/{route}/{client_id}/close", api_client_close},

@@ -10,6 +10,7 @@
 #include <pthread.h>
 
 #include "admin/api/api_token.h"
+#include "admin/api/client_scan.h"
 #include "server/server.h"
 
 struct reloads;
@@ -17,6 +18,7 @@ struct upgrades;
 
 struct api {
 	struct server *server;
+	struct client_scans *scans;
 	pthread_mutex_t token_mutex;
 	struct api_token token; /* under the mutex */
 	struct upgrades *upgrades;

@@ -20,6 +20,7 @@ struct api_call {
 
 /* Each fills call->reply, or takes the request with http_later_take. */
 void api_clients_list(struct api_call *call);
+void api_top(struct api_call *call);
 void api_client_inspect(struct api_call *call);
 void api_client_send(struct api_call *call);
 void api_client_close(struct api_call *call);

@@ -1,97 +1,142 @@
 /* SPDX-License-Identifier: Apache-2.0
- * api_clients.c - the clients of this node, a page at a time. */
-#include <inttypes.h>
-#include <stdio.h>
+ * api_clients.c - the clients of this node, a page at a time: as the directory has them, or in an
+ * order for which all of them are looked at (client_scan.h). */
+#include "admin/api/api_clients.h"
 
-#include "admin/api/api_call.h"
-#include "base/hex.h"
-#include "base/units.h"
+#include <stdlib.h>
+
+#include "base/clock.h"
 #include "fleet/command/command.h"
-#include "session/directory.h"
 
-#define LIMIT_DEFAULT 100
+/* --- as the directory has them --- */
 
-enum { ROUTE, PREFIX, LIMIT, CURSOR, PARAM_COUNT };
+struct wanted {
+	const struct client_filter *filter;
+	struct client_moment moment;
+};
 
-bool api_limit_read(struct api_call *call, const struct api_param *param, uint64_t *out_limit)
+static struct client_moment moment_now(void)
 {
-	struct slice text = slice_from_text(param->value.text);
-	uint64_t limit = LIMIT_DEFAULT;
-
-	if (param->is_given &&
-	    (units_parse_count(text, &limit) != UNITS_OK || limit == 0 || limit > API_PAGE_MAX)) {
-		api_problem(call->reply, 400, "query",
-			    "The parameter 'limit' is not a number in its range.", text, "1..1000");
-		return false;
-	}
-	*out_limit = limit;
-	return true;
+	return (struct client_moment){clock_now_ns(), clock_wall_ns() / NS_PER_MS};
 }
 
-static bool cursor_read(struct api_call *call, const struct api_param *param,
-			struct directory_cursor *out_cursor)
+static bool is_wanted(const struct presence *presence, const void *arg)
 {
-	struct directory_cursor cursor = DIRECTORY_START;
-	const struct api_value *value = &param->value;
+	const struct wanted *wanted = arg;
 
-	if (param->is_given &&
-	    (value->len != 32 || !hex_read(slice_of(value->text, 16), &cursor.hash) ||
-	     !hex_read(slice_of(value->text + 16, 16), &cursor.connection_id))) {
-		api_problem(call->reply, 400, "query", "The parameter 'cursor' is none of ours.",
-			    slice_from_text(value->text), "next_cursor of the page before");
-		return false;
-	}
-	*out_cursor = cursor;
-	return true;
-}
-
-static json_t *cursor_write(const struct directory_cursor *cursor)
-{
-	char text[33];
-
-	snprintf(text, sizeof(text), "%016" PRIx64 "%016" PRIx64, cursor->hash,
-		 cursor->connection_id);
-	return json_string(text);
+	return client_filter_wants(wanted->filter, presence, &wanted->moment);
 }
 
 /* Takes the references. */
-static json_t *page_make(struct presence **page, size_t count)
+static json_t *page_make(struct presence **page, size_t count, const struct client_moment *moment)
 {
 	json_t *list = json_array();
+	struct traffic_picture picture;
 
 	for (size_t i = 0; i < count; i++) {
-		json_array_append_new(list, command_client_json(page[i]));
+		presence_look(page[i], moment->now_ns, moment->wall_ms, &picture);
+		json_array_append_new(list, command_client_json(page[i], &picture));
 		presence_unref(&page[i]);
 	}
 	return list;
 }
 
-void api_clients_list(struct api_call *call)
+static void list_unsorted(struct api_call *call, struct client_query *query)
 {
-	struct api_param params[PARAM_COUNT] = {
-		{.name = "route"}, {.name = "prefix"}, {.name = "limit"}, {.name = "cursor"}};
-	struct directory_filter filter = {0};
-	const struct config_route *route;
-	struct directory_cursor cursor;
+	struct wanted wanted = {&query->filter, moment_now()};
+	const struct directory_filter filter = {is_wanted, &wanted};
 	struct presence *page[API_PAGE_MAX];
-	uint64_t limit;
 	bool is_end;
-
-	if (!api_query(call, params, PARAM_COUNT) ||
-	    !api_limit_read(call, &params[LIMIT], &limit) ||
-	    !cursor_read(call, &params[CURSOR], &cursor))
-		return;
-	if (params[ROUTE].is_given) {
-		if (!api_route_find(call, slice_from_text(params[ROUTE].value.text), &route))
-			return;
-		filter.route = route->name;
-	}
-	filter.id_prefix = slice_of(params[PREFIX].value.text, params[PREFIX].value.len);
-	size_t count = directory_list(server_directory(call->api->server), &filter, &cursor, page,
-				      limit, &is_end);
-	json_t *clients = page_make(page, count);
+	size_t count = directory_list(server_directory(call->api->server), &filter, &query->cursor,
+				      page, query->order.limit, &is_end);
+	json_t *clients = page_make(page, count, &wanted.moment);
 
 	api_reply_json(call->reply, 200,
 		       json_pack("{s:o, s:o}", "clients", clients, "next_cursor",
-				 is_end ? json_null() : cursor_write(&cursor)));
+				 is_end ? json_null() : api_cursor_json(&query->cursor)));
+}
+
+/* --- in an order --- */
+
+struct sorted_list {
+	struct http_later *later;
+	struct client_order order;
+	bool is_top;
+};
+
+static json_t *rows_json(const struct client_scan_result *result)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < result->count; i++)
+		json_array_append_new(list, command_client_json(result->rows[i].presence,
+								&result->rows[i].picture));
+	return list;
+}
+
+static json_t *next_json(const struct sorted_list *list, const struct client_scan_result *result)
+{
+	return result->is_end ? json_null()
+			      : api_rank_json(&list->order, result->rows[result->count - 1].rank);
+}
+
+static void on_done(void *arg, const struct client_scan_result *result)
+{
+	struct sorted_list *list = arg;
+	struct http_reply reply = {0};
+	const char *sort = client_sort_label(list->order.sort);
+	json_t *body = json_pack("{s:o, s:s, s:I}", "clients", rows_json(result),
+				 list->is_top ? "by" : "sort", sort, "matched",
+				 (json_int_t)result->matched);
+
+	if (body != NULL && !list->is_top) {
+		json_object_set_new(body, "order",
+				    json_string(list->order.is_ascending ? "asc" : "desc"));
+		json_object_set_new(body, "next_cursor", next_json(list, result));
+	}
+	api_reply_json(&reply, 200, body);
+	http_later_reply(list->later, &reply);
+	free(list);
+}
+
+static void list_sorted(struct api_call *call, const struct client_query *query, bool is_top)
+{
+	struct http_later *later = api_take(call);
+	struct sorted_list *list;
+	struct http_reply reply = {0};
+
+	if (later == NULL)
+		return;
+	list = malloc(sizeof(*list));
+	if (list != NULL)
+		*list = (struct sorted_list){later, query->order, is_top};
+	if (list != NULL &&
+	    client_scan_start(call->api->scans, later->loop, server_directory(call->api->server),
+			      &query->filter, &query->order, on_done, list) == 0)
+		return;
+	free(list);
+	api_problem_no_memory(&reply);
+	http_later_reply(later, &reply);
+}
+
+/* --- endpoints --- */
+
+void api_clients_list(struct api_call *call)
+{
+	struct client_query query;
+
+	if (!api_client_query_read(call, &query))
+		return;
+	if (query.order.sort == CLIENT_SORT_NONE)
+		list_unsorted(call, &query);
+	else
+		list_sorted(call, &query, false);
+}
+
+void api_top(struct api_call *call)
+{
+	struct client_query query;
+
+	if (api_top_query_read(call, &query))
+		list_sorted(call, &query, true);
 }

@@ -27,7 +27,7 @@ void api_problem_no_memory(struct http_reply *reply)
 
 void api_reply_json(struct http_reply *reply, unsigned status, json_t *body)
 {
-	http_reply_json(reply, status, body, JSON_COMPACT);
+	http_reply_json(reply, status, body, JSON_COMPACT | JSON_REAL_PRECISION(15));
 }
 
 struct http_later *api_take(struct api_call *call)

@@ -176,7 +176,7 @@ void command_not_connected(struct command *command, struct slice client_id);
 void command_answer(struct command *command, unsigned status, struct slice body);
 
 /* What every thread may know of a client. NULL: memory is out. */
-json_t *command_client_json(const struct presence *presence);
+json_t *command_client_json(const struct presence *presence, const struct traffic_picture *picture);
 
 /* Counts a message to a client that was no command, because nobody wanted an answer. */
 void command_count(const struct fleet *fleet, const struct command_kind *kind, unsigned status);

@@ -29,7 +29,31 @@ static json_t *proof_json(const struct presence *presence)
 	return json_pack("{s:s, s:s}", "way", proof.way, "subject", proof.subject);
 }
 
-json_t *command_client_json(const struct presence *presence)
+/* To two decimals: it is not known better. */
+static json_t *rate_json(double per_s)
+{
+	return json_real((double)(uint64_t)(per_s * 100 + 0.5) / 100);
+}
+
+static void add_traffic(json_t *body, const struct traffic_picture *picture)
+{
+	json_object_set_new(body, "counters",
+			    json_pack("{s:I, s:I, s:I, s:I}", "messages_received",
+				      (json_int_t)picture->messages[TRAFFIC_IN], "messages_sent",
+				      (json_int_t)picture->messages[TRAFFIC_OUT], "received_bytes",
+				      (json_int_t)picture->bytes[TRAFFIC_IN], "sent_bytes",
+				      (json_int_t)picture->bytes[TRAFFIC_OUT]));
+	json_object_set_new(
+		body, "rates",
+		json_pack("{s:o, s:o, s:o, s:o}", "messages_received_per_second",
+			  rate_json(picture->message_rate[TRAFFIC_IN]), "messages_sent_per_second",
+			  rate_json(picture->message_rate[TRAFFIC_OUT]),
+			  "received_bytes_per_second", rate_json(picture->byte_rate[TRAFFIC_IN]),
+			  "sent_bytes_per_second", rate_json(picture->byte_rate[TRAFFIC_OUT])));
+	json_object_set_new(body, "queued_bytes", json_integer(picture->queued));
+}
+
+json_t *command_client_json(const struct presence *presence, const struct traffic_picture *picture)
 {
 	char at[CLOCK_TEXT_MAX], ip[NET_IP_TEXT_MAX];
 
@@ -37,12 +61,16 @@ json_t *command_client_json(const struct presence *presence)
 	struct net_ip remote = presence_remote(presence);
 
 	net_ip_format(&remote, ip, sizeof(ip));
-	return json_pack("{s:s, s:s, s:I, s:I, s:s, s:s?, s:{s:s, s:i}, s:o?}", "route",
-			 presence_route_name(presence), "client_id", presence->client_id,
-			 "connection_id", (json_int_t)presence->connection_id, "generation",
-			 (json_int_t)presence->generation, "connected_at", at, "subprotocol",
-			 presence_subprotocol(presence), "remote", "address", ip, "port",
-			 (int)presence->remote_port, "auth", proof_json(presence));
+	json_t *body = json_pack(
+		"{s:s, s:s, s:I, s:I, s:s, s:s?, s:{s:s, s:i}, s:o?}", "route",
+		presence_route_name(presence), "client_id", presence->client_id, "connection_id",
+		(json_int_t)presence->connection_id, "generation", (json_int_t)presence->generation,
+		"connected_at", at, "subprotocol", presence_subprotocol(presence), "remote",
+		"address", ip, "port", (int)presence->remote_port, "auth", proof_json(presence));
+
+	if (body != NULL)
+		add_traffic(body, picture);
+	return body;
 }
 
 /* --- inspect --- */
@@ -78,7 +106,10 @@ static void inspect_run(struct command *command, struct session *session)
 	uint64_t now_ms = clock_wall_ns() / NS_PER_MS;
 	uint64_t since_ms = now_ms > presence->connected_at_ms ? now_ms - presence->connected_at_ms
 							       : 0;
-	json_t *body = command_client_json(presence);
+	struct traffic_picture picture;
+
+	presence_look(presence, clock_now_ns(), now_ms, &picture);
+	json_t *body = command_client_json(presence, &picture);
 
 	if (body != NULL) {
 		json_object_set_new(body, "node", json_string(command->fleet->node));

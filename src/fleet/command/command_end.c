@@ -74,7 +74,7 @@ static void done(struct command *command, unsigned status, char *text)
 
 static char *text_of(json_t *body)
 {
-	char *text = body == NULL ? NULL : json_dumps(body, JSON_COMPACT);
+	char *text = body == NULL ? NULL : json_dumps(body, JSON_COMPACT | JSON_REAL_PRECISION(15));
 
 	json_decref(body);
 	return text;

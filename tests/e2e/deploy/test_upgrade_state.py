@@ -78,12 +78,15 @@ def test_a_proof_ends_when_it_ends(gateway, tmp_path):
 
     with running.connect() as client:
         client.open("/ws/cp1", extra=(f"Authorization: Bearer {key.token(seconds=600)}",))
+        client.echo(b"counted")
         before = Api(running.admin).inspect("cp1")
         assert upgrades.upgrade(running)["moved"] == 1
         assert upgrades.wait_former(running) == 0
         after = Api(running.admin).inspect("cp1")
-        same = ("auth", "connection_id", "generation", "connected_at", "expires_at", "remote")
+        same = ("auth", "connection_id", "generation", "connected_at", "expires_at", "remote", "counters")
         assert [before.get(name) for name in same] == [after.get(name) for name in same]
+        assert before["counters"]["messages_sent"] == 1
+        assert after["rates"]["messages_received_per_second"] > 0
         assert renew(key.token("cp2", seconds=600)) == {"gatehouse": "not_renewed", "reason": "other_client"}
     with running.connect() as client:
         client.open("/ws/cp1", extra=(f"Authorization: Bearer {key.token(seconds=600)}",))

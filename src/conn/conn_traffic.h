@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * conn_traffic.h - what a client sends and is sent: counted for its worker, and for itself.
+ *
+ * Layer: conn. In the worker's thread, from CONN_OPEN on. */
+#pragma once
+
+#include "conn/conn.h"
+
+/* [bytes] of frames, their heads included. */
+static inline void conn_count_received(struct conn *conn, size_t bytes)
+{
+	stat_add(&conn_stats(conn)->received_bytes, bytes);
+	traffic_add_bytes(&conn_presence(conn)->traffic, TRAFFIC_IN, bytes,
+			  loop_now(conn->home->loop));
+}
+
+static inline void conn_count_message_received(struct conn *conn)
+{
+	stat_add(&conn_stats(conn)->messages_received, 1);
+	traffic_add_message(&conn_presence(conn)->traffic, TRAFFIC_IN, loop_now(conn->home->loop));
+}
+
+/* What waits for it; to be called whenever that is more, and when it is nothing. */
+static inline void conn_note_queued(struct conn *conn)
+{
+	traffic_set_queued(&conn_presence(conn)->traffic, tcp_queued(&conn->tcp));
+}
+
+/* The frame is in the queue. */
+static inline void conn_count_sent(struct conn *conn, size_t bytes)
+{
+	stat_add(&conn_stats(conn)->sent_bytes, bytes);
+	traffic_add_bytes(&conn_presence(conn)->traffic, TRAFFIC_OUT, bytes,
+			  loop_now(conn->home->loop));
+	conn_note_queued(conn);
+}
+
+static inline void conn_count_message_sent(struct conn *conn)
+{
+	stat_add(&conn_stats(conn)->messages_sent, 1);
+	traffic_add_message(&conn_presence(conn)->traffic, TRAFFIC_OUT, loop_now(conn->home->loop));
+}
