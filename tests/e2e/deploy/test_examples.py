@@ -57,15 +57,14 @@ def test_the_configuration_is_good(config):
 
 
 def test_the_readme_tells_how_to_run_each():
-    readme = (ROOT / "README.md").read_text()
+    readme = (EXAMPLES / "README.md").read_text()
     for config in CONFIGS:
         assert f"serve -c {config}" in readme
 
 
 def test_the_examples_of_the_readme_run_side_by_side():
     """Each line is run as it stands, while the gateways of those before still run: no port twice."""
-    readme = (ROOT / "README.md").read_text()
-    examples = readme[readme.index("## Examples"):readme.index("## Limits of today")]
+    examples = (EXAMPLES / "README.md").read_text()
     ports = [8080, 8081]  # of the first steps
     for config in CONFIGS:
         loaded = yaml.safe_load((ROOT / config).read_text())
