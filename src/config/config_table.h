@@ -216,6 +216,9 @@
 	  "first member of one more is refused.")                                              \
 	X(server, max_groups_per_client, COUNT, "16", 0, 1000, "groups", LIVE,                 \
 	  "Groups that a client may be in at the same time. 0 = none.")                        \
+	X(server, attributes_max, SIZE, "512B", 0, 2 * CONFIG_KIB, "bytes", LIVE,              \
+	  "Names and values of the attributes that a back end may give a client as it lets it " \
+	  "in, which go with each of its events; at most 16. 0 = none.")                       \
 	X(server, workers, AUTO_COUNT, "auto", 1, 1024, "workers", RESTART_FOR_WORKERS,                    \
 	  "Threads that serve connections. auto = from the cores and max_connections.")        \
 	X(server, engine, ENGINE, "auto", 0, 0, "", RESTART_FOR_WORKERS,                                   \

@@ -23,6 +23,19 @@
 #include "conn/refuse.h"
 #include "fleet/expiry.h"
 
+enum directory_policy conn_policy(const struct config_route *route)
+{
+	switch (route->takeover) {
+	case CONFIG_TAKEOVER_OLDEST:
+		return DIRECTORY_OLDEST;
+	case CONFIG_TAKEOVER_MANY:
+		return DIRECTORY_MANY;
+	case CONFIG_TAKEOVER_NEWEST:
+		break;
+	}
+	return DIRECTORY_NEWEST;
+}
+
 /* --- the limits --- */
 
 static bool is_open_for_all(struct conn *conn)

@@ -13,6 +13,9 @@ struct conn_entry {
 	uint8_t missing; /* places (leave.h) that it can only inherit */
 };
 
+/* By the route's takeover. */
+enum directory_policy conn_policy(const struct config_route *route);
+
 /* A place within the limits, or an answer why not. `conn` has its route and its presence. The
  * caller sets the policy. */
 bool conn_reserve(struct conn *conn, struct conn_entry *entry);

@@ -52,7 +52,8 @@ static int presence_read(struct record *record, struct slice bytes)
 	if (r < 0)
 		return r;
 	record->has_presence = true;
-	return utf8_is_valid((const uint8_t *)presence->client_id, strlen(presence->client_id))
+	return utf8_is_valid((const uint8_t *)presence->client_id, strlen(presence->client_id)) &&
+			       utf8_is_valid(presence->attributes, presence->attributes_len)
 		       ? 0
 		       : -EBADMSG;
 }

@@ -41,6 +41,7 @@ struct upgrade_wait {
 	struct buf held;
 	struct buf groups; /* that the back end puts the client in */
 	struct conn_entry entry;
+	bool is_named; /* struct asking */
 	/* To the other nodes; NULL: not asked yet, or answered. */
 	struct takeover_question *question;
 };
@@ -119,6 +120,7 @@ static struct upgrade_wait *wait_create(const struct asking *asking)
 	wait->deflate = asking->deflate;
 	wait->accepted_us = asking->accepted_us;
 	wait->entry = asking->entry;
+	wait->is_named = asking->is_named;
 	if (offered_copy(request, &wait->offered) == 0 &&
 	    (request->rest_len == 0 ||
 	     buf_append(&wait->held, request->rest, request->rest_len, EARLY_HELD_MAX) == 0) &&
@@ -237,6 +239,24 @@ bool conn_asking_offers(struct conn *conn, struct slice subprotocol)
 void conn_asking_choose(struct conn *conn, const char *subprotocol)
 {
 	wait_of(conn)->subprotocol = subprotocol;
+}
+
+bool conn_asking_may_be(struct conn *conn, const char *client_id)
+{
+	const struct presence *presence = conn_presence(conn);
+	struct presence_proof proof;
+
+	return !wait_of(conn)->is_named || strcmp(client_id, presence->client_id) == 0 ||
+	       !presence_proof(presence, &proof);
+}
+
+/* Of an id that was made here there is nobody else; of this one there may be. */
+void conn_asking_named(struct conn *conn)
+{
+	struct upgrade_wait *wait = wait_of(conn);
+
+	wait->is_named = true;
+	wait->entry.policy = conn_policy(conn_route(conn)->config);
 }
 
 int conn_asking_add_groups(struct conn *conn, struct slice groups)

@@ -18,6 +18,7 @@ struct asking {
 	struct ws_deflate_terms deflate;
 	uint32_t accepted_us; /* conn_now_us of then */
 	struct conn_entry entry;
+	bool is_named;                   /* its id is of its path or its proof, not made here */
 	const char *groups;              /* that its proof puts the client in; NULL: none */
 	const struct tcp_tls_facts *tls; /* NULL: it came without, as far as is known */
 };
@@ -34,6 +35,10 @@ void conn_ask(struct conn *conn, const struct asking *asking);
 /* Did the client offer this one? */
 bool conn_asking_offers(struct conn *conn, struct slice subprotocol);
 void conn_asking_choose(struct conn *conn, const char *subprotocol);
+/* May it say that the client is this one? Not against what the client has proved. */
+bool conn_asking_may_be(struct conn *conn, const char *client_id);
+/* The connection has a presence of that id now. */
+void conn_asking_named(struct conn *conn);
 /* 0, or a negative errno as buf_append. */
 int conn_asking_add_groups(struct conn *conn, struct slice groups);
 

@@ -99,17 +99,7 @@ static bool are_groups_good(struct conn *conn, const struct upgrade *upgrade)
 /* Nobody else has an id that was made here, so nobody needs to be asked about it. */
 static enum directory_policy policy_of(const struct config_route *route, const char *client_id)
 {
-	if (client_id == NULL)
-		return DIRECTORY_MANY;
-	switch (route->takeover) {
-	case CONFIG_TAKEOVER_OLDEST:
-		return DIRECTORY_OLDEST;
-	case CONFIG_TAKEOVER_MANY:
-		return DIRECTORY_MANY;
-	case CONFIG_TAKEOVER_NEWEST:
-		break;
-	}
-	return DIRECTORY_NEWEST;
+	return client_id == NULL ? DIRECTORY_MANY : conn_policy(route);
 }
 
 /* For a client on a route without {client_id}: 80 bits that nobody can guess. */
@@ -228,6 +218,7 @@ static void go_on(struct conn *conn, const struct upgrade *upgrade, const struct
 				 .deflate = conn_compression_choose(conn, upgrade->request),
 				 .accepted_us = upgrade->accepted_us,
 				 .entry = entry,
+				 .is_named = client_id != NULL,
 				 .groups = upgrade->proof == NULL ? NULL : upgrade->proof->groups,
 				 .tls = tls,
 			 });

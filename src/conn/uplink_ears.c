@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "conn/admit_groups.h"
+#include "conn/assigned.h"
 #include "conn/conn.h"
 #include "conn/phase_asking.h"
 #include "conn/phase_closing.h"
@@ -25,31 +26,6 @@ static struct conn *conn_of(const struct uplink *uplink)
 	return uplink->owner;
 }
 
-/* What was made of the client says another subprotocol, or none; nobody else knows it yet. NULL:
- * memory is out. */
-static const char *subprotocol_adopt(struct conn *conn, struct slice choice)
-{
-	struct presence *old = conn_presence(conn);
-	struct presence_proof proof;
-	bool has_proof = presence_proof(old, &proof);
-	struct presence *presence = presence_create(&(struct presence_facts){
-		.route = old->route,
-		.client_id = old->client_id,
-		.subprotocol = choice,
-		.remote = presence_remote(old),
-		.remote_port = (uint16_t)old->remote_port,
-		.mailbox = old->mailbox,
-		.session = conn_session(conn),
-		.proof = has_proof ? &proof : NULL,
-	});
-	if (presence == NULL)
-		return NULL;
-	presence->connection_id = old->connection_id;
-	conn_session(conn)->presence = presence;
-	presence_unref(&old);
-	return presence_subprotocol(presence);
-}
-
 static void on_trouble(const struct uplink *uplink, const char *what, const char *detail)
 {
 	struct conn_home *home = uplink->home;
@@ -64,49 +40,105 @@ static void on_trouble(const struct uplink *uplink, const char *what, const char
 			 F_UINT("suppressed", suppressed));
 }
 
+/* What was made of the client does not say yet what the back end has said; nobody else knows it
+ * yet. NULL: memory is out. */
+static struct presence *presence_again(struct conn *conn, struct slice subprotocol,
+				       const struct assigned *assigned)
+{
+	const struct presence *old = conn_presence(conn);
+	const char *chosen = presence_subprotocol(old);
+	struct presence_proof proof;
+	bool has_proof = presence_proof(old, &proof);
+
+	if (subprotocol.data == NULL && chosen != NULL)
+		subprotocol = slice_from_text(chosen);
+	struct presence *presence = presence_create(&(struct presence_facts){
+		.route = old->route,
+		.client_id = assigned->client_id[0] != 0 ? assigned->client_id : old->client_id,
+		.subprotocol = subprotocol,
+		.remote = presence_remote(old),
+		.remote_port = (uint16_t)old->remote_port,
+		.mailbox = old->mailbox,
+		.session = conn_session(conn),
+		.proof = has_proof ? &proof : NULL,
+		.attributes = slice_of(assigned->attributes, assigned->attributes_len),
+	});
+
+	if (presence != NULL)
+		presence->connection_id = old->connection_id;
+	return presence;
+}
+
+/* NULL, or what is wrong, and in `problem` more of it for the log: "". */
+static const char *acceptance_check(struct conn *conn, const struct uplink_acceptance *accepted,
+				    struct assigned *assigned, char *problem, size_t size)
+{
+	if (accepted->subprotocol.data != NULL && !conn_asking_offers(conn, accepted->subprotocol))
+		return "chose a subprotocol that the client did not offer";
+	if (!conn_groups_check(conn, accepted->groups, "Gatehouse-Groups", problem, size))
+		return "put the client in groups that cannot be";
+	if (accepted->client_id.data != NULL &&
+	    !assigned_id_read(accepted->client_id, assigned, problem, size))
+		return "gave the client an id that is none";
+	if (accepted->client_id.data != NULL && !conn_asking_may_be(conn, assigned->client_id)) {
+		snprintf(
+			problem, size,
+			"Gatehouse-Client-Id is '%.100s'; allowed: none, or '%.100s', as which the "
+			"client has proved itself",
+			assigned->client_id, conn_presence(conn)->client_id);
+		return "gave the client another id than it has proved";
+	}
+	if (!assigned_attributes_read(accepted->attributes, conn_limits(conn)->attributes_max,
+				      assigned, problem, size))
+		return "gave the client attributes that cannot be";
+	return NULL;
+}
+
 /* False: the client is answered. */
-static bool is_good(struct conn *conn, const struct uplink_acceptance *accepted)
+static bool is_good(struct conn *conn, const struct uplink_acceptance *accepted,
+		    struct assigned *assigned)
 {
 	const struct uplink *uplink = conn_uplink(conn);
-	char detail[256], problem[256];
+	char detail[256], problem[512] = "";
+	const char *wrong = acceptance_check(conn, accepted, assigned, problem, sizeof(problem));
 
-	if (accepted->subprotocol.data != NULL &&
-	    !conn_asking_offers(conn, accepted->subprotocol)) {
-		snprintf(detail, sizeof(detail),
-			 "The back end '%s' chose a subprotocol that the client did not offer.",
-			 uplink->backend->name);
-	} else if (!conn_groups_check(conn, accepted->groups, "Gatehouse-Groups", problem,
-				      sizeof(problem))) {
-		on_trouble(uplink, "a back end named no good groups", problem);
-		snprintf(detail, sizeof(detail),
-			 "The back end '%s' put the client in groups that cannot be.",
-			 uplink->backend->name);
-	} else {
+	if (wrong == NULL)
 		return true;
-	}
+	snprintf(detail, sizeof(detail), "The back end '%s' %s.", uplink->backend->name, wrong);
+	if (problem[0] != 0)
+		on_trouble(uplink, "a back end's decision cannot be carried out", problem);
 	conn_asking_reject(conn, 502, detail);
 	return false;
 }
 
-static bool adopt(struct conn *conn, const struct uplink_acceptance *accepted)
+static bool adopt(struct conn *conn, const struct uplink_acceptance *accepted,
+		  const struct assigned *assigned)
 {
-	if (accepted->subprotocol.data != NULL) {
-		const char *subprotocol = subprotocol_adopt(conn, accepted->subprotocol);
+	struct presence *old = conn_presence(conn);
 
-		if (subprotocol == NULL)
+	if (accepted->subprotocol.data != NULL || assigned->client_id[0] != 0 ||
+	    assigned->attributes_len > 0) {
+		struct presence *presence = presence_again(conn, accepted->subprotocol, assigned);
+
+		if (presence == NULL)
 			return false;
-		conn_asking_choose(conn, subprotocol);
+		conn_session(conn)->presence = presence;
+		conn_asking_choose(conn, presence_subprotocol(presence));
+		presence_unref(&old);
 	}
+	if (assigned->client_id[0] != 0)
+		conn_asking_named(conn);
 	return conn_asking_add_groups(conn, accepted->groups) == 0;
 }
 
 static void on_accepted(struct uplink *uplink, const struct uplink_acceptance *accepted)
 {
 	struct conn *conn = conn_of(uplink);
+	struct assigned assigned = {.client_id = ""};
 
-	if (!is_good(conn, accepted))
+	if (!is_good(conn, accepted, &assigned))
 		return;
-	if (adopt(conn, accepted))
+	if (adopt(conn, accepted, &assigned))
 		conn_asking_decided(conn);
 	else
 		conn_asking_no_memory(conn);

@@ -47,6 +47,9 @@ struct uplink_end {
 struct uplink_acceptance {
 	struct slice subprotocol; /* the back end's choice; data NULL: it made none */
 	struct slice groups;      /* to put the client in, with commas between; may be empty */
+	/* Of the fields Gatehouse-Client-Id and Gatehouse-Attributes, as they are; data NULL: they
+	 * were not there. */
+	struct slice client_id, attributes;
 };
 
 struct uplink_refusal {

@@ -15,6 +15,8 @@
 #define STATUS       "Gatehouse-Status"
 #define SUBPROTOCOL  "Gatehouse-Subprotocol"
 #define GROUPS       "Gatehouse-Groups"
+#define CLIENT_ID    "Gatehouse-Client-Id"
+#define ATTRIBUTES   "Gatehouse-Attributes"
 #define CHALLENGE    "WWW-Authenticate"
 #define RETRY_AFTER  "Retry-After"
 
@@ -83,6 +85,8 @@ static void answer_judge(const struct bus_message *answer, struct carry_verdict 
 		verdict->result = CARRY_TAKEN;
 		verdict->accepted.subprotocol = bus_message_header(answer, SUBPROTOCOL);
 		verdict->accepted.groups = bus_message_header(answer, GROUPS);
+		verdict->accepted.client_id = bus_message_header(answer, CLIENT_ID);
+		verdict->accepted.attributes = bus_message_header(answer, ATTRIBUTES);
 	} else if (status >= 400 && status < 600) {
 		verdict->result = CARRY_REFUSED;
 		verdict->refusal = (struct uplink_refusal){

@@ -9,6 +9,8 @@
 enum {
 	WANTED_SUBPROTOCOL,
 	WANTED_GROUPS,
+	WANTED_CLIENT_ID,
+	WANTED_ATTRIBUTES,
 	WANTED_CONTENT_TYPE,
 	WANTED_WWW_AUTHENTICATE,
 	WANTED_RETRY_AFTER,
@@ -18,6 +20,8 @@ enum {
 static const struct webhook_header wanted[WANTED_COUNT] = {
 	[WANTED_SUBPROTOCOL] = {.name = SLICE_LITERAL("Gatehouse-Subprotocol")},
 	[WANTED_GROUPS] = {.name = SLICE_LITERAL("Gatehouse-Groups")},
+	[WANTED_CLIENT_ID] = {.name = SLICE_LITERAL("Gatehouse-Client-Id")},
+	[WANTED_ATTRIBUTES] = {.name = SLICE_LITERAL("Gatehouse-Attributes"), .is_list = true},
 	[WANTED_CONTENT_TYPE] = {.name = SLICE_LITERAL("Content-Type")},
 	/* Each way to prove who one is may have a field of its own. */
 	[WANTED_WWW_AUTHENTICATE] = {.name = SLICE_LITERAL("WWW-Authenticate"), .is_list = true},
@@ -104,7 +108,9 @@ static void on_done(struct webhook_call *call)
 		.detail = call->error,
 		.wait_ns = call->retry_after_ns,
 		.accepted = {.subprotocol = flight->wanted[WANTED_SUBPROTOCOL].value,
-			     .groups = flight->wanted[WANTED_GROUPS].value},
+			     .groups = flight->wanted[WANTED_GROUPS].value,
+			     .client_id = flight->wanted[WANTED_CLIENT_ID].value,
+			     .attributes = flight->wanted[WANTED_ATTRIBUTES].value},
 		.failure = failure_of(call),
 	};
 

@@ -196,6 +196,28 @@ static void add_if_short(struct event_head *head, struct slice name, struct slic
 	event_head_add(head, name, start);
 }
 
+#define GIVEN_PREFIX "ce-attr"
+
+/* What the back end has said of the client itself. The names have been checked. */
+static void add_given(struct event_head *head, const struct presence *presence)
+{
+	struct slice block = presence_attributes(presence);
+	struct attribute given;
+
+	while (attributes_next(&block, &given)) {
+		uint8_t *name = head->text.data + head->text.len;
+		size_t len = strlen(GIVEN_PREFIX) + given.name.len;
+
+		memcpy(name, GIVEN_PREFIX, strlen(GIVEN_PREFIX));
+		memcpy(name + strlen(GIVEN_PREFIX), given.name.data, given.name.len);
+		head->text.len += len;
+		size_t start = head->text.len;
+
+		event_head_encode(head, given.value);
+		event_head_add(head, slice_of(name, len), start);
+	}
+}
+
 /* What back ends look for in the request of a client, without having to read it. */
 static void add_request(struct event_head *head, const struct event_facts *facts)
 {
@@ -243,6 +265,7 @@ static void add_all(struct event_head *head, const struct event_facts *facts)
 		add_plain(head, SLICE_LITERAL("ce-subprotocol"), "%s",
 			  presence_subprotocol(presence));
 	add_remote(head, presence);
+	add_given(head, presence);
 	if (facts->type == EVENT_CONNECT || facts->type == EVENT_CONNECTED)
 		add_proof(head, presence);
 	if (facts->type == EVENT_MESSAGE)
@@ -279,6 +302,7 @@ static size_t text_size(const struct event_facts *facts)
 	presence_proof(presence, &proof);
 	return FIXED_TEXT_MAX + (facts->tls == NULL ? 0 : EVENT_TLS_TEXT_MAX) + strlen(proof.way) +
 	       3 * strlen(proof.subject) + 6 * strlen(presence->client_id) +
+	       ATTRIBUTES_MAX * strlen(GIVEN_PREFIX) + 3 * presence_attributes(presence).len +
 	       strlen(presence_route_name(presence)) + subprotocol + 2 * facts->traceparent.len +
 	       4 * facts->tracestate.len + request_size(facts);
 }

@@ -61,7 +61,7 @@ struct event_facts {
 	uint16_t code;
 };
 
-#define EVENT_ATTRIBUTES_MAX 32
+#define EVENT_ATTRIBUTES_MAX 48
 
 /* [bytes] of path, query and origin, each before it is encoded. Servers take 8 KiB of header lines,
  * some less, and there are others: what is longer is left out, and stands in the request. */

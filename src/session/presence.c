@@ -55,13 +55,32 @@ static const char *proof_at(const struct presence *presence)
 	return presence->subprotocol_code == SUBPROTOCOL_OWN ? at + strlen(at) + 1 : at;
 }
 
+/* Where the attributes are, if there are some: two bytes of length, and the block. */
+static const char *attributes_at(const struct presence *presence)
+{
+	const char *at = proof_at(presence);
+
+	return presence->has_proof ? at + PROOF_LEN + strlen(at + PROOF_LEN) + 1 : at;
+}
+
+struct slice presence_attributes(const struct presence *presence)
+{
+	const char *at = attributes_at(presence);
+	uint16_t len;
+
+	if (!presence->has_attributes)
+		return (struct slice){0};
+	memcpy(&len, at, sizeof(len));
+	return slice_of(at + sizeof(len), len);
+}
+
 /* All of it. At least that of the struct, with its padding: ids are not empty. */
 static size_t size_of(const struct presence *presence)
 {
-	const char *end = proof_at(presence);
+	const char *end = attributes_at(presence);
 
-	if (presence->has_proof)
-		end += PROOF_LEN + strlen(end + PROOF_LEN) + 1;
+	if (presence->has_attributes)
+		end += sizeof(uint16_t) + presence_attributes(presence).len;
 	return (size_t)(end - (const char *)presence);
 }
 
@@ -76,6 +95,8 @@ static size_t size_for(const struct presence_facts *facts, uint8_t code)
 		size += facts->subprotocol.len + 1;
 	if (proof != NULL)
 		size += PROOF_LEN + (proof->subject == NULL ? 0 : strlen(proof->subject)) + 1;
+	if (facts->attributes.len > 0)
+		size += sizeof(uint16_t) + facts->attributes.len;
 	return size;
 }
 
@@ -143,6 +164,14 @@ static void proof_write(char *to, const struct presence_proof *proof)
 	memcpy(to + PROOF_LEN, subject, strlen(subject) + 1);
 }
 
+static void attributes_write(char *to, struct slice block)
+{
+	uint16_t len = (uint16_t)block.len;
+
+	memcpy(to, &len, sizeof(len));
+	memcpy(to + sizeof(len), block.data, len);
+}
+
 static void texts_write(struct presence *presence, const struct presence_facts *facts)
 {
 	memcpy(presence->client_id, facts->client_id, strlen(facts->client_id) + 1);
@@ -157,6 +186,8 @@ static void texts_write(struct presence *presence, const struct presence_facts *
 	}
 	if (facts->proof != NULL)
 		proof_write(end, facts->proof);
+	if (facts->attributes.len > 0)
+		attributes_write((char *)(uintptr_t)attributes_at(presence), facts->attributes);
 }
 
 struct presence *presence_create(const struct presence_facts *facts)
@@ -170,6 +201,7 @@ struct presence *presence_create(const struct presence_facts *facts)
 	      strlen(facts->route->config->name) <= PRESENCE_ROUTE_MAX);
 	CHECK(facts->proof == NULL || facts->proof->subject == NULL ||
 	      strlen(facts->proof->subject) <= PRESENCE_SUBJECT_MAX);
+	CHECK(attributes_are_good(facts->attributes));
 	pthread_once(&once, memory_init);
 	struct presence *presence = slab_get(&memory, size_for(facts, code));
 
@@ -181,6 +213,7 @@ struct presence *presence_create(const struct presence_facts *facts)
 		.is_v4 = is_v4,
 		.connected_at_ms = (clock_wall_ns() / NS_PER_MS) & PRESENCE_TIME_MAX,
 		.has_proof = facts->proof != NULL,
+		.has_attributes = facts->attributes.len > 0,
 		.remote_port = facts->remote_port,
 		.references = 1,
 		.mailbox = facts->mailbox,

@@ -14,6 +14,7 @@
 #include "base/net_ip.h"
 #include "base/slice.h"
 #include "io/mailbox.h"
+#include "session/attributes.h"
 #include "session/client_route.h"
 #include "session/traffic.h"
 
@@ -32,7 +33,7 @@ struct presence_proof {
 };
 
 /* The largest of connected_at_ms. */
-#define PRESENCE_TIME_MAX ((UINT64_C(1) << 47) - 1)
+#define PRESENCE_TIME_MAX ((UINT64_C(1) << 46) - 1)
 
 /* An idle client keeps one, so it is as small as its facts (docs/benchmarks.md): what has a short
  * and a long form lies behind the client id. */
@@ -43,8 +44,9 @@ struct presence {
 	uint64_t subprotocol_code : 8; /* presence_subprotocol */
 	uint64_t is_v4 : 1;            /* the address behind the id is of 4 bytes, else of 16 */
 	uint64_t takeover_heat : 7;    /* the directory's: of its client, when it came in */
-	uint64_t connected_at_ms : 47; /* since the epoch */
-	uint64_t has_proof : 1;        /* behind all that follows the id */
+	uint64_t connected_at_ms : 46; /* since the epoch */
+	uint64_t has_proof : 1;        /* behind what follows the id */
+	uint64_t has_attributes : 1;   /* behind all that */
 	uint64_t remote_port : 16;     /* 0: the proxy did not say */
 	/* One more than of the connection of this client that it found, in the directory or
 	 * on another node, or 1: so of those that overlap the newest has the highest. */
@@ -61,7 +63,8 @@ struct presence {
 	uint8_t lost_places;    /* the directory's, under its lock */
 	/* Percent-decoded; 1..PRESENCE_CLIENT_ID_MAX bytes and a NUL. Then the address, then a
 	 * subprotocol that is not of the route's list, and a NUL; then the proof: way, time, and
-	 * subject with a NUL, which is empty if it is the client id. */
+	 * subject with a NUL, which is empty if it is the client id; then the attributes: two bytes
+	 * of length, and the block. */
 	char client_id[];
 };
 
@@ -77,6 +80,7 @@ struct presence_facts {
 	/* NULL: nobody asked for one. A subject that is NULL is the client id; at most
 	 * PRESENCE_SUBJECT_MAX bytes. */
 	const struct presence_proof *proof;
+	struct slice attributes; /* a good block; may be empty */
 };
 
 /* One reference, the caller's. NULL: memory is out. */
@@ -103,6 +107,9 @@ void presence_look(const struct presence *presence, uint64_t now_ns, uint64_t wa
 
 /* False: it has proved nothing, and nothing is written. */
 bool presence_proof(const struct presence *presence, struct presence_proof *out_proof);
+
+/* A block; empty: there are none. */
+struct slice presence_attributes(const struct presence *presence);
 
 /* In the worker's thread: the session, or NULL once the connection is closing. */
 static inline struct session *presence_session(const struct presence *presence)

@@ -19,8 +19,9 @@ enum {
 	TAG_GENERATION = 7,
 	TAG_CONNECTED_AT_MS = 8,
 	TAG_TAKEOVER_HEAT = 9,
-	TAG_PROOF = 10,   /* fields; left out: it has proved nothing */
-	TAG_TRAFFIC = 11, /* fields of traffic.h */
+	TAG_PROOF = 10,      /* fields; left out: it has proved nothing */
+	TAG_TRAFFIC = 11,    /* fields of traffic.h */
+	TAG_ATTRIBUTES = 12, /* a block; left out: none */
 
 	TAG_PROOF_WAY = 1,
 	TAG_PROOF_SUBJECT = 2,      /* left out: the client id */
@@ -63,6 +64,8 @@ void presence_export(const struct presence *presence, struct state_writer *write
 
 	traffic_export(&presence->traffic, writer);
 	state_end(writer, begun);
+	if (presence->has_attributes)
+		state_put_bytes(writer, TAG_ATTRIBUTES, presence_attributes(presence));
 }
 
 /* --- reading --- */
@@ -124,6 +127,15 @@ static bool remote_read(const struct state_field *field, struct net_ip *out_remo
 	return true;
 }
 
+static bool attributes_read(struct slice block, struct presence_record *record)
+{
+	if (block.len == 0 || !attributes_are_good(block))
+		return false;
+	memcpy(record->attributes, block.data, block.len);
+	record->attributes_len = block.len;
+	return true;
+}
+
 static int field_read(const struct state_field *field, struct presence_record *record)
 {
 	bool is_good;
@@ -160,6 +172,9 @@ static int field_read(const struct state_field *field, struct presence_record *r
 		return proof_read(field->value, record);
 	case TAG_TRAFFIC:
 		return traffic_import(&record->traffic, field->value, clock_now_ns());
+	case TAG_ATTRIBUTES:
+		is_good = attributes_read(field->value, record);
+		break;
 	default:
 		return unknown(field);
 	}
@@ -207,6 +222,7 @@ struct presence *presence_import(const struct presence_record *record,
 		.mailbox = place->mailbox,
 		.session = place->session,
 		.proof = place->way == NULL ? NULL : &proof,
+		.attributes = slice_of(record->attributes, record->attributes_len),
 	});
 
 	if (presence == NULL)

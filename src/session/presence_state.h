@@ -25,6 +25,8 @@ struct presence_record {
 	uint64_t remote_port;
 	uint64_t connection_id, generation, connected_at_ms, takeover_heat;
 	struct traffic traffic;
+	uint8_t attributes[ATTRIBUTES_BYTES_MAX]; /* a good block */
+	size_t attributes_len;
 };
 
 /* 0; -EBADMSG: no presence can have written that; -ENOTSUP: only a newer program could. */

@@ -167,6 +167,27 @@ static void test_lines_of_a_request(void **state)
 	presence_unref(&presence);
 }
 
+static void test_lines_of_attributes(void **state)
+{
+	(void)state;
+	struct event_source source = {.uri = "/gatehouse/n", .run_id = "r"};
+	struct event_head head = {0};
+	struct presence *presence = presence_create(&(struct presence_facts){
+		.route = unit_route("ws"),
+		.client_id = "dev",
+		.mailbox = &mailbox,
+		.attributes = SLICE_LITERAL("tenant\0acme\0name\0J\xc3\xb6 %\0"),
+	});
+	const struct event_facts facts = {
+		.source = &source, .presence = presence, .type = EVENT_DISCONNECTED, .reason = "x"};
+
+	assert_int_equal(event_head_write(&head, &facts), 0);
+	assert_line(&head, "ce-attrtenant", "acme");
+	assert_line(&head, "ce-attrname", "J%C3%B6%20%25");
+	event_head_finish(&head);
+	presence_unref(&presence);
+}
+
 static struct event_head head_with(const struct tcp_tls_facts *tls)
 {
 	struct event_source source = {.uri = "/gatehouse/n", .run_id = "r"};
@@ -300,19 +321,41 @@ static void test_values_are_percent_encoded(void **state)
 }
 
 /* The longest of everything, each byte of it three times as long: no check fails. */
+/* As many, and as long in all, as there may be; fills `block` and returns its length. */
+static size_t attributes_of_the_most(uint8_t block[ATTRIBUTES_BYTES_MAX])
+{
+	size_t each = ATTRIBUTES_BYTES_MAX / ATTRIBUTES_MAX;
+
+	memset(block, ' ', ATTRIBUTES_BYTES_MAX);
+	for (size_t i = 0; i < ATTRIBUTES_MAX; i++) {
+		uint8_t *at = block + i * each;
+
+		at[0] = (uint8_t)('a' + i);
+		at[1] = at[each - 1] = 0;
+	}
+	return ATTRIBUTES_BYTES_MAX;
+}
+
 static void test_the_longest_head_fits(void **state)
 {
 	(void)state;
 	struct event_source source;
 	struct event_head head = {0};
 	char id[PRESENCE_CLIENT_ID_MAX + 1], node[64], trace[513];
+	uint8_t attributes[ATTRIBUTES_BYTES_MAX];
 
 	memset(id, '%', sizeof(id) - 1);
 	memset(node, ' ', sizeof(node) - 1);
 	memset(trace, '"', sizeof(trace) - 1);
 	id[sizeof(id) - 1] = node[sizeof(node) - 1] = trace[sizeof(trace) - 1] = 0;
 	event_source_init(&source, node);
-	struct presence *presence = presence_of(id, id);
+	struct presence *presence = presence_create(&(struct presence_facts){
+		.route = unit_route("ws"),
+		.client_id = id,
+		.subprotocol = slice_from_text(id),
+		.mailbox = &mailbox,
+		.attributes = slice_of(attributes, attributes_of_the_most(attributes)),
+	});
 	struct event_facts facts = {
 		.source = &source,
 		.presence = presence,
@@ -433,6 +476,7 @@ int main(void)
 		cmocka_unit_test(test_lines_of_a_message),
 		cmocka_unit_test(test_marks),
 		cmocka_unit_test(test_lines_of_a_request),
+		cmocka_unit_test(test_lines_of_attributes),
 		cmocka_unit_test(test_lines_of_a_certificate),
 		cmocka_unit_test(test_lines_of_the_largest_certificate),
 		cmocka_unit_test(test_lines_of_the_end),

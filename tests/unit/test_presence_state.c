@@ -58,6 +58,7 @@ static void assert_same(const struct presence *a, const struct presence *b)
 	assert_int_equal(a->connected_at_ms, b->connected_at_ms);
 	assert_int_equal(a->takeover_heat, b->takeover_heat);
 	assert_memory_equal(&a->traffic, &b->traffic, sizeof(a->traffic));
+	assert_true(slice_equals(presence_attributes(a), presence_attributes(b)));
 	assert_int_equal(presence_proof(a, &a_proof), presence_proof(b, &b_proof));
 	if (!a->has_proof)
 		return;
@@ -127,6 +128,8 @@ static void test_all_facts_are_the_same(void **state)
 					.subprotocol = slice_from_text(subprotocols[i]),
 					.remote_port = (uint16_t)(k * 32767),
 					.proof = proofs[m],
+					.attributes = k == 0 ? (struct slice){0}
+							     : SLICE_LITERAL("a\0b\0c\0d\0"),
 				};
 
 				assert_true(net_ip_parse(slice_from_text(ips[k]), &facts.remote));
@@ -160,6 +163,9 @@ static const struct change changes[] = {
 	{"no client id", 2, NULL, 0, -EBADMSG},
 	CHANGE("an empty client id", 2, "", -EBADMSG),
 	{"no subprotocol", 3, NULL, 0, 0},
+	CHANGE("attributes", 12, "a\0b\0", 0),
+	CHANGE("attributes without an end", 12, "a\0b", -EBADMSG),
+	CHANGE("no attributes, but their field", 12, "", -EBADMSG),
 	CHANGE("an address of 4 bytes", 4, "abcd", -EBADMSG),
 	CHANGE("a port of 17 bits", 5, "\0\0\1", -EBADMSG),
 	{"no connection id", 6, NULL, 0, -EBADMSG},

@@ -29,6 +29,19 @@ static json_t *proof_json(const struct presence *presence)
 	return json_pack("{s:s, s:s}", "way", proof.way, "subject", proof.subject);
 }
 
+/* NULL: memory is out. */
+static json_t *attributes_json(const struct presence *presence)
+{
+	struct slice block = presence_attributes(presence);
+	struct attribute given;
+	json_t *attributes = json_object();
+
+	while (attributes_next(&block, &given)) /* each ends in a NUL there */
+		json_object_set_new(attributes, (const char *)given.name.data,
+				    json_stringn((const char *)given.value.data, given.value.len));
+	return attributes;
+}
+
 /* To two decimals: it is not known better. */
 static json_t *rate_json(double per_s)
 {
@@ -62,11 +75,12 @@ json_t *command_client_json(const struct presence *presence, const struct traffi
 
 	net_ip_format(&remote, ip, sizeof(ip));
 	json_t *body = json_pack(
-		"{s:s, s:s, s:I, s:I, s:s, s:s?, s:{s:s, s:i}, s:o?}", "route",
+		"{s:s, s:s, s:I, s:I, s:s, s:s?, s:{s:s, s:i}, s:o?, s:o}", "route",
 		presence_route_name(presence), "client_id", presence->client_id, "connection_id",
 		(json_int_t)presence->connection_id, "generation", (json_int_t)presence->generation,
 		"connected_at", at, "subprotocol", presence_subprotocol(presence), "remote",
-		"address", ip, "port", (int)presence->remote_port, "auth", proof_json(presence));
+		"address", ip, "port", (int)presence->remote_port, "auth", proof_json(presence),
+		"attributes", attributes_json(presence));
 
 	if (body != NULL)
 		add_traffic(body, picture);

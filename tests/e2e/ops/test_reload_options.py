@@ -91,6 +91,7 @@ CASES = {
     "server.upgrade_timeout": Case("29s"),
     "server.max_groups": Case(14),
     "server.max_groups_per_client": Case(3),
+    "server.attributes_max": Case("1KiB"),
     "server.workers": Case(2),
     "server.engine": Case("@other_engine"),
     "server.node": Case("another"),
