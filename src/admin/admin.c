@@ -2,6 +2,7 @@
 #include "admin/admin.h"
 
 #include "admin/api/api.h"
+#include "admin/console/console.h"
 #include "admin/foreign.h"
 #include "base/check.h"
 
@@ -91,6 +92,10 @@ bool admin_answer(void *arg, const struct http_request *request, struct http_rep
 {
 	const struct admin *admin = arg;
 
+	if (console_has_path(request->path)) {
+		console_answer(api_has_token(&admin->api), request, reply);
+		return true;
+	}
 	if (!api_has_path(request->path))
 		return answer_page(admin, page_find(request->path), request, reply);
 	api_answer(&admin->api, request, reply);

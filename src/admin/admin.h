@@ -28,7 +28,7 @@ struct admin {
 /* /health, /livez and /readyz: for the public listener. `arg` is a struct admin. */
 bool admin_answer_health(void *arg, const struct http_request *request, struct http_reply *reply);
 
-/* The same, /metrics, /limits and /api: for the admin listener. */
+/* The same, /metrics, /limits, /console and /api: for the admin listener. */
 bool admin_answer(void *arg, const struct http_request *request, struct http_reply *reply);
 bool admin_wants_body(void *arg, const struct http_request *request);
 

@@ -179,14 +179,15 @@ int http_reply_head(const struct http_reply *reply, const struct http_frame *fra
 		r = put_field(out, "Date: ", frame->date);
 	if (r == 0 && reply->content_type != NULL)
 		r = put_field(out, "Content-Type: ", reply->content_type);
-	/* 204 has no body whose length could be told (RFC 9110, 8.6). */
-	if (r == 0 && reply->status != 204)
+	/* 204 has no body whose length could be told, and 304 not that of the body there
+	 * (RFC 9110, 8.6). */
+	if (r == 0 && reply->status != 204 && reply->status != 304)
 		r = put_number_field(out, "Content-Length: ", reply->body.len);
 	if (r == 0)
 		r = put_connection(out, reply, frame);
 	if (r == 0)
 		r = put_upgrade(out, reply);
 	if (r == 0)
-		r = put_field(out, "Cache-Control: no-store\r\n", reply->headers);
-	return r;
+		r = put(out, reply->rules != NULL ? reply->rules : "Cache-Control: no-store\r\n");
+	return r == 0 ? put_field(out, reply->headers, "") : r;
 }

@@ -17,6 +17,7 @@ struct http_reply {
 	unsigned status;
 	const char *content_type; /* NULL: no body */
 	char headers[512];        /* further lines, each ending in CRLF */
+	const char *rules;        /* more, lent, with Cache-Control; NULL: it is not stored */
 	struct buf body;
 	/* Of what is wrong, for whoever gets no body; lent, NULL: not said. */
 	const char *reason;

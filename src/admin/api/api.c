@@ -69,6 +69,13 @@ static struct api_token token_of(const struct api *api)
 	return token;
 }
 
+bool api_has_token(const struct api *api)
+{
+	struct api_token token = token_of(api);
+
+	return api_token_is_set(&token);
+}
+
 /* False: the reply says why not. */
 static bool check_peer(const struct http_request *request, struct http_reply *reply)
 {

@@ -30,6 +30,9 @@ void api_init(struct api *api, struct server *server, const struct api_token *to
 /* From any thread: requests that come from now on must have this one. */
 void api_set_token(struct api *api, const struct api_token *token);
 
+/* Must requests have a token now? */
+bool api_has_token(const struct api *api);
+
 /* /api and all below. */
 bool api_has_path(struct slice path);
 

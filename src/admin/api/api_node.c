@@ -3,15 +3,21 @@
 #include "admin/api/api_call.h"
 #include "admin/admin.h"
 #include "base/clock.h"
+#include "config/config_option.h"
 #include "io/loop.h"
 
 static json_t *routes(const struct config *config)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < config->route_count; i++)
-		json_array_append_new(list, json_pack("{s:s, s:s}", "name", config->routes[i].name,
-						      "path", config->routes[i].path));
+	for (size_t i = 0; i < config->route_count; i++) {
+		const struct config_route *route = &config->routes[i];
+		const char *rpc = config_kind_words(CONFIG_RPC)[route->rpc];
+
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s?}", "name", route->name,
+						      "path", route->path, "rpc",
+						      route->rpc == CONFIG_RPC_NONE ? NULL : rpc));
+	}
 	return list;
 }
 

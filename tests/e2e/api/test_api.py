@@ -307,8 +307,8 @@ def test_node(served):
         node = asked.get("/node")
         assert node["status"] == "ready" and node["workers"] == 2 and node["connections"] == 1
         assert node["max_connections"] == 100 and node["messages_received"] == 1
-        assert node["routes"] == [{"name": "ws", "path": "/ws/{client_id}"},
-                                  {"name": "chargers", "path": "/ocpp/{client_id}"}]
+        assert node["routes"] == [{"name": "ws", "path": "/ws/{client_id}", "rpc": None},
+                                  {"name": "chargers", "path": "/ocpp/{client_id}", "rpc": None}]
         assert f"engine={node['engine']}" in running.log
 
 

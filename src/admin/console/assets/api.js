@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// Requests to the gateway. The token is in this tab's session storage and in a header, never in a URL.
+
+const TOKEN = "gatehouse-token";
+const PATIENCE_MS = 20000;
+
+// Relative to the page: a proxy may have put something before all paths.
+const BASE = new URL("../", location.href);
+
+// What went wrong. kind: "away" (no answer), "token" (401), "forbidden" (403), "refused" (the rest).
+export class ApiError extends Error {
+	constructor(kind, text, {status = 0, problem = null} = {}) {
+		super(text);
+		this.kind = kind;
+		this.status = status;
+		this.problem = problem;
+	}
+
+	get reason() {
+		return this.problem?.reason ?? "";
+	}
+}
+
+export function token() {
+	return sessionStorage.getItem(TOKEN);
+}
+
+// False: no header can have such characters, so it is no token.
+export function setToken(text) {
+	const trimmed = text.trim();
+	if (!/^[\x21-\x7e]+$/.test(trimmed))
+		return false;
+	sessionStorage.setItem(TOKEN, trimmed);
+	return true;
+}
+
+export function forgetToken() {
+	sessionStorage.removeItem(TOKEN);
+}
+
+// "clients", ["ws", "a/b"] -> api/v1/clients/ws/a%2Fb
+export function path(...names) {
+	return "api/v1/" + names.map((name) => encodeURIComponent(name).replace(/^\.{1,2}$/, (dots) =>
+		dots.replaceAll(".", "%2E"))).join("/");
+}
+
+function urlOf(where, query) {
+	const url = new URL(where, BASE);
+	for (const [name, value] of Object.entries(query ?? {}))
+		if (value !== null && value !== undefined && value !== "")
+			url.searchParams.set(name, value);
+	return url;
+}
+
+function headersOf(type) {
+	const headers = {};
+	if (token() !== null)
+		headers.Authorization = `Bearer ${token()}`;
+	if (type !== null)
+		headers["Content-Type"] = type;
+	return headers;
+}
+
+// What a problem document says, with the value seen and the values allowed.
+function textOf(status, problem) {
+	if (problem === null)
+		return `The gateway answered ${status}, without saying why.`;
+	const seen = typeof problem.seen === "string" ? ` Seen: ${problem.seen}.` : "";
+	const allowed = typeof problem.allowed === "string" ? ` Allowed: ${problem.allowed}.` : "";
+	return `${problem.detail ?? problem.title ?? `Status ${status}.`}${seen}${allowed}`;
+}
+
+const kindOf = (status) => status === 401 ? "token" : status === 403 ? "forbidden" : "refused";
+
+async function errorOf(response) {
+	let problem = null;
+	try {
+		problem = await response.json();
+	} catch {
+		// A proxy's page, or nothing.
+	}
+	const kind = [502, 503, 504].includes(response.status) && problem === null ? "away" :
+		kindOf(response.status);
+	return new ApiError(kind, textOf(response.status, problem), {status: response.status, problem});
+}
+
+function awayError(error, isOurs) {
+	if (isOurs)
+		return error;
+	const late = error.name === "TimeoutError";
+	return new ApiError("away", late ? `There was no answer within ${PATIENCE_MS / 1000} s.` :
+		"The gateway does not answer.");
+}
+
+async function request(method, where, {query = null, body = null, type = null, signal}) {
+	let response;
+	try {
+		response = await fetch(urlOf(where, query), {
+			method, body, signal, headers: headersOf(type), cache: "no-store", redirect: "error",
+			credentials: "same-origin", referrerPolicy: "no-referrer",
+		});
+	} catch (error) {
+		throw awayError(error, error.name === "AbortError");
+	}
+	if (!response.ok)
+		throw await errorOf(response);
+	return response;
+}
+
+// The answer as JSON. options: query, body, type (of the body), signal.
+export async function ask(method, where, options = {}) {
+	const late = AbortSignal.timeout(PATIENCE_MS);
+	const signal = options.signal ? AbortSignal.any([options.signal, late]) : late;
+	const response = await request(method, where, {...options, signal});
+	try {
+		return await response.json();
+	} catch (error) {
+		throw awayError(error, error.name === "AbortError");
+	}
+}
+
+export const get = (where, query, signal) => ask("GET", where, {query, signal});
+export const post = (where, value, query) => ask("POST", where,
+	{query, body: JSON.stringify(value), type: "application/json"});
+
+// An answer that does not end; response.body is read by the caller.
+export const open = (where, query, signal) => request("GET", where, {query, signal});

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+// #/client?route=R&id=I: one client, wherever it is connected: facts, counters, what can be done to it,
+// and its messages as they pass.
+import {get, path} from "./api.js";
+import {Chart} from "./chart.js";
+import {Actions} from "./client_actions.js";
+import {el, foreign, replace, setText} from "./dom.js";
+import {bytes, count, dateTime, duration, perSecond} from "./format.js";
+import {Rates} from "./series.js";
+import {Tail} from "./tail.js";
+
+const EVERY_MS = 2000;
+const KEPT_MS = 300000;
+
+function proof(client) {
+	if (client.auth === null || client.auth === undefined)
+		return "has proved nothing";
+	return [`by ${client.auth.way}, as `, foreign(client.auth.subject),
+		client.expires_in === undefined ? "" : `; ends in ${duration(client.expires_in)}`];
+}
+
+function compression(terms) {
+	if (terms === null || terms === undefined)
+		return "none";
+	const way = (one) => `${one.window_bits} bits${one.keeps_window ? ", window kept" : ""}`;
+	return `${terms.extension}; to the client ${way(terms.to_client)}; from it ${way(terms.from_client)}`;
+}
+
+function tls(client) {
+	if (client.tls === undefined)
+		return null;
+	if (client.tls === null)
+		return "in clear";
+	return Object.entries(client.tls).filter(([, value]) => value !== null).map(([name, value]) => `${name} ${value}`).join(", ");
+}
+
+function groups(client) {
+	if (client.groups.length === 0)
+		return "none";
+	return el("ul", {class: "chips"}, client.groups.map((group) =>
+		el("li", null, el("a", {href: `#/groups?group=${encodeURIComponent(group)}`}, foreign(group)))));
+}
+
+// [[name, value]], what is not told left out.
+function facts(client) {
+	const given = client.attributes && Object.keys(client.attributes).length > 0 ? client.attributes : null;
+	return [
+		["Node", client.node], ["Address", `${client.remote.address}:${client.remote.port}`],
+		["Connected", `${dateTime(Date.parse(client.connected_at))}, for ${duration(client.connected_seconds)}`],
+		["Connection", `number ${client.connection_id}, generation ${client.generation}`],
+		["Proof", proof(client)], ["Subprotocol", client.subprotocol === null ? "none" : foreign(client.subprotocol)],
+		["Compression", compression(client.compression)], ["TLS", tls(client)],
+		["Attributes", given === null ? null : foreign(JSON.stringify(given))], ["Groups", groups(client)],
+	].filter(([, value]) => value !== null && value !== undefined);
+}
+
+export class Client {
+	#timer = 0;
+	#isOver = false;
+	#rates = new Rates();
+	#points = {in: [], out: []};
+	#connection = null;
+
+	constructor(app, params) {
+		this.app = app;
+		this.route = params.get("route") ?? "";
+		this.id = params.get("id") ?? "";
+		this.title = `Client ${this.id}`;
+		this.path = path("clients", this.route, this.id);
+		this.told = el("p", {class: "alert", role: "alert", hidden: true});
+		this.facts = el("dl", {class: "facts"});
+		this.figures = el("dl", {class: "figures"});
+		this.chart = new Chart("Messages of this client", [{name: "in", className: "c1"}, {name: "out", className: "c2"}],
+			{format: perSecond, note: "since this page was opened"});
+		this.tail = new Tail(app, {tail: `${encodeURIComponent(this.route)}/${encodeURIComponent(this.id)}`}, {withNames: false});
+		this.actions = new Actions(app, this.route, this.id, () => this.#refresh());
+		this.#make();
+		this.#refresh();
+	}
+
+	#make() {
+		this.present = el("div", {class: "stack"}, this.figures,
+			el("div", {class: "pair"}, el("section", {class: "card"}, el("h2", null, "Facts"), this.facts), this.chart.element),
+			this.actions.element, this.tail.element);
+		this.element = el("div", {class: "view"},
+			el("p", null, el("a", {href: this.app.lastSearch}, "← All clients")),
+			el("h1", {class: "long"}, foreign(this.id)), el("p", {class: "soft"}, "on route ", foreign(this.route)),
+			this.told, this.present);
+	}
+
+	end() {
+		this.#isOver = true;
+		clearTimeout(this.#timer);
+		this.tail.end();
+	}
+
+	refresh() {
+		this.#refresh();
+	}
+
+	async #refresh() {
+		clearTimeout(this.#timer);
+		try {
+			const client = await get(this.path);
+			if (!this.#isOver)
+				this.#show(client);
+		} catch (error) {
+			if (!this.#isOver)
+				this.#showAbsence(error);
+		}
+		if (!this.#isOver)
+			this.#timer = setTimeout(() => this.#refresh(), EVERY_MS);
+	}
+
+	#showAbsence(error) {
+		if (error.kind !== "refused") {
+			this.app.failed(error);
+			return;
+		}
+		this.told.hidden = false;
+		setText(this.told, error.reason === "not_connected" ?
+			`This client is connected to no node now. The page looks again every ${EVERY_MS / 1000} s.` : error.message);
+		this.present.classList.toggle("gone", true);
+	}
+
+	#show(client) {
+		if (this.#connection !== null && this.#connection !== `${client.node} ${client.connection_id}`) {
+			this.#points = {in: [], out: []};
+			this.#rates = new Rates();
+		}
+		this.#connection = `${client.node} ${client.connection_id}`;
+		this.told.hidden = true;
+		this.present.classList.toggle("gone", false);
+		this.#showFacts(client);
+		this.#showFigures(client);
+		this.#showRates(client);
+		this.actions.update(client);
+	}
+
+	#showFacts(client) {
+		const known = facts(client);
+		const key = JSON.stringify(client, (name, value) =>
+			["connected_seconds", "queued_bytes", "counters", "rates"].includes(name) ? undefined : value);
+		if (this.factsKey === key) {
+			const connected = known.find(([name]) => name === "Connected")[1];
+			setText(this.connectedCell, connected);
+			return;
+		}
+		this.factsKey = key;
+		replace(this.facts, known.map(([name, value]) => {
+			const cell = el("dd", null, value);
+			if (name === "Connected")
+				this.connectedCell = cell;
+			return el("div", null, el("dt", null, name), cell);
+		}));
+	}
+
+	#showFigures(client) {
+		const counters = client.counters ?? {};
+		const shown = [
+			["Messages in", count(counters.messages_received), bytes(counters.received_bytes)],
+			["Messages out", count(counters.messages_sent), bytes(counters.sent_bytes)],
+			["Send queue", bytes(client.queued_bytes), client.held_back ? "not read now: it is held back" : "reads as it should"],
+		];
+		replace(this.figures, shown.map(([name, value, note]) =>
+			el("div", {class: "card"}, el("dt", null, name), el("dd", null, el("span", null, value), el("small", null, note)))));
+	}
+
+	#showRates(client) {
+		if (client.counters === undefined)
+			return;
+		const now = Date.now();
+		this.#rates.take(now, [["client", client.counters]]);
+		this.#points.in.push({at: now, value: this.#rates.of("client", "messages_received")});
+		this.#points.out.push({at: now, value: this.#rates.of("client", "messages_sent")});
+		for (const points of Object.values(this.#points))
+			while (points.length > 1 && points[0].at < now - KEPT_MS)
+				points.shift();
+		this.chart.show(Math.max(this.#points.in[0].at, now - KEPT_MS), Math.max(now, this.#points.in[0].at + 30000),
+			[this.#points.in, this.#points.out]);
+	}
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// #/control: who is kept out, and whether clients are being let go.
+import {ask, get, path, post} from "./api.js";
+import {confirmed} from "./dialog.js";
+import {el, foreign, labelled, replace, setText, tableIn} from "./dom.js";
+import {count, dateTime, duration} from "./format.js";
+
+const EVERY_MS = 3000;
+
+export class Control {
+	title = "Control";
+	#timer = 0;
+	#isOver = false;
+
+	constructor(app) {
+		this.app = app;
+		this.element = el("div", {class: "view"}, el("h1", null, "Control"), this.#makeDrain(), this.#makeBlocks());
+		this.refresh();
+	}
+
+	end() {
+		this.#isOver = true;
+		clearTimeout(this.#timer);
+	}
+
+	#makeDrain() {
+		this.drain = el("dl", {class: "facts"});
+		this.drainTold = el("p", {class: "outcome", role: "status"});
+		this.cancel = el("button", {type: "button", on: {click: () => this.#cancel()}}, "Cancel the drain");
+		const over = el("input", {type: "text", value: "5m", autocomplete: "off", required: true});
+		const percent = el("input", {type: "number", min: "1", max: "100", value: "100"});
+		return el("section", {class: "card"}, el("h2", null, "Drain"),
+			el("p", {class: "soft"}, "Lets the clients of this node go one by one, with 1012 and a time to come back."), this.drain,
+			el("form", {class: "filters", on: {submit: (event) => {
+				event.preventDefault();
+				this.#begin(over.value, Number(percent.value));
+			}}}, labelled("Over", over, {hint: "30s, 5m, 1h"}), labelled("Per cent of them", percent, {hint: "100: the node is out of service"}),
+			el("button", {type: "submit", class: "danger"}, "Drain …"), this.cancel), this.drainTold);
+	}
+
+	#makeBlocks() {
+		const {frame, body} = tableIn("Blocks", [{text: "kept out"}, {text: "what"}, {text: "until", number: true},
+			{text: "refused so far", number: true}, {text: ""}]);
+		this.blocks = body;
+		this.blockFrame = frame;
+		this.blocksTold = el("p", {class: "soft", role: "status"});
+		return el("section", {class: "card"}, el("h2", null, "Blocks"),
+			el("p", {class: "soft"}, "Client ids and addresses that are refused for a time. A client is blocked from its own page."),
+			this.blocksTold, frame);
+	}
+
+	async refresh() {
+		clearTimeout(this.#timer);
+		try {
+			const [drain, blocks] = await Promise.all([get(path("drain")), get(path("blocks"))]);
+			if (this.#isOver)
+				return;
+			this.#showDrain(drain);
+			this.#showBlocks(blocks.blocks);
+		} catch (error) {
+			if (!this.#isOver && !this.app.failed(error))
+				setText(this.blocksTold, error.message);
+		}
+		if (!this.#isOver)
+			this.#timer = setTimeout(() => this.refresh(), EVERY_MS);
+	}
+
+	#showDrain(drain) {
+		const facts = [["State", drain.state], ["Left", drain.left === null ? null : count(drain.left)],
+			["Let go", count(drain.closed)], ["Ready in", drain.eta_seconds > 0 ? duration(drain.eta_seconds) : null]];
+		replace(this.drain, facts.filter(([, value]) => value !== null).map(([name, value]) =>
+			el("div", null, el("dt", null, name), el("dd", null, value))));
+		this.cancel.hidden = !["waiting", "draining"].includes(drain.state);
+	}
+
+	async #begin(over, percent) {
+		if (!await confirmed("Let clients go?", [percent === 100 ? "All clients of this node are sent away, and it takes no new ones." :
+			`${percent} % of the clients of this node are sent away; it stays in service.`], "Drain", this.app.node?.name ?? ""))
+			return;
+		await this.#do(() => post(path("drain"), percent === 100 ? {over} : {over, percent}), "It has begun.");
+	}
+
+	#cancel() {
+		return this.#do(() => ask("DELETE", path("drain")), "It was cancelled.");
+	}
+
+	async #do(run, good) {
+		try {
+			await run();
+			setText(this.drainTold, good);
+		} catch (error) {
+			setText(this.drainTold, error.message);
+		}
+		this.refresh();
+	}
+
+	#showBlocks(blocks) {
+		this.blockFrame.hidden = blocks.length === 0;
+		setText(this.blocksTold, blocks.length === 0 ? "Nobody is blocked." : "");
+		replace(this.blocks, blocks.map((block) => el("tr", null,
+			el("th", {scope: "row"}, foreign(block.client_id ?? block.address)),
+			el("td", null, block.client_id === undefined ? "address" : ["client on ", foreign(block.route)]),
+			el("td", {class: "n"}, dateTime(Date.parse(block.until))), el("td", {class: "n"}, count(block.refused)),
+			el("td", {class: "n"}, el("button", {type: "button", class: "small", on: {click: () => this.#lift(block)}}, "Let in again")))));
+	}
+
+	async #lift(block) {
+		try {
+			await ask("DELETE", path("blocks", block.id));
+		} catch (error) {
+			setText(this.blocksTold, error.message);
+		}
+		this.refresh();
+	}
+}
