@@ -44,6 +44,7 @@ struct broadcast {
 	void *arg;
 	char route[PRESENCE_ROUTE_MAX + 1]; /* "": all */
 	char group[GROUP_NAME_MAX + 1];     /* "": none */
+	struct except_client except;
 	struct ws_fan_frame frame;
 	bool is_call[CONFIG_RPC_JSON_RPC + 1]; /* by the framing of a client's route */
 	uint64_t open_shares;                  /* atomic */
@@ -121,7 +122,9 @@ static bool is_meant(const struct broadcast *broadcast, const struct conn *conn)
 	const char *route = broadcast->route;
 
 	return conn->phase == CONN_OPEN && !broadcast->is_call[conn_route(conn)->config->rpc] &&
-	       (route[0] == 0 || strcmp(route, presence_route_name(conn_presence(conn))) == 0);
+	       (route[0] == 0 || strcmp(route, presence_route_name(conn_presence(conn))) == 0) &&
+	       !(except_is_set(&broadcast->except) &&
+		 except_has(&broadcast->except, conn_presence(conn)));
 }
 
 /* [bytes] that it queued. */
@@ -308,6 +311,7 @@ static struct broadcast *broadcast_create(const struct broadcast_order *order, s
 		snprintf(broadcast->route, sizeof(broadcast->route), "%s", what->route);
 	if (what->group != NULL)
 		memcpy(broadcast->group, what->group, strlen(what->group) + 1);
+	broadcast->except = what->except;
 	broadcast->share_count = share_count;
 	broadcast->open_shares = share_count + 1; /* one for who starts it */
 	broadcast->done_task.run = run_done;

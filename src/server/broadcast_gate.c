@@ -31,6 +31,7 @@ enum fan_out_tag {
 	FAN_OUT_TAG_GROUP = 3,
 	FAN_OUT_TAG_IS_TEXT = 4,
 	FAN_OUT_TAG_MESSAGE = 5,
+	FAN_OUT_TAG_EXCEPT = 6, /* as in the header; left out: nobody */
 };
 
 enum fan_out_result_tag {
@@ -83,6 +84,7 @@ static struct kept *kept_create(const struct broadcast_order *order)
 static void send_there(struct broadcast_gate *gate, struct kept *kept)
 {
 	const struct fan_out *what = &kept->order.what;
+	char except[EXCEPT_TEXT_MAX];
 	struct buf bytes = {0};
 	struct state_writer writer;
 
@@ -93,6 +95,9 @@ static void send_there(struct broadcast_gate *gate, struct kept *kept)
 	state_put_text(&writer, FAN_OUT_TAG_GROUP, what->group);
 	state_put_u64(&writer, FAN_OUT_TAG_IS_TEXT, what->message.is_text);
 	state_put_bytes(&writer, FAN_OUT_TAG_MESSAGE, what->message.bytes);
+	if (except_is_set(&what->except))
+		state_put_bytes(&writer, FAN_OUT_TAG_EXCEPT | STATE_MUST,
+				except_header_write(&what->except, except));
 	if (writer.error == 0 && gate->road->tell(gate->road, ROAD_FAN_OUT, buf_slice(&bytes)))
 		list_append(&gate->told, &kept->node);
 	else
@@ -273,6 +278,8 @@ static bool order_read(struct slice bytes, struct broadcast_order *order, uint64
 				  ((what->message.is_text = number != 0), true);
 		else if (field.tag == FAN_OUT_TAG_MESSAGE)
 			what->message.bytes = field.value;
+		else if (field.tag == (FAN_OUT_TAG_EXCEPT | STATE_MUST))
+			is_good = except_header_read(field.value, &what->except);
 		else
 			is_good = !state_must_understand(field.tag);
 	}

@@ -32,6 +32,7 @@ static const struct endpoint {
 	{"POST", "clients/{route}/{client_id}/call", api_client_call},
 	{"POST", "clients/{route}/{client_id}/renew", api_client_renew},
 	{"GET", "groups", api_groups_list},
+	{"GET", "groups/{group}/members", api_group_members},
 	{"POST", "groups/{group}/messages", api_group_send},
 	{"PUT", "groups/{group}/members/{route}/{client_id}", api_group_join},
 	{"DELETE", "groups/{group}/members/{route}/{client_id}", api_group_leave},

@@ -5,7 +5,7 @@
 #include "admin/api/api_call.h"
 #include "server/broadcast.h"
 
-enum { ROUTE, TYPE, PARAM_COUNT };
+enum { TYPE, EXCEPT, ROUTE, PARAM_COUNT, GROUP_PARAM_COUNT = EXCEPT + 1 };
 
 static void reply_counts(struct http_later *later, const struct broadcast_result *result,
 			 bool is_clustered)
@@ -74,15 +74,34 @@ static void start(struct api_call *call, struct fan_out *what)
 	http_later_reply(later, &reply);
 }
 
+/* A client that is not connected is excepted all the same. */
+static bool except_take(struct api_call *call, const struct api_param *param,
+			struct except_client *except)
+{
+	struct slice text = slice_of(param->value.text, param->value.len);
+	const struct config_route *route;
+
+	if (!param->is_given)
+		return true;
+	if (except_read(text, except))
+		return api_route_find(call, slice_from_text(except->route), &route);
+	api_problem(call->reply, 400, "query",
+		    "The parameter 'except' names no client by its route and its id.", text,
+		    EXCEPT_ALLOWED ", as ws/till-7");
+	return false;
+}
+
 void api_broadcast(struct api_call *call)
 {
-	struct api_param params[PARAM_COUNT] = {{.name = "route"}, {.name = "type"}};
+	struct api_param params[PARAM_COUNT] = {
+		{.name = "type"}, {.name = "except", .is_pair = true}, {.name = "route"}};
 	const struct config_route *route = NULL;
 	struct fan_out what = {0};
 
 	if (!api_query(call, params, PARAM_COUNT) ||
 	    (params[ROUTE].is_given &&
 	     !api_route_find(call, slice_from_text(params[ROUTE].value.text), &route)) ||
+	    !except_take(call, &params[EXCEPT], &what.except) ||
 	    !api_message_check(call, &params[TYPE], &what.message))
 		return;
 	what.route = route == NULL ? NULL : route->name;
@@ -91,9 +110,12 @@ void api_broadcast(struct api_call *call)
 
 void api_group_send(struct api_call *call)
 {
-	struct api_param type = {.name = "type"};
+	struct api_param params[GROUP_PARAM_COUNT] = {{.name = "type"},
+						      {.name = "except", .is_pair = true}};
 	struct fan_out what = {.group = call->group.text};
 
-	if (api_query(call, &type, 1) && api_message_check(call, &type, &what.message))
+	if (api_query(call, params, GROUP_PARAM_COUNT) &&
+	    except_take(call, &params[EXCEPT], &what.except) &&
+	    api_message_check(call, &params[TYPE], &what.message))
 		start(call, &what);
 }

@@ -10,12 +10,13 @@
 
 const char *api_value_decode(struct slice raw, enum api_place place, struct api_value *out_value)
 {
+	const size_t max = place == API_PAIR_IN_QUERY ? API_PAIR_MAX : API_VALUE_MAX;
 	struct api_value value = {.len = 0};
 
 	for (size_t i = 0; i < raw.len; i++) {
 		int byte = raw.data[i];
 
-		if (byte == '+' && place == API_IN_QUERY)
+		if (byte == '+' && place != API_IN_PATH)
 			byte = ' ';
 		if (byte == '%') {
 			byte = percent_read(slice_of(raw.data + i, raw.len - i));
@@ -23,8 +24,9 @@ const char *api_value_decode(struct slice raw, enum api_place place, struct api_
 		}
 		if (byte < 0)
 			return "has a '%' without two hexadecimal digits";
-		if (value.len == API_VALUE_MAX)
-			return "is longer than 255 bytes";
+		if (value.len == max)
+			return place == API_PAIR_IN_QUERY ? "is longer than 320 bytes"
+							  : "is longer than 255 bytes";
 		value.text[value.len++] = (char)byte;
 	}
 	if (!utf8_is_valid((const uint8_t *)value.text, value.len))
@@ -98,8 +100,11 @@ bool api_query_parse(struct slice query, struct api_param *params, size_t count,
 				 "The query has an unknown parameter; known here: %s.", names);
 			return false;
 		}
-		wrong = param->is_given ? "is given twice"
-					: api_value_decode(value, API_IN_QUERY, &param->value);
+		wrong = param->is_given
+				? "is given twice"
+				: api_value_decode(
+					  value, param->is_pair ? API_PAIR_IN_QUERY : API_IN_QUERY,
+					  &param->value);
 		if (wrong != NULL) {
 			snprintf(out_problem->detail, sizeof(out_problem->detail),
 				 "The parameter '%s' %s.", param->name, wrong);

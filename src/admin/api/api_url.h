@@ -8,15 +8,17 @@
 
 #include "base/slice.h"
 
-/* [bytes] of a value after percent-decoding. */
+/* [bytes] of a value after percent-decoding; of one that names a route and a client. */
 #define API_VALUE_MAX 255
+#define API_PAIR_MAX  320
 
 struct api_value {
-	char text[API_VALUE_MAX + 1]; /* NUL-terminated; no NUL within */
+	char text[API_PAIR_MAX + 1]; /* NUL-terminated; no NUL within */
 	size_t len;
 };
 
-enum api_place { API_IN_PATH, API_IN_QUERY /* where '+' is a space */ };
+/* In a query '+' is a space. */
+enum api_place { API_IN_PATH, API_IN_QUERY, API_PAIR_IN_QUERY };
 
 /* Percent-decodes (RFC 3986, 2.1). Returns NULL and fills *out_value, or what is wrong as
  * the end of a sentence that begins with its name (static text). UTF-8 without control
@@ -31,6 +33,7 @@ bool api_path_matches(struct slice pattern, struct slice path, struct slice *out
 /* A parameter that an endpoint knows. */
 struct api_param {
 	const char *name;
+	bool is_pair; /* of up to API_PAIR_MAX bytes */
 	bool is_given;
 	struct api_value value;
 };

@@ -23,11 +23,16 @@ static int subject_make(const char *route, const char *group, struct bus_subject
 /* --- to others --- */
 
 static int publish_one(const struct fleet *fleet, const char *route, const char *group,
-		       const struct message *message)
+		       const struct fan_out *what)
 {
-	struct bus_header headers[MESSAGE_HEADERS_MAX + 1];
+	const struct message *message = &what->message;
+	struct bus_header headers[MESSAGE_HEADERS_MAX + 2];
 	size_t count = message_headers(message, headers);
+	char except[EXCEPT_TEXT_MAX];
 
+	if (except_is_set(&what->except))
+		headers[count++] = (struct bus_header){SLICE_LITERAL(EXCEPT_HEADER),
+						       except_header_write(&what->except, except)};
 	headers[count++] = (struct bus_header){SLICE_LITERAL(HEADER_ORIGIN),
 					       slice_from_text(fleet->origin)};
 	struct bus_subject subject;
@@ -50,9 +55,9 @@ int fan_out_publish(const struct fleet *fleet, const struct config *config,
 	if (!fleet->is_clustered)
 		return 0;
 	if (what->group != NULL || what->route != NULL)
-		return publish_one(fleet, what->route, what->group, &what->message);
+		return publish_one(fleet, what->route, what->group, what);
 	for (size_t i = 0; i < config->route_count && r == 0; i++)
-		r = publish_one(fleet, config->routes[i].name, NULL, &what->message);
+		r = publish_one(fleet, config->routes[i].name, NULL, what);
 	return r;
 }
 
@@ -80,7 +85,11 @@ static void on_message(struct bus_subscription *sub, const struct bus_message *m
 		return;
 	const char *bad_header = message_headers_read(message, &what.message);
 
-	if (bad_header != NULL)
+	if (!except_header_read(bus_message_header(message, EXCEPT_HEADER), &what.except))
+		home->groups.on_refused(home, &what,
+					"the header " EXCEPT_HEADER " is not " EXCEPT_ALLOWED
+					", with the id percent-encoded");
+	else if (bad_header != NULL)
 		home->groups.on_refused(
 			home, &what,
 			strcmp(bad_header, MESSAGE_TYPE) == 0

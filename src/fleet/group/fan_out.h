@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 
+#include "fleet/group/except.h"
 #include "session/session.h"
 
 struct fleet;
@@ -18,6 +19,7 @@ struct fan_out {
 	const char *route; /* a route's name, as configured, or */
 	const char *group; /* a group's; both NULL: all clients */
 	struct message message;
+	struct except_client except; /* gets nothing */
 };
 
 /* Sends it to the others; does nothing if there are none. 0 or what bus_publish returns;

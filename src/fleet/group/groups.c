@@ -302,7 +302,7 @@ bool group_walk_start(struct group_walk *walk, struct fleet_home *home, const ch
 	return true;
 }
 
-struct session *group_walk_next(struct group_walk *walk)
+struct session *group_walk_next_number(struct group_walk *walk, uint64_t *out_number)
 {
 	struct list_node *node = walk->walk.next;
 	const struct seat *seat = CONTAINER_OF(node, struct seat, in_group);
@@ -311,7 +311,15 @@ struct session *group_walk_next(struct group_walk *walk)
 		return NULL;
 	walk->walk.next = node->next;
 	CHECK(seat->client->session != NULL); /* it leaves its groups first */
+	*out_number = seat->number;
 	return seat->client->session;
+}
+
+struct session *group_walk_next(struct group_walk *walk)
+{
+	uint64_t number;
+
+	return group_walk_next_number(walk, &number);
 }
 
 void group_walk_stop(struct group_walk *walk)

@@ -92,4 +92,6 @@ struct group_walk {
 /* False: the group has no members here, and the walk has not begun. */
 bool group_walk_start(struct group_walk *walk, struct fleet_home *home, const char *name);
 struct session *group_walk_next(struct group_walk *walk); /* NULL: that was all */
+/* The same, with the number of its seat, which rises from member to member. */
+struct session *group_walk_next_number(struct group_walk *walk, uint64_t *out_number);
 void group_walk_stop(struct group_walk *walk);
