@@ -318,6 +318,34 @@ static void test_what_is_no_plateau(void **state)
 	free(result);
 }
 
+/* Python's asyncio rests for a second when it is out of descriptors, and its backlog is short: a
+ * few SYNs of the very first connections are lost, come again, and time out last. */
+static void test_nobody_answers_and_a_limit_is_used_up(void **state)
+{
+	(void)state;
+	static const struct bench_evidence full = {.is_local = true,
+						   .process = "python3, pid 7,",
+						   .limit = "nofile",
+						   .limit_used = 1024,
+						   .limit_value = 1024},
+					   none;
+	struct situation situation = {.open = 1015, .cause = {.kind = BENCH_CAUSE_CONNECT_TIMEOUT}};
+	struct bench_result *result = result_of(&situation);
+	struct bench_plateau plateau;
+
+	result->held_late = result->totals.failed +
+			    1; /* one of the first was among those that failed */
+	bench_plateau_find(result, &full, &plateau);
+	assert_true(plateau.is_found);
+	assert_int_equal(plateau.side, BENCH_YOURS);
+	assert_string_equal(
+		plateau.text,
+		"plateau at 1,015: the server's nofile (python3, pid 7, uses 1,024 of 1,024)");
+	bench_plateau_find(result, &none, &plateau);
+	assert_false(plateau.is_found);
+	free(result);
+}
+
 /* A server that says 101 to all and closes those that are too many. */
 static void test_closing_in_the_ramp_is_a_plateau_and_later_is_not(void **state)
 {
@@ -758,6 +786,7 @@ int main(void)
 		cmocka_unit_test(test_a_cause_remembers_when_it_came),
 		cmocka_unit_test(test_a_plateau_from_each_source),
 		cmocka_unit_test(test_what_is_no_plateau),
+		cmocka_unit_test(test_nobody_answers_and_a_limit_is_used_up),
 		cmocka_unit_test(test_closing_in_the_ramp_is_a_plateau_and_later_is_not),
 		cmocka_unit_test(test_the_verdict_begins_with_the_cause),
 		cmocka_unit_test(test_expectations_decide),

@@ -19,12 +19,20 @@ static bool has_name(const struct bench_cause *cause)
 	return cause->kind == BENCH_CAUSE_HTTP && cause->label[0] != 0;
 }
 
+static bool is_unanswered(const struct bench_cause *cause)
+{
+	return bench_cause_side(cause) == BENCH_BETWEEN;
+}
+
 /* Of those that began after a first one failed, more failed than stayed: the reason, not
- * a slip in between. */
-static bool has_stopped_rising(const struct bench_result *result, const struct bench_cause *cause)
+ * a slip in between. Where nobody answers while a limit of the server is used up, that is the
+ * reason too, however early a first one had to wait. */
+static bool has_stopped_rising(const struct bench_result *result, const struct bench_cause *cause,
+			       const struct bench_evidence *evidence)
 {
 	return result->totals.failed > 0 && result->ramp_open < result->wanted &&
-	       (has_name(cause) || result->held_late <= result->totals.failed);
+	       (has_name(cause) || result->held_late <= result->totals.failed ||
+		(is_unanswered(cause) && evidence->limit[0] != 0));
 }
 
 /* The server answers every handshake, and closes what is too many for it while others
@@ -129,11 +137,6 @@ static bool find_used_up(const struct bench_evidence *evidence, struct finding *
 		    units_format_grouped(evidence->limit_value, value));
 }
 
-static bool is_unanswered(const struct bench_cause *cause)
-{
-	return bench_cause_side(cause) == BENCH_BETWEEN;
-}
-
 /* Nobody answered; the kernel may know why. */
 static bool find_unanswered(const struct bench_cause *cause, const struct bench_evidence *evidence,
 			    struct finding *finding)
@@ -229,7 +232,7 @@ void bench_plateau_find(const struct bench_result *result, const struct bench_ev
 	}
 	bool is_closing = closes_in_the_ramp(result, cause);
 
-	if (!is_closing && !has_stopped_rising(result, cause))
+	if (!is_closing && !has_stopped_rising(result, cause, evidence))
 		return;
 	cause_judge(cause, evidence, &finding);
 	out_plateau->at = is_closing ? result->totals.connected - cause->count : result->ramp_open;

@@ -7,7 +7,7 @@ import re
 from kit.gateway import ROOT
 
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", ROOT / "examples" / "README.md",
+PAGES = [ROOT / "README.md", ROOT / "README.zh-CN.md", ROOT / "examples" / "README.md",
          *sorted(DOCS.glob("*.md")), *sorted((DOCS / "zh").glob("*.md"))]
 FENCED = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 
