@@ -55,6 +55,7 @@ void metrics_backends_print_reference(FILE *to);
 /* metrics_routes.c: likewise, about each route. */
 void metrics_routes_write(const struct server *server, struct buf *out);
 void metrics_routes_print_reference(FILE *to);
+void metrics_routes_print_failures(FILE *to);
 
 /* metrics_auth.c: likewise, about who proved what. */
 void metrics_auth_write(const struct server *server, struct buf *out);

@@ -91,13 +91,74 @@ struct list {
 	json_t *items;
 };
 
+static void set_route_counts(const struct list *list, json_t *object, const char *name,
+			     const struct route_counts *sum)
+{
+	const struct {
+		const char *name;
+		uint64_t value;
+		const char *family;
+	} counters[] = {
+		{"accepted", sum->accepted, "gatehouse_route_connections_accepted_total"},
+		{"messages_received", sum->messages_received,
+		 "gatehouse_route_messages_received_total"},
+		{"messages_sent", sum->messages_sent, "gatehouse_route_messages_sent_total"},
+		{"received_bytes", sum->received_bytes, "gatehouse_route_received_bytes_total"},
+		{"sent_bytes", sum->sent_bytes, "gatehouse_route_sent_bytes_total"},
+	};
+	char series[SERIES_MAX];
+
+	for (size_t i = 0; i < ARRAY_LEN(counters); i++) {
+		snprintf(series, sizeof(series), "%s{route=\"%s\"}", counters[i].family, name);
+		set_total(list->admin, object, counters[i].name, counters[i].value, series);
+	}
+}
+
+static uint64_t failures_of(const struct list *list, const char *name,
+			    const struct route_counts *counts)
+{
+	uint64_t sum = 0;
+	char series[SERIES_MAX];
+
+	for (unsigned i = 0; i < ROUTE_FAILURE_COUNT; i++) {
+		snprintf(series, sizeof(series),
+			 "gatehouse_route_handshake_failures_total{route=\"%s\",reason=\"%s\"}",
+			 name, route_failure_label(i));
+		sum += counts->failures[i] + metrics_before_count(list->admin->before, series);
+	}
+	return sum;
+}
+
+/* Those that occurred. */
+static json_t *closes_of(const struct list *list, const char *name, const struct route_counts *sum)
+{
+	json_t *object = json_object();
+	char series[SERIES_MAX];
+
+	for (unsigned i = 0; i < CLOSE_REASON_COUNT; i++) {
+		snprintf(series, sizeof(series),
+			 "gatehouse_route_connections_closed_total{route=\"%s\",reason=\"%s\"}",
+			 name, close_table[i].label);
+		uint64_t count = sum->closed[i] + metrics_before_count(list->admin->before, series);
+
+		if (count > 0)
+			set_count(object, close_table[i].label, count);
+	}
+	return object;
+}
+
 static void add_route(void *arg, const char *name, const struct route_load *load)
 {
 	struct list *list = arg;
 	json_t *object = json_object();
+	struct route_counts sum;
 
+	route_load_sum(load, &sum);
 	json_object_set_new(object, "name", json_string(name));
 	set_count(object, "connections", counter_read(&load->connections));
+	set_route_counts(list, object, name, &sum);
+	set_count(object, "handshake_failures", failures_of(list, name, &sum));
+	json_object_set_new(object, "closed", closes_of(list, name, &sum));
 	json_array_append_new(list->items, object);
 }
 

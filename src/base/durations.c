@@ -16,6 +16,16 @@ const uint64_t durations_long_us[DURATIONS_EDGES] = {
 	500000, 1000000, 2500000, 5000000, 10000000, 30000000, 60000000, 300000000,
 };
 
+#define S UINT64_C(1000000)
+#define M (60 * S)
+#define H (60 * M)
+#define D (24 * H)
+
+const uint64_t durations_life_us[DURATIONS_EDGES] = {
+	S, 5 * S, 10 * S, 30 * S, M, 5 * M, 10 * M, 30 * M,
+	H, 2 * H, 6 * H,  12 * H, D, 3 * D, 7 * D,  30 * D,
+};
+
 void durations_record(struct durations *durations, const uint64_t *edges_us, uint64_t duration_ns)
 {
 	size_t bucket = 0;

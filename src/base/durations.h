@@ -19,6 +19,7 @@ struct durations {
 /* Edges [us] to choose from. */
 extern const uint64_t durations_short_us[DURATIONS_EDGES]; /* 100 us to 10 s */
 extern const uint64_t durations_long_us[DURATIONS_EDGES];  /* 1 ms to 5 min */
+extern const uint64_t durations_life_us[DURATIONS_EDGES];  /* 1 s to 30 days */
 
 /* `edges_us` is one of these, and always the same for the same `durations`. */
 void durations_record(struct durations *durations, const uint64_t *edges_us, uint64_t duration_ns);

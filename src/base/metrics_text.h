@@ -9,7 +9,7 @@
 #include "base/buf.h"
 #include "base/durations.h"
 
-#define METRICS_PAGE_MAX 2097152 /* [bytes] */
+#define METRICS_PAGE_MAX 4194304 /* [bytes] */
 
 #define PRINT(out, ...) buf_printf(out, METRICS_PAGE_MAX, __VA_ARGS__)
 

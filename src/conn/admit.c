@@ -391,5 +391,7 @@ bool conn_enter(struct conn *conn, const struct conn_entry *entry)
 		return false;
 	}
 	stat_add(&conn->home->stats.connections_accepted, 1);
+	stat_add(&conn_route_counts(conn)->accepted, 1);
+	conn->is_settled = conn->is_in = true;
 	return true;
 }

@@ -134,6 +134,9 @@ struct conn {
 	uint8_t deflate_bits : 4;
 	bool has_windows : 1;
 	bool is_imported : 1; /* by another process, which may have it still (conn_state.h) */
+	/* What became of the handshake on its route is counted; it is in, or was. */
+	bool is_settled : 1;
+	bool is_in : 1;
 };
 
 /* What an idle connection may cost (docs/benchmarks.md). */
@@ -227,6 +230,15 @@ static inline const struct config_server *conn_limits(const struct conn *conn)
 static inline struct stats *conn_stats(const struct conn *conn)
 {
 	return &conn->home->stats;
+}
+
+/* What this worker counts of its route, which it has. */
+static inline struct route_counts *conn_route_counts(const struct conn *conn)
+{
+	const struct route_load *load = conn_route(conn)->load;
+
+	CHECK(conn->home->index < load->cell_count);
+	return &load->cells[conn->home->index].counts;
 }
 
 /* A request that is complete, in the bytes it lies in. */

@@ -52,6 +52,7 @@ struct conn_home {
 	struct service *service;
 	struct ruleset *ruleset; /* in force for those that come, and the limits for all */
 	struct loop *loop;
+	size_t index; /* of its worker: which of a route's cells is this one's */
 	const struct conn_phase *const *phases; /* by enum conn_phase_id */
 	const struct uplink_handler *ears;      /* what back ends tell */
 	/* For handlers that answer later. */

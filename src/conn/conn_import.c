@@ -221,6 +221,7 @@ static int places_take_all(struct conn *conn)
 	conn->has_route_place = true;
 	stat_add(&conn_stats(conn)->connections, 1);
 	conn->is_counted = true;
+	conn->is_settled = conn->is_in = true; /* counted by the process that let it in */
 	return 0;
 }
 

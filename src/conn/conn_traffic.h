@@ -10,6 +10,7 @@
 static inline void conn_count_received(struct conn *conn, size_t bytes)
 {
 	stat_add(&conn_stats(conn)->received_bytes, bytes);
+	stat_add(&conn_route_counts(conn)->received_bytes, bytes);
 	traffic_add_bytes(&conn_presence(conn)->traffic, TRAFFIC_IN, bytes,
 			  loop_now(conn->home->loop));
 }
@@ -17,6 +18,7 @@ static inline void conn_count_received(struct conn *conn, size_t bytes)
 static inline void conn_count_message_received(struct conn *conn)
 {
 	stat_add(&conn_stats(conn)->messages_received, 1);
+	stat_add(&conn_route_counts(conn)->messages_received, 1);
 	traffic_add_message(&conn_presence(conn)->traffic, TRAFFIC_IN, loop_now(conn->home->loop));
 }
 
@@ -30,6 +32,7 @@ static inline void conn_note_queued(struct conn *conn)
 static inline void conn_count_sent(struct conn *conn, size_t bytes)
 {
 	stat_add(&conn_stats(conn)->sent_bytes, bytes);
+	stat_add(&conn_route_counts(conn)->sent_bytes, bytes);
 	traffic_add_bytes(&conn_presence(conn)->traffic, TRAFFIC_OUT, bytes,
 			  loop_now(conn->home->loop));
 	conn_note_queued(conn);
@@ -38,5 +41,6 @@ static inline void conn_count_sent(struct conn *conn, size_t bytes)
 static inline void conn_count_message_sent(struct conn *conn)
 {
 	stat_add(&conn_stats(conn)->messages_sent, 1);
+	stat_add(&conn_route_counts(conn)->messages_sent, 1);
 	traffic_add_message(&conn_presence(conn)->traffic, TRAFFIC_OUT, loop_now(conn->home->loop));
 }

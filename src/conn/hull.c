@@ -70,6 +70,14 @@ void conn_set_reason(struct conn *conn, enum close_reason reason)
 	conn->reason = (uint8_t)reason;
 }
 
+void conn_count_failure(struct conn *conn, enum route_failure failure)
+{
+	if (conn_route(conn) == NULL || conn->is_settled)
+		return;
+	conn->is_settled = true;
+	stat_add(&conn_route_counts(conn)->failures[failure], 1);
+}
+
 void conn_close(struct conn *conn)
 {
 	CHECK(!conn->has_uplink); /* it has departed */
@@ -77,11 +85,19 @@ void conn_close(struct conn *conn)
 	tcp_close(&conn->tcp);
 }
 
+/* Or was it cut by us? */
+static bool has_left(enum close_reason reason)
+{
+	return reason == CLOSE_EOF || reason == CLOSE_RESET || reason == CLOSE_TLS;
+}
+
 void conn_cut(struct conn *conn, enum close_reason reason)
 {
 	if (conn->phase == CONN_GONE)
 		return;
 	conn_set_reason(conn, reason);
+	conn_count_failure(conn,
+			   has_left(reason) ? ROUTE_FAILURE_CLIENT_GONE : ROUTE_FAILURE_LIMIT);
 	conn_depart(conn);
 	conn_close(conn);
 }
@@ -123,6 +139,18 @@ static void log_end(const struct conn *conn)
 	       F_UINT("connection_id", presence->connection_id), F_UINT("suppressed", suppressed));
 }
 
+_Static_assert((int)CLOSE_REASON_COUNT <= ROUTE_CLOSES_MAX, "there is one of each");
+
+/* By the wall clock, since it may have begun in another process. */
+static void count_life(const struct conn *conn)
+{
+	uint64_t now_ms = clock_wall_ns() / NS_PER_MS;
+	uint64_t began_ms = conn_presence(conn)->connected_at_ms;
+	uint64_t life_ms = now_ms > began_ms ? now_ms - began_ms : 0;
+
+	durations_record(&conn_route_counts(conn)->lives, durations_life_us, life_ms * NS_PER_MS);
+}
+
 static void count_end(struct conn *conn)
 {
 	struct stats *stats = conn_stats(conn);
@@ -132,6 +160,9 @@ static void count_end(struct conn *conn)
 		return;
 	CHECK(conn->has_reason && conn->reason < CLOSE_REASON_COUNT);
 	stat_add(&stats->connections_closed[conn->reason], 1);
+	stat_add(&conn_route_counts(conn)->closed[conn->reason], 1);
+	if (conn->is_in)
+		count_life(conn);
 	conn_leave(conn);
 	log_end(conn);
 }

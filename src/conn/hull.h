@@ -34,6 +34,9 @@ void conn_timer_start(struct conn *conn, uint64_t delay_ms);
 /* Bounds the rest of a connection that ends. */
 void conn_timer_start_end(struct conn *conn);
 
+/* Once its route is known: why its handshake comes to nothing. The first reason counts. */
+void conn_count_failure(struct conn *conn, enum route_failure failure);
+
 /* Remembers why the connection ends, unless a reason is known already. */
 void conn_set_reason(struct conn *conn, enum close_reason reason);
 

@@ -73,6 +73,7 @@ void conn_keep(struct conn *conn)
 		conn_head(conn)->rx = next;
 	}
 	conn->is_persistent = false;
-	conn->is_head = false; /* what comes may be refused before its method is known */
+	conn->is_settled = true; /* of that route nothing more is known, nor held */
+	conn->is_head = false;   /* what comes may be refused before its method is known */
 	conn_timer_start(conn, conn_limits(conn)->keep_alive_timeout);
 }

@@ -22,6 +22,7 @@ static const char detail_same[] =
 static bool refuse(struct conn *conn, const char *reason, const char *detail, struct slice seen)
 {
 	counter_add(&conn_route(conn)->load->origins_refused, 1);
+	conn_count_failure(conn, ROUTE_FAILURE_ORIGIN);
 	conn_reject_about(
 		conn,
 		&(struct problem){.status = 403, .reason = reason, .detail = detail, .seen = seen});

@@ -268,12 +268,14 @@ void conn_asking_answer(struct conn *conn, struct http_reply *reply)
 {
 	wait_end(conn);
 	stat_add(&conn->home->stats.handshakes_rejected, 1);
+	conn_count_failure(conn, ROUTE_FAILURE_BACKEND_REFUSED);
 	conn_answer(conn, reply, true);
 }
 
 void conn_asking_reject(struct conn *conn, unsigned status, const char *detail)
 {
 	wait_end(conn);
+	conn_count_failure(conn, ROUTE_FAILURE_BACKEND_FAILED);
 	conn_reject(conn, status, detail);
 }
 

@@ -71,6 +71,7 @@ void conn_reject_about(struct conn *conn, const struct problem *problem)
 	struct http_reply reply = {0};
 
 	stat_add(&conn->home->stats.handshakes_rejected, 1);
+	conn_count_failure(conn, ROUTE_FAILURE_REQUEST);
 	log_rejection(conn, problem);
 	if (status == 405)
 		http_reply_header(&reply, "Allow: GET, HEAD, OPTIONS");
@@ -88,6 +89,7 @@ void conn_conflict(struct conn *conn)
 
 	stat_add(&conn->home->stats.handshakes_rejected, 1);
 	stat_add(&conn->home->stats.conflicts, 1);
+	conn_count_failure(conn, ROUTE_FAILURE_CONFLICT);
 	if (log_gate_pass(&service->conflict_gate, loop_now(conn->home->loop), &suppressed))
 		log_info("client is connected already",
 			 F_TEXT("route", presence_route_name(presence)),
@@ -107,6 +109,7 @@ void conn_refuse(struct conn *conn, enum refusal refusal, uint64_t current, uint
 	uint64_t suppressed;
 
 	stat_add(&home->stats.connections_refused[refusal], 1);
+	conn_count_failure(conn, ROUTE_FAILURE_LIMIT);
 	if (log_gate_pass(&home->service->refusal_gates[refusal], loop_now(home->loop),
 			  &suppressed))
 		log_warn("connection refused", F_TEXT("limit", entry->label),

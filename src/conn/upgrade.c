@@ -268,6 +268,7 @@ static bool find_route(struct conn *conn, const struct conn_request *request, ch
 		return false;
 	}
 	conn->way.route = match.route;
+	conn->is_settled = false; /* a request before may have been refused there */
 	*out_client_id = match.client_id;
 	return true;
 }

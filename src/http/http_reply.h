@@ -11,7 +11,7 @@
 #include "http/problem.h"
 
 /* [bytes] of a body; /metrics with the most back ends is below, and a test sees to it. */
-#define HTTP_BODY_MAX 2097152
+#define HTTP_BODY_MAX 4194304
 
 struct http_reply {
 	unsigned status;

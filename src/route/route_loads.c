@@ -16,16 +16,35 @@ struct named_load {
 };
 
 struct route_loads {
+	size_t workers;
 	struct list_node items; /* below: guarded by the mutex */
 	pthread_mutex_t mutex;
 };
 
-struct route_loads *route_loads_create(void)
+#define LABEL(NAME, label, help) label,
+#define HELP(NAME, label, help)  help,
+static const char *const failure_labels[] = {ROUTE_FAILURE_TABLE(LABEL)};
+static const char *const failure_helps[] = {ROUTE_FAILURE_TABLE(HELP)};
+
+const char *route_failure_label(enum route_failure failure)
+{
+	CHECK(failure < ROUTE_FAILURE_COUNT);
+	return failure_labels[failure];
+}
+
+const char *route_failure_help(enum route_failure failure)
+{
+	CHECK(failure < ROUTE_FAILURE_COUNT);
+	return failure_helps[failure];
+}
+
+struct route_loads *route_loads_create(size_t workers)
 {
 	struct route_loads *loads = calloc(1, sizeof(*loads));
 
 	if (loads == NULL)
 		return NULL;
+	loads->workers = workers;
 	list_init(&loads->items);
 	pthread_mutex_init(&loads->mutex, NULL);
 	return loads;
@@ -60,9 +79,16 @@ static struct named_load *add(struct route_loads *loads, const char *name)
 {
 	size_t len = strlen(name);
 	struct named_load *item = calloc(1, sizeof(*item) + len + 1);
+	size_t size = loads->workers * sizeof(struct route_cell);
+	struct route_cell *cells = aligned_alloc(_Alignof(struct route_cell), size);
 
-	if (item == NULL)
+	if (item == NULL || cells == NULL) {
+		free(item);
+		free(cells);
 		return NULL;
+	}
+	memset(cells, 0, size);
+	item->load = (struct route_load){.cells = cells, .cell_count = loads->workers};
 	memcpy(item->name, name, len + 1);
 	list_append(&loads->items, &item->node);
 	return item;
@@ -92,8 +118,30 @@ void route_loads_give(struct route_loads *loads, struct route_load *load)
 	if (is_last)
 		list_remove(&item->node);
 	pthread_mutex_unlock(&loads->mutex);
-	if (is_last)
-		free(item);
+	if (!is_last)
+		return;
+	free(item->load.cells);
+	free(item);
+}
+
+void route_counts_add(struct route_counts *into, const struct route_counts *from)
+{
+	/* Nothing but uint64_t in it, so it can be added as a row of them. */
+	_Static_assert(sizeof(*into) % sizeof(uint64_t) == 0, "a row of numbers");
+	uint64_t *to = (uint64_t *)(void *)into;
+	const uint64_t *values = (const uint64_t *)(const void *)from;
+
+	for (size_t i = 0; i < sizeof(*into) / sizeof(uint64_t); i++)
+		to[i] += counter_read(&values[i]);
+}
+
+void route_load_sum(const struct route_load *load, struct route_counts *out_sum)
+{
+	struct route_counts sum = {0};
+
+	for (size_t i = 0; i < load->cell_count; i++)
+		route_counts_add(&sum, &load->cells[i].counts);
+	*out_sum = sum;
 }
 
 void route_loads_each(struct route_loads *loads,

@@ -9,19 +9,62 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/durations.h"
 #include "base/list.h"
 
-/* All of it atomic, for any thread. */
+/* Why a handshake came to nothing, once its route was known. X(NAME, label, help) */
+#define ROUTE_FAILURE_TABLE(X)                                                                     \
+	X(LIMIT, "limit", "a limit: `gatehouse_connections_refused_total` and the log tell which") \
+	X(PROOF, "proof",                                                                          \
+	  "no good proof (routes[].auth), or it could not be looked at: 401, 403, 503")            \
+	X(ORIGIN, "origin", "its Origin (routes[].origins, require_origin): 403")                  \
+	X(CONFLICT, "conflict", "its client is connected (takeover: oldest): 409")                 \
+	X(REQUEST, "request", "the request itself: subprotocol, profile, groups: 400, 403")        \
+	X(BACKEND_REFUSED, "backend_refused", "the back end does not want it")                     \
+	X(BACKEND_FAILED, "backend_failed",                                                        \
+	  "the back end gave no usable answer, or none in time: 502, 503, 504")                    \
+	X(CLIENT_GONE, "client_gone", "the client left before it was answered")
+
+#define ROUTE_FAILURE_ENUM(NAME, label, help) ROUTE_FAILURE_##NAME,
+enum route_failure { ROUTE_FAILURE_TABLE(ROUTE_FAILURE_ENUM) ROUTE_FAILURE_COUNT };
+
+const char *route_failure_label(enum route_failure failure);
+const char *route_failure_help(enum route_failure failure);
+
+/* At least as many as there are reasons for a connection to end (conn/close_table.h). */
+#define ROUTE_CLOSES_MAX 32
+
+/* What is counted on the path of a message, or once for each connection. Written by one worker's
+ * thread alone, without a lock prefix; any thread may read it. */
+struct route_counts {
+	uint64_t accepted;
+	uint64_t failures[ROUTE_FAILURE_COUNT];
+	uint64_t messages_received;
+	uint64_t messages_sent;
+	uint64_t received_bytes;
+	uint64_t sent_bytes;
+	uint64_t closed[ROUTE_CLOSES_MAX];
+	struct durations lives; /* of connections; in buckets of durations_life_us */
+};
+
+/* Of one worker: on cache lines of its own. */
+struct route_cell {
+	_Alignas(64) struct route_counts counts;
+};
+
+/* The numbers are atomic, for any thread. */
 struct route_load {
 	uint64_t connections;         /* that are let in, or may be (conn/admit.c) */
 	uint64_t connections_refused; /* over max_connections of the route */
 	uint64_t origins_refused;     /* requests for the sake of their Origin */
+	struct route_cell *cells;     /* one of each worker */
+	size_t cell_count;
 };
 
 struct route_loads;
 
-/* NULL: memory is out. */
-struct route_loads *route_loads_create(void);
+/* For so many workers. NULL: memory is out. */
+struct route_loads *route_loads_create(size_t workers);
 
 /* When all that were taken were given back. NULL is fine; clears the pointer. */
 void route_loads_destroy(struct route_loads **loads);
@@ -29,6 +72,12 @@ void route_loads_destroy(struct route_loads **loads);
 /* That of the name, made if there is none yet. NULL: memory is out. */
 struct route_load *route_loads_take(struct route_loads *loads, const char *name);
 void route_loads_give(struct route_loads *loads, struct route_load *load);
+
+/* Adds every number of `from` to `into`, which is the caller's own. */
+void route_counts_add(struct route_counts *into, const struct route_counts *from);
+
+/* Of all workers. */
+void route_load_sum(const struct route_load *load, struct route_counts *out_sum);
 
 /* Under a lock. */
 void route_loads_each(struct route_loads *loads,

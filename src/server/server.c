@@ -138,8 +138,8 @@ struct server *server_create(const struct server_options *options)
 	ruleset_use_bin(options->ruleset, &server->bin);
 	options->ruleset->number = 1;
 	server->ruleset = ruleset_ref(options->ruleset);
-	server->loads = route_loads_create();
 	server->worker_count = options->plan->capacity.workers;
+	server->loads = route_loads_create(server->worker_count);
 	server->started_ns = clock_now_ns();
 	server->reloads.reloaded_at_s = clock_wall_ns() / NS_PER_S;
 	server->directory = directory_create();
@@ -210,6 +210,7 @@ static int start_one(struct server *server, struct slot *slot, struct service *s
 {
 	CHECK(slot->worker == NULL && !slot->has_started);
 	struct worker_options options = {
+		.index = (size_t)(slot - server->slots),
 		.service = service,
 		.loop = {.engine = server->options.plan->input.engine,
 			 .max_sockets = server->options.plan->capacity.worker_sockets},

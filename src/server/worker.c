@@ -369,6 +369,7 @@ struct worker *worker_start(const struct worker_options *options)
 		return NULL;
 	}
 	conns_init(&worker->home, options->service, on_conn_gone);
+	worker->home.index = options->index;
 	int r = pthread_create(&worker->thread, NULL, thread_main, worker);
 
 	if (r != 0) {

@@ -57,6 +57,7 @@ struct worker_door {
 
 struct worker_options {
 	char name[WORKER_NAME_MAX]; /* of its thread */
+	size_t index;               /* among the workers; the admin's is behind them */
 	struct service *service;
 	struct loop_options loop;
 	struct worker_events events;

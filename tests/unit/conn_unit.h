@@ -358,7 +358,7 @@ static inline struct route_loads *world_loads(void)
 	if (world_now != NULL)
 		return world_now->loads;
 	if (loads == NULL)
-		loads = route_loads_create();
+		loads = route_loads_create(1);
 	assert_non_null(loads);
 	return loads;
 }
@@ -415,7 +415,7 @@ static inline void world_init_on(struct world *world, struct loop *loop)
 {
 	world->verdict = AUTH_LATER;
 	world_now = world;
-	world->loads = route_loads_create();
+	world->loads = route_loads_create(1);
 	assert_non_null(world->loads);
 	world->ruleset = world_ruleset();
 	assert_int_equal(backends_create(&world->ruleset->config, "node", NULL, &world->backends,

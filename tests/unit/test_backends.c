@@ -200,7 +200,7 @@ static void count(void *arg, const char *name, const struct route_load *load)
 static void test_a_route_goes_on_with_its_numbers(void **state)
 {
 	(void)state;
-	struct route_loads *loads = route_loads_create();
+	struct route_loads *loads = route_loads_create(1);
 	size_t found = 0;
 
 	assert_non_null(loads);

@@ -24,7 +24,7 @@ static struct route_table *table_of(bool reversed)
 			.backend = (char *)(uintptr_t)CONFIG_ECHO,
 		};
 	if (loads == NULL)
-		loads = route_loads_create();
+		loads = route_loads_create(1);
 	assert_non_null(loads);
 	struct route_table *table = route_table_create(&ruleset, NULL, loads);
 
@@ -252,9 +252,54 @@ static void test_destroy_of_null_is_fine(void **state)
 	assert_null(table);
 }
 
+static void find_load(void *arg, const char *name, const struct route_load *load)
+{
+	assert_string_equal(name, "r");
+	*(const struct route_load **)arg = load;
+}
+
+/* By name, as long as somebody takes it; each worker has a cell of its own. */
+static void test_loads_go_on_by_name(void **state)
+{
+	(void)state;
+	struct route_loads *loads = route_loads_create(3);
+	struct route_load *load = route_loads_take(loads, "r"),
+			  *again = route_loads_take(loads, "r");
+	const struct route_load *seen = NULL;
+	struct route_counts sum;
+
+	assert_ptr_equal(load, again);
+	assert_int_equal(load->cell_count, 3);
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal((uintptr_t)&load->cells[i] % 64, 0);
+		load->cells[i].counts.accepted = i + 1;
+		load->cells[i].counts.failures[ROUTE_FAILURE_COUNT - 1] = 10;
+		load->cells[i].counts.lives.sum_us = 100;
+	}
+	route_loads_give(loads, again);
+	route_loads_each(loads, find_load, &seen);
+	assert_ptr_equal(seen, load);
+	route_load_sum(seen, &sum);
+	assert_int_equal(sum.accepted, 6);
+	assert_int_equal(sum.failures[ROUTE_FAILURE_COUNT - 1], 30);
+	assert_int_equal(sum.lives.sum_us, 300); /* the last of them */
+	assert_int_equal(sum.messages_sent, 0);
+	route_loads_give(loads, load);
+	seen = NULL;
+	route_loads_each(loads, find_load, &seen);
+	assert_null(seen);
+	/* Who comes later begins anew. */
+	load = route_loads_take(loads, "r");
+	route_load_sum(load, &sum);
+	assert_int_equal(sum.accepted, 0);
+	route_loads_give(loads, load);
+	route_loads_destroy(&loads);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_loads_go_on_by_name),
 		cmocka_unit_test(test_a_path_finds_its_route_and_id),
 		cmocka_unit_test(test_slashes_are_merged_where_the_route_says_so),
 		cmocka_unit_test(test_a_bad_id_is_refused_with_the_reason),

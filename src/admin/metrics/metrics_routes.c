@@ -24,9 +24,52 @@ static const struct route_family {
 	 offsetof(struct route_load, origins_refused)},
 };
 
+/* Of all workers; one number each. */
+static const struct counted_family {
+	const char *name;
+	const char *help;
+	size_t number; /* place in struct route_counts */
+} counted[] = {
+	{"gatehouse_route_connections_accepted_total",
+	 "WebSocket handshakes completed; gatehouse_connections_accepted_total by route.",
+	 offsetof(struct route_counts, accepted)},
+	{"gatehouse_route_messages_received_total", "Whole messages from clients.",
+	 offsetof(struct route_counts, messages_received)},
+	{"gatehouse_route_messages_sent_total", "Whole messages to clients.",
+	 offsetof(struct route_counts, messages_sent)},
+	{"gatehouse_route_received_bytes_total", "Bytes from clients, frame heads included.",
+	 offsetof(struct route_counts, received_bytes)},
+	{"gatehouse_route_sent_bytes_total", "Bytes queued to clients, frame heads included.",
+	 offsetof(struct route_counts, sent_bytes)},
+};
+
+#define FAILURES "gatehouse_route_handshake_failures_total"
+#define FAILURES_HELP                                                                         \
+	"Handshakes on the route that came to nothing, by reason (below). Those of no route " \
+	"are in gatehouse_handshakes_rejected_total alone."
+
+#define CLOSED "gatehouse_route_connections_closed_total"
+#define CLOSED_HELP \
+	"WebSocket connections ended, by reason; gatehouse_connections_closed_total by route."
+
+#define LIVES "gatehouse_route_connection_duration_seconds"
+#define LIVES_HELP                                                                          \
+	"How long connections lasted that have ended, from the handshake on, over live "    \
+	"upgrades. Many short ones: clients that flap; many of the same length: something " \
+	"between cuts them."
+
+/* So many routes have their ends, failures and durations for themselves; those of the others are
+ * one series each, with an empty name, so that the page stays readable. */
+#define DETAILED_MAX 100
+
 struct page {
 	struct buf *out;
 	const struct route_family *family;
+	const struct counted_family *counted;
+	/* The details of one route. */
+	void (*detail)(struct buf *out, const char *name, const struct route_counts *counts);
+	size_t seen;
+	struct route_counts others;
 };
 
 static void write_one(void *arg, const char *name, const struct route_load *load)
@@ -38,14 +81,83 @@ static void write_one(void *arg, const char *name, const struct route_load *load
 	      counter_read((const uint64_t *)(const void *)(numbers + page->family->number)));
 }
 
+static void write_counted(void *arg, const char *name, const struct route_load *load)
+{
+	const struct page *page = arg;
+	struct route_counts sum;
+
+	route_load_sum(load, &sum);
+	PRINT(page->out, "%s{route=\"%s\"} %" PRIu64 "\n", page->counted->name, name,
+	      *(const uint64_t *)(const void *)((const char *)&sum + page->counted->number));
+}
+
+static void failures_write(struct buf *out, const char *name, const struct route_counts *counts)
+{
+	for (unsigned i = 0; i < ROUTE_FAILURE_COUNT; i++)
+		PRINT(out, FAILURES "{route=\"%s\",reason=\"%s\"} %" PRIu64 "\n", name,
+		      route_failure_label(i), counts->failures[i]);
+}
+
+static void closed_write(struct buf *out, const char *name, const struct route_counts *counts)
+{
+	for (unsigned i = 0; i < CLOSE_REASON_COUNT; i++)
+		PRINT(out, CLOSED "{route=\"%s\",reason=\"%s\"} %" PRIu64 "\n", name,
+		      close_table[i].label, counts->closed[i]);
+}
+
+static void lives_write(struct buf *out, const char *name, const struct route_counts *counts)
+{
+	char labels[CONFIG_TEXT_MAX + 16];
+
+	snprintf(labels, sizeof(labels), "route=\"%s\"", name);
+	metrics_print_durations(out, LIVES, labels, &counts->lives, durations_life_us);
+}
+
+static void write_detail(void *arg, const char *name, const struct route_load *load)
+{
+	struct page *page = arg;
+	struct route_counts sum;
+
+	route_load_sum(load, &sum);
+	if (page->seen++ < DETAILED_MAX)
+		page->detail(page->out, name, &sum);
+	else
+		route_counts_add(&page->others, &sum);
+}
+
+static const struct {
+	const char *name, *kind, *help;
+	void (*write)(struct buf *out, const char *name, const struct route_counts *counts);
+} detailed[] = {
+	{FAILURES, "counter", FAILURES_HELP, failures_write},
+	{CLOSED, "counter", CLOSED_HELP, closed_write},
+	{LIVES, "histogram", LIVES_HELP, lives_write},
+};
+
 /* Also of routes that were taken out, while clients of them are there. */
 void metrics_routes_write(const struct server *server, struct buf *out)
 {
+	struct route_loads *loads = server_route_loads(server);
+
 	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
-		struct page page = {out, &families[i]};
+		struct page page = {.out = out, .family = &families[i]};
 
 		metrics_print_head(out, families[i].name, families[i].kind, families[i].help);
-		route_loads_each(server_route_loads(server), write_one, &page);
+		route_loads_each(loads, write_one, &page);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(counted); i++) {
+		struct page page = {.out = out, .counted = &counted[i]};
+
+		metrics_print_head(out, counted[i].name, "counter", counted[i].help);
+		route_loads_each(loads, write_counted, &page);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(detailed); i++) {
+		struct page page = {.out = out, .detail = detailed[i].write};
+
+		metrics_print_head(out, detailed[i].name, detailed[i].kind, detailed[i].help);
+		route_loads_each(loads, write_detail, &page);
+		if (page.seen > DETAILED_MAX)
+			detailed[i].write(out, "", &page.others);
 	}
 }
 
@@ -54,4 +166,18 @@ void metrics_routes_print_reference(FILE *to)
 	for (size_t i = 0; i < ARRAY_LEN(families); i++)
 		fprintf(to, "| `%s` | %s | %s |\n", families[i].name, families[i].kind,
 			families[i].help);
+	for (size_t i = 0; i < ARRAY_LEN(counted); i++)
+		fprintf(to, "| `%s` | counter | %s |\n", counted[i].name, counted[i].help);
+	for (size_t i = 0; i < ARRAY_LEN(detailed); i++)
+		fprintf(to, "| `%s` | %s | %s |\n", detailed[i].name, detailed[i].kind,
+			detailed[i].help);
+}
+
+void metrics_routes_print_failures(FILE *to)
+{
+	fputs("\n## Handshakes that came to nothing: `" FAILURES
+	      "{reason}`\n\n| reason | meaning |\n| --- | --- |\n",
+	      to);
+	for (unsigned i = 0; i < ROUTE_FAILURE_COUNT; i++)
+		fprintf(to, "| `%s` | %s |\n", route_failure_label(i), route_failure_help(i));
 }

@@ -31,10 +31,13 @@ def test_counts_what_the_metrics_count(gateway):
         assert totals[name] == running.metric(f"{name}_total") > 0
     assert seen["refused"]["routes.max_connections"] == sum(seen["refused"].values()) == 1
     assert set(seen["closed"]) == set(running.metrics("connections_closed_total", by="reason"))
-    assert named(seen["routes"], "ws")["connections"] == 1 and named(seen["routes"], "other")["connections"] == 0
+    ws, other = named(seen["routes"], "ws"), named(seen["routes"], "other")
+    assert (ws["connections"], ws["accepted"], ws["handshake_failures"], ws["messages_sent"]) == (1, 1, 1, 1)
+    assert ws["received_bytes"] == totals["received_bytes"] and not other["connections"] and not ws["closed"]
     assert sum(worker["connections"] for worker in seen["workers"]) == 1 and len(seen["workers"]) == 2
     assert [node["node"] for node in seen["nodes"]] == ["one"]
     wsraw.wait_until(lambda: asked.get("/overview")["closed"]["client_gone"] == 1, "the end is counted")
+    assert named(asked.get("/overview")["routes"], "ws")["closed"] == {"client_gone": 1}
 
 
 def test_tells_of_back_ends_and_of_what_is_wrong(gateway):

@@ -14,7 +14,7 @@ import pytest
 from kit import wsraw
 from kit.gateway import SAMPLE
 
-HTTP_BODY_MAX = 2 << 20  # of the server's http_reply.h
+HTTP_BODY_MAX = 4 << 20  # of the server's http_reply.h
 
 REQUIRED = {
     # metric: type
@@ -101,15 +101,19 @@ def test_metrics_pass_promtool(gateway):
     assert check.returncode == 0 and not check.stderr, check.stderr.decode()
 
 
-def test_metrics_of_the_most_back_ends_are_whole(gateway, start):
+def test_metrics_of_the_most_back_ends_and_routes_are_whole(gateway, start):
     """As many as the configuration allows, with the longest names: the page has room for them,
     whatever their numbers grow to."""
+    routes = [{"path": f"/{i}/{{client_id}}", "name": f"{i:b<64}", "backend": "echo"} for i in range(1001)]
     backends = [{"name": f"{i:a<64}", "type": "webhook", "url": "http://127.0.0.1:9/"}
                 for i in range(101)]
     refused = start(backends=backends)
     assert refused.wait_exit() == 78
     assert "backends: has 101 entries; write at most 100" in refused.log
-    page = gateway(backends=backends[:100]).get("/metrics").body
+    refused = start(routes=routes)
+    assert refused.wait_exit() == 78
+    assert "routes: has 1001 entries; write at most 1000" in refused.log
+    page = gateway(backends=backends[:100], routes=routes[:1000]).get("/metrics").body
     lines = page.decode().splitlines()
     samples = [line for line in lines if not line.startswith("#")]
     for line in lines:
@@ -118,6 +122,9 @@ def test_metrics_of_the_most_back_ends_are_whole(gateway, start):
     for backend in backends[:100]:
         family = f'gatehouse_backend_request_duration_seconds_count{{backend="{backend["name"]}"}} 0'
         assert family in samples
+    # Of so many routes some have their details together, with an empty label.
+    ended = [line for line in samples if line.startswith("gatehouse_route_connections_closed_total{")]
+    assert len({line.split('"')[1] for line in ended}) == 101 and sum('route=""' in line for line in ended) > 20
     assert len(page) + len(samples) * len(str(2**64)) < HTTP_BODY_MAX
 
 
