@@ -82,8 +82,10 @@ class Page:
 
     def __init__(self, browser: Browser, *, width: int = 1280, height: int = 900, theme: str = "light"):
         self.browser, self.complaints, self.requests = browser, [], []
-        target = browser.ask("Target.createTarget", url="about:blank")["targetId"]
-        self.session = browser.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        # With nothing that another tab has stored.
+        self.context = browser.ask("Target.createBrowserContext")["browserContextId"]
+        self.target = browser.ask("Target.createTarget", url="about:blank", browserContextId=self.context)["targetId"]
+        self.session = browser.ask("Target.attachToTarget", targetId=self.target, flatten=True)["sessionId"]
         browser.pages[self.session] = self
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.ask(f"{domain}.enable")
@@ -92,6 +94,10 @@ class Page:
 
     def ask(self, method: str, **params) -> dict:
         return self.browser.ask(method, self.session, **params)
+
+    def close(self) -> None:
+        del self.browser.pages[self.session]
+        self.browser.ask("Target.disposeBrowserContext", browserContextId=self.context)
 
     def took(self, method: str, params: dict) -> None:
         """In the thread that reads."""
@@ -118,17 +124,19 @@ class Page:
 
     def wait(self, expression: str, what: str = ""):
         """Until it is true."""
+        failed = []
+
         def look():
+            failed.clear()
             try:
                 return self.run(expression)
-            except AssertionError as error:
-                if "navigated" in str(error) or "Cannot find context" in str(error):
-                    return None
-                raise
-        return wsraw.wait_until(look, lambda: f"{what or expression}; the page shows:\n{self.text()}\n{self.complaints}")
+            except AssertionError as error:  # between two pages there is none
+                failed.append(error)
+                return None
+        return wsraw.wait_until(look, lambda: f"{what or expression}; the page shows:\n{self.text()[:2000]}\n{self.complaints}{failed}")
 
     def text(self) -> str:
-        return self.run("document.body.innerText")
+        return self.run("document.body?.innerText ?? ''")
 
     def wait_text(self, text: str) -> None:
         self.wait(f"document.body.innerText.includes({json.dumps(text)})", f"'{text}' on the page")
@@ -143,7 +151,7 @@ class Page:
             self.ask("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
     def key(self, key: str, text: str | None = None, *, shift: bool = False) -> None:
-        codes = {"Tab": 9, "Enter": 13, "Escape": 27, "ArrowLeft": 37, "ArrowRight": 39, "End": 35, "Home": 36}
+        codes = {"Tab": 9, "Enter": 13, "Escape": 27, "ArrowLeft": 37, "ArrowRight": 39, "End": 35, "Home": 36, "Delete": 46}
         text = text if text is not None else "\r" if key == "Enter" else key if len(key) == 1 else ""
         shared = {"key": key, "windowsVirtualKeyCode": codes.get(key, ord(key[0].upper())),
                   "modifiers": 8 if shift else 0}

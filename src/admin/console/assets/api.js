@@ -40,11 +40,16 @@ export function forgetToken() {
 
 // "clients", ["ws", "a/b"] -> api/v1/clients/ws/a%2Fb
 export function path(...names) {
-	return "api/v1/" + names.map((name) => encodeURIComponent(name).replace(/^\.{1,2}$/, (dots) =>
-		dots.replaceAll(".", "%2E"))).join("/");
+	return "api/v1/" + names.map(encodeURIComponent).join("/");
 }
 
+// "." and ".." are taken out of each path by browsers, also as "%2E": nobody can ask for such a name here.
+const isLost = (where) => where.split("/").some((part) => part === "." || part === "..");
+
 function urlOf(where, query) {
+	if (isLost(where))
+		throw new ApiError("refused", "No browser can ask for a client or group that is called . or .., because it takes that out of " +
+			"each address. curl --path-as-is can.");
 	const url = new URL(where, BASE);
 	for (const [name, value] of Object.entries(query ?? {}))
 		if (value !== null && value !== undefined && value !== "")
@@ -93,9 +98,10 @@ function awayError(error, isOurs) {
 }
 
 async function request(method, where, {query = null, body = null, type = null, signal}) {
+	const url = urlOf(where, query);
 	let response;
 	try {
-		response = await fetch(urlOf(where, query), {
+		response = await fetch(url, {
 			method, body, signal, headers: headersOf(type), cache: "no-store", redirect: "error",
 			credentials: "same-origin", referrerPolicy: "no-referrer",
 		});

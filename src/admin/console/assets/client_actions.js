@@ -3,7 +3,7 @@
 import {ask, path, post} from "./api.js";
 import {confirmed} from "./dialog.js";
 import {el, labelled, newId, select, setText} from "./dom.js";
-import {bytes, duration} from "./format.js";
+import {bytes, count} from "./format.js";
 import {fromHex} from "./text.js";
 
 const CODES = [["1000", "1000: done"], ["1001", "1001: going away"], ["1008", "1008: policy"],
@@ -68,19 +68,22 @@ export class Actions {
 		});
 	}
 
+	// In the framing of the route: OCPP-J has actions with a payload, JSON-RPC methods with parameters.
 	#call(rpc) {
+		const names = rpc === "ocpp-j" ? {what: "action", with: "payload"} : {what: "method", with: "params"};
 		const action = el("input", {type: "text", autocomplete: "off", spellcheck: "false", required: true});
 		const payload = el("textarea", {rows: "3", spellcheck: "false"}, "{}");
 		const answer = el("pre", {hidden: true, tabindex: "0", "aria-label": "The answer"});
-		return form(`Call (${rpc})`, [labelled("Action", action), labelled("Payload, JSON", payload), answer], "Call", async () => {
+		return form(`Call (${rpc})`, [labelled(rpc === "ocpp-j" ? "Action" : "Method", action),
+			labelled(rpc === "ocpp-j" ? "Payload, JSON" : "Parameters, JSON", payload), answer], "Call", async () => {
 			let value;
 			try {
 				value = JSON.parse(payload.value === "" ? "{}" : payload.value);
 			} catch (error) {
-				throw new Error(`The payload is not JSON: ${error.message}`);
+				throw new Error(`This is not JSON: ${error.message}`);
 			}
 			answer.hidden = true;
-			const result = await post(this.#path("call"), {action: action.value, payload: value});
+			const result = await post(this.#path("call"), {[names.what]: action.value, [names.with]: value});
 			answer.hidden = false;
 			setText(answer, JSON.stringify(result, null, 2));
 			return "It has answered.";
@@ -94,7 +97,7 @@ export class Actions {
 			const result = await ask(what.value, path("groups", name.value, "members", this.route, this.id));
 			this.onChange();
 			return {joined: "It has joined.", already_member: "It was in it already.", left: "It has left.",
-				was_no_member: "It was not in it."}[result.status] ?? JSON.stringify(result);
+				was_no_member: "It was not in it."}[result.result] ?? JSON.stringify(result);
 		});
 	}
 
@@ -121,22 +124,21 @@ export class Actions {
 
 	#block() {
 		const what = select([["client", "this client id"], ["address", "its address"]], "client");
-		const seconds = select([["300", "5 minutes"], ["3600", "1 hour"], ["86400", "1 day"]], "3600");
-		return form("Block", [labelled("Keep out", what), labelled("For", seconds)], "Block …", async () => {
+		const time = select([["5m", "5 minutes"], ["1h", "1 hour"], ["1d", "1 day"], ["30d", "30 days"]], "1h");
+		const reason = el("input", {type: "text", autocomplete: "off", maxlength: "200"});
+		const fields = [labelled("Keep out", what), labelled("For", time), labelled("Why", reason, {hint: "for whoever looks at it later"})];
+		return form("Block", fields, "Block …", async () => {
 			const address = this.client?.remote.address;
 			const isAddress = what.value === "address";
 			if (isAddress && address === undefined)
 				throw new Error("Its address is not known: it is not connected.");
 			if (!await confirmed("Block?", [isAddress ? `Everybody who comes from ${address}` : "This client id",
-				` is refused for ${duration(Number(seconds.value))}, on this node.`], "Block", isAddress ? address : this.id))
+				` is closed, and refused for ${time.selectedOptions[0].text}.`], "Block", isAddress ? address : this.id))
 				return "Nothing was done.";
-			await this.#sendBlock(isAddress ? {address} : {route: this.route, client_id: this.id}, Number(seconds.value));
+			const result = await post(path("blocks"), {...(isAddress ? {address} : {route: this.route, client_id: this.id}),
+				for: time.value, ...(reason.value === "" ? {} : {reason: reason.value})});
 			this.onChange();
-			return "It is blocked.";
+			return `Blocked; ${count(result.closed)} closed. It can be let in again under Control.`;
 		}, {isDangerous: true});
-	}
-
-	#sendBlock(whom, seconds) {
-		return post(path("blocks"), {...whom, seconds});
 	}
 }

@@ -4,6 +4,7 @@ import {ask, get, path, post} from "./api.js";
 import {confirmed} from "./dialog.js";
 import {el, foreign, labelled, replace, setText, tableIn} from "./dom.js";
 import {count, dateTime, duration} from "./format.js";
+import {plain} from "./text.js";
 
 const EVERY_MS = 3000;
 
@@ -39,8 +40,8 @@ export class Control {
 	}
 
 	#makeBlocks() {
-		const {frame, body} = tableIn("Blocks", [{text: "kept out"}, {text: "what"}, {text: "until", number: true},
-			{text: "refused so far", number: true}, {text: ""}]);
+		const {frame, body} = tableIn("Blocks", [{text: "kept out"}, {text: "what"}, {text: "why"},
+			{text: "for another", number: true}, {text: "let in again"}]);
 		this.blocks = body;
 		this.blockFrame = frame;
 		this.blocksTold = el("p", {class: "soft", role: "status"});
@@ -99,9 +100,12 @@ export class Control {
 		setText(this.blocksTold, blocks.length === 0 ? "Nobody is blocked." : "");
 		replace(this.blocks, blocks.map((block) => el("tr", null,
 			el("th", {scope: "row"}, foreign(block.client_id ?? block.address)),
-			el("td", null, block.client_id === undefined ? "address" : ["client on ", foreign(block.route)]),
-			el("td", {class: "n"}, dateTime(Date.parse(block.until))), el("td", {class: "n"}, count(block.refused)),
-			el("td", {class: "n"}, el("button", {type: "button", class: "small", on: {click: () => this.#lift(block)}}, "Let in again")))));
+			el("td", null, block.client_id !== null ? ["client on ", foreign(block.route)] :
+				block.route === null ? "address" : ["address, on ", foreign(block.route)]),
+			el("td", null, block.reason === null ? "" : foreign(block.reason)),
+			el("td", {class: "n", title: `until ${dateTime(block.expires_at * 1000)}`}, duration(block.expires_in)),
+			el("td", null, el("button", {type: "button", class: "small", on: {click: () => this.#lift(block)},
+				"aria-label": `Let ${plain(block.client_id ?? block.address, 60)} in again`}, "Let in")))));
 	}
 
 	async #lift(block) {

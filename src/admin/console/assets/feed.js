@@ -9,6 +9,10 @@ const OVERVIEW_EVERY = "2s";
 const POLL_MS = 5000;
 const STREAM_AGAIN_MS = 30000;
 const SILENCE_MS = 20000; // the overview comes every 2 s: a connection that says nothing is dead
+// What the gateway says when it ends a stream.
+const ENDS = {token: "The token has changed.", rules: "The configuration has changed.", upgrade: "A new process takes over.",
+	shutdown: "The gateway ends.", memory: "The gateway has no memory for the stream."};
+const SOON_MS = 500;
 const WAIT_MS = [1000, 2000, 4000, 8000, 15000, 30000];
 
 const sleep = (ms, signal) => new Promise((done) => {
@@ -106,6 +110,12 @@ export class Feed extends EventTarget {
 			this.detail = error.message;
 			return true;
 		}
+		if (error.kind === "ended" && this.#failures++ === 0) {
+			// It said why, and the next one is as good: a live upgrade, say.
+			this.#tell("connecting", error.message);
+			await sleep(SOON_MS, signal);
+			return true;
+		}
 		await this.#wait(error, signal);
 		return true;
 	}
@@ -165,6 +175,8 @@ export class Feed extends EventTarget {
 	#event(type, data) {
 		if (type === "overview")
 			this.#take(data);
+		else if (type === "end")
+			throw new ApiError("ended", ENDS[data.reason] ?? `The gateway ended the stream: ${data.reason}.`);
 		else
 			this.dispatchEvent(new CustomEvent(type, {detail: data}));
 	}

@@ -2,7 +2,7 @@
 // The limits table as bars: what is used, what each allows, and the line that raises it.
 import {get} from "./api.js";
 import {el, labelled, reconcile, replace, setClass, setText} from "./dom.js";
-import {brief, bytes, count, inUnit, percent} from "./format.js";
+import {bytes, count, inUnit, percent} from "./format.js";
 
 const EVERY_MS = 5000;
 const NEAR = 0.8;
@@ -47,8 +47,8 @@ async function copy(button, text) {
 	setTimeout(() => setText(button, "Copy"), 2500);
 }
 
-function remedyList(limit) {
-	return el("dl", {class: "remedies"}, limit.remedies.map(({place, text}) => {
+function remedyList(remedies) {
+	return remedies.length === 0 ? null : el("dl", {class: "remedies"}, remedies.map(({place, text}) => {
 		const button = el("button", {type: "button", class: "small", "aria-label": `Copy: ${text}`,
 			on: {click: () => copy(button, text)}}, "Copy");
 		return [el("dt", null, place), el("dd", null, el("code", null, text), button)];
@@ -65,7 +65,8 @@ function createRow() {
 	row.allows = el("span", {class: "allows"});
 	row.note = el("p", {class: "soft"});
 	row.remedies = el("div");
-	row.details = el("details", null, el("summary", null, "More"), row.note);
+	row.others = el("div");
+	row.details = el("details", null, el("summary", null, "More"), row.note, row.others);
 	row.append(el("div", {class: "limit-head"}, el("span", null, row.name, " ", row.mark), row.allows),
 		row.meter, row.facts, row.remedies, row.details);
 	return row;
@@ -94,21 +95,18 @@ function updateRow(row, limit, table) {
 	updateMeter(row, limit, table);
 	setText(row.facts, [used === null ? null : percent(used), usedText(limit), limit.scope, limit.source].filter(Boolean).join(" · "));
 	setText(row.note, [limit.cost === "" ? "" : `A connection costs ${limit.cost}.`, limit.note].filter(Boolean).join(" "));
-	showRemedies(row, limit, binds || (used ?? 0) >= NEAR);
+	showRemedies(row, limit, (used ?? 0) >= NEAR ? 9 : binds ? 1 : 0);
 }
 
 // At once where it matters, else when one wants to see them.
-function showRemedies(row, limit, isUrgent) {
-	const key = JSON.stringify([isUrgent, limit.remedies]);
+function showRemedies(row, limit, atOnce) {
+	const key = JSON.stringify([atOnce, limit.remedies]);
 	if (row.remediesKey !== key) {
 		row.remediesKey = key;
-		replace(row.remedies, limit.remedies.length === 0 ? null : remedyList(limit));
-		if (isUrgent)
-			row.insertBefore(row.remedies, row.details);
-		else
-			row.details.append(row.remedies);
+		replace(row.remedies, remedyList(limit.remedies.slice(0, atOnce)));
+		replace(row.others, remedyList(limit.remedies.slice(atOnce)));
 	}
-	row.details.hidden = row.note.textContent === "" && (isUrgent || limit.remedies.length === 0);
+	row.details.hidden = row.note.textContent === "" && limit.remedies.length <= atOnce;
 }
 
 export class Headroom {
@@ -158,7 +156,7 @@ export class Headroom {
 		const {shown, rest} = chosen(table);
 		setText(this.sentence, table.binding === null ? `${count(table.used)} connections; nothing here caps them.` :
 			`${count(table.used)} of ${count(table.connections)} connections. ` +
-			`${table.binding} is what stops at ${brief(table.connections)}` +
+			`${table.binding} is what stops at ${count(table.connections)}` +
 			(table.next === null ? "." : `; ${table.next} would be next.`));
 		const fill = (list, limits) => reconcile(list, limits, (limit) => limit.limit, createRow,
 			(row, limit) => updateRow(row, limit, table));

@@ -21,14 +21,23 @@ function bodyOf(message) {
 	return null;
 }
 
+// Why nothing but the size of a message is shown.
+const WITHHELD = {tail_bodies: "body not shown: admin.tail_bodies", binary: "body not shown: binary", not_json: "body not shown: no JSON, so it cannot be redacted",
+	too_large: "body not shown: too large to be redacted", too_much: "body not shown: too much at once"};
+
+function factsOf(message) {
+	return [message.type, message.bytes === undefined ? null : bytes(message.bytes), message.code === undefined ? null : String(message.code),
+		message.cut ? "cut" : null, message.redacted ? "redacted" : null,
+		message.withheld === undefined ? null : WITHHELD[message.withheld] ?? message.withheld].filter(Boolean).join(", ");
+}
+
 function messageLine(message, withNames) {
 	const isIn = message.direction === "in";
 	return el("li", {class: isIn ? "in" : "out"},
 		el("time", null, clock(message.at_ms, true)), el("span", {class: "tag"}, isIn ? "in" : "out"),
 		withNames ? el("a", {href: linkTo(message.route, message.client_id), class: "who"}, foreign(message.client_id)) : null,
-		el("span", {class: "soft"}, `${message.type}, ${bytes(message.bytes)}`,
-			message.cut ? ", cut" : "", message.redacted ? ", redacted" : ""),
-		bodyOf(message));
+		el("span", {class: "soft"}, factsOf(message)),
+		typeof message.reason === "string" && message.reason !== "" ? foreign(message.reason, {tag: "q"}) : null, bodyOf(message));
 }
 
 function logLine(line) {

@@ -1,0 +1,373 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The console in a real browser, and what it does to real clients."""
+
+import contextlib
+import json
+import subprocess
+import threading
+
+import pytest
+
+from kit import wsraw
+from kit.api import Api, quote
+from kit.gateway import BINARY
+from kit.page_checks import assert_usable
+
+pytestmark = [pytest.mark.rare, pytest.mark.plain]
+
+TOKEN = "of-the-test-0123456789"
+ROUTES = [{"path": "/ws/{client_id}"}, {"path": "/rpc/{client_id}", "rpc": "json-rpc"}]
+HOSTILE = ["<img src=x onerror=alert(1)>", "\"'><script>document.title='owned'</script>", "a\u202egpj.exe",
+           "{{7*7}}${7*7}", "x" * 255, "javascript:alert(1)", "%3Cb%3E&amp;&#60;", "..", ".", "a/b?c#d", "\u200b\u2066",
+           "مرحبا", "充电桩-7", "../../api/v1/node"]
+
+
+@pytest.fixture(params=["epoll"])
+def engine(request):
+    """The browser is the slow part; the API is tested on both."""
+    return request.param
+
+
+def value(page, selector: str) -> str:
+    return page.run(f"document.querySelector({json.dumps(selector)}).innerText")
+
+
+def field(label: str) -> str:
+    """JavaScript: the control with this label."""
+    return (f"[...document.querySelectorAll('label')].find((e) => e.textContent === {json.dumps(label)})"
+            "?.control")
+
+
+def write(page, label: str, text: str) -> None:
+    page.wait(f"{field(label)} !== undefined", f"a field '{label}'")
+    page.run(f"(() => {{ const e = {field(label)}; e.focus(); e.select(); }})()")
+    if text:
+        page.ask("Input.insertText", text=text)
+    else:
+        page.key("Delete")
+
+
+def choose(page, label: str, value: str) -> None:
+    page.wait(f"{field(label)} !== undefined", f"a field '{label}'")
+    page.run(f"(() => {{ const e = {field(label)}; e.value = {json.dumps(value)}; "
+             "e.dispatchEvent(new Event('change', {bubbles: true})); })()")
+
+
+def press(page, text: str, within: str = "document") -> None:
+    """A real click on the button or link with this text."""
+    where = f"[...{within}.querySelectorAll('button, a')].find((e) => e.innerText.trim() === {json.dumps(text)} && !e.disabled)"
+    page.wait(f"{where} !== undefined", f"a button '{text}'")
+    page.run(f"{where}.dataset.pressed = 'now'")
+    page.click("[data-pressed=now]")
+    page.run("document.querySelectorAll('[data-pressed]').forEach((e) => delete e.dataset.pressed)")
+
+
+def place_of(route: str, client_id: str) -> str:
+    return f"#/client?route={quote(route)}&id={quote(client_id)}"
+
+
+# --- the way in ---
+
+
+def test_the_token(gateway, page_of):
+    running = gateway(env={"GATEHOUSE_ADMIN_TOKEN": TOKEN})
+    page = page_of(running)
+    page.wait_text("This gateway wants its token")
+    write(page, "Token", "wrong")
+    press(page, "Open the console")
+    page.wait_text("This is not the gateway's token.")
+    write(page, "Token", "nö")
+    press(page, "Open the console")
+    page.wait_text("no such characters")
+    write(page, "Token", TOKEN)
+    page.key("Enter")
+    page.wait_text("Headroom")
+    page.wait_text("max_connections")
+    assert TOKEN not in page.run("location.href + JSON.stringify(localStorage) + document.cookie")
+    assert page.run("Object.values(sessionStorage)") == [TOKEN]
+    assert not [url for url in page.requests if TOKEN in url]
+    assert {url.split("/")[2] for url in page.requests if url.startswith("http")} == {f"127.0.0.1:{running.admin[1]}"}
+    press(page, "Forget token")
+    page.wait_text("This gateway wants its token")
+    assert page.run("sessionStorage.length") == 0 and "This is not" not in page.text()
+    assert_usable(page)
+
+
+def test_from_elsewhere_without_a_token(gateway, page_of):
+    """The API says why, and what to do; the page passes it on."""
+    running = gateway()
+    page = page_of(running, theme="dark")
+    page.wait_text("Headroom")
+    page.ask("Network.setExtraHTTPHeaders", headers={"X-Forwarded-For": "192.0.2.1"})
+    page.ask("Page.reload")
+    page.wait_text("Not from here")
+    page.wait_text("Set admin.token_file or GATEHOUSE_ADMIN_TOKEN")
+    assert_usable(page)
+    page.ask("Network.setExtraHTTPHeaders", headers={})
+    press(page, "Try again")
+    page.wait_text("Headroom")
+
+
+def test_a_gateway_that_goes_and_comes_back(gateway, page_of):
+    running = gateway()
+    page = page_of(running)
+    page.wait("document.getElementById('status').innerText === 'ready'")
+    running.stop()
+    page.wait("!document.getElementById('notice').hidden", "a word about it")
+    page.wait_text("Next try in")
+    assert "What is shown is of" in page.text() and "Headroom" in page.text()
+    again = gateway(admin={"listen": f"127.0.0.1:{running.admin[1]}"})
+    press(page, "Try now")
+    page.wait("document.getElementById('notice').hidden", "all is well")
+    with again.open("/ws/back"):
+        page.wait("[...document.querySelectorAll('.figures .card')].some((e) => e.innerText.startsWith('Connections\\n1'))",
+                  "the new one's count")
+
+
+# --- what is seen ---
+
+
+def test_headroom_and_overview(gateway, page_of):
+    running = gateway(server={"max_connections": 10}, routes=[*ROUTES, {"path": "/one/{client_id}", "max_connections": 1}])
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(running.open(f"/ws/c{number}")) for number in range(8)]
+        stack.enter_context(running.open("/one/a"))
+        assert running.connect().handshake("/one/b").status == 503
+        clients[0].echo(b"hello")
+        page = page_of(running)
+        page.wait_text("9 of 10 connections. max_connections is what stops at 10")
+        first = "document.querySelector('.limit')"
+        assert page.run(f"{first}.classList.contains('binds')")
+        assert "server.max_connections: 20" in page.run(f"{first}.innerText")
+        assert page.run(f"{first}.querySelector('[role=meter]').getAttribute('aria-valuenow')") == "90"
+        assert page.run(f"{first}.querySelector('.meter span').style.width") == "90%"
+        assert "routes.max_connections" in page.run("document.querySelector('.limits').innerText")
+        write(page, "Lines that allow", "500")
+        page.key("Enter")
+        page.wait_text("server.max_connections: 500")
+        page.wait("document.querySelector('.chart .l.c1')?.getAttribute('d').length > 10", "a line")
+        rows = ("[...document.querySelectorAll('section')].find((e) => e.querySelector('h2')?.innerText === {})"
+                "?.innerText ?? ''")
+        page.wait(f"({rows.format(json.dumps('Refused, by limit'))}).includes('routes.max_connections')")
+        page.wait(f"({rows.format(json.dumps('Routes'))}).includes('one')")
+        page.wait(f"({rows.format(json.dumps('Workers'))}).includes('%')", "a share of a CPU")
+        page.run("document.querySelectorAll('figure details').forEach((e) => { e.open = true; })")
+        page.wait("[...document.querySelectorAll('figure table')].every((e) => e.rows.length > 1)", "the charts as tables")
+        assert_usable(page)
+
+
+@pytest.fixture
+def crowd(gateway):
+    """A gateway with 10,000 clients n-1 to n-10000 that do not talk, and one that does."""
+    running = gateway(server={"workers": 2})
+    process = subprocess.Popen(
+        [BINARY, "bench", running.url("/ws/n-{n}"), "-c", "10000", "--receive", "--hold", "10m"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        running.wait_metric("connections", 10000)
+        yield running
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_one_among_ten_thousand(crowd, page_of):
+    page = page_of(crowd, "#/clients")
+    page.wait("document.querySelectorAll('tbody tr').length === 50", "a page of them")
+    first = page.run("document.querySelector('tbody').innerText")
+    press(page, "Next page")
+    page.wait_text("Page 2")
+    page.wait(f"document.querySelector('tbody').innerText !== {json.dumps(first)}")
+    press(page, "Previous page")
+    page.wait(f"document.querySelector('tbody').innerText.split('\\t')[0] === {json.dumps(first.split(chr(9))[0])}")
+    page.key("/")
+    assert page.run(f"document.activeElement === {field('Text of the id')}")
+    page.ask("Input.insertText", text="-9999")
+    page.key("Enter")
+    page.wait("document.querySelectorAll('tbody tr').length === 1", "the only one")
+    assert "n-9999" in value(page, "tbody")
+    assert page.run("location.hash") == "#/clients?q=-9999"
+    page.click("tbody a")
+    page.wait_text("127.0.0.2:")
+    assert value(page, "h1") == "n-9999"
+    press(page, "← All clients")
+    page.wait("document.querySelectorAll('tbody tr').length === 1", "the same search")
+    with crowd.open("/ws/loud") as loud:
+        for _ in range(200):
+            loud.echo(b"x")
+        write(page, "Text of the id", "")
+        choose(page, "Most first, by", "messages_received")
+        page.wait("document.querySelector('tbody tr')?.innerText.startsWith('loud')", "the one that talks, first")
+        page.wait_text("of 10,001 clients")
+    write(page, "Text of the id", "nobody-at-all")
+    page.key("Enter")
+    page.wait_text("Nobody here is like that.")
+    page.wait_text("on all nodes")
+    assert len(page.run("document.body.innerHTML")) < 200_000
+
+
+# --- what is done ---
+
+
+def test_send_and_close_reach_the_client(gateway, page_of):
+    running = gateway(routes=ROUTES)
+    with running.open("/ws/till-7") as client:
+        page = page_of(running, "#/client?route=ws&id=till-7")
+        write(page, "Message", "grüße <b>")
+        press(page, "Send")
+        assert client.read_message() == (wsraw.TEXT, "grüße <b>".encode())
+        page.wait_text("Delivered to its queue: 11 B")
+        choose(page, "Type", "hex")
+        write(page, "Message", "00 ff")
+        press(page, "Send")
+        assert client.read_message() == (wsraw.BINARY, b"\x00\xff")
+        write(page, "Message", "0g")
+        press(page, "Send")
+        page.wait_text("This is not hexadecimal")
+        write(page, "Group", "night")
+        press(page, "Do it")
+        page.wait_text("It has joined.")
+        page.wait("[...document.querySelectorAll('.chips a')].some((e) => e.innerText === 'night')", "its group")
+        write(page, "Reason", "wartung")
+        choose(page, "Code", "1001")
+        press(page, "Close …")
+        page.wait("document.querySelector('dialog[open]') !== null")
+        assert "till-7" in value(page, "dialog")
+        assert_usable(page)
+        page.key("Escape")
+        page.wait_text("Nothing was done.")
+        assert running.metric("connections") == 1
+        press(page, "Close …")
+        press(page, "Close it", "document.querySelector('dialog')")
+        assert client.read_close() == (1001, b"wartung")
+    page.wait_text("connected to no node now")
+    with running.open("/ws/till-7"):
+        page.wait("!document.body.innerText.includes('connected to no node')", "it is back")
+
+
+def test_call(gateway, page_of):
+    running = gateway(routes=ROUTES)
+    with running.open("/rpc/r") as client:
+        def answer():
+            call = json.loads(client.read_message()[1])
+            assert (call["method"], call["params"]) == ("Reset", {"type": "Soft"})
+            client.send_frame(wsraw.TEXT, json.dumps({"jsonrpc": "2.0", "id": call["id"], "result": {"status": "<i>ok</i>"}}).encode())
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        page = page_of(running, "#/client?route=rpc&id=r")
+        write(page, "Method", "Reset")
+        write(page, "Parameters, JSON", '{"type": "Soft"')
+        press(page, "Call")
+        page.wait_text("This is not JSON")
+        write(page, "Parameters, JSON", '{"type": "Soft"}')
+        press(page, "Call")
+        page.wait_text('"<i>ok</i>"')
+        thread.join()
+        assert "Call (" not in page_text_of(page_of(running, "#/client?route=ws&id=nobody"))
+
+
+def page_text_of(page) -> str:
+    page.wait_text("connected to no node")
+    return page.text()
+
+
+# --- strangers ---
+
+
+def test_hostile_names(gateway, page_of):
+    """Whatever clients call themselves, it is text."""
+    running = gateway(routes=ROUTES)
+    with contextlib.ExitStack() as stack:
+        for name in HOSTILE:
+            stack.enter_context(running.open("/ws/" + quote(name).replace(".", "%2E")))
+        page = page_of(running, "#/clients")
+        page.wait(f"document.querySelectorAll('tbody tr').length === {len(HOSTILE)}")
+        shown = page.run("[...document.querySelectorAll('tbody th')].map((e) => e.textContent)")
+        assert sorted(shown) == sorted(visible(name) for name in HOSTILE)
+        for name in HOSTILE:
+            page.open(f"http://127.0.0.1:{running.admin[1]}/console/{place_of('ws', name)}")
+            page.wait(f"document.querySelector('h1')?.textContent === {json.dumps(visible(name))}", name)
+            page.wait_text("127.0.0.1:" if name.strip(".") else "No browser can ask")
+            assert page.run("document.querySelectorAll('main img, main script, main iframe, main b i').length") == 0
+        assert page.run("document.title").startswith("Client ")
+        page.resize(360, 740)
+        assert_usable(page)
+
+
+def visible(name: str) -> str:
+    return "".join(f"U+{ord(one):04X}" if one in "\u202e\u200b\u2066" else one for one in name)
+
+
+# --- for everybody ---
+
+PLACES = ["", "#/clients", "#/client?route=ws&id=a", "#/live", "#/groups", "#/groups?group=night", "#/control", "#/nothing"]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_each_view_can_be_used(gateway, page_of, theme, width):
+    running = gateway(routes=ROUTES)
+    with running.open("/ws/a"):
+        Api(running.admin).ask("PUT", "/groups/night/members/ws/a")
+        page = page_of(running, width=width, theme=theme)
+        page.wait_text("Headroom")
+        for place in PLACES:
+            page.run(f"location.hash = {json.dumps(place)}")
+            page.wait("document.querySelector('h1') !== null")
+            page.wait("document.getElementById('status').innerText === 'ready'")
+            page.wait("!document.querySelector('main').innerText.includes('Asking')")
+            assert_usable(page)
+        ground = page.run("getComputedStyle(document.body).backgroundColor")
+        press(page, "Theme: system")
+        press(page, "Theme: dark")
+        press(page, "Theme: light")
+        assert page.run("getComputedStyle(document.body).backgroundColor") == ground
+        page.media("dark" if theme == "light" else "light")
+        assert page.run("getComputedStyle(document.body).backgroundColor") != ground
+
+
+def test_by_keys_alone(gateway, page_of):
+    running = gateway(routes=ROUTES)
+    with running.open("/ws/till-7"):
+        page = page_of(running)
+        page.wait_text("Headroom")
+        page.key("Tab")
+        assert page.run("document.activeElement.id") == "skip"
+        assert page.run("document.activeElement.getBoundingClientRect().top >= 0"), "seen once it has the focus"
+        page.key("Enter")
+        assert page.run("document.activeElement.id") == "main"
+        page.key("2")
+        page.wait("location.hash === '#/clients'")
+        page.key("/")
+        page.ask("Input.insertText", text="till")
+        page.key("Enter")
+        page.wait("document.querySelectorAll('tbody tr').length === 1")
+        for _ in range(30):
+            page.key("Tab")
+            assert page.run("getComputedStyle(document.activeElement).outlineStyle") != "none", \
+                page.run("document.activeElement.outerHTML")
+            if page.run("document.activeElement.innerText") == "till-7":
+                break
+        page.key("Enter")
+        page.wait("document.querySelector('h1')?.innerText === 'till-7'")
+        page.key("?")
+        page.wait("document.querySelector('dialog[open]') !== null")
+        page.key("Escape")
+        page.wait("document.querySelector('dialog') === null")
+        page.key("1")
+        page.wait_text("Headroom")
+        page.wait("document.querySelector('.chart .l.c1')?.getAttribute('d').includes('L')", "two points at least")
+        page.run("document.querySelector('svg.chart').focus()")
+        page.key("ArrowLeft")
+        page.wait("/^[0-9:]+: open [0-9]/.test(document.querySelector('figure [aria-live]').innerText)", "a value")
+        page.key("2")
+        page.wait("location.hash === '#/clients'")
+
+
+def test_less_motion(gateway, page_of):
+    page = page_of(gateway())
+    page.wait("document.querySelector('.meter span') !== null")
+    assert page.run("getComputedStyle(document.querySelector('.meter span')).transitionDuration") == "0.3s"
+    page.media("light", motion="reduce")
+    assert page.run("parseFloat(getComputedStyle(document.querySelector('.meter span')).transitionDuration)") == 0
