@@ -30,6 +30,11 @@ bool media_type_is_json(struct slice field)
 	       has_json_suffix(type);
 }
 
+bool media_type_is(struct slice field, const char *type)
+{
+	return slice_equals_nocase(type_of(field), slice_from_text(type));
+}
+
 bool media_type_is_text(struct slice field)
 {
 	return slice_starts_nocase(type_of(field), "text/") || media_type_is_json(field);

@@ -12,5 +12,8 @@
 /* application/json, and every type that ends in +json (RFC 6839, 3.1). */
 bool media_type_is_json(struct slice field);
 
+/* This type, in lower case, with whatever parameters. */
+bool media_type_is(struct slice field, const char *type);
+
 /* JSON, or text of any kind. */
 bool media_type_is_text(struct slice field);

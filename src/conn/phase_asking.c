@@ -13,6 +13,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "conn/act.h"
 #include "conn/admit_groups.h"
 #include "conn/hull.h"
 #include "conn/leave.h"
@@ -23,6 +24,7 @@
 #include "conn/tls_end.h"
 #include "conn/upgrade_answer.h"
 #include "conn/uplink_road.h"
+#include "fleet/actions/actions.h"
 #include "proto/http_text.h"
 #include "proto/ws_handshake.h"
 
@@ -39,7 +41,8 @@ struct upgrade_wait {
 	struct ws_deflate_terms deflate;
 	struct buf offered; /* the client's list */
 	struct buf held;
-	struct buf groups; /* that the back end puts the client in */
+	struct buf groups;       /* that the back end puts the client in */
+	struct actions *actions; /* of the back end, for when the client is in; NULL: none */
 	struct conn_entry entry;
 	bool is_named; /* struct asking */
 	/* To the other nodes; NULL: not asked yet, or answered. */
@@ -64,6 +67,7 @@ static void wait_free(struct upgrade_wait *wait)
 	buf_finish(&wait->offered);
 	buf_finish(&wait->held);
 	buf_finish(&wait->groups);
+	actions_destroy(&wait->actions);
 	free(wait);
 }
 
@@ -191,6 +195,7 @@ static void let_in(struct conn *conn, const struct client_claim *holder)
 	    answer_upgrade(conn, wait)) {
 		conn_uplink_connected(conn);
 		tcp_read_start(&conn->tcp);
+		conn_act(conn, wait->actions);
 		conn_open_early(conn, wait->held.data, wait->held.len);
 	}
 	wait_free(wait);
@@ -264,6 +269,14 @@ int conn_asking_add_groups(struct conn *conn, struct slice groups)
 	return buf_append(&wait_of(conn)->groups, groups.data, groups.len, HTTP_BODY_MAX);
 }
 
+void conn_asking_set_actions(struct conn *conn, struct actions *actions)
+{
+	struct upgrade_wait *wait = wait_of(conn);
+
+	CHECK(wait->actions == NULL);
+	wait->actions = actions;
+}
+
 void conn_asking_answer(struct conn *conn, struct http_reply *reply)
 {
 	wait_end(conn);
@@ -329,7 +342,10 @@ static size_t on_held(const struct conn *conn)
 {
 	const struct upgrade_wait *wait = conn->part.asking.wait;
 
-	return wait == NULL ? 0 : wait->offered.cap + wait->held.cap + wait->groups.cap;
+	if (wait == NULL)
+		return 0;
+	return wait->offered.cap + wait->held.cap + wait->groups.cap +
+	       (wait->actions == NULL ? 0 : actions_size(wait->actions));
 }
 
 static void on_shed(struct conn *conn)

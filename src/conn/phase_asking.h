@@ -41,6 +41,8 @@ bool conn_asking_may_be(struct conn *conn, const char *client_id);
 void conn_asking_named(struct conn *conn);
 /* 0, or a negative errno as buf_append. */
 int conn_asking_add_groups(struct conn *conn, struct slice groups);
+/* To be done once it is in. Takes over the list; NULL is fine. */
+void conn_asking_set_actions(struct conn *conn, struct actions *actions);
 
 /* (end, unless other nodes are asked) The client may come in. */
 void conn_asking_decided(struct conn *conn);

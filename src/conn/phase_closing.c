@@ -49,6 +49,7 @@ void conn_ws_close_with(struct conn *conn, enum close_reason reason, uint16_t co
 {
 	CHECK(conn->phase == CONN_OPEN);
 	conn_set_reason(conn, reason);
+	conn_uplink_close(conn, code); /* that may be another one than the reason's */
 	conn_depart(conn);
 	ws_write_close(conn, code, text);
 	conn_phase_set(conn, CONN_CLOSING);

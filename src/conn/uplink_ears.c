@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "conn/act.h"
 #include "conn/admit_groups.h"
 #include "conn/assigned.h"
 #include "conn/conn.h"
@@ -13,6 +14,7 @@
 #include "conn/phase_closing.h"
 #include "conn/phase_open.h"
 #include "conn/uplink_road.h"
+#include "fleet/actions/actions.h"
 #include "fleet/rpc/rpc_gate.h"
 #include "proto/utf8.h"
 
@@ -71,7 +73,8 @@ static struct presence *presence_again(struct conn *conn, struct slice subprotoc
 
 /* NULL, or what is wrong, and in `problem` more of it for the log: "". */
 static const char *acceptance_check(struct conn *conn, const struct uplink_acceptance *accepted,
-				    struct assigned *assigned, char *problem, size_t size)
+				    struct assigned *assigned, struct actions **out_actions,
+				    char *problem, size_t size)
 {
 	if (accepted->subprotocol.data != NULL && !conn_asking_offers(conn, accepted->subprotocol))
 		return "chose a subprotocol that the client did not offer";
@@ -91,16 +94,20 @@ static const char *acceptance_check(struct conn *conn, const struct uplink_accep
 	if (!assigned_attributes_read(accepted->attributes, conn_limits(conn)->attributes_max,
 				      assigned, problem, size))
 		return "gave the client attributes that cannot be";
-	return NULL;
+	if (accepted->actions.data == NULL)
+		return NULL;
+	*out_actions = conn_actions_read(conn, accepted->actions, problem, size);
+	return *out_actions == NULL ? "wants things done that cannot be" : NULL;
 }
 
 /* False: the client is answered. */
 static bool is_good(struct conn *conn, const struct uplink_acceptance *accepted,
-		    struct assigned *assigned)
+		    struct assigned *assigned, struct actions **out_actions)
 {
 	const struct uplink *uplink = conn_uplink(conn);
 	char detail[256], problem[512] = "";
-	const char *wrong = acceptance_check(conn, accepted, assigned, problem, sizeof(problem));
+	const char *wrong = acceptance_check(conn, accepted, assigned, out_actions, problem,
+					     sizeof(problem));
 
 	if (wrong == NULL)
 		return true;
@@ -135,9 +142,11 @@ static void on_accepted(struct uplink *uplink, const struct uplink_acceptance *a
 {
 	struct conn *conn = conn_of(uplink);
 	struct assigned assigned = {.client_id = ""};
+	struct actions *actions = NULL;
 
-	if (!is_good(conn, accepted, &assigned))
+	if (!is_good(conn, accepted, &assigned, &actions))
 		return;
+	conn_asking_set_actions(conn, actions);
 	if (adopt(conn, accepted, &assigned))
 		conn_asking_decided(conn);
 	else
@@ -222,6 +231,18 @@ static void on_message(struct uplink *uplink, const struct message *message)
 		conn_ws_fail(conn, CLOSE_NO_MEMORY);
 }
 
+static struct actions *read_actions(const struct uplink *uplink, struct slice json, char *problem,
+				    size_t size)
+{
+	return conn_actions_read(conn_of(uplink), json, problem, size);
+}
+
+static void on_actions(struct uplink *uplink, struct actions *actions)
+{
+	conn_act(conn_of(uplink), actions);
+	actions_destroy(&actions);
+}
+
 static bool may_send(const struct uplink *uplink)
 {
 	const struct conn *conn = conn_of(uplink);
@@ -255,6 +276,8 @@ const struct uplink_handler uplink_ears = {
 	.on_refused = on_refused,
 	.on_undecided = on_undecided,
 	.on_message = on_message,
+	.read_actions = read_actions,
+	.on_actions = on_actions,
 	.may_send = may_send,
 	.on_room = on_room,
 	.on_down = on_down,

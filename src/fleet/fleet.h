@@ -15,6 +15,9 @@
 #include "base/log.h"
 #include "session/directory.h"
 
+struct action_stats;
+struct fan_out;
+struct fleet_home;
 struct command_road;
 
 /* Of takeover between nodes; atomic, all only rise. */
@@ -41,8 +44,13 @@ struct fleet {
 	bool is_clustered;              /* the bus leads to other nodes and programs */
 	struct command_stats *commands; /* the server's */
 	struct rpc_stats *rpc;          /* likewise */
-	bool has_change;                /* atomic: of the bus, that nobody has heeded */
-	uint64_t connects;              /* atomic: how often the bus found a broker */
+	struct action_stats *actions;   /* likewise */
+	/* Of a worker: a message for all members of a group, wherever they are; lent. 0 or a
+	 * negative errno: then nobody gets it. The owner of the fleet sets it. */
+	int (*send_to_group)(struct fleet_home *home, const struct fan_out *what);
+	const char *run_id; /* tells this run of the gateway from others, in events too */
+	bool has_change;    /* atomic: of the bus, that nobody has heeded */
+	uint64_t connects;  /* atomic: how often the bus found a broker */
 	struct takeover_stats takeovers;
 	struct group_registry *groups; /* outlives the clients */
 	struct log_gate forbidden_gate;

@@ -16,6 +16,12 @@ bool ws_close_code_is_valid(uint16_t code)
 	       (code >= 3000 && code <= 4999);
 }
 
+bool ws_close_code_is_for_servers(int64_t code)
+{
+	return code > 0 && code <= UINT16_MAX && code != WS_CLOSE_MISSING_EXTENSION &&
+	       ws_close_code_is_valid((uint16_t)code);
+}
+
 uint16_t ws_close_parse(struct slice body, uint16_t *out_code, struct slice *out_reason)
 {
 	if (body.len == 0) {

@@ -29,6 +29,13 @@ enum ws_close_code {
 /* May a peer send this code? (7.4: 1000-1003, 1007-1014, 3000-4999.) */
 bool ws_close_code_is_valid(uint16_t code);
 
+/* Is it one of these that a server may send? 1010 is for clients. */
+#define WS_CLOSE_CODES_FOR_SERVERS "1000..1003, 1007..1009, 1011..1014, 3000..4999"
+bool ws_close_code_is_for_servers(int64_t code);
+
+/* [bytes] A close frame has room for 125, two of which are the code. */
+#define WS_CLOSE_REASON_MAX 123
+
 /* Reads the body of a close frame. Returns 0 and fills both results (an empty body
  * gives WS_CLOSE_NO_STATUS and an empty reason that points into `body`), else the
  * code to fail with: WS_CLOSE_PROTOCOL (one byte, bad code) or WS_CLOSE_BAD_DATA

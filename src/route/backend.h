@@ -18,6 +18,7 @@
 #include "session/session.h"
 
 struct state_writer;
+struct actions;
 struct uplink;
 struct backend;
 struct route;
@@ -43,6 +44,9 @@ struct uplink_end {
 	uint16_t code;      /* of the close frame; 0: none */
 };
 
+/* The Content-Type of an answer that is a list of actions. */
+#define UPLINK_ACTIONS_TYPE "application/vnd.gatehouse.actions+json"
+
 /* Lent. */
 struct uplink_acceptance {
 	struct slice subprotocol; /* the back end's choice; data NULL: it made none */
@@ -50,6 +54,7 @@ struct uplink_acceptance {
 	/* Of the fields Gatehouse-Client-Id and Gatehouse-Attributes, as they are; data NULL: they
 	 * were not there. */
 	struct slice client_id, attributes;
+	struct slice actions; /* for when it is in: the body, if it is a list of them */
 };
 
 struct uplink_refusal {
@@ -78,6 +83,12 @@ struct uplink_handler {
 			     const char *detail);
 	/* For the client. is_text: the back end calls it text, but it may be no UTF-8. */
 	void (*on_message)(struct uplink *uplink, const struct message *message);
+	/* A list of actions for the client (fleet/actions/actions.h): read, and nothing of it done.
+	 * NULL: it is none, and `problem` says why. */
+	struct actions *(*read_actions)(const struct uplink *uplink, struct slice json,
+					char *problem, size_t size);
+	/* Does them; the list is its own. */
+	void (*on_actions)(struct uplink *uplink, struct actions *actions);
 	/* May more be sent to the client now? If not, `resume` is called once it may. */
 	bool (*may_send)(const struct uplink *uplink);
 	/* is_full has become false. */

@@ -57,7 +57,8 @@ static void destroy(struct event_backend *base)
 static bool can_end(enum event_type type, enum event_outcome outcome)
 {
 	(void)type;
-	return outcome != EVENT_ANSWER_TOO_BIG && outcome != EVENT_ANSWER_UNREADABLE;
+	return outcome != EVENT_ANSWER_TOO_BIG && outcome != EVENT_ANSWER_UNREADABLE &&
+	       outcome != EVENT_ANSWER_MALFORMED;
 }
 
 const struct backend_type backend_nats = {

@@ -245,8 +245,9 @@ static void report(const struct event_backend *base, struct backend_report *out_
 /* Answers are passed on to messages alone, and each request has its outcome. */
 static bool can_end(enum event_type type, enum event_outcome outcome)
 {
-	if (outcome == EVENT_ANSWER_TOO_BIG || outcome == EVENT_ANSWER_UNREADABLE)
-		return type == EVENT_MESSAGE;
+	if (outcome == EVENT_ANSWER_TOO_BIG || outcome == EVENT_ANSWER_UNREADABLE ||
+	    outcome == EVENT_ANSWER_MALFORMED)
+		return type == EVENT_MESSAGE || type == EVENT_CONNECTED;
 	return outcome != EVENT_UNCONFIRMED;
 }
 

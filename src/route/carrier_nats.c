@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/counter.h"
+#include "base/media_type.h"
 #include "bus/bus_subject.h"
 #include "route/backend_nats.h"
 
@@ -87,6 +88,9 @@ static void answer_judge(const struct bus_message *answer, struct carry_verdict 
 		verdict->accepted.groups = bus_message_header(answer, GROUPS);
 		verdict->accepted.client_id = bus_message_header(answer, CLIENT_ID);
 		verdict->accepted.attributes = bus_message_header(answer, ATTRIBUTES);
+		if (media_type_is(bus_message_header(answer, CONTENT_TYPE), UPLINK_ACTIONS_TYPE))
+			verdict->accepted.actions = answer->body.len == 0 ? SLICE_LITERAL(" ")
+									  : answer->body;
 	} else if (status >= 400 && status < 600) {
 		verdict->result = CARRY_REFUSED;
 		verdict->refusal = (struct uplink_refusal){

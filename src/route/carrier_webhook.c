@@ -98,6 +98,12 @@ static bool is_refusal(const struct webhook_call *call)
 	       (call->outcome == WEBHOOK_FAILED && call->cause == WEBHOOK_CAUSE_SERVER_ERROR);
 }
 
+/* No body at all is no list either. */
+static struct slice actions_of(const struct webhook_call *call)
+{
+	return call->response.len == 0 ? SLICE_LITERAL(" ") : buf_slice(&call->response);
+}
+
 static void on_done(struct webhook_call *call)
 {
 	struct webhook_flight *flight = CONTAINER_OF(call, struct webhook_flight, call);
@@ -122,7 +128,14 @@ static void on_done(struct webhook_call *call)
 			.retry_after = flight->wanted[WANTED_RETRY_AFTER].value,
 			.body = buf_slice(&call->response),
 		};
-	if (type == EVENT_MESSAGE)
+	bool is_actions = call->outcome == WEBHOOK_OK && type != EVENT_DISCONNECTED &&
+			  media_type_is(content_type, UPLINK_ACTIONS_TYPE);
+
+	if (is_actions && type == EVENT_CONNECT)
+		verdict.accepted.actions = actions_of(call);
+	else if (is_actions)
+		verdict.actions = actions_of(call);
+	else if (type == EVENT_MESSAGE)
 		verdict.answer = (struct message){
 			.is_text = media_type_is_text(content_type),
 			.bytes = buf_slice(&call->response),

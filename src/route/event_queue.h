@@ -9,12 +9,13 @@
 #include "session/session.h"
 
 /* How an event ends. X(NAME, label) */
-#define EVENT_OUTCOME_TABLE(X)                                                                  \
-	X(DELIVERED, "delivered")                 /* the back end has it */                     \
-	X(REFUSED, "refused")                     /* it does not want it, now or ever */        \
-	X(ANSWER_TOO_BIG, "answer_too_big")       /* over answer_max: not passed on */          \
-	X(ANSWER_UNREADABLE, "answer_unreadable") /* its encoding: not passed on */             \
-	X(UNCONFIRMED, "unconfirmed") /* on its way when the broker was lost: it may have it */ \
+#define EVENT_OUTCOME_TABLE(X)                                                                   \
+	X(DELIVERED, "delivered")                 /* the back end has it */                      \
+	X(REFUSED, "refused")                     /* it does not want it, now or ever */         \
+	X(ANSWER_TOO_BIG, "answer_too_big")       /* over answer_max: not passed on */           \
+	X(ANSWER_UNREADABLE, "answer_unreadable") /* its encoding: not passed on */              \
+	X(ANSWER_MALFORMED, "answer_malformed")   /* a list of actions: nothing of it is done */ \
+	X(UNCONFIRMED, "unconfirmed") /* on its way when the broker was lost: it may have it */  \
 	X(DROPPED, "dropped")         /* given up: on_failure: close, or at the end */
 
 #define EVENT_OUTCOME_ENUM(NAME, label) EVENT_##NAME,

@@ -38,6 +38,8 @@ enum told_tag {
 	TOLD_DETAIL = 4,
 	TOLD_IS_TEXT = 5,
 	TOLD_ANSWER = 6,
+	/* A list of actions instead. Whoever does not know that must not take it for a message. */
+	TOLD_ACTIONS = STATE_MUST | 7,
 };
 
 /* For ever; what is not among them is tried again. */
@@ -77,6 +79,8 @@ int event_told_write(struct buf *out, const struct event_told *told)
 				slice_of(verdict->detail, strlen(verdict->detail) + 1));
 	state_put_u64(&writer, TOLD_IS_TEXT, verdict->answer.is_text);
 	state_put_bytes(&writer, TOLD_ANSWER, verdict->answer.bytes);
+	if (verdict->actions.len > 0)
+		state_put_bytes(&writer, TOLD_ACTIONS, verdict->actions);
 	return writer.error;
 }
 
@@ -89,6 +93,8 @@ static bool bytes_read(const struct state_field *field, struct event_told *told)
 {
 	if (field->tag == TOLD_ANSWER)
 		told->verdict.answer.bytes = field->value;
+	else if (field->tag == TOLD_ACTIONS)
+		told->verdict.actions = field->value;
 	else if (is_text(field->value))
 		told->verdict.detail = (const char *)field->value.data;
 	return true;
@@ -98,7 +104,7 @@ static bool field_read(const struct state_field *field, struct event_told *told)
 {
 	uint64_t number = 0;
 
-	if (field->tag == TOLD_ANSWER || field->tag == TOLD_DETAIL)
+	if (field->tag == TOLD_ANSWER || field->tag == TOLD_ACTIONS || field->tag == TOLD_DETAIL)
 		return bytes_read(field, told);
 	if (!state_u64(field, &number))
 		return !state_must_understand(field->tag);

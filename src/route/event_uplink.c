@@ -210,12 +210,15 @@ static enum event_outcome outcome_of(const struct carry_verdict *verdict)
 		return EVENT_ANSWER_TOO_BIG;
 	case CARRY_UNREADABLE:
 		return EVENT_ANSWER_UNREADABLE;
+	case CARRY_MALFORMED:
+		return EVENT_ANSWER_MALFORMED;
 	default:
 		return EVENT_DROPPED;
 	}
 }
 
-static void pass_answer(struct event_uplink *uplink, const struct carry_verdict *verdict)
+static void pass_answer(struct event_uplink *uplink, const struct carry_verdict *verdict,
+			struct actions *actions)
 {
 	if (verdict->result == CARRY_REFUSED)
 		tell_trouble(uplink, "an event was refused", verdict->detail);
@@ -223,8 +226,42 @@ static void pass_answer(struct event_uplink *uplink, const struct carry_verdict 
 		tell_trouble(uplink, "an answer is too long", verdict->detail);
 	else if (verdict->result == CARRY_UNREADABLE)
 		tell_trouble(uplink, "an answer cannot be read", verdict->detail);
+	else if (verdict->result == CARRY_MALFORMED)
+		tell_trouble(uplink, "an answer is no good list of actions", verdict->detail);
+	else if (actions != NULL)
+		uplink->base.handler->on_actions(&uplink->base, actions);
 	else if (verdict->answer.bytes.len > 0 && uplink->base.owner != NULL)
 		uplink->base.handler->on_message(&uplink->base, &verdict->answer);
+}
+
+/* NULL: there are none, or the client has gone; or they are no good, and the verdict says so. */
+static struct actions *read_actions(struct event_uplink *uplink, struct carry_verdict *verdict,
+				    char *problem, size_t size)
+{
+	if (verdict->result != CARRY_TAKEN || verdict->actions.len == 0 ||
+	    uplink->base.owner == NULL)
+		return NULL;
+	struct actions *actions = uplink->base.handler->read_actions(
+		&uplink->base, verdict->actions, problem, size);
+
+	if (actions == NULL) {
+		verdict->result = CARRY_MALFORMED;
+		verdict->detail = problem;
+	}
+	return actions;
+}
+
+/* The event has an outcome before its answer is looked at any further: that may begin the next. */
+static void end_event(struct event_flight *flight, const struct carry_verdict *verdict)
+{
+	struct event_uplink *uplink = flight->uplink;
+	struct carry_verdict final = *verdict;
+	char problem[512];
+	struct actions *actions = read_actions(uplink, &final, problem, sizeof(problem));
+
+	land(uplink, outcome_of(&final));
+	if (!uplink->is_aborted)
+		pass_answer(uplink, &final, actions);
 }
 
 static void accept_client(struct event_uplink *uplink, const struct uplink_acceptance *accepted)
@@ -292,11 +329,12 @@ void event_flight_done(struct event_flight *flight, const struct carry_verdict *
 		return;
 	}
 	uplink->is_telling = true;
-	land(uplink, outcome_of(verdict));
-	if (is_decision)
+	if (is_decision) {
+		land(uplink, outcome_of(verdict));
 		decide(uplink, verdict);
-	else if (!uplink->is_aborted)
-		pass_answer(uplink, verdict);
+	} else {
+		end_event(flight, verdict);
+	}
 	event_flight_free(flight);
 	event_uplink_go_on(uplink);
 }

@@ -77,6 +77,7 @@ enum carry_result {
 	CARRY_REFUSED,    /* the back end does not want it, or can never get it */
 	CARRY_TOO_BIG,    /* taken, but the answer is too long */
 	CARRY_UNREADABLE, /* taken, but the answer's encoding cannot be undone */
+	CARRY_MALFORMED,  /* taken, but the answer is no good list of actions; no carrier's */
 	CARRY_FAILED,     /* to be tried again, as on_failure says */
 	CARRY_BUSY,       /* to be tried again; that is nobody's fault */
 	CARRY_CANCELLED,
@@ -87,6 +88,7 @@ struct carry_verdict {
 	const char *detail;       /* in words, if it was not taken */
 	uint64_t wait_ns;         /* FAILED and BUSY: sooner is pointless; 0: not known */
 	struct message answer;    /* to a message, for the client; empty: none */
+	struct slice actions;     /* instead, and to CONNECTED too: a list of them; empty: none */
 	/* Of a connect event. */
 	struct uplink_acceptance accepted; /* TAKEN */
 	struct uplink_refusal refusal;     /* else; status 0: it is none, but a failure */

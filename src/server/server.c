@@ -15,6 +15,7 @@
 #include "auth/pace.h"
 #include "server/handover_carrier.h"
 #include "server/handover_heir.h"
+#include "server/send_group.h"
 #include "server/server_handover.h"
 #include "server/server_limits.h"
 #include "server/server_private.h"
@@ -168,6 +169,8 @@ struct server *server_create(const struct server_options *options)
 		.node = server->public_service.node,
 		.commands = &server->command_stats,
 		.rpc = &server->rpc_stats,
+		.actions = &server->action_stats,
+		.send_to_group = send_group,
 		.directory = server->directory,
 		.groups = group_registry_create(options->ruleset->config.server.max_groups)};
 	if (server->fleet.groups == NULL) {
@@ -340,6 +343,7 @@ static int start_backends(struct server *server, struct server_error *out_error)
 	if (server->options.heir != NULL)
 		backends_keep_run_id(server->backends,
 				     slice_from_text(server->options.heir->run_id));
+	server->fleet.run_id = backends_run_id(server->backends);
 	if (routes != NULL)
 		ruleset_take_routes(ruleset, routes, route_table_destroy);
 	if (routes != NULL && backend_watches_begin(server, ruleset, &server->backend_watches) == 0)

@@ -8,6 +8,7 @@
 #include "auth/hasher.h"
 #include "conn/address_limit.h"
 #include "conn/admission.h"
+#include "fleet/actions/action_table.h"
 #include "route/route.h"
 #include "server/broadcast_gate.h"
 #include "server/drain.h"
@@ -65,6 +66,7 @@ struct server {
 	struct fleet fleet;
 	struct command_stats command_stats; /* the fleet's */
 	struct rpc_stats rpc_stats;         /* likewise */
+	struct action_stats action_stats;   /* likewise */
 	struct server_nodes nodes;
 	struct handover_carrier *carrier;              /* of the road; NULL: there was none yet */
 	void (*on_last)(void *arg, struct slice body); /* of the process before */

@@ -52,6 +52,15 @@ static bool may_send(const struct uplink *uplink)
 	return true;
 }
 
+static struct actions *read_actions(const struct uplink *uplink, struct slice json, char *problem,
+				    size_t size)
+{
+	(void)uplink;
+	(void)json;
+	snprintf(problem, size, "none");
+	return NULL;
+}
+
 static void on_trouble(const struct uplink *uplink, const char *what, const char *detail)
 {
 	(void)uplink;
@@ -64,8 +73,10 @@ static void on_gone(struct uplink *uplink)
 	(void)uplink;
 }
 
-static const struct uplink_handler handler = {
-	.may_send = may_send, .on_trouble = on_trouble, .on_gone = on_gone};
+static const struct uplink_handler handler = {.read_actions = read_actions,
+					      .may_send = may_send,
+					      .on_trouble = on_trouble,
+					      .on_gone = on_gone};
 
 static void world_make(void)
 {
@@ -150,7 +161,8 @@ static void told_take(struct slice bytes)
 	CHECK(told.connection_id == again.connection_id && told.sequence == again.sequence &&
 	      told.verdict.result == again.verdict.result &&
 	      strcmp(told.verdict.detail, again.verdict.detail) == 0 &&
-	      slice_equals(told.verdict.answer.bytes, again.verdict.answer.bytes));
+	      slice_equals(told.verdict.answer.bytes, again.verdict.answer.bytes) &&
+	      slice_equals(told.verdict.actions, again.verdict.actions));
 	buf_finish(&out);
 	road_hear(&road, ROAD_EVENT, bytes);
 }

@@ -97,6 +97,17 @@ static void land(struct side *side, enum carry_result result, const char *answer
 			  });
 }
 
+static void land_with_actions(struct side *side, const char *actions)
+{
+	struct event_flight *flight = event_of(side)->flight;
+
+	assert_non_null(flight);
+	event_flight_done(flight, &(struct carry_verdict){
+					  .result = CARRY_TAKEN,
+					  .actions = slice_from_text(actions),
+				  });
+}
+
 /* --- the owner --- */
 
 static struct side *side_of_uplink(const struct uplink *uplink)
@@ -117,6 +128,26 @@ static void on_message(struct uplink *uplink, const struct message *message)
 
 	snprintf(side->answers + used, sizeof(side->answers) - used, "%.*s|",
 		 SLICE_ARG(message->bytes));
+}
+
+/* The test's lists are their text; those that begin with '?' are none. */
+static struct actions *read_actions(const struct uplink *uplink, struct slice json, char *problem,
+				    size_t size)
+{
+	(void)uplink;
+	if (json.data[0] != '?')
+		return (struct actions *)slice_to_text(json);
+	snprintf(problem, size, "no list");
+	return NULL;
+}
+
+static void on_actions(struct uplink *uplink, struct actions *actions)
+{
+	struct side *side = side_of_uplink(uplink);
+	size_t used = strlen(side->answers);
+
+	snprintf(side->answers + used, sizeof(side->answers) - used, "do %s|", (char *)actions);
+	free(actions);
 }
 
 static bool may_send(const struct uplink *uplink)
@@ -145,6 +176,8 @@ static void on_gone(struct uplink *uplink)
 static const struct uplink_handler handler = {
 	.on_accepted = on_accepted,
 	.on_message = on_message,
+	.read_actions = read_actions,
+	.on_actions = on_actions,
 	.may_send = may_send,
 	.on_room = on_room,
 	.on_trouble = on_trouble,
@@ -353,6 +386,33 @@ static void test_what_is_under_way_is_ended_by_the_older_one(void **state)
 	assert_string_equal(older->sent, "2 a|");
 	assert_string_equal(newer->sent, "3 b|4 c|5 d|6 |");
 	assert_int_equal(delivered(newer), 4);
+}
+
+static void test_actions_are_done_by_who_has_the_client(void **state)
+{
+	struct side *older = &fixture->older, *newer = &fixture->newer;
+	uint64_t *malformed = &newer->backend.stats.events[EVENT_MESSAGE][EVENT_ANSWER_MALFORMED];
+
+	(void)state;
+	enter();
+	say(older, "a");
+	move();
+	land_with_actions(older, "this");
+	SPIN_UNTIL(&fixture->io, newer->answers[0] != 0);
+	assert_string_equal(older->answers, "");
+	say(newer, "b");
+	land_with_actions(newer, "that");
+	assert_string_equal(newer->answers, "do this|do that|");
+	assert_int_equal(delivered(newer), 2);
+	say(newer, "c");
+	land_with_actions(newer, "?");
+	assert_int_equal(newer->troubles, 1);
+	assert_int_equal(*malformed, 1);
+	assert_int_equal(delivered(newer), 2);
+	say(newer, "d");
+	newer->answers[0] = 0;
+	leave(newer);
+	assert_string_equal(newer->answers, "");
 }
 
 static void test_what_the_older_one_did_not_deliver_is_sent_again(void **state)
@@ -748,6 +808,7 @@ int main(void)
 		TEST(test_what_is_under_way_is_ended_by_the_older_one),
 		TEST(test_what_the_older_one_did_not_deliver_is_sent_again),
 		TEST(test_what_nobody_tells_of_is_sent_again_in_the_end),
+		TEST(test_actions_are_done_by_who_has_the_client),
 		TEST(test_what_is_told_too_late_or_of_another_event_is_nothing),
 		TEST(test_a_client_may_go_while_its_event_is_under_way_elsewhere),
 		TEST(test_what_is_under_way_elsewhere_can_be_dropped),

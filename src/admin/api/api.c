@@ -31,6 +31,7 @@ static const struct endpoint {
 	{"POST", "clients/{route}/{client_id}/close", api_client_close},
 	{"POST", "clients/{route}/{client_id}/call", api_client_call},
 	{"POST", "clients/{route}/{client_id}/renew", api_client_renew},
+	{"POST", "clients/{route}/{client_id}/actions", api_client_actions},
 	{"GET", "groups", api_groups_list},
 	{"GET", "groups/{group}/members", api_group_members},
 	{"POST", "groups/{group}/messages", api_group_send},

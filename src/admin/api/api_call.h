@@ -26,6 +26,7 @@ void api_client_send(struct api_call *call);
 void api_client_close(struct api_call *call);
 void api_client_call(struct api_call *call);
 void api_client_renew(struct api_call *call);
+void api_client_actions(struct api_call *call);
 void api_groups_list(struct api_call *call);
 void api_group_members(struct api_call *call);
 void api_group_send(struct api_call *call);

@@ -113,6 +113,11 @@ void api_client_call(struct api_call *call)
 	api_ask_kind(call, &command_call);
 }
 
+void api_client_actions(struct api_call *call)
+{
+	api_ask_kind(call, &command_actions);
+}
+
 void api_client_renew(struct api_call *call)
 {
 	api_ask_kind(call, &command_renew);

@@ -36,7 +36,9 @@ static const struct backend_family common[] = {
 	 "Events that are done with, by type and outcome: delivered; refused (4xx, or larger than "
 	 "the "
 	 "broker takes, or forbidden by its permissions); answer_too_big (over answer_max); "
-	 "answer_unreadable (its Content-Encoding cannot be undone); unconfirmed (type nats: on "
+	 "answer_unreadable (its Content-Encoding cannot be undone); answer_malformed (no good "
+	 "list "
+	 "of actions: nothing of it was done); unconfirmed (type nats: on "
 	 "its "
 	 "way when the broker was lost, which may have it); dropped (on_failure: close, or at the "
 	 "end).",

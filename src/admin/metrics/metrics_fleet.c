@@ -3,6 +3,7 @@
 #include "admin/admin.h"
 #include "base/metrics_text.h"
 #include "base/counter.h"
+#include "fleet/actions/action_table.h"
 #include "fleet/command/command.h"
 
 #define NAME "gatehouse_commands_total"
@@ -11,6 +12,22 @@
 	"client, or, if none has, on the one that was asked. Outcomes: done; "             \
 	"not_connected; refused (the request was wrong, or the client could not take "     \
 	"it); timed_out; failed (memory was out, or the broker away)."
+
+#define ACTIONS_NAME "gatehouse_actions_total"
+#define ACTIONS_HELP                                                                           \
+	"Actions on clients, in answers of back ends to events and by the command `actions`. " \
+	"Outcomes: done; failed (the log of an answer's, or the command's result, says why)."
+
+static void actions_write(const struct action_stats *stats, struct buf *out)
+{
+	PRINT(out, "# HELP %s %s\n# TYPE %s counter\n", ACTIONS_NAME, ACTIONS_HELP, ACTIONS_NAME);
+	for (unsigned kind = 0; kind < ACTION_KIND_COUNT; kind++) {
+		PRINT(out, ACTIONS_NAME "{action=\"%s\",outcome=\"done\"} %" PRIu64 "\n",
+		      action_name(kind), counter_read(&stats->done[kind]));
+		PRINT(out, ACTIONS_NAME "{action=\"%s\",outcome=\"failed\"} %" PRIu64 "\n",
+		      action_name(kind), counter_read(&stats->failed[kind]));
+	}
+}
 
 void metrics_fleet_write(const struct server *server, struct buf *out)
 {
@@ -23,9 +40,11 @@ void metrics_fleet_write(const struct server *server, struct buf *out)
 			PRINT(out, NAME "{command=\"%s\",outcome=\"%s\"} %" PRIu64 "\n", kind->name,
 			      command_outcome_label(outcome),
 			      counter_read(&stats->ended[i][outcome]));
+	actions_write(server_fleet(server)->actions, out);
 }
 
 void metrics_fleet_print_reference(FILE *to)
 {
 	fputs("| `" NAME "` | counter | " HELP " |\n", to);
+	fputs("| `" ACTIONS_NAME "` | counter | " ACTIONS_HELP " |\n", to);
 }

@@ -16,6 +16,7 @@ static const struct command_kind *const kinds[COMMAND_ID_COUNT] = {
 	[COMMAND_ID_JOIN] = &command_join,       [COMMAND_ID_LEAVE] = &command_leave,
 	[COMMAND_ID_CALL] = &command_call,       [COMMAND_ID_HOLDER] = &command_holder,
 	[COMMAND_ID_CLAIM] = &command_claim,     [COMMAND_ID_RENEW] = &command_renew,
+	[COMMAND_ID_ACTIONS] = &command_actions,
 };
 
 _Static_assert(ARRAY_LEN(kinds) <= COMMAND_KINDS_MAX, "raise it");

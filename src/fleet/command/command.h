@@ -33,6 +33,7 @@ enum command_id {
 	COMMAND_ID_HOLDER,
 	COMMAND_ID_CLAIM,
 	COMMAND_ID_RENEW,
+	COMMAND_ID_ACTIONS,
 	COMMAND_ID_COUNT,
 };
 
@@ -107,6 +108,9 @@ struct command {
 
 /* A client's facts and its queue; a message to it; its end. */
 extern const struct command_kind command_inspect, command_send, command_close;
+
+/* Several of these, and more, in one go. */
+extern const struct command_kind command_actions;
 
 /* The end of what a client has proved moves. */
 extern const struct command_kind command_renew;

@@ -16,9 +16,6 @@
 #include "fleet/rpc/rpc_gate.h"
 #include "proto/ws_close.h"
 
-/* A close frame has room for 125 bytes, two of which are the code. */
-#define REASON_MAX 123
-
 /* NULL, which json_pack takes for null: it has proved nothing. */
 static json_t *proof_json(const struct presence *presence)
 {
@@ -243,13 +240,6 @@ struct close_args {
 	const char *reason; /* in the command's JSON */
 };
 
-/* 1010 is for clients to send (RFC 6455, 7.4.1). */
-static bool may_send_code(json_int_t code)
-{
-	return code > 0 && code <= UINT16_MAX && code != WS_CLOSE_MISSING_EXTENSION &&
-	       ws_close_code_is_valid((uint16_t)code);
-}
-
 static bool code_read(struct command *command, const json_t *code, uint16_t *out_code)
 {
 	char seen[32] = "not an integer";
@@ -258,7 +248,7 @@ static bool code_read(struct command *command, const json_t *code, uint16_t *out
 		return true;
 	if (json_is_integer(code))
 		snprintf(seen, sizeof(seen), "%" JSON_INTEGER_FORMAT, json_integer_value(code));
-	if (json_is_integer(code) && may_send_code(json_integer_value(code))) {
+	if (json_is_integer(code) && ws_close_code_is_for_servers(json_integer_value(code))) {
 		*out_code = (uint16_t)json_integer_value(code);
 		return true;
 	}
@@ -267,8 +257,7 @@ static bool code_read(struct command *command, const json_t *code, uint16_t *out
 					 .reason = "close_code",
 					 .detail = "'code' is no code that a server may send.",
 					 .seen = slice_from_text(seen),
-					 .allowed = "1000..1003, 1007..1009, 1011..1014, "
-						    "3000..4999",
+					 .allowed = WS_CLOSE_CODES_FOR_SERVERS,
 				 });
 	return false;
 }
@@ -279,7 +268,7 @@ static bool reason_read(struct command *command, const json_t *reason, const cha
 
 	if (reason == NULL)
 		return true;
-	if (text != NULL && strlen(text) <= REASON_MAX) {
+	if (text != NULL && strlen(text) <= WS_CLOSE_REASON_MAX) {
 		*out_reason = text;
 		return true;
 	}

@@ -44,11 +44,19 @@ def webhook():
 
 
 @pytest.fixture
-def serve(gateway):
+def serve(gateway, webhook):
+    """The gateway is stopped before its back end is, which hears of the end."""
+    running = []
+
     def run(hook, *, server=None, **route):
-        return gateway(server=server or {}, routes=[{"path": "/ws", "name": "ws", "backend": "hook"} | route],
-                       backends=[{"name": "hook", "type": "webhook", "url": hook.url}])
-    return run
+        running.append(gateway(
+            server=server or {}, routes=[{"path": "/ws", "name": "ws", "backend": "hook"} | route],
+            backends=[{"name": "hook", "type": "webhook", "url": hook.url}]))
+        return running[-1]
+
+    yield run
+    for one in running:
+        one.stop()
 
 
 def target(path: str = "/ws", **said: str) -> str:
@@ -92,6 +100,7 @@ def test_takeover_goes_by_the_assigned_id(serve, webhook, takeover):
         assert status == (409 if takeover == "oldest" else 101)
         if takeover == "newest":
             assert older.read_close()[0] == 4001
+            older.send(wsraw.close_frame(4001))
             shown = api.Api(running.admin).get("/clients/ws/one")
             assert (shown["attributes"], shown["generation"]) == ({"n": "2"}, 2)
         hook.wait("connect", 2)
