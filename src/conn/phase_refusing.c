@@ -49,9 +49,12 @@ static uint16_t code_of(unsigned status)
 	}
 }
 
-/* A page whose ticket is used up, say, gets a new one, though tickets know no 401. */
+/* A page whose ticket is used up, say, gets a new one, though tickets know no 401. What a back end
+ * says is for the page, whichever status it is. */
 static uint16_t code_of_reply(const struct http_reply *reply)
 {
+	if (reply->is_of_backend && reply->status < 500)
+		return (uint16_t)(4000 + reply->status);
 	return code_of(reply->is_unproved && reply->status == 403 ? 401 : reply->status);
 }
 
@@ -155,7 +158,7 @@ static bool is_wanted(const struct conn *conn, const struct http_reply *reply)
 	const struct route *route = conn_route(conn);
 
 	return route != NULL && route->config->refuse_browsers == CONFIG_REFUSE_BROWSERS_CLOSE &&
-	       code_of(reply->status) != 0 && !conn->is_reserve;
+	       code_of_reply(reply) != 0 && !conn->is_reserve;
 }
 
 /* While the gateway stops, nobody is waited for. */

@@ -6,6 +6,9 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/media_type.h"
+#include "base/unicode.h"
+#include "base/units.h"
 #include "conn/act.h"
 #include "conn/admit_groups.h"
 #include "conn/assigned.h"
@@ -17,6 +20,7 @@
 #include "fleet/actions/actions.h"
 #include "fleet/rpc/rpc_gate.h"
 #include "proto/utf8.h"
+#include "proto/ws_frame.h"
 
 /* [bytes] of a back end's answer to a client that it does not want (docs/backend-contract.md). */
 #define REFUSAL_BODY_MAX 1048576
@@ -172,10 +176,38 @@ static void pass_field(struct http_reply *reply, const char *name, struct slice 
 #define CHALLENGE_MAX   384 /* [bytes] */
 #define RETRY_AFTER_MAX 40
 
+#define RETRY_AFTER_LONGEST 86400 /* [s] that a page is told */
+
+/* Words of a back end for a page that gets a close frame: the first line of a plain text. "": none.
+ */
+static void words_write(const struct uplink_refusal *refusal, char out[WS_CONTROL_MAX + 1])
+{
+	struct slice rest = refusal->body, line = {0};
+
+	out[0] = 0;
+	if (!media_type_is(refusal->content_type, "text/plain") || !slice_next_line(&rest, &line))
+		return;
+	line = slice_trim(line);
+	snprintf(out, WS_CONTROL_MAX + 1, "%.*s", (int)MIN(line.len, (size_t)WS_CONTROL_MAX),
+		 line.len == 0 ? "" : (const char *)line.data);
+	unicode_make_plain(out, strlen(out), '?');
+}
+
+/* 0: it is no number of seconds, or none that anybody waits for. */
+static unsigned retry_after_s(struct slice text)
+{
+	uint64_t seconds = 0;
+
+	return units_parse_count(text, &seconds) == UNITS_OK && seconds <= RETRY_AFTER_LONGEST
+		       ? (unsigned)seconds
+		       : 0;
+}
+
 static void on_refused(struct uplink *uplink, const struct uplink_refusal *refusal)
 {
 	struct conn *conn = conn_of(uplink);
-	struct http_reply reply = {.status = refusal->status};
+	struct http_reply reply = {.status = refusal->status, .is_of_backend = true};
+	char words[WS_CONTROL_MAX + 1];
 	char content_type[128] = "application/octet-stream";
 
 	conn_uplink_forget(conn);
@@ -188,6 +220,9 @@ static void on_refused(struct uplink *uplink, const struct uplink_refusal *refus
 		reply.content_type = content_type;
 	pass_field(&reply, "WWW-Authenticate", refusal->www_authenticate, CHALLENGE_MAX);
 	pass_field(&reply, "Retry-After", refusal->retry_after, RETRY_AFTER_MAX);
+	words_write(refusal, words);
+	reply.detail = words[0] == 0 ? NULL : words;
+	reply.retry_after_s = retry_after_s(refusal->retry_after);
 	conn_asking_answer(conn, &reply);
 }
 

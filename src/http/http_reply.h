@@ -24,6 +24,7 @@ struct http_reply {
 	const char *detail;
 	unsigned retry_after_s; /* 0: not said */
 	bool is_unproved;       /* another proof would help, also if the status is 403 */
+	bool is_of_backend;     /* the status is a back end's, and means what it wants */
 };
 
 /* Appends a header line to reply->headers; what does not fit is our bug. */
