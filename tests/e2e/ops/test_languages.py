@@ -106,3 +106,6 @@ def test_punctuation_is_chinese():
         text = re.sub(r"`[^`\n]*`|\]\([^)]*\)", "`", documents.FENCED.sub("", page.read_text()))
         for found in re.finditer(r"[\u4e00-\u9fff][,;:?!()]|[,;:?!(][\u4e00-\u9fff]", text):
             assert False, f"{page.name}: {text[max(0, found.start() - 20):found.end() + 20]!r}"
+        # A line's end is a space for who reads it in a browser.
+        torn = re.search(r".*[\u4e00-\u9fff]\n(?=[^\n|#`<-])", text)
+        assert torn is None, f"{page.name}: {torn[0]!r}"

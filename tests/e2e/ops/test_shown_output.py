@@ -52,8 +52,8 @@ async def main():
 asyncio.run(main())
 """,
 }
-# A test does not wait a minute for what shows after two seconds.
-SOONER = {"--hold 90s": "--hold 5s", "after 60.0 s": "after 2.0 s"}
+# A test does not wait a minute for what shows after two seconds; and a busy machine is late by a tenth.
+SOONER = {"--hold 90s": "--hold 5s", "after 60.0 s": "after ... s", "held 3.0 s": "held ... s"}
 
 # (what is in the command, the situation that it is typed in); the first counts.
 SITUATIONS = [
