@@ -52,10 +52,20 @@ SCENARIOS = (
              ("--depth", "4", "--size", "16KiB", "--duration", "5"), 7.0),
 )
 MEMORY_TARGET = 250
+KEYS = {"ec": ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"), "rsa": ("-newkey", "rsa:2048")}
 
 
 class Failure(Exception):
     """The benchmark cannot go on; the text says why."""
+
+
+def certificate(directory: pathlib.Path, key: str) -> tuple[str, str]:
+    """One for 127.0.0.1, signed by itself: the files of it and of its key."""
+    cert_file, key_file = directory / f"{key}.pem", directory / f"{key}.key"
+    subprocess.run(["openssl", "req", "-x509", *KEYS[key], "-nodes", "-keyout", key_file, "-out", cert_file, "-days", "90",
+                    "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"], check=True,
+                   capture_output=True)
+    return str(cert_file), str(key_file)
 
 
 class Server:

@@ -25,7 +25,6 @@ import push
 from benchmark import Failure, Sampler
 
 BARE = benchmark.ROOT / "build" / "release" / "tests" / "bench" / "bare_tls"
-KEYS = {"ec": ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"), "rsa": ("-newkey", "rsa:2048")}
 FAN_OUT_SECONDS, FAN_OUT_RATE, FAN_OUT_SIZE = 6, 10, 128
 
 
@@ -80,20 +79,14 @@ class Setting:
 
     def __init__(self, directory: pathlib.Path, tls_version: str | None):
         self.directory, self.tls_version = directory, tls_version
-        for key, options in KEYS.items():
-            subprocess.run(["openssl", "req", "-x509", *options, "-nodes", "-keyout", directory / f"{key}.key", "-out",
-                            directory / f"{key}.pem", "-days", "2", "-subj", "/CN=localhost", "-addext",
-                            "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
-
-    def pair(self, key: str) -> tuple[str, str]:
-        return str(self.directory / f"{key}.pem"), str(self.directory / f"{key}.key")
+        self.pairs = {key: benchmark.certificate(directory, key) for key in benchmark.KEYS}
 
 
 class Server(benchmark.Server):
     """The floor, or a gateway with one worker, on the first processor."""
 
     def __init__(self, kind: Kind, setting: Setting, key: str):
-        cert_file, key_file = setting.pair(key)
+        cert_file, key_file = setting.pairs[key]
         port = benchmark.Server.next_port
         self.config = setting.directory / f"{port}.yaml"
         self.config.write_text(json.dumps({

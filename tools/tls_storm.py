@@ -47,7 +47,7 @@ class Health(threading.Thread):
 
 
 def gateway(options: argparse.Namespace, setting: tls_speed.Setting) -> benchmark.Server:
-    cert_file, key_file = setting.pair(options.key)
+    cert_file, key_file = setting.pairs[options.key]
     port = benchmark.Server.next_port
     config = setting.directory / "storm.yaml"
     config.write_text(json.dumps({
@@ -101,7 +101,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2, help="of the gateway, default %(default)s")
     parser.add_argument("--engine", choices=benchmark.ENGINES, default="io_uring",
                         help="default %(default)s: there a descriptor limit of 20,000 is none")
-    parser.add_argument("--key", choices=tuple(tls_speed.KEYS), default="ec", help="the certificate's, default %(default)s")
+    parser.add_argument("--key", choices=tuple(benchmark.KEYS), default="ec", help="the certificate's, default %(default)s")
     parser.add_argument("--hold", type=int, default=90, help="seconds that the fleet stays, default %(default)s")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:

@@ -52,18 +52,11 @@ class Memory(threading.Thread):
             time.sleep(0.005)
 
 
-def certificate(directory: str) -> tuple[str, str]:
-    cert, key = f"{directory}/cert.pem", f"{directory}/key.pem"
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "90",
-                    "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", key, "-out", cert], check=True, capture_output=True)
-    return cert, key
-
-
 def write_config(options: argparse.Namespace, directory: str, port: int) -> str:
     """Options of a gateway behind one listener."""
     lines = ["server:"]
     if options.tls:
-        cert, key = certificate(directory)
+        cert, key = benchmark.certificate(pathlib.Path(directory), "ec")
         lines += ["  listeners:", f"    - address: 127.0.0.1:{port}",
                   f"      tls: {{certificates: [{{cert_file: {cert}, key_file: {key}}}]}}"]
     else:
