@@ -22,7 +22,11 @@ static void fill(struct bench_result *result)
 					       .received = 199,
 					       .unstamped = 19,
 					       .missing = 3,
-					       .late = 2};
+					       .late = 2,
+					       .disconnected = 500,
+					       .reconnected = 499,
+					       .away = 1};
+	result->pushed = 2;
 	for (unsigned i = 0; i < 7; i++)
 		bench_causes_add(&result->causes, BENCH_CAUSE_HTTP, 503, nothing, nothing, i, 0);
 	for (unsigned i = 0; i < 3; i++)
@@ -62,6 +66,16 @@ static void test_thresholds_against_a_result(void **state)
 		{"missing==0", false, "3"},
 		{"late<=2", true, "2"},
 		{"repeated==0", true, "0"},
+		{"duplicates==0%", true, "0% (0 of 199)"},
+		{"lost==0", false, "1"},
+		{"lost<=0.5%", true, "0.5% (1 of 200)"},
+		{"disconnected<=5%", true, "5% (500 of 10000)"},
+		{"reconnected==500", false, "499"},
+		{"away==0", false, "1"},
+		{"pushed==2", true, "2"},
+		{"delivered==199", true, "199"},
+		{"delivered==100%", false, "0.99% (199 of 20000)"},
+		{"comeback.max<30s", false, "nothing measured"},
 		{"p50<60ms", true, NULL},
 		{"p99<50ms", false, NULL},
 		{"echo.max<=100ms", true, "100 ms"},

@@ -237,7 +237,7 @@ static void test_mistakes_are_named(void **state)
 {
 	(void)state;
 	static const struct {
-		const char *args[6];
+		const char *args[12];
 		const char *part;
 	} rows[] = {
 		{{NULL}, "no URL"},
@@ -247,6 +247,29 @@ static void test_mistakes_are_named(void **state)
 		{{"ws://h/", "--rate", ""}, "''"},
 		{{"ws://h/", "--hold", "99999999999999999999"}, "too large"},
 		{{"ws://h/", "--workers", "1025"}, "1..1024"},
+		{{"ws://h/", "--node", "ws://x/"}, "--node: 'ws://x/' is not HOST or HOST:PORT"},
+		{{"ws://h/", "--node", "x:0"}, "--node: 'x:0'"},
+		{{"ws://h/", "--hook", "x"}, "'x' is not NAME=COMMAND"},
+		{{"ws://h/", "--hook", "x=1", "--hook", "x=2"}, "'x' is given twice"},
+		{{"ws://h/", "--api", "ws://x/"}, "--api: the URL 'ws://x/'"},
+		{{"ws://h/", "--api", "http://x/api/v1"}, "has a path; give it without"},
+		{{"ws://h/", "--api-token-file", "x"}, "--api-token-file needs --api"},
+		{{"ws://h/", "--receive", "--hold", "1s", "--push", "/x"}, "--push needs --api"},
+		{{"ws://h/", "--api", "http://x", "--push", "/x"}, "--push needs --receive"},
+		{{"ws://h/", "--receive", "--hold", "9s", "--api", "http://x", "--push", "x"},
+		 "'x' is no path"},
+		{{"ws://h/", "--receive", "--hold", "9s", "--api", "http://x", "--push", "/x"},
+		 "take 10 s, and --hold is 9 s"},
+		{{"ws://h/", "--receive", "--hold", "99s", "--api", "http://x", "--push", "/x",
+		  "--size", "43"},
+		 "use --size 44 or more"},
+		{{"ws://h/", "--at-least-once"}, "it needs --message-rate or --depth"},
+		{{"ws://h/", "--at-least-once", "--depth", "1", "--size", "15"},
+		 "cannot be told from the others; use --size 16"},
+		{{"ws://h/", "--reconnect", "--hold", "9s", "--cut-after", "1s"},
+		 "come back without it"},
+		{{"ws://h/", "--reconnect", "--hold", "9s", "--lifetime", "1s"},
+		 "--reconnect and --lifetime"},
 		{{"ws://h/", "--header", "novalue"}, "Name: value"},
 		{{"ws://h/", "--header", "Sec-WebSocket-Protocol: x"}, "--subprotocol"},
 		{{"ws://h/", "--header", "sec-websocket-key: x"}, "handshake itself"},

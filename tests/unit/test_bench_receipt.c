@@ -113,12 +113,32 @@ static void test_order_is_judged_number_by_number(void **state)
 	}
 }
 
+/* A receipt that has begun knows that the numbers begin at 0. */
+static void test_counts_of_a_client_that_gets_all_twice(void **state)
+{
+	(void)state;
+	struct bench_receipt receipt = {.has_begun = true};
+	struct bench_counters counters = {0};
+
+	assert_true(bench_receipt_count(&receipt, 2, &counters));
+	assert_int_equal(counters.missing, 2);
+	assert_true(bench_receipt_count(&receipt, 0, &counters));
+	assert_true(bench_receipt_count(&receipt, 1, &counters));
+	assert_int_equal(counters.missing, 0);
+	assert_int_equal(counters.late, 2);
+	for (uint64_t i = 0; i < 3; i++)
+		assert_false(bench_receipt_count(&receipt, i, &counters));
+	assert_int_equal(counters.repeated, 3);
+	assert_int_equal(counters.late, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_whole_stamps_are_read),
 		cmocka_unit_test(test_what_is_no_whole_stamp_is_none),
 		cmocka_unit_test(test_order_is_judged_number_by_number),
+		cmocka_unit_test(test_counts_of_a_client_that_gets_all_twice),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

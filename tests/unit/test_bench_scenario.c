@@ -95,6 +95,30 @@ static void test_mistakes_have_a_place(void **state)
 		{"connections\n", "s.yaml:1:1: not a scenario"},
 		{"hold: 1s\n---\nhold: 2s\n", "s.yaml:2:1: a second YAML document"},
 		{"hold: 1s\n\tbatch: 2\n", "s.yaml:2:"},
+		{"hook: a=b\n", "s.yaml:1:1: 'hook' is for the command line"},
+		{"acts: 5\n", "s.yaml:1:7: acts: must be a list"},
+		{"acts:\n  - upgrade\n", "s.yaml:2:5: acts: each is a mapping"},
+		{"acts:\n  - {at: 1s}\n", "s.yaml:2:5: an act needs one of call, await and hook"},
+		{"acts:\n  - {hook: x}\n", "s.yaml:2:5: an act needs 'at'"},
+		{"acts:\n  - {at: 1s, at: 2s}\n", "s.yaml:2:14: 'at' is given twice"},
+		{"acts:\n  - {at: 1s, run: ls}\n", "s.yaml:2:14: an act has no 'run'"},
+		{"acts:\n  - {at: 1s, awai: /x 200}\n", "did you mean await?"},
+		{"acts:\n  - {at: 1s, [a]: b}\n", "s.yaml:2:14: a key must be"},
+		{"acts:\n  - {at: soon, hook: x}\n", "s.yaml:2:10: at: 'soon'"},
+		{"acts:\n  - {at: 100%, hook: x}\n", "s.yaml:2:10: at: '100%' is not a share"},
+		{"acts:\n  - {at: 1.2.3%, hook: x}\n", "is not a share"},
+		{"acts:\n  - {at: 1s, hook: x y}\n", "s.yaml:2:20: hook: 'x y' is no name"},
+		{"acts:\n  - {at: 1s, hook: x, call: GET /y}\n",
+		 "s.yaml:2:23: 'hook' and 'call' in one act"},
+		{"acts:\n  - {at: 1s, call: /api/v1/upgrade}\n",
+		 "call: '/api/v1/upgrade' does not begin with GET, POST"},
+		{"acts:\n  - {at: 1s, call: POST api}\n", "has no path that begins with '/'"},
+		{"acts:\n  - {at: 1s, await: /health}\n", "does not end with the status"},
+		{"acts:\n  - {at: 1s, await: /health 99}\n", "does not end with the status"},
+		{"acts:\n  - {at: 1s, await: 'ftp://h/ 200'}\n", "and no http URL"},
+		{"acts:\n  - {at: 1s, hook: x, body: y}\n", "only a call has a body"},
+		{"acts:\n  - {at: 1s, hook: x, within: 0}\n", "within: 0 is not in 1..3600000 ms"},
+		{"acts:\n  - {at: 1s, hook: [x]}\n", "s.yaml:2:20: hook: a list stands"},
 		{"hold: [1s\n", "not YAML"},
 		{"hold: *unknown\n", "s.yaml:1:7: not YAML"},
 		{"# only a comment\n", "s.yaml: has no options"},
@@ -115,6 +139,46 @@ static void test_mistakes_have_a_place(void **state)
 			fail_msg("'%s' is not in '%s'", rows[i].part, error);
 		bench_options_finish(&options);
 	}
+}
+
+static void test_acts_are_taken(void **state)
+{
+	(void)state;
+	static const char text[] =
+		"acts:\n"
+		"  - {at: 2s, call: POST /api/v1/drain, body: '{\"over\": \"2s\"}'}\n"
+		"  - at: 25%\n"
+		"    await: http://127.0.0.1:8083/health 503\n"
+		"    within: 500ms\n"
+		"  - {hook: stop-broker, at: 7}\n";
+	struct bench_options options = {0};
+	const struct bench_act *acts = options.acts.rows;
+	struct bench_act_target target;
+	struct bench_url url;
+	char error[512];
+
+	assert_int_equal(read_text(&options, text, sizeof(text) - 1, error), 0);
+	assert_int_equal(options.acts.count, 3);
+	assert_int_equal(acts[0].kind, BENCH_ACT_CALL);
+	assert_int_equal(acts[0].at_ms, 2000);
+	assert_int_equal(acts[0].within_ms, BENCH_ACT_WITHIN_MS);
+	assert_int_equal(acts[0].line, 2);
+	assert_string_equal(acts[0].body, "{\"over\": \"2s\"}");
+	assert_null(bench_act_parse(&acts[0], &target));
+	assert_string_equal(target.method, "POST");
+	assert_string_equal(target.target, "/api/v1/drain");
+	assert_int_equal(acts[1].kind, BENCH_ACT_AWAIT);
+	assert_true(acts[1].at_percent > 24.9 && acts[1].at_percent < 25.1);
+	assert_int_equal(acts[1].within_ms, 500);
+	assert_null(bench_act_parse(&acts[1], &target));
+	assert_int_equal(target.status, 503);
+	assert_null(bench_act_url(&target, &options.api_url, &url));
+	assert_int_equal(url.port, 8083);
+	assert_string_equal(url.path, "/health");
+	assert_int_equal(acts[2].kind, BENCH_ACT_HOOK);
+	assert_int_equal(acts[2].at_ms, 7000);
+	assert_string_equal(acts[2].text, "stop-broker");
+	bench_options_finish(&options);
 }
 
 /* libyaml looks through all open brackets and anchors again and again: the size is
@@ -191,6 +255,49 @@ static void test_a_flag_goes_first_wherever_it_stands(void **state)
 	bench_options_finish(&command.options);
 }
 
+static void test_acts_fit_the_options(void **state)
+{
+	(void)state;
+	static const char scenario[] = "url: ws://h/\nhold: 8s\nacts:\n"
+				       "  - {at: 25%, hook: go}\n"
+				       "  - {at: 3s, await: /health 200}\n";
+	static const struct {
+		const char *args[10];
+		const char *part; /* NULL: it is good */
+	} rows[] = {
+		{{"--scenario", "FILE", "--api", "http://h:1", "--hook", "go=true"}, NULL},
+		{{"--scenario", "FILE", "--api", "http://h:1"},
+		 ":4: acts: 'go' is a command of "
+		 "yours, and is not given: --hook "
+		 "'go=COMMAND'"},
+		{{"--scenario", "FILE", "--hook", "go=true"},
+		 ":5: acts: '/health 200' needs --api"},
+		{{"--scenario", "FILE", "--api", "http://h:1", "--hook", "go=true", "--hold", "2s"},
+		 ":5: acts: '/health 200' is at 3 s, but connections are held for 2 s"},
+		{{"--scenario", "FILE", "--api", "http://h:1", "--hook", "go=true", "--hold",
+		  "20s"},
+		 ":5: acts: '/health 200' comes before the act above it"},
+		{{"--scenario", "FILE", "--api", "http://h:1", "--hook", "og=true"},
+		 "'go' is a command"},
+		{{"ws://h/", "--hook", "go=true"}, "no act of the scenario is 'hook: go'"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct command command;
+		int r = command_parse(&command, scenario, rows[i].args);
+
+		if (rows[i].part == NULL) {
+			assert_int_equal(r, 0);
+			assert_int_equal(command.options.acts.rows[0].at_ms, 2000);
+			assert_string_equal(bench_hook_find(&command.options, "go"), "true");
+			assert_null(bench_hook_find(&command.options, "g"));
+		} else if (r == 0 || strstr(command.error, rows[i].part) == NULL) {
+			fail_msg("'%s' is not in '%s'", rows[i].part, command.error);
+		}
+		bench_options_finish(&command.options);
+	}
+}
+
 static void test_a_list_on_the_command_line_replaces_the_files(void **state)
 {
 	(void)state;
@@ -251,6 +358,8 @@ int main(void)
 		cmocka_unit_test(test_keys_are_the_long_names),
 		cmocka_unit_test(test_mistakes_have_a_place),
 		cmocka_unit_test(test_the_slowest_texts_are_read_in_no_time),
+		cmocka_unit_test(test_acts_are_taken),
+		cmocka_unit_test(test_acts_fit_the_options),
 		cmocka_unit_test(test_a_flag_goes_first_wherever_it_stands),
 		cmocka_unit_test(test_a_list_on_the_command_line_replaces_the_files),
 		cmocka_unit_test(test_a_flag_replaces_what_it_excludes),

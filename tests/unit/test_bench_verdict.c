@@ -49,6 +49,7 @@ static void test_every_failure_has_a_side(void **state)
 		{"bad frame", BENCH_CAUSE_BAD_FRAME, 1002, BENCH_YOURS},
 		{"wrong echo", BENCH_CAUSE_WRONG_ECHO, 0, BENCH_YOURS},
 		{"echo time out", BENCH_CAUSE_ECHO_TIMEOUT, 0, BENCH_BETWEEN},
+		{"not back", BENCH_CAUSE_AWAY, 0, BENCH_YOURS},
 		{"no ticket", BENCH_CAUSE_TICKET, 0, BENCH_YOURS},
 		{"no ticket for us", BENCH_CAUSE_TICKET, 401, BENCH_MINE},
 		{"TLS time out", BENCH_CAUSE_TLS_TIMEOUT, 0, BENCH_BETWEEN},
@@ -427,6 +428,63 @@ static void test_expectations_decide(void **state)
 	free(result);
 }
 
+static void test_acts_and_pushes_that_fail_are_no_pass(void **state)
+{
+	(void)state;
+	struct bench_result *result = calloc(1, sizeof(*result));
+	struct bench_plateau plateau = {0};
+	struct bench_check met = {.text = "dropped==0", .seen = "0", .is_met = true};
+	char text[2048];
+
+	result->wanted = 1;
+	result->totals = (struct bench_totals){.connected = 1, .held = 1};
+	result->acts.count = 2;
+	result->acts.rows[0].is_good = true;
+	result->acts.rows[1] = (struct bench_act_done){.text = "call: POST /x", .seen = "HTTP 409"};
+	assert_false(bench_verdict(result, &plateau, &met, 1, text, sizeof(text)));
+	assert_non_null(strstr(text, "FAIL: the act 'call: POST /x' failed: HTTP 409; "));
+	result->acts.rows[1].is_good = true;
+	assert_true(bench_verdict(result, &plateau, &met, 1, text, sizeof(text)));
+	snprintf(result->push_problem, sizeof(result->push_problem), "message 3 of 9: HTTP 500");
+	assert_false(bench_verdict(result, &plateau, &met, 1, text, sizeof(text)));
+	assert_non_null(strstr(text, "FAIL: pushing stopped: message 3 of 9: HTTP 500; "));
+	free(result);
+}
+
+static void test_a_wait_that_is_asked_for_is_read(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *reason;
+		uint32_t seconds;
+	} rows[] = {
+		{"retry-after=7", 7},
+		{"max_connections; retry-after=12: The gateway is full", 12},
+		{"retry-after=", 0},
+		{"retry-after=x", 0},
+		{"Retry-After: 7", 0},
+		{"", 0},
+		{"retry-after=0", 0},
+		{"retry-after=99999999999999999999999", BENCH_RETRY_AFTER_MAX_S},
+	};
+	struct bench_causes causes = {0};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		ASSERT_ROW(bench_retry_after_s(slice_from_text(rows[i].reason)) == rows[i].seconds,
+			   rows[i].reason);
+	/* As many different waits as clients are one cause. */
+	for (int i = 0; i < 100; i++) {
+		char reason[32];
+
+		snprintf(reason, sizeof(reason), "retry-after=%d", i);
+		bench_causes_add(&causes, BENCH_CAUSE_CLOSED, 1012, slice_from_text(reason),
+				 (struct slice){0}, 1, 0);
+	}
+	assert_int_equal(causes.count, 1);
+	assert_int_equal(causes.rows[0].count, 100);
+	assert_string_equal(causes.rows[0].label, "retry-after=N");
+}
+
 static void test_a_tester_without_cpu_is_saturated(void **state)
 {
 	(void)state;
@@ -790,6 +848,8 @@ int main(void)
 		cmocka_unit_test(test_closing_in_the_ramp_is_a_plateau_and_later_is_not),
 		cmocka_unit_test(test_the_verdict_begins_with_the_cause),
 		cmocka_unit_test(test_expectations_decide),
+		cmocka_unit_test(test_acts_and_pushes_that_fail_are_no_pass),
+		cmocka_unit_test(test_a_wait_that_is_asked_for_is_read),
 		cmocka_unit_test(test_a_tester_without_cpu_is_saturated),
 		cmocka_unit_test(test_counts_have_separators),
 		cmocka_unit_test(test_preflight_names_what_binds),

@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "bench/client/bench_return.h"
 #include "bench/client/bench_shape.h"
 #include "bench/client/bench_ticket.h"
 #include "bench/client/bench_tls.h"
@@ -60,9 +61,9 @@ static const struct bench_sources *sources_of(const struct bench_conn *conn)
 /* Where the connection is to be sealed; NULL: nowhere. */
 static const struct bench_url *sealed_url(const struct bench_conn *conn)
 {
-	const struct bench_options *options = conn->worker->setup->options;
-	const struct bench_url *url = conn->handshake->is_for_ticket ? &options->ticket_url
-								     : &options->url;
+	const struct bench_setup *setup = conn->worker->setup;
+	const struct bench_url *url = conn->handshake->is_for_ticket ? &setup->options->ticket_url
+								     : setup->nodes[conn->node].url;
 
 	return url->is_tls ? url : NULL;
 }
@@ -84,8 +85,9 @@ static int connect_from(struct bench_conn *conn)
 {
 	const struct bench_setup *setup = conn->worker->setup;
 	const struct bench_sources *sources = sources_of(conn);
-	const struct net_addr *remote = conn->handshake->is_for_ticket ? &setup->ticket_remote
-								       : &setup->remote;
+	const struct net_addr *remote = conn->handshake->is_for_ticket
+						? &setup->ticket_remote
+						: &setup->nodes[conn->node].remote;
 	struct net_addr local;
 
 	if (!sources->is_spread)
@@ -158,7 +160,8 @@ static void request_send(struct bench_conn *conn)
 	size_t len = conn->handshake->is_for_ticket
 			     ? bench_ticket_request(conn->handshake, setup->options, &setup->proof,
 						    number, worker->request)
-			     : bench_handshake_begin(conn->handshake, setup->options, &setup->proof,
+			     : bench_handshake_begin(conn->handshake, setup->options,
+						     setup->nodes[conn->node].url, &setup->proof,
 						     number, &worker->random, worker->request);
 
 	if (tcp_write(&conn->tcp, worker->request, len) < 0)
@@ -248,6 +251,8 @@ static void refuse(struct bench_conn *conn, const struct bench_answer_data *answ
 
 	if (answer->limit.len > 0 && !is_for_ticket)
 		atomic_store_explicit(&conn->worker->has_named_limit, true, memory_order_relaxed);
+	if (conn->churn == BENCH_AWAY)
+		bench_return_of(conn)->retry_after_s = answer->retry_after_s;
 	bench_refusal_detail(answer->body, detail, sizeof(detail));
 	fail(conn, is_for_ticket ? BENCH_CAUSE_TICKET : BENCH_CAUSE_HTTP, answer->status,
 	     is_for_ticket ? (struct slice){0} : answer->limit, slice_from_text(detail));
@@ -275,6 +280,8 @@ static void open_take(struct bench_conn *conn, const struct bench_answer_data *a
 		if (worker->cut_ns > 0)
 			hist_record(&worker->steps[BENCH_STEP_COMEBACK], now_ns - worker->cut_ns);
 		bench_shape_reopened(conn, now_ns);
+	} else if (conn->churn == BENCH_AWAY) {
+		bench_return_back(conn, now_ns);
 	} else {
 		bench_count(&worker->counters.connected);
 		worker->last_connected_ns = now_ns;

@@ -26,6 +26,7 @@ static const char *const kind_names[] = {
 	[BENCH_CAUSE_BAD_FRAME] = "bad_frame",
 	[BENCH_CAUSE_WRONG_ECHO] = "wrong_echo",
 	[BENCH_CAUSE_ECHO_TIMEOUT] = "echo_timeout",
+	[BENCH_CAUSE_AWAY] = "away",
 	[BENCH_CAUSE_TESTER] = "tester",
 	[BENCH_CAUSE_OTHER] = "other",
 };
@@ -43,6 +44,42 @@ static void printable_copy(struct slice from, char *out, size_t size)
 	for (size_t i = 0; i < len; i++)
 		out[i] = from.data[i] >= ' ' && from.data[i] < 0x7f ? (char)from.data[i] : '?';
 	out[len] = 0;
+}
+
+/* Behind that stands how long this one shall wait, which is another time for each. */
+static const char wait_mark[] = "retry-after=";
+
+/* "retry-after=N" stands for any of them. */
+static void wait_hide(char *label)
+{
+	char *at = strstr(label, wait_mark);
+
+	if (at == NULL)
+		return;
+	at += sizeof(wait_mark) - 1;
+	size_t digits = strspn(at, "0123456789");
+
+	if (digits == 0)
+		return;
+	*at = 'N';
+	memmove(at + 1, at + digits, strlen(at + digits) + 1);
+}
+
+uint32_t bench_retry_after_s(struct slice reason)
+{
+	const uint8_t *at = reason.len == 0 ? NULL
+					    : memmem(reason.data, reason.len, wait_mark,
+						     sizeof(wait_mark) - 1);
+	uint64_t seconds = 0;
+
+	if (at == NULL)
+		return 0;
+	for (at += sizeof(wait_mark) - 1; at < reason.data + reason.len; at++) {
+		if (*at < '0' || *at > '9')
+			break;
+		seconds = MIN(seconds * 10 + (uint64_t)(*at - '0'), BENCH_RETRY_AFTER_MAX_S);
+	}
+	return (uint32_t)seconds;
 }
 
 static bool is_same(const struct bench_cause *a, const struct bench_cause *b)
@@ -100,6 +137,8 @@ void bench_causes_add(struct bench_causes *causes, enum bench_cause_kind kind, i
 
 	printable_copy(label, cause.label, sizeof(cause.label));
 	printable_copy(example, cause.example, sizeof(cause.example));
+	if (kind == BENCH_CAUSE_CLOSED)
+		wait_hide(cause.label);
 	cause_add(causes, &cause);
 }
 
@@ -179,6 +218,7 @@ enum bench_side bench_cause_side(const struct bench_cause *cause)
 	case BENCH_CAUSE_CLOSED:
 	case BENCH_CAUSE_BAD_FRAME:
 	case BENCH_CAUSE_WRONG_ECHO:
+	case BENCH_CAUSE_AWAY:
 	case BENCH_CAUSE_OTHER: /* only a peer can think up so many */
 		return BENCH_YOURS;
 	}
@@ -295,6 +335,9 @@ char *bench_cause_text(const struct bench_cause *cause, char *out, size_t size)
 	case BENCH_CAUSE_ECHO_TIMEOUT:
 		snprintf(out, size, "echo: time out, a message was not answered");
 		break;
+	case BENCH_CAUSE_AWAY:
+		snprintf(out, size, "did not come back before the end");
+		break;
 	case BENCH_CAUSE_TESTER:
 		snprintf(out, size, "the tester itself: %s",
 			 errno_text(cause->code, error, sizeof(error)));
@@ -395,6 +438,8 @@ const char *bench_cause_advice(const struct bench_cause *cause)
 		return cause->code == CLOSED_TAKEN_OVER ? ONE_ID_ADVICE : NULL;
 	case BENCH_CAUSE_ECHO_TIMEOUT:
 		return "is it an echo? --echo-timeout waits longer";
+	case BENCH_CAUSE_AWAY:
+		return "see why its attempts failed, at Away; a longer --hold gives more time";
 	default:
 		return NULL;
 	}

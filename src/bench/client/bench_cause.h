@@ -34,6 +34,7 @@ enum bench_cause_kind {
 	BENCH_CAUSE_BAD_FRAME,         /* code: what we would answer; label: what is wrong */
 	BENCH_CAUSE_WRONG_ECHO,        /* label: what differs */
 	BENCH_CAUSE_ECHO_TIMEOUT,
+	BENCH_CAUSE_AWAY,   /* --reconnect: was ended, and did not come back before the end */
 	BENCH_CAUSE_TESTER, /* code: errno; our own side lacks something */
 	BENCH_CAUSE_OTHER,
 };
@@ -63,11 +64,16 @@ struct bench_causes {
 
 /* Counts one failure of connection `number`, `at_s` after the start; `label` and `example` may be
  * empty and may hold any bytes. Two causes are the same if kind, code and label are; of
- * BENCH_CAUSE_HTTP's label only the limit's name counts, up to ';'. */
+ * BENCH_CAUSE_HTTP's label only the limit's name counts, up to ';', and of "retry-after=N" not
+ * the N. */
 void bench_causes_add(struct bench_causes *causes, enum bench_cause_kind kind, int code,
 		      struct slice label, struct slice example, uint64_t number, double at_s);
 
 void bench_causes_merge(struct bench_causes *into, const struct bench_causes *from);
+
+/* N of "retry-after=N" in the reason of a close frame; 0: it asks for no wait. */
+#define BENCH_RETRY_AFTER_MAX_S 86400
+uint32_t bench_retry_after_s(struct slice reason);
 
 /* How many were refused by TCP: nobody listened. If any was, a connection that met itself
  * was on a port without a listener too. */

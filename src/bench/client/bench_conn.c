@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "bench/client/bench_approach.h"
+#include "bench/client/bench_return.h"
 #include "bench/client/bench_shape.h"
 #include "bench/client/bench_tls.h"
 #include "bench/client/bench_traffic.h"
@@ -87,6 +88,18 @@ void bench_conn_fail(struct bench_conn *conn, enum bench_cause_kind kind, int co
 		bench_conn_end(conn);
 		return;
 	}
+	if (was_open && bench_return_is_wanted(conn, kind, code)) {
+		bench_return_leave(conn, kind, code, label);
+		bench_conn_end(conn);
+		return;
+	}
+	if (conn->churn == BENCH_AWAY) {
+		bench_return_retry(conn, kind, code, label);
+		bench_approach_release(conn);
+		bench_conn_end(conn);
+		bench_worker_resolved(worker);
+		return;
+	}
 	cause_add(conn, kind, code, label, example);
 	if (was_open) {
 		drop(conn);
@@ -102,6 +115,12 @@ void bench_conn_fail(struct bench_conn *conn, enum bench_cause_kind kind, int co
 void bench_conn_fail_unconnected(struct bench_conn *conn, enum bench_cause_kind kind, int code,
 				 struct slice label)
 {
+	if (conn->churn == BENCH_AWAY) {
+		bench_return_retry(conn, kind, code, label);
+		bench_approach_release(conn);
+		conn->state = BENCH_CONN_NEW;
+		return;
+	}
 	cause_add(conn, kind, code, label, (struct slice){0});
 	bench_approach_release(conn);
 	conn->state = BENCH_CONN_GONE;
@@ -111,6 +130,11 @@ void bench_conn_fail_unconnected(struct bench_conn *conn, enum bench_cause_kind 
 
 void bench_conn_fail_unborn(struct bench_conn *conn)
 {
+	if (conn->churn == BENCH_AWAY) {
+		bench_return_retry(conn, BENCH_CAUSE_TESTER, ENOMEM, (struct slice){0});
+		conn->state = BENCH_CONN_NEW;
+		return;
+	}
 	cause_add(conn, BENCH_CAUSE_TESTER, ENOMEM, (struct slice){0}, (struct slice){0});
 	conn->state = BENCH_CONN_GONE;
 	give_up(conn);
@@ -126,6 +150,8 @@ void bench_conn_closed_by_peer(struct bench_conn *conn, uint16_t code, struct sl
 {
 	if (conn->is_slow) {
 		bench_shape_slow_end(conn, BENCH_CAUSE_CLOSED, code, reason);
+	} else if (bench_return_is_wanted(conn, BENCH_CAUSE_CLOSED, code)) {
+		bench_return_leave(conn, BENCH_CAUSE_CLOSED, code, reason);
 	} else {
 		cause_add(conn, BENCH_CAUSE_CLOSED, code, reason, (struct slice){0});
 		drop(conn);
@@ -162,6 +188,10 @@ static void on_closed(struct tcp *tcp)
 			bench_approach_start(conn, clock_now_ns());
 		else
 			bench_worker_resolved(conn->worker);
+		return;
+	}
+	if (conn->churn == BENCH_AWAY && conn->worker->phase != BENCH_CLOSE) {
+		conn->state = BENCH_CONN_NEW;
 		return;
 	}
 	if (conn->is_slow && conn->is_held)
@@ -278,6 +308,8 @@ void bench_conn_cut(struct bench_conn *conn)
 
 void bench_conn_finish(struct bench_conn *conn, uint64_t now_ns)
 {
+	if (conn->churn == BENCH_AWAY)
+		bench_return_give_up(conn);
 	if (bench_approach_is_under_way(conn)) {
 		bench_approach_release(conn);
 		bench_conn_end(conn);
@@ -321,6 +353,8 @@ void bench_conn_check_deadline(struct bench_conn *conn, uint64_t now_ns)
 		bench_conn_end(conn);
 		break;
 	case BENCH_CONN_NEW:
+		bench_return_check(conn, now_ns);
+		break;
 	case BENCH_CONN_ENDING:
 	case BENCH_CONN_GONE:
 		break;

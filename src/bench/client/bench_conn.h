@@ -29,11 +29,13 @@ enum bench_conn_state {
 	BENCH_CONN_GONE,
 };
 
-/* --lifetime: a connection that is closed by us to be opened anew. */
+/* A connection that is opened anew: closed by us (--lifetime, --cut-after), or ended by the peer.
+ */
 enum bench_conn_churn {
 	BENCH_STAYS,
 	BENCH_RETIRING,  /* its time is over: closes as soon as no echo is awaited */
 	BENCH_REPLACING, /* closing, waiting, or on its way up again */
+	BENCH_AWAY,      /* --reconnect: the other side has ended it, and it is not yet back */
 };
 
 struct bench_conn {
@@ -53,6 +55,7 @@ struct bench_conn {
 	bool is_packing;       /* compression was agreed on */
 	bool is_slow;          /* in the hold: sends, but does not read */
 	uint8_t churn;         /* enum bench_conn_churn */
+	uint8_t node;          /* that it goes to: index in struct bench_setup */
 	uint64_t retire_at_ns; /* with --lifetime, in the hold */
 };
 

@@ -50,15 +50,16 @@ void bench_handshake_reset(struct bench_handshake *handshake)
 }
 
 size_t bench_handshake_begin(struct bench_handshake *handshake, const struct bench_options *options,
-			     const struct bench_proof *proof, uint64_t number,
-			     struct random_source *random, char out[BENCH_REQUEST_MAX])
+			     const struct bench_url *url, const struct bench_proof *proof,
+			     uint64_t number, struct random_source *random,
+			     char out[BENCH_REQUEST_MAX])
 {
 	char target[BENCH_TARGET_MAX + BENCH_TICKET_MAX + 16],
 		headers[BENCH_HEADERS_MAX + BENCH_PROOF_MAX];
 	uint8_t nonce[16];
 	char extensions[sizeof(WS_DEFLATE_OFFER) + 64] = WS_DEFLATE_OFFER;
 	const struct ws_request request = {
-		.host = options->url.authority,
+		.host = url->authority,
 		.target = target,
 		.subprotocols = text_or_null(&options->subprotocols),
 		.extensions = options->does_pack ? extensions : NULL,
@@ -70,7 +71,7 @@ size_t bench_handshake_begin(struct bench_handshake *handshake, const struct ben
 			 WS_DEFLATE_OFFER "; server_max_window_bits=%u",
 			 (unsigned)options->window_bits);
 	headers_write(options, proof, number, headers);
-	bench_url_target(&options->url, number, target);
+	bench_url_target(url, number, target);
 	ticket_add(target, handshake->ticket);
 	random_fill(random, nonce, sizeof(nonce));
 	bench_handshake_reset(handshake);
@@ -101,8 +102,14 @@ static enum bench_answer refused(struct bench_handshake *handshake, struct bench
 {
 	*out = (struct bench_answer_data){.status = handshake->head.status,
 					  .body = body_of(handshake)};
+	struct slice wait;
+	uint64_t wait_s;
+
 	(void)http_field_find(&handshake->head, handshake->bytes.data, "Gatehouse-Limit",
 			      &out->limit);
+	if (http_field_find(&handshake->head, handshake->bytes.data, "Retry-After", &wait) == 1 &&
+	    units_parse_count(wait, &wait_s) == UNITS_OK)
+		out->retry_after_s = (uint32_t)MIN(wait_s, BENCH_RETRY_AFTER_MAX_S);
 	return BENCH_ANSWER_REFUSED;
 }
 

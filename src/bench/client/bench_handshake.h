@@ -34,11 +34,12 @@ struct bench_handshake {
 #define BENCH_REQUEST_MAX \
 	(BENCH_TARGET_MAX + BENCH_HEADERS_MAX + BENCH_PROOF_MAX + BENCH_SUBPROTOCOL_MAX + 1024)
 
-/* Writes the request of connection `number` and gets ready for its answer. Returns
+/* Writes the request of connection `number` to `url` and gets ready for its answer. Returns
  * the request's size. */
 size_t bench_handshake_begin(struct bench_handshake *handshake, const struct bench_options *options,
-			     const struct bench_proof *proof, uint64_t number,
-			     struct random_source *random, char out[BENCH_REQUEST_MAX]);
+			     const struct bench_url *url, const struct bench_proof *proof,
+			     uint64_t number, struct random_source *random,
+			     char out[BENCH_REQUEST_MAX]);
 
 enum bench_answer {
 	BENCH_ANSWER_MORE,
@@ -51,13 +52,14 @@ enum bench_answer {
 
 /* The slices point into the handshake. */
 struct bench_answer_data {
-	struct slice rest;   /* OPEN: what came behind the head */
-	bool is_packing;     /* OPEN: compression was agreed on */
-	int status;          /* REFUSED */
-	struct slice limit;  /* REFUSED: value of Gatehouse-Limit, or empty */
-	struct slice body;   /* REFUSED: its beginning */
-	const char *problem; /* BAD; static text */
-	struct slice start;  /* BAD: what came instead */
+	struct slice rest;      /* OPEN: what came behind the head */
+	bool is_packing;        /* OPEN: compression was agreed on */
+	int status;             /* REFUSED */
+	struct slice limit;     /* REFUSED: value of Gatehouse-Limit, or empty */
+	uint32_t retry_after_s; /* REFUSED: value of Retry-After; 0: none, or a date */
+	struct slice body;      /* REFUSED: its beginning */
+	const char *problem;    /* BAD; static text */
+	struct slice start;     /* BAD: what came instead */
 };
 
 /* Gets ready for an answer. */

@@ -83,3 +83,23 @@ enum bench_receipt_order bench_receipt_take(struct bench_receipt *receipt, uint6
 	receipt->arrived |= bit;
 	return BENCH_RECEIPT_LATE;
 }
+
+bool bench_receipt_count(struct bench_receipt *receipt, uint64_t number,
+			 struct bench_counters *counters)
+{
+	uint64_t skipped;
+
+	switch (bench_receipt_take(receipt, number, &skipped)) {
+	case BENCH_RECEIPT_NEXT:
+		bench_count_add(&counters->missing, skipped);
+		return true;
+	case BENCH_RECEIPT_LATE:
+		bench_count(&counters->late);
+		bench_count_add(&counters->missing, UINT64_MAX); /* one less */
+		return true;
+	case BENCH_RECEIPT_REPEATED:
+		break;
+	}
+	bench_count(&counters->repeated);
+	return false;
+}

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/slice.h"
+#include "bench/judge/bench_stats.h"
 
 #define BENCH_RECEIPT_REACH  64 /* [bytes] */
 #define BENCH_RECEIPT_WINDOW 64 /* numbers: an older one counts as repeated */
@@ -41,3 +42,7 @@ enum bench_receipt_order {
  * the highest so far and this one have not come: 0 but for BENCH_RECEIPT_NEXT. */
 enum bench_receipt_order bench_receipt_take(struct bench_receipt *receipt, uint64_t number,
 					    uint64_t *out_skipped);
+
+/* The same, counted as missing, late or repeated. False: it has come before. */
+bool bench_receipt_count(struct bench_receipt *receipt, uint64_t number,
+			 struct bench_counters *counters);

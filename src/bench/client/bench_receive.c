@@ -9,25 +9,6 @@ static struct bench_receipt *receipt_of(const struct bench_conn *conn)
 	return &conn->worker->receipts[conn - conn->worker->conns];
 }
 
-static void order_count(struct bench_conn *conn, uint64_t number)
-{
-	struct bench_counters *counters = &conn->worker->counters;
-	uint64_t skipped;
-
-	switch (bench_receipt_take(receipt_of(conn), number, &skipped)) {
-	case BENCH_RECEIPT_NEXT:
-		bench_count_add(&counters->missing, skipped);
-		break;
-	case BENCH_RECEIPT_LATE:
-		bench_count(&counters->late);
-		bench_count_add(&counters->missing, UINT64_MAX); /* one less */
-		break;
-	case BENCH_RECEIPT_REPEATED:
-		bench_count(&counters->repeated);
-		break;
-	}
-}
-
 static void latency_record(struct bench_worker *worker, uint64_t age_ns)
 {
 	hist_record(&worker->echo, age_ns);
@@ -50,7 +31,7 @@ void bench_receive_take(struct bench_conn *conn, struct slice message, uint64_t 
 		return;
 	}
 	latency_record(worker, wall_ns - stamp.sent_ns);
-	order_count(conn, stamp.number);
+	bench_receipt_count(receipt_of(conn), stamp.number, &worker->counters);
 }
 
 void bench_receive_renew(struct bench_conn *conn)

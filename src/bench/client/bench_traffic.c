@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "bench/client/bench_receive.h"
+#include "bench/client/bench_return.h"
 #include "bench/client/bench_shape.h"
 #include "bench/load/bench_worker.h"
 #include "proto/ws_close.h"
@@ -144,9 +145,11 @@ void bench_traffic_fill(struct bench_conn *conn, uint64_t now_ns)
 static uint64_t planned_at(const struct bench_conn *conn, uint32_t sequence)
 {
 	const struct bench_worker *worker = conn->worker;
+	const struct bench_return *record = bench_return_of(conn);
+	uint64_t turn = (uint64_t)sequence + (record == NULL ? 0 : record->turns);
 
 	return bench_pace_at(&worker->message_pace,
-			     (uint64_t)sequence * worker->count + (uint64_t)(conn - worker->conns));
+			     turn * worker->count + (uint64_t)(conn - worker->conns));
 }
 
 void bench_traffic_send_due(struct bench_conn *conn, uint64_t now_ns)
@@ -170,8 +173,12 @@ void bench_traffic_rejoin(struct bench_conn *conn, uint64_t now_ns)
 	if (options->message_rate > 0) {
 		uint64_t turn = bench_pace_after(&worker->message_pace, now_ns,
 						 (uint64_t)(conn - worker->conns), worker->count);
+		struct bench_return *record = bench_return_of(conn);
 
-		conn->sent = conn->echoed = MAX(conn->sent, (uint32_t)turn);
+		if (record == NULL)
+			conn->sent = conn->echoed = MAX(conn->sent, (uint32_t)turn);
+		else if (turn > conn->sent + record->turns)
+			record->turns = (uint32_t)turn - conn->sent;
 	}
 	if (options->depth > 0)
 		bench_traffic_fill(conn, now_ns);
@@ -187,16 +194,42 @@ static uint64_t unstamped_sent_at(const struct bench_conn *conn)
 	return planned_at(conn, conn->echoed);
 }
 
+static const char *kind_problem(const struct bench_conn *conn, const struct ws_event_data *event)
+{
+	if (event->opcode == message_opcode(conn))
+		return NULL;
+	return event->opcode == WS_TEXT ? "text came for a binary message"
+					: "binary came for a text message";
+}
+
 static const char *echo_problem(const struct bench_conn *conn, const struct ws_event_data *event,
 				uint64_t *out_sent_ns)
 {
+	const char *problem = kind_problem(conn, event);
+
 	if (conn->sent == conn->echoed)
 		return "a message came while none was awaited";
-	if (event->opcode != message_opcode(conn))
-		return event->opcode == WS_TEXT ? "text came for a binary message"
-						: "binary came for a text message";
-	return bench_payload_check(&conn->worker->setup->payload, bench_conn_number(conn),
-				   conn->echoed, event->bytes, out_sent_ns);
+	return problem != NULL
+		       ? problem
+		       : bench_payload_check(&conn->worker->setup->payload, bench_conn_number(conn),
+					     conn->echoed, event->bytes, out_sent_ns);
+}
+
+/* --at-least-once: of any of the last messages, and perhaps not the first. */
+static const char *loose_echo_problem(struct bench_conn *conn, const struct ws_event_data *event,
+				      bool *out_is_first, uint64_t *out_sent_ns)
+{
+	const char *problem = kind_problem(conn, event);
+
+	return problem != NULL ? problem
+			       : bench_return_take(conn, event->bytes, out_is_first, out_sent_ns);
+}
+
+static void echo_count(struct bench_worker *worker, uint64_t age_ns)
+{
+	hist_record(&worker->echo, age_ns);
+	bench_latency_record(&worker->live_echo, age_ns);
+	bench_count(&worker->counters.received);
 }
 
 static void message_take(struct bench_conn *conn, const struct ws_event_data *event,
@@ -217,7 +250,9 @@ static void message_take(struct bench_conn *conn, const struct ws_event_data *ev
 		bench_receive_take(conn, event->bytes, now_ns);
 		return;
 	}
-	const char *problem = echo_problem(conn, event, &sent_ns);
+	bool is_loose = worker->setup->options->is_at_least_once, is_first = true;
+	const char *problem = is_loose ? loose_echo_problem(conn, event, &is_first, &sent_ns)
+				       : echo_problem(conn, event, &sent_ns);
 
 	if (problem != NULL) {
 		bench_conn_fail(conn, BENCH_CAUSE_WRONG_ECHO, 0, slice_from_text(problem),
@@ -226,14 +261,13 @@ static void message_take(struct bench_conn *conn, const struct ws_event_data *ev
 	}
 	if (!bench_payload_has_stamp(&worker->setup->payload))
 		sent_ns = unstamped_sent_at(conn);
-	uint64_t age_ns = bench_payload_age(sent_ns, now_ns);
-
-	hist_record(&worker->echo, age_ns);
-	bench_latency_record(&worker->live_echo, age_ns);
-	conn->echoed++;
 	conn->since_ns = now_ns;
-	worker->in_flight--;
-	bench_count(&worker->counters.received);
+	if (!is_loose) {
+		conn->echoed++;
+		worker->in_flight--;
+	}
+	if (is_first)
+		echo_count(worker, bench_payload_age(sent_ns, now_ns));
 	if (conn->churn == BENCH_RETIRING)
 		bench_shape_retire(conn, now_ns);
 	else if (worker->setup->options->depth > 0)

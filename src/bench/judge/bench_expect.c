@@ -20,6 +20,7 @@ enum metric_kind {
 	OFFERED,     /* percent: of the TLS sessions offered */
 	MESSAGES,    /* percent: of those that were sent */
 	RECEIVED,    /* percent: of those that were received */
+	DELIVERED,   /* percent: of those pushed, once for each connection */
 	ECHO,        /* from here on a percentile; 100: max */
 	HANDSHAKE,
 	STEP_TLS,
@@ -46,6 +47,9 @@ TOTAL(closed_cleanly)
 TOTAL(retired)
 TOTAL(reopened)
 TOTAL(slow_closed)
+TOTAL(disconnected)
+TOTAL(reconnected)
+TOTAL(away)
 TOTAL(resumed)
 TOTAL(sent)
 TOTAL(received)
@@ -54,6 +58,18 @@ TOTAL(missing)
 TOTAL(late)
 TOTAL(repeated)
 #undef TOTAL
+
+static uint64_t lost_count(const struct bench_result *result)
+{
+	const struct bench_totals *totals = &result->totals;
+
+	return totals->sent > totals->received ? totals->sent - totals->received : 0;
+}
+
+static uint64_t pushed_count(const struct bench_result *result)
+{
+	return result->pushed;
+}
 
 /* Answered, but not with a 101. */
 static uint64_t refused_count(const struct bench_result *result)
@@ -76,14 +92,21 @@ static const struct metric metrics[] = {
 	{"retired", CONNECTIONS, retired_count, 0},
 	{"reopened", CONNECTIONS, reopened_count, 0},
 	{"slow_closed", CONNECTIONS, slow_closed_count, 0},
+	{"disconnected", CONNECTIONS, disconnected_count, 0},
+	{"reconnected", CONNECTIONS, reconnected_count, 0},
+	{"away", CONNECTIONS, away_count, 0},
 	{"resumed", OFFERED, resumed_count, 0},
 	{"messages", MESSAGES, sent_count, 0},
 	{"echoed", MESSAGES, received_count, 0},
+	{"lost", MESSAGES, lost_count, 0},
+	{"pushed", MESSAGES, pushed_count, 0},
+	{"delivered", DELIVERED, received_count, 0},
 	{"received", RECEIVED, received_count, 0},
 	{"unstamped", RECEIVED, unstamped_count, 0},
 	{"missing", RECEIVED, missing_count, 0},
 	{"late", RECEIVED, late_count, 0},
 	{"repeated", RECEIVED, repeated_count, 0},
+	{"duplicates", RECEIVED, repeated_count, 0},
 	{"p50", ECHO, NULL, 50},
 	{"p90", ECHO, NULL, 90},
 	{"p99", ECHO, NULL, 99},
@@ -336,6 +359,8 @@ static uint64_t whole_of(enum metric_kind kind, const struct bench_result *resul
 		return result->wanted;
 	if (kind == OFFERED)
 		return result->totals.offered;
+	if (kind == DELIVERED)
+		return result->pushed * result->wanted;
 	return kind == RECEIVED ? result->totals.received : result->totals.sent;
 }
 

@@ -13,7 +13,7 @@ struct judge {
 };
 
 /* The words decide how many texts they take: all are strings. */
-static void say(const struct judge *judge, enum bench_outcome outcome, enum bench_word word, ...)
+static void say(const struct judge *judge, enum report_outcome outcome, enum report_word word, ...)
 {
 	struct bench_hypothesis *row = judge->row;
 	va_list args;
@@ -23,7 +23,7 @@ static void say(const struct judge *judge, enum bench_outcome outcome, enum benc
 	/* NOLINTNEXTLINE(clang-diagnostic-format-nonliteral): from the table of words */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-	vsnprintf(row->evidence, sizeof(row->evidence), bench_word(judge->seen->lang, word), args);
+	vsnprintf(row->evidence, sizeof(row->evidence), report_word(judge->seen->lang, word), args);
 #pragma GCC diagnostic pop
 	va_end(args);
 }
@@ -91,11 +91,11 @@ static void judge_tester(const struct judge *judge)
 	char digits[UNITS_GROUPED_MAX];
 
 	if (failed > 0 || is_plateau)
-		say(judge, BENCH_CONFIRMED, BENCH_WORD_EV_MINE,
+		say(judge, REPORT_CONFIRMED, REPORT_WORD_EV_MINE,
 		    units_format_grouped(failed, digits));
 	else
-		say(judge, judge->seen->does_tester_fit ? BENCH_EXCLUDED : BENCH_OPEN,
-		    BENCH_WORD_EV_FITS, judge->seen->tester_line);
+		say(judge, judge->seen->does_tester_fit ? REPORT_EXCLUDED : REPORT_OPEN,
+		    REPORT_WORD_EV_FITS, judge->seen->tester_line);
 }
 
 static void judge_cpu(const struct judge *judge)
@@ -104,14 +104,14 @@ static void judge_cpu(const struct judge *judge)
 	char share[32];
 
 	if (bench_is_saturated(result)) {
-		say(judge, BENCH_CONFIRMED, BENCH_WORD_EV_SATURATED);
+		say(judge, REPORT_CONFIRMED, REPORT_WORD_EV_SATURATED);
 		return;
 	}
 	snprintf(share, sizeof(share), "%.0f%%",
 		 result->hold_s > 0
 			 ? result->hold_cpu_s / result->hold_s / MAX(result->workers, 1) * 100
 			 : 0);
-	say(judge, BENCH_EXCLUDED, BENCH_WORD_EV_BUSY, share);
+	say(judge, REPORT_EXCLUDED, REPORT_WORD_EV_BUSY, share);
 }
 
 static void judge_listening(const struct judge *judge)
@@ -120,10 +120,10 @@ static void judge_listening(const struct judge *judge)
 	char digits[UNITS_GROUPED_MAX];
 
 	if (count > 0)
-		say(judge, BENCH_CONFIRMED, BENCH_WORD_EV_REFUSED_TCP,
+		say(judge, REPORT_CONFIRMED, REPORT_WORD_EV_REFUSED_TCP,
 		    units_format_grouped(count, digits));
 	else
-		say(judge, BENCH_EXCLUDED, BENCH_WORD_EV_NOT_REFUSED);
+		say(judge, REPORT_EXCLUDED, REPORT_WORD_EV_NOT_REFUSED);
 }
 
 static void judge_network(const struct judge *judge)
@@ -132,12 +132,12 @@ static void judge_network(const struct judge *judge)
 	char digits[UNITS_GROUPED_MAX];
 
 	if (judge->seen->evidence->is_conntrack_full)
-		say(judge, BENCH_CONFIRMED, BENCH_WORD_EV_CONNTRACK);
+		say(judge, REPORT_CONFIRMED, REPORT_WORD_EV_CONNTRACK);
 	else if (count > 0)
-		say(judge, BENCH_CONFIRMED, BENCH_WORD_EV_TIMEOUT,
+		say(judge, REPORT_CONFIRMED, REPORT_WORD_EV_TIMEOUT,
 		    units_format_grouped(count, digits));
 	else
-		say(judge, BENCH_EXCLUDED, BENCH_WORD_EV_NO_TIMEOUT);
+		say(judge, REPORT_EXCLUDED, REPORT_WORD_EV_NO_TIMEOUT);
 }
 
 static void judge_tls(const struct judge *judge)
@@ -147,13 +147,13 @@ static void judge_tls(const struct judge *judge)
 	char digits[UNITS_GROUPED_MAX];
 
 	if (count > 0)
-		say(judge, BENCH_CONFIRMED, BENCH_WORD_EV_TLS_BAD,
+		say(judge, REPORT_CONFIRMED, REPORT_WORD_EV_TLS_BAD,
 		    units_format_grouped(count, digits));
 	else if (secured > 0)
-		say(judge, BENCH_EXCLUDED, BENCH_WORD_EV_TLS_GOOD,
+		say(judge, REPORT_EXCLUDED, REPORT_WORD_EV_TLS_GOOD,
 		    units_format_grouped(secured, digits));
 	else
-		say(judge, BENCH_EXCLUDED, BENCH_WORD_EV_NO_TLS);
+		say(judge, REPORT_EXCLUDED, REPORT_WORD_EV_NO_TLS);
 }
 
 static void judge_target(const struct judge *judge)
@@ -163,10 +163,10 @@ static void judge_target(const struct judge *judge)
 	char digits[UNITS_GROUPED_MAX];
 
 	if (count > 0)
-		say(judge, BENCH_CONFIRMED, BENCH_WORD_EV_ANSWERED_WRONG,
+		say(judge, REPORT_CONFIRMED, REPORT_WORD_EV_ANSWERED_WRONG,
 		    units_format_grouped(count, digits));
 	else
-		say(judge, connected > 0 ? BENCH_EXCLUDED : BENCH_OPEN, BENCH_WORD_EV_ANSWERED,
+		say(judge, connected > 0 ? REPORT_EXCLUDED : REPORT_OPEN, REPORT_WORD_EV_ANSWERED,
 		    units_format_grouped(connected, digits));
 }
 
@@ -177,9 +177,9 @@ static void judge_refused(const struct judge *judge)
 	char digits[UNITS_GROUPED_MAX], text[400];
 
 	if (count == 0)
-		say(judge, BENCH_EXCLUDED, BENCH_WORD_EV_NO_LIMIT_NAMED);
+		say(judge, REPORT_EXCLUDED, REPORT_WORD_EV_NO_LIMIT_NAMED);
 	else
-		say(judge, BENCH_CONFIRMED, BENCH_WORD_EV_LIMIT_NAMED,
+		say(judge, REPORT_CONFIRMED, REPORT_WORD_EV_LIMIT_NAMED,
 		    units_format_grouped(count, digits),
 		    bench_cause_text(largest, text, sizeof(text)));
 }
@@ -190,14 +190,14 @@ static void judge_full(const struct judge *judge)
 	char used[UNITS_GROUPED_MAX], value[UNITS_GROUPED_MAX], both[2 * UNITS_GROUPED_MAX + 4];
 
 	if (evidence->limit[0] == 0) {
-		say(judge, judge->seen->has_server_limits ? BENCH_EXCLUDED : BENCH_OPEN,
-		    judge->seen->has_server_limits ? BENCH_WORD_EV_NONE_FULL
-						   : BENCH_WORD_EV_NO_TABLE);
+		say(judge, judge->seen->has_server_limits ? REPORT_EXCLUDED : REPORT_OPEN,
+		    judge->seen->has_server_limits ? REPORT_WORD_EV_NONE_FULL
+						   : REPORT_WORD_EV_NO_TABLE);
 		return;
 	}
 	snprintf(both, sizeof(both), "%s / %s", units_format_grouped(evidence->limit_used, used),
 		 units_format_grouped(evidence->limit_value, value));
-	say(judge, BENCH_CONFIRMED, BENCH_WORD_EV_FULL, evidence->limit, both);
+	say(judge, REPORT_CONFIRMED, REPORT_WORD_EV_FULL, evidence->limit, both);
 }
 
 static void judge_queue(const struct judge *judge)
@@ -209,10 +209,10 @@ static void judge_queue(const struct judge *judge)
 
 	if (!judge->seen->evidence->is_local || !kernel->is_known[BENCH_KERNEL_LISTEN_OVERFLOWS] ||
 	    !kernel->is_known[BENCH_KERNEL_LISTEN_DROPS])
-		say(judge, BENCH_OPEN, BENCH_WORD_EV_NOT_HERE);
+		say(judge, REPORT_OPEN, REPORT_WORD_EV_NOT_HERE);
 	else
-		say(judge, overflows + drops > 0 ? BENCH_CONFIRMED : BENCH_EXCLUDED,
-		    BENCH_WORD_EV_QUEUE, units_format_grouped(overflows, some),
+		say(judge, overflows + drops > 0 ? REPORT_CONFIRMED : REPORT_EXCLUDED,
+		    REPORT_WORD_EV_QUEUE, units_format_grouped(overflows, some),
 		    units_format_grouped(drops, other));
 }
 
@@ -223,17 +223,18 @@ static void judge_slow(const struct judge *judge)
 	char digits[UNITS_GROUPED_MAX], time[UNITS_NS_TEXT_MAX];
 
 	if (count > 0)
-		say(judge, BENCH_CONFIRMED, BENCH_WORD_EV_LATE,
+		say(judge, REPORT_CONFIRMED, REPORT_WORD_EV_LATE,
 		    units_format_grouped(count, digits));
 	else
-		say(judge, handshake->count > 0 ? BENCH_EXCLUDED : BENCH_OPEN,
-		    BENCH_WORD_EV_IN_TIME, units_format_ns(hist_percentile(handshake, 99), time));
+		say(judge, handshake->count > 0 ? REPORT_EXCLUDED : REPORT_OPEN,
+		    REPORT_WORD_EV_IN_TIME, units_format_ns(hist_percentile(handshake, 99), time));
 }
 
 static void judge_drops(const struct judge *judge)
 {
 	const struct bench_result *result = judge->seen->result;
 	const struct bench_causes *causes = &result->causes;
+	uint64_t dropped = result->totals.dropped + result->totals.away;
 	double first_s = -1;
 	char digits[UNITS_GROUPED_MAX], time[32];
 
@@ -241,14 +242,13 @@ static void judge_drops(const struct judge *judge)
 		if (!bench_cause_is_early(&causes->rows[i]) &&
 		    (first_s < 0 || causes->rows[i].first_s < first_s))
 			first_s = causes->rows[i].first_s;
-	snprintf(time, sizeof(time), "%.1f s",
-		 result->totals.dropped > 0 ? MAX(first_s, 0) : result->hold_s);
-	if (result->totals.dropped > 0)
-		say(judge, BENCH_CONFIRMED, BENCH_WORD_EV_DROPPED,
-		    units_format_grouped(result->totals.dropped, digits), time);
+	snprintf(time, sizeof(time), "%.1f s", dropped > 0 ? MAX(first_s, 0) : result->hold_s);
+	if (dropped > 0)
+		say(judge, REPORT_CONFIRMED, REPORT_WORD_EV_DROPPED,
+		    units_format_grouped(dropped, digits), time);
 	else
-		say(judge, result->totals.held > 0 ? BENCH_EXCLUDED : BENCH_OPEN,
-		    BENCH_WORD_EV_HELD, units_format_grouped(result->totals.held, digits), time);
+		say(judge, result->totals.held > 0 ? REPORT_EXCLUDED : REPORT_OPEN,
+		    REPORT_WORD_EV_HELD, units_format_grouped(result->totals.held, digits), time);
 }
 
 static void judge_echo(const struct judge *judge)
@@ -259,12 +259,12 @@ static void judge_echo(const struct judge *judge)
 	char some[UNITS_GROUPED_MAX], other[UNITS_GROUPED_MAX];
 
 	if (!result->has_traffic && !result->is_receiver)
-		say(judge, BENCH_EXCLUDED, BENCH_WORD_EV_NO_MESSAGES);
+		say(judge, REPORT_EXCLUDED, REPORT_WORD_EV_NO_MESSAGES);
 	else if (totals->received == wanted && wanted > 0)
-		say(judge, BENCH_EXCLUDED, BENCH_WORD_EV_WHOLE,
+		say(judge, REPORT_EXCLUDED, REPORT_WORD_EV_WHOLE,
 		    units_format_grouped(totals->received, some));
 	else
-		say(judge, BENCH_CONFIRMED, BENCH_WORD_EV_NOT_WHOLE,
+		say(judge, REPORT_CONFIRMED, REPORT_WORD_EV_NOT_WHOLE,
 		    units_format_grouped(totals->received, some),
 		    units_format_grouped(wanted, other));
 }
@@ -295,10 +295,10 @@ void bench_hypotheses_judge(const struct bench_seen *seen,
 	}
 }
 
-const char *bench_hypothesis_text(enum bench_hypothesis_id id, enum bench_lang lang)
+const char *bench_hypothesis_text(enum bench_hypothesis_id id, enum report_lang lang)
 {
-#define BENCH_HYPOTHESIS_WORD(NAME, word) BENCH_WORD_##word,
-	static const enum bench_word words[] = {BENCH_HYPOTHESES(BENCH_HYPOTHESIS_WORD)};
+#define BENCH_HYPOTHESIS_WORD(NAME, word) REPORT_WORD_##word,
+	static const enum report_word words[] = {BENCH_HYPOTHESES(BENCH_HYPOTHESIS_WORD)};
 
-	return bench_word(lang, words[id]);
+	return report_word(lang, words[id]);
 }

@@ -10,7 +10,7 @@
 
 #include "bench/judge/bench_stats.h"
 #include "bench/judge/bench_verdict.h"
-#include "bench/judge/bench_words.h"
+#include "diag/report_page.h"
 
 /* X(NAME, its sentence) */
 #define BENCH_HYPOTHESES(X)         \
@@ -30,10 +30,8 @@
 #define BENCH_HYPOTHESIS_ENUM(NAME, word) BENCH_HYPOTHESIS_##NAME,
 enum bench_hypothesis_id { BENCH_HYPOTHESES(BENCH_HYPOTHESIS_ENUM) BENCH_HYPOTHESIS_COUNT };
 
-enum bench_outcome { BENCH_EXCLUDED, BENCH_CONFIRMED, BENCH_OPEN };
-
 struct bench_hypothesis {
-	enum bench_outcome outcome;
+	enum report_outcome outcome;
 	char evidence[768]; /* UTF-8 */
 };
 
@@ -44,11 +42,11 @@ struct bench_seen {
 	const char *tester_line; /* bench_preflight_line */
 	bool does_tester_fit;    /* by its limits it could open them all */
 	bool has_server_limits;  /* the server's table is known */
-	enum bench_lang lang;
+	enum report_lang lang;
 };
 
 void bench_hypotheses_judge(const struct bench_seen *seen,
 			    struct bench_hypothesis out[BENCH_HYPOTHESIS_COUNT]);
 
 /* What it says, in a sentence. */
-const char *bench_hypothesis_text(enum bench_hypothesis_id id, enum bench_lang lang);
+const char *bench_hypothesis_text(enum bench_hypothesis_id id, enum report_lang lang);

@@ -9,6 +9,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/hist.h"
@@ -27,6 +28,10 @@
 	X(retired)        /* closed by us in the hold, to be reopened */   \
 	X(reopened)       /* upgraded in the place of a retired one */     \
 	X(cut)            /* cut off by us in the hold, to come back */    \
+	X(disconnected)   /* --reconnect: times that one was ended */      \
+	X(retried)        /* --reconnect: attempts to come back, failed */ \
+	X(reconnected)    /* --reconnect: times that one came back */      \
+	X(away)           /* --reconnect: not back at the end */           \
 	X(secured)        /* TLS handshakes done */                        \
 	X(offered)        /* TLS handshakes that offered a session */      \
 	X(resumed)        /* of these, those that resumed it */            \
@@ -34,9 +39,9 @@
 	X(sent)           /* messages; those of slow readers aside */      \
 	X(received)       /* messages: right echoes; with --receive all */ \
 	X(unstamped)      /* --receive: messages without a usable stamp */ \
-	X(missing)        /* --receive: numbers skipped, and not late */   \
-	X(late)           /* --receive: came behind a higher number */     \
-	X(repeated)       /* --receive: came a second time, or far too late */
+	X(missing)        /* numbers skipped, and not late */              \
+	X(late)           /* came behind a higher number */                \
+	X(repeated)       /* came a second time, or far too late */
 
 struct bench_counters {
 #define BENCH_COUNTER_FIELD(name) _Atomic uint64_t name;
@@ -56,7 +61,7 @@ enum bench_step {
 	BENCH_STEP_TCP,
 	BENCH_STEP_TLS,
 	BENCH_STEP_HTTP,     /* from the request to the 101 */
-	BENCH_STEP_COMEBACK, /* --cut-after: from the cut until it is open again */
+	BENCH_STEP_COMEBACK, /* from the cut, or the end that it met, until it is open again */
 	BENCH_STEP_COUNT,
 };
 
@@ -67,8 +72,9 @@ const char *bench_step_name(enum bench_step step);
 /* Open at that time. */
 static inline uint64_t bench_totals_open(const struct bench_totals *totals)
 {
-	uint64_t up = totals->connected + totals->reopened;
-	uint64_t gone = totals->retired + totals->cut + totals->dropped + totals->slow_closed;
+	uint64_t up = totals->connected + totals->reopened + totals->reconnected;
+	uint64_t gone = totals->retired + totals->cut + totals->dropped + totals->slow_closed +
+			totals->disconnected;
 
 	return up > gone ? up - gone : 0; /* while it runs they need not fit each other */
 }
@@ -91,13 +97,31 @@ struct bench_series {
 	struct bench_point points[BENCH_SERIES_MAX];
 };
 
+/* What became of the acts of a scenario (load/bench_act.h). */
+struct bench_act_done {
+	char text[128]; /* "call: POST /api/v1/upgrade" */
+	char seen[512]; /* what came of it, printable ASCII */
+	double at_s;    /* into the hold; only if it was reached */
+	double took_s;
+	bool was_reached;
+	bool is_good;
+};
+
+#define BENCH_ACTS_DONE_MAX 16
+
+struct bench_acts_done {
+	size_t count;
+	struct bench_act_done rows[BENCH_ACTS_DONE_MAX];
+};
+
 /* The outcome, for report and verdict. */
 struct bench_result {
 	uint64_t wanted; /* connections asked for */
 	struct bench_totals totals;
 	struct bench_causes causes;
-	struct bench_causes slow_ends; /* of slow readers, by the peer: expected, no failures */
-	struct hist handshake;         /* [ns] from connect to the 101 */
+	struct bench_causes slow_ends;     /* of slow readers, by the peer: expected, no failures */
+	struct bench_causes interruptions; /* --reconnect: ends and failed attempts, no failures */
+	struct hist handshake;             /* [ns] from connect to the 101 */
 	struct hist steps[BENCH_STEP_COUNT]; /* [ns] */
 	struct hist echo; /* [ns] of echoes, or from the stamp of what was pushed */
 	struct bench_series series;
@@ -116,6 +140,12 @@ struct bench_result {
 	unsigned workers, cores;
 	bool has_traffic;
 	bool is_receiver; /* --receive: messages are sent by services, not by us */
+	bool does_push;
+	uint64_t pushed;        /* --push: messages that the API took */
+	char push_problem[600]; /* why these are not all; "": they are */
+	struct bench_acts_done acts;
+	bool does_reconnect;
+	bool is_at_least_once;
 	bool was_interrupted;
 	bool does_pack; /* --compression */
 	struct bench_packed packed;

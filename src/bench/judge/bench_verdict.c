@@ -57,7 +57,8 @@ static bool are_messages_whole(const struct bench_result *result)
 
 	if (result->is_receiver)
 		return totals->received > 0 && totals->missing == 0 && totals->late == 0 &&
-		       totals->repeated == 0;
+		       totals->repeated == 0 &&
+		       (!result->does_push || totals->received == result->pushed * result->wanted);
 	return totals->sent == totals->received && (!result->has_traffic || totals->sent > 0);
 }
 
@@ -166,23 +167,70 @@ static void add_resumed(struct text *text, const struct bench_result *result)
 	add_count(text, result->totals.offered, " TLS sessions resumed");
 }
 
+/* "40 were ended and 39 came back": of connections that may. */
+static void add_returns(struct text *text, const struct bench_result *result)
+{
+	const struct bench_totals *totals = &result->totals;
+
+	if (!result->does_reconnect)
+		return;
+	add(text, ", ");
+	add_count(text, totals->disconnected, " disconnected, ");
+	add_count(text, totals->reconnected, " came back");
+}
+
+static void add_loose(struct text *text, const struct bench_result *result)
+{
+	if (!result->is_at_least_once)
+		return;
+	add(text, ", ");
+	add_count(text, result->totals.late, " late, ");
+	add_count(text, result->totals.repeated, " repeated");
+}
+
+/* NULL: all went well. */
+static const struct bench_act_done *failed_act(const struct bench_result *result)
+{
+	for (size_t i = 0; i < result->acts.count; i++)
+		if (!result->acts.rows[i].is_good)
+			return &result->acts.rows[i];
+	return NULL;
+}
+
+static void add_pushes(struct text *text, const struct bench_result *result)
+{
+	if (!result->does_push)
+		return;
+	add(text, ", ");
+	add_count(text, result->pushed, " pushed");
+}
+
 bool bench_verdict(const struct bench_result *result, const struct bench_plateau *plateau,
 		   const struct bench_check *checks, size_t check_count, char *out, size_t size)
 {
 	struct text text = {out, size, 0};
 	bool is_met = check_count > 0 ? count_unmet(checks, check_count) == 0 : is_whole(result);
-	bool is_passed = is_met && !result->was_interrupted;
+	const struct bench_act_done *act = failed_act(result);
+	bool is_passed = is_met && !result->was_interrupted && act == NULL &&
+			 result->push_problem[0] == 0;
 
 	add(&text, "%s: ", is_passed ? "PASS" : "FAIL");
 	if (plateau->text[0] != 0)
 		add(&text, "%s; ", plateau->text);
+	if (act != NULL)
+		add(&text, "the act '%s' failed: %s; ", act->text, act->seen);
+	if (result->push_problem[0] != 0)
+		add(&text, "pushing stopped: %s; ", result->push_problem);
 	add_checks(&text, checks, check_count);
 	add_connections(&text, result);
+	add_returns(&text, result);
+	add_pushes(&text, result);
 	if (result->is_receiver) {
 		add(&text, ", ");
 		add_received(&text, &result->totals);
 	}
 	add_echoes(&text, result);
+	add_loose(&text, result);
 	add_resumed(&text, result);
 	if (result->was_interrupted)
 		add(&text, "; interrupted before the end");

@@ -11,6 +11,7 @@ static void worker_collect(struct bench_result *result, const struct bench_worke
 	bench_totals_add(&result->totals, &worker->counters);
 	bench_causes_merge(&result->causes, &worker->causes);
 	bench_causes_merge(&result->slow_ends, &worker->slow_ends);
+	bench_causes_merge(&result->interruptions, &worker->interruptions);
 	result->held_late += bench_worker_held_late(worker);
 	hist_merge(&result->handshake, &worker->handshake);
 	hist_merge(&result->echo, &worker->echo);
@@ -80,12 +81,15 @@ void bench_collect(const struct bench_setup *setup, struct bench_worker *const *
 		worker_collect(result, workers[i]);
 	bench_causes_sort(&result->causes);
 	bench_causes_sort(&result->slow_ends);
+	bench_causes_sort(&result->interruptions);
 	getrusage(RUSAGE_SELF, &usage);
 	result->wanted = setup->options->connections;
 	result->workers = setup->workers;
 	result->has_traffic = bench_options_has_traffic(setup->options);
 	result->is_receiver = setup->options->is_receiver;
 	result->does_pack = setup->options->does_pack;
+	result->does_reconnect = setup->options->does_reconnect;
+	result->is_at_least_once = setup->options->is_at_least_once;
 	result->does_resume = setup->options->does_resume;
 	result->receive_s = receive_seconds(setup, workers);
 	result->connected_s = connected_seconds(setup, workers);

@@ -237,12 +237,10 @@ static int engine_set(struct bench_parse *parse, const struct bench_option *opti
 static int language_set(struct bench_parse *parse, const struct bench_option *option,
 			const char *value)
 {
-	static const char *const names[] = {[BENCH_LANG_EN] = "en", [BENCH_LANG_ZH] = "zh"};
+	const enum report_lang *lang = report_lang_find(value);
 
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		if (strcmp(value, names[i]) != 0)
-			continue;
-		*(enum bench_lang *)field_of(parse, option) = (enum bench_lang)i;
+	if (lang != NULL) {
+		*(enum report_lang *)field_of(parse, option) = *lang;
 		return 0;
 	}
 	return bench_option_fail(parse, "--%s: '%s' is no language here; there are en and zh",
@@ -306,15 +304,61 @@ static int expect_add(struct bench_parse *parse, const char *value)
 	return 0;
 }
 
+static int node_add(struct bench_parse *parse, const char *value)
+{
+	struct bench_options *options = parse->options;
+
+	if (options->node_count == ARRAY_LEN(options->node_texts))
+		return bench_option_fail(parse, "--node: at most %zu are taken beside the URL's",
+					 ARRAY_LEN(options->node_texts));
+	if (value[0] == 0 || strcspn(value, "/?#@ ") < strlen(value))
+		return bench_option_fail(
+			parse,
+			"--node: '%s' is not HOST or HOST:PORT; scheme and path are the URL's",
+			value);
+	options->node_texts[options->node_count++] = value;
+	return 0;
+}
+
+static int hook_add(struct bench_parse *parse, const char *value)
+{
+	struct bench_options *options = parse->options;
+	const char *end = strchr(value, '=');
+
+	if (options->hook_count == BENCH_HOOKS_MAX)
+		return bench_option_fail(parse, "--hook: at most %d are taken", BENCH_HOOKS_MAX);
+	if (end == NULL || end == value || end[1] == 0)
+		return bench_option_fail(parse, "--hook: '%s' is not NAME=COMMAND", value);
+	for (size_t i = 0; i < options->hook_count; i++)
+		if (strncmp(options->hooks[i], value, (size_t)(end - value) + 1) == 0)
+			return bench_option_fail(parse, "--hook: '%.*s' is given twice",
+						 (int)(end - value), value);
+	options->hooks[options->hook_count++] = value;
+	return 0;
+}
+
 bool bench_option_is_list(const struct bench_option *option)
 {
-	return option->kind == HEADER || option->kind == SUBPROTOCOL || option->kind == EXPECT;
+	switch (option->kind) {
+	case HEADER:
+	case SUBPROTOCOL:
+	case EXPECT:
+	case NODE:
+	case HOOK:
+		return true;
+	default:
+		return false;
+	}
 }
 
 void bench_option_clear(struct bench_parse *parse, const struct bench_option *option)
 {
 	if (option->kind == EXPECT)
 		parse->options->expect_count = 0;
+	else if (option->kind == NODE)
+		parse->options->node_count = 0;
+	else if (option->kind == HOOK)
+		parse->options->hook_count = 0;
 	else
 		((struct buf *)field_of(parse, option))->len = 0;
 }
@@ -354,6 +398,10 @@ int bench_option_set(struct bench_parse *parse, const struct bench_option *optio
 		return basic_set(parse, option, value);
 	case PAYLOAD:
 		return payload_set(parse, option, value);
+	case NODE:
+		return node_add(parse, value);
+	case HOOK:
+		return hook_add(parse, value);
 	}
 	return 0;
 }

@@ -24,6 +24,8 @@ enum bench_option_kind {
 	LANGUAGE,
 	BASIC,
 	PAYLOAD,
+	NODE,
+	HOOK,
 };
 
 struct bench_option {

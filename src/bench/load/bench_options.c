@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -37,6 +38,12 @@ static const struct bench_option table[] = {
 	{"cut-after", 0, DURATION, AT(cut_after_ms), 1, 365 * DAY_MS, "TIME",
 	 "a storm: so far into the hold all connections are cut at once, and\n"
 	 "come back, as many at a time as --in-flight allows"},
+	{"reconnect", 0, FLAG, AT(does_reconnect), 0, 0, NULL,
+	 "a connection that the other side ends comes back: after the time that it\n"
+	 "is asked to wait (retry-after), else after 0.1s, doubled up to 5s"},
+	{"node", 0, NODE, AT(node_texts), 0, 0, "HOST:PORT",
+	 "another node of the service, may be repeated: connections are dealt out\n"
+	 "over all, and one that comes back tries the next"},
 	{"slow-readers", 0, PERCENT, AT(slow_readers_percent), 0, 100, "P%",
 	 "this share of the connections sends in the hold as fast as it may but\n"
 	 "does not read; that the other side closes them is no failure"},
@@ -50,6 +57,14 @@ static const struct bench_option table[] = {
 	{"receive", 0, FLAG, AT(is_receiver), 0, 0, NULL,
 	 "send nothing, but take what services send to these clients through\n"
 	 "the server; 'gh1 NUMBER TIME' in a message gives latency and order"},
+	{"at-least-once", 0, FLAG, AT(is_at_least_once), 0, 0, NULL,
+	 "echoes may come late, out of order, or twice, as back ends with retries\n"
+	 "have them: they are counted as late and repeated, and are no failure"},
+	{"push", 0, TEXT, AT(push_path), 0, 0, "PATH",
+	 "with --receive: send the messages, too, by POST to this path of --api,\n"
+	 "e.g. '/api/v1/broadcast?route=ws'"},
+	{"push-messages", 0, COUNT, AT(push_messages), 1, 100000000, "N", "how many (default 100)"},
+	{"push-rate", 0, RATE, AT(push_rate), 0, 10000, "R", "how many per second (default 10)"},
 	{"size", 0, SIZE, AT(size), 0, 16777216, "SIZE", "bytes per message (default 64)"},
 	{"payload", 0, PAYLOAD, AT(is_json), 0, 0, "KIND",
 	 "noise, or json: records that compress as those of services do\n"
@@ -96,6 +111,14 @@ static const struct bench_option table[] = {
 	{"tls-resume", 0, FLAG, AT(does_resume), 0, 0, NULL,
 	 "resume sessions: a connection that comes again its own, one that is\n"
 	 "new the last that any got"},
+	{.help = "The gateway's API, for --push and the acts of a scenario"},
+	{"api", 0, TEXT, AT(api_text), 0, 0, "URL",
+	 "of its admin listener, e.g. http://127.0.0.1:8081"},
+	{"api-token-file", 0, TEXT, AT(api_token_path), 0, 0, "FILE",
+	 "send the bearer token that is this file's only line"},
+	{"hook", 0, HOOK, AT(hooks), 0, 0, "NAME=CMD",
+	 "what the scenario's act 'hook: NAME' does: this command, by the shell;\n"
+	 "may be repeated. A file cannot give one"},
 	{.help = "Time limits"},
 	{"connect-timeout", 0, DURATION, AT(connect_timeout_ms), 1, DAY_MS, "TIME",
 	 "for TCP to connect (default 10s)"},
@@ -147,7 +170,8 @@ const struct bench_option *bench_option_find(struct slice name)
 
 bool bench_option_is_for_files(const struct bench_option *option)
 {
-	return option->at != AT(scenario_path) && option->at != AT(wants_help);
+	return option->at != AT(scenario_path) && option->at != AT(wants_help) &&
+	       option->kind != HOOK;
 }
 
 char *bench_option_hint(struct slice name, char out[BENCH_OPTION_HINT_MAX])
@@ -322,6 +346,8 @@ int bench_options_parse(struct bench_options *options, int argc, char **argv, ch
 	*options = (struct bench_options){
 		.connections = 1,
 		.size = 64,
+		.push_messages = 100,
+		.push_rate = 10,
 		.ready_timeout_ms = 30000,
 		.connect_timeout_ms = DEFAULT_TIMEOUT_MS,
 		.handshake_timeout_ms = DEFAULT_TIMEOUT_MS,
@@ -342,6 +368,7 @@ int bench_options_parse(struct bench_options *options, int argc, char **argv, ch
 
 void bench_options_finish(struct bench_options *options)
 {
+	free(options->node_urls);
 	buf_finish(&options->headers);
 	buf_finish(&options->subprotocols);
 	bench_scenario_destroy(&options->scenario);

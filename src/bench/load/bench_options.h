@@ -12,7 +12,8 @@
 
 #include "base/buf.h"
 #include "bench/judge/bench_expect.h"
-#include "bench/judge/bench_words.h"
+#include "diag/report_words.h"
+#include "bench/load/bench_act.h"
 #include "bench/load/bench_url.h"
 #include "io/loop.h"
 
@@ -22,6 +23,8 @@
 #define BENCH_SUBPROTOCOL_MAX 1024
 #define BENCH_TICKET_BODY_MAX 1024 /* [bytes], {n} not yet replaced */
 #define BENCH_BASIC_MAX       512  /* [bytes] of --basic, {n} not yet replaced */
+#define BENCH_NODES_MAX       16   /* that connections are dealt out over */
+#define BENCH_HOOKS_MAX       16
 
 struct bench_scenario;
 
@@ -66,13 +69,27 @@ struct bench_options {
 	const char *html_path;    /* NULL: none */
 	const char *report_path;  /* NULL: none */
 	const char *compare_path; /* NULL: no earlier run */
-	enum bench_lang lang;
+	enum report_lang lang;
 	const char *limits_text; /* NULL: the server's limits are not asked for */
 	struct bench_url limits_url;
 	size_t expect_count; /* 0: the test's own rule decides */
 	struct bench_expect expects[BENCH_EXPECTS_MAX];
 	uint64_t window_bits; /* of the server, that are offered; 0: it is not spoken of */
-	bool is_forced;       /* goes on although the preflight says that it cannot work */
+	const char *node_texts[BENCH_NODES_MAX - 1]; /* --node, beside the URL's own */
+	size_t node_count;
+	struct bench_url *node_urls; /* as many */
+	const char *api_text;        /* of a gateway's admin listener; NULL: none */
+	struct bench_url api_url;
+	const char *api_token_path; /* NULL: none */
+	const char *push_path;      /* what is asked of the API again and again; NULL: nothing */
+	uint64_t push_messages;
+	double push_rate;                   /* [messages/s] */
+	const char *hooks[BENCH_HOOKS_MAX]; /* "NAME=COMMAND" */
+	size_t hook_count;
+	struct bench_acts acts; /* of the scenario */
+	bool does_reconnect;    /* whom the other side ends */
+	bool is_at_least_once;  /* echoes may come late, or twice */
+	bool is_forced;         /* goes on although the preflight says that it cannot work */
 	bool is_binary;
 	bool is_json;     /* --payload json */
 	bool does_pack;   /* offers permessage-deflate */

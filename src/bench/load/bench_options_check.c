@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  * bench_options_check.c - what must hold between options, which each of them cannot see. */
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
 #include "bench/client/bench_payload.h"
+#include "bench/load/bench_act.h"
 #include "bench/load/bench_option.h"
+#include "bench/load/bench_push.h"
 #include "tls/tls_context.h"
 
 /* An http URL that the main thread asks; `text` may be NULL. */
@@ -26,7 +30,7 @@ static int asked_url_parse(struct bench_parse *parse, const char *option, const 
 bool bench_options_has_tls(const struct bench_options *options)
 {
 	return options->url.is_tls || options->ready_url.is_tls || options->limits_url.is_tls ||
-	       options->ticket_url.is_tls;
+	       options->ticket_url.is_tls || options->api_url.is_tls;
 }
 
 struct tls_context *bench_tls_context(const struct bench_options *options,
@@ -155,6 +159,111 @@ static int shape_check(struct bench_parse *parse)
 	return 0;
 }
 
+/* --node: each with the URL's scheme and path. */
+static int nodes_parse(struct bench_parse *parse)
+{
+	struct bench_options *options = parse->options;
+	char text[BENCH_HOST_MAX + 32];
+
+	if (options->node_count == 0)
+		return 0;
+	options->node_urls = calloc(options->node_count, sizeof(*options->node_urls));
+	if (options->node_urls == NULL)
+		return bench_option_fail(parse, "memory is out");
+	for (size_t i = 0; i < options->node_count; i++) {
+		struct bench_url *url = &options->node_urls[i];
+
+		snprintf(text, sizeof(text), "%s://%.*s/", bench_url_scheme(&options->url, "ws"),
+			 BENCH_HOST_MAX + 7, options->node_texts[i]);
+		const char *problem = bench_url_parse(text, "ws", url);
+
+		if (problem != NULL)
+			return bench_option_fail(parse, "--node: '%s' %s", options->node_texts[i],
+						 problem);
+		memcpy(url->path, options->url.path, sizeof(url->path));
+	}
+	return 0;
+}
+
+/* Coming back, and echoes that may come twice. */
+static int return_check(struct bench_parse *parse)
+{
+	const struct bench_options *options = parse->options;
+
+	if (options->is_at_least_once && !bench_options_has_traffic(options))
+		return bench_option_fail(parse, "--at-least-once is about echoes: it needs "
+						"--message-rate or --depth");
+	if (options->is_at_least_once && options->lifetime_ms > 0)
+		return bench_option_fail(parse,
+					 "--at-least-once and --lifetime exclude each other");
+	if (options->is_at_least_once && options->size < BENCH_STAMP_LEN)
+		return bench_option_fail(
+			parse,
+			"--size %lu with --at-least-once: a message under %d bytes "
+			"cannot be told from the others; use --size %d or more",
+			(unsigned long)options->size, BENCH_STAMP_LEN, BENCH_STAMP_LEN);
+	if (options->does_reconnect && options->cut_after_ms > 0)
+		return bench_option_fail(parse, "--reconnect and --cut-after exclude each other: "
+						"those who are cut come back without it");
+	if (options->does_reconnect && options->lifetime_ms > 0)
+		return bench_option_fail(parse, "--reconnect and --lifetime exclude each other");
+	return 0;
+}
+
+static int api_parse(struct bench_parse *parse)
+{
+	struct bench_options *options = parse->options;
+
+	if (options->api_text == NULL)
+		return options->api_token_path == NULL
+			       ? 0
+			       : bench_option_fail(parse, "--api-token-file needs --api, to which "
+							  "the token is sent");
+	const char *problem = bench_url_parse(options->api_text, "http", &options->api_url);
+
+	if (problem == NULL && strcmp(options->api_url.path, "/") != 0)
+		problem = "has a path; give it without, e.g. http://127.0.0.1:8081";
+	return problem == NULL ? 0
+			       : bench_option_fail(parse, "--api: the URL '%s' %s",
+						   options->api_text, problem);
+}
+
+static int push_check(struct bench_parse *parse)
+{
+	const struct bench_options *options = parse->options;
+
+	if (options->push_path == NULL)
+		return 0;
+	double takes_s = (double)options->push_messages / options->push_rate;
+
+	if (options->api_text == NULL)
+		return bench_option_fail(parse,
+					 "--push needs --api: the URL of the gateway's admin "
+					 "listener");
+	if (options->push_path[0] != '/' || strlen(options->push_path) >= BENCH_PATH_MAX ||
+	    strcspn(options->push_path, " \t\r\n") < strlen(options->push_path))
+		return bench_option_fail(parse,
+					 "--push: '%.100s' is no path such as "
+					 "/api/v1/broadcast?route=ws",
+					 options->push_path);
+	if (!options->is_receiver)
+		return bench_option_fail(parse, "--push needs --receive: who takes the messages");
+	if (options->size < BENCH_PUSH_SIZE_MIN)
+		return bench_option_fail(
+			parse,
+			"--size %lu with --push: a message has a stamp of up to %d "
+			"bytes; use --size %d or more",
+			(unsigned long)options->size, BENCH_PUSH_SIZE_MIN, BENCH_PUSH_SIZE_MIN);
+	if (takes_s * 1000 > (double)options->hold_ms)
+		return bench_option_fail(
+			parse,
+			"--push-messages %lu at %g per second take %g s, and --hold "
+			"is %g s: it must be longer",
+			(unsigned long)options->push_messages, options->push_rate, takes_s,
+			(double)options->hold_ms / 1000);
+	return 0;
+}
+
 static int receive_check(struct bench_parse *parse)
 {
 	const struct bench_options *options = parse->options;
@@ -205,7 +314,7 @@ int bench_options_check(struct bench_parse *parse)
 		return bench_option_fail(parse, "the URL '%s' %s", options->url_text, problem);
 	if (asked_url_parse(parse, "wait-ready", options->ready_text, &options->ready_url) < 0 ||
 	    asked_url_parse(parse, "limits", options->limits_text, &options->limits_url) < 0 ||
-	    ticket_url_parse(parse) < 0)
+	    ticket_url_parse(parse) < 0 || nodes_parse(parse) < 0 || api_parse(parse) < 0)
 		return -EINVAL;
 	int r = tls_check(parse);
 
@@ -216,6 +325,12 @@ int bench_options_check(struct bench_parse *parse)
 
 	if (r == 0)
 		r = receive_check(parse);
+	if (r == 0)
+		r = return_check(parse);
+	if (r == 0)
+		r = push_check(parse);
+	if (r == 0)
+		r = bench_acts_check(parse);
 	if (r < 0)
 		return r;
 	r = files_check(parse);

@@ -27,6 +27,9 @@
 #define SWEEP_SLICES   16
 #define SWEEP_ROUND_MS 1000
 
+/* The same with --reconnect, since those who are away are found there. */
+#define RETURN_ROUND_MS 100
+
 #define TURN_NS NS_PER_MS
 
 static uint64_t thread_cpu_ns(void)
@@ -235,6 +238,8 @@ static uint64_t sweep_round_ns(const struct bench_options *options)
 
 	if (options->lifetime_ms > 0)
 		shortest_ms = MIN(shortest_ms, options->lifetime_ms / 2);
+	if (options->does_reconnect)
+		shortest_ms = MIN(shortest_ms, RETURN_ROUND_MS * 4);
 	return MIN(shortest_ms * NS_PER_MS / 4, SWEEP_ROUND_MS * NS_PER_MS);
 }
 

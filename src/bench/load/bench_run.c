@@ -18,7 +18,9 @@
 #include "bench/load/bench_preflight.h"
 #include "bench/load/bench_batch.h"
 #include "bench/load/bench_progress.h"
+#include "bench/load/bench_push.h"
 #include "bench/load/bench_ready.h"
+#include "bench/load/bench_stage.h"
 #include "bench/report/bench_report.h"
 #include "bench/load/bench_target.h"
 #include "bench/judge/bench_series.h"
@@ -41,6 +43,9 @@ struct run {
 	struct bench_preflight preflight;
 	struct bench_target target;
 	struct bench_files files;
+	struct bench_api api;
+	struct bench_stage stage;
+	struct bench_push push;
 	struct bench_progress progress;
 	uint64_t start_ns;
 	uint64_t next_sample_ns;
@@ -125,7 +130,7 @@ static bool preflight_pass(struct run *run)
 	struct bench_preflight_facts *facts = &run->facts;
 	struct bench_preflight *preflight = &run->preflight;
 	char text[BENCH_PREFLIGHT_EXPLAIN_MAX];
-	int r = bench_preflight_facts_read(options, &run->setup.remote, facts);
+	int r = bench_preflight_facts_read(options, &run->setup.nodes[0].remote, facts);
 
 	if (r < 0)
 		return complain("--engine %s cannot run here: %s; use --engine epoll or auto",
@@ -170,6 +175,55 @@ static bool tls_make(struct run *run)
 	return run->setup.tls != NULL || complain("%s", error.text);
 }
 
+static bool api_open(struct run *run)
+{
+	char error[768];
+
+	if (bench_api_open(&run->api, run->options, run->setup.tls, error, sizeof(error)) < 0)
+		return complain("%s", error);
+	bench_stage_init(&run->stage, &run->api);
+	return true;
+}
+
+/* The URL's own, and those of --node. */
+static bool nodes_resolve(struct run *run)
+{
+	const struct bench_options *options = run->options;
+	struct bench_setup *setup = &run->setup;
+
+	setup->nodes[0].url = &options->url;
+	if (!target_resolve(&options->url, options->url_text, &setup->nodes[0].remote))
+		return false;
+	for (size_t i = 0; i < options->node_count; i++) {
+		struct bench_node *node = &setup->nodes[i + 1];
+
+		node->url = &options->node_urls[i];
+		if (!target_resolve(node->url, options->node_texts[i], &node->remote))
+			return false;
+	}
+	setup->node_count = 1 + (unsigned)options->node_count;
+	return true;
+}
+
+/* Source addresses, which are spread over only if all nodes are on the loopback. */
+static struct bench_sources sources_plan(const struct run *run)
+{
+	const struct bench_setup *setup = &run->setup;
+	uint64_t ports = bench_preflight_ports(&run->facts),
+		 connections = run->options->connections;
+	struct bench_sources sources = bench_sources_plan(&setup->nodes[0].remote, connections,
+							  ports);
+
+	for (unsigned i = 1; i < setup->node_count; i++) {
+		struct bench_sources other = bench_sources_plan(&setup->nodes[i].remote,
+								connections, ports);
+
+		if (!other.is_spread)
+			sources = other;
+	}
+	return sources;
+}
+
 static bool prepare(struct run *run)
 {
 	struct bench_setup *setup = &run->setup;
@@ -177,15 +231,14 @@ static bool prepare(struct run *run)
 
 	setup->options = options;
 	if (!proof_load(run) || !tls_make(run) || !files_open(run) || !wait_for_name(run) ||
-	    !target_resolve(&options->url, options->url_text, &setup->remote) ||
-	    !preflight_pass(run) || !wait_ready(run))
+	    !nodes_resolve(run) || !preflight_pass(run) || !wait_ready(run) || !api_open(run))
 		return false;
 	if (options->ticket_text != NULL &&
 	    !target_resolve(&options->ticket_url, options->ticket_text, &setup->ticket_remote))
 		return false;
-	bench_target_begin(&run->target, options, &setup->remote, setup->tls, &run->preflight);
-	setup->sources = bench_sources_plan(&setup->remote, options->connections,
-					    bench_preflight_ports(&run->facts));
+	bench_target_begin(&run->target, options, &setup->nodes[0].remote, setup->tls,
+			   &run->preflight);
+	setup->sources = sources_plan(run);
 	setup->ticket_sources = bench_sources_plan(&setup->ticket_remote, options->connections,
 						   bench_preflight_ports(&run->facts));
 	run->workers = calloc(setup->workers, sizeof(struct bench_worker *));
@@ -317,10 +370,43 @@ static bool is_worth_holding(const struct run *run)
 	       totals.failed + totals.dropped + totals.slow_closed < run->options->connections;
 }
 
+/* Whoever does something beside the workers; signals are the main thread's. */
+static void helpers_start(struct run *run, uint64_t start_ns)
+{
+	sigset_t all, before;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int staged = bench_stage_start(&run->stage, start_ns);
+	int pushed = bench_push_start(&run->push, &run->api, start_ns);
+
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (staged < 0 || pushed < 0) /* what they had to do is not done, and the verdict says so */
+		complain("a thread cannot start: %s", strerror(staged < 0 ? -staged : -pushed));
+}
+
+static void helpers_stop(struct run *run)
+{
+	struct bench_result *result = &run->result;
+	const struct bench_options *options = run->options;
+
+	bench_stage_stop(&run->stage);
+	bench_push_stop(&run->push);
+	result->acts = run->stage.done;
+	result->does_push = options->push_path != NULL;
+	result->pushed = atomic_load_explicit(&run->push.pushed, memory_order_relaxed);
+	if (!result->does_push || result->pushed == options->push_messages)
+		return;
+	snprintf(result->push_problem, sizeof(result->push_problem), "%s",
+		 run->push.problem[0] != 0 ? run->push.problem
+					   : "the hold was over before all were sent");
+}
+
 static void hold_phase(struct run *run)
 {
 	uint64_t start_ns = clock_now_ns() + HOLD_AFTER_NS;
 
+	helpers_start(run, start_ns);
 	for (unsigned i = 0; i < run->setup.workers; i++)
 		bench_worker_hold(run->workers[i], start_ns);
 	uint64_t end_ns = start_ns + bench_options_hold_ms(run->options) * NS_PER_MS;
@@ -443,6 +529,7 @@ static bool test(struct run *run)
 		target_look(run);
 	if (is_worth_holding(run))
 		hold_phase(run);
+	helpers_stop(run);
 	run->result.was_interrupted = interrupts > 0 && !have_all_ended(run);
 	if (!have_all_ended(run))
 		for_all(run, bench_worker_stop);
@@ -469,6 +556,7 @@ bool bench_run(const struct bench_options *options)
 
 	for (unsigned i = 0; run->workers != NULL && i < run->setup.workers; i++)
 		bench_worker_destroy(&run->workers[i]);
+	bench_api_finish(&run->api);
 	bench_files_close(&run->files);
 	bench_target_finish(&run->target);
 	bench_payload_finish(&run->setup.payload);

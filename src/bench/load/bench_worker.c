@@ -37,7 +37,8 @@ struct ssl_session_st *bench_worker_session(const struct bench_conn *conn)
 {
 	const struct bench_options *options = conn->worker->setup->options;
 	struct ssl_session_st *own = *session_of(conn);
-	bool do_come_again = options->lifetime_ms > 0 || options->cut_after_ms > 0;
+	bool do_come_again = options->lifetime_ms > 0 || options->cut_after_ms > 0 ||
+			     options->does_reconnect;
 
 	return own != NULL || do_come_again ? own : conn->worker->session;
 }
@@ -148,17 +149,27 @@ int bench_worker_create(const struct bench_setup *setup, unsigned index,
 	worker->conns = calloc(worker->count, sizeof(*worker->conns));
 	if (options->is_receiver)
 		worker->receipts = calloc(worker->count, sizeof(*worker->receipts));
+	bool has_returns = options->does_reconnect || options->is_at_least_once;
+
+	if (has_returns)
+		worker->returns = calloc(worker->count, sizeof(*worker->returns));
 	if (options->does_resume)
 		worker->sessions = calloc(worker->count, sizeof(*worker->sessions));
 	bool is_short = worker->conns == NULL ||
 			(options->is_receiver && worker->receipts == NULL) ||
+			(has_returns && worker->returns == NULL) ||
 			(options->does_resume && worker->sessions == NULL);
 	int r = is_short ? -ENOMEM : 0;
 
 	if (r == 0 && options->does_pack)
 		r = bench_packing_init(&worker->packing, options->size);
-	for (uint32_t i = 0; r == 0 && i < worker->count; i++)
+	for (uint32_t i = 0; r == 0 && i < worker->count; i++) {
 		worker->conns[i].worker = worker;
+		worker->conns[i].node = (uint8_t)((worker->first_number + i - 1) %
+						  setup->node_count);
+		if (has_returns)
+			bench_return_init(&worker->returns[i]);
+	}
 	if (r == 0)
 		r = thread_start(worker);
 	if (r < 0)
@@ -240,6 +251,7 @@ void bench_worker_destroy(struct bench_worker **worker)
 	tls_session_free(&gone->session);
 	free(gone->sessions);
 	free(gone->receipts);
+	free(gone->returns);
 	free(gone->conns);
 	free(gone);
 	*worker = NULL;

@@ -23,13 +23,21 @@
 #include "bench/client/bench_proof.h"
 #include "bench/load/bench_schedule.h"
 #include "bench/client/bench_receipt.h"
+#include "bench/client/bench_return.h"
 #include "bench/judge/bench_stats.h"
 #include "tls/tls_context.h"
+
+/* Where connections go: they are dealt out over all nodes. */
+struct bench_node {
+	const struct bench_url *url; /* of the options */
+	struct net_addr remote;
+};
 
 /* What all workers share and none writes. */
 struct bench_setup {
 	const struct bench_options *options;
-	struct net_addr remote;
+	unsigned node_count;
+	struct bench_node nodes[BENCH_NODES_MAX]; /* the first is that of the URL */
 	struct bench_sources sources;
 	struct net_addr ticket_remote; /* --ticket-url */
 	struct bench_sources ticket_sources;
@@ -56,6 +64,7 @@ struct bench_worker {
 	struct ssl_session_st **sessions; /* the last of each; NULL without --tls-resume */
 	struct ssl_session_st *session;   /* the first of any; NULL: none yet */
 	struct bench_receipt *receipts;   /* one for each connection; NULL without --receive */
+	struct bench_return *returns;     /* likewise; NULL without --reconnect, --at-least-once */
 	uint32_t count;
 	uint64_t first_number;
 	uint32_t started;          /* connections begun, in the order of their numbers */
@@ -96,6 +105,7 @@ struct bench_worker {
 	uint64_t lowest_failed; /* its number; 0: none failed */
 	struct bench_causes causes;
 	struct bench_causes slow_ends;
+	struct bench_causes interruptions;   /* --reconnect */
 	struct hist handshake;               /* [ns] */
 	struct hist steps[BENCH_STEP_COUNT]; /* [ns] */
 	const char *tls_version, *tls_suite; /* of the last; static text; NULL: none */

@@ -6,7 +6,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/units.h"
-#include "bench/report/bench_markdown.h"
+#include "diag/report_page.h"
 
 json_t *bench_compare_read(const char *path, char *error, size_t error_size)
 {
@@ -32,12 +32,12 @@ json_t *bench_compare_read(const char *path, char *error, size_t error_size)
 	return NULL;
 }
 
-static void row_begin(enum bench_lang lang, enum bench_word word, FILE *to)
+static void row_begin(enum report_lang lang, enum report_word word, FILE *to)
 {
-	fprintf(to, "| %s | ", bench_word(lang, word));
+	fprintf(to, "| %s | ", report_word(lang, word));
 }
 
-static void count_row(enum bench_lang lang, enum bench_word word, const json_t *before,
+static void count_row(enum report_lang lang, enum report_word word, const json_t *before,
 		      uint64_t now, FILE *to)
 {
 	char some[UNITS_GROUPED_MAX], other[UNITS_GROUPED_MAX];
@@ -46,19 +46,20 @@ static void count_row(enum bench_lang lang, enum bench_word word, const json_t *
 
 	row_begin(lang, word, to);
 	fprintf(to, "%s | %s |\n",
-		is_known ? units_format_grouped(was, some) : bench_word(lang, BENCH_WORD_NOT_KNOWN),
+		is_known ? units_format_grouped(was, some)
+			 : report_word(lang, REPORT_WORD_NOT_KNOWN),
 		units_format_grouped(now, other));
 }
 
-static const char *time_text(enum bench_lang lang, bool is_known, double seconds,
+static const char *time_text(enum report_lang lang, bool is_known, double seconds,
 			     char out[UNITS_NS_TEXT_MAX])
 {
 	if (!is_known)
-		return bench_word(lang, BENCH_WORD_NOT_KNOWN);
+		return report_word(lang, REPORT_WORD_NOT_KNOWN);
 	return units_format_ns((uint64_t)(MAX(seconds, 0) * (double)NS_PER_S), out);
 }
 
-static void time_row(enum bench_lang lang, enum bench_word word, const json_t *before,
+static void time_row(enum report_lang lang, enum report_word word, const json_t *before,
 		     const char *percentile, const struct hist *now, double percent, FILE *to)
 {
 	const json_t *was = json_object_get(before, percentile);
@@ -74,35 +75,35 @@ static void time_row(enum bench_lang lang, enum bench_word word, const json_t *b
 }
 
 static void figures_write(const struct bench_report *report, const json_t *before,
-			  enum bench_lang lang, FILE *to)
+			  enum report_lang lang, FILE *to)
 {
 	const struct bench_result *result = report->result;
 	const json_t *totals = json_object_get(before, "totals");
 	const json_t *handshake = json_object_get(before, "handshake_seconds");
 	const json_t *echo = json_object_get(before, "echo_seconds");
 
-	fprintf(to, "| %s | %s | %s |\n| --- | --- | --- |\n", bench_word(lang, BENCH_WORD_WHAT),
-		bench_word(lang, BENCH_WORD_BEFORE), bench_word(lang, BENCH_WORD_NOW));
-	count_row(lang, BENCH_WORD_CONNECTIONS,
+	fprintf(to, "| %s | %s | %s |\n| --- | --- | --- |\n", report_word(lang, REPORT_WORD_WHAT),
+		report_word(lang, REPORT_WORD_BEFORE), report_word(lang, REPORT_WORD_NOW));
+	count_row(lang, REPORT_WORD_CONNECTIONS,
 		  json_object_get(json_object_get(before, "asked"), "connections"), result->wanted,
 		  to);
-	count_row(lang, BENCH_WORD_CONNECTED, json_object_get(totals, "connected"),
+	count_row(lang, REPORT_WORD_CONNECTED, json_object_get(totals, "connected"),
 		  result->totals.connected, to);
-	count_row(lang, BENCH_WORD_NOT_CONNECTED, json_object_get(totals, "failed"),
+	count_row(lang, REPORT_WORD_NOT_CONNECTED, json_object_get(totals, "failed"),
 		  result->totals.failed, to);
-	count_row(lang, BENCH_WORD_DROPPED, json_object_get(totals, "dropped"),
+	count_row(lang, REPORT_WORD_DROPPED, json_object_get(totals, "dropped"),
 		  result->totals.dropped, to);
-	count_row(lang, BENCH_WORD_HELD, json_object_get(totals, "held"), result->totals.held, to);
-	count_row(lang, BENCH_WORD_PER_SECOND, json_object_get(before, "connected_per_second"),
+	count_row(lang, REPORT_WORD_HELD, json_object_get(totals, "held"), result->totals.held, to);
+	count_row(lang, REPORT_WORD_PER_SECOND, json_object_get(before, "connected_per_second"),
 		  (uint64_t)bench_connect_rate(result), to);
-	time_row(lang, BENCH_WORD_HANDSHAKE_P50, handshake, "p50", &result->handshake, 50, to);
-	time_row(lang, BENCH_WORD_HANDSHAKE_P99, handshake, "p99", &result->handshake, 99, to);
-	time_row(lang, BENCH_WORD_ECHO_P50, echo, "p50", &result->echo, 50, to);
-	time_row(lang, BENCH_WORD_ECHO_P99, echo, "p99", &result->echo, 99, to);
-	row_begin(lang, BENCH_WORD_VERDICT, to);
-	bench_markdown_text(json_string_value(json_object_get(before, "verdict")), to);
+	time_row(lang, REPORT_WORD_HANDSHAKE_P50, handshake, "p50", &result->handshake, 50, to);
+	time_row(lang, REPORT_WORD_HANDSHAKE_P99, handshake, "p99", &result->handshake, 99, to);
+	time_row(lang, REPORT_WORD_ECHO_P50, echo, "p50", &result->echo, 50, to);
+	time_row(lang, REPORT_WORD_ECHO_P99, echo, "p99", &result->echo, 99, to);
+	row_begin(lang, REPORT_WORD_VERDICT, to);
+	report_text(json_string_value(json_object_get(before, "verdict")), to);
 	fputs(" | ", to);
-	bench_markdown_text(report->verdict, to);
+	report_text(report->verdict, to);
 	fputs(" |\n", to);
 }
 
@@ -119,7 +120,7 @@ static bool is_same(const json_t *was, const json_t *now)
 }
 
 /* Of a side; the number of rows. */
-static size_t changes_write(enum bench_lang lang, enum bench_word side, const json_t *before,
+static size_t changes_write(enum report_lang lang, enum report_word side, const json_t *before,
 			    const json_t *now, FILE *to)
 {
 	json_t *rows = json_object_get(now, "limits");
@@ -129,19 +130,19 @@ static size_t changes_write(enum bench_lang lang, enum bench_word side, const js
 	json_array_foreach(rows, i, row)
 	{
 		const char *name = json_string_value(json_object_get(row, "limit"));
-		const json_t *was = name == NULL ? NULL : bench_limit_row(before, name);
+		const json_t *was = name == NULL ? NULL : report_limit_row(before, name);
 		const json_t *value = json_object_get(row, "value");
 
 		if (was == NULL || is_same(json_object_get(was, "value"), value))
 			continue;
 		const char *unit = json_string_value(json_object_get(row, "unit"));
 
-		fprintf(to, "- %s, ", bench_word(lang, side));
-		bench_markdown_code(name, to);
+		fprintf(to, "- %s, ", report_word(lang, side));
+		report_code(name, to);
 		fputs(": ", to);
-		bench_markdown_number(json_object_get(was, "value"), unit, lang, to);
+		report_number(json_object_get(was, "value"), unit, lang, to);
 		fputs(" → ", to);
-		bench_markdown_number(value, unit, lang, to);
+		report_number(value, unit, lang, to);
 		fputc('\n', to);
 		written++;
 	}
@@ -149,17 +150,17 @@ static size_t changes_write(enum bench_lang lang, enum bench_word side, const js
 }
 
 void bench_compare_write(const struct bench_report *report, const json_t *before,
-			 enum bench_lang lang, FILE *to)
+			 enum report_lang lang, FILE *to)
 {
 	figures_write(report, before, lang, to);
-	fprintf(to, "\n%s:\n\n", bench_word(lang, BENCH_WORD_CHANGED_LIMITS));
-	size_t changes = changes_write(lang, BENCH_WORD_OF_TESTER,
+	fprintf(to, "\n%s:\n\n", report_word(lang, REPORT_WORD_CHANGED_LIMITS));
+	size_t changes = changes_write(lang, REPORT_WORD_OF_TESTER,
 				       json_object_get(before, "tester_limits"),
 				       report->tester_limits, to);
 
-	changes += changes_write(lang, BENCH_WORD_OF_SERVER,
+	changes += changes_write(lang, REPORT_WORD_OF_SERVER,
 				 json_object_get(before, "server_limits"), report->server_limits,
 				 to);
 	if (changes == 0)
-		fprintf(to, "- %s\n", bench_word(lang, BENCH_WORD_NO_CHANGED_LIMITS));
+		fprintf(to, "- %s\n", report_word(lang, REPORT_WORD_NO_CHANGED_LIMITS));
 }

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#include "bench/judge/bench_words.h"
+#include "diag/report_words.h"
 #include "bench/report/bench_report.h"
 
 /* Reads the file whole. NULL with a sentence in `error`: it cannot be read, or is no result of a
@@ -18,4 +18,4 @@ json_t *bench_compare_read(const char *path, char *error, size_t error_size);
 
 /* A Markdown table of what changed, and one of limits that did. */
 void bench_compare_write(const struct bench_report *report, const json_t *before,
-			 enum bench_lang lang, FILE *to);
+			 enum report_lang lang, FILE *to);

@@ -107,7 +107,7 @@ static void tester(const struct bench_report *report, FILE *to)
 	fact_started(result, to);
 	fact(to, "Took", "%s%s", html_seconds(result->total_s, time),
 	     result->was_interrupted ? ", interrupted" : "");
-	fact(to, "Target", "%s", net_addr_format(&setup->remote, remote, sizeof(remote)));
+	fact(to, "Target", "%s", net_addr_format(&setup->nodes[0].remote, remote, sizeof(remote)));
 	if (result->tls_version != NULL)
 		fact(to, "TLS", "%s, %s", result->tls_version, result->tls_suite);
 	if (result->does_pack)

@@ -180,6 +180,10 @@ static json_t *asked_json(const struct bench_options *options)
 	json_object_set_new(object, "tls_resume", json_boolean(options->does_resume));
 	json_object_set_new(object, "slow_readers_percent",
 			    json_real(options->slow_readers_percent));
+	json_object_set_new(object, "reconnect", json_boolean(options->does_reconnect));
+	json_object_set_new(object, "at_least_once", json_boolean(options->is_at_least_once));
+	json_object_set_new(object, "nodes", count(1 + options->node_count));
+	json_object_set_new(object, "push", text_or_null(options->push_path));
 	json_object_set_new(object, "scenario", text_or_null(scenario));
 	json_object_set_new(object, "hold_seconds",
 			    json_real((double)bench_options_hold_ms(options) / 1000));
@@ -202,8 +206,9 @@ static json_t *tester_json(const struct bench_report *report)
 	json_t *object = json_object();
 	char remote[NET_ADDR_TEXT_MAX];
 
-	json_object_set_new(object, "remote",
-			    json_string(net_addr_format(&setup->remote, remote, sizeof(remote))));
+	json_object_set_new(
+		object, "remote",
+		json_string(net_addr_format(&setup->nodes[0].remote, remote, sizeof(remote))));
 	json_object_set_new(object, "version", json_string(GATEHOUSE_VERSION));
 	json_object_set_new(object, "engine", json_string(loop_engine_name(setup->engine)));
 	json_object_set_new(object, "engine_reason", json_string(report->engine_reason));
@@ -245,6 +250,34 @@ static json_t *checks_json(const struct bench_report *report)
 		json_array_append_new(array, row);
 	}
 	return array;
+}
+
+static json_t *acts_json(const struct bench_acts_done *acts)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < acts->count; i++) {
+		const struct bench_act_done *act = &acts->rows[i];
+
+		json_array_append_new(
+			array, json_pack("{s:s, s:b, s:o, s:o, s:s}", "act", act->text, "done",
+					 act->is_good, "at_seconds",
+					 act->was_reached ? json_real(act->at_s) : json_null(),
+					 "took_seconds",
+					 act->was_reached ? json_real(act->took_s) : json_null(),
+					 "seen", act->seen));
+	}
+	return array;
+}
+
+/* null without --push. */
+static json_t *push_json(const struct bench_result *result)
+{
+	if (!result->does_push)
+		return json_null();
+	return json_pack("{s:I, s:o}", "messages", (json_int_t)result->pushed, "problem",
+			 result->push_problem[0] == 0 ? json_null()
+						      : json_string(result->push_problem));
 }
 
 static json_t *kernel_json(const struct bench_kernel *kernel)
@@ -318,6 +351,9 @@ int bench_report_write_json(const struct bench_report *report, FILE *to)
 	add_judgement(root, report);
 	json_object_set_new(root, "failures", causes_json(&result->causes));
 	json_object_set_new(root, "slow_reader_ends", causes_json(&result->slow_ends));
+	json_object_set_new(root, "interruptions", causes_json(&result->interruptions));
+	json_object_set_new(root, "acts", acts_json(&result->acts));
+	json_object_set_new(root, "push", push_json(result));
 	json_object_set_new(root, "handshake_seconds", hist_json(&result->handshake));
 	json_object_set_new(root, "step_seconds", steps_json(result));
 	json_object_set_new(root, "tls", tls_json(result));

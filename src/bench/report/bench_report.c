@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/units.h"
 #include "bench/load/bench_scenario.h"
+#include "diag/report_page.h"
 
 static double per_second(uint64_t count, double seconds)
 {
@@ -32,7 +33,10 @@ static void tester_print(const struct bench_report *report, FILE *to)
 
 	scenario_print(setup->options->scenario, to);
 	fprintf(to, "\nTarget     %s at %s\n", setup->options->url_text,
-		net_addr_format(&setup->remote, remote, sizeof(remote)));
+		net_addr_format(&setup->nodes[0].remote, remote, sizeof(remote)));
+	for (unsigned i = 1; i < setup->node_count; i++)
+		fprintf(to, "           %s at %s\n", setup->nodes[i].url->authority,
+			net_addr_format(&setup->nodes[i].remote, remote, sizeof(remote)));
 	fprintf(to, "Tester     %u worker%s, %s (%s)", setup->workers,
 		setup->workers == 1 ? "" : "s", loop_engine_name(setup->engine),
 		report->engine_reason);
@@ -43,6 +47,40 @@ static void tester_print(const struct bench_report *report, FILE *to)
 		bench_preflight_line(report->preflight, line, sizeof(line)));
 	if (report->server_note[0] != 0)
 		fprintf(to, "           %s\n", report->server_note);
+}
+
+/* Who was ended, how, and who came back. */
+static void away_print(const struct bench_result *result, FILE *to)
+{
+	const struct bench_totals *totals = &result->totals;
+	char text[400], digits[UNITS_GROUPED_MAX];
+
+	fprintf(to, "Away       %s disconnected, ",
+		units_format_grouped(totals->disconnected, digits));
+	fprintf(to, "%s came back, ", units_format_grouped(totals->reconnected, digits));
+	fprintf(to, "%s are away; ", units_format_grouped(totals->away, digits));
+	fprintf(to, "%s attempts failed\n", units_format_grouped(totals->retried, digits));
+	for (unsigned i = 0; i < result->interruptions.count; i++)
+		fprintf(to, "%10s  %s\n",
+			units_format_grouped(result->interruptions.rows[i].count, digits),
+			bench_cause_text(&result->interruptions.rows[i], text, sizeof(text)));
+}
+
+/* What happened to the server meanwhile. */
+static void acts_print(const struct bench_result *result, FILE *to)
+{
+	for (size_t i = 0; i < result->acts.count; i++) {
+		const struct bench_act_done *act = &result->acts.rows[i];
+
+		fprintf(to, "%-10s %-7s  %s", i == 0 ? "Acts" : "",
+			act->is_good       ? "done"
+			: act->was_reached ? "FAILED"
+					   : "missed",
+			act->text);
+		if (act->was_reached)
+			fprintf(to, "  (at %.1f s, %.2f s)", act->at_s, act->took_s);
+		fprintf(to, ": %s\n", act->seen);
+	}
 }
 
 /* What churn and slow readers came to. */
@@ -60,6 +98,8 @@ static void shape_print(const struct bench_options *options, const struct bench_
 	if (options->cut_after_ms > 0)
 		fprintf(to, "Cut        %" PRIu64 " at once, of which %" PRIu64 " came back\n",
 			totals->cut, totals->reopened);
+	if (options->does_reconnect)
+		away_print(result, to);
 	if (options->slow_readers_percent > 0)
 		fprintf(to,
 			"Slow       %" PRIu64 " that did not read were closed by the other side",
@@ -100,12 +140,16 @@ static void messages_print(const struct bench_result *result, uint64_t size, FIL
 
 	if (!result->has_traffic)
 		return;
-	fprintf(to, "Messages   %s sent of %s, %s right echoes; %.0f/s sent, %.0f/s echoed\n",
+	fprintf(to, "Messages   %s sent of %s, %s right echoes; %.0f/s sent, %.0f/s echoed",
 		units_format_grouped(totals->sent, some),
 		units_format_size(size, size_text, sizeof(size_text)),
 		units_format_grouped(totals->received, other),
 		per_second(totals->sent, result->traffic_s),
 		per_second(totals->received, result->traffic_s));
+	if (result->is_at_least_once)
+		fprintf(to, "; %s late, %s repeated", units_format_grouped(totals->late, some),
+			units_format_grouped(totals->repeated, other));
+	fputc('\n', to);
 }
 
 static void received_print(const struct bench_result *result, FILE *to)
@@ -115,6 +159,10 @@ static void received_print(const struct bench_result *result, FILE *to)
 
 	if (!result->is_receiver)
 		return;
+	if (result->does_push)
+		fprintf(to, "Pushed     %s messages to each of %s clients\n",
+			units_format_grouped(result->pushed, received),
+			units_format_grouped(result->wanted, missing));
 	fprintf(to, "Received   %s messages in %.2f s (%.0f/s): %s missing, %s late, %s repeated",
 		units_format_grouped(totals->received, received), result->receive_s,
 		per_second(totals->received, result->receive_s),
@@ -254,20 +302,6 @@ static void text_print(const char *text, FILE *to)
 		fputc(*text >= ' ' && *text < 0x7f ? *text : '?', to);
 }
 
-const json_t *bench_limit_row(const json_t *table, const char *name)
-{
-	const json_t *rows = json_object_get(table, "limits");
-
-	for (size_t i = 0; i < json_array_size(rows); i++) {
-		const json_t *row = json_array_get(rows, i);
-		const char *label = json_string_value(json_object_get(row, "limit"));
-
-		if (label != NULL && name != NULL && strcmp(label, name) == 0)
-			return row;
-	}
-	return NULL;
-}
-
 /* More lines would push the cause off the screen; a hostile server could send any
  * number. */
 #define REMEDIES_SHOWN 8
@@ -295,8 +329,8 @@ static void plateau_print(const struct bench_report *report, FILE *to)
 {
 	const struct bench_plateau *plateau = report->plateau;
 	bool is_mine = plateau->side == BENCH_MINE;
-	const json_t *row = bench_limit_row(is_mine ? report->tester_limits : report->server_limits,
-					    plateau->limit);
+	const json_t *row = report_limit_row(
+		is_mine ? report->tester_limits : report->server_limits, plateau->limit);
 
 	if (plateau->text[0] == 0)
 		return;
@@ -326,6 +360,7 @@ void bench_report_print(const struct bench_report *report, FILE *to)
 
 	tester_print(report, to);
 	counts_print(report->result, to);
+	acts_print(report->result, to);
 	shape_print(report->setup->options, report->result, to);
 	tls_print(report->result, to);
 	packed_print(report->result, to);

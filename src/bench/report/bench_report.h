@@ -29,9 +29,6 @@ struct bench_report {
 	const char *server_note; /* how the server's were learnt, or why not; may be "" */
 };
 
-/* The row of that name in a table of diag/limits_json.h; NULL if there is none. */
-const json_t *bench_limit_row(const json_t *table, const char *name);
-
 /* Ends with the verdict. */
 void bench_report_print(const struct bench_report *report, FILE *to);
 

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
- * bench_words.h - the words of the written report, in the languages that it is written in.
+ * report_words.h - the words of written reports (bench --report, doctor --report), in the languages
+ * that they are written in.
  *
- * Layer: bench. What the program itself says elsewhere (verdict, causes, limits, remedies) is
+ * Layer: diag. What the program itself says elsewhere (verdict, causes, limits, remedies) is
  * quoted as it is, so that it can be searched for. */
 #pragma once
 
-enum bench_lang { BENCH_LANG_EN, BENCH_LANG_ZH, BENCH_LANG_COUNT };
+enum report_lang { REPORT_LANG_EN, REPORT_LANG_ZH, REPORT_LANG_COUNT };
 
 /* X(NAME, English, Chinese) */
-#define BENCH_WORDS(X)                                                                            \
+#define REPORT_WORDS(X)                                                                           \
 	X(TITLE, "Capacity report", "连接容量测试报告")                                           \
 	X(PASSED, "passed", "通过")                                                               \
 	X(FAILED, "failed", "未通过")                                                             \
+	X(FITS, "it fits", "可以满足")                                                            \
+	X(DOES_NOT_FIT, "it does not fit", "不能满足")                                            \
 	X(BACKGROUND, "Background", "背景")                                                       \
 	X(ENVIRONMENT, "Environment", "环境")                                                     \
 	X(LIMITS, "Limits of both sides", "双方的限制")                                           \
@@ -137,17 +140,68 @@ enum bench_lang { BENCH_LANG_EN, BENCH_LANG_ZH, BENCH_LANG_COUNT };
 	X(EV_HELD, "%s held for %s, none dropped", "%s 个保持了 %s，没有断开")                    \
 	X(EV_DROPPED, "%s were dropped, the first after %s", "有 %s 个断开，最早在 %s")           \
 	X(EV_NO_MESSAGES, "no messages were asked for", "未要求发送消息")                         \
+	X(DOCTOR_TITLE, "Limits of connections", "连接数限制诊断报告")                            \
+	X(QUESTION, "connections asked about", "询问的连接数")                                    \
+	X(AS_CONFIGURED, "none: what is configured", "未指定：按配置")                            \
+	X(SUBJECT, "looked at", "检查对象")                                                       \
+	X(CONFIGURATION, "this machine with a configuration; nothing needs to run",               \
+	  "本机及其配置，无需运行")                                                               \
+	X(LIMITS_READ, "the limits were read", "读取限制")                                        \
+	X(ANSWER, "answer", "答案")                                                               \
+	X(TOOL, "program", "诊断程序")                                                            \
+	X(ENGINE, "engine and workers", "引擎与工作线程")                                         \
+	X(PROCESS, "process", "进程")                                                             \
+	X(DESCRIPTORS, "descriptors", "文件描述符")                                               \
+	X(LISTENS, "listens on", "监听")                                                          \
+	X(HELD_NOW, "connections now", "当前连接数")                                              \
+	X(RAISED, "soft limit on descriptors, raised to the hard one",                            \
+	  "文件描述符软限制（已提高到硬限制）")                                                   \
+	X(LIMITS_ALONE, "Limits", "限制")                                                         \
+	X(BINDS, "What binds", "起作用的限制")                                                    \
+	X(ADVICE, "Advice, for when many come at once", "建议：大量连接同时到来时")               \
+	X(ASK_AGAIN, "After the change ask again, and prove it with real connections:",           \
+	  "修改之后再次询问，并用真实连接验证：")                                                 \
+	X(DH_STARTS, "It cannot even start: engine, configuration", "根本无法启动：引擎或配置")   \
+	X(DH_OWN, "The gateway's own limit is lower", "网关自身的连接上限较低")                   \
+	X(DH_DESCRIPTORS, "Descriptors run out: ulimit -n, LimitNOFILE",                          \
+	  "文件描述符不足：ulimit -n、LimitNOFILE")                                               \
+	X(DH_FILES, "The machine has no more open files", "整机打开文件数不足")                   \
+	X(DH_MEMORY, "Memory runs out: machine, container", "内存不足：整机或容器")               \
+	X(DH_THREADS, "Threads run out: pids.max", "线程数不足：pids.max")                        \
+	X(DH_CONNTRACK, "The firewall tracks no more connections", "防火墙连接跟踪表不足")        \
+	X(DH_USED_UP, "A limit is used up now", "当前有限制已用尽")                               \
+	X(DH_QUEUE, "Accept queues overflow", "accept 队列溢出")                                  \
+	X(DH_BURST, "Many that come at once do not find room to wait",                            \
+	  "大量连接同时到来时排队空间不足")                                                       \
+	X(DH_PACED, "Configured rates and shares keep clients out",                               \
+	  "配置的速率或份额限制了客户端")                                                         \
+	X(DH_PORTS, "Ports run out", "端口不足")                                                  \
+	X(DE_ALLOWS, "%s is %s and allows %s", "%s 为 %s，允许 %s")                               \
+	X(DE_FREE, "%s: no limit here", "%s：此处不限")                                           \
+	X(DE_UNKNOWN, "%s could not be read: %s", "无法读取 %s：%s")                              \
+	X(DE_STARTS, "%s: %s", "%s：%s")                                                          \
+	X(DE_RUNS, "it runs", "正在运行")                                                         \
+	X(DE_GONE, "it does not run any more", "已不再运行")                                      \
+	X(DE_USED, "%s is used to %s%%", "%s 已使用 %s%%")                                        \
+	X(DE_NONE_USED, "none is used to 95%% or more", "没有限制用到 95%% 或以上")               \
+	X(DE_QUEUE, "%s: %s wait, backlog %s, %s lost", "%s：%s 个等待，backlog %s，丢失 %s")     \
+	X(DE_COUNTED, "the kernel has counted %s %s since it started", "内核启动以来计数 %s %s")  \
+	X(DE_NOTHING_COUNTED, "the kernel has counted none", "内核没有计数")                      \
+	X(DE_WAIT, "%s lets %s wait", "%s 允许 %s 个排队")                                        \
+	X(DE_SET, "%s is set to %s", "%s 设为 %s")                                                \
+	X(DE_NOT_SET, "none is configured", "未配置")                                             \
+	X(DE_PORTS,                                                                               \
+	  "clients come here and bring ports of their own; %s are for who connects "              \
+	  "from here to one destination",                                                         \
+	  "客户端自带端口；本机仅在主动连接同一目标时受 %s 个端口的限制")                         \
 	X(EV_WHOLE, "%s messages, all right", "%s 条消息，全部正确")                              \
 	X(EV_NOT_WHOLE, "%s of %s messages came back right", "%s / %s 条消息正确返回")
 
-#define BENCH_WORD_ENUM(NAME, en, zh) BENCH_WORD_##NAME,
-enum bench_word { BENCH_WORDS(BENCH_WORD_ENUM) BENCH_WORD_COUNT };
+#define REPORT_WORD_ENUM(NAME, en, zh) REPORT_WORD_##NAME,
+enum report_word { REPORT_WORDS(REPORT_WORD_ENUM) REPORT_WORD_COUNT };
 
 /* Static text. */
-static inline const char *bench_word(enum bench_lang lang, enum bench_word word)
-{
-#define BENCH_WORD_TEXTS(NAME, en, zh) {en, zh},
-	static const char *const texts[][BENCH_LANG_COUNT] = {BENCH_WORDS(BENCH_WORD_TEXTS)};
+const char *report_word(enum report_lang lang, enum report_word word);
 
-	return texts[word][lang];
-}
+/* The language of that name ("en", "zh"), or NULL. */
+const enum report_lang *report_lang_find(const char *name);
