@@ -35,6 +35,9 @@ struct doctor_options {
 	uint64_t connections; /* 0: not asked */
 	uint64_t pid;         /* 0: none */
 	bool wants_json;
+	const char *report_path; /* NULL: none */
+	enum report_lang lang;
+	FILE *report; /* open before anything is looked at */
 };
 
 static const char *number_take(const char *value, uint64_t max, const char *expected,
@@ -68,6 +71,22 @@ static const char *json_take(void *to, const char *value)
 	return NULL;
 }
 
+static const char *report_take(void *to, const char *value)
+{
+	((struct doctor_options *)to)->report_path = value;
+	return value[0] == 0 ? "is no name of a file" : NULL;
+}
+
+static const char *lang_take(void *to, const char *value)
+{
+	const enum report_lang *lang = report_lang_find(value);
+
+	if (lang == NULL)
+		return "is no language here; there are en and zh";
+	((struct doctor_options *)to)->lang = *lang;
+	return NULL;
+}
+
 static const struct config_args_option options_known[] = {
 	{"--connections", "N", "Say whether N connections can be held, and every change needed.",
 	 false, connections_take},
@@ -77,6 +96,11 @@ static const struct config_args_option options_known[] = {
 	 true, pid_take},
 	{"--json", NULL, "Print JSON (docs/doctor.md); also where the answer is no.", false,
 	 json_take},
+	{"--report", "FILE",
+	 "Write the answer there, too, as a document in Markdown: background, environment,\n"
+	 "      limits, hypotheses and what excludes them, what binds, cure.",
+	 false, report_take},
+	{"--lang", "LANG", "Of --report: en or zh.", false, lang_take},
 };
 
 /* --- output --- */
@@ -103,15 +127,45 @@ static int json_print(json_t *json)
 	return EXIT_GOOD;
 }
 
-static int answer_print(const struct doctor_case *asked, const struct doctor_options *options)
+static int report_fail(const struct doctor_options *options, const char *what, int error)
+{
+	fprintf(stderr, "gatehouse doctor: --report: %s '%s'%s: %s\n", what, options->report_path,
+		error == EIO ? " failed" : "", strerror(error));
+	return EXIT_FAILED;
+}
+
+static int report_open(struct doctor_options *options)
+{
+	if (options->report_path == NULL)
+		return EXIT_GOOD;
+	options->report = fopen(options->report_path, "we");
+	return options->report != NULL ? EXIT_GOOD : report_fail(options, "cannot write", errno);
+}
+
+/* Some file systems tell only at the end that there is no room. */
+static int report_write(const struct doctor_case *asked, const struct doctor_answer *answer,
+			struct doctor_options *options)
+{
+	if (options->report == NULL)
+		return EXIT_GOOD;
+	int r = doctor_write_markdown(asked, answer, options->lang, options->report);
+
+	if (fclose(options->report) == EOF && r == 0)
+		r = -errno;
+	options->report = NULL;
+	return r == 0 ? EXIT_GOOD : report_fail(options, "writing", -r);
+}
+
+static int answer_print(const struct doctor_case *asked, struct doctor_options *options)
 {
 	struct doctor_answer answer;
-	int r = EXIT_GOOD;
 
 	doctor_judge(asked, &answer);
-	if (options->wants_json)
-		r = json_print(doctor_json(asked, &answer));
-	else
+	int r = report_write(asked, &answer, options);
+
+	if (options->wants_json && json_print(doctor_json(asked, &answer)) != EXIT_GOOD)
+		r = EXIT_FAILED;
+	if (!options->wants_json)
 		doctor_print(asked, &answer, has_colours(), stdout);
 	return answer.is_good ? r : EXIT_FAILED;
 }
@@ -149,7 +203,7 @@ static json_t *own_limits_take(const struct process *process, const struct docto
 	return table;
 }
 
-static int ask_process(const struct doctor_options *options)
+static int ask_process(struct doctor_options *options)
 {
 	struct os_source source = {.pid = (pid_t)options->pid};
 	struct process process;
@@ -182,7 +236,7 @@ static int ask_process(const struct doctor_options *options)
 	return r;
 }
 
-static int ask_machine(const struct config *config, const struct doctor_options *options)
+static int ask_machine(const struct config *config, struct doctor_options *options)
 {
 	struct os_nofile before = os_limits_nofile(), after = os_limits_raise_nofile();
 	struct plan_facts facts;
@@ -229,7 +283,11 @@ int cmd_doctor(int argc, char **argv)
 		failure_print(&options, "the configuration cannot be loaded");
 	if (r != CONFIG_ARGS_GO_ON)
 		return r;
-	r = options.pid != 0 ? ask_process(&options) : ask_machine(&config, &options);
+	r = report_open(&options);
+	if (r == EXIT_GOOD)
+		r = options.pid != 0 ? ask_process(&options) : ask_machine(&config, &options);
+	if (options.report != NULL)
+		fclose(options.report); /* there was nothing to tell */
 	config_finish(&config);
 	return r;
 }

@@ -12,6 +12,7 @@
 
 #include "diag/limits.h"
 #include "diag/process.h"
+#include "diag/report_words.h"
 
 /* What is asked. */
 struct doctor_case {
@@ -59,6 +60,10 @@ void doctor_judge(const struct doctor_case *asked, struct doctor_answer *out_ans
 /* Verdict, process, table, changes. `has_colours`: with escape sequences. */
 void doctor_print(const struct doctor_case *asked, const struct doctor_answer *answer,
 		  bool has_colours, FILE *to);
+
+/* The same as a document, in Markdown (docs/doctor.md). 0 or a negative errno. */
+int doctor_write_markdown(const struct doctor_case *asked, const struct doctor_answer *answer,
+			  enum report_lang lang, FILE *to);
 
 /* limits_json, and {"verdict", "fits", "wanted", "engine", "engine_reason",
  * "nofile_raised_from", "process": {...} or null, "changes": [{"limit", "place", "text",

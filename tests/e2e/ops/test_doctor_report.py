@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`gatehouse doctor --report`: the answer as a document."""
+
+import json
+import os
+import re
+
+import pytest
+
+from kit.gateway import run_binary
+
+
+def run(*arguments):
+    return run_binary("doctor", *arguments, cwd="/")
+
+
+def ask(*arguments, code) -> dict:
+    done = run("--json", *arguments)
+    assert done.returncode == code, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+HEADINGS = {"en": ["Background", "Environment", "Limits", "Hypotheses", "What binds", "Cure", "The run that proves it"],
+            "zh": ["背景", "环境", "限制", "假设与排查", "起作用的限制", "解决办法", "验证"]}
+CONFIRMED = {"en": "**confirmed**", "zh": "**已证实**"}
+
+
+@pytest.mark.parametrize("lang", sorted(HEADINGS))
+def test_report(tmp_path, engine, lang):
+    """Its outcome is the exit code's, its lines are those of the answer."""
+    path = tmp_path / "report.md"
+    arguments = ["--engine", engine, "--connections", 900000000]
+    answer = ask(*arguments, "--report", path, "--lang", lang, code=1)
+    text = path.read_text()
+    assert re.findall(r"^## (.*)$", text, re.M) == HEADINGS[lang]
+    assert re.search(r"^- \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ: ", text, re.M), "when"
+    assert CONFIRMED[lang] in text and answer["verdict"].split(" allows")[0] in text
+    for change in answer["changes"]:
+        assert f"- {change['place']}: `{change['text']}`" in text
+    for limit in answer["limits"]:
+        assert limit["value"] is None or f"| `{limit['limit']}` |" in text
+
+
+def test_report_of_what_fits(tmp_path):
+    path = tmp_path / "report.md"
+    done = run("--connections", 10, "--report", path)
+    assert done.returncode == 0 and done.stdout.startswith("yes: 10 fit. ")
+    text = path.read_text()
+    assert text.startswith("# Limits of connections: this machine with a configuration; nothing needs to run (it fits)\n")
+    assert "Nothing has to be changed" in text and "What would stop a larger test first" in text
+    assert "gatehouse doctor --connections 10\n" in text
+
+
+def test_report_of_a_full_gateway(gateway, tmp_path):
+    path = tmp_path / "report.md"
+    running = gateway(server={"max_connections": 3})
+    clients = [running.open(f"/ws/{number}") for number in range(3)]
+    pid = running.process.pid
+    done = run("--pid", pid, "--connections", 100, "--report", path)
+    assert done.returncode == 1
+    text = path.read_text()
+    assert f"# Limits of connections: gatehouse (pid {pid}) (it does not fit)\n" in text
+    if os.geteuid() == 0:  # only root finds its admin listener
+        assert re.search(r"The gateway's own limit is lower \| \*\*confirmed\*\* \| max\\_connections is 3 and allows 3", text)
+        assert re.search(r"A limit is used up now \| \*\*confirmed\*\* \| max\\_connections is used to 100%", text)
+        assert "`server.max_connections: 100`" in text
+    assert f"gatehouse doctor --pid {pid} --connections 100\n" in text
+    for client in clients:
+        client.close()
+
+
+def test_report_that_cannot_be_written(tmp_path):
+    done = run("--report", tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"gatehouse doctor: --report: cannot write '{tmp_path}': Is a directory" in done.stderr
+    done = run("--report", "/dev/full")
+    assert done.returncode == 1 and "--report: writing '/dev/full'" in done.stderr
+    assert "No space left on device" in done.stderr and done.stdout.startswith("This machine")
+    done = run("--report", tmp_path / "x.md", "--lang", "de")
+    assert done.returncode == 2 and "is no language here; there are en and zh" in done.stderr
+    assert not (tmp_path / "x.md").exists()
+    done = run("--pid", 4194303, "--report", tmp_path / "gone.md")
+    assert done.returncode == 1 and "there is none" in done.stderr
