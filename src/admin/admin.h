@@ -12,6 +12,7 @@
 
 struct history;
 struct metrics_before;
+struct recent;
 struct renewals;
 struct upgrades;
 
@@ -22,7 +23,8 @@ struct admin {
 	struct upgrades *upgrades;
 	struct metrics_before *before; /* what the processes before have counted */
 	struct history *history;
-	uint64_t accept_rate; /* atomic: connections/s, by limits_monitor */
+	struct recent *recent; /* lags of workers and latencies of back ends, by overview.c */
+	uint64_t accept_rate;  /* atomic: connections/s, by limits_monitor */
 };
 
 /* /health, /livez and /readyz: for the public listener. `arg` is a struct admin. */

@@ -5,6 +5,7 @@
 
 #include "admin/admin.h"
 #include "admin/metrics/metrics_before.h"
+#include "admin/recent.h"
 #include "base/clock.h"
 #include "base/counter.h"
 #include "route/route.h"
@@ -46,6 +47,7 @@ static json_t *totals(const struct admin *admin, const struct stats *stats)
 	set_count(object, "connections", server_connections(admin->server));
 	set_count(object, "sockets", stats->sockets);
 	set_count(object, "stalled", stats->stalled);
+	set_count(object, "send_queue_bytes", stats->send_queue_bytes);
 	for (size_t i = 0; i < ARRAY_LEN(counters); i++)
 		set_total(admin, object, counters[i].name, counters[i].value, counters[i].series);
 	set_total(admin, object, "handshake_failures",
@@ -170,9 +172,17 @@ static json_t *routes(const struct admin *admin)
 	return list.items;
 }
 
-static json_t *ms(uint64_t us)
+/* The names of what is lately: of a back end, which is no number, or of a worker. */
+static char *worker_name(size_t index, char out[24])
 {
-	return json_real((double)us / 1000);
+	snprintf(out, 24, "#%zu", index);
+	return out;
+}
+
+/* [ms] Of what was lately. */
+static json_t *quantile(const struct durations *lately, double share)
+{
+	return json_real((double)durations_quantile_us(lately, durations_short_us, share) / 1000);
 }
 
 /* Totals of the process before, too; of what it knows. */
@@ -187,7 +197,15 @@ static void set_attempts(const struct list *list, json_t *object, const char *ba
 		  BACKEND_SERIES("gatehouse_backend_attempts_total"));
 	set_total(list->admin, object, "retries", report->retries,
 		  BACKEND_SERIES("gatehouse_backend_retries_total"));
-	set_count(object, "failures", report->failures);
+	uint64_t failures = 0;
+
+	for (size_t i = 0; i < report->cause_count; i++) {
+		snprintf(series, sizeof(series),
+			 "gatehouse_backend_failures_total{backend=\"%s\",cause=\"%s\"}", backend,
+			 report->causes[i]);
+		failures += report->failures[i] + metrics_before_count(list->admin->before, series);
+	}
+	set_count(object, "failures", failures);
 }
 
 static void add_backend(void *arg, const struct event_backend *backend)
@@ -196,8 +214,8 @@ static void add_backend(void *arg, const struct event_backend *backend)
 	struct backend_report report = {0};
 	json_t *object = json_object();
 
-	if (backend->type->report != NULL)
-		backend->type->report(backend, &report);
+	backend->type->report(backend, &report);
+	recent_cut(list->admin->recent, backend->name, &report.latency);
 	json_object_set_new(object, "name", json_string(backend->name));
 	json_object_set_new(object, "type", json_string(backend->type->name));
 	json_object_set_new(object, "state",
@@ -206,12 +224,13 @@ static void add_backend(void *arg, const struct event_backend *backend)
 			    report.breaker == NULL ? json_null() : json_string(report.breaker));
 	set_count(object, "in_flight", report.in_flight);
 	set_count(object, "waiting", counter_read(&backend->stats.waiting));
+	json_object_set_new(object, "oldest_waiting_seconds",
+			    json_real((double)event_backend_oldest_ns(backend, clock_wall_ns()) /
+				      (double)NS_PER_S));
 	set_count(object, "pending_bytes", counter_read(&backend->stats.pending_bytes));
 	set_attempts(list, object, backend->name, &report);
-	json_object_set_new(object, "latency_p50_ms",
-			    ms(durations_quantile_us(&report.latency, durations_short_us, 0.5)));
-	json_object_set_new(object, "latency_p99_ms",
-			    ms(durations_quantile_us(&report.latency, durations_short_us, 0.99)));
+	json_object_set_new(object, "latency_p50_ms", quantile(&report.latency, 0.5));
+	json_object_set_new(object, "latency_p99_ms", quantile(&report.latency, 0.99));
 	json_array_append_new(list->items, object);
 }
 
@@ -223,25 +242,60 @@ static json_t *backend_list(const struct admin *admin)
 	return list.items;
 }
 
-static json_t *workers(const struct server *server)
+static json_t *workers(const struct admin *admin)
 {
+	const struct server *server = admin->server;
 	json_t *items = json_array();
 
 	for (size_t i = 0; i < server_worker_count(server); i++) {
 		struct durations lags;
 		struct stats stats;
 		uint64_t busy_ns;
+		char name[24];
 
 		if (!server_worker_load(server, i, &lags, &busy_ns) ||
 		    !server_worker_stats(server, i, &stats))
 			continue;
-		json_array_append_new(
-			items, json_pack("{s:I, s:I, s:o, s:f}", "worker", (json_int_t)i,
-					 "connections", (json_int_t)stats.connections, "lag_p99_ms",
-					 ms(durations_quantile_us(&lags, durations_short_us, 0.99)),
-					 "busy_seconds", (double)busy_ns / (double)NS_PER_S));
+		recent_cut(admin->recent, worker_name(i, name), &lags);
+		json_array_append_new(items,
+				      json_pack("{s:I, s:I, s:o, s:f}", "worker", (json_int_t)i,
+						"connections", (json_int_t)stats.connections,
+						"lag_p99_ms", quantile(&lags, 0.99), "busy_seconds",
+						(double)busy_ns / (double)NS_PER_S));
 	}
 	return items;
+}
+
+/* --- what was lately --- */
+
+struct noting {
+	const struct admin *admin;
+	uint64_t now_ns;
+};
+
+static void note_backend(void *arg, const struct event_backend *backend)
+{
+	const struct noting *noting = arg;
+	struct backend_report report;
+
+	backend->type->report(backend, &report);
+	recent_note(noting->admin->recent, backend->name, &report.latency, noting->now_ns);
+}
+
+void overview_tick(const struct admin *admin)
+{
+	struct noting noting = {admin, clock_now_ns()};
+
+	backends_each(server_backends(admin->server), note_backend, &noting);
+	for (size_t i = 0; i < server_worker_count(admin->server); i++) {
+		struct durations lags;
+		uint64_t busy_ns;
+		char name[24];
+
+		if (server_worker_load(admin->server, i, &lags, &busy_ns))
+			recent_note(admin->recent, worker_name(i, name), &lags, noting.now_ns);
+	}
+	recent_tick(admin->recent, noting.now_ns);
 }
 
 json_t *overview_json(const struct admin *admin)
@@ -260,6 +314,6 @@ json_t *overview_json(const struct admin *admin)
 			 (json_int_t)(uptime_ns / NS_PER_S), "status", status, "problems", problems,
 			 "totals", totals(admin, &stats), "refused", refusals(admin, &stats),
 			 "closed", closes(admin, &stats), "routes", routes(admin), "backends",
-			 backend_list(admin), "workers", workers(server), "nodes",
+			 backend_list(admin), "workers", workers(admin), "nodes",
 			 nodes != NULL ? nodes : json_array());
 }

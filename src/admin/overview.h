@@ -10,5 +10,9 @@
 
 struct admin;
 
+/* In the main thread, every few seconds: what took how long until now, so that it can be told what
+ * it was lately. */
+void overview_tick(const struct admin *admin);
+
 /* The caller's reference. NULL: memory is out. */
 json_t *overview_json(const struct admin *admin);

@@ -36,6 +36,13 @@ void durations_record(struct durations *durations, const uint64_t *edges_us, uin
 	counter_add(&durations->sum_us, duration_ns / NS_PER_US);
 }
 
+void durations_copy(struct durations *out, const struct durations *durations)
+{
+	for (size_t i = 0; i < DURATIONS_BUCKETS; i++)
+		out->count[i] = counter_read(&durations->count[i]);
+	out->sum_us = counter_read(&durations->sum_us);
+}
+
 uint64_t durations_quantile_us(const struct durations *durations, const uint64_t *edges_us,
 			       double share)
 {

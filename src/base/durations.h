@@ -24,6 +24,9 @@ extern const uint64_t durations_life_us[DURATIONS_EDGES];  /* 1 s to 30 days */
 /* `edges_us` is one of these, and always the same for the same `durations`. */
 void durations_record(struct durations *durations, const uint64_t *edges_us, uint64_t duration_ns);
 
+/* What there is now; `out` is the caller's own. */
+void durations_copy(struct durations *out, const struct durations *durations);
+
 /* [us] What so many of them took at most (0.99: nearly all), as far as the buckets tell: within one
  * the time grows evenly. 0: there are none. Beyond the last edge: the last edge. */
 uint64_t durations_quantile_us(const struct durations *durations, const uint64_t *edges_us,

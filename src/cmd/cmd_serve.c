@@ -10,6 +10,7 @@
 #include "admin/admin.h"
 #include "admin/history.h"
 #include "admin/limits_monitor.h"
+#include "admin/overview.h"
 #include "admin/reloads.h"
 #include "base/check.h"
 #include "base/clock.h"
@@ -86,6 +87,7 @@ static int watch(struct server *server, struct admin *admin, struct serve_upgrad
 		if (looks % (LIMITS_MONITOR_INTERVAL_MS / LOOK_INTERVAL_MS) != 0)
 			continue;
 		limits_monitor_tick(&monitor);
+		overview_tick(admin);
 		server_look_for_storm(server);
 		server_renew_ticket_keys(server, clock_now_ns());
 		payload_trim();
@@ -181,6 +183,7 @@ static int run_with(struct ruleset *ruleset, struct renewals *renewals,
 		.upgrades = upgrade->upgrades,
 		.before = upgrade->before,
 		.history = upgrade->history,
+		.recent = upgrade->recent,
 	};
 
 	api_init(&admin.api, server, &start.token);

@@ -10,6 +10,7 @@
 
 #include "admin/history.h"
 #include "admin/metrics/metrics_before.h"
+#include "admin/recent.h"
 #include "admin/upgrades.h"
 #include "base/check.h"
 #include "base/clock.h"
@@ -38,9 +39,11 @@ bool serve_upgrade_begin(struct serve_upgrade *upgrade, int *out_code)
 	*upgrade = (struct serve_upgrade){.heir = {.channel = {.fd = -1}},
 					  .upgrades = upgrades_create(),
 					  .before = metrics_before_create(),
-					  .history = history_create()};
+					  .history = history_create(),
+					  .recent = recent_create()};
 	*out_code = EXIT_FAILED;
-	if (upgrade->upgrades == NULL || upgrade->before == NULL || upgrade->history == NULL) {
+	if (upgrade->upgrades == NULL || upgrade->before == NULL || upgrade->history == NULL ||
+	    upgrade->recent == NULL) {
 		log_error("out of memory at start");
 		serve_upgrade_finish(upgrade);
 		return false;
@@ -68,6 +71,7 @@ void serve_upgrade_finish(struct serve_upgrade *upgrade)
 	upgrades_destroy(&upgrade->upgrades);
 	metrics_before_destroy(&upgrade->before);
 	history_destroy(&upgrade->history);
+	recent_destroy(&upgrade->recent);
 }
 
 void serve_upgrade_know(struct serve_upgrade *upgrade, struct admin *admin, int signals)

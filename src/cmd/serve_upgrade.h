@@ -24,6 +24,7 @@ struct serve_upgrade {
 	struct upgrades *upgrades;
 	struct metrics_before *before;
 	struct history *history;
+	struct recent *recent;
 	struct server *server;
 	struct admin *admin;
 	struct serve_tick *tick; /* once the server serves */

@@ -22,10 +22,24 @@ static inline void conn_count_message_received(struct conn *conn)
 	traffic_add_message(&conn_presence(conn)->traffic, TRAFFIC_IN, loop_now(conn->home->loop));
 }
 
+/* [bytes] For its worker, and for itself. */
+static inline void conn_set_queued(struct conn *conn, size_t bytes)
+{
+	struct traffic *traffic = &conn_presence(conn)->traffic;
+	struct stats *stats = conn_stats(conn);
+	uint32_t before = traffic_u32(&traffic->queued);
+
+	traffic_set_queued(traffic, bytes);
+	uint32_t now = traffic_u32(&traffic->queued);
+
+	stat_add(&stats->send_queue_bytes, (uint64_t)now - before);
+	stat_add(&stats->send_queue_clients, (uint64_t)(now > 0) - (before > 0));
+}
+
 /* What waits for it; to be called whenever that is more, and when it is nothing. */
 static inline void conn_note_queued(struct conn *conn)
 {
-	traffic_set_queued(&conn_presence(conn)->traffic, tcp_queued(&conn->tcp));
+	conn_set_queued(conn, tcp_queued(&conn->tcp));
 }
 
 /* The frame is in the queue. */

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/payload.h"
+#include "conn/conn_traffic.h"
 #include "conn/leave.h"
 #include "conn/tls_end.h"
 #include "io/tcp_tls.h"
@@ -156,6 +157,8 @@ static void count_end(struct conn *conn)
 	struct stats *stats = conn_stats(conn);
 
 	stat_sub(&stats->sockets, 1);
+	if (conn->has_presence)
+		conn_set_queued(conn, 0);
 	if (!conn->is_counted)
 		return;
 	CHECK(conn->has_reason && conn->reason < CLOSE_REASON_COUNT);

@@ -19,10 +19,12 @@ struct stats {
 	uint64_t sockets;     /* all accepted sockets, those in handshakes included */
 	uint64_t stalled;     /* connections that are not read because their queue is full */
 	uint64_t rate_held;   /* of them, because of message_rate or byte_rate */
-	uint64_t kept;        /* HTTP connections that go on to a next request */
-	uint64_t partial;     /* connections with a message or a head under way */
-	uint64_t compressed;  /* connections that agreed on permessage-deflate */
-	uint64_t windows;     /* that they keep, a direction each */
+	uint64_t send_queue_bytes;   /* that wait for clients; as of the last look at each */
+	uint64_t send_queue_clients; /* for whom something waits */
+	uint64_t kept;               /* HTTP connections that go on to a next request */
+	uint64_t partial;            /* connections with a message or a head under way */
+	uint64_t compressed;         /* connections that agreed on permessage-deflate */
+	uint64_t windows;            /* that they keep, a direction each */
 	/* counters */
 	uint64_t sockets_accepted;
 	uint64_t connections_accepted;

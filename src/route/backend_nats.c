@@ -61,6 +61,27 @@ static bool can_end(enum event_type type, enum event_outcome outcome)
 	       outcome != EVENT_ANSWER_MALFORMED;
 }
 
+static void report(const struct event_backend *base, struct backend_report *out_report)
+{
+#define CAUSE_LABEL(NAME, label) label,
+	static const char *const causes[] = {NATS_CAUSE_TABLE(CAUSE_LABEL)};
+	const struct nats_stats *stats =
+		&CONTAINER_OF(base, const struct backend_nats, base)->stats;
+
+	_Static_assert((int)NATS_CAUSE_COUNT <= BACKEND_CAUSES_MAX, "there is room for all");
+	*out_report = (struct backend_report){
+		.in_flight = counter_read(&stats->in_flight),
+		.attempts = counter_read(&stats->attempts),
+		.retries = counter_read(&stats->retries),
+		.cause_count = NATS_CAUSE_COUNT,
+	};
+	for (size_t i = 0; i < NATS_CAUSE_COUNT; i++) {
+		out_report->causes[i] = causes[i];
+		out_report->failures[i] = counter_read(&stats->failures[i]);
+	}
+	durations_copy(&out_report->latency, &stats->durations);
+}
+
 const struct backend_type backend_nats = {
 	.name = "nats",
 	.carrier = &carrier_nats,
@@ -68,4 +89,5 @@ const struct backend_type backend_nats = {
 	.change = change,
 	.destroy = destroy,
 	.can_end = can_end,
+	.report = report,
 };

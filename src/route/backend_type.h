@@ -30,12 +30,18 @@ struct backend_family {
 	size_t number;
 };
 
+#define BACKEND_CAUSES_MAX 24
+
 /* How one does: what all types have, as far as this one has it. */
 struct backend_report {
 	const char *breaker; /* "closed", "open", "half_open"; NULL: it has none */
 	uint64_t in_flight;
-	uint64_t attempts, retries, failures;
-	struct durations latency; /* of attempts, in buckets of durations_short_us */
+	uint64_t attempts, retries;
+	/* Attempts, and events without one, that did not end well. */
+	size_t cause_count;
+	const char *causes[BACKEND_CAUSES_MAX]; /* labels; static text */
+	uint64_t failures[BACKEND_CAUSES_MAX];  /* by cause */
+	struct durations latency;               /* of attempts, in buckets of durations_short_us */
 };
 
 struct backend_type {
@@ -62,7 +68,7 @@ struct backend_type {
 	bool (*is_down)(const struct event_backend *backend);
 	/* Can an event of this type end so? Else it is no metric. */
 	bool (*can_end)(enum event_type type, enum event_outcome outcome);
-	/* From any thread. NULL: it has nothing to say. */
+	/* From any thread. */
 	void (*report)(const struct event_backend *backend, struct backend_report *out_report);
 	const struct backend_family *families;
 	size_t family_count;
@@ -73,3 +79,7 @@ struct backend_type {
 extern const struct backend_type *const backend_types[BACKEND_TYPE_COUNT];
 
 bool event_backend_is_down(const struct event_backend *backend);
+
+/* [ns] From any thread: how old the oldest event is that is not done with, at `now_ns` of
+ * clock_wall_ns. 0: there is none. */
+uint64_t event_backend_oldest_ns(const struct event_backend *backend, uint64_t now_ns);

@@ -237,9 +237,14 @@ static void report(const struct event_backend *base, struct backend_report *out_
 		.attempts = stats.attempts,
 		.retries = stats.retries,
 		.latency = stats.durations,
+		.cause_count = WEBHOOK_CAUSE_COUNT - 1,
 	};
-	for (unsigned cause = WEBHOOK_CAUSE_NONE + 1; cause < WEBHOOK_CAUSE_COUNT; cause++)
-		out_report->failures += stats.failures[cause];
+	_Static_assert(WEBHOOK_CAUSE_NONE == 0 && (int)WEBHOOK_CAUSE_COUNT <= BACKEND_CAUSES_MAX,
+		       "the first is none, and there is room for the others");
+	for (unsigned cause = 1; cause < WEBHOOK_CAUSE_COUNT; cause++) {
+		out_report->causes[cause - 1] = webhook_cause_label(cause);
+		out_report->failures[cause - 1] = stats.failures[cause];
+	}
 }
 
 /* Answers are passed on to messages alone, and each request has its outcome. */
@@ -257,11 +262,6 @@ static bool can_end(enum event_type type, enum event_outcome outcome)
 
 /* One sample each. X(name, kind, field of struct webhook_stats, help) */
 #define PLAIN(X)                                                                               \
-	X(gatehouse_backend_attempts_total, counter, attempts, "Requests to the back end.")    \
-	X(gatehouse_backend_retries_total, counter, retries,                                   \
-	  "Of them, those that were not the first for their event.")                           \
-	X(gatehouse_backend_in_flight, gauge, in_flight,                                       \
-	  "Requests under way. At max_in_flight for long: the back end is the bottleneck.")    \
 	X(gatehouse_backend_breaker_state, gauge, breaker_state,                               \
 	  "0: all requests go out. 1: none, because too many failed. 2: probes only.")         \
 	X(gatehouse_backend_breaker_opens_total, counter, breaker_opens,                       \
@@ -294,43 +294,8 @@ static void plain_write(struct buf *out, const struct backend_family *family,
 	      plain_value(&stats, family->number));
 }
 
-static void failures_write(struct buf *out, const struct backend_family *family,
-			   const struct event_backend *backend)
-{
-	struct webhook_stats stats = stats_of(backend);
-
-	for (unsigned cause = WEBHOOK_CAUSE_NONE + 1; cause < WEBHOOK_CAUSE_COUNT; cause++)
-		PRINT(out, "%s{backend=\"%s\",cause=\"%s\"} %" PRIu64 "\n", family->name,
-		      backend->base.name, webhook_cause_label(cause), stats.failures[cause]);
-}
-
-static void durations_write(struct buf *out, const struct backend_family *family,
-			    const struct event_backend *backend)
-{
-	struct webhook_stats stats = stats_of(backend);
-	char labels[CONFIG_TEXT_MAX + 16];
-
-	snprintf(labels, sizeof(labels), "backend=\"%s\"", backend->base.name);
-	metrics_print_durations(out, family->name, labels, &stats.durations, durations_short_us);
-}
-
 #define PLAIN_FAMILY(name, kind, field, help) {#name, #kind, help, plain_write, PLAIN_##field},
-static const struct backend_family families[] = {
-	PLAIN(PLAIN_FAMILY){
-		"gatehouse_backend_failures_total",
-		"counter",
-		"Attempts, and events without one, that did not end with 2xx, by cause.",
-		failures_write,
-		0,
-	},
-	{
-		"gatehouse_backend_request_duration_seconds",
-		"histogram",
-		"Of one attempt, from the request to the end of the answer.",
-		durations_write,
-		0,
-	},
-};
+static const struct backend_family families[] = {PLAIN(PLAIN_FAMILY)};
 
 const struct backend_type backend_webhook = {
 	.name = "webhook",

@@ -327,6 +327,15 @@ bool event_backend_is_down(const struct event_backend *backend)
 	return backend->type->is_down != NULL && backend->type->is_down(backend);
 }
 
+uint64_t event_backend_oldest_ns(const struct event_backend *backend, uint64_t now_ns)
+{
+	/* Looking takes its locks. */
+	struct event_waits *waits = (struct event_waits *)(uintptr_t)&backend->stats.waits;
+	uint64_t oldest_ns = event_waits_oldest_ns(waits);
+
+	return oldest_ns == 0 || oldest_ns > now_ns ? 0 : now_ns - oldest_ns;
+}
+
 /* --- from process to process --- */
 
 struct event_road *backends_take_road(struct backends *backends, struct event_road *road)

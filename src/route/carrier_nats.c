@@ -24,6 +24,8 @@
 struct nats_flight {
 	struct event_flight base;
 	struct bus_request request;
+	uint64_t began_ns; /* of clock_now_ns; while it is waited for */
+	bool is_again;     /* it was tried before */
 };
 
 static struct nats_flight *flight_of(struct event_flight *base)
@@ -41,6 +43,46 @@ static uint64_t timeout_ns(const struct backend_nats *backend)
 	return counter_read(&backend->base.tuning.timeout_ns);
 }
 
+/* --- what is counted --- */
+
+static void count_failure(const struct event_flight *flight, enum nats_cause cause)
+{
+	counter_add(&backend_of(flight)->stats.failures[cause], 1);
+}
+
+static void count_begin(struct event_flight *flight)
+{
+	struct nats_stats *stats = &backend_of(flight)->stats;
+
+	counter_add(&stats->attempts, 1);
+	counter_add(&stats->retries, flight_of(flight)->is_again);
+	flight_of(flight)->is_again = true;
+}
+
+static void count_wait(struct event_flight *flight)
+{
+	counter_add(&backend_of(flight)->stats.in_flight, 1);
+	flight_of(flight)->began_ns = clock_now_ns();
+}
+
+static void count_end(struct nats_flight *flight, enum bus_result result)
+{
+	static const enum nats_cause causes[] = {
+		[BUS_NO_RESPONDERS] = NATS_CAUSE_NO_RESPONDERS,
+		[BUS_TIMED_OUT] = NATS_CAUSE_TIMEOUT,
+		[BUS_DISCONNECTED] = NATS_CAUSE_DISCONNECTED,
+		[BUS_REFUSED] = NATS_CAUSE_REFUSED,
+		[BUS_FORBIDDEN] = NATS_CAUSE_FORBIDDEN,
+		[BUS_NO_MEMORY] = NATS_CAUSE_INTERNAL,
+	};
+	struct nats_stats *stats = &backend_of(&flight->base)->stats;
+
+	counter_sub(&stats->in_flight, 1);
+	durations_record(&stats->durations, durations_short_us, clock_now_ns() - flight->began_ns);
+	if (result >= BUS_NO_RESPONDERS && result < BUS_CANCELLED)
+		count_failure(&flight->base, causes[result]);
+}
+
 /* --- how it ends --- */
 
 static enum carry_result result_of(enum bus_result result)
@@ -54,6 +96,7 @@ static void on_stored(struct bus_request *request, const struct bus_outcome *out
 {
 	struct nats_flight *flight = CONTAINER_OF(request, struct nats_flight, request);
 
+	count_end(flight, outcome->result);
 	event_flight_done(&flight->base, &(struct carry_verdict){
 						 .result = result_of(outcome->result),
 						 .detail = outcome->reason,
@@ -115,6 +158,7 @@ static void on_decided(struct bus_request *request, const struct bus_outcome *ou
 		.failure = outcome->result == BUS_TIMED_OUT ? UPLINK_LATE : UPLINK_DOWN,
 	};
 
+	count_end(flight, outcome->result);
 	if (outcome->result == BUS_ANSWERED)
 		answer_judge(outcome->answer, &verdict);
 	event_flight_done(&flight->base, &verdict);
@@ -173,15 +217,19 @@ static enum carry_result refused(struct event_flight *flight, int error)
 		flight->detail = "bus.requests_max are under way";
 		return CARRY_BUSY;
 	case -ENOBUFS:
+		count_failure(flight, NATS_CAUSE_PENDING_MAX);
 		flight->detail = "bus.pending_max is reached";
 		return CARRY_FAILED;
 	case -EMSGSIZE:
+		count_failure(flight, NATS_CAUSE_TOO_BIG);
 		flight->detail = "the message is larger than the broker takes";
 		return CARRY_REFUSED;
 	case -EINVAL:
+		count_failure(flight, NATS_CAUSE_TOO_BIG);
 		flight->detail = "the subject or a header has something that cannot be sent";
 		return CARRY_REFUSED;
 	default:
+		count_failure(flight, NATS_CAUSE_INTERNAL);
 		flight->detail = "the gateway is out of memory";
 		return CARRY_FAILED;
 	}
@@ -207,7 +255,10 @@ static enum carry_result publish(struct event_flight *flight, const struct bus_m
 		r = bus_publish_checked(backend->bus, &flight_of(flight)->request,
 					flight->uplink->loop, message, timeout_ns(backend),
 					on_stored);
-	return r < 0 ? refused(flight, r) : CARRY_UNDER_WAY;
+	if (r < 0)
+		return refused(flight, r);
+	count_wait(flight);
+	return CARRY_UNDER_WAY;
 }
 
 static enum carry_result launch(struct event_flight *flight)
@@ -218,6 +269,7 @@ static enum carry_result launch(struct event_flight *flight)
 	struct bus_subject subject;
 	int r = subject_fill(flight, &subject);
 
+	count_begin(flight);
 	if (r < 0)
 		return refused(flight, r);
 	struct bus_message message = {
@@ -230,7 +282,10 @@ static enum carry_result launch(struct event_flight *flight)
 	if (!is_request && !is_durable)
 		return publish(flight, &message);
 	r = is_request ? ask(flight, &message) : store(flight, &message);
-	return r < 0 ? refused(flight, r) : CARRY_UNDER_WAY;
+	if (r < 0)
+		return refused(flight, r);
+	count_wait(flight);
+	return CARRY_UNDER_WAY;
 }
 
 static void cancel(struct event_flight *flight)

@@ -68,7 +68,8 @@ void event_queue_finish(struct event_queue *queue)
 }
 
 /* A copy of `facts` with this body, as the last one. */
-static int append(struct event_queue *queue, const struct event *facts, struct slice body)
+static int append(struct event_queue *queue, const struct event *facts, struct slice body,
+		  bool is_restored)
 {
 	struct event *event = payload_alloc(sizeof(*event) + body.len);
 
@@ -83,6 +84,7 @@ static int append(struct event_queue *queue, const struct event *facts, struct s
 	counter_add(&queue->stats->begun, 1);
 	counter_add(&queue->stats->waiting, 1);
 	counter_add(&queue->stats->pending_bytes, pending_of(event));
+	event_waits_add(&queue->stats->waits, &event->wait, event->time_ns, is_restored);
 	return 0;
 }
 
@@ -98,13 +100,13 @@ int event_queue_append(struct event_queue *queue, enum event_type type,
 		.call = message == NULL ? 0 : message->call,
 	};
 
-	return append(queue, &facts, message == NULL ? (struct slice){0} : message->bytes);
+	return append(queue, &facts, message == NULL ? (struct slice){0} : message->bytes, false);
 }
 
 int event_queue_restore(struct event_queue *queue, const struct event *event, struct slice body)
 {
 	queue->sequence = MAX(queue->sequence, event->sequence);
-	return append(queue, event, body);
+	return append(queue, event, body, true);
 }
 
 struct event *event_queue_first(const struct event_queue *queue)
@@ -116,6 +118,7 @@ struct event *event_queue_first(const struct event_queue *queue)
 void event_queue_pass_on(struct event_queue *queue, struct event *event)
 {
 	CHECK(queue->bytes >= cost_of(event));
+	event_waits_remove(&queue->stats->waits, &event->wait);
 	counter_sub(&queue->stats->waiting, 1);
 	counter_sub(&queue->stats->pending_bytes, pending_of(event));
 	queue->bytes -= cost_of(event);

@@ -6,6 +6,7 @@
 
 #include "base/list.h"
 #include "route/event.h"
+#include "route/event_waits.h"
 #include "session/session.h"
 
 /* How an event ends. X(NAME, label) */
@@ -23,13 +24,14 @@ enum event_outcome { EVENT_OUTCOME_TABLE(EVENT_OUTCOME_ENUM) EVENT_OUTCOME_COUNT
 
 const char *event_outcome_label(enum event_outcome outcome);
 
-/* Of one back end; relaxed atomics. */
+/* Of one back end; relaxed atomics, but for the last. */
 struct backend_stats {
 	uint64_t begun; /* events that were ever to be delivered */
 	uint64_t events[EVENT_TYPE_COUNT][EVENT_OUTCOME_COUNT];
 	uint64_t waiting;       /* gauge: events not yet delivered, those under way included */
 	uint64_t unanswered;    /* calls of clients, given up */
 	uint64_t pending_bytes; /* gauge: what they cost, and with an end what the client leaves */
+	struct event_waits waits; /* those that wait */
 };
 
 /* Events that were given up, or may be: all but those of clients that were not let in yet. */
@@ -41,6 +43,7 @@ bool backend_stats_are_settled(const struct backend_stats *stats);
 
 struct event {
 	struct list_node node;
+	struct event_wait wait;
 	uint64_t sequence;
 	uint64_t time_ns;
 	enum event_type type;

@@ -24,6 +24,11 @@
 	  "queue_max for the back end, or for its rate.")                                                       \
 	X(gatehouse_rate_held_connections, gauge, rate_held,                                   \
 	  "Of these, those that sent more than server.message_rate or byte_rate allow.")       \
+	X(gatehouse_send_queue_bytes, gauge, send_queue_bytes,                                 \
+	  "Bytes that wait for clients to take them. Each client has at most send_queue_max of " \
+	  "them; GET /api/v1/clients?sort=queued_bytes tells who has most.")                   \
+	X(gatehouse_send_queue_clients, gauge, send_queue_clients,                             \
+	  "Clients for whom something waits.")                                                 \
 	X(gatehouse_partial_connections, gauge, partial,                                       \
 	  "Connections with a request or a message under way, which hold a receive buffer.")   \
 	X(gatehouse_sockets_accepted_total, counter, sockets_accepted,                         \

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "admin/admin.h"
+#include "base/clock.h"
 #include "base/counter.h"
 #include "base/metrics_text.h"
 
@@ -31,6 +32,52 @@ static void plain(struct buf *out, const struct backend_family *family,
 	      counter_read((const uint64_t *)(stats + family->number)));
 }
 
+static void report_of(const struct event_backend *backend, struct backend_report *out_report)
+{
+	*out_report = (struct backend_report){0};
+	backend->type->report(backend, out_report);
+}
+
+/* `number` is the place of the counter in struct backend_report. */
+static void reported(struct buf *out, const struct backend_family *family,
+		     const struct event_backend *backend)
+{
+	struct backend_report report;
+
+	report_of(backend, &report);
+	PRINT(out, "%s{backend=\"%s\"} %" PRIu64 "\n", family->name, backend->base.name,
+	      *(const uint64_t *)(const void *)((const char *)&report + family->number));
+}
+
+static void failures(struct buf *out, const struct backend_family *family,
+		     const struct event_backend *backend)
+{
+	struct backend_report report;
+
+	report_of(backend, &report);
+	for (size_t i = 0; i < report.cause_count; i++)
+		PRINT(out, "%s{backend=\"%s\",cause=\"%s\"} %" PRIu64 "\n", family->name,
+		      backend->base.name, report.causes[i], report.failures[i]);
+}
+
+static void latency(struct buf *out, const struct backend_family *family,
+		    const struct event_backend *backend)
+{
+	struct backend_report report;
+	char labels[CONFIG_TEXT_MAX + 16];
+
+	report_of(backend, &report);
+	snprintf(labels, sizeof(labels), "backend=\"%s\"", backend->base.name);
+	metrics_print_durations(out, family->name, labels, &report.latency, durations_short_us);
+}
+
+static void oldest(struct buf *out, const struct backend_family *family,
+		   const struct event_backend *backend)
+{
+	PRINT(out, "%s{backend=\"%s\"} %.3f\n", family->name, backend->base.name,
+	      (double)event_backend_oldest_ns(backend, clock_wall_ns()) / (double)NS_PER_S);
+}
+
 static const struct backend_family common[] = {
 	{"gatehouse_backend_events_total", "counter",
 	 "Events that are done with, by type and outcome: delivered; refused (4xx, or larger than "
@@ -52,6 +99,25 @@ static const struct backend_family common[] = {
 	{"gatehouse_backend_calls_unanswered_total", "counter",
 	 "Calls of clients (rpc: ocpp-j) that had no answer within routes[].answer_timeout.", plain,
 	 offsetof(struct backend_stats, unanswered)},
+	{"gatehouse_backend_oldest_event_seconds", "gauge",
+	 "Age of the oldest event not yet done with, since the client sent it; 0: none waits. "
+	 "Rising: nothing gets through.",
+	 oldest, 0},
+	{"gatehouse_backend_attempts_total", "counter",
+	 "Requests to the back end; of type nats what is published, and questions.", reported,
+	 offsetof(struct backend_report, attempts)},
+	{"gatehouse_backend_retries_total", "counter",
+	 "Of them, those that were not the first for their event.", reported,
+	 offsetof(struct backend_report, retries)},
+	{"gatehouse_backend_in_flight", "gauge",
+	 "Requests under way. At max_in_flight for long: the back end is the bottleneck.", reported,
+	 offsetof(struct backend_report, in_flight)},
+	{"gatehouse_backend_failures_total", "counter",
+	 "Attempts, and events without one, that did not end well, by cause.", failures, 0},
+	{"gatehouse_backend_request_duration_seconds", "histogram",
+	 "Of one attempt: from the request to the end of the answer; of type nats to the word of "
+	 "the stream (durable), or to the answer of who decides.",
+	 latency, 0},
 };
 
 /* --- all of them --- */
