@@ -46,9 +46,12 @@ def prompts(block: str) -> list[tuple[str, list[str]]]:
 
 
 def anchors(text: str) -> set[str]:
-    """Of its titles, as GitHub and most others make them."""
-    titles = re.findall(r"(?m)^#+ (.*)$", FENCED.sub("", text))
-    return {re.sub(r"[^\w\- ]", "", re.sub(r"\]\([^)]*\)", "", title).lower()).replace(" ", "-") for title in titles}
+    """Of its titles, as GitHub and most others make them: the second of one name has -1 behind it."""
+    found: set[str] = set()
+    for title in re.findall(r"(?m)^#+ (.*)$", FENCED.sub("", text)):
+        name = re.sub(r"[^\w\- ]", "", re.sub(r"\]\([^)]*\)", "", title).lower()).replace(" ", "-")
+        found.add(next(one for one in (name, *(f"{name}-{number}" for number in range(1, 100))) if one not in found))
+    return found
 
 
 def links(text: str) -> list[tuple[str, str]]:

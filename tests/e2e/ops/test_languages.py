@@ -11,7 +11,7 @@ from kit.gateway import ROOT
 
 CHINESE = [page for page in PAGES if page.parent.name == "zh" or page.name.endswith("zh-CN.md")]
 ENGLISH = [page for page in PAGES if page not in CHINESE]
-TWINS = [("README.md", "README.zh-CN.md")]
+TWINS = [("README.md", "README.zh-CN.md"), ("docs/scenarios.md", "docs/zh/test-cases.md")]
 # Commands of the Chinese pages that are not run with those of the English ones (test_shown_output, test_first_minutes),
 # and the test that runs them; nothing: they are about the machine itself.
 RUN_BY = {
@@ -19,9 +19,9 @@ RUN_BY = {
     "python3 -m websockets": "ops/test_first_minutes.py", "./dev package": "ops/test_package.py",
     "gatehouse check": "ops/test_config_commands.py", "gatehouse config": "ops/test_config_commands.py",
     "gatehouse reload": "deploy/test_the_page.py", "gatehouse upgrade": "deploy/test_the_page.py",
-    "gatehouse drain": "deploy/test_the_page.py",
+    "gatehouse drain": "deploy/test_the_page.py", "gatehouse doctor": "ops/test_doctor.py",
 }
-WORDS = (ROOT / "src" / "bench" / "judge" / "bench_words.h").read_text()
+WORDS = (ROOT / "src" / "diag" / "report_words.h").read_text()
 
 
 def commands(text: str) -> list[str]:
