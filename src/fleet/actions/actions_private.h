@@ -16,6 +16,7 @@ struct action {
 	const char *group;      /* JOIN, LEAVE, SEND_GROUP */
 	const char *reason;     /* CLOSE */
 	uint16_t code;          /* CLOSE */
+	bool spares_self;       /* SEND_GROUP: the client does not get it itself */
 };
 
 struct actions {

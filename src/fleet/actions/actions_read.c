@@ -12,7 +12,7 @@
 
 #define ALLOWED_NAMES   "one of send, close, join, leave, send_group"
 #define ALLOWED_SEND    "an object with text or base64, and perhaps compress"
-#define ALLOWED_GROUP   "an object with group, and text or base64, and perhaps compress"
+#define ALLOWED_GROUP   "an object with group, and text or base64, and perhaps compress, except_self"
 #define ALLOWED_CLOSE   "an object with perhaps code and reason"
 #define ALLOWED_MESSAGE "either text, a string, or base64, a string of that"
 #define ALLOWED_LIST    "{\"actions\":[{\"send\":{\"text\":\"...\"}}]}"
@@ -22,7 +22,7 @@ static const struct {
 } shapes[ACTION_KIND_COUNT] = {
 	[ACTION_SEND] = {" text base64 compress ", ALLOWED_SEND},
 	[ACTION_CLOSE] = {" code reason ", ALLOWED_CLOSE},
-	[ACTION_SEND_GROUP] = {" group text base64 compress ", ALLOWED_GROUP},
+	[ACTION_SEND_GROUP] = {" group text base64 compress except_self ", ALLOWED_GROUP},
 };
 
 struct reader {
@@ -208,6 +208,11 @@ static bool close_read(struct reader *reader, const json_t *value)
 
 static bool send_group_read(struct reader *reader, const json_t *value)
 {
+	const json_t *except = json_object_get(value, "except_self");
+
+	if (except != NULL && !json_is_boolean(except))
+		return fail(reader, "except_self", "is no boolean", except, "true, false");
+	reader->action->spares_self = json_is_true(except);
 	return group_read(reader, "group", json_object_get(value, "group"),
 			  &reader->action->group) &&
 	       message_read(reader, value);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * actions_run.c - a list of actions is done, in its order. */
 #include <errno.h>
+#include <stdio.h>
 
 #include "base/counter.h"
 #include "fleet/actions/actions_private.h"
@@ -55,8 +56,15 @@ static const char *run_leave(const struct action *action, struct session *sessio
 static const char *run_send_group(const struct action *action, struct session *session)
 {
 	struct fleet_home *home = session->ops->home(session);
-	const struct fan_out what = {.group = action->group, .message = action->message};
+	const struct presence *presence = session->presence;
+	struct fan_out what = {.group = action->group, .message = action->message};
 
+	if (action->spares_self) {
+		snprintf(what.except.route, sizeof(what.except.route), "%s",
+			 presence_route_name(presence));
+		snprintf(what.except.client_id, sizeof(what.except.client_id), "%s",
+			 presence->client_id);
+	}
 	switch (home->fleet->send_to_group(home, &what)) {
 	case 0:
 		return NULL;

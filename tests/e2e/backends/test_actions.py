@@ -79,13 +79,16 @@ def test_several_messages_groups_and_a_close_in_their_order(serve, webhook):
         assert api.Api(running.admin).get("/clients/ws/a")["groups"] == ["day"]
         say(client, {"send_group": {"group": "day", "text": "to all"}})
         assert client.read_message() == other.read_message() == (wsraw.TEXT, b"to all")
+        say(client, {"send_group": {"group": "day", "text": "to others", "except_self": True}}, text("done"))
+        assert other.read_message() == (wsraw.TEXT, b"to others")
+        assert client.read_message() == (wsraw.TEXT, b"done")
         say(client, text("last words"), close(4002, "enough"))
         assert client.read_message() == (wsraw.TEXT, b"last words")
         assert client.read_close() == (4002, b"enough")
         client.send(wsraw.close_frame(4002))
         end, = hook.wait("disconnected", client="a")
         assert (end.headers["ce-reason"], end.headers["ce-code"]) == ("requested", "4002")
-    for action, count in (("send", 5), ("close", 1), ("join", 3), ("leave", 1), ("send_group", 1)):
+    for action, count in (("send", 6), ("close", 1), ("join", 3), ("leave", 1), ("send_group", 2)):
         running.wait_metric("actions_total", count, action=action, outcome="done")
 
 
@@ -281,10 +284,11 @@ def test_a_service_answers_an_event_over_nats(gateway, broker):
                 event = up.next_message()
                 events[event.headers["ce-clientid"]] = event
             assert act(events["b"], {"join": ["g"]})[0] == "200"
-            status, said = act(events["a"], text("one"), {"join": ["g"]}, {"send_group": {"group": "g", "text": "two"}})
+            status, said = act(events["a"], text("one"), {"join": ["g"]}, {"send_group": {"group": "g", "text": "two"}},
+                               {"send_group": {"group": "g", "text": "three", "except_self": True}}, text("end"))
             assert (status, said["result"]) == ("200", "done")
-            assert [client.read_message()[1] for _ in range(2)] == [b"one", b"two"]
-            assert other.read_message() == (wsraw.TEXT, b"two")
+            assert sorted(client.read_message()[1] for _ in range(3)) == [b"end", b"one", b"two"]
+            assert [other.read_message()[1] for _ in range(2)] == [b"two", b"three"]
             with two.open("/ws/a"):
                 assert client.read_close()[0] == 4001
                 status, said = act(events["a"], text("too late"))

@@ -168,6 +168,38 @@ def test_chat_page_joins_in_a_browser(chat, tmp_path):
         browser.wait()
 
 
+# --- examples/rooms ---
+
+
+def test_rooms(program, gateway):
+    """Ids and names from the back end, groups and closes in its answers."""
+    backend = program("node", EXAMPLES / "rooms" / "backend.js", "0")
+    running = serve(gateway, "rooms", url=address_in(backend.first))
+
+    def come(name: str) -> wsraw.Client:
+        client = running.open("/rooms?" + urllib.parse.urlencode({"name": name}))
+        assert client.read_message()[1].decode() == f"welcome, {name}; you are in lobby"
+        return client
+
+    def said(client: wsraw.Client, text: str) -> str:
+        client.send_frame(wsraw.TEXT, text.encode())
+        return client.read_message()[1].decode()
+
+    ann, joe = come("Ann"), come("Jörg, %")
+    shown = api.Api(running.admin).get("/clients")["clients"]
+    assert {client["attributes"]["name"] for client in shown} == {"Ann", "Jörg, %"}
+    assert all(client["client_id"].startswith("guest-") for client in shown)
+    assert said(ann, "/join blue") == "you are in blue" and said(joe, "/join blue") == "you are in blue"
+    assert ann.read_message()[1].decode() == "Jörg, % is here"
+    joe.send_frame(wsraw.TEXT, b"blue: hello: all")
+    assert ann.read_message()[1].decode() == "Jörg, %@blue: hello: all"
+    assert said(ann, "what?").startswith("say /join")
+    assert said(joe, "/bye") == "bye" and joe.read_close() == (1000, b"as you wish")
+    assert ann.read_message()[1].decode() == "Jörg, % has gone"
+    nobody = running.open("/rooms")
+    assert nobody.read_close() == (4400, b"say who you are: ?name=...")
+
+
 # --- examples/ocpp ---
 
 
