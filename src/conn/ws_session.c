@@ -18,6 +18,7 @@
 #include "conn/uplink_road.h"
 #include "conn/ws_pace.h"
 #include "conn/ws_writer.h"
+#include "io/tcp_tls.h"
 #include "proto/ws_frame.h"
 
 static int send_message(struct session *session, const struct message *message)
@@ -103,6 +104,16 @@ static bool compression(const struct session *session, struct session_compressio
 	return true;
 }
 
+static bool tls(const struct session *session, struct session_tls *out)
+{
+	struct tls_terms terms = tcp_tls_terms(&conn_of_session(session)->tcp);
+
+	if (terms.version == NULL)
+		return false;
+	*out = (struct session_tls){.version = terms.version, .suite = terms.suite};
+	return true;
+}
+
 static struct fleet_home *home_of(struct session *session)
 {
 	return &conn_of_session(session)->home->fleet;
@@ -143,6 +154,7 @@ const struct session_ops ws_session_ops = {
 	.queued = queued,
 	.is_held_back = is_held_back,
 	.compression = compression,
+	.tls = tls,
 	.home = home_of,
 	.answered = answered,
 	.taken_over = taken_over,

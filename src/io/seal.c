@@ -179,6 +179,11 @@ const struct tcp_tls_facts *tcp_tls_facts(const struct tcp *tcp)
 	return &tcp->seal->facts->told;
 }
 
+struct tls_terms tcp_tls_terms(const struct tcp *tcp)
+{
+	return tcp_is_secured(tcp) ? tls_stream_terms(tcp->seal->stream) : (struct tls_terms){0};
+}
+
 void tcp_tls_facts_release(struct tcp *tcp)
 {
 	if (!tcp_is_secured(tcp))

@@ -72,6 +72,10 @@ struct tcp_tls_facts {
  * stream, or not now. */
 const struct tcp_tls_facts *tcp_tls_facts(const struct tcp *tcp);
 
+/* The same of the first two, until the stream is closed, whoever released the rest. NULL in both:
+ * as above. */
+struct tls_terms tcp_tls_terms(const struct tcp *tcp);
+
 /* They are not needed any more: an idle stream holds its keys and nothing else. Harmless for a
  * plain stream, and the second time. */
 void tcp_tls_facts_release(struct tcp *tcp);

@@ -50,6 +50,12 @@ struct session_compression {
 	bool keeps_out, keeps_in;   /* messages may refer to those before */
 };
 
+/* Of TLS between the client and the gateway: static texts. */
+struct session_tls {
+	const char *version; /* "TLSv1.3" */
+	const char *suite;   /* as IANA names it */
+};
+
 /* What became of a token that was shown for a client that is connected. */
 struct session_renewal {
 	uint64_t expires_at_s; /* renewed: the new end */
@@ -78,6 +84,8 @@ struct session_ops {
 	bool (*is_held_back)(const struct session *session);
 	/* False: none was agreed on. */
 	bool (*compression)(const struct session *session, struct session_compression *out);
+	/* False: it came in clear, as far as the gateway knows. */
+	bool (*tls)(const struct session *session, struct session_tls *out);
 	/* The fleet's part of its worker. */
 	struct fleet_home *(*home)(struct session *session);
 	/* The client has been sent the answer to this call of its own. */

@@ -425,6 +425,19 @@ struct tls_facts tls_stream_facts(const struct tls_stream *stream)
 	};
 }
 
+struct tls_terms tls_stream_terms(const struct tls_stream *stream)
+{
+	CHECK(stream->is_ready);
+	if (stream->shake != NULL) {
+		struct tls_facts facts = tls_stream_facts(stream);
+
+		return (struct tls_terms){facts.version, facts.suite};
+	}
+	const struct tls_suite *suite = tls_records_suite(stream->records);
+
+	return (struct tls_terms){suite->is_tls13 ? "TLSv1.3" : "TLSv1.2", suite->name};
+}
+
 X509 *tls_stream_peer(const struct tls_stream *stream)
 {
 	CHECK(stream->is_ready && stream->shake != NULL);

@@ -101,6 +101,9 @@ struct tls_facts {
 };
 struct tls_facts tls_stream_facts(const struct tls_stream *stream);
 
+/* The first two, also of one that is detached. */
+struct tls_terms tls_stream_terms(const struct tls_stream *stream);
+
 /* The peer's, verified; NULL: it showed none. Owned by the stream. */
 struct x509_st *tls_stream_peer(const struct tls_stream *stream);
 

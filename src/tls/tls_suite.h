@@ -29,6 +29,12 @@ struct tls_suite {
 	bool has_explicit_nonce;
 };
 
+/* What both sides have agreed on: static texts, as in "TLSv1.3", and IANA's name. */
+struct tls_terms {
+	const char *version;
+	const char *suite;
+};
+
 /* NULL: not one of ours. */
 const struct tls_suite *tls_suite_find(uint16_t id);
 

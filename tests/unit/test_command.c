@@ -60,6 +60,13 @@ static bool compression(const struct session *session, struct session_compressio
 	return false;
 }
 
+static bool tls(const struct session *session, struct session_tls *out)
+{
+	(void)session;
+	*out = (struct session_tls){.version = "TLSv1.3", .suite = "TLS_AES_128_GCM_SHA256"};
+	return true;
+}
+
 static bool is_held_back(const struct session *session)
 {
 	(void)session;
@@ -70,7 +77,8 @@ static const struct session_ops ops = {.push = push,
 				       .close = close_with,
 				       .queued = queued,
 				       .is_held_back = is_held_back,
-				       .compression = compression};
+				       .compression = compression,
+				       .tls = tls};
 
 static int client_setup(void **state)
 {
@@ -292,6 +300,14 @@ static void test_inspect_tells_of_the_client(void **state)
 	assert_string_equal(told(command, "client_id"), "a.b");
 	assert_string_equal(told(command, "node"), "gate-1");
 	assert_string_equal(told(command, "queued_bytes"), "77");
+	json_t *body = json_loadb((const char *)command->result.body.data, command->result.body.len,
+				  0, NULL);
+	const json_t *agreed = json_object_get(body, "tls");
+
+	assert_string_equal(json_string_value(json_object_get(agreed, "version")), "TLSv1.3");
+	assert_string_equal(json_string_value(json_object_get(agreed, "suite")),
+			    "TLS_AES_128_GCM_SHA256");
+	json_decref(body);
 	command_destroy(&command);
 }
 

@@ -571,6 +571,7 @@ static void test_facts(void **state)
 
 	assert_true(tcp_is_sealed(&stream->tcp) && !tcp_is_secured(&stream->tcp));
 	assert_null(tcp_tls_facts(&stream->tcp));
+	assert_null(tcp_tls_terms(&stream->tcp).version);
 	SPIN_UNTIL(f, peer_go(&peer) && seen.connects == 1);
 	const struct tcp_tls_facts *facts = tcp_tls_facts(&stream->tcp);
 
@@ -584,6 +585,9 @@ static void test_facts(void **state)
 	tcp_tls_facts_release(&stream->tcp);
 	tcp_tls_facts_release(&stream->tcp);
 	assert_null(tcp_tls_facts(&stream->tcp));
+	assert_string_equal(tcp_tls_terms(&stream->tcp).version, "TLSv1.2");
+	assert_string_equal(tcp_tls_terms(&stream->tcp).suite,
+			    "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256");
 	assert_null(tcp_tls_failure(&stream->tcp));
 	stream_close_and_wait(f, stream);
 	peer_finish(&peer);

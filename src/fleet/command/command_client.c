@@ -111,6 +111,16 @@ static json_t *compression_json(const struct session *session)
 			 "keeps_window", terms.keeps_in);
 }
 
+/* null: in clear. */
+static json_t *tls_json(const struct session *session)
+{
+	struct session_tls tls;
+
+	if (!session->ops->tls(session, &tls))
+		return json_null();
+	return json_pack("{s:s, s:s}", "version", tls.version, "suite", tls.suite);
+}
+
 static void inspect_run(struct command *command, struct session *session)
 {
 	const struct presence *presence = session->presence;
@@ -131,6 +141,7 @@ static void inspect_run(struct command *command, struct session *session)
 		json_object_set_new(body, "held_back",
 				    json_boolean(session->ops->is_held_back(session)));
 		json_object_set_new(body, "compression", compression_json(session));
+		json_object_set_new(body, "tls", tls_json(session));
 		json_object_set_new(body, "groups", groups_of_session(session));
 		add_expiry(body, session, now_ms / 1000);
 	}

@@ -9,6 +9,7 @@ import ssl
 import pytest
 
 from kit import tlsraw, wsraw
+from kit.api import Api
 
 
 @pytest.fixture(params=["on", "off"])
@@ -29,6 +30,9 @@ def test_messages_of_all_sizes_and_a_proper_end(sealed, authority, version):
             client.echo(b"m" * size)
         sealed.wait_metric("tls_connections", 1)
         assert sealed.metric("tls_connections_attached") == (0 if sealed.is_detached else 1)
+        listed = Api(sealed.admin).list()[0]
+        agreed = Api(sealed.admin).inspect(listed["client_id"])["tls"]
+        assert agreed["version"] == client.sock.tls.version() and agreed["suite"].startswith("TLS_")
         client.send_frame(wsraw.CLOSE, b"\x03\xe8")
         client.expect_close(1000)
         assert client.is_closed()
