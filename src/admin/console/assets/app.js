@@ -127,10 +127,11 @@ class App {
 	}
 
 	#search() {
-		if (this.#view?.focusSearch === undefined)
-			this.#go("#/clients");
-		// hashchange comes later.
-		setTimeout(() => this.#view?.focusSearch?.(), 0);
+		if (this.#view?.focusSearch === undefined && !this.#isOut) {
+			history.pushState(null, "", "#/clients"); // at once: what is typed next belongs there
+			this.#route();
+		}
+		this.#view?.focusSearch?.();
 	}
 
 	// --- what comes ---

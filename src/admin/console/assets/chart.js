@@ -218,7 +218,7 @@ export class Chart {
 		const rows = this.#series[0].points.filter((point) => point.at >= this.#from);
 		const step = Math.max(1, Math.ceil(rows.length / TABLE_ROWS));
 		const shown = rows.filter((_, index) => (rows.length - 1 - index) % step === 0).reverse();
-		replace(this.table, el("table", null,
+		replace(this.table, el("table", null, el("caption", {class: "unseen"}, this.table.getAttribute("aria-label")),
 			el("thead", null, el("tr", null, el("th", {scope: "col"}, "time"),
 				this.#series.map(({name}) => el("th", {scope: "col", class: "n"}, name)))),
 			el("tbody", null, shown.map(({at}) => el("tr", null, el("th", {scope: "row"}, clock(at)),

@@ -31,7 +31,7 @@ function tls(client) {
 		return null;
 	if (client.tls === null)
 		return "in clear";
-	return Object.entries(client.tls).filter(([, value]) => value !== null).map(([name, value]) => `${name} ${value}`).join(", ");
+	return `${client.tls.version}, ${client.tls.suite}`;
 }
 
 function groups(client) {
@@ -84,7 +84,7 @@ export class Client {
 			this.actions.element, this.tail.element);
 		this.element = el("div", {class: "view"},
 			el("p", null, el("a", {href: this.app.lastSearch}, "← All clients")),
-			el("h1", {class: "long"}, foreign(this.id)), el("p", {class: "soft"}, "on route ", foreign(this.route)),
+			el("div", null, el("h1", {class: "long"}, foreign(this.id)), el("p", {class: "soft"}, "on route ", foreign(this.route))),
 			this.told, this.present);
 	}
 

@@ -11,11 +11,9 @@ const SORTS = [["", "as they come"], ["connected_at", "connected longest"], ["ra
 	["received_bytes", "bytes in"], ["sent_bytes", "bytes out"], ["byte_rate", "bytes per second"],
 	["queued_bytes", "send queue"]];
 
-const HEADS = [{text: "client"}, {text: "route"}, {text: "address"},
-	{text: "connected", number: true}, {text: "in", number: true, title: "messages per second from the client"},
-	{text: "out", number: true, title: "messages per second to the client"},
-	{text: "bytes in", number: true, className: "wide"}, {text: "bytes out", number: true, className: "wide"},
-	{text: "queue", number: true}];
+const HEADS = [{text: "client"}, {text: "messages in", number: true}, {text: "out", number: true},
+	{text: "bytes in", number: true, className: "wide"}, {text: "out", number: true, className: "wide"},
+	{text: "send queue", number: true}, {text: "connected", number: true}, {text: "route"}, {text: "address"}];
 
 export const linkTo = (route, clientId) => `#/client?route=${encodeURIComponent(route)}&id=${encodeURIComponent(clientId)}`;
 
@@ -168,10 +166,10 @@ export class Clients {
 		const sizes = [bytes(client.counters?.received_bytes), bytes(client.counters?.sent_bytes)];
 		return el("tr", null,
 			el("th", {scope: "row", class: "name"}, el("a", {href: linkTo(client.route, client.client_id)}, foreign(client.client_id))),
-			el("td", null, foreign(client.route)), el("td", {class: "soft"}, `${client.remote.address}:${client.remote.port}`),
-			el("td", {class: "n", title: dateTime(since)}, duration(Math.max(0, Math.floor((Date.now() - since) / 1000)))),
 			cells.map((text) => el("td", {class: "n"}, text)),
 			sizes.map((text) => el("td", {class: "n wide"}, text)),
-			el("td", {class: "n"}, bytes(client.queued_bytes)));
+			el("td", {class: "n"}, bytes(client.queued_bytes)),
+			el("td", {class: "n", title: dateTime(since)}, duration(Math.max(0, Math.floor((Date.now() - since) / 1000)))),
+			el("td", null, foreign(client.route)), el("td", {class: "soft"}, `${client.remote.address}:${client.remote.port}`));
 	}
 }

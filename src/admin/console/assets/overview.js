@@ -91,8 +91,9 @@ export class Overview {
 		this.tables.backends.show(overview.backends);
 		this.tables.workers.show(overview.workers);
 		this.tables.nodes.show(overview.nodes);
-		this.tables.refused.show(causesOf(overview, "refused"));
-		this.tables.closed.show(causesOf(overview, "closed"));
+		const seconds = (overview.at_ms - causes[0].at) / 1000;
+		this.tables.refused.show(causesOf(overview, "refused"), seconds);
+		this.tables.closed.show(causesOf(overview, "closed"), seconds);
 		this.#draw();
 	}
 
@@ -128,7 +129,7 @@ export class Overview {
 
 	#showFigures(overview) {
 		const totals = overview.totals;
-		const rate = (name) => this.#rates.of("totals", name);
+		const rate = (name) => this.#rates.of("totals", name) ?? rates(samples.rows.slice(-2), name, 0).at(-1)?.value;
 		this.#figure("Connections", count(totals.connections), `${count(totals.sockets)} sockets`);
 		this.#figure("Accepted", perSecond(rate("accepted")), `${brief(totals.accepted)} since start`);
 		this.#figure("Messages in", perSecond(rate("messages_received")), bytesPerSecond(rate("received_bytes")));

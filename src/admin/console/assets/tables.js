@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The tables of the overview: each has a list of columns, and rows that stay while their thing does.
-import {el, foreign, reconcile, setClass, tableIn} from "./dom.js";
+import {el, foreign, reconcile, setClass, setText, tableIn} from "./dom.js";
 import {brief, bytes, bytesPerSecond, count, duration, percent, perSecond} from "./format.js";
 
 // columns: [{text, number, show(item): string, bad(item): bool, link(item): string}]; the first names the row.
@@ -13,6 +13,7 @@ export class Table {
 		this.#key = key;
 		const {frame, body} = tableIn(title, columns);
 		this.body = body;
+		this.heads = frame.querySelectorAll("thead th");
 		this.frame = frame;
 		this.empty = el("p", {class: "soft"}, empty);
 		this.empty.hidden = frame.hidden = true; // until it is known
@@ -117,7 +118,7 @@ export function nodeTable() {
 	], {key: (one) => one.node, empty: "This node is alone.", hint: "Of each, what it last told the others."});
 }
 
-// Causes with counts: {name: count}; `recent` has what was added in the last minutes.
+// Causes: [{name, total, recent}]; `recent` is what came in the last seconds.
 export function causeTable(title, empty, hint, link = null) {
 	let most = 1;
 	const table = new Table(title, [
@@ -126,7 +127,8 @@ export function causeTable(title, empty, hint, link = null) {
 		{text: "since start", number: true, show: (cause) => brief(cause.total), share: (cause) => cause.total / most},
 	], {key: (cause) => cause.name, empty, hint});
 	const show = table.show.bind(table);
-	table.show = (causes) => {
+	table.show = (causes, seconds) => {
+		setText(table.heads[1], seconds < 1 ? "lately" : `last ${duration(Math.round(seconds))}`);
 		const shown = causes.filter((cause) => cause.total > 0).sort((a, b) => b.total - a.total);
 		most = Math.max(1, ...shown.map((cause) => cause.total));
 		show(shown);
