@@ -58,6 +58,18 @@ enum report_lang { REPORT_LANG_EN, REPORT_LANG_ZH, REPORT_LANG_COUNT };
 	X(NOT_CONNECTED, "failed to connect", "连接失败")                                         \
 	X(DROPPED, "dropped later", "之后断开")                                                   \
 	X(HELD, "held until the end", "保持到结束")                                               \
+	X(DISCONNECTED, "disconnected, to come back", "断开（将重连）")                           \
+	X(RECONNECTED, "came back", "已重连")                                                     \
+	X(AWAY, "away at the end", "结束时未重连")                                                \
+	X(LATE, "late echoes", "迟到的回显")                                                      \
+	X(REPEATED, "echoes that came twice", "重复的回显")                                       \
+	X(PUSHED, "messages pushed to each", "向每个客户端推送的消息")                            \
+	X(DELIVERIES, "deliveries", "送达")                                                       \
+	X(COMEBACK_P99, "coming back, 99% of them within", "重连 p99")                            \
+	X(ACTS, "Acts", "期间的操作")                                                             \
+	X(ACT, "act", "操作")                                                                     \
+	X(DONE, "done", "完成")                                                                   \
+	X(NOT_DONE, "**not done**", "**未完成**")                                                 \
 	X(PER_SECOND, "connections per second", "每秒建立连接数")                                 \
 	X(HANDSHAKE_P50, "handshake, half of them within", "握手 p50")                            \
 	X(HANDSHAKE_P99, "handshake, 99% of them within", "握手 p99")                             \

@@ -8,6 +8,20 @@
 
 #include "bench/load/bench_scenario.h"
 
+/* What is performed later without a further look. */
+static void acts_check(const struct bench_options *options)
+{
+	CHECK(options->acts.count <= BENCH_ACTS_MAX && options->hook_count == 0);
+	for (size_t i = 0; i < options->acts.count; i++) {
+		const struct bench_act *act = &options->acts.rows[i];
+		struct bench_act_target target;
+
+		CHECK(bench_act_parse(act, &target) == NULL);
+		CHECK(act->at_percent < 100 && act->within_ms <= BENCH_ACT_WITHIN_MAX_MS);
+		CHECK(act->body == NULL || act->kind == BENCH_ACT_CALL);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct bench_options options = {.url_text = "ws://h/"};
@@ -24,6 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CHECK(options.slow_readers_percent >= 0 && options.slow_readers_percent <= 100);
 	CHECK(options.connections <= BENCH_CONNECTIONS_MAX &&
 	      options.batch <= BENCH_CONNECTIONS_MAX);
+	acts_check(&options);
 	bench_options_finish(&options);
 	return 0;
 }

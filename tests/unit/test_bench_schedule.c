@@ -446,6 +446,34 @@ static void test_age_survives_the_wrap_of_the_stamp(void **state)
 	assert_int_equal(bench_payload_age(100, 350), 250);
 }
 
+static void test_waits_before_coming_back(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		uint32_t retry_after_s, failed;
+		uint64_t least_ms, most_ms; /* by the least and the largest random number */
+	} rows[] = {
+		{"asked", 30, 0, 30000, 33000},
+		{"asked, whatever failed", 1, 9, 1000, 1100},
+		{"asked for a day", 86400, 0, 86400000, 95040000},
+		{"the first", 0, 0, 50, 100},
+		{"the second", 0, 1, 100, 200},
+		{"the sixth", 0, 5, 1600, 3200},
+		{"the longest", 0, 6, 2500, 5000},
+		{"for ever", 0, UINT32_MAX - 1, 2500, 5000},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		uint64_t least = bench_plan_wait_ns(rows[i].retry_after_s, rows[i].failed, 0);
+		uint64_t most = bench_plan_wait_ns(rows[i].retry_after_s, rows[i].failed,
+						   UINT32_MAX);
+
+		ASSERT_ROW(least / NS_PER_MS == rows[i].least_ms, rows[i].name);
+		ASSERT_ROW((most + NS_PER_MS / 2) / NS_PER_MS == rows[i].most_ms, rows[i].name);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -470,6 +498,7 @@ int main(void)
 		cmocka_unit_test(test_other_connection_sequence_or_length_is_found),
 		cmocka_unit_test(test_masking_is_that_of_a_frame),
 		cmocka_unit_test(test_age_survives_the_wrap_of_the_stamp),
+		cmocka_unit_test(test_waits_before_coming_back),
 	};
 
 	return cmocka_run_group_tests_name("bench_schedule", tests, NULL, NULL);

@@ -3,15 +3,11 @@
 
 #include <errno.h>
 
-#include "base/backoff.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "bench/client/bench_approach.h"
 #include "bench/client/bench_traffic.h"
 #include "bench/load/bench_worker.h"
-
-#define WAIT_MIN_NS (100 * NS_PER_MS)
-#define WAIT_MAX_NS (5 * NS_PER_S)
 
 /* Echoes of older messages are not known any more. */
 #define REACH BENCH_RECEIPT_WINDOW
@@ -49,22 +45,12 @@ static void interruption_add(const struct bench_conn *conn, enum bench_cause_kin
 			 bench_conn_number(conn), bench_worker_seconds(worker));
 }
 
-/* Whoever was asked to wait comes up to a tenth later than that: those with the same time not all
- * at once. */
-static uint64_t wait_ns(struct bench_conn *conn, const struct bench_return *record)
-{
-	uint32_t random = random_u32(&conn->worker->random);
-	uint64_t asked_ns = record->retry_after_s * NS_PER_S;
-
-	if (asked_ns > 0)
-		return asked_ns + asked_ns / 10 * random / UINT32_MAX;
-	return backoff_half_ns(WAIT_MIN_NS, WAIT_MAX_NS, record->attempts + 1, random);
-}
-
 static void next_try_plan(struct bench_conn *conn, struct bench_return *record)
 {
 	conn->node = (uint8_t)((conn->node + 1u) % conn->worker->setup->node_count);
-	record->due_ns = clock_now_ns() + wait_ns(conn, record);
+	record->due_ns = clock_now_ns() + bench_plan_wait_ns(record->retry_after_s,
+							     record->attempts,
+							     random_u32(&conn->worker->random));
 	record->retry_after_s = 0;
 }
 

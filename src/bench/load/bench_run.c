@@ -390,7 +390,7 @@ static void helpers_stop(struct run *run)
 	struct bench_result *result = &run->result;
 	const struct bench_options *options = run->options;
 
-	bench_stage_stop(&run->stage);
+	bench_stage_stop(&run->stage, interrupts > 0);
 	bench_push_stop(&run->push);
 	result->acts = run->stage.done;
 	result->does_push = options->push_path != NULL;

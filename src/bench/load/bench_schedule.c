@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "bench/load/bench_schedule.h"
 
+#include "base/backoff.h"
 #include "base/check.h"
 #include "base/saturate.h"
 #include "base/clock.h"
@@ -19,6 +20,10 @@
 
 /* Of the process, for what is opened in between: the server's limits, its process. */
 #define OTHER_FILES 32
+
+/* Before an attempt to come back. */
+#define WAIT_MIN_NS (100 * NS_PER_MS)
+#define WAIT_MAX_NS (5 * NS_PER_S)
 
 struct bench_sources bench_sources_plan(const struct net_addr *remote, uint64_t connections,
 					uint64_t ports)
@@ -137,6 +142,16 @@ uint64_t bench_plan_lifetime_ns(uint64_t mean_ms, uint32_t random)
 	double factor = 0.5 + (double)random / (double)UINT32_MAX;
 
 	return (uint64_t)(factor * (double)mean_ms * (double)NS_PER_MS);
+}
+
+uint64_t bench_plan_wait_ns(uint32_t retry_after_s, uint32_t failed, uint32_t random)
+{
+	uint64_t asked_ns = retry_after_s * NS_PER_S;
+
+	if (asked_ns > 0)
+		return asked_ns +
+		       (uint64_t)((double)asked_ns / 10 * (double)random / (double)UINT32_MAX);
+	return backoff_half_ns(WAIT_MIN_NS, WAIT_MAX_NS, failed + 1, random);
 }
 
 struct bench_pace bench_pace_connect(uint64_t start_ns, double rate, uint64_t total, uint32_t count)

@@ -85,6 +85,11 @@ bool bench_plan_is_slow(uint64_t number, double percent);
 /* [ns] 0.5 to 1.5 times the mean; `random` is any 32 bits. */
 uint64_t bench_plan_lifetime_ns(uint64_t mean_ms, uint32_t random);
 
+/* [ns] How long a client waits that was ended, after so many attempts to come back have failed: as
+ * long as it was asked to and up to a tenth more, so that those with the same wait do not come at
+ * once; else a time that doubles from 0.1 s to 5 s, half of it at random. */
+uint64_t bench_plan_wait_ns(uint32_t retry_after_s, uint32_t failed, uint32_t random);
+
 /* --- pace --- */
 
 /* Planned times at equal distance. */

@@ -138,7 +138,8 @@ static bool hook(const struct scene *scene)
 		snprintf(seen, BENCH_API_SEEN_MAX, "the shell cannot be started: %s", strerror(-r));
 		return false;
 	}
-	while ((r = waitpid(pid, &status, WNOHANG)) == 0 && left_ms(scene) > 0)
+	while ((r = waitpid(pid, &status, WNOHANG)) == 0 && left_ms(scene) > 0 &&
+	       !atomic_load_explicit(&scene->stage->is_interrupted, memory_order_relaxed))
 		nap(NAP_NS);
 	if (r == 0) {
 		kill(-pid, SIGKILL);
@@ -216,8 +217,9 @@ int bench_stage_start(struct bench_stage *stage, uint64_t start_ns)
 	return r;
 }
 
-void bench_stage_stop(struct bench_stage *stage)
+void bench_stage_stop(struct bench_stage *stage, bool is_interrupted)
 {
+	atomic_store_explicit(&stage->is_interrupted, is_interrupted, memory_order_relaxed);
 	atomic_store_explicit(&stage->is_over, true, memory_order_relaxed);
 	if (stage->is_running)
 		pthread_join(stage->thread, NULL);

@@ -15,7 +15,7 @@
 struct bench_stage {
 	const struct bench_api *api;
 	uint64_t start_ns; /* of the hold */
-	atomic_bool is_over;
+	atomic_bool is_over, is_interrupted;
 	struct bench_acts_done done; /* read after the stop */
 	pthread_t thread;
 	bool is_running;
@@ -28,5 +28,5 @@ void bench_stage_init(struct bench_stage *stage, const struct bench_api *api);
 int bench_stage_start(struct bench_stage *stage, uint64_t start_ns);
 
 /* The hold is over: nothing more begins, an await that is under way has failed, a call or a command
- * ends by itself. */
-void bench_stage_stop(struct bench_stage *stage);
+ * ends by itself; a command is killed if somebody has interrupted the test. */
+void bench_stage_stop(struct bench_stage *stage, bool is_interrupted);

@@ -137,12 +137,18 @@ static void figures_connections(const struct bench_result *result, FILE *to)
 static void figures_shape(const struct bench_options *options, const struct bench_totals *totals,
 			  FILE *to)
 {
-	char number[HTML_NUMBER_MAX], other[HTML_NUMBER_MAX], note[80];
+	char number[HTML_NUMBER_MAX], other[HTML_NUMBER_MAX], away[HTML_NUMBER_MAX], note[128];
 
 	if (options->lifetime_ms > 0) {
 		snprintf(note, sizeof(note), "of %s whose lifetime was over",
 			 units_format_grouped(totals->retired, other));
 		figure("Reopened", units_format_grouped(totals->reopened, number), note, to);
+	}
+	if (options->does_reconnect) {
+		snprintf(note, sizeof(note), "of %s that were disconnected; %s are away",
+			 units_format_grouped(totals->disconnected, other),
+			 units_format_grouped(totals->away, away));
+		figure("Came back", units_format_grouped(totals->reconnected, number), note, to);
 	}
 	if (options->slow_readers_percent > 0)
 		figure("Slow readers closed", units_format_grouped(totals->slow_closed, number),
@@ -207,9 +213,11 @@ int bench_report_write_html(const struct bench_report *report, FILE *to)
 	figures(report, to);
 	plateau(report, to);
 	html_checks(report, to);
+	html_acts(report->result, to);
 	html_facts(report, to);
 	html_charts(report, to);
 	html_failures(report->result, to);
+	html_interruptions(report->result, to);
 	html_slow_ends(report->result, to);
 	html_limits(report, to);
 	fputs("</main>\n</body>\n</html>\n", to);

@@ -27,6 +27,13 @@ void html_failures(const struct bench_result *result, FILE *to);
 /* How the other side ended slow readers; nothing if it did not. */
 void html_slow_ends(const struct bench_result *result, FILE *to);
 
+/* How the other side ended those who may come back, and why attempts to failed; nothing if it did
+ * not. */
+void html_interruptions(const struct bench_result *result, FILE *to);
+
+/* What happened to the server meanwhile; nothing if nothing did. */
+void html_acts(const struct bench_result *result, FILE *to);
+
 /* --expect; nothing if there is none. */
 void html_checks(const struct bench_report *report, FILE *to);
 

@@ -121,18 +121,58 @@ void html_failures(const struct bench_result *result, FILE *to)
 	causes_end(to);
 }
 
-void html_slow_ends(const struct bench_result *result, FILE *to)
+/* Of ends that are no failures. */
+static void ends_table(const char *title, const struct bench_causes *ends, FILE *to)
 {
-	const struct bench_causes *ends = &result->slow_ends;
-
 	if (ends->count == 0)
 		return;
-	causes_begin("How slow readers were ended", to);
+	causes_begin(title, to);
 	fputs("<tbody>\n", to);
 	for (unsigned i = 0; i < ends->count; i++)
 		cause_row(&ends->rows[i], largest_count(ends), to);
 	fputs("</tbody>\n", to);
 	causes_end(to);
+}
+
+void html_slow_ends(const struct bench_result *result, FILE *to)
+{
+	ends_table("How slow readers were ended", &result->slow_ends, to);
+}
+
+void html_interruptions(const struct bench_result *result, FILE *to)
+{
+	ends_table("How those who came back were ended", &result->interruptions, to);
+}
+
+/* --- acts --- */
+
+static void act_row(const struct bench_act_done *act, FILE *to)
+{
+	char at[HTML_NUMBER_MAX] = "", took[HTML_NUMBER_MAX] = "";
+
+	fputs("<tr><th scope=\"row\"><code>", to);
+	html_escape(act->text, to);
+	fprintf(to, "</code></th><td>%s</td><td>%s</td><td class=\"words\">",
+		act->was_reached ? html_seconds(act->at_s, at) : "",
+		act->was_reached ? html_seconds(act->took_s, took) : "");
+	html_escape(act->seen, to);
+	fprintf(to, "</td><td>%s</td></tr>\n",
+		act->is_good ? "<span class=\"met\">&#10003; done</span>"
+			     : "<span class=\"unmet\">&#10007; not done</span>");
+}
+
+void html_acts(const struct bench_result *result, FILE *to)
+{
+	if (result->acts.count == 0)
+		return;
+	fputs("<section>\n<h2>Acts</h2>\n<div class=\"card scroll\" tabindex=\"0\" "
+	      "role=\"region\" aria-label=\"Acts\">\n<table>\n<thead><tr>"
+	      "<th scope=\"col\">Act</th><th scope=\"col\">At</th><th scope=\"col\">Took</th>"
+	      "<th scope=\"col\">Seen</th><th scope=\"col\">Outcome</th></tr></thead>\n<tbody>\n",
+	      to);
+	for (size_t i = 0; i < result->acts.count; i++)
+		act_row(&result->acts.rows[i], to);
+	fputs("</tbody></table></div>\n</section>\n", to);
 }
 
 /* --- thresholds --- */

@@ -142,6 +142,54 @@ static void time_fact(const struct page *page, enum report_word which, const str
 		fact(page, which, units_format_ns(hist_percentile(hist, percent), text));
 }
 
+/* Facts that only some tests have. */
+static void returns_write(const struct page *page)
+{
+	const struct bench_result *result = page->report->result;
+	const struct bench_totals *totals = &result->totals;
+
+	if (result->does_reconnect) {
+		fact_count(page, REPORT_WORD_DISCONNECTED, totals->disconnected);
+		fact_count(page, REPORT_WORD_RECONNECTED, totals->reconnected);
+		fact_count(page, REPORT_WORD_AWAY, totals->away);
+	}
+	time_fact(page, REPORT_WORD_COMEBACK_P99, &result->steps[BENCH_STEP_COMEBACK], 99);
+	if (result->is_at_least_once) {
+		fact_count(page, REPORT_WORD_LATE, totals->late);
+		fact_count(page, REPORT_WORD_REPEATED, totals->repeated);
+	}
+	if (result->does_push) {
+		fact_count(page, REPORT_WORD_PUSHED, result->pushed);
+		fact_count(page, REPORT_WORD_DELIVERIES, totals->received);
+	}
+}
+
+static void acts_write(const struct page *page)
+{
+	static const enum report_word words[] = {REPORT_WORD_ACT, REPORT_WORD_WHEN,
+						 REPORT_WORD_OUTCOME, REPORT_WORD_EVIDENCE};
+	const struct bench_acts_done *acts = &page->report->result->acts;
+
+	if (acts->count == 0)
+		return;
+	fprintf(page->to, "\n### %s\n\n", word(page, REPORT_WORD_ACTS));
+	report_table(&page->markdown, ARRAY_LEN(words), words);
+	for (size_t i = 0; i < acts->count; i++) {
+		const struct bench_act_done *act = &acts->rows[i];
+
+		fputs("| ", page->to);
+		report_code(act->text, page->to);
+		if (act->was_reached)
+			fprintf(page->to, " | %.2f–%.2f s | ", act->at_s, act->at_s + act->took_s);
+		else
+			fputs(" | | ", page->to);
+		fprintf(page->to, "%s | ",
+			word(page, act->is_good ? REPORT_WORD_DONE : REPORT_WORD_NOT_DONE));
+		report_text(act->seen, page->to);
+		fputs(" |\n", page->to);
+	}
+}
+
 static void results_write(const struct page *page)
 {
 	const struct bench_result *result = page->report->result;
@@ -152,6 +200,7 @@ static void results_write(const struct page *page)
 	fact_count(page, REPORT_WORD_NOT_CONNECTED, result->totals.failed);
 	fact_count(page, REPORT_WORD_DROPPED, result->totals.dropped);
 	fact_count(page, REPORT_WORD_HELD, result->totals.held);
+	returns_write(page);
 	fact_count(page, REPORT_WORD_PER_SECOND, (uint64_t)bench_connect_rate(result));
 	time_fact(page, REPORT_WORD_HANDSHAKE_P50, &result->handshake, 50);
 	time_fact(page, REPORT_WORD_HANDSHAKE_P99, &result->handshake, 99);
@@ -320,6 +369,7 @@ int bench_report_write_markdown(const struct bench_report *report, FILE *to)
 	environment_write(&page);
 	limits_write(&page);
 	results_write(&page);
+	acts_write(&page);
 	failures_write(&page);
 	hypotheses_write(&page);
 	root_cause_write(&page);

@@ -209,15 +209,35 @@ def test_07_a_gateway_that_stays_broken(play, fake):
 # --- 03: reconnect ---
 
 
-def test_03_in_small(play, gateway):
+def test_03_in_small(play, gateway, tmp_path):
     def run(hold):
         running = gateway(server={"drain_retry_after": "1s"})
-        return play("03", running.address, "-c", 40, "--hold", hold, "--message-rate", 10, api=running.admin)
+        return play("03", running.address, "-c", 40, "--hold", hold, "--message-rate", 10, "--report",
+                    tmp_path / "report.md", "--html", tmp_path / "page.html", api=running.admin)
     got = with_more_time(run, lambda got: got.code == 0, ("4s", "12s", "40s"))
     passed(got, "03")
     assert [(row["kind"], row["code"], row["label"]) for row in got.json["interruptions"]] \
         == [("closed", 1012, "retry-after=N")]
     assert got.json["step_seconds"]["comeback"]["count"] == 40
+    report, page = ((tmp_path / name).read_text() for name in ("report.md", "page.html"))
+    assert "| disconnected, to come back | 40 |\n| came back | 40 |\n| away at the end | 0 |\n" in report
+    assert re.search(r"\| `call: POST /api/v1/drain` \| \d\.\d\d–\d\.\d\d s \| done \| HTTP 202 \|", report)
+    assert "<dt>Came back</dt>" in page and "<h2>Acts</h2>" in page and "How those who came back were ended" in page
+
+
+def test_03_by_tls(gateway, engine, sealed_door, authority, tmp_path):
+    """Each with the ticket of its session."""
+    running = gateway(server=sealed_door().open({"listen": f"127.0.0.1:{wsraw.free_port()}", "workers": 1,
+                                                 "engine": engine, "drain_retry_after": "1s"}),
+                      admin={"listen": f"127.0.0.1:{wsraw.free_port()}"})
+    path = tmp_path / "result.json"
+    words = [BINARY, "bench", "--quiet", "--engine", engine, "--json", path, "--scenario", CATALOGUE["03"],
+             f"wss://127.0.0.1:{running.address[1]}/ws/dev-{{n}}", "--ca", authority.cert, "--tls-resume", "-c", 10,
+             "--hold", "5s", "--message-rate", 10, "--wait-ready", f"http://127.0.0.1:{running.admin[1]}/health", "--api",
+             f"http://127.0.0.1:{running.admin[1]}", "--expect", "lost==0", "--expect", "away==0", "--expect", "resumed>=90%"]
+    got = Outcome(subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=60, check=False),
+                  path)
+    assert got.code == 0 and got.totals["reconnected"] == 10, got.text
 
 
 @pytest.mark.rare
