@@ -20,10 +20,11 @@ static void say(const struct judge *judge, enum report_word word, ...)
 {
 	char *evidence = judge->row->evidence;
 	size_t size = sizeof(judge->row->evidence), len = strlen(evidence);
+	const char *semicolon = report_word(judge->lang, REPORT_WORD_SEMICOLON);
 	va_list args;
 
-	if (len > 0 && len + 2 < size)
-		len += (size_t)snprintf(evidence + len, size - len, "; ");
+	if (len > 0 && len + strlen(semicolon) < size)
+		len += (size_t)snprintf(evidence + len, size - len, "%s", semicolon);
 	va_start(args, word);
 	/* NOLINTNEXTLINE(clang-diagnostic-format-nonliteral): from the table of words */
 #pragma GCC diagnostic push

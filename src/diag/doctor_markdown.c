@@ -56,7 +56,8 @@ static void background_write(const struct sheet *sheet)
 	else
 		report_fact(page, REPORT_WORD_QUESTION, word(sheet, REPORT_WORD_AS_CONFIGURED));
 	report_fact(page, REPORT_WORD_ANSWER, sheet->answer->verdict);
-	fprintf(page->to, "\n%s:\n\n", word(sheet, REPORT_WORD_TIMES));
+	fprintf(page->to, "\n%s%s\n\n", word(sheet, REPORT_WORD_TIMES),
+		word(sheet, REPORT_WORD_LAST_COLON));
 	report_moment(page, time(NULL), REPORT_WORD_LIMITS_READ);
 }
 
@@ -68,10 +69,12 @@ static void listeners_write(const struct sheet *sheet)
 	for (size_t i = 0; i < process->listener_count; i++) {
 		const struct process_listener *from = &process->listeners[i];
 
-		snprintf(text, sizeof(text), "%s (%s: %s)",
+		snprintf(text, sizeof(text), "%s%s%s%s%s%s",
 			 net_addr_format(&from->address, address, sizeof(address)),
-			 word(sheet, REPORT_WORD_HELD_NOW),
-			 units_format_grouped(from->established, some));
+			 word(sheet, REPORT_WORD_BRACKET), word(sheet, REPORT_WORD_HELD_NOW),
+			 word(sheet, REPORT_WORD_COLON),
+			 units_format_grouped(from->established, some),
+			 word(sheet, REPORT_WORD_LAST_BRACKET));
 		report_fact(&sheet->page, REPORT_WORD_LISTENS, text);
 	}
 }
@@ -153,7 +156,7 @@ static void binding_write(const struct sheet *sheet)
 		return;
 	fputs("\n- ", to);
 	report_code(limit_label(binding->id), to);
-	fputs(": ", to);
+	fputs(word(sheet, REPORT_WORD_COLON), to);
 	report_text(binding->note, to);
 	fputc('\n', to);
 }
@@ -169,7 +172,8 @@ static size_t changes_write(const struct sheet *sheet, bool is_advice)
 		if (change->is_advice != is_advice)
 			continue;
 		if (written == 0 && is_advice)
-			fprintf(sheet->page.to, "\n%s:\n\n", word(sheet, REPORT_WORD_ADVICE));
+			fprintf(sheet->page.to, "\n%s%s\n\n", word(sheet, REPORT_WORD_ADVICE),
+				word(sheet, REPORT_WORD_LAST_COLON));
 		report_remedy(&sheet->page, change->remedy.place, change->remedy.text,
 			      change->remedy.why);
 		written++;
@@ -187,11 +191,12 @@ static void next_write(const struct sheet *sheet)
 	fprintf(sheet->page.to, "%s\n", word(sheet, REPORT_WORD_NOTHING_TO_CURE));
 	if (row == NULL)
 		return;
-	fprintf(sheet->page.to, "\n%s: ", word(sheet, REPORT_WORD_NEXT_LIMIT));
+	fprintf(sheet->page.to, "\n%s%s", word(sheet, REPORT_WORD_NEXT_LIMIT),
+		word(sheet, REPORT_WORD_COLON));
 	report_code(label, sheet->page.to);
-	fputs(" (", sheet->page.to);
+	fputs(word(sheet, REPORT_WORD_BRACKET), sheet->page.to);
 	report_row_number(&sheet->page, row, "connections");
-	fputs(")\n\n", sheet->page.to);
+	fprintf(sheet->page.to, "%s\n\n", word(sheet, REPORT_WORD_LAST_BRACKET));
 	report_remedies(&sheet->page, row);
 }
 
@@ -229,10 +234,12 @@ int doctor_write_markdown(const struct doctor_case *asked, const struct doctor_a
 	char subject[128];
 
 	errno = EIO;
-	fprintf(to, "# %s: ", word(&sheet, REPORT_WORD_DOCTOR_TITLE));
+	fprintf(to, "# %s%s", word(&sheet, REPORT_WORD_DOCTOR_TITLE),
+		word(&sheet, REPORT_WORD_COLON));
 	report_text(subject_text(&sheet, subject, sizeof(subject)), to);
-	fprintf(to, " (%s)\n",
-		word(&sheet, answer->is_good ? REPORT_WORD_FITS : REPORT_WORD_DOES_NOT_FIT));
+	fprintf(to, "%s%s%s\n", word(&sheet, REPORT_WORD_BRACKET),
+		word(&sheet, answer->is_good ? REPORT_WORD_FITS : REPORT_WORD_DOES_NOT_FIT),
+		word(&sheet, REPORT_WORD_LAST_BRACKET));
 	background_write(&sheet);
 	environment_write(&sheet);
 	limits_write(&sheet);

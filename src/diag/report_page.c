@@ -70,7 +70,8 @@ void report_moment(const struct report_page *page, time_t at, enum report_word w
 
 	gmtime_r(&at, &tm);
 	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	fprintf(page->to, "- %s: %s\n", text, report_page_word(page, word));
+	fprintf(page->to, "- %s%s%s\n", text, report_page_word(page, REPORT_WORD_COLON),
+		report_page_word(page, word));
 }
 
 /* --- limits --- */
@@ -136,7 +137,7 @@ void report_remedy(const struct report_page *page, const char *place, const char
 {
 	fputs("- ", page->to);
 	report_text(place, page->to);
-	fputs(": ", page->to);
+	fputs(report_page_word(page, REPORT_WORD_COLON), page->to);
 	report_code(text, page->to);
 	if (why[0] != 0) {
 		fputs(" (", page->to);

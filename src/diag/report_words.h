@@ -11,6 +11,12 @@ enum report_lang { REPORT_LANG_EN, REPORT_LANG_ZH, REPORT_LANG_COUNT };
 /* X(NAME, English, Chinese) */
 #define REPORT_WORDS(X)                                                                           \
 	X(TITLE, "Capacity report", "连接容量测试报告")                                           \
+	X(COLON, ": ", "：")                                                                      \
+	X(LAST_COLON, ":", "：")                                                                  \
+	X(COMMA, ", ", "，")                                                                      \
+	X(SEMICOLON, "; ", "；")                                                                  \
+	X(BRACKET, " (", "（")                                                                    \
+	X(LAST_BRACKET, ")", "）")                                                                \
 	X(PASSED, "passed", "通过")                                                               \
 	X(FAILED, "failed", "未通过")                                                             \
 	X(FITS, "it fits", "可以满足")                                                            \
@@ -40,6 +46,8 @@ enum report_lang { REPORT_LANG_EN, REPORT_LANG_ZH, REPORT_LANG_COUNT };
 	X(MESSAGES, "messages", "消息")                                                           \
 	X(NONE, "none", "无")                                                                     \
 	X(TESTER, "tester", "测试程序")                                                           \
+	X(WORKERS, "workers", "工作线程数")                                                       \
+	X(SOURCES, "source addresses", "源地址数")                                                \
 	X(SYSTEM, "system", "操作系统")                                                           \
 	X(PROCESSORS, "processors", "处理器数")                                                   \
 	X(MEMORY, "memory", "内存")                                                               \

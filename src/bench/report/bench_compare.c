@@ -137,9 +137,10 @@ static size_t changes_write(enum report_lang lang, enum report_word side, const 
 			continue;
 		const char *unit = json_string_value(json_object_get(row, "unit"));
 
-		fprintf(to, "- %s, ", report_word(lang, side));
+		fprintf(to, "- %s%s", report_word(lang, side),
+			report_word(lang, REPORT_WORD_COMMA));
 		report_code(name, to);
-		fputs(": ", to);
+		fputs(report_word(lang, REPORT_WORD_COLON), to);
 		report_number(json_object_get(was, "value"), unit, lang, to);
 		fputs(" → ", to);
 		report_number(value, unit, lang, to);
@@ -153,7 +154,8 @@ void bench_compare_write(const struct bench_report *report, const json_t *before
 			 enum report_lang lang, FILE *to)
 {
 	figures_write(report, before, lang, to);
-	fprintf(to, "\n%s:\n\n", report_word(lang, REPORT_WORD_CHANGED_LIMITS));
+	fprintf(to, "\n%s%s\n\n", report_word(lang, REPORT_WORD_CHANGED_LIMITS),
+		report_word(lang, REPORT_WORD_LAST_COLON));
 	size_t changes = changes_write(lang, REPORT_WORD_OF_TESTER,
 				       json_object_get(before, "tester_limits"),
 				       report->tester_limits, to);

@@ -53,7 +53,8 @@ static void times_write(const struct page *page)
 {
 	const struct bench_result *result = page->report->result;
 
-	fprintf(page->to, "\n%s:\n\n", word(page, REPORT_WORD_TIMES));
+	fprintf(page->to, "\n%s%s\n\n", word(page, REPORT_WORD_TIMES),
+		word(page, REPORT_WORD_LAST_COLON));
 	moment(page, result->total_s, REPORT_WORD_BEGAN);
 	moment(page, result->total_s - result->connect_s, REPORT_WORD_ALL_UP);
 	if (result->hold_s > 0)
@@ -95,13 +96,15 @@ static void environment_write(const struct page *page)
 
 	heading(page, REPORT_WORD_ENVIRONMENT);
 	report_facts(&page->markdown);
-	snprintf(text, sizeof(text), "gatehouse bench %s, %u workers, %s, %u source addresses",
-		 GATEHOUSE_VERSION, setup->workers, loop_engine_name(setup->engine),
-		 setup->sources.count);
+	const char *comma = word(page, REPORT_WORD_COMMA);
+
+	snprintf(text, sizeof(text), "gatehouse bench %s%s%s%s%s %u%s%s %u", GATEHOUSE_VERSION,
+		 comma, loop_engine_name(setup->engine), comma, word(page, REPORT_WORD_WORKERS),
+		 setup->workers, comma, word(page, REPORT_WORD_SOURCES), setup->sources.count);
 	fact(page, REPORT_WORD_TESTER, text);
 	report_machine(&page->markdown);
-	snprintf(text, sizeof(text), "%s, %s",
-		 net_addr_format(&setup->nodes[0].remote, remote, sizeof(remote)),
+	snprintf(text, sizeof(text), "%s%s%s",
+		 net_addr_format(&setup->nodes[0].remote, remote, sizeof(remote)), comma,
 		 report->evidence->process[0] != 0 ? report->evidence->process
 		 : report->evidence->is_local      ? word(page, REPORT_WORD_HERE)
 						   : word(page, REPORT_WORD_ELSEWHERE));
@@ -116,7 +119,7 @@ static void limits_table(const struct page *page, enum report_word side, const j
 	if (!report_limits(&page->markdown, table)) {
 		fprintf(page->to, "%s", word(page, REPORT_WORD_NOT_KNOWN));
 		if (side == REPORT_WORD_OF_SERVER && page->report->server_note[0] != 0) {
-			fputs(": ", page->to);
+			fputs(word(page, REPORT_WORD_COLON), page->to);
 			report_text(page->report->server_note, page->to);
 		}
 		fputc('\n', page->to);
@@ -323,11 +326,12 @@ static void cure_write(const struct page *page)
 
 	if (binding == NULL)
 		return;
-	fprintf(page->to, "\n%s: ", word(page, REPORT_WORD_NEXT_LIMIT));
+	fprintf(page->to, "\n%s%s", word(page, REPORT_WORD_NEXT_LIMIT),
+		word(page, REPORT_WORD_COLON));
 	report_code(next, page->to);
-	fputs(" (", page->to);
+	fputs(word(page, REPORT_WORD_BRACKET), page->to);
 	report_row_number(&page->markdown, binding, "connections");
-	fputs(")\n\n", page->to);
+	fprintf(page->to, "%s\n\n", word(page, REPORT_WORD_LAST_BRACKET));
 	report_remedies(&page->markdown, binding);
 }
 
@@ -342,7 +346,7 @@ static void proof_write(const struct page *page)
 			word(page,
 			     report->checks[i].is_met ? REPORT_WORD_PASSED : REPORT_WORD_FAILED));
 		report_code(report->checks[i].text, page->to);
-		fputs(": ", page->to);
+		fputs(word(page, REPORT_WORD_COLON), page->to);
 		report_text(report->checks[i].seen, page->to);
 		fputc('\n', page->to);
 	}
@@ -361,10 +365,11 @@ int bench_report_write_markdown(const struct bench_report *report, FILE *to)
 	struct page page = {report, {report->setup->options->lang, to}, to};
 
 	errno = EIO;
-	fprintf(to, "# %s: ", word(&page, REPORT_WORD_TITLE));
+	fprintf(to, "# %s%s", word(&page, REPORT_WORD_TITLE), word(&page, REPORT_WORD_COLON));
 	report_text(report->setup->options->url_text, to);
-	fprintf(to, " (%s)\n",
-		word(&page, report->is_passed ? REPORT_WORD_PASSED : REPORT_WORD_FAILED));
+	fprintf(to, "%s%s%s\n", word(&page, REPORT_WORD_BRACKET),
+		word(&page, report->is_passed ? REPORT_WORD_PASSED : REPORT_WORD_FAILED),
+		word(&page, REPORT_WORD_LAST_BRACKET));
 	background_write(&page);
 	environment_write(&page);
 	limits_write(&page);

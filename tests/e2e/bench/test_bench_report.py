@@ -60,7 +60,7 @@ def test_a_limit_of_the_server_is_the_root_cause_and_then_cured(gateway, bench, 
     assert list(parts) == [*SECTIONS_ZH, "前后对比"]
     assert all(outcome != "**已证实**" for outcome, _ in hypotheses(parts, "假设与排查").values())
     assert "| 已连接 | 20 | 30 |" in parts["前后对比"]
-    assert "`max_connections`: 20 → 40" in parts["前后对比"]
+    assert "`max_connections`：20 → 40" in parts["前后对比"]
 
 
 def test_nobody_listens(bench, tmp_path):
