@@ -109,10 +109,57 @@ enum units_result units_parse_size(struct slice text, uint64_t *out_bytes)
 	return with_unit(text, sizes, ARRAY_LEN(sizes), out_bytes);
 }
 
+#define RATIO_DIGITS 6
+
+enum units_result units_parse_ratio(struct slice text, uint64_t *out_millionths)
+{
+	uint64_t whole, value = 0;
+	size_t used;
+	enum units_result r = digits_parse(text, &whole, &used);
+
+	if (r != UNITS_OK)
+		return r;
+	struct slice rest = slice_of(text.data + used, text.len - used);
+	size_t digits = rest.len == 0 ? 0 : rest.len - 1;
+
+	if (rest.len > 0 && (rest.data[0] != '.' || digits == 0 || digits > RATIO_DIGITS))
+		return UNITS_MALFORMED;
+	for (size_t i = 1; i <= RATIO_DIGITS; i++) {
+		uint8_t digit = i <= digits ? rest.data[i] : '0';
+
+		if (!is_digit(digit))
+			return UNITS_MALFORMED;
+		value = value * 10 + (uint64_t)(digit - '0');
+	}
+	if (__builtin_mul_overflow(whole, UINT64_C(1000000), &whole) ||
+	    __builtin_add_overflow(whole, value, &value))
+		return UNITS_TOO_BIG;
+	*out_millionths = value;
+	return UNITS_OK;
+}
+
+char *units_format_ratio(uint64_t millionths, char *out, size_t size)
+{
+	int len = snprintf(out, size, "%" PRIu64 ".%06" PRIu64, millionths / 1000000,
+			   millionths % 1000000);
+
+	while (len > 0 && (out[len - 1] == '0' || out[len - 1] == '.')) {
+		bool is_point = out[--len] == '.';
+
+		out[len] = 0;
+		if (is_point)
+			break;
+	}
+	return out;
+}
+
 const char *units_explain(enum units_result result, const char *kind)
 {
 	bool is_duration = strcmp(kind, "duration") == 0;
 	bool is_count = strcmp(kind, "count") == 0;
+
+	if (strcmp(kind, "ratio") == 0 && result == UNITS_MALFORMED)
+		return "is not a number such as 0.05, with at most 6 digits behind its point";
 
 	switch (result) {
 	case UNITS_OK:

@@ -32,14 +32,18 @@ enum units_result units_parse_duration_ms(struct slice text, uint64_t *out_ms);
 /* A whole number with B, KiB, MiB or GiB (binary) or kB, MB, GB (decimal). */
 enum units_result units_parse_size(struct slice text, uint64_t *out_bytes);
 
+/* From 0 to what fits, with at most six digits behind its point: "0.25"; into millionths. */
+enum units_result units_parse_ratio(struct slice text, uint64_t *out_millionths);
+
 /* One sentence fragment for a message, e.g. "has no unit (ms, s, m, h or d)".
- * `kind` is "count", "duration" or "size". Static text. */
+ * `kind` is "count", "duration", "size" or "ratio". Static text. */
 const char *units_explain(enum units_result result, const char *kind);
 
 /* Write the shortest exact form ("10s", "1500ms", "64KiB") with a NUL; returns
  * `out`. 32 bytes are always enough. */
 char *units_format_duration_ms(uint64_t ms, char *out, size_t size);
 char *units_format_size(uint64_t bytes, char *out, size_t size);
+char *units_format_ratio(uint64_t millionths, char *out, size_t size);
 
 /* A count for people: "1,234,567". Returns `out`. */
 #define UNITS_GROUPED_MAX 32

@@ -45,6 +45,7 @@
 #define CONFIG_C_OFF_DURATION uint64_t /* [ms] 0 = off, else in its range */
 #define CONFIG_C_SIZE         uint64_t /* [bytes] */
 #define CONFIG_C_OFF_SIZE     uint64_t /* [bytes] 0 = off, else in its range */
+#define CONFIG_C_RATIO        uint64_t /* millionths */
 #define CONFIG_C_RATE_ACTION  enum config_rate_action
 #define CONFIG_C_REFUSE_BROWSERS enum config_refuse_browsers
 #define CONFIG_C_COMPRESSION  enum config_compression
@@ -310,6 +311,28 @@
 	X(log, format, FORMAT, "logfmt", 0, 0, "", LIVE,                                       \
 	  "One line per event on standard error, as key=value or as JSON.")
 
+#define CONFIG_TRACING(X)                                                                      \
+	X(tracing, url, TEXT, "", 0, CONFIG_TEXT_MAX - 1, "bytes", LIVE,                       \
+	  "Where spans go: the address at which a collector takes traces over OTLP/HTTP, such as " \
+	  "http://127.0.0.1:4318/v1/traces. Left out: nothing is traced.")                     \
+	X(tracing, sample, RATIO, "1", 0, 1000000, "", LIVE,                                   \
+	  "Which part of what begins here is traced, from 0 to 1, such as 0.01. What comes with a " \
+	  "traceparent is traced if that says so.")                                            \
+	X(tracing, headers_file, FILE, "", 0, CONFIG_TEXT_MAX - 1, "bytes", LIVE,              \
+	  "A file with lines 'Name: value' that go with every request to the collector, such as " \
+	  "its Authorization; kept out of the log. Left out: none.")                           \
+	X(tracing, ca_file, FILE, "", 0, CONFIG_TEXT_MAX - 1, "bytes", LIVE,                   \
+	  "Certificates (PEM) that may have signed that of an https url. Left out: the "       \
+	  "system's.")                                                                         \
+	X(tracing, service_name, TEXT, "gatehouse", 1, 255, "bytes", LIVE,                     \
+	  "What the collector knows this service by (service.name).")                          \
+	X(tracing, queue_max, SIZE, "4MiB", 64 * CONFIG_KIB, CONFIG_GIB, "bytes", LIVE,        \
+	  "Of spans that wait for the collector. Those beyond are dropped and counted.")       \
+	X(tracing, interval, DURATION, "1s", 10, CONFIG_MINUTE, "ms", LIVE,                    \
+	  "How long a span waits for others to leave with; 512 leave at once.")                \
+	X(tracing, timeout, DURATION, "10s", 10, 10 * CONFIG_MINUTE, "ms", LIVE,               \
+	  "For one request to the collector.")
+
 /* Keys of one entry of the list `routes`; they have no flag and no variable. */
 #define CONFIG_ROUTE(X)                                                                        \
 	X(routes, path, PATH, NULL, 1, 512, "bytes", LIVE,                                     \
@@ -473,7 +496,8 @@
 	X(server, CONFIG_SERVER) \
 	X(admin, CONFIG_ADMIN)   \
 	X(bus, CONFIG_BUS)       \
-	X(log, CONFIG_LOG)
+	X(log, CONFIG_LOG)       \
+	X(tracing, CONFIG_TRACING)
 
 /* What an entry of a list, or a mapping below a key, has: name of its struct and its lines, the
  * outer after the inner. */

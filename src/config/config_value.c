@@ -33,6 +33,7 @@ static const struct kind {
 	[CONFIG_SIZE] = {"size", units_parse_size, units_format_size, NULL},
 	[CONFIG_AUTO_SIZE] = {"size", units_parse_size, units_format_size, "auto"},
 	[CONFIG_OFF_SIZE] = {"size", units_parse_size, units_format_size, "0"},
+	[CONFIG_RATIO] = {"ratio", units_parse_ratio, units_format_ratio, NULL},
 };
 
 /* "1..16000000 connections", "100ms..10m" */

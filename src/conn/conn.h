@@ -37,8 +37,9 @@ struct frame_rx {
 	struct list_node stopped; /* memory_guard.h */
 };
 
-struct kept_request; /* phase_body.c */
-struct proof_wait;   /* phase_proving.c */
+struct kept_request;    /* phase_body.c */
+struct handshake_trace; /* conn_trace.h */
+struct proof_wait;      /* phase_proving.c */
 struct told_tls;
 struct ws_windows;     /* compression.h */
 struct upgrade_wait;   /* phase_asking.c */
@@ -46,8 +47,9 @@ struct refused_answer; /* phase_refusing.c */
 
 /* CONN_HEAD */
 struct conn_head_part {
-	struct head_rx *rx;   /* NULL: nothing is kept of it */
-	uint32_t accepted_us; /* of the loop's clock, cut: only differences count */
+	struct handshake_trace *trace; /* the same in all three that have one; conn_trace.h */
+	struct head_rx *rx;            /* NULL: nothing is kept of it */
+	uint32_t accepted_us;          /* of the loop's clock, cut: only differences count */
 };
 
 /* CONN_BODY and CONN_ANSWER */
@@ -58,11 +60,13 @@ struct conn_body_part {
 
 /* CONN_PROVING */
 struct conn_proving_part {
+	struct handshake_trace *trace;
 	struct proof_wait *wait; /* NULL: being answered */
 };
 
 /* CONN_ASKING */
 struct conn_asking_part {
+	struct handshake_trace *trace;
 	struct upgrade_wait *wait; /* NULL: being answered */
 };
 

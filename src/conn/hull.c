@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/payload.h"
+#include "conn/conn_trace.h"
 #include "conn/conn_traffic.h"
 #include "conn/leave.h"
 #include "conn/tls_end.h"
@@ -53,12 +54,18 @@ void conn_phase_set(struct conn *conn, enum conn_phase_id to)
 
 	CHECK(conn->phase != CONN_GONE);
 	CHECK(to == CONN_GONE || (from->next & CONN_PHASE_BIT(to)) != 0);
-	if (from->release != conn->home->phases[to]->release) {
-		if (from->release != NULL)
-			from->release(conn);
-		memset(&conn->part, 0, sizeof(conn->part));
+	if (from->release == conn->home->phases[to]->release) {
+		conn->phase = (uint8_t)to;
+		return;
 	}
+	struct handshake_trace *trace = conn_trace_lift(conn);
+
+	if (from->release != NULL)
+		from->release(conn);
+	memset(&conn->part, 0, sizeof(conn->part));
 	conn->phase = (uint8_t)to;
+	if (trace != NULL)
+		conn_trace_set_down(conn, trace);
 }
 
 /* --- the end --- */

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "conn/conn_trace.h"
 #include "conn/hull.h"
 #include "conn/refuse.h"
 #include "conn/refuse_proof.h"
@@ -123,6 +124,7 @@ static void on_verdict(void *owner, enum auth_verdict verdict, struct auth_resul
 	struct conn *conn = owner;
 	struct conn_home *home = conn->home;
 
+	conn_trace_proved(conn, verdict, result);
 	wait_of(conn)->inquiry = NULL;
 	struct proof_wait *wait = wait_take(conn);
 	struct conn_request request = request_of(wait);
@@ -172,8 +174,11 @@ void conn_prove(struct conn *conn, struct auth *auth, const struct upgrade *upgr
 		.mailbox = &conn->home->mailbox,
 		.fleet_home = &conn->home->fleet,
 	};
+	conn_trace_proving(conn);
 	enum auth_verdict verdict = auth_ask(auth, &asked, on_verdict, conn, &result, &inquiry);
 
+	if (verdict != AUTH_LATER)
+		conn_trace_proved(conn, verdict, &result);
 	if (verdict == AUTH_PROVED) {
 		proved.proof = &result;
 		on_proved(conn, &proved);
@@ -231,6 +236,7 @@ static void on_timeout(struct conn *conn)
 
 	struct conn_request request = request_of(wait);
 
+	conn_trace_proved(conn, verdict, &result);
 	conn->home->request = &request;
 	stat_add(&conn->home->stats.handshake_timeouts, 1);
 	refuse(conn, wait->auth, wait->client_id, verdict, &result);

@@ -8,6 +8,7 @@
 #include "conn/admit_groups.h"
 #include "conn/compression.h"
 #include "conn/conn_auth.h"
+#include "conn/conn_trace.h"
 #include "conn/hull.h"
 #include "conn/origin.h"
 #include "conn/phase_asking.h"
@@ -138,6 +139,7 @@ static bool make_presence(struct conn *conn, const struct upgrade *upgrade, cons
 {
 	char generated[GENERATED_ID_LEN + 1];
 	struct presence_proof proof;
+	struct trace_context trace = conn_trace_context(conn, upgrade->request);
 
 	if (client_id == NULL) {
 		id_generate(&conn->home->random, generated);
@@ -153,6 +155,7 @@ static bool make_presence(struct conn *conn, const struct upgrade *upgrade, cons
 		.mailbox = &conn->home->mailbox,
 		.session = &conn->session,
 		.proof = proof_of(upgrade, &proof),
+		.trace = &trace,
 	});
 	if (presence == NULL) {
 		conn_refuse(conn, REFUSAL_MEMORY, 0, 0);
@@ -278,6 +281,7 @@ void conn_upgrade(struct conn *conn, const struct conn_request *request,
 {
 	char *client_id;
 
+	conn_trace_begin(conn, request);
 	if (!find_route(conn, request, &client_id))
 		return;
 	struct auth *auth = conn_auth(conn);

@@ -55,7 +55,9 @@ static struct presence *presence_again(struct conn *conn, struct slice subprotoc
 	const char *chosen = presence_subprotocol(old);
 	struct presence_proof proof;
 	bool has_proof = presence_proof(old, &proof);
+	struct trace_context trace = {0};
 
+	presence_trace(old, &trace);
 	if (subprotocol.data == NULL && chosen != NULL)
 		subprotocol = slice_from_text(chosen);
 	struct presence *presence = presence_create(&(struct presence_facts){
@@ -68,6 +70,7 @@ static struct presence *presence_again(struct conn *conn, struct slice subprotoc
 		.session = conn_session(conn),
 		.proof = has_proof ? &proof : NULL,
 		.attributes = slice_of(assigned->attributes, assigned->attributes_len),
+		.trace = &trace,
 	});
 
 	if (presence != NULL)

@@ -33,11 +33,11 @@ static struct uplink *ask(struct conn *conn, const struct conn_request *request,
 	presence->connection_id = directory_reserve_id(home->service->directory);
 	http_field_find(request->head, request->data, "Origin", &asked.origin);
 	if (http_field_find(request->head, request->data, "traceparent", &value) == 1 &&
-	    event_traceparent_is_good(value))
+	    trace_parent_is_good(value))
 		asked.traceparent = value;
 	if (asked.traceparent.len > 0 &&
 	    http_field_find(request->head, request->data, "tracestate", &value) == 1 &&
-	    event_tracestate_is_good(value))
+	    trace_state_is_good(value))
 		asked.tracestate = value;
 	return backend->ops->open(backend, &asked);
 }

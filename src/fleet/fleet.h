@@ -19,6 +19,7 @@ struct action_stats;
 struct fan_out;
 struct fleet_home;
 struct command_road;
+struct tracer;
 
 /* Of takeover between nodes; atomic, all only rise. */
 struct takeover_stats {
@@ -43,6 +44,7 @@ struct fleet {
 	struct bus *bus;
 	bool is_clustered;              /* the bus leads to other nodes and programs */
 	struct command_stats *commands; /* the server's */
+	struct tracer *tracer;          /* likewise; NULL: nothing is traced */
 	struct rpc_stats *rpc;          /* likewise */
 	struct action_stats *actions;   /* likewise */
 	/* Of a worker: a message for all members of a group, wherever they are; lent. 0 or a

@@ -10,6 +10,7 @@
 #include "bus/bus_subject.h"
 #include "fleet/client.h"
 #include "fleet/command/command.h"
+#include "fleet/command/command_trace.h"
 #include "fleet/message.h"
 #include "fleet/rpc/rpc_gate.h"
 
@@ -105,6 +106,7 @@ static void run_send(struct client *client, const struct bus_message *question,
 
 	if (command == NULL)
 		return;
+	command_trace_arrived(command, client->session, question);
 	if (bad_header == NULL)
 		command_read_message(command, message);
 	else
@@ -133,8 +135,11 @@ static void on_ctl(struct bus_subscription *sub, const struct bus_message *quest
 	struct client *client = CONTAINER_OF(sub, struct client, link.ctl);
 	struct command *command = command_parse(client->home->fleet, question->body);
 
-	if (command != NULL)
-		run(client, command, question);
+	if (command == NULL)
+		return;
+	if (!command_has_ended(command))
+		command_trace_arrived(command, client->session, question);
+	run(client, command, question);
 }
 
 /* --- life --- */

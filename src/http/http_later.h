@@ -8,6 +8,7 @@
 #include "http/http_handler.h"
 
 struct fleet_home;
+struct trace_span;
 struct loop;
 
 /* A request that was taken; all of it lives until the reply. */
@@ -18,6 +19,10 @@ struct http_later {
 	struct loop *loop;
 	struct fleet_home *home; /* the same worker's part of the fleet */
 	void (*reply)(struct http_later *later, struct http_reply *reply);
+	/* Whoever took it may want to know how it was answered; NULL: nobody. */
+	void (*on_reply)(struct http_later *later, const struct http_reply *reply);
+	struct trace_span *span; /* on_reply's */
+	const char *span_path;   /* likewise; static text */
 };
 
 /* In answer(): the reply comes by http_later_reply, and what answer() returns is
@@ -33,5 +38,7 @@ static inline struct http_later *http_later_take(const struct http_request *requ
  * frees it. The body of `reply` is freed. */
 static inline void http_later_reply(struct http_later *later, struct http_reply *reply)
 {
+	if (later->on_reply != NULL)
+		later->on_reply(later, reply);
 	later->reply(later, reply);
 }

@@ -336,6 +336,11 @@ uint64_t event_backend_oldest_ns(const struct event_backend *backend, uint64_t n
 	return oldest_ns == 0 || oldest_ns > now_ns ? 0 : now_ns - oldest_ns;
 }
 
+void backends_trace_to(struct backends *backends, struct tracer *tracer)
+{
+	backends->source.tracer = tracer;
+}
+
 /* --- from process to process --- */
 
 struct event_road *backends_take_road(struct backends *backends, struct event_road *road)

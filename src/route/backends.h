@@ -29,6 +29,9 @@ int backends_check_one(const struct config *config, size_t index, struct backend
 /* When no uplink is left, and no route of a ruleset. NULL is fine. */
 void backends_destroy(struct backends **backends);
 
+/* Before the first client. `tracer` outlives all uplinks. */
+void backends_trace_to(struct backends *backends, struct tracer *tracer);
+
 /* --- from process to process --- */
 
 /* Before the first uplink comes by it, or goes; it outlives them. Returns the one before, NULL:

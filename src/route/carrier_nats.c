@@ -164,6 +164,31 @@ static void on_decided(struct bus_request *request, const struct bus_outcome *ou
 	event_flight_done(&flight->base, &verdict);
 }
 
+/* --- its span --- */
+
+/* By OpenTelemetry's names for messaging. */
+static void trace(struct event_flight *flight, struct slice subject)
+{
+	struct trace_span *span = flight->span;
+	bool is_request = flight->event->type == EVENT_CONNECT;
+
+	if (span == NULL)
+		return;
+	if (flight->rounds == 0) {
+		trace_span_text(span, "messaging.system", SLICE_LITERAL("nats"));
+		trace_span_text(span, "messaging.operation.type", SLICE_LITERAL("send"));
+		trace_span_text(span, "messaging.operation.name",
+				is_request ? SLICE_LITERAL("request") : SLICE_LITERAL("publish"));
+		trace_span_text(span, "messaging.destination.name", subject);
+		trace_span_text(span, "messaging.destination.template",
+				is_request ? SLICE_LITERAL(SUBJECT_CONNECT ".{route}.{client_id}")
+					   : SLICE_LITERAL(SUBJECT_UP ".{route}.{client_id}"));
+		trace_span_text(span, "messaging.message.id", flight->head.id);
+	}
+	trace_span_event_begin(span, "attempt", clock_wall_ns());
+	trace_span_event_end(span);
+}
+
 /* --- how it begins --- */
 
 static size_t headers_fill(const struct event_head *head, struct bus_header *headers)
@@ -279,6 +304,7 @@ static enum carry_result launch(struct event_flight *flight)
 		.body = slice_of(flight->event->body, flight->event->len),
 	};
 
+	trace(flight, message.subject);
 	if (!is_request && !is_durable)
 		return publish(flight, &message);
 	r = is_request ? ask(flight, &message) : store(flight, &message);
@@ -295,6 +321,7 @@ static void cancel(struct event_flight *flight)
 
 const struct event_carrier carrier_nats = {
 	.flight_size = sizeof(struct nats_flight),
+	.is_messaging = true,
 	.launch = launch,
 	.cancel = cancel,
 };

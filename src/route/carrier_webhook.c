@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * carrier_webhook.c - events as HTTP requests: webhook/ delivers one, with its retries. */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/media_type.h"
+#include "base/saturate.h"
 #include "route/backend_webhook.h"
 
 enum {
@@ -33,6 +36,7 @@ struct webhook_flight {
 	struct webhook_call call;
 	struct webhook_header headers[EVENT_ATTRIBUTES_MAX];
 	struct webhook_header wanted[WANTED_COUNT];
+	struct webhook_trail *trail; /* NULL: it is not traced */
 };
 
 static struct webhook_flight *flight_of(struct event_flight *base)
@@ -104,6 +108,46 @@ static struct slice actions_of(const struct webhook_call *call)
 	return call->response.len == 0 ? SLICE_LITERAL(" ") : buf_slice(&call->response);
 }
 
+/* --- its span --- */
+
+static void trace_attempt(struct trace_span *span, const struct webhook_trail *trail, size_t i)
+{
+	uint64_t begun_ns = trail->attempts[i].begun_ns, ended_ns = trail->attempts[i].ended_ns;
+	enum webhook_cause cause = trail->attempts[i].cause;
+
+	trace_span_event_begin(span, "attempt", begun_ns);
+	trace_span_event_number(span, "gatehouse.duration_us",
+				saturating_sub(ended_ns, begun_ns) / NS_PER_US);
+	if (trail->attempts[i].status != 0)
+		trace_span_event_number(span, "http.response.status_code",
+					trail->attempts[i].status);
+	if (cause != WEBHOOK_CAUSE_NONE)
+		trace_span_event_text(span, "error.type",
+				      slice_from_text(webhook_cause_label(cause)));
+	trace_span_event_end(span);
+}
+
+/* Once for each start, of which there may be several; `is_last`: then none follows. */
+static void trace(struct webhook_flight *flight, bool is_last)
+{
+	struct trace_span *span = flight->base.span;
+	const struct webhook_call *call = &flight->call;
+	const struct webhook_trail *trail = flight->trail;
+
+	if (span == NULL || trail == NULL)
+		return;
+	for (size_t i = 0; i < MIN(trail->count, (uint32_t)WEBHOOK_TRAIL_MAX); i++)
+		trace_attempt(span, trail, i);
+	if (!is_last)
+		return;
+	trace_span_text(span, "http.request.method", SLICE_LITERAL("POST"));
+	trace_span_text(span, "url.full", slice_from_text(trail->url));
+	if (call->status != 0)
+		trace_span_number(span, "http.response.status_code", call->status);
+	if (call->attempts > 1)
+		trace_span_number(span, "http.request.resend_count", call->attempts - 1);
+}
+
 static void on_done(struct webhook_call *call)
 {
 	struct webhook_flight *flight = CONTAINER_OF(call, struct webhook_flight, call);
@@ -140,6 +184,7 @@ static void on_done(struct webhook_call *call)
 			.is_text = media_type_is_text(content_type),
 			.bytes = buf_slice(&call->response),
 		};
+	trace(flight, verdict.result != CARRY_FAILED && verdict.result != CARRY_BUSY);
 	event_flight_done(&flight->base, &verdict);
 }
 
@@ -159,6 +204,8 @@ static void prepare(struct event_flight *base)
 	const struct event *event = base->event;
 
 	memcpy(flight->wanted, wanted, sizeof(wanted));
+	if (base->span != NULL)
+		flight->trail = calloc(1, sizeof(*flight->trail));
 	flight->call = (struct webhook_call){
 		.loop = base->uplink->loop,
 		.on_done = on_done,
@@ -171,12 +218,15 @@ static void prepare(struct event_flight *base)
 		.wanted_count = WANTED_COUNT,
 		.deadline_ns = event->type == EVENT_CONNECT ? base->uplink->deadline_ns : 0,
 		.may_retry = true,
+		.trail = flight->trail,
 	};
 }
 
 static enum carry_result launch(struct event_flight *base)
 {
 	struct webhook_flight *flight = flight_of(base);
+	if (flight->trail != NULL)
+		flight->trail->count = 0;
 	int r = webhook_start(webhook_of(flight), &flight->call);
 
 	if (r == 0)
@@ -198,6 +248,7 @@ static void yield(struct event_flight *base)
 static void release(struct event_flight *base)
 {
 	webhook_call_release(&flight_of(base)->call);
+	free(flight_of(base)->trail);
 }
 
 const struct event_carrier carrier_webhook = {

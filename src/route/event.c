@@ -9,12 +9,10 @@
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "base/hex.h"
 #include "base/percent.h"
 #include "base/random.h"
 #include "route/event_tls.h"
 
-#define TRACESTATE_MAX 512
 #define FIXED_TEXT_MAX 2048 /* [bytes] of all attributes of known length */
 
 #define EVENT_LABEL(NAME, label) label,
@@ -47,50 +45,6 @@ bool event_source_keep_run_id(struct event_source *source, struct slice run_id)
 			return false;
 	memcpy(source->run_id, run_id.data, run_id.len);
 	return true;
-}
-
-/* --- trace context --- */
-
-static bool is_hex(struct slice text)
-{
-	bool has_digit_other_than_zero = false;
-
-	for (size_t i = 0; i < text.len; i++) {
-		int digit = hex_value_lower(text.data[i]);
-
-		if (digit < 0)
-			return false;
-		has_digit_other_than_zero |= digit > 0;
-	}
-	return has_digit_other_than_zero;
-}
-
-/* "00-" trace-id "-" parent-id "-" flags; a later version may have more behind. */
-bool event_traceparent_is_good(struct slice value)
-{
-	static const size_t length = 55;
-	const uint8_t *at = value.data;
-
-	if (value.len < length || at[2] != '-' || at[35] != '-' || at[52] != '-')
-		return false;
-	bool is_first_version = at[0] == '0' && at[1] == '0';
-
-	if (value.len > length && (is_first_version || at[55] != '-'))
-		return false;
-	if (!is_first_version && (!is_hex(slice_of(at, 2)) || (at[0] == 'f' && at[1] == 'f')))
-		return false;
-	bool has_flags = is_hex(slice_of(at + 53, 2)) || (at[53] == '0' && at[54] == '0');
-
-	return has_flags && is_hex(slice_of(at + 3, 32)) && is_hex(slice_of(at + 36, 16)) &&
-	       event_tracestate_is_good(value);
-}
-
-bool event_tracestate_is_good(struct slice value)
-{
-	for (size_t i = 0; i < value.len; i++)
-		if (value.data[i] < 0x20 || value.data[i] > 0x7e)
-			return false;
-	return value.len <= TRACESTATE_MAX;
 }
 
 /* --- attributes --- */
@@ -226,20 +180,38 @@ static void add_request(struct event_head *head, const struct event_facts *facts
 	add_if_short(head, SLICE_LITERAL("ce-origin"), facts->origin);
 }
 
-/* Once as attributes of CloudEvents' tracing extension, once for tracers of HTTP. */
+/* Does the span of the delivery belong to the trace that the client named? */
+static bool is_of_client(const struct event_facts *facts)
+{
+	struct trace_context client;
+
+	return facts->hop == NULL ||
+	       (trace_parent_read(facts->traceparent, &client) &&
+		memcmp(client.trace_id, facts->hop->trace_id, TRACE_ID_LEN) == 0);
+}
+
+/* For tracers of HTTP the context of this hop; as attributes of CloudEvents' tracing extension that
+ * in which all began, which no hop changes: the client's, if it named one. */
 static void add_trace(struct event_head *head, const struct event_facts *facts)
 {
-	if (facts->traceparent.len == 0)
+	char own[TRACE_PARENT_LEN + 1] = "";
+	struct slice hop = facts->hop == NULL
+				   ? facts->traceparent
+				   : slice_from_text(trace_parent_write(facts->hop, own));
+	struct slice origin = facts->traceparent.len > 0 ? facts->traceparent : hop;
+
+	if (origin.len == 0)
 		return;
-	add_plain(head, SLICE_LITERAL("ce-traceparent"), "%.*s", SLICE_ARG(facts->traceparent));
-	add_plain(head, SLICE_LITERAL("traceparent"), "%.*s", SLICE_ARG(facts->traceparent));
+	add_plain(head, SLICE_LITERAL("ce-traceparent"), "%.*s", SLICE_ARG(origin));
+	add_plain(head, SLICE_LITERAL("traceparent"), "%.*s", SLICE_ARG(hop));
 	if (facts->tracestate.len == 0)
 		return;
-	char text[TRACESTATE_MAX + 1];
+	char text[TRACE_STATE_MAX + 1];
 
 	snprintf(text, sizeof(text), "%.*s", SLICE_ARG(facts->tracestate));
 	add_encoded(head, SLICE_LITERAL("ce-tracestate"), text);
-	add_plain(head, SLICE_LITERAL("tracestate"), "%s", text);
+	if (is_of_client(facts))
+		add_plain(head, SLICE_LITERAL("tracestate"), "%s", text);
 }
 
 /* The sequence has a fixed width: the extension wants texts in the order of the numbers. */
@@ -303,7 +275,8 @@ static size_t text_size(const struct event_facts *facts)
 	return FIXED_TEXT_MAX + (facts->tls == NULL ? 0 : EVENT_TLS_TEXT_MAX) + strlen(proof.way) +
 	       3 * strlen(proof.subject) + 6 * strlen(presence->client_id) +
 	       ATTRIBUTES_MAX * strlen(GIVEN_PREFIX) + 3 * presence_attributes(presence).len +
-	       strlen(presence_route_name(presence)) + subprotocol + 2 * facts->traceparent.len +
+	       strlen(presence_route_name(presence)) + subprotocol +
+	       2 * MAX(facts->traceparent.len, (size_t)TRACE_PARENT_LEN) +
 	       4 * facts->tracestate.len + request_size(facts);
 }
 

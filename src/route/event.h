@@ -6,9 +6,11 @@
 
 #include "base/buf.h"
 #include "session/session.h"
+#include "trace/trace_context.h"
 
 struct event_road;
 struct tcp_tls_facts;
+struct tracer;
 
 /* X(NAME, label). Numbers of it pass from process to process (event_state.c): new ones come last.
  */
@@ -30,6 +32,7 @@ struct event_source {
 	/* Atomic. To the process that this one has taken over from, or that takes over; NULL: there
 	 * is none. */
 	struct event_road *road;
+	struct tracer *tracer; /* NULL: nothing is traced */
 };
 
 static inline struct event_road *event_source_road(const struct event_source *source)
@@ -45,8 +48,9 @@ bool event_source_keep_run_id(struct event_source *source, struct slice run_id);
 struct event_facts {
 	const struct event_source *source;
 	const struct presence *presence;
-	struct slice traceparent; /* may be empty */
+	struct slice traceparent; /* the client's; may be empty */
 	struct slice tracestate;
+	const struct trace_context *hop; /* of the span of its delivery; NULL: none */
 	/* CONNECT */
 	const struct tcp_tls_facts *tls; /* NULL: none */
 	struct slice path, query, origin;
@@ -89,9 +93,3 @@ void event_head_finish(struct event_head *head);
  * move: event_head_write has made room. */
 void event_head_add(struct event_head *head, struct slice name, size_t start);
 void event_head_encode(struct event_head *head, struct slice text);
-
-/* Is it a traceparent of W3C Trace Context, level 1? */
-bool event_traceparent_is_good(struct slice value);
-
-/* Can it be carried on? At most 512 printable bytes. */
-bool event_tracestate_is_good(struct slice value);

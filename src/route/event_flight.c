@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * event_flight.c - one attempt to deliver an event (event_uplink.h): its head, its timer, and
  * what the carrier keeps of it behind the struct. */
+#include "route/event_trace.h"
 #include "route/event_uplink.h"
 
-static int head_write(struct event_flight *flight)
+static int head_write(struct event_flight *flight, const struct trace_context *hop)
 {
 	const struct event_uplink *uplink = flight->uplink;
 	const struct event *event = flight->event;
@@ -18,6 +19,7 @@ static int head_write(struct event_flight *flight)
 			.traceparent = slice_of(uplink->trace, uplink->traceparent_len),
 			.tracestate = slice_of(uplink->trace + uplink->traceparent_len,
 					       uplink->tracestate_len),
+			.hop = trace_context_is_set(hop) ? hop : NULL,
 			.tls = asked->tls,
 			.path = asked->path,
 			.query = asked->query,
@@ -43,7 +45,12 @@ struct event_flight *event_flight_create(struct event_uplink *uplink, struct eve
 	flight->uplink = uplink;
 	flight->event = event;
 	loop_timer_init(&flight->timer, on_timer);
-	if (event != NULL && head_write(flight) < 0) {
+	struct trace_context hop;
+
+	if (event != NULL)
+		flight->span = event_trace_begin(uplink, event, &hop);
+	if (event != NULL && head_write(flight, &hop) < 0) {
+		event_trace_forget(flight);
 		free(flight);
 		return NULL;
 	}
@@ -59,6 +66,7 @@ void event_flight_free(struct event_flight *flight)
 	CHECK(flight->event == NULL && !flight->is_under_way); /* it has landed */
 	if (carrier->release != NULL)
 		carrier->release(flight);
+	event_trace_forget(flight);
 	event_head_finish(&flight->head);
 	free(flight);
 }

@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/counter.h"
 #include "route/event_road.h"
+#include "route/event_trace.h"
 
 /* [bytes] Traces are 16 bits long in struct event_uplink, and much shorter (event.h). */
 #define TRACE_MAX UINT16_MAX
@@ -207,8 +208,8 @@ static bool found_read(struct slice state, struct found *out_found)
 	*out_found = found;
 	return is_good && !reader.is_bad && found.traceparent.len <= TRACE_MAX &&
 	       found.tracestate.len <= TRACE_MAX &&
-	       (found.traceparent.len == 0 || event_traceparent_is_good(found.traceparent)) &&
-	       event_tracestate_is_good(found.tracestate);
+	       (found.traceparent.len == 0 || trace_parent_is_good(found.traceparent)) &&
+	       trace_state_is_good(found.tracestate);
 }
 
 static bool events_import(struct event_uplink *uplink, struct slice state)
@@ -312,8 +313,10 @@ void event_flight_alone(struct event_flight *flight)
 
 void event_flight_told(struct event_flight *flight, const struct carry_verdict *verdict)
 {
-	if (verdict->result == CARRY_FAILED)
+	if (verdict->result == CARRY_FAILED) {
 		event_flight_alone(flight);
-	else
-		event_flight_done(flight, verdict);
+		return;
+	}
+	event_trace_forget(flight); /* the other process has traced it */
+	event_flight_done(flight, verdict);
 }

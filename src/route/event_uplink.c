@@ -12,6 +12,7 @@
 #include "base/counter.h"
 #include "route/backend_type.h"
 #include "route/event_road.h"
+#include "route/event_trace.h"
 
 static struct event_uplink *uplink_of(struct uplink *base)
 {
@@ -49,13 +50,16 @@ static void tell_trouble(const struct event_uplink *uplink, const char *what, co
 
 /* --- the flight --- */
 
-/* Ends the event under way; the flight, which may hold an answer, is the caller's. */
-static struct event_flight *land(struct event_uplink *uplink, enum event_outcome outcome)
+/* Ends the event under way; the flight, which may hold an answer, is the caller's. `detail` is for
+ * people, NULL: there is nothing to say. */
+static struct event_flight *land(struct event_uplink *uplink, enum event_outcome outcome,
+				 const char *detail)
 {
 	struct event_flight *flight = uplink->flight;
 
 	CHECK(flight != NULL && !flight->is_under_way);
 	uplink->flight = NULL;
+	event_trace_end(flight, outcome, detail);
 	if (flight->event != NULL && flight->event->call != 0) {
 		if (outcome == EVENT_DELIVERED)
 			event_call_delivered(uplink);
@@ -94,7 +98,7 @@ static void drop(struct event_uplink *uplink, const char *detail)
 
 	uplink->is_telling = true;
 	if (uplink->flight != NULL)
-		landed = land(uplink, EVENT_DROPPED);
+		landed = land(uplink, EVENT_DROPPED, detail);
 	else
 		event_queue_end(&uplink->queue, event_queue_first(&uplink->queue), EVENT_DROPPED);
 	tell_trouble(uplink, "an event was dropped", detail);
@@ -130,7 +134,7 @@ static void deliver(struct event_uplink *uplink)
 		}
 		event_call_begin(uplink, uplink->flight->event);
 		if (launch(uplink->flight))
-			event_flight_free(land(uplink, EVENT_DELIVERED));
+			event_flight_free(land(uplink, EVENT_DELIVERED, NULL));
 	}
 }
 
@@ -259,7 +263,7 @@ static void end_event(struct event_flight *flight, const struct carry_verdict *v
 	char problem[512];
 	struct actions *actions = read_actions(uplink, &final, problem, sizeof(problem));
 
-	land(uplink, outcome_of(&final));
+	land(uplink, outcome_of(&final), final.detail);
 	if (!uplink->is_aborted)
 		pass_answer(uplink, &final, actions);
 }
@@ -303,7 +307,8 @@ static void end_for_other(struct event_flight *flight, const struct carry_verdic
 	CHECK(uplink->base.owner == NULL);
 	event_road_tell(event_source_road(event_backend_of(uplink)->source), flight, verdict);
 	flight->is_passed_on = true;
-	event_flight_free(land(uplink, EVENT_DROPPED));
+	event_trace_end(flight, outcome_of(verdict), verdict->detail);
+	event_flight_free(land(uplink, EVENT_DROPPED, NULL));
 	event_uplink_end(uplink);
 }
 
@@ -330,7 +335,7 @@ void event_flight_done(struct event_flight *flight, const struct carry_verdict *
 	}
 	uplink->is_telling = true;
 	if (is_decision) {
-		land(uplink, outcome_of(verdict));
+		land(uplink, outcome_of(verdict), verdict->detail);
 		decide(uplink, verdict);
 	} else {
 		end_event(flight, verdict);
@@ -345,7 +350,7 @@ void event_flight_begin(struct event_flight *flight)
 
 	if (!launch(flight))
 		return;
-	event_flight_free(land(uplink, EVENT_DELIVERED));
+	event_flight_free(land(uplink, EVENT_DELIVERED, NULL));
 	event_uplink_go_on(uplink);
 }
 
@@ -512,7 +517,7 @@ static void uplink_abort(struct uplink *base)
 	}
 	if (flight != NULL) {
 		loop_timer_stop(uplink->loop, &flight->timer);
-		event_flight_free(land(uplink, EVENT_DROPPED));
+		event_flight_free(land(uplink, EVENT_DROPPED, NULL));
 	}
 	next(uplink);
 }

@@ -11,6 +11,7 @@
 #include "config/config.h"
 #include "route/backend.h"
 #include "route/event_queue.h"
+#include "trace/trace_span.h"
 
 struct event_carrier;
 struct backend_type;
@@ -58,6 +59,7 @@ struct event_flight {
 	struct event_uplink *uplink;
 	struct event *event; /* NULL: of a client that may come in without anybody being asked */
 	struct event_head head;
+	struct trace_span *span; /* of the delivery; NULL: it is not sampled */
 	struct timer timer;
 	const char *detail; /* the carrier's, lives as long: why launch said no */
 	uint32_t rounds, failures;
@@ -97,6 +99,7 @@ struct carry_verdict {
 
 struct event_carrier {
 	size_t flight_size;
+	bool is_messaging; /* to a broker, that is; else by requests */
 	/* What lies in the flight beside zeros, its uplink, event and head. NULL: nothing. */
 	void (*prepare)(struct event_flight *flight);
 	/* Never calls event_flight_done. If the result is not UNDER_WAY, and not TAKEN, sets
@@ -110,6 +113,14 @@ struct event_carrier {
 	/* Before the flight is freed. NULL: there is nothing to do. */
 	void (*release)(struct event_flight *flight);
 };
+
+/* What a span of it is: of a request, which somebody answers, or of a message. */
+static inline enum trace_kind event_carrier_kind(const struct event_backend *backend,
+						 enum event_type type)
+{
+	return backend->carrier->is_messaging && type != EVENT_CONNECT ? TRACE_PRODUCER
+								       : TRACE_CLIENT;
+}
 
 /* --- event_call.c: of some clients one call at a time may be open (OCPP-J) ---
  *

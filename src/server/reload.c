@@ -31,6 +31,7 @@ struct change {
 	struct backend_set *backends;
 	struct backend_watches watches;
 	struct doors_change doors;
+	struct tracer_change *tracing;
 };
 
 static int fail(struct server_error *out_error, const char *text)
@@ -87,7 +88,8 @@ static int prepare(struct server *server, struct change *change, struct server_e
 	if (routes_make(server, change) < 0 ||
 	    backend_watches_begin(server, change->next, &change->watches) < 0)
 		return fail(out_error, "out of memory");
-	if (server_auth_make(server, change->next, out_error) < 0)
+	if (server_auth_make(server, change->next, out_error) < 0 ||
+	    server_tracing_prepare(server, &change->next->config, &change->tracing, out_error) < 0)
 		return -1;
 	return doors_change_prepare(server, &change->next->config, &change->doors, out_error);
 }
@@ -98,6 +100,7 @@ static void discard(struct server *server, struct change *change)
 	struct ruleset_bin *bin = change->next->bin;
 
 	doors_change_discard(&change->doors);
+	tracer_discard(&change->tracing);
 	server_auth_unmake(server, change->next);
 	backend_watches_end(server, &change->watches);
 	ruleset_unref(&change->next);
@@ -130,6 +133,7 @@ static void commit(struct server *server, struct change *change)
 	pthread_mutex_lock(&server->mutex);
 	server->ruleset = next;
 	pthread_mutex_unlock(&server->mutex);
+	server_tracing_commit(server, next, &change->tracing);
 	post(server, next);
 	server_auth_unmake(server, before);
 	backend_watches_end(server, &server->backend_watches);

@@ -337,6 +337,7 @@ static int start_backends(struct server *server, struct server_error *out_error)
 		snprintf(out_error->text, sizeof(out_error->text), "%s", error.text);
 		return -1;
 	}
+	backends_trace_to(server->backends, server->tracing.tracer);
 	struct route_table *routes = route_table_create(
 		ruleset, backends_in_force(server->backends), server->loads);
 
@@ -382,8 +383,9 @@ int server_start(struct server *server, const struct http_handler *public_http,
 		return -1;
 	if (server->options.activated != NULL)
 		server_doors_activate(&server->doors, server->options.activated);
-	if (start_bus(server, out_error) < 0 || start_backends(server, out_error) < 0 ||
-	    start_auth(server, out_error) < 0 || start_admin(server, out_error) < 0)
+	if (server_tracing_open(server, out_error) < 0 || start_bus(server, out_error) < 0 ||
+	    start_backends(server, out_error) < 0 || start_auth(server, out_error) < 0 ||
+	    start_admin(server, out_error) < 0)
 		return -1;
 	int r = start_workers(server, out_error);
 
@@ -471,6 +473,7 @@ void server_destroy(struct server **server)
 	if (self == NULL)
 		return;
 	server_end(self);
+	server_tracing_close(self);
 	server_doors_finish(&self->doors);
 	backend_watches_end(self, &self->backend_watches);
 	server_addresses_finish(&self->addresses);

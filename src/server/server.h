@@ -20,6 +20,7 @@ struct handover_heir;
 struct handover_sockets;
 struct renewals;
 struct server;
+struct trace_stats;
 struct worker;
 
 struct server_options {
@@ -119,6 +120,9 @@ struct ruleset *server_ruleset(const struct server *server);
 /* Rulesets in memory: the one in force, and those by which clients that are there came in. */
 uint64_t server_rulesets(const struct server *server);
 struct fleet *server_fleet(const struct server *server);
+
+/* Of its spans. */
+const struct trace_stats *server_trace_stats(const struct server *server);
 
 /* Once it has started: the keys of tokens, and the tickets. Thread-safe both. */
 struct jwks_pool *server_jwks(const struct server *server);

@@ -18,6 +18,7 @@
 #include "server/server_doors.h"
 #include "server/server_nodes.h"
 #include "server/server_proofs.h"
+#include "server/server_tracing.h"
 #include "server/worker.h"
 
 /* Of server_turns.c: what a loop is asked, to see whether it turns. */
@@ -63,6 +64,7 @@ struct server {
 	struct directory *directory;
 	struct auth_world auth; /* server_auth.c */
 	struct server_proofs proofs;
+	struct server_tracing tracing;
 	struct fleet fleet;
 	struct command_stats command_stats; /* the fleet's */
 	struct rpc_stats rpc_stats;         /* likewise */

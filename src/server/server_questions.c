@@ -209,6 +209,11 @@ json_t *server_nodes_json(const struct server *server)
 	return server->nodes.nodes == NULL ? NULL : nodes_json(server->nodes.nodes);
 }
 
+const struct trace_stats *server_trace_stats(const struct server *server)
+{
+	return tracer_stats(server->tracing.tracer);
+}
+
 struct fleet *server_fleet(const struct server *server)
 {
 	return (struct fleet *)&server->fleet;

@@ -44,13 +44,27 @@ static const char *const_ip_at(const struct presence *presence)
 	return presence->client_id + strlen(presence->client_id) + 1;
 }
 
+/* Both ids, and whether it is sampled. */
+#define TRACE_LEN (TRACE_ID_LEN + TRACE_SPAN_ID_LEN + 1)
+
+/* Where the trace is, if there is one; else what is behind it. */
+static const char *trace_at(const struct presence *presence)
+{
+	return const_ip_at(presence) + ip_len(presence);
+}
+
+static const char *behind_trace(const struct presence *presence)
+{
+	return trace_at(presence) + (presence->has_trace ? TRACE_LEN : 0);
+}
+
 /* Of the part of a proof before its subject. */
 #define PROOF_LEN (sizeof(const char *) + sizeof(uint64_t))
 
 /* Where the proof is, if there is one. */
 static const char *proof_at(const struct presence *presence)
 {
-	const char *at = const_ip_at(presence) + ip_len(presence);
+	const char *at = behind_trace(presence);
 
 	return presence->subprotocol_code == SUBPROTOCOL_OWN ? at + strlen(at) + 1 : at;
 }
@@ -84,6 +98,11 @@ static size_t size_of(const struct presence *presence)
 	return (size_t)(end - (const char *)presence);
 }
 
+static bool has_trace(const struct presence_facts *facts)
+{
+	return facts->trace != NULL && trace_context_is_set(facts->trace);
+}
+
 /* The same of one that is to be made. */
 static size_t size_for(const struct presence_facts *facts, uint8_t code)
 {
@@ -91,6 +110,8 @@ static size_t size_for(const struct presence_facts *facts, uint8_t code)
 	size_t size = offsetof(struct presence, client_id) + strlen(facts->client_id) + 1 +
 		      (net_ip_is_v4(&facts->remote) ? IP_V4_LEN : IP_LEN);
 
+	if (has_trace(facts))
+		size += TRACE_LEN;
 	if (code == SUBPROTOCOL_OWN)
 		size += facts->subprotocol.len + 1;
 	if (proof != NULL)
@@ -118,7 +139,7 @@ const char *presence_subprotocol(const struct presence *presence)
 
 	if (code == SUBPROTOCOL_NONE)
 		return NULL;
-	return code == SUBPROTOCOL_OWN ? const_ip_at(presence) + ip_len(presence)
+	return code == SUBPROTOCOL_OWN ? behind_trace(presence)
 				       : presence->route->config->subprotocols.items[code - 1];
 }
 
@@ -129,6 +150,18 @@ struct net_ip presence_remote(const struct presence *presence)
 
 	memcpy(ip.bytes + IP_LEN - len, const_ip_at(presence), len);
 	return ip;
+}
+
+bool presence_trace(const struct presence *presence, struct trace_context *out_trace)
+{
+	const char *at = trace_at(presence);
+
+	if (!presence->has_trace)
+		return false;
+	memcpy(out_trace->trace_id, at, TRACE_ID_LEN);
+	memcpy(out_trace->span_id, at + TRACE_ID_LEN, TRACE_SPAN_ID_LEN);
+	out_trace->is_sampled = at[TRACE_LEN - 1] != 0;
+	return true;
 }
 
 bool presence_proof(const struct presence *presence, struct presence_proof *out_proof)
@@ -172,6 +205,13 @@ static void attributes_write(char *to, struct slice block)
 	memcpy(to + sizeof(len), block.data, len);
 }
 
+static void trace_write(char *to, const struct trace_context *trace)
+{
+	memcpy(to, trace->trace_id, TRACE_ID_LEN);
+	memcpy(to + TRACE_ID_LEN, trace->span_id, TRACE_SPAN_ID_LEN);
+	to[TRACE_LEN - 1] = (char)trace->is_sampled;
+}
+
 static void texts_write(struct presence *presence, const struct presence_facts *facts)
 {
 	memcpy(presence->client_id, facts->client_id, strlen(facts->client_id) + 1);
@@ -179,6 +219,10 @@ static void texts_write(struct presence *presence, const struct presence_facts *
 	char *end = ip_at(presence) + len;
 
 	memcpy(end - len, facts->remote.bytes + IP_LEN - len, len);
+	if (presence->has_trace) {
+		trace_write(end, facts->trace);
+		end += TRACE_LEN;
+	}
 	if (presence->subprotocol_code == SUBPROTOCOL_OWN) {
 		memcpy(end, facts->subprotocol.data, facts->subprotocol.len);
 		end[facts->subprotocol.len] = 0;
@@ -212,6 +256,7 @@ struct presence *presence_create(const struct presence_facts *facts)
 		.subprotocol_code = code,
 		.is_v4 = is_v4,
 		.connected_at_ms = (clock_wall_ns() / NS_PER_MS) & PRESENCE_TIME_MAX,
+		.has_trace = has_trace(facts),
 		.has_proof = facts->proof != NULL,
 		.has_attributes = facts->attributes.len > 0,
 		.remote_port = facts->remote_port,

@@ -17,6 +17,7 @@
 #include "session/attributes.h"
 #include "session/client_route.h"
 #include "session/traffic.h"
+#include "trace/trace_context.h"
 
 struct session;
 
@@ -33,7 +34,7 @@ struct presence_proof {
 };
 
 /* The largest of connected_at_ms. */
-#define PRESENCE_TIME_MAX ((UINT64_C(1) << 46) - 1)
+#define PRESENCE_TIME_MAX ((UINT64_C(1) << 45) - 1)
 
 /* An idle client keeps one, so it is as small as its facts (docs/benchmarks.md): what has a short
  * and a long form lies behind the client id. */
@@ -44,7 +45,8 @@ struct presence {
 	uint64_t subprotocol_code : 8; /* presence_subprotocol */
 	uint64_t is_v4 : 1;            /* the address behind the id is of 4 bytes, else of 16 */
 	uint64_t takeover_heat : 7;    /* the directory's: of its client, when it came in */
-	uint64_t connected_at_ms : 46; /* since the epoch */
+	uint64_t connected_at_ms : 45; /* since the epoch */
+	uint64_t has_trace : 1;        /* behind the address */
 	uint64_t has_proof : 1;        /* behind what follows the id */
 	uint64_t has_attributes : 1;   /* behind all that */
 	uint64_t remote_port : 16;     /* 0: the proxy did not say */
@@ -61,8 +63,8 @@ struct presence {
 	};
 	struct traffic traffic; /* the worker's thread writes it, any may read it */
 	uint8_t lost_places;    /* the directory's, under its lock */
-	/* Percent-decoded; 1..PRESENCE_CLIENT_ID_MAX bytes and a NUL. Then the address, then a
-	 * subprotocol that is not of the route's list, and a NUL; then the proof: way, time, and
+	/* Percent-decoded; 1..PRESENCE_CLIENT_ID_MAX bytes and a NUL. Then the address, the trace,
+	 * a subprotocol that is not of the route's list, and a NUL; then the proof: way, time, and
 	 * subject with a NUL, which is empty if it is the client id; then the attributes: two bytes
 	 * of length, and the block. */
 	char client_id[];
@@ -81,6 +83,8 @@ struct presence_facts {
 	 * PRESENCE_SUBJECT_MAX bytes. */
 	const struct presence_proof *proof;
 	struct slice attributes; /* a good block; may be empty */
+	/* Of its handshake: the span of that, or what its client said. NULL or not set: none. */
+	const struct trace_context *trace;
 };
 
 /* One reference, the caller's. NULL: memory is out. */
@@ -110,6 +114,8 @@ bool presence_proof(const struct presence *presence, struct presence_proof *out_
 
 /* A block; empty: there are none. */
 struct slice presence_attributes(const struct presence *presence);
+/* The trace that its handshake belongs to. False: none, and nothing is written. */
+bool presence_trace(const struct presence *presence, struct trace_context *out_trace);
 
 /* In the worker's thread: the session, or NULL once the connection is closing. */
 static inline struct session *presence_session(const struct presence *presence)

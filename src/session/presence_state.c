@@ -22,6 +22,7 @@ enum {
 	TAG_PROOF = 10,      /* fields; left out: it has proved nothing */
 	TAG_TRAFFIC = 11,    /* fields of traffic.h */
 	TAG_ATTRIBUTES = 12, /* a block; left out: none */
+	TAG_TRACE = 13,      /* its traceparent; left out: none */
 
 	TAG_PROOF_WAY = 1,
 	TAG_PROOF_SUBJECT = 2,      /* left out: the client id */
@@ -49,6 +50,8 @@ static void proof_export(const struct presence *presence, struct state_writer *w
 void presence_export(const struct presence *presence, struct state_writer *writer)
 {
 	struct net_ip remote = presence_remote(presence);
+	char parent[TRACE_PARENT_LEN + 1];
+	struct trace_context trace;
 
 	state_put_text(writer, TAG_ROUTE, presence_route_name(presence));
 	state_put_text(writer, TAG_CLIENT_ID, presence->client_id);
@@ -66,6 +69,8 @@ void presence_export(const struct presence *presence, struct state_writer *write
 	state_end(writer, begun);
 	if (presence->has_attributes)
 		state_put_bytes(writer, TAG_ATTRIBUTES, presence_attributes(presence));
+	if (presence_trace(presence, &trace))
+		state_put_text(writer, TAG_TRACE, trace_parent_write(&trace, parent));
 }
 
 /* --- reading --- */
@@ -168,6 +173,9 @@ static int field_read(const struct state_field *field, struct presence_record *r
 	case TAG_TAKEOVER_HEAT:
 		is_good = state_u64(field, &record->takeover_heat);
 		break;
+	case TAG_TRACE:
+		is_good = trace_parent_read(field->value, &record->trace);
+		break;
 	case TAG_PROOF:
 		return proof_read(field->value, record);
 	case TAG_TRAFFIC:
@@ -223,6 +231,7 @@ struct presence *presence_import(const struct presence_record *record,
 		.session = place->session,
 		.proof = place->way == NULL ? NULL : &proof,
 		.attributes = slice_of(record->attributes, record->attributes_len),
+		.trace = &record->trace,
 	});
 
 	if (presence == NULL)

@@ -27,6 +27,7 @@ struct presence_record {
 	struct traffic traffic;
 	uint8_t attributes[ATTRIBUTES_BYTES_MAX]; /* a good block */
 	size_t attributes_len;
+	struct trace_context trace; /* not set: none */
 };
 
 /* 0; -EBADMSG: no presence can have written that; -ENOTSUP: only a newer program could. */

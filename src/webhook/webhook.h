@@ -77,6 +77,18 @@ struct webhook_call_private {
 	enum webhook_call_state state;
 };
 
+/* What became of each attempt, for whoever wants to know: of the first ones, and of the last. */
+#define WEBHOOK_TRAIL_MAX 8
+struct webhook_trail {
+	char url[256];  /* where they went; without a query, which may have secrets */
+	uint32_t count; /* of attempts; those between are not told of */
+	struct {
+		uint64_t begun_ns, ended_ns; /* since the epoch */
+		uint32_t status;             /* of its answer; 0: none */
+		enum webhook_cause cause;
+	} attempts[WEBHOOK_TRAIL_MAX];
+};
+
 /* In the caller's memory, zeroed before its first use; it and everything that it points to
  * are lent from webhook_start until on_done. */
 struct webhook_call {
@@ -98,6 +110,7 @@ struct webhook_call {
 	uint64_t deadline_ns;
 	/* False: only tried again if nothing of the request can have been sent. */
 	bool may_retry;
+	struct webhook_trail *trail; /* filled in; NULL: nobody wants to know */
 
 	/* the result, from on_done until webhook_call_release or the next start */
 	enum webhook_outcome outcome;

@@ -114,6 +114,36 @@ static void note_breaker(struct webhook *webhook)
 	counter_set(&webhook->stats.breaker_opens, webhook->breaker.opens);
 }
 
+/* Of the attempt that is under way. */
+static size_t trail_at(const struct webhook_call *call)
+{
+	return MIN(call->attempts, (uint32_t)WEBHOOK_TRAIL_MAX) - 1;
+}
+
+static void trail_begin(struct webhook_call *call)
+{
+	struct webhook_trail *trail = call->trail;
+	const char *url = call->own.webhook->rules.options.url;
+
+	if (trail == NULL)
+		return;
+	snprintf(trail->url, sizeof(trail->url), "%.*s", (int)strcspn(url, "?#"), url);
+	trail->count = call->attempts;
+	memset(&trail->attempts[trail_at(call)], 0, sizeof(trail->attempts[0]));
+	trail->attempts[trail_at(call)].begun_ns = clock_wall_ns();
+}
+
+static void trail_end(struct webhook_call *call, enum webhook_cause cause)
+{
+	struct webhook_trail *trail = call->trail;
+
+	if (trail == NULL)
+		return;
+	trail->attempts[trail_at(call)].ended_ns = clock_wall_ns();
+	trail->attempts[trail_at(call)].status = call->status;
+	trail->attempts[trail_at(call)].cause = cause;
+}
+
 static void call_fly(struct webhook_call *call)
 {
 	struct webhook *webhook = call->own.webhook;
@@ -123,6 +153,7 @@ static void call_fly(struct webhook_call *call)
 	else
 		counter_add(&webhook->stats.retries, 1);
 	call->attempts++;
+	trail_begin(call);
 	call->own.state = WEBHOOK_CALL_FLYING;
 	list_append(&webhook->flying, &call->own.node);
 	counter_add(&webhook->stats.attempts, 1);
@@ -229,6 +260,7 @@ void webhook_call_attempt_ended(struct webhook *webhook, struct webhook_call *ca
 	uint64_t delay_ns;
 
 	call_landed(call, ticket, verdict->health);
+	trail_end(call, verdict->cause);
 	if (call->status >= 100 && call->status < 600)
 		counter_add(&webhook->stats.answers[call->status / 100], 1);
 	if (verdict->outcome != WEBHOOK_OK)
@@ -266,8 +298,10 @@ static void call_cancel(struct webhook_call *call)
 {
 	if (call->own.state == WEBHOOK_CALL_ENDED)
 		return;
-	if (call->own.state == WEBHOOK_CALL_FLYING)
+	if (call->own.state == WEBHOOK_CALL_FLYING) {
 		call_landed(call, webhook_transfer_abort(call), WEBHOOK_UNKNOWN);
+		trail_end(call, WEBHOOK_CAUSE_CANCELLED);
+	}
 	snprintf(call->error, sizeof(call->error), "the call was cancelled");
 	call_end_for(call, WEBHOOK_CANCELLED, WEBHOOK_CAUSE_CANCELLED);
 }

@@ -79,6 +79,51 @@ static void test_size_table(void **state)
 	assert_int_equal(size, 1000000);
 }
 
+static void test_ratio_table(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *in, *out;
+		enum units_result want;
+		uint64_t millionths;
+	} rows[] = {
+		{"0", "0", UNITS_OK, 0},
+		{"1", "1", UNITS_OK, 1000000},
+		{"1.0", "1", UNITS_OK, 1000000},
+		{"0.25", "0.25", UNITS_OK, 250000},
+		{"0.000001", "0.000001", UNITS_OK, 1},
+		{"10.5", "10.5", UNITS_OK, 10500000},
+		{"100", "100", UNITS_OK, 100000000},
+		{"", "", UNITS_EMPTY, 0},
+		{".5", "", UNITS_MALFORMED, 0},
+		{"1.", "", UNITS_MALFORMED, 0},
+		{"0.0000001", "", UNITS_MALFORMED, 0},
+		{"0,5", "", UNITS_MALFORMED, 0},
+		{"-1", "", UNITS_MALFORMED, 0},
+		{"0.1e1", "", UNITS_MALFORMED, 0},
+		{"1%", "", UNITS_MALFORMED, 0},
+		{"18446744073709551615", "", UNITS_TOO_BIG, 0},
+		{"18446744073709.551616", "", UNITS_TOO_BIG, 0},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		uint64_t millionths = 77;
+		char text[32];
+
+		ASSERT_ROW(units_parse_ratio(slice_from_text(rows[i].in), &millionths) ==
+				   rows[i].want,
+			   rows[i].in);
+		if (rows[i].want != UNITS_OK) {
+			ASSERT_ROW(millionths == 77, rows[i].in);
+			continue;
+		}
+		ASSERT_ROW(millionths == rows[i].millionths, rows[i].in);
+		ASSERT_ROW(strcmp(units_format_ratio(millionths, text, sizeof(text)),
+				  rows[i].out) == 0,
+			   rows[i].in);
+	}
+}
+
 /* What is written where a number must be whole says so, and not that its unit is unknown. */
 static void test_a_fraction_is_explained_as_one(void **state)
 {
@@ -705,6 +750,7 @@ int main(void)
 		cmocka_unit_test(test_slice_next_takes_what_is_between_marks),
 		cmocka_unit_test(test_duration_table),
 		cmocka_unit_test(test_size_table),
+		cmocka_unit_test(test_ratio_table),
 		cmocka_unit_test(test_a_fraction_is_explained_as_one),
 		cmocka_unit_test(test_units_format_exact),
 		cmocka_unit_test(test_backoff_doubles_up_to_its_maximum),

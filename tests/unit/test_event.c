@@ -103,6 +103,49 @@ static void test_lines_of_a_message(void **state)
 	presence_unref(&presence);
 }
 
+/* What is for tracers is of this hop; where all began no hop changes. */
+static void test_the_trace_of_a_hop(void **state)
+{
+	(void)state;
+	static const char own[] = "00-0af7651916cd43dd8448eb211c80319c-00000000000000ff-01";
+	static const char other[] = "00-11111111111111111111111111111111-00000000000000ff-01";
+	static const struct {
+		const char *hop, *client, *traceparent, *origin, *tracestate;
+	} rows[] = {
+		{NULL, TRACEPARENT, TRACEPARENT, TRACEPARENT, "a=1"},
+		{own, TRACEPARENT, own, TRACEPARENT, "a=1"},
+		{other, TRACEPARENT, other, TRACEPARENT, NULL},
+		{other, "", other, other, NULL},
+		{NULL, "", NULL, NULL, NULL},
+	};
+	struct event_source source = {.uri = "/gatehouse/n", .run_id = "r"};
+	struct event_head head = {0};
+	struct presence *presence = presence_of("dev", NULL);
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct trace_context hop;
+		bool has_client = rows[i].client[0] != 0;
+		const struct event_facts facts = {
+			.source = &source,
+			.presence = presence,
+			.traceparent = slice_from_text(rows[i].client),
+			.tracestate = slice_from_text(has_client ? "a=1" : ""),
+			.hop = rows[i].hop == NULL ? NULL : &hop,
+			.type = EVENT_MESSAGE,
+		};
+
+		if (rows[i].hop != NULL)
+			assert_true(trace_parent_read(slice_from_text(rows[i].hop), &hop));
+		assert_int_equal(event_head_write(&head, &facts), 0);
+		assert_line(&head, "traceparent", rows[i].traceparent);
+		assert_line(&head, "ce-traceparent", rows[i].origin);
+		assert_line(&head, "tracestate", rows[i].tracestate);
+		assert_line(&head, "ce-tracestate", has_client ? "a=1" : NULL);
+	}
+	event_head_finish(&head);
+	presence_unref(&presence);
+}
+
 static void test_marks(void **state)
 {
 	(void)state;
@@ -419,7 +462,7 @@ static void test_traceparents(void **state)
 		uint8_t *copy = malloc(len + (len == 0));
 
 		memcpy(copy, rows[i].value, len);
-		ASSERT_ROW(event_traceparent_is_good(slice_of(copy, len)) == rows[i].is_good,
+		ASSERT_ROW(trace_parent_is_good(slice_of(copy, len)) == rows[i].is_good,
 			   rows[i].value);
 		free(copy);
 	}
@@ -474,6 +517,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines_of_a_message),
+		cmocka_unit_test(test_the_trace_of_a_hop),
 		cmocka_unit_test(test_marks),
 		cmocka_unit_test(test_lines_of_a_request),
 		cmocka_unit_test(test_lines_of_attributes),

@@ -59,6 +59,10 @@ static void assert_same(const struct presence *a, const struct presence *b)
 	assert_int_equal(a->takeover_heat, b->takeover_heat);
 	assert_memory_equal(&a->traffic, &b->traffic, sizeof(a->traffic));
 	assert_true(slice_equals(presence_attributes(a), presence_attributes(b)));
+	struct trace_context a_trace = {0}, b_trace = {0};
+
+	assert_int_equal(presence_trace(a, &a_trace), presence_trace(b, &b_trace));
+	assert_memory_equal(&a_trace, &b_trace, sizeof(a_trace));
 	assert_int_equal(presence_proof(a, &a_proof), presence_proof(b, &b_proof));
 	if (!a->has_proof)
 		return;
@@ -115,6 +119,10 @@ static void test_all_facts_are_the_same(void **state)
 					   longest = {"certificate", subject, UINT64_MAX};
 	static const struct presence_proof *const proofs[] = {NULL, &basic, &token, &longest};
 
+	struct trace_context trace;
+
+	assert_true(trace_parent_read(
+		SLICE_LITERAL("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"), &trace));
 	memset(id, 'i', PRESENCE_CLIENT_ID_MAX);
 	memset(subject, 's', PRESENCE_SUBJECT_MAX);
 	for (size_t i = 0; i < ARRAY_LEN(subprotocols); i++)
@@ -133,6 +141,8 @@ static void test_all_facts_are_the_same(void **state)
 				};
 
 				assert_true(net_ip_parse(slice_from_text(ips[k]), &facts.remote));
+				pass_on(&facts);
+				facts.trace = &trace;
 				pass_on(&facts);
 			}
 }

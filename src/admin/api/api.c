@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/api/api_call.h"
+#include "admin/api/api_trace.h"
 
 #include <stdio.h>
 
@@ -272,9 +273,12 @@ void api_answer(const struct api *api, const struct http_request *request, struc
 	struct api_call call = {
 		.api = api, .config = &ruleset->config, .request = request, .reply = reply};
 
+	call.path = endpoint == NULL ? NULL : endpoint->path;
+	api_trace_begin(&call);
 	if (endpoint == NULL)
 		refuse(request, reply);
 	else if (take_names(&call, endpoint, raw))
 		endpoint->answer(&call);
+	api_trace_end(&call, call.path);
 	ruleset_unref(&ruleset);
 }

@@ -11,6 +11,7 @@
 
 #include "admin/api/api_token.h"
 #include "admin/api/client_scan.h"
+#include "base/random.h"
 #include "server/server.h"
 
 struct reloads;
@@ -23,6 +24,7 @@ struct api {
 	struct api_token token; /* under the mutex */
 	struct upgrades *upgrades;
 	struct reloads *reloads;
+	struct random_source random; /* the admin listener's thread's */
 };
 
 void api_init(struct api *api, struct server *server, const struct api_token *token);

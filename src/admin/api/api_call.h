@@ -7,6 +7,7 @@
 #include "admin/api/api.h"
 #include "admin/api/api_url.h"
 #include "http/http_later.h"
+#include "trace/trace_context.h"
 
 struct api_call {
 	const struct api *api;
@@ -16,6 +17,9 @@ struct api_call {
 	const struct config_route *route; /* if the path has {route} */
 	struct api_value client_id;       /* if the path has {client_id} */
 	struct api_value group;           /* if the path has {group} */
+	const char *path;                 /* the endpoint's; NULL: there is none */
+	struct trace_context trace;       /* what it belongs to; not set: nothing is traced */
+	struct trace_span *span;          /* its own; NULL: none, or the request was taken */
 };
 
 /* Each fills call->reply, or takes the request with http_later_take. */

@@ -68,6 +68,7 @@ void api_ask(struct api_call *call, struct command *command)
 		command_destroy(&command);
 		return;
 	}
+	command->trace = call->trace;
 	fleet_ask(later->home, call->route->name, call->client_id.text, command,
 		  call->config->admin.call_timeout * NS_PER_MS, on_done, later);
 }

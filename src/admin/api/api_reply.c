@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "admin/api/api_call.h"
+#include "admin/api/api_trace.h"
 #include "http/http_json.h"
 
 void api_problem(struct http_reply *reply, unsigned status, const char *reason, const char *detail,
@@ -36,8 +37,10 @@ struct http_later *api_take(struct api_call *call)
 	struct http_later *later = http_later_take(call->request, config->admin.call_timeout);
 	char allowed[32];
 
-	if (later != NULL)
+	if (later != NULL) {
+		api_trace_take(call, later);
 		return later;
+	}
 	snprintf(allowed, sizeof(allowed), "%llu", (unsigned long long)config->admin.max_calls);
 	http_reply_header(call->reply, "Retry-After: 1");
 	api_problem(call->reply, 503, "max_calls",

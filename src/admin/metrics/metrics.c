@@ -345,6 +345,7 @@ void metrics_write(const struct admin *admin, struct buf *out)
 	metrics_bus_write(server_fleet(server)->bus, out);
 	metrics_tls_write(server, out);
 	metrics_reload_write(server, out);
+	metrics_tracing_write(server, out);
 	metrics_renewals_write(server_options(server)->renewals, out);
 	claims(out, server);
 	build(out, server);
@@ -384,6 +385,7 @@ void metrics_print_reference(FILE *to)
 	metrics_bus_print_reference(to);
 	metrics_tls_print_reference(to);
 	metrics_reload_print_reference(to);
+	metrics_tracing_print_reference(to);
 	metrics_renewals_print_reference(to);
 	metrics_upgrades_print_reference(to);
 	fputs("\n## Limits that refuse: `gatehouse_connections_refused_total{limit}`\n\n"

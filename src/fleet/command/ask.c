@@ -10,6 +10,7 @@
 #include "base/units.h"
 #include "bus/bus_subject.h"
 #include "fleet/command/command_road.h"
+#include "fleet/command/command_trace.h"
 #include "fleet/link.h"
 #include "fleet/message.h"
 
@@ -281,9 +282,11 @@ static int request(struct command *command, const char *prefix, struct bus_messa
 static int request_message(struct command *command)
 {
 	const struct message *message = command_args(command);
-	struct bus_header headers[MESSAGE_HEADERS_MAX];
+	struct bus_header headers[MESSAGE_HEADERS_MAX + 1];
+	char trace[TRACE_PARENT_LEN + 1];
 	size_t count = message_headers(message, headers);
 
+	count += command_trace_headers(command, &headers[count], trace);
 	return request(command, LINK_TO,
 		       (struct bus_message){
 			       .headers = headers, .header_count = count, .body = message->bytes});
@@ -291,10 +294,14 @@ static int request_message(struct command *command)
 
 static int request_command(struct command *command)
 {
-	char *text = command_format(command);
+	char *text = command_format(command), trace[TRACE_PARENT_LEN + 1];
+	struct bus_header header;
+	size_t count = command_trace_headers(command, &header, trace);
 	int r = text == NULL ? -ENOMEM
 			     : request(command, LINK_CTL,
-				       (struct bus_message){.body = slice_from_text(text)});
+				       (struct bus_message){.headers = &header,
+							    .header_count = count,
+							    .body = slice_from_text(text)});
 
 	free(text);
 	return r;

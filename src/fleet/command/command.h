@@ -16,10 +16,12 @@
 #include "fleet/command/command_stats.h"
 #include "http/problem.h"
 #include "session/session.h"
+#include "trace/trace_context.h"
 
 struct command;
 struct fleet;
 struct fleet_home;
+struct trace_span;
 
 /* The order is that of metrics. */
 enum command_id {
@@ -98,6 +100,8 @@ struct command {
 	json_t *json;        /* its arguments as they came; NULL: it has none */
 	uint64_t timeout_ns; /* how long its asker waits */
 	struct command_result result;
+	struct trace_context trace; /* what it belongs to; not set: nothing is traced */
+	struct trace_span *span;    /* its own; NULL: none (command_trace.h) */
 	void (*on_end)(struct command *command);
 	void *arg; /* for on_end */
 	struct ask ask;

@@ -12,6 +12,7 @@
 #include "fleet/command/command_call.h"
 #include "fleet/message.h"
 #include "proto/json_text.h"
+#include "trace/tracer.h"
 
 /* A call ends so long before who asked for it stops waiting, so that its outcome gets there. */
 #define HEAD_START_MAX_NS (500 * NS_PER_MS)
@@ -177,11 +178,45 @@ static void end_unanswered(struct command *command, const struct problem *proble
 	command_done(command, problem->status, body);
 }
 
+/* --- its span --- */
+
+static void trace_begin(struct command *command, const struct session *session,
+			struct call_args *args)
+{
+	struct tracer *tracer = command->fleet->tracer;
+	const struct presence *presence = session->presence;
+
+	if (!tracer_is_on(tracer) || !trace_context_is_set(&command->trace))
+		return;
+	trace_span_begin(&args->span, tracer, TRACE_CLIENT, &command->trace,
+			 session->ops->home((struct session *)session)->random);
+	trace_span_text(&args->span, "rpc.system",
+			args->is_ocpp_j ? SLICE_LITERAL("ocpp") : SLICE_LITERAL("jsonrpc"));
+	trace_span_text(&args->span, "rpc.method", slice_from_text(args->method));
+	trace_span_text(&args->span, "gatehouse.route",
+			slice_from_text(presence_route_name(presence)));
+	trace_span_text(&args->span, "gatehouse.client_id", slice_from_text(presence->client_id));
+	trace_span_number(&args->span, "gatehouse.connection_id", presence->connection_id);
+}
+
+/* An error that the client answers with is one of the call's. */
+static void trace_end(struct call_args *args, const struct call_result *result)
+{
+	const char *label = call_outcome_label(result->outcome);
+	bool is_good = result->outcome == CALL_ANSWERED;
+
+	trace_span_text(&args->span, "gatehouse.outcome", slice_from_text(label));
+	if (!is_good)
+		trace_span_text(&args->span, "error.type", slice_from_text(label));
+	trace_span_end(&args->span, "call client", is_good ? NULL : label);
+}
+
 void command_call_done(struct rpc_call *call, const struct call_result *result)
 {
 	struct call_args *args = CONTAINER_OF(call, struct call_args, call);
 	struct problem problem = {.reason = call_outcome_label(result->outcome)};
 
+	trace_end(args, result);
 	switch (result->outcome) {
 	case CALL_ANSWERED:
 		end_answered(args, result);
@@ -351,6 +386,7 @@ static void call_run(struct command *command, struct session *session)
 	args->started_ns = clock_now_ns();
 	args->call.method = slice_from_text(args->method);
 	args->call.on_done = command_call_done;
+	trace_begin(command, session, args);
 	start(command, rpc, args, route->call_queue_max);
 }
 
@@ -371,6 +407,7 @@ static void call_finish(struct command *command)
 {
 	struct call_args *args = command_args(command);
 
+	trace_span_end(&args->span, "call client", "the call was not made, or its client moved");
 	free(args->params_text);
 	presence_unref(&args->presence);
 }

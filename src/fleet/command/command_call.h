@@ -7,6 +7,7 @@
 
 #include "fleet/command/command.h"
 #include "fleet/rpc/rpc.h"
+#include "trace/trace_span.h"
 
 struct call_args {
 	struct rpc_call call;
@@ -19,6 +20,7 @@ struct call_args {
 	char *params_text;
 	struct presence *presence;
 	uint64_t started_ns;
+	struct trace_span span; /* from the call to the client's answer */
 };
 
 /* Its on_done. */

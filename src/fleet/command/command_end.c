@@ -2,6 +2,7 @@
  * command_end.c - how a command ends: with a status and a body, once, and counted. Its kinds call
  * it, and it knows none of them. */
 #include "fleet/command/command.h"
+#include "fleet/command/command_trace.h"
 
 #include <stdlib.h>
 
@@ -38,6 +39,7 @@ static void end(struct command *command, const struct command_result *result)
 {
 	CHECK(!command_has_ended(command));
 	command->result = *result;
+	command_trace_end(command);
 	if (command->on_end != NULL)
 		command->on_end(command);
 }

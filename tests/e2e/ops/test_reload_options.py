@@ -126,6 +126,14 @@ CASES = {
     "bus.announce_interval": Case("6m"),
     "log.level": Case("debug"),
     "log.format": Case("json"),
+    "tracing.url": Case("http://127.0.0.1:1/v1/traces"),
+    "tracing.sample": Case("0.25"),
+    "tracing.headers_file": Case("@headers"),
+    "tracing.ca_file": Case("@ca"),
+    "tracing.service_name": Case("another"),
+    "tracing.queue_max": Case("2MiB"),
+    "tracing.interval": Case("2s"),
+    "tracing.timeout": Case("9s"),
     "routes[].path": Case("/elsewhere/{client_id}"),
     "routes[].preset": Case("ocpp"),
     "routes[].security_profile": Case(1, auth=[{"type": "backend"}], backend="hook"),
@@ -299,6 +307,7 @@ def configuration(path: str, files: Files, engine: str) -> dict:
              {"name": "subject", "type": "nats"}]
     return {"server": server, "admin": {"listen": files["port"]},
             "bus": {"type": "nats", "urls": ["nats://127.0.0.1:1"], "reconnect_max": "5s"}, "log": {"level": "info"},
+            "tracing": {"url": "https://127.0.0.1:1/v1/traces", "sample": 0},
             "routes": routes(files), "backends": hooks}
 
 
