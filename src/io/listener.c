@@ -125,7 +125,7 @@ static void listener_feed(struct listener *listener)
 void loop_reserve_refill(struct loop *loop)
 {
 	if (loop->reserve_fd < 0)
-		loop->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		loop->reserve_fd = loop_reserve_open();
 	if (loop->reserve_fd >= 0 && loop->starved != NULL)
 		listener_feed(loop->starved);
 }

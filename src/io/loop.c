@@ -2,7 +2,6 @@
 #include "io/loop.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -100,7 +99,7 @@ int loop_init(struct loop *loop, const struct engine *engine)
 	hungry_init(loop);
 	timer_wheel_init(&loop->wheel, loop->now / NS_PER_MS);
 	loop_timer_init(&loop->outbufs_trim, on_trim);
-	loop->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	loop->reserve_fd = loop_reserve_open();
 	if (loop->reserve_fd < 0)
 		return -errno;
 	loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -5,6 +5,8 @@
  * embeds struct loop at the head of its own state. */
 #pragma once
 
+#include <sys/eventfd.h>
+
 #include "base/check.h"
 #include "base/durations.h"
 #include "io/loop.h"
@@ -239,6 +241,13 @@ bool hungry_is_past(const struct loop *loop, const struct hungry_mark *mark);
 void loop_tcp_closed(struct tcp *tcp);
 void loop_listener_closed(struct listener *listener);
 void loop_watch_closed(struct watch *watch);
+
+/* A descriptor that is of no other use, and needs no file of the system's. Negative: errno says why
+ * there is none. */
+static inline int loop_reserve_open(void)
+{
+	return eventfd(0, EFD_CLOEXEC);
+}
 
 /* Opens the reserve again, if it is gone, and lets the starved listener go on. */
 void loop_reserve_refill(struct loop *loop);

@@ -72,13 +72,12 @@ def test_the_debian_package(made, tmp_path):
         cp {tmp_path}/one.deb {tmp_path}/two.deb $ROOT/root/
         chroot $ROOT dpkg -i /root/one.deb
         chroot $ROOT getent passwd gatehouse
-        chroot $ROOT man -w gatehouse-serve gatehouse.yaml || ls $ROOT/usr/share/man/man1/gatehouse-serve.1.gz
-        grep ExecStart= $ROOT/usr/lib/systemd/system/gatehouse.service $ROOT/lib/systemd/system/gatehouse.service || true
+        chroot $ROOT dpkg -L gatehouse | sed 's/^/file: /'
         RUN="chroot --userspec=gatehouse:gatehouse $ROOT /usr/bin/gatehouse"; LOG=$ROOT/tmp/log
         $RUN check -c /etc/gatehouse/gatehouse.yaml
         {START.format(arguments=f"-c /etc/gatehouse/gatehouse.yaml --listen 127.0.0.1:{port} --admin-listen 127.0.0.1:0",
                       port=port)}
-        echo "runs as $(ps -o user:16= -C gatehouse | head -1)"
+        echo "runs as $(chroot $ROOT ps -o user:16= -C gatehouse | head -1)"
         echo '# mine' >>$ROOT/etc/gatehouse/gatehouse.yaml
         chroot $ROOT dpkg --force-confdef --force-confold -i /root/two.deb
         chroot $ROOT dpkg-query -W -f 'now version ${{Version}}\\n' gatehouse
@@ -88,6 +87,18 @@ def test_the_debian_package(made, tmp_path):
         echo "left: $(ls $ROOT/etc/gatehouse) $(ls $ROOT/usr/bin/gatehouse 2>&1)" """
     said = inside(machine(tmp_path / "scratch"), script, check=False)
     assert said.returncode == 0, said.stdout
+    files = set(re.findall(r"^file: (\S+)$", said.stdout, re.MULTILINE))
+    for one in ("/etc/gatehouse/gatehouse.yaml", "/lib/systemd/system/gatehouse.service", "/usr/lib/sysusers.d/gatehouse.conf",
+                "/usr/share/man/man1/gatehouse-serve.1.gz", "/usr/share/man/man5/gatehouse.yaml.5.gz",
+                "/usr/share/bash-completion/completions/gatehouse", "/usr/share/zsh/vendor-completions/_gatehouse",
+                "/usr/share/fish/vendor_completions.d/gatehouse.fish", "/usr/share/doc/gatehouse/copyright"):
+        assert one in files, one
+    assert any(one.startswith("/usr/share/doc/gatehouse/examples/") for one in files)
+    scripts = {name: (newer / "DEBIAN" / name).read_text() for name in ("postinst", "prerm")}
+    assert re.search(r"deb-systemd-helper .*enable 'gatehouse.service'", scripts["postinst"])
+    assert re.search(r"deb-systemd-invoke \$?_?\w* ?'?gatehouse.service", scripts["postinst"])
+    # Stopped when it is removed, and for nothing else.
+    assert re.search(r'if .*"\$1" = remove.*\n\s*deb-systemd-invoke stop', scripts["prerm"])
     assert "gatehouse:x:" in said.stdout and "runs as gatehouse" in said.stdout
     assert "now version 99.0" in said.stdout and "# mine" in said.stdout
     assert "left: users " in said.stdout and "No such file" in said.stdout
@@ -117,9 +128,10 @@ def test_the_image_runs_as_nobody_and_writes_nothing(made, tmp_path):
     assert process["user"]["uid"] == 10001
     assert process["args"] == ["/usr/bin/gatehouse", "serve", "-c", "/etc/gatehouse/gatehouse.yaml"]
     root = bundle / "rootfs"
+    (root / "proc").mkdir(exist_ok=True)  # as whatever runs images does
     assert not (root / "bin/sh").exists() and not (root / "usr/bin/env").exists()
     port = wsraw.free_port()
-    said = inside(f"ROOT={root}\nmount --bind $ROOT $ROOT\nmount -o remount,bind,ro $ROOT", f"""
+    said = inside(f"ROOT={root}\nmount --bind $ROOT $ROOT\nmount -o remount,bind,ro $ROOT\nmount -t proc proc $ROOT/proc", f"""
         RUN="chroot --userspec=10001:10001 $ROOT /usr/bin/gatehouse"; LOG={tmp_path}/log
         {START.format(arguments=f"-c /etc/gatehouse/gatehouse.yaml --listen 127.0.0.1:{port} --admin-listen 127.0.0.1:0",
                       port=port)}
