@@ -93,8 +93,10 @@ def test_the_back_end_does_not_see_it(patient):
                       backends=[{"name": "hook", "type": "webhook", "url": hook.url}])
     ticket = make(running)["ticket"]
     assert ask(running, ticket).status == 101
-    body = hook.wait("connect")[0].body.decode()
+    event = hook.wait("connect")[0]
+    body = event.body.decode()
     assert ticket.split(".")[1] not in body and f"?ticket={'*' * len(ticket)} HTTP" in body
+    assert event.headers["ce-query"] == f"ticket={'*' * len(ticket)}"
     hook.wait("disconnected")
     hook.close()
 

@@ -222,7 +222,7 @@ def test_an_answer_to_who_has_moved_is_done_there(serve, webhook):
         if event.type != "message":
             return None
         release.wait(20)
-        return doing(text("one"), text("two"), {"join": ["g"]})
+        return doing(text("one"), text("two"), {"join": ["g"]}, {"send_group": {"group": "g", "text": "to all"}})
 
     hook = webhook(answer)
     running = serve(hook, timeout="30s")
@@ -231,7 +231,7 @@ def test_an_answer_to_who_has_moved_is_done_there(serve, webhook):
         hook.wait("message")
         assert upgrades.upgrade(running)["moved"] == 1, running.log
         release.set()
-        assert [client.read_message()[1] for _ in range(2)] == [b"one", b"two"]
+        assert [client.read_message()[1] for _ in range(3)] == [b"one", b"two", b"to all"]
         wsraw.wait_until(lambda: api.Api(running.admin).get("/clients/ws/a")["groups"] == ["g"], "the group")
         assert len(hook.of("message")) == 1
 

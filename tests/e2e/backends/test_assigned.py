@@ -98,6 +98,11 @@ def test_takeover_goes_by_the_assigned_id(serve, webhook, takeover):
     with running.open(target(Client_Id="one", Attributes="n=1")) as older, running.connect() as newer:
         status = newer.handshake(target(Client_Id="one", Attributes="n=2")).status
         assert status == (409 if takeover == "oldest" else 101)
+        if takeover == "oldest":
+            end, = hook.wait("disconnected")
+            asked = hook.of("connect")[1]
+            assert (end.client, end.headers["ce-reason"]) == (asked.client, "refused"), "it never was the other"
+            assert end.headers["ce-connectionid"] == asked.headers["ce-connectionid"]
         if takeover == "newest":
             assert older.read_close()[0] == 4001
             older.send(wsraw.close_frame(4001))
