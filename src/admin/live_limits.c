@@ -7,6 +7,7 @@
 #include "auth/hasher.h"
 #include "auth/pace.h"
 #include "auth/tickets.h"
+#include "session/blocks.h"
 #include "base/counter.h"
 #include "base/payload.h"
 #include "io/tcp_tls.h"
@@ -89,6 +90,14 @@ static uint64_t rate_held(const struct server *server)
 	return stats.rate_held;
 }
 
+static uint64_t blocks_in_force(const struct server *server)
+{
+	struct blocks_stats stats;
+
+	server_blocks_stats(server, &stats);
+	return stats.count;
+}
+
 static uint64_t tickets_waiting(const struct server *server)
 {
 	struct tickets_stats stats;
@@ -134,6 +143,7 @@ void live_limits_read(const struct admin *admin, struct live_limits *out_live)
 	input->payload_max = payload_max();
 	input->payload_used = payload_used();
 	input->tickets = tickets_waiting(server);
+	input->blocks = blocks_in_force(server);
 	tls_read(server, input);
 	backends_each(server_backends(server), backend_read,
 		      &(struct fullest){.input = input, .share = -1});

@@ -250,6 +250,8 @@
 	  "503. Each may hold max_body.")                                                      \
 	X(admin, tickets_max, COUNT, "65536", 1, 16777216, "tickets", LIVE,                 \
 	  "Tickets that were made and are not used yet; those beyond get 503.")                \
+	X(admin, blocks_max, COUNT, "1000", 1, 16384, "blocks", LIVE,                        \
+	  "Clients and addresses that are blocked at the same time; those beyond get 503.")    \
 	X(admin, ticket_ttl_max, DURATION, "5m", 1, CONFIG_DAY, "ms", LIVE,                    \
 	  "How long a ticket may wait to be used, at most.")                                   \
 	X(admin, call_timeout, DURATION, "30s", 100, CONFIG_HOUR, "ms", LIVE,                  \

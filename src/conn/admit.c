@@ -18,10 +18,12 @@
 #include "conn/accept_rate.h"
 #include "conn/address_limit.h"
 #include "conn/admission.h"
+#include "conn/blocked.h"
 #include "conn/hull.h"
 #include "conn/leave.h"
 #include "conn/refuse.h"
 #include "fleet/expiry.h"
+#include "session/blocks.h"
 
 enum directory_policy conn_policy(const struct config_route *route)
 {
@@ -373,10 +375,29 @@ static int enter_fleet(struct conn *conn, const struct conn_entry *entry)
 	return r == 0 ? wait_for_expiry(conn) : r;
 }
 
+/* One that was blocked in this moment, so that it was not found there yet. */
+static bool was_just_blocked(struct conn *conn)
+{
+	const char *client_id = conn_presence(conn)->client_id;
+	struct block block;
+
+	if (!conn_block_find(conn, client_id, &block))
+		return false;
+	conn_depart(conn);
+	conn_leave(conn);
+	conn_block_refuse(conn, client_id, &block);
+	return true;
+}
+
 /* The directory comes behind all: whoever is in it is in. */
 bool conn_enter(struct conn *conn, const struct conn_entry *entry)
 {
 	CHECK(conn->is_counted); /* conn_reserve was good */
+	/* Blocked while others were asked, or under a name that they gave. */
+	if (conn_is_blocked(conn, conn_presence(conn)->client_id)) {
+		conn_leave(conn);
+		return false;
+	}
 	uint8_t missing = entry->missing == 0 ? 0 : take_missing(conn, entry->missing);
 	bool is_in = missing == 0 ? enter(conn, entry->policy) : inherit(conn, missing);
 
@@ -390,6 +411,8 @@ bool conn_enter(struct conn *conn, const struct conn_entry *entry)
 		conn_refuse(conn, REFUSAL_MEMORY, 0, 0);
 		return false;
 	}
+	if (was_just_blocked(conn))
+		return false;
 	stat_add(&conn->home->stats.connections_accepted, 1);
 	stat_add(&conn_route_counts(conn)->accepted, 1);
 	conn->is_settled = conn->is_in = true;

@@ -45,6 +45,9 @@
 	  "With message_rate_action: close, a client that sent more bytes than "                \
 	  "server.byte_rate.")                                                                  \
 	X(REQUESTED, "requested", 1000, "", "A back end or the API asked for it.")              \
+	X(BLOCKED, "blocked", 4403, "blocked",                                                  \
+	  "The API's users blocked the client, or its address, for a time. The close frame's "  \
+	  "reason is \"blocked; retry-after=N\", with the seconds that are left.")              \
 	X(DRAIN, "drain", 1001, "server is shutting down", "The gateway was stopping.")         \
 	X(PACED_DRAIN, "paced_drain", 1012, "retry-after",                                      \
 	  "A drain let the client go at its turn (docs/deploy.md). The close frame's reason "   \

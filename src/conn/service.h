@@ -17,6 +17,7 @@
 #include "session/ruleset.h"
 
 struct address_limit;
+struct blocks;
 struct directory;
 struct fleet;
 struct tracer;
@@ -29,6 +30,7 @@ struct service {
 	struct admission kept;             /* connections between two requests, or in a later one */
 	struct address_limit *address_limit; /* for the workers that start; NULL: none */
 	struct directory *directory;
+	struct blocks *blocks; /* NULL: nobody is kept out */
 	struct fleet *fleet;   /* NULL: no clients here, and no routes */
 	struct tracer *tracer; /* NULL: nothing is traced here */
 	struct accept_rate accept_rate;
@@ -54,4 +56,5 @@ struct service {
 	struct log_gate memory_gate;
 	struct log_gate slow_gate;
 	struct log_gate tls_gate;
+	struct log_gate block_gate;
 };

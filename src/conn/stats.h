@@ -41,6 +41,7 @@ struct stats {
 	uint64_t takeovers;          /* connections that replaced an older one of their client */
 	uint64_t takeovers_repeated; /* of them, of a client that was taken over just before */
 	uint64_t conflicts; /* refused because their client is connected; among the rejected */
+	uint64_t blocked;   /* refused because they are blocked (blocked.h); likewise */
 	uint64_t messages_received;
 	uint64_t messages_sent;
 	uint64_t fan_out_delivered; /* of the messages sent: to each of many */

@@ -6,6 +6,7 @@
 
 #include "proto/utf8.h"
 #include "conn/admit_groups.h"
+#include "conn/blocked.h"
 #include "conn/compression.h"
 #include "conn/conn_auth.h"
 #include "conn/conn_trace.h"
@@ -207,7 +208,9 @@ static void go_on(struct conn *conn, const struct upgrade *upgrade, const struct
 						      : policy_of(route, client_id),
 	};
 
-	if (choice == SUBPROTOCOL_REJECTED || !are_groups_good(conn, upgrade) ||
+	/* A name that was proved is new here. */
+	if ((client_id != upgrade->client_id && conn_is_blocked(conn, client_id)) ||
+	    choice == SUBPROTOCOL_REJECTED || !are_groups_good(conn, upgrade) ||
 	    !make_presence(conn, upgrade, client_id, subprotocol) || !conn_reserve(conn, &entry))
 		return;
 	if (subprotocol != NULL) /* a proof's own is lent */
@@ -286,7 +289,8 @@ void conn_upgrade(struct conn *conn, const struct conn_request *request,
 		return;
 	struct auth *auth = conn_auth(conn);
 
-	if (!conn_origin_is_good(conn, request) || !conn_profile_check(conn, auth, client_id)) {
+	if (conn_is_blocked(conn, client_id) || !conn_origin_is_good(conn, request) ||
+	    !conn_profile_check(conn, auth, client_id)) {
 		free(client_id);
 		return;
 	}

@@ -10,6 +10,7 @@
 
 #include "base/payload.h"
 #include "base/shared_bytes.h"
+#include "conn/blocked.h"
 #include "conn/compression.h"
 #include "conn/hull.h"
 #include "conn/phase_closing.h"
@@ -147,6 +148,14 @@ static void expired(struct session *session)
 	conn_ws_close(conn, CLOSE_EXPIRED);
 }
 
+static void blocked(struct session *session, unsigned seconds)
+{
+	struct conn *conn = conn_of_session(session);
+
+	CHECK(conn->phase == CONN_OPEN); /* any other has departed */
+	conn_close_blocked(conn, seconds);
+}
+
 const struct session_ops ws_session_ops = {
 	.send = send_message,
 	.push = push_message,
@@ -158,6 +167,7 @@ const struct session_ops ws_session_ops = {
 	.home = home_of,
 	.answered = answered,
 	.taken_over = taken_over,
+	.blocked = blocked,
 	.expired = expired,
 	.renew = conn_renew,
 };

@@ -192,6 +192,17 @@ void limit_build_tickets(const struct limits_input *input, struct limit *row)
 	limit_note(row, "beyond it the API makes none; it does not cap the total");
 }
 
+void limit_build_blocks(const struct limits_input *input, struct limit *row)
+{
+	const struct config *config = input->config;
+
+	if (!limit_row_begin(input, row, "admin.blocks_max"))
+		return;
+	row->value = config->admin.blocks_max;
+	limit_row_use(row, input->blocks);
+	limit_note(row, "beyond it the API blocks nobody; it does not cap the total");
+}
+
 void limit_build_payload_memory(const struct limits_input *input, struct limit *row)
 {
 	const struct config *config = input->config;

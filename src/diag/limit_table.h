@@ -56,6 +56,8 @@ enum limit_kind {
 	  "events that wait for a back end, of all its clients")                            \
 	X(TICKETS, "tickets_max", GATEWAY, PACES, "tickets",                                \
 	  "tickets that were made and are not used yet ([auth-tokens.md](auth-tokens.md))") \
+	X(BLOCKS, "blocks_max", GATEWAY, PACES, "blocks",                                   \
+	  "clients and addresses that are kept out for a time ([clients.md](clients.md#blocks))") \
 	X(PAYLOAD_MEMORY, "payload_memory", GATEWAY, PACES, "bytes",                        \
 	  "memory of the process for what clients send and are sent "                       \
 	  "([below](#payload-memory))")                                                     \

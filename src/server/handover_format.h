@@ -71,6 +71,7 @@ enum handover_state_tag {
 	HANDOVER_TAG_EXTRA = 1,   /* bytes of whoever made the server: counters */
 	HANDOVER_TAG_TICKETS = 2, /* record, of tickets_export */
 	HANDOVER_TAG_TLS = 3,     /* record: of one listener with TLS */
+	HANDOVER_TAG_BLOCKS = 4,  /* record, of blocks_export */
 };
 
 enum handover_tls_tag {

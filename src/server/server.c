@@ -51,6 +51,7 @@ static void on_listening(void *arg, struct worker *worker)
 	if (is_admin(slot)) {
 		server_nodes_open(&server->nodes, worker);
 		ticket_ear_open(&server->proofs.ear, &worker->home.fleet);
+		block_road_open(&server->block_road, &worker->home.fleet);
 	}
 
 	pthread_mutex_lock(&server->mutex);
@@ -86,6 +87,7 @@ static void on_drain(void *arg, struct worker *worker)
 		return;
 	server_nodes_close(&slot->server->nodes);
 	ticket_ear_close(&slot->server->proofs.ear);
+	block_road_close(&slot->server->block_road);
 }
 
 static void on_end(void *arg, int error)
@@ -144,6 +146,7 @@ struct server *server_create(const struct server_options *options)
 	server->started_ns = clock_now_ns();
 	server->reloads.reloaded_at_s = clock_wall_ns() / NS_PER_S;
 	server->directory = directory_create();
+	server->blocks = blocks_create(options->ruleset->config.admin.blocks_max);
 	server->slots = calloc(server->worker_count + 1, sizeof(struct slot));
 	server->ended_fd = eventfd(0, EFD_CLOEXEC);
 	pthread_mutex_init(&server->mutex, NULL);
@@ -154,8 +157,8 @@ struct server *server_create(const struct server_options *options)
 	bool has_addresses = server_addresses_init(
 		&server->addresses, config->max_connections_per_ip, (unsigned)config->ipv6_prefix);
 
-	if (server->directory == NULL || server->loads == NULL || server->slots == NULL ||
-	    server->ended_fd < 0 || !has_addresses) {
+	if (server->directory == NULL || server->blocks == NULL || server->loads == NULL ||
+	    server->slots == NULL || server->ended_fd < 0 || !has_addresses) {
 		server_destroy(&server);
 		return NULL;
 	}
@@ -165,6 +168,8 @@ struct server *server_create(const struct server_options *options)
 	server->public_service.admission = &server->admission;
 	server->public_service.address_limit = server->addresses.now;
 	server->public_service.directory = server->directory;
+	server->public_service.blocks = server->blocks;
+	block_road_init(&server->block_road, server->blocks, server->directory, &server->fleet);
 	server->fleet = (struct fleet){
 		.node = server->public_service.node,
 		.commands = &server->command_stats,
@@ -479,6 +484,7 @@ void server_destroy(struct server **server)
 	server_addresses_finish(&self->addresses);
 	group_registry_destroy(&self->fleet.groups);
 	directory_destroy(&self->directory);
+	blocks_destroy(&self->blocks);
 	ruleset_unref(&self->public_service.ruleset);
 	ruleset_unref(&self->admin_service.ruleset);
 	ruleset_unref(&self->options.ruleset);

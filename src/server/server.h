@@ -131,6 +131,11 @@ struct tickets *server_tickets(const struct server *server);
 uint64_t server_undelivered_bytes(const struct server *server); /* that wait for the broker */
 bool server_is_bus_connected(const struct server *server);
 
+/* Who is kept out. The road is for the admin listener's thread. */
+struct block_road *server_block_road(struct server *server);
+struct blocks_stats;
+void server_blocks_stats(const struct server *server, struct blocks_stats *out_stats);
+
 /* For look-ups and lists; lives as long as the server. */
 struct directory *server_directory(const struct server *server);
 

@@ -52,6 +52,7 @@ static void service_limits_set(struct service *service, const struct config *con
 /* Those that are there only once the server has started, or only if somebody needs them. */
 static void proofs_limits_set(struct server *server, const struct config *config)
 {
+	blocks_set_max(server->blocks, config->admin.blocks_max);
 	if (server->proofs.tickets != NULL)
 		tickets_set_max(server->proofs.tickets, config->admin.tickets_max);
 	if (server->auth.hasher != NULL)

@@ -10,6 +10,7 @@
 #include "conn/admission.h"
 #include "fleet/actions/action_table.h"
 #include "route/route.h"
+#include "server/block_road.h"
 #include "server/broadcast_gate.h"
 #include "server/drain.h"
 #include "server/reload.h"
@@ -70,6 +71,8 @@ struct server {
 	struct rpc_stats rpc_stats;         /* likewise */
 	struct action_stats action_stats;   /* likewise */
 	struct server_nodes nodes;
+	struct blocks *blocks;
+	struct block_road block_road;
 	struct handover_carrier *carrier;              /* of the road; NULL: there was none yet */
 	void (*on_last)(void *arg, struct slice body); /* of the process before */
 	void *on_last_arg;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/counter.h"
 #include "fleet/nodes.h"
 #include "server/server_private.h"
@@ -258,6 +259,16 @@ bool server_is_bus_connected(const struct server *server)
 
 	bus_status(server->fleet.bus, &status);
 	return status.is_connected;
+}
+
+struct block_road *server_block_road(struct server *server)
+{
+	return &server->block_road;
+}
+
+void server_blocks_stats(const struct server *server, struct blocks_stats *out_stats)
+{
+	blocks_stats(server->blocks, clock_wall_ns() / NS_PER_MS, out_stats);
 }
 
 struct directory *server_directory(const struct server *server)

@@ -51,6 +51,7 @@ static void on_moved(struct loop_task *task)
 
 	server_nodes_close(&server->nodes);
 	ticket_ear_close(&server->proofs.ear);
+	block_road_close(&server->block_road);
 }
 
 static struct worker *admin_of(const struct server *server)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * server_state.c - the state of a server that is no connection's: keys of session tickets, and
- * tickets of the API. Both let clients in that were let in before, so they go along; what only
- * holds somebody back for a while, such as the pace of wrong proofs, begins anew. */
+ * tickets of the API. Both let clients in that were let in before, so they go along; and so do
+ * blocks, which somebody has asked for. What only holds somebody back for a while, such as the pace
+ * of wrong proofs, begins anew. */
 #include "server/server_handover.h"
 
 #include "auth/tickets.h"
@@ -49,6 +50,14 @@ static void tls_import(struct server *server, struct slice record)
 		server_tls_import(door->tls, &reader);
 }
 
+static void blocks_put_record(struct server *server, struct state_writer *writer)
+{
+	size_t begun = state_begin(writer, HANDOVER_TAG_BLOCKS);
+
+	blocks_export(server->blocks, clock_wall_ns() / NS_PER_MS, writer);
+	state_end(writer, begun);
+}
+
 /* --- all --- */
 
 void server_state_export(struct server *server, struct state_writer *writer)
@@ -60,6 +69,7 @@ void server_state_export(struct server *server, struct state_writer *writer)
 
 	tickets_export(server->proofs.tickets, writer);
 	state_end(writer, begun);
+	blocks_put_record(server, writer);
 }
 
 bool server_state_import(struct server *server, struct state_reader *reader)
@@ -75,6 +85,9 @@ bool server_state_import(struct server *server, struct state_reader *reader)
 			tls_import(server, field.value);
 		else if (field.tag == HANDOVER_TAG_TICKETS)
 			is_good = tickets_import(server->proofs.tickets, &inner) == 0;
+		else if (field.tag == HANDOVER_TAG_BLOCKS)
+			is_good = blocks_import(server->blocks, clock_wall_ns() / NS_PER_MS,
+						&inner) == 0;
 		else if (state_must_understand(field.tag))
 			is_good = false;
 	}

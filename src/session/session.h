@@ -92,6 +92,8 @@ struct session_ops {
 	void (*answered)(struct session *session, uint64_t call);
 	/* A newer connection of the same client is there: closes this one. */
 	void (*taken_over)(struct session *session);
+	/* It is kept out for so many seconds from now on: closes it. */
+	void (*blocked)(struct session *session, unsigned seconds);
 	/* The time of what it has proved is over: closes it. */
 	void (*expired)(struct session *session);
 	/* Another token of this client: if it proves the same as the one before, its end counts

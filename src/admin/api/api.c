@@ -7,6 +7,7 @@
 #include "admin/foreign.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/hex.h"
 #include "base/log.h"
 #include "proto/http_head.h"
 
@@ -39,6 +40,9 @@ static const struct endpoint {
 	{"PUT", "groups/{group}/members/{route}/{client_id}", api_group_join},
 	{"DELETE", "groups/{group}/members/{route}/{client_id}", api_group_leave},
 	{"POST", "broadcast", api_broadcast},
+	{"GET", "blocks", api_blocks_list},
+	{"POST", "blocks", api_block_make},
+	{"DELETE", "blocks/{block}", api_block_remove},
 	{"POST", "tickets", api_ticket_make},
 	{"GET", "drain", api_drain_look},
 	{"POST", "drain", api_drain_begin},
@@ -216,6 +220,15 @@ static bool take_group(struct api_call *call, struct slice raw)
 	return false;
 }
 
+static bool take_block(struct api_call *call, struct slice raw)
+{
+	if (raw.len == 16 && hex_read(raw, &call->block_id))
+		return true;
+	api_problem(call->reply, 400, "block", "The path has no number of a block.", raw,
+		    "16 hexadecimal digits, as 'id' has them");
+	return false;
+}
+
 static bool take_client_id(struct api_call *call, struct slice raw_id)
 {
 	char detail[128];
@@ -234,6 +247,8 @@ static bool take_names(struct api_call *call, const struct endpoint *endpoint,
 		       const struct slice *raw)
 {
 	if (strstr(endpoint->path, "{group}") != NULL && !take_group(call, *raw++))
+		return false;
+	if (strstr(endpoint->path, "{block}") != NULL && !take_block(call, *raw++))
 		return false;
 	if (strstr(endpoint->path, "{route}") == NULL)
 		return true;

@@ -20,6 +20,7 @@ struct api_call {
 	const char *path;                 /* the endpoint's; NULL: there is none */
 	struct trace_context trace;       /* what it belongs to; not set: nothing is traced */
 	struct trace_span *span;          /* its own; NULL: none, or the request was taken */
+	uint64_t block_id;                /* if the path has {block} */
 };
 
 /* Each fills call->reply, or takes the request with http_later_take. */
@@ -37,6 +38,9 @@ void api_group_send(struct api_call *call);
 void api_group_join(struct api_call *call);
 void api_group_leave(struct api_call *call);
 void api_broadcast(struct api_call *call);
+void api_block_make(struct api_call *call);
+void api_blocks_list(struct api_call *call);
+void api_block_remove(struct api_call *call);
 void api_ticket_make(struct api_call *call);
 void api_drain_begin(struct api_call *call);
 void api_drain_cancel(struct api_call *call);

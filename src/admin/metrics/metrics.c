@@ -62,6 +62,8 @@
 	X(gatehouse_takeovers_repeated_total, counter, takeovers_repeated,                     \
 	  "Of these, of a client that had been taken over several times just before: two "     \
 	  "devices with one id. The log names it.")                                            \
+	X(gatehouse_blocked_total, counter, blocked,                                           \
+	  "Clients that were not let in because they, or their addresses, are blocked.")       \
 	X(gatehouse_conflicts_total, counter, conflicts,                                       \
 	  "Clients refused with 409 because they are connected (takeover: oldest). Also in "   \
 	  "gatehouse_handshakes_rejected_total.")                                              \

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * metrics_proofs.c - numbers of what clients prove themselves with: keys of tokens, by where they
- * come from, and tickets. */
+ * come from, and tickets; and of who is kept out whatever it shows. */
 #include <stdio.h>
 
 #include "admin/admin.h"
 #include "auth/jwks.h"
 #include "auth/tickets.h"
 #include "base/metrics_text.h"
+#include "session/blocks.h"
 
 /* --- keys of tokens --- */
 
@@ -87,7 +88,27 @@ static void tickets_write(const struct tickets_stats *stats, struct buf *out)
 	TICKET_ROWS(TICKET_WRITE)
 }
 
-/* --- both --- */
+/* --- blocks --- */
+
+#define BLOCK_ROWS(X)                                                                         \
+	X("gatehouse_blocks", "gauge", count,                                                 \
+	  "Clients and addresses that are kept out for a time; at most admin.blocks_max.")    \
+	X("gatehouse_blocks_made_total", "counter", made,                                     \
+	  "Blocks that the API of any node made, or made anew.")                              \
+	X("gatehouse_blocks_removed_total", "counter", removed, "Blocks that it removed.")    \
+	X("gatehouse_blocks_expired_total", "counter", expired, "Blocks that ended in time.") \
+	X("gatehouse_blocks_refused_total", "counter", refused,                               \
+	  "Blocks that were not made, because admin.blocks_max were there.")
+
+static void blocks_write(const struct blocks_stats *stats, struct buf *out)
+{
+#define BLOCK_WRITE(name, kind, field, help)       \
+	metrics_print_head(out, name, kind, help); \
+	PRINT(out, name " %" PRIu64 "\n", stats->field);
+	BLOCK_ROWS(BLOCK_WRITE)
+}
+
+/* --- all --- */
 
 void metrics_proofs_write(const struct server *server, struct buf *out)
 {
@@ -101,6 +122,10 @@ void metrics_proofs_write(const struct server *server, struct buf *out)
 	}
 	tickets_stats(server_tickets(server), &stats);
 	tickets_write(&stats, out);
+	struct blocks_stats blocks;
+
+	server_blocks_stats(server, &blocks);
+	blocks_write(&blocks, out);
 }
 
 void metrics_proofs_print_reference(FILE *to)
@@ -110,4 +135,6 @@ void metrics_proofs_print_reference(FILE *to)
 			families[i].help);
 #define TICKET_PRINT(name, kind, field, help) fprintf(to, "| `" name "` | " kind " | " help " |\n");
 	TICKET_ROWS(TICKET_PRINT)
+#define BLOCK_PRINT(name, kind, field, help) fprintf(to, "| `" name "` | " kind " | " help " |\n");
+	BLOCK_ROWS(BLOCK_PRINT)
 }

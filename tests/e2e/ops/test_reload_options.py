@@ -103,6 +103,7 @@ CASES = {
     "admin.max_body": Case("2MiB"),
     "admin.max_calls": Case(15),
     "admin.tickets_max": Case(16),
+    "admin.blocks_max": Case(16),
     "admin.ticket_ttl_max": Case("6m"),
     "admin.call_timeout": Case("29s"),
     "bus.type": Case("embedded"),
