@@ -5,7 +5,6 @@
 #include <inttypes.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,44 +13,17 @@
 #include "base/clock.h"
 #include "bench/load/bench_collect.h"
 #include "bench/report/bench_compare.h"
-#include "bench/report/bench_files.h"
-#include "bench/load/bench_preflight.h"
 #include "bench/load/bench_batch.h"
-#include "bench/load/bench_progress.h"
-#include "bench/load/bench_push.h"
-#include "bench/load/bench_ready.h"
-#include "bench/load/bench_stage.h"
+#include "bench/load/bench_prepare.h"
 #include "bench/report/bench_report.h"
-#include "bench/load/bench_target.h"
-#include "bench/judge/bench_series.h"
 #include "bench/judge/bench_verdict.h"
-#include "bench/load/bench_worker.h"
 #include "diag/limits_json.h"
-#include "os/net_resolve.h"
 
 /* How often the main thread looks at the workers. */
 #define TICK_NS (10 * NS_PER_MS)
 
 /* Between the last connection and the first message: all workers begin together. */
 #define HOLD_AFTER_NS (5 * NS_PER_MS)
-
-struct run {
-	const struct bench_options *options;
-	struct bench_setup setup;
-	struct bench_worker **workers;
-	struct bench_preflight_facts facts;
-	struct bench_preflight preflight;
-	struct bench_target target;
-	struct bench_files files;
-	struct bench_api api;
-	struct bench_stage stage;
-	struct bench_push push;
-	struct bench_progress progress;
-	uint64_t start_ns;
-	uint64_t next_sample_ns;
-	struct bench_recorder *recorder;
-	struct bench_result result;
-};
 
 /* Handlers run in the main thread: workers block these signals. */
 static volatile sig_atomic_t interrupts;
@@ -60,18 +32,6 @@ static void on_signal(int number)
 {
 	if (interrupts++ > 0)
 		_exit(128 + number);
-}
-
-__attribute__((format(printf, 1, 2))) static bool complain(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	fputs("gatehouse bench: ", stderr);
-	vfprintf(stderr, format, args);
-	fputc('\n', stderr);
-	va_end(args);
-	return false;
 }
 
 static void signals_set(void)
@@ -83,178 +43,9 @@ static void signals_set(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-/* --- before --- */
-
-static bool target_resolve(const struct bench_url *url, const char *text, struct net_addr *out)
-{
-	const char *problem = net_resolve(url->host, url->port, out);
-
-	if (problem != NULL)
-		return complain("the host '%s' of '%s' has no address: %s", url->host, text,
-				problem);
-	return true;
-}
-
-static bool wait_ready(const struct run *run)
-{
-	const struct bench_options *options = run->options;
-	char error[3584];
-
-	if (options->ready_text == NULL)
-		return true;
-	int r = bench_ready_wait(&options->ready_url, run->setup.tls, options->ready_timeout_ms,
-				 options->is_quiet ? NULL : stderr, &interrupts, error,
-				 sizeof(error));
-
-	if (r == -EINTR)
-		return complain("interrupted while waiting for the service");
-	return r == 0 ||
-	       complain("%s. Is the service up? --wait-ready-timeout waits longer", error);
-}
-
-/* The name of a service, such as a container's, may be there only once it is up. */
-static bool wait_for_name(const struct run *run)
-{
-	const struct bench_options *options = run->options;
-	struct net_addr ignored;
-
-	return options->ready_text == NULL ||
-	       net_resolve(options->url.host, options->url.port, &ignored) == NULL ||
-	       wait_ready(run);
-}
-
-/* Whether this machine can run the test, said before anything is asked of the other. */
-static bool preflight_pass(struct run *run)
-{
-	const struct bench_options *options = run->options;
-	struct bench_preflight_facts *facts = &run->facts;
-	struct bench_preflight *preflight = &run->preflight;
-	char text[BENCH_PREFLIGHT_EXPLAIN_MAX];
-	int r = bench_preflight_facts_read(options, &run->setup.nodes[0].remote, facts);
-
-	if (r < 0)
-		return complain("--engine %s cannot run here: %s; use --engine epoll or auto",
-				loop_engine_name(options->engine), strerror(-r));
-	bench_preflight_make(facts, preflight);
-	if (!preflight->fits && !options->is_forced)
-		return complain("%s", bench_preflight_explain(preflight, text));
-	if (!preflight->fits)
-		complain("warning: %s; going on anyway (--force)",
-			 bench_preflight_line(preflight, text, sizeof(text)));
-	run->result.cores = facts->cores;
-	run->setup.engine = facts->engine;
-	run->setup.workers = preflight->workers;
-	run->setup.in_flight_max = preflight->in_flight_max;
-	run->setup.sockets_max = os_limits_nofile().soft;
-	return true;
-}
-
-static bool files_open(struct run *run)
-{
-	char error[512];
-
-	return bench_files_open(&run->files, run->options, error, sizeof(error)) == 0 ||
-	       complain("%s", error);
-}
-
-static bool proof_load(struct run *run)
-{
-	char error[512];
-
-	return bench_proof_load(run->options, &run->setup.proof, error, sizeof(error)) == 0 ||
-	       complain("%s", error);
-}
-
-static bool tls_make(struct run *run)
-{
-	struct tls_error error;
-
-	if (!bench_options_has_tls(run->options))
-		return true;
-	run->setup.tls = bench_tls_context(run->options, &error);
-	return run->setup.tls != NULL || complain("%s", error.text);
-}
-
-static bool api_open(struct run *run)
-{
-	char error[768];
-
-	if (bench_api_open(&run->api, run->options, run->setup.tls, error, sizeof(error)) < 0)
-		return complain("%s", error);
-	bench_stage_init(&run->stage, &run->api);
-	return true;
-}
-
-/* The URL's own, and those of --node. */
-static bool nodes_resolve(struct run *run)
-{
-	const struct bench_options *options = run->options;
-	struct bench_setup *setup = &run->setup;
-
-	setup->nodes[0].url = &options->url;
-	if (!target_resolve(&options->url, options->url_text, &setup->nodes[0].remote))
-		return false;
-	for (size_t i = 0; i < options->node_count; i++) {
-		struct bench_node *node = &setup->nodes[i + 1];
-
-		node->url = &options->node_urls[i];
-		if (!target_resolve(node->url, options->node_texts[i], &node->remote))
-			return false;
-	}
-	setup->node_count = 1 + (unsigned)options->node_count;
-	return true;
-}
-
-/* Source addresses, which are spread over only if all nodes are on the loopback. */
-static struct bench_sources sources_plan(const struct run *run)
-{
-	const struct bench_setup *setup = &run->setup;
-	uint64_t ports = bench_preflight_ports(&run->facts),
-		 connections = run->options->connections;
-	struct bench_sources sources = bench_sources_plan(&setup->nodes[0].remote, connections,
-							  ports);
-
-	for (unsigned i = 1; i < setup->node_count; i++) {
-		struct bench_sources other = bench_sources_plan(&setup->nodes[i].remote,
-								connections, ports);
-
-		if (!other.is_spread)
-			sources = other;
-	}
-	return sources;
-}
-
-static bool prepare(struct run *run)
-{
-	struct bench_setup *setup = &run->setup;
-	const struct bench_options *options = run->options;
-
-	setup->options = options;
-	if (!proof_load(run) || !tls_make(run) || !files_open(run) || !wait_for_name(run) ||
-	    !nodes_resolve(run) || !preflight_pass(run) || !wait_ready(run) || !api_open(run))
-		return false;
-	if (options->ticket_text != NULL &&
-	    !target_resolve(&options->ticket_url, options->ticket_text, &setup->ticket_remote))
-		return false;
-	bench_target_begin(&run->target, options, &setup->nodes[0].remote, setup->tls,
-			   &run->preflight);
-	setup->sources = sources_plan(run);
-	setup->ticket_sources = bench_sources_plan(&setup->ticket_remote, options->connections,
-						   bench_preflight_ports(&run->facts));
-	run->workers = calloc(setup->workers, sizeof(struct bench_worker *));
-	run->recorder = calloc(1, sizeof(*run->recorder));
-	int r = bench_payload_init(&setup->payload, options->size,
-				   options->is_json     ? BENCH_FILL_JSON
-				   : options->is_binary ? BENCH_FILL_BINARY
-							: BENCH_FILL_TEXT);
-
-	return (run->workers != NULL && run->recorder != NULL && r == 0) ||
-	       complain("memory is out before the start");
-}
-
 /* --- during --- */
 
-static struct bench_totals totals_now(const struct run *run)
+static struct bench_totals totals_now(const struct bench_run_state *run)
 {
 	struct bench_totals totals = {0};
 
@@ -276,7 +67,8 @@ static double process_cpu_seconds(void)
 	return (double)used.tv_sec + (double)used.tv_nsec / (double)NS_PER_S;
 }
 
-static void sample_take(struct run *run, const struct bench_totals *totals, uint64_t now_ns,
+static void sample_take(struct bench_run_state *run, const struct bench_totals *totals,
+			uint64_t now_ns,
 			void (*add)(struct bench_recorder *, const struct bench_sample *))
 {
 	struct bench_sample sample = {
@@ -293,7 +85,7 @@ static void sample_take(struct run *run, const struct bench_totals *totals, uint
 }
 
 /* The next of the equal distances begins here. */
-static void sample_mark(struct run *run, const struct bench_totals *totals)
+static void sample_mark(struct bench_run_state *run, const struct bench_totals *totals)
 {
 	uint64_t now_ns = clock_now_ns();
 
@@ -302,7 +94,7 @@ static void sample_mark(struct run *run, const struct bench_totals *totals)
 }
 
 /* Sleeps a tick and reports; returns the totals. */
-static struct bench_totals tick(struct run *run, const char *phase)
+static struct bench_totals tick(struct bench_run_state *run, const char *phase)
 {
 	struct timespec pause = {.tv_nsec = TICK_NS};
 
@@ -318,7 +110,7 @@ static struct bench_totals tick(struct run *run, const char *phase)
 	return totals;
 }
 
-static bool have_all_ended(const struct run *run)
+static bool have_all_ended(const struct bench_run_state *run)
 {
 	for (unsigned i = 0; i < run->setup.workers; i++)
 		if (!bench_worker_has_ended(run->workers[i]))
@@ -326,21 +118,21 @@ static bool have_all_ended(const struct run *run)
 	return true;
 }
 
-static void phase_end(struct run *run, const char *phase)
+static void phase_end(struct bench_run_state *run, const char *phase)
 {
 	struct bench_totals totals = totals_now(run);
 
 	bench_progress_phase_end(&run->progress, phase, &totals, clock_now_ns());
 }
 
-static void for_all(struct run *run, void (*call)(struct bench_worker *worker))
+static void for_all(struct bench_run_state *run, void (*call)(struct bench_worker *worker))
 {
 	for (unsigned i = 0; i < run->setup.workers; i++)
 		call(run->workers[i]);
 }
 
 /* Until every connection is up or has failed. */
-static void connect_phase(struct run *run)
+static void connect_phase(struct bench_run_state *run)
 {
 	struct bench_result *result = &run->result;
 	double cpu_s = process_cpu_seconds();
@@ -362,7 +154,7 @@ static void connect_phase(struct run *run)
 
 /* With no connection left there is nothing to hold. One that is being replaced is not
  * open at the moment, but none of these either. */
-static bool is_worth_holding(const struct run *run)
+static bool is_worth_holding(const struct bench_run_state *run)
 {
 	struct bench_totals totals = totals_now(run);
 
@@ -371,7 +163,7 @@ static bool is_worth_holding(const struct run *run)
 }
 
 /* Whoever does something beside the workers; signals are the main thread's. */
-static void helpers_start(struct run *run, uint64_t start_ns)
+static void helpers_start(struct bench_run_state *run, uint64_t start_ns)
 {
 	sigset_t all, before;
 
@@ -382,10 +174,11 @@ static void helpers_start(struct run *run, uint64_t start_ns)
 
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (staged < 0 || pushed < 0) /* what they had to do is not done, and the verdict says so */
-		complain("a thread cannot start: %s", strerror(staged < 0 ? -staged : -pushed));
+		bench_complain("a thread cannot start: %s",
+			       strerror(staged < 0 ? -staged : -pushed));
 }
 
-static void helpers_stop(struct run *run)
+static void helpers_stop(struct bench_run_state *run)
 {
 	struct bench_result *result = &run->result;
 	const struct bench_options *options = run->options;
@@ -402,7 +195,7 @@ static void helpers_stop(struct run *run)
 					   : "the hold was over before all were sent");
 }
 
-static void hold_phase(struct run *run)
+static void hold_phase(struct bench_run_state *run)
 {
 	uint64_t start_ns = clock_now_ns() + HOLD_AFTER_NS;
 
@@ -424,7 +217,7 @@ static void hold_phase(struct run *run)
 	phase_end(run, "held");
 }
 
-static bool workers_start(struct run *run)
+static bool workers_start(struct bench_run_state *run)
 {
 	sigset_t all, before;
 	int r = 0;
@@ -446,7 +239,7 @@ static bool workers_start(struct run *run)
 			sched_yield();
 		bench_worker_join(run->workers[k]);
 	}
-	return complain(
+	return bench_complain(
 		"worker %u of %u cannot start its %s loop: %s; use fewer -c or --workers, or "
 		"another --engine",
 		i, run->setup.workers, loop_engine_name(run->setup.engine), strerror(-r));
@@ -454,15 +247,15 @@ static bool workers_start(struct run *run)
 
 /* --- after --- */
 
-static bool files_write(struct run *run, const struct bench_report *what)
+static bool files_write(struct bench_run_state *run, const struct bench_report *what)
 {
 	char error[512];
 
 	return bench_files_write(&run->files, what, error, sizeof(error)) == 0 ||
-	       complain("%s", error);
+	       bench_complain("%s", error);
 }
 
-static bool report(struct run *run)
+static bool report(struct bench_run_state *run)
 {
 	const struct bench_options *options = run->options;
 	const struct bench_preflight *preflight = &run->preflight;
@@ -506,7 +299,7 @@ static bool report(struct run *run)
 }
 
 /* While the connections are held: later the server has let go of them. */
-static void target_look(struct run *run)
+static void target_look(struct bench_run_state *run)
 {
 	struct bench_totals totals = totals_now(run);
 	bool is_gateway = false;
@@ -517,7 +310,7 @@ static void target_look(struct run *run)
 	bench_target_look(&run->target, totals.failed > 0 || totals.dropped > 0, is_gateway);
 }
 
-static bool test(struct run *run)
+static bool test(struct bench_run_state *run)
 {
 	run->start_ns = run->setup.start_ns = clock_now_ns();
 	run->next_sample_ns = run->start_ns + NS_PER_S;
@@ -546,13 +339,13 @@ static bool test(struct run *run)
 
 bool bench_run(const struct bench_options *options)
 {
-	struct run *run = calloc(1, sizeof(*run)); /* holds histograms and a series */
+	struct bench_run_state *run = calloc(1, sizeof(*run)); /* holds histograms and a series */
 
 	if (run == NULL)
-		return complain("memory is out before the start");
+		return bench_complain("memory is out before the start");
 	run->options = options;
 	signals_set();
-	bool is_passed = prepare(run) && workers_start(run) && test(run);
+	bool is_passed = bench_prepare(run, &interrupts) && workers_start(run) && test(run);
 
 	for (unsigned i = 0; run->workers != NULL && i < run->setup.workers; i++)
 		bench_worker_destroy(&run->workers[i]);

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`bench` runs the tester, `server` what it tests."""
+"""`bench` runs the tester, `server` and `fake` are what it tests."""
 
 import subprocess
 
 import pytest
 
 from kit.bench import Outcome, Server
+from kit.fakes import FakeGateway
 from kit.gateway import BINARY
 
 
@@ -36,3 +37,17 @@ def bench(request, tmp_path):
         return Outcome(process, path)
 
     return run
+
+
+@pytest.fixture
+def fake():
+    """fake(...) is a FakeGateway."""
+    made = []
+
+    def make(**options) -> FakeGateway:
+        made.append(FakeGateway(**options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
