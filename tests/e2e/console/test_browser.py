@@ -9,9 +9,11 @@ import threading
 import pytest
 
 from kit import wsraw
-from kit.api import Api, quote
+from kit.api import SPEC_FILE, Api, quote
+from kit.backends import Webhook
 from kit.gateway import BINARY
 from kit.page_checks import assert_usable
+from kit.upgrades import become_parent_of_orphans, upgrade, wait_former
 
 pytestmark = [pytest.mark.rare, pytest.mark.plain]
 
@@ -371,3 +373,211 @@ def test_less_motion(gateway, page_of):
     assert page.run("getComputedStyle(document.querySelector('.meter span')).transitionDuration") == "0.3s"
     page.media("light", motion="reduce")
     assert page.run("parseFloat(getComputedStyle(document.querySelector('.meter span')).transitionDuration)") == 0
+
+
+# --- what passes ---
+
+
+def lines(page) -> list[str]:
+    return page.run("[...document.querySelectorAll('.tail li')].filter((e) => !e.hidden).map((e) => e.textContent)")
+
+
+def wait_line(page, text: str) -> None:
+    page.wait(f"[...document.querySelectorAll('.tail li')].some((e) => e.textContent.includes({json.dumps(text)}))", text)
+
+
+def test_messages_of_one_client(gateway, page_of):
+    running = gateway(routes=ROUTES)
+    with running.open("/ws/till-7") as client, running.open("/ws/other") as other:
+        page = page_of(running, "#/client?route=ws&id=till-7")
+        press(page, "Follow")
+        page.wait_text("Following.")
+        client.echo(json.dumps({"temperature": 21, "password": "hunter2", "note": "<img src=x onerror=alert(1)>"}).encode(), wsraw.TEXT)
+        other.echo(b'{"not": "mine"}', wsraw.TEXT)
+        wait_line(page, '"temperature"')
+        page.wait("document.querySelectorAll('.tail .in').length >= 1 && document.querySelectorAll('.tail .out').length >= 1")
+        assert "<img src=x onerror=alert(1)>" in page.text() and page.run("document.querySelectorAll('.tail img').length") == 0
+        assert "hunter2" not in page.text() and "redacted" in page.text() and "mine" not in page.text()
+        write(page, "Show only lines with", "nothing has this")
+        page.wait("[...document.querySelectorAll('.tail li')].every((e) => e.hidden)")
+        page.wait_text("hidden by the filter")
+        write(page, "Show only lines with", "")
+        page.wait(f"{'document'}.querySelectorAll('.tail li[hidden]').length === 0")
+        press(page, "Pause")
+        before = page.run("document.querySelectorAll('.tail li').length")
+        client.echo(b'{"later": true}', wsraw.TEXT)
+        page.wait_text("Paused; 2 lines wait.")
+        assert page.run("document.querySelectorAll('.tail li').length") == before
+        press(page, "Pause")
+        wait_line(page, '"later"')
+        assert_usable(page)
+        press(page, "Clear")
+        page.wait("document.querySelectorAll('.tail li').length === 0")
+        press(page, "Stop")
+        page.wait_text("Not followed.")
+        client.echo(b'{"unseen": 1}', wsraw.TEXT)
+        client.send(wsraw.close_frame(1000))
+        page.wait_text("connected to no node now")
+        assert lines(page) == []
+
+
+def test_a_route_and_the_log(gateway, page_of):
+    running = gateway(routes=ROUTES)
+    page = page_of(running, "#/live", theme="dark")
+    choose(page, "Messages of route", "ws")
+    choose(page, "Messages a second, at most", "5")
+    press(page, "Follow")
+    page.wait_text("Following.")
+    with running.open("/ws/a") as client:
+        wait_line(page, "open")
+        for number in range(60):
+            client.echo(json.dumps({"number": number}).encode(), wsraw.TEXT)
+        page.wait_text("left out")
+        assert "a" in page.run("[...document.querySelectorAll('.tail .who')].map((e) => e.textContent)")
+        Api(running.admin).close("a", {"code": 4000, "reason": "<b>night</b>"})
+    wait_line(page, "the API closes a client")
+    page.wait("document.querySelectorAll('.tail .log').length > 0")
+    assert page.run("document.querySelectorAll('.tail b b').length") == 0
+    assert_usable(page)
+
+
+def test_five_hundred_lines_are_kept(gateway, page_of):
+    running = gateway(routes=ROUTES)
+    page = page_of(running, "#/client?route=ws&id=a")
+    choose(page, "Messages a second, at most", "100")
+    press(page, "Follow")
+    page.wait_text("Following.")
+    with running.open("/ws/a") as client:
+        stop = threading.Event()
+
+        def talk():
+            while not stop.wait(0.02):
+                client.echo(b'{"x": 1}', wsraw.TEXT)
+
+        talker = threading.Thread(target=talk)
+        talker.start()
+        try:
+            page.wait_text("the last 500 are kept")
+        finally:
+            stop.set()
+            talker.join()
+        assert page.run("document.querySelectorAll('.tail li').length") == 500
+
+
+def test_over_a_live_upgrade(gateway, page_of):
+    """The stream ends with the old process; the page goes on with the new one, and keeps what it had."""
+    become_parent_of_orphans()
+    running = gateway(routes=ROUTES)
+    with running.open("/ws/till-7") as client:
+        page = page_of(running)
+        page.wait("document.getElementById('status').innerText === 'ready'")
+        page.wait("document.querySelector('.chart .l.c1')?.getAttribute('d').includes('L')", "two points at least")
+        upgrade(running)
+        client.echo(b"still here", wsraw.TEXT)
+        assert wait_former(running) == 0
+        page.wait("document.getElementById('notice').hidden", "all is well")
+        page.wait("Number.parseFloat([...document.querySelectorAll('.figures .card')].find((e) => "
+                  "e.innerText.startsWith('Running for')).innerText.split('\\n')[1]) < 20", "the new one's age")
+        page.wait("document.getElementById('status').innerText === 'ready'")
+
+
+def test_blocks(gateway, page_of):
+    running = gateway(routes=ROUTES)
+    with running.open("/ws/bad") as client:
+        page = page_of(running, "#/client?route=ws&id=bad")
+        page.wait_text("127.0.0.1:")
+        write(page, "Why", "<b>floods</b>")
+        press(page, "Block …")
+        press(page, "Block", "document.querySelector('dialog')")
+        page.wait_text("Blocked; 1 closed.")
+        client.read_close()
+    assert running.connect().handshake("/ws/bad").status == 403
+    page.run("location.hash = '#/control'")
+    page.wait_text("<b>floods</b>")
+    assert_usable(page)
+    press(page, "Let in")
+    page.wait_text("Nobody is blocked.")
+    with running.open("/ws/bad") as client:
+        client.echo(b"in again")
+
+
+def test_a_drain(gateway, page_of):
+    running = gateway(routes=ROUTES)
+    with running.open("/ws/a"):
+        page = page_of(running, "#/control")
+        page.wait_text("none")
+        write(page, "Over", "10m")
+        press(page, "Drain …")
+        press(page, "Drain", "document.querySelector('dialog')")
+        page.wait_text("It has begun.")
+        page.wait("document.getElementById('status').innerText !== 'ready'")
+        press(page, "Cancel the drain")
+        page.wait_text("It was cancelled.")
+        page.wait("document.getElementById('status').innerText === 'ready'")
+        write(page, "Over", "soon")
+        press(page, "Drain …")
+        press(page, "Drain", "document.querySelector('dialog')")
+        page.wait_text("Seen: soon")
+
+
+# --- what the gateway tells ---
+
+# Notes what is read of its answers and is not there, as "path.member".
+SPY = """
+window.missing = new Set();
+const watch = (value, where) => value === null || typeof value !== "object" ? value : new Proxy(value, {
+	get(target, key) {
+		const isList = Array.isArray(target);
+		if (typeof key === "string" && !isList && !(key in target) && key !== "toJSON" && key !== "then")
+			window.missing.add(`${where}.${key}`);
+		return typeof target[key] === "function" ? target[key] : watch(target[key], isList ? where : `${where}.${key}`);
+	}});
+const [read, parse] = [Response.prototype.json, JSON.parse];
+Response.prototype.json = async function () {
+	return watch(await read.call(this), new URL(this.url).pathname.replace("/api/v1", ""));
+};
+JSON.parse = (text, ...rest) => watch(parse(text, ...rest), "event");
+"""
+
+# Of each only some have it, by the description of the API.
+OPTIONAL = {"/clients/ws/a.expires_in", "/clients.matched", "event.code", "event.withheld", "event.redacted", "event.cut", "event.reason",
+            "event.base64", "event.text", "event.bytes"}
+
+
+def test_all_that_is_read_is_there(gateway, page_of):
+    """No member of an answer is asked for by a name that it does not have."""
+    hook = Webhook()
+    try:
+        running = gateway(routes=[*ROUTES, {"path": "/hook/{client_id}", "backend": "b"}],
+                          backends=[{"name": "b", "type": "webhook", "url": f"http://127.0.0.1:{hook.port}/"}])
+        with running.open("/ws/a") as client, running.open("/hook/b"):
+            Api(running.admin).ask("PUT", "/groups/night/members/ws/a")
+            page = page_of(running, before=SPY)
+            page.wait("document.querySelector('.chart .l.c1')?.getAttribute('d').includes('L')", "two points at least")
+            for place in PLACES:
+                page.run(f"location.hash = {json.dumps(place)}")
+                page.wait("document.querySelector('h1') !== null")
+                page.wait("!document.querySelector('main').innerText.includes('Asking')")
+            page.run("location.hash = '#/client?route=ws&id=a'")
+            write(page, "Message", "hello")
+            press(page, "Send")
+            page.wait_text("Delivered to its queue")
+            assert client.read_message() == (wsraw.TEXT, b"hello")
+            press(page, "Follow")
+            page.wait_text("Following.")
+            client.echo(b'{"x": 1}', wsraw.TEXT)
+            wait_line(page, '"x"')
+            write(page, "Group", "night")
+            press(page, "Do it")
+            page.wait_text("It was in it already.")
+            assert set(page.run("[...missing]")) <= OPTIONAL
+            assert_known(page.run("[...missing]"))
+    finally:
+        hook.close()
+
+
+def assert_known(names: list[str]) -> None:
+    """Those are members that the description has."""
+    text = SPEC_FILE.read_text()
+    for name in names:
+        assert f"{name.rsplit('.', 1)[1]}:" in text, name

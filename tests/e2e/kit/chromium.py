@@ -80,7 +80,9 @@ class Browser:
 class Page:
     """A tab. What its console, its scripts and its policy complain of is in `complaints`."""
 
-    def __init__(self, browser: Browser, *, width: int = 1280, height: int = 900, theme: str = "light"):
+    def __init__(self, browser: Browser, *, width: int = 1280, height: int = 900, theme: str = "light",
+                 before: str = ""):
+        """`before`: a script that runs before those of each page."""
         self.browser, self.complaints, self.requests = browser, [], []
         # With nothing that another tab has stored.
         self.context = browser.ask("Target.createBrowserContext")["browserContextId"]
@@ -89,6 +91,7 @@ class Page:
         browser.pages[self.session] = self
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.ask(f"{domain}.enable")
+        self.ask("Page.addScriptToEvaluateOnNewDocument", source=before)
         self.resize(width, height)
         self.media(theme)
 

@@ -37,7 +37,7 @@ class App {
 			{key: "3", text: "live", run: () => this.#go("#/live")}, {key: "4", text: "groups", run: () => this.#go("#/groups")},
 			{key: "5", text: "drain and blocks", run: () => this.#go("#/control")},
 			{key: "r", text: "ask anew", run: () => this.#view?.refresh?.()},
-			{key: "p", text: "pause what is followed, or go on", run: () => this.#view?.togglePause?.() ?? this.#view?.tail?.togglePause()},
+			{key: "p", text: "pause what is followed, or go on", run: () => this.#view?.tail?.togglePause()},
 			{key: "t", text: "light, dark, as the system", run: () => this.#theme()}]);
 		this.begin();
 	}

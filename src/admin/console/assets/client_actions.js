@@ -61,10 +61,10 @@ export class Actions {
 			if (body === null)
 				throw new Error("This is not hexadecimal: pairs of the digits 0 to 9 and a to f are.");
 			const result = await ask("POST", this.#path("messages"),
-				{body, query: {type: isText ? "text" : "binary"}, type: isText ? "text/plain; charset=utf-8" : "application/octet-stream"});
+				{body, query: {type: isText ? "text" : "binary"},
+					type: isText ? "text/plain; charset=utf-8" : "application/octet-stream"});
 			this.onChange();
-			return `Delivered to its queue: ${bytes(isText ? byteLength(body) : body.length)}` +
-				(typeof result.queued_bytes === "number" && result.queued_bytes > 0 ? `; ${bytes(result.queued_bytes)} wait there.` : ".");
+			return `Delivered to its queue: ${bytes(result.bytes)}.`;
 		});
 	}
 
@@ -108,7 +108,8 @@ export class Actions {
 		otherField.hidden = true;
 		code.addEventListener("change", () => { otherField.hidden = code.value !== "other"; });
 		const reason = el("input", {type: "text", autocomplete: "off", maxlength: String(REASON_MAX)});
-		return form("Close", [labelled("Code", code), otherField, labelled("Reason", reason, {hint: "the client reads it; at most 123 bytes"})],
+		const hint = "the client reads it; at most 123 bytes";
+		return form("Close", [labelled("Code", code), otherField, labelled("Reason", reason, {hint})],
 			"Close …", async () => {
 				if (byteLength(reason.value) > REASON_MAX)
 					throw new Error(`The reason has ${byteLength(reason.value)} bytes; a close frame has room for ${REASON_MAX}.`);
@@ -126,7 +127,8 @@ export class Actions {
 		const what = select([["client", "this client id"], ["address", "its address"]], "client");
 		const time = select([["5m", "5 minutes"], ["1h", "1 hour"], ["1d", "1 day"], ["30d", "30 days"]], "1h");
 		const reason = el("input", {type: "text", autocomplete: "off", maxlength: "200"});
-		const fields = [labelled("Keep out", what), labelled("For", time), labelled("Why", reason, {hint: "for whoever looks at it later"})];
+		const fields = [labelled("Keep out", what), labelled("For", time),
+			labelled("Why", reason, {hint: "for whoever looks at it later"})];
 		return form("Block", fields, "Block …", async () => {
 			const address = this.client?.remote.address;
 			const isAddress = what.value === "address";

@@ -7,6 +7,7 @@ import {count, dateTime, duration} from "./format.js";
 import {plain} from "./text.js";
 
 const EVERY_MS = 3000;
+const MOST_BLOCKS = 200;
 
 export class Control {
 	title = "Control";
@@ -27,7 +28,7 @@ export class Control {
 	#makeDrain() {
 		this.drain = el("dl", {class: "facts"});
 		this.drainTold = el("p", {class: "outcome", role: "status"});
-		this.cancel = el("button", {type: "button", on: {click: () => this.#cancel()}}, "Cancel the drain");
+		this.cancel = el("button", {type: "button", hidden: true, on: {click: () => this.#cancel()}}, "Cancel the drain");
 		const over = el("input", {type: "text", value: "5m", autocomplete: "off", required: true});
 		const percent = el("input", {type: "number", min: "1", max: "100", value: "100"});
 		return el("section", {class: "card"}, el("h2", null, "Drain"),
@@ -35,7 +36,8 @@ export class Control {
 			el("form", {class: "filters", on: {submit: (event) => {
 				event.preventDefault();
 				this.#begin(over.value, Number(percent.value));
-			}}}, labelled("Over", over, {hint: "30s, 5m, 1h"}), labelled("Per cent of them", percent, {hint: "100: the node is out of service"}),
+			}}}, labelled("Over", over, {hint: "30s, 5m, 1h"}),
+			labelled("Per cent of them", percent, {hint: "100: the node is out of service"}),
 			el("button", {type: "submit", class: "danger"}, "Drain …"), this.cancel), this.drainTold);
 	}
 
@@ -52,18 +54,22 @@ export class Control {
 
 	async refresh() {
 		clearTimeout(this.#timer);
-		try {
-			const [drain, blocks] = await Promise.all([get(path("drain")), get(path("blocks"))]);
-			if (this.#isOver)
-				return;
-			this.#showDrain(drain);
-			this.#showBlocks(blocks.blocks);
-		} catch (error) {
-			if (!this.#isOver && !this.app.failed(error))
-				setText(this.blocksTold, error.message);
-		}
+		await Promise.all([
+			this.#read("drain", this.drainTold, (drain) => this.#showDrain(drain)),
+			this.#read("blocks", this.blocksTold, ({blocks}) => this.#showBlocks(blocks))]);
 		if (!this.#isOver)
 			this.#timer = setTimeout(() => this.refresh(), EVERY_MS);
+	}
+
+	async #read(what, told, show) {
+		try {
+			const answer = await get(path(what), what === "blocks" ? {limit: MOST_BLOCKS} : null);
+			if (!this.#isOver)
+				show(answer);
+		} catch (error) {
+			if (!this.#isOver && !this.app.failed(error))
+				setText(told, error.message);
+		}
 	}
 
 	#showDrain(drain) {
@@ -71,12 +77,13 @@ export class Control {
 			["Let go", count(drain.closed)], ["Ready in", drain.eta_seconds > 0 ? duration(drain.eta_seconds) : null]];
 		replace(this.drain, facts.filter(([, value]) => value !== null).map(([name, value]) =>
 			el("div", null, el("dt", null, name), el("dd", null, value))));
-		this.cancel.hidden = !["waiting", "draining"].includes(drain.state);
+		this.cancel.hidden = !["waiting", "under_way"].includes(drain.state);
 	}
 
 	async #begin(over, percent) {
-		if (!await confirmed("Let clients go?", [percent === 100 ? "All clients of this node are sent away, and it takes no new ones." :
-			`${percent} % of the clients of this node are sent away; it stays in service.`], "Drain", this.app.node?.name ?? ""))
+		const whom = percent === 100 ? "All clients of this node are sent away, and it takes no new ones." :
+			`${percent} % of the clients of this node are sent away; it stays in service.`;
+		if (!await confirmed("Let clients go?", whom, "Drain", this.app.node?.name ?? ""))
 			return;
 		await this.#do(() => post(path("drain"), percent === 100 ? {over} : {over, percent}), "It has begun.");
 	}
@@ -97,7 +104,8 @@ export class Control {
 
 	#showBlocks(blocks) {
 		this.blockFrame.hidden = blocks.length === 0;
-		setText(this.blocksTold, blocks.length === 0 ? "Nobody is blocked." : "");
+		setText(this.blocksTold, blocks.length === 0 ? "Nobody is blocked." :
+			blocks.length === MOST_BLOCKS ? `The first ${MOST_BLOCKS}; the API has them all.` : "");
 		replace(this.blocks, blocks.map((block) => el("tr", null,
 			el("th", {scope: "row"}, foreign(block.client_id ?? block.address)),
 			el("td", null, block.client_id !== null ? ["client on ", foreign(block.route)] :

@@ -31,8 +31,12 @@ export class Groups {
 	}
 
 	#pages() {
-		this.before = el("button", {type: "button", on: {click: () => { this.#afters.pop(); this.refresh(); }}}, "Previous page");
-		this.after = el("button", {type: "button", on: {click: () => { this.#afters.push(this.#next); this.refresh(); }}}, "Next page");
+		const turn = (text, change) => el("button", {type: "button", on: {click: () => {
+			change();
+			this.refresh();
+		}}}, text);
+		this.before = turn("Previous page", () => this.#afters.pop());
+		this.after = turn("Next page", () => this.#afters.push(this.#next));
 		return el("nav", {class: "pages", "aria-label": "Pages"}, this.before, this.after);
 	}
 

@@ -93,7 +93,8 @@ function updateRow(row, limit, table) {
 	setClass(row, "binds", binds);
 	setText(row.allows, limit.connections === null ? "" : `allows ${count(limit.connections)} connections`);
 	updateMeter(row, limit, table);
-	setText(row.facts, [used === null ? null : percent(used), usedText(limit), limit.scope, limit.source].filter(Boolean).join(" · "));
+	const facts = [used === null ? null : percent(used), usedText(limit), limit.scope, limit.source];
+	setText(row.facts, facts.filter(Boolean).join(" · "));
 	setText(row.note, [limit.cost === "" ? "" : `A connection costs ${limit.cost}.`, limit.note].filter(Boolean).join(" "));
 	showRemedies(row, limit, (used ?? 0) >= NEAR ? 9 : binds ? 1 : 0);
 }

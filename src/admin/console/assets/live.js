@@ -30,10 +30,6 @@ export class Live {
 		return query;
 	}
 
-	togglePause() {
-		this.tail.togglePause();
-	}
-
 	end() {
 		this.tail.end();
 	}

@@ -62,12 +62,13 @@ export class Overview {
 	}
 
 	#spanChoice() {
-		const buttons = SPANS.map(([minutes, text]) => el("button", {type: "button", "aria-pressed": String(minutes === this.#span),
-			on: {click: () => {
-				this.#span = minutes;
-				buttons.forEach((button, index) => button.setAttribute("aria-pressed", String(SPANS[index][0] === minutes)));
-				this.#draw();
-			}}}, text));
+		const press = (span) => {
+			this.#span = span;
+			buttons.forEach((button, at) => button.setAttribute("aria-pressed", String(SPANS[at][0] === span)));
+			this.#draw();
+		};
+		const buttons = SPANS.map(([minutes, text]) => el("button", {type: "button",
+			"aria-pressed": String(minutes === this.#span), on: {click: () => press(minutes)}}, text));
 		return el("div", {class: "choice", role: "group", "aria-label": "Time that the charts show"},
 			el("h2", null, "Over time"), el("span", {class: "buttons"}, buttons));
 	}
@@ -134,7 +135,8 @@ export class Overview {
 		this.#figure("Accepted", perSecond(rate("accepted")), `${brief(totals.accepted)} since start`);
 		this.#figure("Messages in", perSecond(rate("messages_received")), bytesPerSecond(rate("received_bytes")));
 		this.#figure("Messages out", perSecond(rate("messages_sent")), bytesPerSecond(rate("sent_bytes")));
-		this.#figure("Send queues", bytes(totals.send_queue_bytes), `${count(totals.stalled)} clients held back`, totals.stalled > 0);
+		this.#figure("Send queues", bytes(totals.send_queue_bytes), `${count(totals.stalled)} clients held back`,
+			totals.stalled > 0);
 		this.#figure("Bad handshakes", count(totals.handshake_failures), "since start");
 		this.#figure("Running for", duration(overview.uptime_seconds), overview.version);
 	}

@@ -22,13 +22,15 @@ function bodyOf(message) {
 }
 
 // Why nothing but the size of a message is shown.
-const WITHHELD = {tail_bodies: "body not shown: admin.tail_bodies", binary: "body not shown: binary", not_json: "body not shown: no JSON, so it cannot be redacted",
-	too_large: "body not shown: too large to be redacted", too_much: "body not shown: too much at once"};
+const WITHHELD = {tail_bodies: "admin.tail_bodies", binary: "binary", not_json: "no JSON, so it cannot be redacted",
+	too_large: "too large to be redacted", too_much: "too much at once"};
 
 function factsOf(message) {
-	return [message.type, message.bytes === undefined ? null : bytes(message.bytes), message.code === undefined ? null : String(message.code),
+	const withheld = message.withheld;
+	return [message.type, message.bytes === undefined ? null : bytes(message.bytes),
+		message.code === undefined ? null : String(message.code),
 		message.cut ? "cut" : null, message.redacted ? "redacted" : null,
-		message.withheld === undefined ? null : WITHHELD[message.withheld] ?? message.withheld].filter(Boolean).join(", ");
+		withheld === undefined ? null : `not shown: ${WITHHELD[withheld] ?? withheld}`].filter(Boolean).join(", ");
 }
 
 function messageLine(message, withNames) {
@@ -84,13 +86,15 @@ export class Tail {
 
 	#make(title, choice) {
 		const id = newId("tail");
-		this.follow = el("button", {type: "button", class: "main", "aria-pressed": "false", on: {click: () => this.toggle()}}, "Follow");
+		this.follow = el("button", {type: "button", class: "main", "aria-pressed": "false",
+			on: {click: () => this.toggle()}}, "Follow");
 		this.pause = el("button", {type: "button", "aria-pressed": "false", disabled: true, "aria-keyshortcuts": "p",
 			on: {click: () => this.togglePause()}}, "Pause");
 		const clear = el("button", {type: "button", on: {click: () => this.#clear()}}, "Clear");
 		this.sample = select(SAMPLES, "20");
 		this.bodyBytes = select(BODIES, "256");
-		this.filter = el("input", {type: "search", autocomplete: "off", spellcheck: "false", on: {input: () => this.#filterAll()}});
+		this.filter = el("input", {type: "search", autocomplete: "off", spellcheck: "false",
+			on: {input: () => this.#filterAll()}});
 		for (const control of [this.sample, this.bodyBytes])
 			control.addEventListener("change", () => this.#isOn && this.#begin());
 		this.told = el("p", {class: "soft", role: "status"});
