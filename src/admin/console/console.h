@@ -12,7 +12,7 @@
 
 #include "http/http_handler.h"
 
-/* A file of the page; console_assets.c is made of assets/ by tools/embed_assets.py. */
+/* A file of the page; console_assets.c is made of assets/ by embed_assets.py. */
 struct console_asset {
 	const char *name; /* behind "/console/"; the page itself has none */
 	const char *content_type;

@@ -11,7 +11,7 @@ import sys
 
 TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8",
          ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
-HEAD = "/* Made by tools/embed_assets.py. */\n#include \"admin/console/console.h\"\n\n"
+HEAD = "/* Made by embed_assets.py. */\n#include \"admin/console/console.h\"\n\n"
 
 
 def array(name: str, data: bytes) -> str:
