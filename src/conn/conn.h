@@ -40,6 +40,7 @@ struct frame_rx {
 struct kept_request;    /* phase_body.c */
 struct handshake_trace; /* conn_trace.h */
 struct proof_wait;      /* phase_proving.c */
+struct http_stream;
 struct told_tls;
 struct ws_windows;     /* compression.h */
 struct upgrade_wait;   /* phase_asking.c */
@@ -56,6 +57,15 @@ struct conn_head_part {
 struct conn_body_part {
 	struct kept_request *later; /* NULL: being answered */
 	struct head_rx *next;       /* what came behind the request; NULL: nothing */
+};
+
+/* CONN_STREAM */
+struct conn_stream_part {
+	struct http_stream *stream;
+	uint32_t waiting_ms; /* of the loop's clock, cut: since the output is stuck */
+	uint32_t progress;   /* of tcp, when last looked at */
+	uint8_t why;         /* enum http_stream_end */
+	bool is_chunked;
 };
 
 /* CONN_PROVING */
@@ -105,6 +115,7 @@ struct conn {
 	union {
 		struct conn_head_part head;
 		struct conn_body_part body;
+		struct conn_stream_part stream;
 		struct conn_proving_part proving;
 		struct conn_asking_part asking;
 		struct conn_refusing_part refusing;
@@ -156,6 +167,12 @@ static inline struct conn_body_part *conn_body(struct conn *conn)
 {
 	CHECK(conn->phase == CONN_BODY || conn->phase == CONN_ANSWER);
 	return &conn->part.body;
+}
+
+static inline struct conn_stream_part *conn_stream(struct conn *conn)
+{
+	CHECK(conn->phase == CONN_STREAM);
+	return &conn->part.stream;
 }
 
 static inline struct conn_proving_part *conn_proving(struct conn *conn)

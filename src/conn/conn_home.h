@@ -24,6 +24,7 @@
 
 struct address_limit;
 struct conn_phase;
+struct conn_tap;
 struct frame_rx;
 struct ws_deflater;
 struct ws_inflater;
@@ -57,6 +58,7 @@ struct conn_home {
 	const struct uplink_handler *ears;      /* what back ends tell */
 	/* For handlers that answer later. */
 	struct http_later *(*take)(const struct http_request *request, uint64_t timeout_ms);
+	struct conn_tap *taps;    /* of those who watch (tap.h); NULL: nobody does, as a rule */
 	struct list_node uplinks; /* also those whose connection has ended */
 	/* One connection or uplink has gone. */
 	void (*on_gone)(struct conn_home *home);

@@ -9,6 +9,7 @@
 #include "conn/conn_trace.h"
 #include "conn/conn_traffic.h"
 #include "conn/leave.h"
+#include "conn/tap.h"
 #include "conn/tls_end.h"
 #include "io/tcp_tls.h"
 #include "conn/told_tls.h"
@@ -174,6 +175,7 @@ static void count_end(struct conn *conn)
 	if (conn->is_in)
 		count_life(conn);
 	conn_leave(conn);
+	conn_tap_frame(conn, CONN_TAP_END, false, slice_from_text(close_table[conn->reason].label));
 	log_end(conn);
 }
 

@@ -8,6 +8,7 @@
  *        -> FLUSH or LINGER                    an ordinary answer, or a refusal
  *        -> BODY -> ANSWER -> FLUSH or LINGER  a request with a body, or whose answer comes later;
  *                                              either may be left out
+ *                        -> STREAM -> FLUSH    an answer that goes on until somebody ends it
  *        -> REFUSING -> FLUSH or LINGER        a refusal that a browser can read; also from PROVING
  *                                              and ASKING
  *        -> PROVING -> ASKING, OPEN            who the client is takes a while to be known
@@ -29,6 +30,7 @@ enum conn_phase_id {
 	CONN_HEAD,     /* reading the request */
 	CONN_BODY,     /* reading the request's body */
 	CONN_ANSWER,   /* somebody else is about to answer */
+	CONN_STREAM,   /* answering, for as long as there is something to tell */
 	CONN_PROVING,  /* what the client shows is being looked at; within handshake_timeout */
 	CONN_REFUSING, /* a browser is about to be told why it may not come in */
 	CONN_ASKING,   /* the back end decides, then other nodes; within handshake_timeout */

@@ -17,6 +17,7 @@
 #include "proto/http_chunked.h"
 #include "conn/hull.h"
 #include "conn/keep.h"
+#include "conn/phase_stream.h"
 #include "conn/refuse.h"
 #include "conn/reply.h"
 #include "conn/request.h"
@@ -42,6 +43,8 @@ struct kept_request {
 };
 
 static void on_reply(struct http_later *base, struct http_reply *reply);
+static bool on_stream(struct http_later *base, struct http_reply *reply,
+		      struct http_stream *stream);
 
 /* --- its memory --- */
 
@@ -70,7 +73,7 @@ static struct kept_request *later_create(struct conn *conn, const struct http_he
 		return NULL;
 	}
 	later->base = (struct http_later){
-		.loop = home->loop, .home = &home->fleet, .reply = on_reply};
+		.loop = home->loop, .home = &home->fleet, .reply = on_reply, .stream = on_stream};
 	later->conn = conn;
 	later->home = home;
 	later->head = *head;
@@ -371,6 +374,25 @@ static void on_reply(struct http_later *base, struct http_reply *reply)
 	conn_answer(conn, reply, has_rest);
 }
 
+/* It is the last answer, whatever the client has sent behind its request. */
+static bool on_stream(struct http_later *base, struct http_reply *reply, struct http_stream *stream)
+{
+	struct kept_request *later = CONTAINER_OF(base, struct kept_request, base);
+	struct conn *conn = later->conn;
+	bool is_chunked = later->head.minor_version > 0;
+
+	CHECK(later->is_taken);
+	later_destroy(later);
+	if (conn == NULL) {
+		buf_finish(&reply->body);
+		return false;
+	}
+	CHECK(conn->phase == CONN_ANSWER);
+	conn_body(conn)->later = NULL;
+	stat_add(&conn->home->stats.http_requests, 1);
+	return conn_stream_begin(conn, reply, stream, is_chunked);
+}
+
 /* --- the phases --- */
 
 /* A request that is complete needs no more. */
@@ -431,8 +453,8 @@ const struct conn_phase phase_body = {
 /* Its client may have half-closed, and wait. The answer still comes while the gateway stops. */
 const struct conn_phase phase_answer = {
 	.name = "answer",
-	.next = CONN_PHASE_BIT(CONN_HEAD) | CONN_PHASE_BIT(CONN_FLUSH) |
-		CONN_PHASE_BIT(CONN_LINGER),
+	.next = CONN_PHASE_BIT(CONN_HEAD) | CONN_PHASE_BIT(CONN_STREAM) |
+		CONN_PHASE_BIT(CONN_FLUSH) | CONN_PHASE_BIT(CONN_LINGER),
 	.recv = conn_body_more,
 	.timeout = on_answer_timeout,
 	.release = on_release,

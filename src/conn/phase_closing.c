@@ -12,6 +12,7 @@
 #include "conn/hull.h"
 #include "conn/leave.h"
 #include "conn/phase_end.h"
+#include "conn/tap.h"
 #include "conn/tls_end.h"
 #include "conn/uplink_road.h"
 #include "conn/ws_reader.h"
@@ -90,6 +91,7 @@ void conn_ws_fail(struct conn *conn, enum close_reason reason)
 
 void conn_ws_answer_close(struct conn *conn, const struct ws_event_data *event)
 {
+	conn_tap_close(conn, false, event->close_code, event->bytes);
 	conn_set_reason(conn, CLOSE_CLIENT);
 	conn_uplink_close(conn, event->close_code);
 	if (conn->phase == CONN_OPEN)

@@ -14,6 +14,7 @@
 #include "conn/phase_closing.h"
 #include "conn/phase_end.h"
 #include "conn/renewal.h"
+#include "conn/tap.h"
 #include "conn/tls_end.h"
 #include "conn/uplink_road.h"
 #include "conn/ws_pace.h"
@@ -64,6 +65,7 @@ static void on_message(struct conn *conn, const struct ws_event_data *event)
 	conn_ws(conn)->message_ms = conn_now_ms(conn);
 	if (conn_renewal_take(conn, &message))
 		return;
+	conn_tap_message(conn, false, &message);
 	bool is_for_backend = rpc_gate_up(conn->home->service->fleet, conn_route(conn)->config,
 					  conn_session(conn), &message);
 
@@ -84,6 +86,7 @@ static void on_event(struct conn *conn, enum ws_event event, const struct ws_eve
 		on_message(conn, data);
 		break;
 	case WS_EVENT_PING:
+		conn_tap_frame(conn, CONN_TAP_PING, false, data->bytes);
 		if (ws_write_pong(conn, data->bytes) < 0)
 			conn_ws_fail(conn, CLOSE_NO_MEMORY);
 		break;
@@ -94,6 +97,8 @@ static void on_event(struct conn *conn, enum ws_event event, const struct ws_eve
 		conn_ws_fail_for(conn, data);
 		break;
 	case WS_EVENT_PONG:
+		conn_tap_frame(conn, CONN_TAP_PONG, false, data->bytes);
+		break;
 	case WS_EVENT_MORE:
 		break;
 	}
@@ -228,6 +233,7 @@ void conn_open(struct conn *conn)
 	ws_pace_begin(conn);
 	conn_ws(conn)->heard_ms = conn_now_ms(conn);
 	conn_ws(conn)->message_ms = conn_now_ms(conn);
+	conn_tap_frame(conn, CONN_TAP_OPEN, false, (struct slice){0});
 	conn_ws_schedule(conn);
 }
 

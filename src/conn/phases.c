@@ -9,6 +9,7 @@
 #include "conn/phase_open.h"
 #include "conn/phase_proving.h"
 #include "conn/phase_refusing.h"
+#include "conn/phase_stream.h"
 
 const struct conn_phase *const conn_phases[CONN_PHASE_COUNT] = {
 	[CONN_HEAD] = &phase_head,         [CONN_BODY] = &phase_body,
@@ -16,5 +17,5 @@ const struct conn_phase *const conn_phases[CONN_PHASE_COUNT] = {
 	[CONN_REFUSING] = &phase_refusing, [CONN_ASKING] = &phase_asking,
 	[CONN_OPEN] = &phase_open,         [CONN_CLOSING] = &phase_closing,
 	[CONN_FLUSH] = &phase_flush,       [CONN_LINGER] = &phase_linger,
-	[CONN_GONE] = &phase_gone,
+	[CONN_STREAM] = &phase_stream,     [CONN_GONE] = &phase_gone,
 };

@@ -6,6 +6,7 @@
 #include "base/shared_bytes.h"
 #include "conn/compression.h"
 #include "conn/conn_traffic.h"
+#include "conn/tap.h"
 #include "proto/ws_close.h"
 #include "proto/ws_deflate.h"
 #include "proto/ws_frame.h"
@@ -126,22 +127,27 @@ int ws_write_message(struct conn *conn, const struct message *message)
 			? deflated_write(conn, message)
 			: frame_write(conn, opcode_of(message), message->bytes);
 
-	if (r == 0)
-		conn_count_message_sent(conn);
-	return r;
+	if (r < 0)
+		return r;
+	conn_count_message_sent(conn);
+	conn_tap_message(conn, true, message);
+	return 0;
 }
 
 int ws_write_ping(struct conn *conn)
 {
 	int r = frame_write(conn, WS_PING, (struct slice){0});
 
-	if (r == 0)
-		stat_add(&conn_stats(conn)->pings_sent, 1);
-	return r;
+	if (r < 0)
+		return r;
+	stat_add(&conn_stats(conn)->pings_sent, 1);
+	conn_tap_frame(conn, CONN_TAP_PING, true, (struct slice){0});
+	return 0;
 }
 
 int ws_write_pong(struct conn *conn, struct slice payload)
 {
+	conn_tap_frame(conn, CONN_TAP_PONG, true, payload);
 	return frame_write(conn, WS_PONG, payload);
 }
 
@@ -150,6 +156,7 @@ void ws_write_close(struct conn *conn, uint16_t code, const char *text)
 	uint8_t body[WS_CONTROL_MAX];
 	size_t len = ws_close_write(body, code, text);
 
+	conn_tap_close(conn, true, code, slice_from_text(text));
 	frame_write(conn, WS_CLOSE, slice_of(body, len));
 }
 
@@ -245,5 +252,10 @@ int ws_write_frame(struct conn *conn, const struct ws_fan_frame *frame, struct s
 	}
 	conn_count_sent(conn, form->len);
 	conn_count_message_sent(conn);
+	if (conn_is_tapped(conn))
+		conn_tap_frame(conn,
+			       (frame->plain->data[0] & 0x0f) == WS_TEXT ? CONN_TAP_TEXT
+									 : CONN_TAP_BINARY,
+			       true, plain_payload(frame));
 	return 0;
 }

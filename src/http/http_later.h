@@ -8,8 +8,9 @@
 #include "http/http_handler.h"
 
 struct fleet_home;
-struct trace_span;
+struct http_stream;
 struct loop;
+struct trace_span;
 
 /* A request that was taken; all of it lives until the reply. */
 struct http_later {
@@ -23,6 +24,9 @@ struct http_later {
 	void (*on_reply)(struct http_later *later, const struct http_reply *reply);
 	struct trace_span *span; /* on_reply's */
 	const char *span_path;   /* likewise; static text */
+	/* For http_stream_begin. */
+	bool (*stream)(struct http_later *later, struct http_reply *reply,
+		       struct http_stream *stream);
 };
 
 /* In answer(): the reply comes by http_later_reply, and what answer() returns is

@@ -171,6 +171,17 @@ static int put_connection(struct buf *out, const struct http_reply *reply,
 	return r;
 }
 
+/* 204 has no body whose length could be told, and 304 not that of the body there
+ * (RFC 9110, 8.6). */
+static int put_end(struct buf *out, const struct http_reply *reply, enum http_end end)
+{
+	if (end == HTTP_END_CHUNKED)
+		return put(out, "Transfer-Encoding: chunked\r\n");
+	if (end == HTTP_END_CLOSE || reply->status == 204 || reply->status == 304)
+		return 0;
+	return put_number_field(out, "Content-Length: ", reply->body.len);
+}
+
 int http_reply_head(const struct http_reply *reply, const struct http_frame *frame, struct buf *out)
 {
 	int r = put_status(out, reply->status);
@@ -179,10 +190,8 @@ int http_reply_head(const struct http_reply *reply, const struct http_frame *fra
 		r = put_field(out, "Date: ", frame->date);
 	if (r == 0 && reply->content_type != NULL)
 		r = put_field(out, "Content-Type: ", reply->content_type);
-	/* 204 has no body whose length could be told, and 304 not that of the body there
-	 * (RFC 9110, 8.6). */
-	if (r == 0 && reply->status != 204 && reply->status != 304)
-		r = put_number_field(out, "Content-Length: ", reply->body.len);
+	if (r == 0)
+		r = put_end(out, reply, frame->end);
 	if (r == 0)
 		r = put_connection(out, reply, frame);
 	if (r == 0)

@@ -66,10 +66,18 @@ struct limit_refusal {
 };
 void http_reply_limit(struct http_reply *reply, const struct limit_refusal *refusal);
 
+/* Where the body ends. */
+enum http_end {
+	HTTP_END_LENGTH,  /* it is all there */
+	HTTP_END_CHUNKED, /* it comes over time, in chunks (RFC 9112, 7.1) */
+	HTTP_END_CLOSE,   /* likewise, to a client of HTTP/1.0: with the connection */
+};
+
 /* What is not the handler's to say. */
 struct http_frame {
 	const char *date;
 	uint64_t kept_ms; /* is_kept: how long the connection waits for the next request */
+	enum http_end end;
 	bool is_kept;
 };
 
