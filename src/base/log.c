@@ -25,6 +25,9 @@ static enum log_format line_format = LOG_FORMAT_LOGFMT;
 static pthread_mutex_t write_lock = PTHREAD_MUTEX_INITIALIZER;
 static uint64_t dropped_lines; /* atomic: lost since the last line that got out */
 
+static pthread_mutex_t tap_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct log_tap *the_tap; /* under the lock; read without it to see whether there is one */
+
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 
 struct line {
@@ -34,15 +37,27 @@ struct line {
 	bool is_cut;
 };
 
+_Static_assert(LOG_EVENT_MAX == LINE_MAX_BYTES, "one is made like the other");
+
 void log_configure(enum log_level lowest, enum log_format format)
 {
 	__atomic_store_n(&lowest_level, lowest, __ATOMIC_RELAXED);
 	__atomic_store_n(&line_format, format, __ATOMIC_RELAXED);
 }
 
+enum log_level log_lowest(void)
+{
+	return __atomic_load_n(&lowest_level, __ATOMIC_RELAXED);
+}
+
 bool log_is_on(enum log_level level)
 {
-	return level >= __atomic_load_n(&lowest_level, __ATOMIC_RELAXED);
+	return level >= log_lowest();
+}
+
+const char *log_level_name(enum log_level level)
+{
+	return level_names[level];
 }
 
 /* Keeps room for the mark of a cut line, its quote and brace, and the newline. */
@@ -117,7 +132,7 @@ static void line_add_value(struct line *line, const char *text, size_t len)
 static void line_add_key(struct line *line, const char *key)
 {
 	if (line->format == LOG_FORMAT_JSON) {
-		line_add_text(line, line->len > 1 ? ",\"" : "\"");
+		line_add_text(line, line->text[line->len - 1] != '{' ? ",\"" : "\"");
 		line_add_text(line, key);
 		line_add_text(line, "\":");
 		return;
@@ -145,6 +160,25 @@ static void line_add_field(struct line *line, const struct log_field *field)
 	}
 }
 
+/* A whole field or none: the line stays parsable. */
+static void line_add_fields(struct line *line, const struct log_field *fields, size_t count)
+{
+	for (size_t i = 0; i < count && !line->is_cut; i++) {
+		size_t before = line->len;
+
+		line_add_field(line, &fields[i]);
+		if (line->is_cut)
+			line->len = before;
+	}
+}
+
+static void line_end(struct line *line, const char *end)
+{
+	CHECK(line->len + strlen(end) <= sizeof(line->text));
+	memcpy(line->text + line->len, end, strlen(end));
+	line->len += strlen(end);
+}
+
 static void line_compose(struct line *line, enum log_level level, const char *message,
 			 const struct log_field *fields, size_t count)
 {
@@ -159,19 +193,57 @@ static void line_compose(struct line *line, enum log_level level, const char *me
 	line_add_field(line, &F_TEXT("msg", message));
 	if (dropped > 0)
 		line_add_field(line, &F_UINT("dropped_lines", dropped));
-	for (size_t i = 0; i < count && !line->is_cut; i++) {
-		size_t before = line->len;
+	line_add_fields(line, fields, count);
+	line_end(line, line->format == LOG_FORMAT_JSON ? (line->is_cut ? ",\"cut\":1}\n" : "}\n")
+						       : (line->is_cut ? " cut=1\n" : "\n"));
+}
 
-		line_add_field(line, &fields[i]);
-		if (line->is_cut)
-			line->len = before; /* a whole field or none: the line stays parsable */
+/* --- whoever reads along --- */
+
+/* Of the text alone so much as fits. */
+static void event_compose(struct line *line, enum log_level level, const char *message,
+			  const struct log_field *fields, size_t count)
+{
+	static const char text_cut[] = "\"(too long)\"";
+
+	line_add(line, "{", 1);
+	line_add_field(line, &F_UINT("at_ms", clock_wall_ns() / NS_PER_MS));
+	line_add_field(line, &F_TEXT("level", level_names[level]));
+	line_add_key(line, "text");
+	size_t before = line->len;
+
+	line_add_quoted(line, message, strlen(message));
+	if (line->is_cut) {
+		line->len = before;
+		line->is_cut = false;
+		line_add(line, text_cut, strlen(text_cut));
 	}
-	const char *end = line->format == LOG_FORMAT_JSON ? (line->is_cut ? ",\"cut\":1}\n" : "}\n")
-							  : (line->is_cut ? " cut=1\n" : "\n");
+	line_add_key(line, "fields");
+	line_add(line, "{", 1);
+	line_add_fields(line, fields, count);
+	line_end(line, line->is_cut ? "},\"cut\":true}" : "}}");
+}
 
-	CHECK(line->len + strlen(end) <= sizeof(line->text));
-	memcpy(line->text + line->len, end, strlen(end));
-	line->len += strlen(end);
+static void tap_tell(enum log_level level, const char *message, const struct log_field *fields,
+		     size_t count)
+{
+	struct line line;
+
+	line.len = 0;
+	line.format = LOG_FORMAT_JSON;
+	line.is_cut = false;
+	event_compose(&line, level, message, fields, count);
+	pthread_mutex_lock(&tap_lock);
+	if (the_tap != NULL)
+		the_tap->told(the_tap, level, line.text, line.len);
+	pthread_mutex_unlock(&tap_lock);
+}
+
+void log_set_tap(struct log_tap *tap)
+{
+	pthread_mutex_lock(&tap_lock);
+	__atomic_store_n(&the_tap, tap, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&tap_lock);
 }
 
 /* A pipe that is writable takes PIPE_BUF bytes (pipe(7)), which is no less than a line:
@@ -191,6 +263,8 @@ void log_write(enum log_level level, const char *message, const struct log_field
 	struct timespec deadline;
 	struct line line = {.format = __atomic_load_n(&line_format, __ATOMIC_RELAXED)};
 
+	if (__atomic_load_n(&the_tap, __ATOMIC_RELAXED) != NULL)
+		tap_tell(level, message, fields, count);
 	clock_gettime(CLOCK_REALTIME, &deadline);
 	deadline.tv_nsec += PATIENCE_NS;
 	deadline.tv_sec += deadline.tv_nsec / (long)NS_PER_S;

@@ -49,6 +49,25 @@ void log_write(enum log_level level, const char *message, const struct log_field
 #define log_warn(message, ...)  LOG_AT(LOG_LEVEL_WARN, message, ##__VA_ARGS__)
 #define log_error(message, ...) LOG_AT(LOG_LEVEL_ERROR, message, ##__VA_ARGS__)
 
+/* --- whoever reads along --- */
+
+#define LOG_EVENT_MAX 4096 /* [bytes] */
+
+/* Gets each line that is on, also one that standard error did not take, as a JSON object:
+ * {"at_ms": since the epoch, "level", "text", "fields": {...}}; one that was cut has "cut": true.
+ * In whichever thread logs, one after the other: must be short, must not block and must not log. */
+struct log_tap {
+	void (*told)(struct log_tap *tap, enum log_level level, const char *event, size_t len);
+};
+
+/* From any thread; NULL: nobody does. When this returns, the one before is told nothing any more.
+ */
+void log_set_tap(struct log_tap *tap);
+
+/* "info"; static text. */
+const char *log_level_name(enum log_level level);
+enum log_level log_lowest(void);
+
 /* For events that can come in floods: passes the first of each second and counts
  * the rest. Zero-initialise; thread-safe. */
 struct log_gate {
