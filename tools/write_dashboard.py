@@ -199,6 +199,12 @@ ROWS = [
         Panel("How long calls take", [quantile(0.5, "gatehouse_call_duration_seconds"),
                                       quantile(0.99, "gatehouse_call_duration_seconds")], "s"),
     ]),
+    ("Event streams", [
+        Panel("Open", [total("gatehouse_streams", "instance"), rate("gatehouse_streams_refused_total", legend="refused/s")]),
+        Panel("Events, and what was left out", [rate("gatehouse_stream_events_total", legend="events"),
+                                                rate("gatehouse_stream_dropped_total", "of", "dropped: {{of}}")], "ops"),
+        Panel("Ends, by reason", [rate("gatehouse_streams_ended_total", "reason")], "ops"),
+    ]),
     ("TLS", [
         Panel("Handshakes", [rate("gatehouse_tls_handshakes_total", "kind"), rate("gatehouse_tls_versions_total", "version", "TLS {{version}}")],
               "cps"),

@@ -101,6 +101,10 @@ void metrics_tracing_print_reference(FILE *to);
 void metrics_renewals_write(struct renewals *renewals, struct buf *out);
 void metrics_renewals_print_reference(FILE *to);
 
+/* metrics_streams.c: likewise, about event streams of the API. */
+void metrics_streams_write(const struct admin *admin, struct buf *out);
+void metrics_streams_print_reference(FILE *to);
+
 /* metrics_upgrades.c: likewise, about new processes that take over. */
 void metrics_upgrades_write(struct upgrades *upgrades, struct buf *out);
 void metrics_upgrades_print_reference(FILE *to);

@@ -3,6 +3,7 @@
 
 #include <time.h>
 
+#include "admin/stream/streams.h"
 #include "auth/auth_type.h"
 #include "auth/hasher.h"
 #include "auth/pace.h"
@@ -106,6 +107,14 @@ static uint64_t tickets_waiting(const struct server *server)
 	return stats.waiting;
 }
 
+static uint64_t streams_open(const struct admin *admin)
+{
+	struct streams_stats stats;
+
+	streams_stats(admin->api.streams, &stats);
+	return stats.open;
+}
+
 static void tls_read(const struct server *server, struct limits_input *input)
 {
 	struct tls_stats stats;
@@ -144,6 +153,7 @@ void live_limits_read(const struct admin *admin, struct live_limits *out_live)
 	input->payload_used = payload_used();
 	input->tickets = tickets_waiting(server);
 	input->blocks = blocks_in_force(server);
+	input->streams = streams_open(admin);
 	tls_read(server, input);
 	backends_each(server_backends(server), backend_read,
 		      &(struct fullest){.input = input, .share = -1});

@@ -12,6 +12,7 @@
 #include "admin/limits_monitor.h"
 #include "admin/overview.h"
 #include "admin/reloads.h"
+#include "admin/stream/streams.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/payload.h"
@@ -122,10 +123,11 @@ static int serve(struct server *server, struct admin *admin, struct serve_upgrad
 
 	serve_upgrade_close(upgrade);
 	reloader_close(reloader);
-	if (what == SIGUSR2)
+	if (what == SIGUSR2) {
+		streams_close(admin->api.streams, STREAM_END_UPGRADE);
 		return serve_upgrade_see_out(upgrade);
-
-	return serve_end(&tick, signals, what);
+	}
+	return serve_end(&tick, admin->api.streams, signals, what);
 }
 
 static void on_problem(void *arg, const struct start_problem *problem)
@@ -191,6 +193,12 @@ static int run_with(struct ruleset *ruleset, struct renewals *renewals,
 	admin.api.scans = &admin.scans;
 	admin.api.upgrades = upgrade->upgrades;
 	admin.api.reloads = call->reloads;
+	admin.api.streams = streams_create(&admin);
+	if (admin.api.streams == NULL) {
+		log_error("out of memory at start");
+		server_destroy(&server);
+		return EXIT_FAILED;
+	}
 	serve_upgrade_know(upgrade, &admin, signals);
 	struct server_error error;
 	int r = server_start(
@@ -202,6 +210,7 @@ static int run_with(struct ruleset *ruleset, struct renewals *renewals,
 	if (r < 0) {
 		log_error(error.text);
 		server_destroy(&server);
+		streams_destroy(&admin.api.streams);
 		return EXIT_BAD_CONFIG;
 	}
 	serve_upgrade_take(upgrade);
@@ -216,6 +225,7 @@ static int run_with(struct ruleset *ruleset, struct renewals *renewals,
 							    .argv = call->argv});
 	r = serve(server, &admin, upgrade, &reloader, signals);
 	server_destroy(&server);
+	streams_destroy(&admin.api.streams);
 	return r;
 }
 

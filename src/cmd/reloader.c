@@ -19,6 +19,7 @@
 #include "admin/admin.h"
 #include "admin/live_plan.h"
 #include "admin/reloads.h"
+#include "admin/stream/streams.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -224,6 +225,15 @@ static bool put_in_force(const struct reloader *reloader, const struct config *n
 	return is_good;
 }
 
+/* Those that were let in by another token, or redact by other rules, end. */
+static void change_streams(struct reloader *reloader, const struct api_token *token)
+{
+	struct ruleset *ruleset = server_ruleset(reloader->options.server);
+
+	streams_change_rules(reloader->options.admin->api.streams, token, &ruleset->config.admin);
+	ruleset_unref(&ruleset);
+}
+
 /* False: it was torn, and nothing has happened. */
 static bool read_again(struct reloader *reloader, const struct writing *writing,
 		       struct reload_report *report)
@@ -237,6 +247,7 @@ static bool read_again(struct reloader *reloader, const struct writing *writing,
 
 	if (reading == READ_GOOD && put_in_force(reloader, &now->config, &next, report)) {
 		api_set_token(&reloader->options.admin->api, &token);
+		change_streams(reloader, &token);
 		report->files_failed = renewals_all(server_options(server)->renewals,
 						    clock_now_ns());
 		report->late_workers = server_reload_await(server);

@@ -12,6 +12,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "admin/stream/streams.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -177,7 +178,7 @@ static int exit_code(struct ending *ending)
 	return has_lost || is_late ? EXIT_FAILED : EXIT_GOOD;
 }
 
-int serve_end(struct serve_tick *tick, int signals, int what)
+int serve_end(struct serve_tick *tick, struct streams *streams, int signals, int what)
 {
 	struct ending ending = {.tick = tick,
 				.server = tick->server,
@@ -200,6 +201,7 @@ int serve_end(struct serve_tick *tick, int signals, int what)
 		ending.deadline_ns = clock_now_ns() + config->drain_timeout * NS_PER_MS;
 	end_workers(&ending);
 	end_bus(&ending);
+	streams_close(streams, STREAM_END_SHUTDOWN);
 	server_end(ending.server);
 	ruleset_unref(&ending.ruleset);
 	return exit_code(&ending);

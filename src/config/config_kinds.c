@@ -32,6 +32,7 @@ static const char *const *const kind_words[] = {
 	[CONFIG_REFUSE_BROWSERS] = WORDS("http", "close"),
 	[CONFIG_COMPRESSION] = WORDS("off", "shared", "window"),
 	[CONFIG_RATE_ACTION] = WORDS("wait", "close"),
+	[CONFIG_TAIL_BODIES] = WORDS("redacted", "off", "plain"),
 	[CONFIG_SWITCH] = WORDS("false", "true"),
 	[CONFIG_ON_OFF] = WORDS("off", "on"),
 	[CONFIG_TLS_VERSION] = WORDS("1.2", "1.3"),
@@ -62,6 +63,7 @@ _Static_assert(sizeof(enum config_engine) == sizeof(unsigned int) &&
 		       sizeof(enum config_origins_mode) == sizeof(unsigned int) &&
 		       sizeof(enum config_compression) == sizeof(unsigned int) &&
 		       sizeof(enum config_rate_action) == sizeof(unsigned int) &&
+		       sizeof(enum config_tail_bodies) == sizeof(unsigned int) &&
 		       sizeof(enum config_refuse_browsers) == sizeof(unsigned int) &&
 		       sizeof(enum config_switch) == sizeof(unsigned int) &&
 		       sizeof(enum config_on_off) == sizeof(unsigned int) &&

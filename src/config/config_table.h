@@ -46,6 +46,7 @@
 #define CONFIG_C_SIZE         uint64_t /* [bytes] */
 #define CONFIG_C_OFF_SIZE     uint64_t /* [bytes] 0 = off, else in its range */
 #define CONFIG_C_RATIO        uint64_t /* millionths */
+#define CONFIG_C_TAIL_BODIES  enum config_tail_bodies
 #define CONFIG_C_RATE_ACTION  enum config_rate_action
 #define CONFIG_C_REFUSE_BROWSERS enum config_refuse_browsers
 #define CONFIG_C_COMPRESSION  enum config_compression
@@ -248,6 +249,17 @@
 	X(admin, max_calls, COUNT, "256", 1, 65536, "requests", LIVE,                       \
 	  "Requests to the API whose answer is awaited, at the same time; those beyond get "    \
 	  "503. Each may hold max_body.")                                                      \
+	X(admin, streams_max, COUNT, "16", 1, 1024, "streams", LIVE,                         \
+	  "Event streams (GET /api/v1/stream) at the same time: of consoles, and of whoever "  \
+	  "watches clients or the log; those beyond get 503.")                                 \
+	X(admin, tail_bodies, TAIL_BODIES, "redacted", 0, 0, "", LIVE,                       \
+	  "What a stream shows of clients' messages: redacted = JSON without the values that " \
+	  "tail_redact and the built-in rules name, of anything else the size; off = only "    \
+	  "sizes; plain = all of it.")                                                         \
+	X(admin, tail_redact, TOKENS, "[]", 0, 32, "names", LIVE,                            \
+	  "Names of JSON members that streams do not show, beside the built-in ones "          \
+	  "(docs/api.md). A '*' at the begin or the end of a name stands for anything; then "     \
+	  "the name needs quotes.")       \
 	X(admin, tickets_max, COUNT, "65536", 1, 16777216, "tickets", LIVE,                 \
 	  "Tickets that were made and are not used yet; those beyond get 503.")                \
 	X(admin, blocks_max, COUNT, "1000", 1, 16384, "blocks", LIVE,                        \

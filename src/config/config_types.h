@@ -76,6 +76,12 @@ enum config_compression {
 };
 
 /* What to do with a client that sends more than it may. */
+enum config_tail_bodies {
+	CONFIG_TAIL_BODIES_REDACTED, /* without what tail_redact and the built-in rules name */
+	CONFIG_TAIL_BODIES_OFF,      /* their sizes only */
+	CONFIG_TAIL_BODIES_PLAIN,
+};
+
 enum config_rate_action {
 	CONFIG_RATE_ACTION_WAIT,  /* read nothing more until it may send again */
 	CONFIG_RATE_ACTION_CLOSE, /* 1008 */

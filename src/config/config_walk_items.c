@@ -7,9 +7,24 @@
 #include "config/config_option.h"
 #include "config/config_walk.h"
 
-static void token_add(struct config_walk *walk, struct config_tokens *tokens,
-		      const yaml_node_t *node, const char *path)
+/* [bytes] Without its stars (proto/json_redact.h). */
+#define REDACT_NAME_MAX 64
+
+/* Stars are at the ends only, and something is between them. */
+static bool is_redact_name(struct slice text)
 {
+	if (text.len > 0 && text.data[0] == '*')
+		text = slice_of(text.data + 1, text.len - 1);
+	if (text.len > 0 && text.data[text.len - 1] == '*')
+		text.len--;
+	return text.len > 0 && text.len <= REDACT_NAME_MAX &&
+	       memchr(text.data, '*', text.len) == NULL;
+}
+
+static void token_add(struct config_walk *walk, const struct config_option *option,
+		      struct config_tokens *tokens, const yaml_node_t *node, const char *path)
+{
+	bool is_redact = option == &config_options[CONFIG_OPTION_admin_tail_redact];
 	char seen[CONFIG_QUOTE_MAX];
 	struct slice text;
 
@@ -18,9 +33,17 @@ static void token_add(struct config_walk *walk, struct config_tokens *tokens,
 	text = config_walk_scalar(node);
 	if (!config_is_token(text)) {
 		config_walk_mistake(walk, node->start_mark,
-				    "%s: %s is no subprotocol name; write letters, digits or "
+				    "%s: %s is no %sname; write letters, digits or "
 				    "!#$%%&'*+-.^_`|~",
-				    path, config_quote(text, seen));
+				    path, config_quote(text, seen),
+				    is_redact ? "" : "subprotocol ");
+		return;
+	}
+	if (is_redact && !is_redact_name(text)) {
+		config_walk_mistake(walk, node->start_mark,
+				    "%s: %s is no name of at most %d bytes with a '*' before or "
+				    "behind it at most",
+				    path, config_quote(text, seen), REDACT_NAME_MAX);
 		return;
 	}
 	for (size_t i = 0; i < tokens->count; i++) {
@@ -42,7 +65,11 @@ static void token_add(struct config_walk *walk, struct config_tokens *tokens,
 static void tokens_apply(struct config_walk *walk, const struct config_option *option,
 			 const yaml_node_t *node, const char *path, struct config_tokens *tokens)
 {
-	if (!config_walk_list_check(walk, option, node, path, "ocpp1.6"))
+	const char *example = option == &config_options[CONFIG_OPTION_admin_tail_redact]
+				      ? "*secret*"
+				      : "ocpp1.6";
+
+	if (!config_walk_list_check(walk, option, node, path, example))
 		return;
 	size_t count = config_walk_item_count(node);
 
@@ -51,7 +78,7 @@ static void tokens_apply(struct config_walk *walk, const struct config_option *o
 		config_walk_mistake(walk, node->start_mark, "%s: out of memory", path);
 	for (size_t i = 0; tokens->items != NULL && i < count; i++)
 		if (config_walk_visit(walk, node))
-			token_add(walk, tokens, config_walk_item_at(walk, node, i), path);
+			token_add(walk, option, tokens, config_walk_item_at(walk, node, i), path);
 }
 
 static void items_apply(struct config_walk *walk, const struct config_option *option,

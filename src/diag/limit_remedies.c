@@ -354,6 +354,7 @@ static void remedy_by_doubling(struct request *request)
 		{LIMIT_ID_BACKEND_PENDING, "configuration", "backends[].pending_max: "},
 		{LIMIT_ID_TICKETS, "configuration", "admin.tickets_max: "},
 		{LIMIT_ID_BLOCKS, "configuration", "admin.blocks_max: "},
+		{LIMIT_ID_STREAMS, "configuration", "admin.streams_max: "},
 		{LIMIT_ID_NR_OPEN, "sysctl", "sysctl -w fs.nr_open="},
 		{LIMIT_ID_SOMAXCONN, "sysctl", "sysctl -w net.core.somaxconn="},
 		{LIMIT_ID_SYN_BACKLOG, "sysctl", "sysctl -w net.ipv4.tcp_max_syn_backlog="},

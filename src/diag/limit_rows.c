@@ -281,6 +281,7 @@ void limits_build(const struct limits_input *input, struct limits *out_limits)
 		[LIMIT_ID_BACKEND_PENDING] = limit_build_backend_pending,
 		[LIMIT_ID_TICKETS] = limit_build_tickets,
 		[LIMIT_ID_BLOCKS] = limit_build_blocks,
+		[LIMIT_ID_STREAMS] = limit_build_streams,
 		[LIMIT_ID_PAYLOAD_MEMORY] = limit_build_payload_memory,
 		[LIMIT_ID_NOFILE] = build_nofile,
 		[LIMIT_ID_NOFILE_HARD] = build_nofile_hard,

@@ -41,6 +41,7 @@ void limit_build_auth_failures(const struct limits_input *input, struct limit *r
 void limit_build_password_queue(const struct limits_input *input, struct limit *row);
 void limit_build_tickets(const struct limits_input *input, struct limit *row);
 void limit_build_blocks(const struct limits_input *input, struct limit *row);
+void limit_build_streams(const struct limits_input *input, struct limit *row);
 void limit_build_tls_handshakes(const struct limits_input *input, struct limit *row);
 void limit_build_tls_handshake_rate(const struct limits_input *input, struct limit *row);
 void limit_build_certificate(const struct limits_input *input, struct limit *row);

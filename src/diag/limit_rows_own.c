@@ -203,6 +203,17 @@ void limit_build_blocks(const struct limits_input *input, struct limit *row)
 	limit_note(row, "beyond it the API blocks nobody; it does not cap the total");
 }
 
+void limit_build_streams(const struct limits_input *input, struct limit *row)
+{
+	const struct config *config = input->config;
+
+	if (!limit_row_begin(input, row, "admin.streams_max"))
+		return;
+	row->value = config->admin.streams_max;
+	limit_row_use(row, input->streams);
+	limit_note(row, "those beyond get 503; it does not cap the total");
+}
+
 void limit_build_payload_memory(const struct limits_input *input, struct limit *row)
 {
 	const struct config *config = input->config;

@@ -58,6 +58,8 @@ enum limit_kind {
 	  "tickets that were made and are not used yet ([auth-tokens.md](auth-tokens.md))") \
 	X(BLOCKS, "blocks_max", GATEWAY, PACES, "blocks",                                   \
 	  "clients and addresses that are kept out for a time ([clients.md](clients.md#blocks))") \
+	X(STREAMS, "streams_max", GATEWAY, PACES, "streams",                                \
+	  "event streams of the API: consoles, and whoever watches ([api.md](api.md))")     \
 	X(PAYLOAD_MEMORY, "payload_memory", GATEWAY, PACES, "bytes",                        \
 	  "memory of the process for what clients send and are sent "                       \
 	  "([below](#payload-memory))")                                                     \

@@ -99,6 +99,7 @@ struct limits_input {
 	uint64_t auth_failures;     /* the most of one address or name */
 	uint64_t tickets;           /* that wait to be used */
 	uint64_t blocks;            /* that keep somebody out */
+	uint64_t streams;           /* that are open */
 	uint64_t passwords_waiting; /* to be checked */
 	uint64_t payload_max;       /* [bytes] in effect; 0: no gateway of ours */
 	uint64_t payload_used;      /* [bytes] of it */

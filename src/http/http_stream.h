@@ -46,6 +46,8 @@ struct http_stream {
 static inline bool http_stream_begin(struct http_later *later, struct http_reply *reply,
 				     struct http_stream *stream)
 {
+	if (later->on_reply != NULL)
+		later->on_reply(later, reply);
 	return later->stream(later, reply, stream);
 }
 

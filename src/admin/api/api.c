@@ -26,6 +26,7 @@ static const struct endpoint {
 	{"GET", "cluster", api_cluster},
 	{"GET", "overview", api_overview},
 	{"GET", "history", api_history},
+	{"GET", "stream", api_stream},
 	{"GET", "clients", api_clients_list},
 	{"GET", "top", api_top},
 	{"GET", "clients/{route}/{client_id}", api_client_inspect},
@@ -65,7 +66,7 @@ void api_set_token(struct api *api, const struct api_token *token)
 	pthread_mutex_unlock(&api->token_mutex);
 }
 
-static struct api_token token_of(const struct api *api)
+struct api_token api_token_in_force(const struct api *api)
 {
 	pthread_mutex_t *mutex = (pthread_mutex_t *)&api->token_mutex;
 
@@ -78,7 +79,7 @@ static struct api_token token_of(const struct api *api)
 
 bool api_has_token(const struct api *api)
 {
-	struct api_token token = token_of(api);
+	struct api_token token = api_token_in_force(api);
 
 	return api_token_is_set(&token);
 }
@@ -113,7 +114,7 @@ static void log_wrong_token(const struct http_request *request)
 static bool check_access(const struct api *api, const struct http_request *request,
 			 struct http_reply *reply)
 {
-	struct api_token token = token_of(api);
+	struct api_token token = api_token_in_force(api);
 	struct slice field = {0};
 
 	if (!api_token_is_set(&token))

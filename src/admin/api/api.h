@@ -15,6 +15,7 @@
 #include "server/server.h"
 
 struct reloads;
+struct streams;
 struct upgrades;
 
 struct api {
@@ -25,12 +26,16 @@ struct api {
 	struct upgrades *upgrades;
 	struct reloads *reloads;
 	struct random_source random; /* the admin listener's thread's */
+	struct streams *streams;
 };
 
 void api_init(struct api *api, struct server *server, const struct api_token *token);
 
 /* From any thread: requests that come from now on must have this one. */
 void api_set_token(struct api *api, const struct api_token *token);
+
+/* Thread-safe; a copy. */
+struct api_token api_token_in_force(const struct api *api);
 
 /* Must requests have a token now? */
 bool api_has_token(const struct api *api);

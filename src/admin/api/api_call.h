@@ -45,6 +45,7 @@ void api_ticket_make(struct api_call *call);
 void api_drain_begin(struct api_call *call);
 void api_drain_cancel(struct api_call *call);
 void api_drain_look(struct api_call *call);
+void api_stream(struct api_call *call);
 void api_upgrade(struct api_call *call);
 void api_node(struct api_call *call);
 void api_reload(struct api_call *call);

@@ -351,6 +351,7 @@ void metrics_write(const struct admin *admin, struct buf *out)
 	metrics_renewals_write(server_options(server)->renewals, out);
 	claims(out, server);
 	build(out, server);
+	metrics_streams_write(admin, out);
 	metrics_upgrades_write(admin->upgrades, out);
 	process(out);
 	metrics_before_add(admin->before, out);
@@ -389,6 +390,7 @@ void metrics_print_reference(FILE *to)
 	metrics_reload_print_reference(to);
 	metrics_tracing_print_reference(to);
 	metrics_renewals_print_reference(to);
+	metrics_streams_print_reference(to);
 	metrics_upgrades_print_reference(to);
 	fputs("\n## Limits that refuse: `gatehouse_connections_refused_total{limit}`\n\n"
 	      "| limit | status | what to do |\n| --- | --- | --- |\n",

@@ -761,9 +761,10 @@ def test_the_public_listener_has_no_api(served):
 
 # --- what is described ---
 
-# What is not answered with 200 here: the route knows no calls, nor proofs.
+# What is not answered with 200 here: the route knows no calls, nor proofs; of a stream nothing is wanted.
 OTHERS = {"/clients/{route}/{client_id}/call": (b'{"action": "Reset"}', 409),
           "/clients/{route}/{client_id}/renew": (b'{"expires_at": 99999999999}', 409),
+          "/stream": (None, 400),
           "/tickets": (b'{"route": "ws", "client_id": "a"}', 409),
           "POST /drain": (b"{}", 202), "DELETE /drain": (None, 409)}
 

@@ -111,7 +111,7 @@ def test_refusals_are_in_the_log_without_flooding_it(gateway):
 LIMITS = {
     "max_connections", "max_connections_per_ip", "routes.max_connections", "accept_rate", "takeover_rate",
     "message_rate", "byte_rate", "keep_alive_max", "refuse_browsers_max", "auth_failures", "password_queue",
-    "compression_memory", "tickets_max", "blocks_max", "tls_handshakes_max", "tls_handshake_rate", "certificate_expiry",
+    "compression_memory", "tickets_max", "streams_max", "blocks_max", "tls_handshakes_max", "tls_handshake_rate", "certificate_expiry",
     "backends.pending_max",
     "payload_memory", "nofile", "nofile.hard",
     "fs.nr_open", "fs.file-max", "cgroup.memory", "memory", "pids.max", "nf_conntrack_max",

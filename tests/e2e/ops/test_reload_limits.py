@@ -281,6 +281,6 @@ def test_the_table_of_limits_follows(changing, tmp_path, authority, pair):
     it.config["server"].pop("listen")
     it.set(listeners=[{"address": f"{it.running.address[0]}:{it.running.address[1]}"},
                       {"address": where, "tls": {"certificates": [pair.files]}}], **ROWS)
-    it.set("admin", tickets_max=81)
-    for name, value in (ROWS | {"tickets_max": 81}).items():
+    it.set("admin", tickets_max=81, streams_max=82)
+    for name, value in (ROWS | {"tickets_max": 81, "streams_max": 82}).items():
         assert row(it.running, name)["value"] == value, row(it.running, name)
