@@ -245,7 +245,7 @@ def test_groups_that_cannot_be_are_an_answer_that_is_wrong(decided, groups):
     response = running.connect().handshake("/ws/a")
     assert response.status == 502 and b"'hook'" in response.body
     assert hook.wait("disconnected")[0].headers["ce-reason"] == "refused"
-    assert "Gatehouse-Groups" in running.wait_log("a back end named no good groups")["error"]
+    assert "Gatehouse-Groups" in running.wait_log("a back end's decision cannot be carried out")["error"]
     assert running.metric("connections") == running.metric("clients") == 0
     assert running.metric("groups") == 0
 
