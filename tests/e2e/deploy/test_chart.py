@@ -23,7 +23,8 @@ OCPP = {"config": {"routes": [{"path": "/ocpp/{client_id}", "preset": "ocpp", "b
                    "backends": [{"name": "csms", "type": "webhook", "url": "http://csms.example/"}],
                    "server": {"drain_spread": "5m"}}}
 WAYS = {"defaults": {}, "tls": TLS, "nats": NATS, "ocpp": OCPP, "all": TLS | NATS | OCPP | {
-    "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}}, "tolerations": [{"key": "edge"}],
+    "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}}, "dashboard": {"enabled": True},
+    "prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}}, "tolerations": [{"key": "edge"}],
     "service": {"type": "LoadBalancer", "port": 443, "externalTrafficPolicy": "Local", "annotations": {"a": "b"}},
     "envFrom": [{"secretRef": {"name": "gatehouse"}}], "podLabels": {"team": "edge"}, "priorityClassName": "high"}}
 
@@ -109,6 +110,16 @@ def test_the_configuration_is_one(render, way, tmp_path):
         assert "No such file" in line or "mistake" in line, said.stderr
     if way == "defaults":
         assert said.returncode == 0, said.stderr
+
+
+@pytest.mark.rare
+def test_alerts_and_dashboard_are_those_of_the_repository(render):
+    made = render(WAYS["all"])
+    assert made["PrometheusRule", "gw-gatehouse"]["spec"] == yaml.safe_load((ROOT / "deploy/prometheus/alerts.yaml").read_text())
+    dashboard = made["ConfigMap", "gw-gatehouse-dashboard"]
+    assert dashboard["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert json.loads(dashboard["data"]["gatehouse.json"]) == json.loads((ROOT / "deploy/grafana/gatehouse.json").read_text())
+    assert not {kind for kind, _ in render({})} & {"PrometheusRule", "ServiceMonitor"}
 
 
 @pytest.mark.rare

@@ -39,6 +39,14 @@ func read(path string, into interface{}) error {
 	return yaml.Unmarshal(text, into)
 }
 
+// files is .Files: what else lies in the chart.
+type files string
+
+func (chart files) Get(name string) (string, error) {
+	text, err := os.ReadFile(filepath.Join(string(chart), name))
+	return string(text), err
+}
+
 // merged is base with what over says instead; maps are merged, everything else is replaced.
 func merged(base, over map[string]interface{}) map[string]interface{} {
 	for key, value := range over {
@@ -108,6 +116,7 @@ func run(chart, release, namespace string) error {
 		"Chart":   map[string]interface{}{"Name": about.Name, "Version": about.Version, "AppVersion": about.AppVersion},
 		"Release": map[string]interface{}{"Name": release, "Namespace": namespace, "Service": "Helm"},
 		"Values":  merged(values, given),
+		"Files":   files(chart),
 	}
 	for _, path := range paths {
 		name := filepath.Base(path)
