@@ -80,15 +80,21 @@ static struct upgrade_wait *wait_take(struct conn *conn)
 	return wait;
 }
 
+/* It is about to be refused, or may be. */
+static void remember(struct conn *conn, const struct upgrade_wait *wait)
+{
+	conn_remember_upgrade(conn, wait->key,
+			      wait->subprotocol != NULL
+				      ? slice_from_text(wait->subprotocol)
+				      : conn_subprotocol_for_show(buf_slice(&wait->offered)));
+}
+
 /* It is not let in. */
 static void wait_end(struct conn *conn)
 {
 	struct upgrade_wait *wait = wait_take(conn);
 
-	conn_remember_upgrade(conn, wait->key,
-			      wait->subprotocol != NULL
-				      ? slice_from_text(wait->subprotocol)
-				      : conn_subprotocol_for_show(buf_slice(&wait->offered)));
+	remember(conn, wait);
 	wait_free(wait);
 	conn_leave(conn);
 }
@@ -191,8 +197,10 @@ static void let_in(struct conn *conn, const struct client_claim *holder)
 
 	if (is_for_other_nodes(conn, &wait->entry))
 		takeover_stamp(conn_presence(conn), holder);
+	remember(conn, wait);
 	if (conn_enter(conn, &wait->entry) && conn_groups_join(conn, buf_slice(&wait->groups)) &&
 	    answer_upgrade(conn, wait)) {
+		conn_forget_upgrade(conn);
 		conn_uplink_connected(conn);
 		tcp_read_start(&conn->tcp);
 		conn_act(conn, wait->actions);

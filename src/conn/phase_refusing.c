@@ -109,6 +109,11 @@ void conn_remember_upgrade(struct conn *conn, const uint8_t key[WS_KEY_LEN],
 		memcpy(upgrade->subprotocol, subprotocol.data, subprotocol.len);
 }
 
+void conn_forget_upgrade(struct conn *conn)
+{
+	conn->home->refused_upgrade.conn = NULL;
+}
+
 /* Of the request that is being answered, or what was remembered. False: neither is there. */
 static bool upgrade_take(struct conn *conn, struct refused_upgrade *out_upgrade)
 {

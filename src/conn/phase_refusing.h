@@ -22,5 +22,8 @@ bool conn_refuse_as_browser(struct conn *conn, struct http_reply *reply);
 void conn_remember_upgrade(struct conn *conn, const uint8_t key[WS_KEY_LEN],
 			   struct slice subprotocol);
 
+/* It was not refused. */
+void conn_forget_upgrade(struct conn *conn);
+
 /* The first of a list of subprotocols that can be agreed on for show; empty: there is none. */
 struct slice conn_subprotocol_for_show(struct slice list);

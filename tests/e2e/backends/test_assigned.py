@@ -112,6 +112,25 @@ def test_takeover_goes_by_the_assigned_id(serve, webhook, takeover):
         running.wait_metric("connections", 2 if takeover == "many" else 1)
 
 
+@pytest.mark.parametrize("refuse_browsers", ["http", "close"])
+def test_who_is_blocked_does_not_come_in_by_another_name(serve, webhook, refuse_browsers):
+    hook = webhook()
+    running = serve(hook, refuse_browsers=refuse_browsers)
+    api.Api(running.admin).post("/blocks", json.dumps({"route": "ws", "client_id": "troll", "for": "1h"}).encode(),
+                                type="application/json")
+    with running.connect() as client:
+        answer = client.handshake(target(Client_Id="troll"))
+        if refuse_browsers == "http":
+            assert (answer.status, json.loads(answer.body)["reason"]) == (403, "blocked")
+        else:
+            code, reason = client.read_close()
+            assert code == 4403 and reason.startswith(b"blocked; retry-after=")
+    assert hook.wait("disconnected")[0].headers["ce-reason"] == "refused"
+    running.wait_metric("connections", 0)
+    with running.open(target(Client_Id="else")):
+        hook.wait("connected", client="else")
+
+
 def test_a_place_is_inherited_by_the_assigned_id(serve, webhook):
     """The gateway filled up while the back end decided."""
     release = threading.Event()

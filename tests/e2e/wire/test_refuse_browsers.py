@@ -110,6 +110,32 @@ def test_a_back_end_that_refuses(gateway, case):
         hook.close()
 
 
+def test_who_is_refused_after_the_back_end_has_let_it_in(gateway):
+    """The older one came while the back end decided."""
+    release = threading.Event()
+
+    def answer(event):
+        if event.type == "connect" and "slow" in event.headers.get("ce-query", ""):
+            release.wait(wsraw.SECONDS)
+        return None
+
+    hook = Webhook(answer)
+    try:
+        running = gateway(routes=[PAGE | {"backend": "b", "takeover": "oldest"}],
+                          backends=[{"name": "b", "type": "webhook", "url": f"http://127.0.0.1:{hook.port}/"}])
+        with running.connect() as newer:
+            newer.send(wsraw.request("/page/a?slow", extra=("Sec-WebSocket-Protocol: chat, x",)))
+            hook.wait("connect")
+            with running.open("/page/a"):
+                release.set()
+                response = newer.read_response()
+                assert (response.status, response.headers["sec-websocket-protocol"]) == (101, "chat")
+                assert newer.read_close()[0] == 4409
+        running.stop()
+    finally:
+        hook.close()
+
+
 @pytest.mark.parametrize("ours, offered, want", [
     ([], "a, b", "a"), (["b"], "a, b", "b"), ([], "x y, b", "b"), ([], "t" * 65 + ", b", "b"),
 ])
