@@ -84,6 +84,7 @@ static bool fail_all(struct actions_fault *fault, const char *what, const char *
 {
 	*fault = (struct actions_fault){.where = "the document", .what = what, .allowed = allowed};
 	snprintf(fault->seen, sizeof(fault->seen), "%.60s", seen);
+	unicode_make_plain(fault->seen, strlen(fault->seen), '?');
 	return false;
 }
 
@@ -142,7 +143,7 @@ static bool base64_take(struct reader *reader, const json_t *value)
 	if (action->owned == NULL)
 		return fail(reader, NULL, "cannot be kept: memory is out", NULL, "later");
 	if (text.len > 0 && !base64_read(text, action->owned, &len))
-		return fail(reader, "base64", "is not base64", value,
+		return fail(reader, "base64", "is not base64", NULL, /* nobody else's business */
 			    "RFC 4648, section 4, with padding");
 	action->message = (struct message){.bytes = slice_of(action->owned, len)};
 	return true;
@@ -355,7 +356,10 @@ struct actions *actions_read(struct slice json, uint64_t message_max,
 	json_t *document = json_loadb((const char *)json.data, json.len,
 				      JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
 	struct actions *actions = NULL;
+	char *near = document == NULL ? strstr(error.text, " near '") : NULL;
 
+	if (near != NULL) /* what follows may be a part of a message */
+		*near = 0;
 	if (json_is_object(document)) {
 		if (is_alone(document, out_fault))
 			actions = actions_read_members(document, message_max, out_fault);
