@@ -84,7 +84,7 @@ def test_the_token(gateway, page_of):
     write(page, "Token", TOKEN)
     page.key("Enter")
     page.wait_text("Headroom")
-    page.wait_text("max_connections")
+    page.wait_text("is what stops at")
     assert TOKEN not in page.run("location.href + JSON.stringify(localStorage) + document.cookie")
     assert page.run("Object.values(sessionStorage)") == [TOKEN]
     assert not [url for url in page.requests if TOKEN in url]
@@ -388,8 +388,8 @@ def wait_line(page, text: str) -> None:
 
 def test_messages_of_one_client(gateway, page_of):
     running = gateway(routes=ROUTES)
-    with running.open("/ws/till-7") as client, running.open("/ws/other") as other:
-        page = page_of(running, "#/client?route=ws&id=till-7")
+    with running.open("/ws/" + quote("a/b ü%")) as client, running.open("/ws/other") as other:
+        page = page_of(running, place_of("ws", "a/b ü%"))
         press(page, "Follow")
         page.wait_text("Following.")
         client.echo(json.dumps({"temperature": 21, "password": "hunter2", "note": "<img src=x onerror=alert(1)>"}).encode(), wsraw.TEXT)
@@ -436,6 +436,10 @@ def test_a_route_and_the_log(gateway, page_of):
         assert "a" in page.run("[...document.querySelectorAll('.tail .who')].map((e) => e.textContent)")
         Api(running.admin).close("a", {"code": 4000, "reason": "<b>night</b>"})
     wait_line(page, "the API closes a client")
+    choose(page, "Messages of route", "")
+    page.wait_text("Following.")
+    Api(running.admin).ask("POST", "/reload")
+    wait_line(page, "configuration")
     page.wait("document.querySelectorAll('.tail .log').length > 0")
     assert page.run("document.querySelectorAll('.tail b b').length") == 0
     assert_usable(page)

@@ -75,7 +75,15 @@ function textOf(status, problem) {
 	return `${problem.detail ?? problem.title ?? `Status ${status}.`}${seen}${allowed}`;
 }
 
-const kindOf = (status) => status === 401 ? "token" : status === 403 ? "forbidden" : "refused";
+// One that begins or ends is as good as away, and so is a proxy that finds nobody behind it.
+function kindOf(status, problem) {
+	if (status === 401)
+		return "token";
+	if (status === 403)
+		return "forbidden";
+	const isAway = problem === null ? [502, 503, 504].includes(status) : ["starting", "stopping"].includes(problem.reason);
+	return isAway ? "away" : "refused";
+}
 
 async function errorOf(response) {
 	let problem = null;
@@ -84,9 +92,7 @@ async function errorOf(response) {
 	} catch {
 		// A proxy's page, or nothing.
 	}
-	const kind = [502, 503, 504].includes(response.status) && problem === null ? "away" :
-		kindOf(response.status);
-	return new ApiError(kind, textOf(response.status, problem), {status: response.status, problem});
+	return new ApiError(kindOf(response.status, problem), textOf(response.status, problem), {status: response.status, problem});
 }
 
 function awayError(error, isOurs) {

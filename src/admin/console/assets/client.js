@@ -72,7 +72,7 @@ export class Client {
 		this.figures = el("dl", {class: "figures"});
 		this.chart = new Chart("Messages of this client", [{name: "in", className: "c1"}, {name: "out", className: "c2"}],
 			{format: perSecond, note: "since this page was opened"});
-		this.tail = new Tail(app, {tail: `${encodeURIComponent(this.route)}/${encodeURIComponent(this.id)}`}, {withNames: false});
+		this.tail = new Tail(app, {tail: `${this.route}/${this.id}`}, {withNames: false});
 		this.actions = new Actions(app, this.route, this.id, () => this.#refresh());
 		this.#make();
 		this.#refresh();

@@ -34,6 +34,7 @@ export class Feed extends EventTarget {
 
 	start() {
 		this.#running?.abort();
+		this.#tell("connecting", "");
 		this.#failures = 0;
 		this.#streamNotBefore = 0;
 		this.#begin();

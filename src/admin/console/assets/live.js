@@ -24,7 +24,7 @@ export class Live {
 	#query() {
 		const query = {};
 		if (this.route.value !== "")
-			query.tail = encodeURIComponent(this.route.value);
+			query.tail = this.route.value;
 		if (this.level.value !== "")
 			query.log = this.level.value;
 		return query;

@@ -136,7 +136,8 @@ export class Tail {
 		this.#press(this.follow, true);
 		setText(this.follow, "Stop");
 		this.pause.disabled = false;
-		this.app.feed.follow({...this.query, sample: this.sample.value, body_bytes: this.bodyBytes.value});
+		this.app.feed.follow(this.query.tail === undefined ? this.query :
+			{...this.query, sample: this.sample.value, body_bytes: this.bodyBytes.value});
 		this.#tell();
 	}
 
