@@ -55,6 +55,13 @@ static bool compression(const struct session *session, struct session_compressio
 	return false;
 }
 
+static bool tls(const struct session *session, struct session_tls *out)
+{
+	(void)session;
+	(void)out;
+	return false;
+}
+
 static bool is_held_back(const struct session *session)
 {
 	(void)session;
@@ -65,7 +72,8 @@ static const struct session_ops ops = {.push = push,
 				       .close = close_with,
 				       .queued = queued,
 				       .is_held_back = is_held_back,
-				       .compression = compression};
+				       .compression = compression,
+				       .tls = tls};
 
 static void device_enter(struct device *device, struct node *node, const char *client_id)
 {
