@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What each client has sent and been sent, lists in an order, and who talks most."""
 
+import concurrent.futures
+import json
+import subprocess
 import time
 import urllib.parse
 
 import pytest
 
 from kit import api, wsraw
+from kit.gateway import BINARY
 
 ROUTES = [{"path": "/ws/{client_id}"}, {"path": "/other/{client_id}"}]
 PROXY = {"workers": 2, "trusted_proxies": ["127.0.0.0/8"]}
@@ -73,6 +77,21 @@ def test_broadcasts_and_what_waits_count(served):
         for _ in range(12):
             slow.read_message()
         wsraw.wait_until(lambda: [one["queued_bytes"] for one in asked.list()] == [0, 0], "all is taken")
+
+
+def test_the_bus_tells_them_too(gateway, broker):
+    hub = broker()
+    running = gateway(bus={"type": "nats", "urls": [hub.url]})
+    running.wait_metric("bus_connected", 1)
+    with running.open("/ws/a") as client, hub.connect() as nats:
+        client.echo(b"x" * 50)
+
+        def inspect() -> dict:
+            return json.loads(nats.request("gatehouse.ctl.ws.a", b'{"command": "inspect"}').body)
+        wsraw.wait_until(lambda: "counters" in inspect(), "the broker knows of the client")
+        facts = inspect()
+        assert facts["counters"] == api.Api(running.admin).inspect("a")["counters"]
+        assert facts["counters"]["messages_received"] == 1 and facts["rates"]["sent_bytes_per_second"] > 0
 
 
 # --- orders ---
@@ -158,3 +177,42 @@ def test_bad_lists_are_named(served):
     for text in ("by=nothing", "limit=0", "sort=rate"):
         assert asked.get(f"/top?{text}", 400)["reason"] == "query", text
     assert asked.get("/top?route=no", 404)["reason"] == "no_such_route"
+
+
+# --- many ---
+
+@pytest.mark.rare
+def test_many_clients_are_sorted_while_others_are_served(served, tmp_path, sanitized):
+    """One worker, whose client talks meanwhile; and the admin listener, which makes the lists, answers others."""
+    count = 1000 if sanitized else 19_000
+    running, asked = served(server={"workers": 1})
+    crowd = subprocess.Popen([BINARY, "bench", running.url("/ws/dev-{n}"), "-c", str(count), "--hold", "10m"],
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        running.wait_metric("connections", count)
+        with running.open("/ws/busy") as busy, concurrent.futures.ThreadPoolExecutor(4) as pool:
+            for _ in range(50):
+                busy.echo(b"known")
+            lists = [pool.submit(asked.get, "/clients?sort=messages_received&limit=10") for _ in range(40)]
+            slowest = {"echo": 0.0, "health": 0.0}
+            while not all(one.done() for one in lists):
+                for name, ask in (("echo", lambda: busy.echo(b"mine")), ("health", lambda: running.get("/health"))):
+                    started = time.monotonic()
+                    ask()
+                    slowest[name] = max(slowest[name], time.monotonic() - started)
+            for one in lists:
+                assert one.result()["matched"] == count + 1
+                assert ids(one.result())[0] == "busy"
+            print(f"slowest, in seconds: {slowest}")
+            assert slowest["echo"] < 1 and slowest["health"] < 1, slowest
+            started = time.monotonic()
+            page = asked.get("/clients?sort=connected_at&order=asc&limit=1000&contains=dev-1")
+            print(f"a page of a thousand: {time.monotonic() - started} s")
+            assert len(page["clients"]) == min(1000, page["matched"])
+            assert asked.post("/blocks", b'{"address": "127.0.0.0/8", "for": "1m"}', type="application/json")["closed"] == \
+                count + 1
+            running.wait_metric("clients", 0)
+            assert busy.read_close()[0] == 4403
+    finally:
+        crowd.kill()
+        crowd.wait()
