@@ -12,7 +12,7 @@ from kit import api, natsraw, wsraw
 BUS = {"type": "nats", "user": "gate", "reconnect_min": "5ms", "reconnect_max": "20ms"}
 PASSWORD = {"GATEHOUSE_BUS_PASSWORD": "pw"}
 EVERYTHING = '">"'
-BUT_EVENTS = '["gatehouse.ctl.>", "gatehouse.to.>", "gatehouse.connect.>", "gatehouse.nodes", "_INBOX.>"]'
+BUT_EVENTS = '["gatehouse.ctl.>", "gatehouse.to.>", "gatehouse.connect.>", "gatehouse.nodes", "gatehouse.blocks", "_INBOX.>"]'
 
 
 def permissions(publish: str = EVERYTHING, subscribe: str = EVERYTHING) -> str:
@@ -107,7 +107,7 @@ def test_on_failure_close_applies(serve, broker):
 
 def test_a_forbidden_question_is_undecided_at_once(serve, broker):
     gateway = serve(broker(config=permissions(
-        publish='["gatehouse.up.>", "gatehouse.nodes"]')), connect="ask")
+        publish='["gatehouse.up.>", "gatehouse.nodes", "gatehouse.blocks"]')), connect="ask")
     answer = gateway.connect().handshake("/ws/a")
     assert answer.status == 503
     assert "permissions" in gateway.wait_log("a back end did not decide")["error"]
@@ -157,7 +157,7 @@ def test_permissions_may_name_the_queue_groups(serve, broker, group, is_good):
 
 def test_other_nodes_know_whom_the_broker_forbids_to_hear(gateway, broker):
     """The node that is asked may do everything; the one that has the client may not subscribe."""
-    nats = broker(config=permissions(subscribe='["_INBOX.>", "gatehouse.nodes"]'))
+    nats = broker(config=permissions(subscribe='["_INBOX.>", "gatehouse.nodes", "gatehouse.blocks"]'))
     bus = {"urls": f"[{nats.url}]"}
     deaf = gateway(server={"node": "deaf"}, bus=BUS | bus, env=PASSWORD)
     asked = api.Api(gateway(server={"node": "asked"}, bus=BUS | bus | {"user": "admin"},
