@@ -41,6 +41,7 @@ BANNED = {
     "popen": "nothing: the gateway starts no shell",
     "assert": "CHECK, which stays on",
 }
+LOG_CALL = re.compile(r"(?<!\w)(log_(?:debug|info|warn|error|write)|LOG_AT)\s*\(")
 CALL = re.compile(r"(?<![\w.>])(" + "|".join(BANNED) + r")\s*\(")
 NOT_CODE = re.compile(r'"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|//[^\n]*|/\*.*?\*/', re.DOTALL)
 
@@ -82,6 +83,20 @@ def banned_functions() -> bool:
             for match in CALL.finditer(line):
                 findings += 1
                 print(f"{path.relative_to(ROOT)}:{number}: {match[1]} is banned, use {BANNED[match[1]]}")
+    return findings == 0
+
+
+def lines_without_ids() -> bool:
+    """What is told of a connection has its ids: src/conn writes to the log by conn_log.h alone."""
+    findings = 0
+    for path in c_files():
+        if not str(path.relative_to(ROOT)).startswith("src/conn/") or path.name.startswith("conn_log."):
+            continue
+        for number, line in enumerate(blanked(path.read_text()).splitlines(), 1):
+            match = LOG_CALL.search(line)
+            if match:
+                findings += 1
+                print(f"{path.relative_to(ROOT)}:{number}: {match[1]} without the connection's ids: conn/conn_log.h")
     return findings == 0
 
 
@@ -151,7 +166,7 @@ def report_lengths() -> None:
         print(f"   longest {what}: {longest}")
 
 
-CHECKS = (formatting, include_layers, licences, banned_functions, shell_scripts, python_syntax, clang_tidy)
+CHECKS = (formatting, include_layers, licences, banned_functions, lines_without_ids, shell_scripts, python_syntax, clang_tidy)
 
 
 def main() -> int:

@@ -108,6 +108,18 @@ char *net_ip_format(const struct net_ip *ip, char *out, size_t size)
 	return out;
 }
 
+char *net_ip_port_format(const struct net_ip *ip, uint16_t port, char *out, size_t size)
+{
+	char text[NET_IP_TEXT_MAX];
+
+	net_ip_format(ip, text, sizeof(text));
+	if (port == 0)
+		snprintf(out, size, "%s", text);
+	else
+		snprintf(out, size, net_ip_is_v4(ip) ? "%s:%u" : "[%s]:%u", text, (unsigned)port);
+	return out;
+}
+
 /* Reads what stands behind the '/'. */
 static const char *bits_parse(struct slice text, bool is_v4, uint8_t *out_bits)
 {

@@ -46,6 +46,10 @@ bool net_ip_parse(struct slice text, struct net_ip *out);
  * bytes are always enough. */
 char *net_ip_format(const struct net_ip *ip, char *out, size_t size);
 
+/* "192.0.2.1:1234", "[::1]:1234"; with port 0, which is none, as net_ip_format. Returns `out`. */
+#define NET_IP_PORT_TEXT_MAX (NET_IP_TEXT_MAX + 8)
+char *net_ip_port_format(const struct net_ip *ip, uint16_t port, char *out, size_t size);
+
 /* "10.0.0.0/8", "fd00::/8", or one address: "10.1.2.3", "::1"; or "unix:", the clients of unix
  * sockets. Returns NULL and fills
  * *out, or a sentence fragment that says what is wrong; it is good until the next call

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "conn/conn_log.h"
 #include "conn/phase_closing.h"
 #include "fleet/actions/actions.h"
 
@@ -42,12 +43,10 @@ static void on_failed(void *arg, size_t index, const char *name, const char *rea
 
 	doing->is_out_of_memory |= strcmp(reason, "no_memory") == 0;
 	if (log_gate_pass(&home->service->backend_gate, loop_now(home->loop), &suppressed))
-		log_warn("an action of a back end was not done",
-			 F_TEXT("backend", conn_route(conn)->backend->name), F_UINT("index", index),
-			 F_TEXT("action", name), F_TEXT("reason", reason),
-			 F_TEXT("route", presence_route_name(conn_presence(conn))),
-			 F_TEXT("client_id", conn_presence(conn)->client_id),
-			 F_UINT("suppressed", suppressed));
+		conn_log_warn(conn, "an action of a back end was not done",
+			      F_TEXT("backend", conn_route(conn)->backend->name),
+			      F_UINT("index", index), F_TEXT("action", name),
+			      F_TEXT("reason", reason), F_UINT("suppressed", suppressed));
 }
 
 void conn_act(struct conn *conn, const struct actions *actions)

@@ -19,6 +19,7 @@
 #include "conn/address_limit.h"
 #include "conn/admission.h"
 #include "conn/blocked.h"
+#include "conn/conn_log.h"
 #include "conn/hull.h"
 #include "conn/leave.h"
 #include "conn/refuse.h"
@@ -195,18 +196,19 @@ static bool has_older(struct successor *successor)
 static void tell_takeovers(struct conn *conn, const struct presence *older)
 {
 	struct conn_home *home = conn->home;
-	char newer_text[CONN_CLIENT_TEXT_MAX], older_ip[NET_IP_TEXT_MAX];
+	char older_ip[NET_IP_TEXT_MAX];
 	struct net_ip ip = presence_remote(older);
 	uint64_t suppressed;
 
 	if (!log_gate_pass(&home->service->takeover_gate, loop_now(home->loop), &suppressed))
 		return;
 	net_ip_format(&ip, older_ip, sizeof(older_ip));
-	log_warn("a client is taken over again and again: two devices with one id, or one that "
-		 "comes back after 4001",
-		 F_TEXT("route", presence_route_name(older)), F_TEXT("client_id", older->client_id),
-		 F_TEXT("client", conn_client_text(conn, newer_text)), F_TEXT("older", older_ip),
-		 F_UINT("older_port", older->remote_port), F_UINT("suppressed", suppressed));
+	conn_log_warn(conn,
+		      "a client is taken over again and again: two devices with one id, or one "
+		      "that comes back after 4001",
+		      F_TEXT("older", older_ip), F_UINT("older_port", older->remote_port),
+		      F_UINT("older_connection_id", older->connection_id),
+		      F_UINT("suppressed", suppressed));
 }
 
 /* Drops the reference. */

@@ -1,22 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * conn_client.c - who the client is, for the log and for what proxies say (hull.h). */
-#include <stdio.h>
-
 #include "conn/hull.h"
 
 char *conn_client_text(const struct conn *conn, char out[CONN_CLIENT_TEXT_MAX])
 {
-	char ip[NET_IP_TEXT_MAX];
 	struct net_ip remote = conn_client(conn);
-	bool is_v4 = net_ip_is_v4(&remote);
 
-	net_ip_format(&remote, ip, sizeof(ip));
-	if (conn->client_port == 0)
-		snprintf(out, CONN_CLIENT_TEXT_MAX, "%s", ip);
-	else
-		snprintf(out, CONN_CLIENT_TEXT_MAX, is_v4 ? "%s:%u" : "[%s]:%u", ip,
-			 conn->client_port);
-	return out;
+	return net_ip_port_format(&remote, conn->client_port, out, CONN_CLIENT_TEXT_MAX);
 }
 
 bool conn_client_is_trusted(const struct conn *conn)

@@ -79,6 +79,8 @@ struct conn_home {
 	struct ws_inflater *inflater;
 	/* The one that is being answered, perhaps not complete, for the log. NULL: none is. */
 	const struct conn_request *request;
+	/* Who that would be, of one that is refused before it is anybody. NULL: not known. */
+	const char *claimed_id;
 
 	struct refused_upgrade refused_upgrade;
 

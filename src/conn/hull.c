@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/payload.h"
+#include "conn/conn_log.h"
 #include "conn/conn_trace.h"
 #include "conn/conn_traffic.h"
 #include "conn/leave.h"
@@ -136,16 +137,12 @@ static enum log_level end_level(const struct conn *conn, uint64_t *out_suppresse
 
 static void log_end(const struct conn *conn)
 {
-	const struct presence *presence = conn->session.presence;
-	char client[CONN_CLIENT_TEXT_MAX];
 	uint64_t suppressed = 0;
 	enum log_level level = end_level(conn, &suppressed);
 
-	LOG_AT(level, "connection closed", F_TEXT("reason", close_table[conn->reason].label),
-	       F_TEXT("client", conn_client_text(conn, client)),
-	       F_TEXT("route", presence_route_name(presence)),
-	       F_TEXT("client_id", presence->client_id),
-	       F_UINT("connection_id", presence->connection_id), F_UINT("suppressed", suppressed));
+	CONN_LOG_AT(level, conn, "connection closed",
+		    F_TEXT("reason", close_table[conn->reason].label),
+		    F_UINT("suppressed", suppressed));
 }
 
 _Static_assert((int)CLOSE_REASON_COUNT <= ROUTE_CLOSES_MAX, "there is one of each");

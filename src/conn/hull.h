@@ -53,7 +53,7 @@ void conn_drain(struct conn *conn);
 void conn_abort(struct conn *conn);
 
 /* "192.0.2.1:1234", for the log. Returns `out`. */
-#define CONN_CLIENT_TEXT_MAX (NET_IP_TEXT_MAX + 8)
+#define CONN_CLIENT_TEXT_MAX NET_IP_PORT_TEXT_MAX
 char *conn_client_text(const struct conn *conn, char out[CONN_CLIENT_TEXT_MAX]);
 
 /* In server.trusted_proxies. */

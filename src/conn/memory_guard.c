@@ -5,6 +5,7 @@
 #include "base/payload.h"
 #include "base/saturate.h"
 #include "conn/conn.h"
+#include "conn/conn_log.h"
 #include "conn/ws_reader.h"
 
 #define LOOK_INTERVAL_NS NS_PER_S /* while there is nothing to do */
@@ -46,19 +47,15 @@ static size_t held_by(const struct conn *conn)
 static void tell(const struct conn *conn, size_t held)
 {
 	struct conn_home *home = conn->home;
-	struct net_ip client = conn_client(conn);
-	char ip[NET_IP_TEXT_MAX];
 	uint64_t suppressed;
 
 	if (!log_gate_pass(&home->service->memory_gate, loop_now(home->loop), &suppressed))
 		return;
-	net_ip_format(&client, ip, sizeof(ip));
-	log_warn("payload memory is used up: a connection that holds much is closed",
-		 F_TEXT("limit", "payload_memory"), F_UINT("used", payload_used()),
-		 F_UINT("max", payload_max()), F_UINT("held", held), F_TEXT("client", ip),
-		 F_TEXT("client_id", conn->has_presence ? conn_presence(conn)->client_id : NULL),
-		 F_TEXT("remedy", refusal_table[REFUSAL_PAYLOAD_MEMORY].remedy),
-		 F_UINT("suppressed", suppressed));
+	conn_log_warn(conn, "payload memory is used up: a connection that holds much is closed",
+		      F_TEXT("limit", "payload_memory"), F_UINT("used", payload_used()),
+		      F_UINT("max", payload_max()), F_UINT("held", held),
+		      F_TEXT("remedy", refusal_table[REFUSAL_PAYLOAD_MEMORY].remedy),
+		      F_UINT("suppressed", suppressed));
 }
 
 static void close_holder(struct conn *conn, size_t held)

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "conn/conn_log.h"
 #include "conn/conn_traffic.h"
 #include "conn/hull.h"
 #include "conn/leave.h"
@@ -118,8 +119,8 @@ void conn_ws_fail_for(struct conn *conn, const struct ws_event_data *event)
 {
 	char text[WS_CONTROL_MAX];
 
-	log_debug("bad frame", F_TEXT("error", event->error), F_UINT("code", event->close_code),
-		  F_TEXT("client_id", conn_presence(conn)->client_id));
+	conn_log_debug(conn, "bad frame", F_TEXT("error", event->error),
+		       F_UINT("code", event->close_code));
 	snprintf(text, sizeof(text), "%s", event->error);
 	if (event->close_code == WS_CLOSE_TOO_BIG)
 		snprintf(text, sizeof(text), "%s (%" PRIu64 " bytes)", event->error,

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include "base/payload.h"
+#include "conn/conn_log.h"
 #include "conn/hull.h"
 #include "conn/reply.h"
 
@@ -27,10 +28,8 @@ static char *logged(struct slice text, char out[LOGGED_MAX + 4])
 /* The path without its query, which may have secrets. */
 static void log_rejection(struct conn *conn, const struct problem *problem)
 {
-	const struct presence *presence = conn->has_presence ? conn->session.presence : NULL;
 	const struct conn_request *request = conn->home->request;
 	struct slice path = {0}, host = {0}, agent = {0};
-	char client[CONN_CLIENT_TEXT_MAX];
 	char texts[4][LOGGED_MAX + 4];
 	uint64_t suppressed;
 
@@ -42,16 +41,12 @@ static void log_rejection(struct conn *conn, const struct problem *problem)
 		host = http_host(request->head, request->data);
 		http_field_find(request->head, request->data, "User-Agent", &agent);
 	}
-	log_info(
-		"request rejected", F_UINT("status", problem->status),
+	conn_log_info(
+		conn, "request rejected", F_UINT("status", problem->status),
 		F_TEXT("reason", problem->reason), F_TEXT("detail", problem->detail),
 		F_TEXT("seen", problem->seen.data == NULL ? NULL : logged(problem->seen, texts[3])),
-		F_TEXT("client", conn_client_text(conn, client)),
 		F_TEXT("path", logged(path, texts[0])), F_TEXT("host", logged(host, texts[1])),
-		F_TEXT("user_agent", logged(agent, texts[2])),
-		F_TEXT("route", presence == NULL ? NULL : presence_route_name(presence)),
-		F_TEXT("client_id", presence == NULL ? NULL : presence->client_id),
-		F_UINT("suppressed", suppressed));
+		F_TEXT("user_agent", logged(agent, texts[2])), F_UINT("suppressed", suppressed));
 }
 
 unsigned conn_retry_after_s(struct conn *conn)
@@ -84,18 +79,14 @@ void conn_conflict(struct conn *conn)
 	struct service *service = conn->home->service;
 	const struct presence *presence = conn_presence(conn);
 	struct http_reply reply = {0};
-	char client[CONN_CLIENT_TEXT_MAX];
 	uint64_t suppressed;
 
 	stat_add(&conn->home->stats.handshakes_rejected, 1);
 	stat_add(&conn->home->stats.conflicts, 1);
 	conn_count_failure(conn, ROUTE_FAILURE_CONFLICT);
 	if (log_gate_pass(&service->conflict_gate, loop_now(conn->home->loop), &suppressed))
-		log_info("client is connected already",
-			 F_TEXT("route", presence_route_name(presence)),
-			 F_TEXT("client_id", presence->client_id),
-			 F_TEXT("client", conn_client_text(conn, client)),
-			 F_UINT("suppressed", suppressed));
+		conn_log_info(conn, "client is connected already",
+			      F_UINT("suppressed", suppressed));
 	http_reply_conflict(&reply, presence_route_name(presence), presence->client_id);
 	conn_answer(conn, &reply, true);
 }
@@ -105,17 +96,15 @@ void conn_refuse(struct conn *conn, enum refusal refusal, uint64_t current, uint
 	struct conn_home *home = conn->home;
 	const struct refusal_entry *entry = &refusal_table[refusal];
 	struct http_reply reply = {0};
-	char client[CONN_CLIENT_TEXT_MAX];
 	uint64_t suppressed;
 
 	stat_add(&home->stats.connections_refused[refusal], 1);
 	conn_count_failure(conn, ROUTE_FAILURE_LIMIT);
 	if (log_gate_pass(&home->service->refusal_gates[refusal], loop_now(home->loop),
 			  &suppressed))
-		log_warn("connection refused", F_TEXT("limit", entry->label),
-			 F_UINT("current", current), F_UINT("max", max),
-			 F_TEXT("client", conn_client_text(conn, client)),
-			 F_TEXT("remedy", entry->remedy), F_UINT("suppressed", suppressed));
+		conn_log_warn(conn, "connection refused", F_TEXT("limit", entry->label),
+			      F_UINT("current", current), F_UINT("max", max),
+			      F_TEXT("remedy", entry->remedy), F_UINT("suppressed", suppressed));
 	http_reply_limit(&reply, &(struct limit_refusal){
 					 .limit = entry->label,
 					 .title = entry->title,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "conn/refuse_proof.h"
 
-#include "base/log.h"
+#include "conn/conn_log.h"
 #include "conn/hull.h"
 #include "conn/refuse.h"
 #include "conn/reply.h"
@@ -66,18 +66,17 @@ static unsigned status_of(struct http_reply *reply, const struct proof_refusal *
 static void tell(struct conn *conn, const struct proof_refusal *refusal, unsigned status)
 {
 	const struct auth_way *way = refusal->result->way;
-	char client[CONN_CLIENT_TEXT_MAX];
 	uint64_t suppressed;
 
 	if (!log_gate_pass(&conn->home->service->proof_gate, loop_now(conn->home->loop),
 			   &suppressed))
 		return;
-	log_warn("client not let in: no good proof", F_TEXT("event", "security"),
-		 F_UINT("status", status), F_TEXT("reason", refusal->result->reason),
-		 F_TEXT("way", way == NULL ? NULL : way->ops->name),
-		 F_TEXT("client", conn_client_text(conn, client)),
-		 F_TEXT("route", conn_route(conn)->config->name),
-		 F_TEXT("client_id", refusal->client_id), F_UINT("suppressed", suppressed));
+	conn->home->claimed_id = refusal->client_id;
+	conn_log_warn(conn, "client not let in: no good proof", F_TEXT("event", "security"),
+		      F_UINT("status", status), F_TEXT("reason", refusal->result->reason),
+		      F_TEXT("way", way == NULL ? NULL : way->ops->name),
+		      F_UINT("suppressed", suppressed));
+	conn->home->claimed_id = NULL;
 }
 
 void conn_refuse_proof(struct conn *conn, const struct proof_refusal *refusal)

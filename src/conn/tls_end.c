@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "conn/conn_log.h"
 #include "conn/hull.h"
 #include "conn/phase_end.h"
 #include "conn/refuse.h"
@@ -36,23 +37,21 @@ static const char *remedy_of(enum tls_trouble trouble)
 
 static void failure_log(struct conn *conn, const struct tls_failure *failure)
 {
-	char client[CONN_CLIENT_TEXT_MAX];
 	uint64_t suppressed;
 	char alert[16];
 
 	if (!log_gate_pass(&conn->home->service->tls_gate, loop_now(conn->home->loop), &suppressed))
 		return;
 	snprintf(alert, sizeof(alert), "%d", failure->alert);
-	log_warn(failure->was_secured ? "TLS failed" : "TLS handshake failed",
-		 F_TEXT("event", "security"), F_TEXT("cause", tls_trouble_label(failure->trouble)),
-		 F_TEXT("detail", failure->reason),
-		 F_TEXT("client", conn_client_text(conn, client)),
-		 F_TEXT("version", failure->version),
-		 F_TEXT("alert", failure->alert < 0 ? NULL : alert),
-		 F_TEXT("alert_from", failure->alert < 0      ? NULL
-				      : failure->is_from_peer ? "client"
-							      : "gatehouse"),
-		 F_TEXT("remedy", remedy_of(failure->trouble)), F_UINT("suppressed", suppressed));
+	conn_log_warn(
+		conn, failure->was_secured ? "TLS failed" : "TLS handshake failed",
+		F_TEXT("event", "security"), F_TEXT("cause", tls_trouble_label(failure->trouble)),
+		F_TEXT("detail", failure->reason), F_TEXT("version", failure->version),
+		F_TEXT("alert", failure->alert < 0 ? NULL : alert),
+		F_TEXT("alert_from", failure->alert < 0      ? NULL
+				     : failure->is_from_peer ? "client"
+							     : "gatehouse"),
+		F_TEXT("remedy", remedy_of(failure->trouble)), F_UINT("suppressed", suppressed));
 }
 
 void conn_tls_log(struct conn *conn)

@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "conn/compression.h"
+#include "conn/conn_log.h"
 #include "conn/conn_trace.h"
 #include "conn/hull.h"
 #include "conn/phase_open.h"
@@ -54,6 +55,8 @@ bool conn_upgrade_finish(struct conn *conn, const struct upgrade_answer *answer)
 			 (uint64_t)took_us * NS_PER_US);
 	conn_session(conn)->ops = &ws_session_ops;
 	conn_trace_answered(conn, 101, NULL);
+	conn_log_debug(conn, "connection opened", F_TEXT("subprotocol", answer->subprotocol),
+		       F_UINT("took_us", took_us));
 	conn_open(conn);
 	conn_compression_begin(conn, &terms, windows);
 	return true;

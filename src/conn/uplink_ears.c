@@ -13,6 +13,7 @@
 #include "conn/admit_groups.h"
 #include "conn/assigned.h"
 #include "conn/conn.h"
+#include "conn/conn_log.h"
 #include "conn/phase_asking.h"
 #include "conn/phase_closing.h"
 #include "conn/phase_open.h"
@@ -32,18 +33,24 @@ static struct conn *conn_of(const struct uplink *uplink)
 	return uplink->owner;
 }
 
+/* Also of one whose connection has ended, its last event not. */
 static void on_trouble(const struct uplink *uplink, const char *what, const char *detail)
 {
 	struct conn_home *home = uplink->home;
-	const struct conn *conn = uplink->owner; /* NULL: it has ended, its last event not */
 	uint64_t suppressed;
 
-	if (log_gate_pass(&home->service->backend_gate, loop_now(home->loop), &suppressed))
-		log_warn(what, F_TEXT("backend", uplink->backend->name), F_TEXT("error", detail),
-			 F_TEXT("route", uplink->route->config->name),
-			 F_TEXT("client_id",
-				conn == NULL ? NULL : conn->session.presence->client_id),
-			 F_UINT("suppressed", suppressed));
+	if (!log_gate_pass(&home->service->backend_gate, loop_now(home->loop), &suppressed) ||
+	    !log_is_on(LOG_LEVEL_WARN))
+		return;
+	const struct log_field fields[] = {F_TEXT("backend", uplink->backend->name),
+					   F_TEXT("error", detail),
+					   F_UINT("suppressed", suppressed)};
+
+	if (uplink->owner != NULL)
+		conn_log_write(LOG_LEVEL_WARN, uplink->owner, what, fields, ARRAY_LEN(fields));
+	else
+		conn_log_warn_of(uplink->backend->ops->presence(uplink), what, fields,
+				 ARRAY_LEN(fields));
 }
 
 /* What was made of the client does not say yet what the back end has said; nobody else knows it

@@ -136,6 +136,8 @@ struct uplink_ops {
 	void (*close)(struct uplink *uplink, const struct uplink_end *end);
 	/* After close: drops what waits. */
 	void (*abort)(struct uplink *uplink);
+	/* Of its client, as the back end knows it; also after close. */
+	const struct presence *(*presence)(const struct uplink *uplink);
 	/* [bytes] of payload memory that wait in it. */
 	size_t (*held)(const struct uplink *uplink);
 	/* Memory is scarce, and the owner is about to close: drops the messages that wait, but

@@ -522,6 +522,11 @@ static void uplink_abort(struct uplink *base)
 	next(uplink);
 }
 
+static const struct presence *uplink_presence(const struct uplink *base)
+{
+	return CONTAINER_OF(base, const struct event_uplink, base)->presence;
+}
+
 static size_t uplink_held(const struct uplink *base)
 {
 	return CONTAINER_OF(base, const struct event_uplink, base)->queue.bytes;
@@ -564,6 +569,7 @@ static const struct uplink_ops event_uplink_ops = {
 	.answered = uplink_answered,
 	.close = uplink_close,
 	.abort = uplink_abort,
+	.presence = uplink_presence,
 	.held = uplink_held,
 	.shed = uplink_shed,
 	.is_busy = uplink_is_busy,

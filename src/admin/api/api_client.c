@@ -26,8 +26,14 @@ static void log_close(const struct command *command, const struct http_request *
 	struct slice field;
 	bool has_token = http_field_find(request->head, request->data, "Authorization", &field) > 0;
 
+	const struct trace_context *trace = &command->trace;
+	char trace_id[TRACE_ID_TEXT];
+
 	log_info("the API closes a client", F_TEXT("route", command->ask.route),
 		 F_TEXT("client_id", command->ask.client_id),
+		 F_TEXT("trace_id", trace_context_is_set(trace)
+					    ? trace_id_write(trace->trace_id, trace_id)
+					    : NULL),
 		 F_UINT("status", command->result.status), F_TEXT("asked_by", request->client),
 		 F_TEXT("access", has_token ? "token" : "loopback"));
 }

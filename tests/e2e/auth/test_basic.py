@@ -230,7 +230,7 @@ def test_no_secret_is_told(gateway, tmp_path):
     line = running.wait_log(REFUSED)
     assert (line["event"], line["reason"], line["way"], line["route"], line["client_id"], line["status"]) \
         == ("security", "wrong_credentials", "basic", "dev", "a", "401")
-    assert line["client"].startswith("127.0.0.1:")
+    assert line["remote"].startswith("127.0.0.1:")
     running.stop()
     for secret in ("correct-horse", "wrong-battery"):
         assert secret not in running.log

@@ -190,7 +190,7 @@ def test_who_comes_before_it_is_ready_is_told_so(start):
 
 def client_in_log(running) -> str:
     return wsraw.wait_until(lambda: running.logged("connection closed"),
-                            "the end in the log")[-1]["client"]
+                            "the end in the log")[-1]["remote"]
 
 
 def closed_client(running, **options) -> str:

@@ -41,7 +41,7 @@ def test_two_devices_with_one_id_are_paced_and_told_of(gateway):
         running.open("/ws/twin-7").close()
     line = running.wait_log(WARNING)
     assert (line["route"], line["client_id"]) == ("ws", "twin-7")
-    assert line["client"].startswith("127.0.0.1:") and line["older"] == "127.0.0.1"
+    assert line["remote"].startswith("127.0.0.1:") and line["older"] == "127.0.0.1"
     assert int(line["older_port"]) > 0
     assert running.metric("takeovers_total") == 5
     assert running.metric("takeovers_repeated_total") == 3

@@ -196,7 +196,7 @@ def test_older_versions_are_refused_counted_and_logged(sealed, s_client, version
     assert (line["event"], line["cause"], line["alert"], line["alert_from"]) == (
         "security", "version", "70", "gatehouse")
     assert line["version"] == {"-tls1": "TLSv1", "-tls1_1": "TLSv1.1"}[version]
-    assert line["client"].startswith("127.0.0.1:") and "TLS 1.2" in line["remedy"]
+    assert line["remote"].startswith("127.0.0.1:") and "TLS 1.2" in line["remedy"]
     assert running.metric("connections") == 0
 
 
