@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "conn/conn_log.h"
 #include "conn/hull.h"
 #include "conn/phase_closing.h"
 #include "conn/reply.h"
@@ -15,17 +16,17 @@
 static void tell(struct conn *conn, const char *client_id, const struct block *block)
 {
 	struct service *service = conn->home->service;
-	char client[CONN_CLIENT_TEXT_MAX], id[17];
+	char id[17];
 	uint64_t suppressed;
 
 	if (!log_gate_pass(&service->block_gate, loop_now(conn->home->loop), &suppressed))
 		return;
 	snprintf(id, sizeof(id), "%016" PRIx64, block->id);
-	log_info("a blocked client was not let in", F_TEXT("block", id),
-		 F_TEXT("reason", block->reason[0] == 0 ? NULL : block->reason),
-		 F_TEXT("client", conn_client_text(conn, client)),
-		 F_TEXT("route", conn_route(conn)->config->name), F_TEXT("client_id", client_id),
-		 F_UINT("suppressed", suppressed));
+	conn->home->claimed_id = client_id;
+	conn_log_info(conn, "a blocked client was not let in", F_TEXT("block", id),
+		      F_TEXT("reason", block->reason[0] == 0 ? NULL : block->reason),
+		      F_UINT("suppressed", suppressed));
+	conn->home->claimed_id = NULL;
 }
 
 bool conn_block_find(const struct conn *conn, const char *client_id, struct block *out_block)
