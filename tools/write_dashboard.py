@@ -205,6 +205,12 @@ ROWS = [
                                                 rate("gatehouse_stream_dropped_total", "of", "dropped: {{of}}")], "ops"),
         Panel("Ends, by reason", [rate("gatehouse_streams_ended_total", "reason")], "ops"),
     ]),
+    ("Watching", [
+        Panel("Event streams", [total("gatehouse_streams"), rate("gatehouse_streams_refused_total", legend="refused/s"),
+                                rate("gatehouse_streams_ended_total", "reason", "ended: {{reason}}/s")]),
+        Panel("What they were told, and were not", [rate("gatehouse_stream_events_total"), rate("gatehouse_stream_dropped_total", "of", "dropped: {{of}}")],
+              "cps"),
+    ]),
     ("TLS", [
         Panel("Handshakes", [rate("gatehouse_tls_handshakes_total", "kind"), rate("gatehouse_tls_versions_total", "version", "TLS {{version}}")],
               "cps"),
@@ -232,6 +238,9 @@ ROWS = [
         Panel("Keys of tokens", [total("gatehouse_jwks_keys", "jwks"), most("gatehouse_jwks_age_seconds", "jwks", "age {{jwks}}"),
                                  total("gatehouse_jwks_waiting", "jwks", "waiting {{jwks}}"),
                                  rate("gatehouse_jwks_fetches_total", "jwks, outcome", "{{jwks}} {{outcome}}/s")]),
+        Panel("Blocks", [total("gatehouse_blocks"), rate("gatehouse_blocked_total"), rate("gatehouse_blocks_made_total"),
+                         rate("gatehouse_blocks_removed_total"), rate("gatehouse_blocks_expired_total"),
+                         rate("gatehouse_blocks_refused_total")]),
         Panel("Proofs that were renewed", [rate("gatehouse_token_renewals_total"), rate("gatehouse_token_renewals_refused_total")],
               "cps"),
     ]),

@@ -36,6 +36,8 @@ static json_t *totals(const struct admin *admin, const struct stats *stats)
 		const char *series;
 	} counters[] = {
 		{"accepted", stats->connections_accepted, "gatehouse_connections_accepted_total"},
+		{"handshake_failures", stats->handshakes_rejected,
+		 "gatehouse_handshakes_rejected_total"},
 		{"messages_received", stats->messages_received,
 		 "gatehouse_messages_received_total"},
 		{"messages_sent", stats->messages_sent, "gatehouse_messages_sent_total"},
@@ -50,10 +52,6 @@ static json_t *totals(const struct admin *admin, const struct stats *stats)
 	set_count(object, "send_queue_bytes", stats->send_queue_bytes);
 	for (size_t i = 0; i < ARRAY_LEN(counters); i++)
 		set_total(admin, object, counters[i].name, counters[i].value, counters[i].series);
-	set_total(admin, object, "handshake_failures",
-		  stats->handshakes_rejected + stats->handshake_timeouts +
-			  metrics_before_count(admin->before, "gatehouse_handshake_timeouts_total"),
-		  "gatehouse_handshakes_rejected_total");
 	return object;
 }
 

@@ -45,6 +45,7 @@ void conn_block_refuse(struct conn *conn, const char *client_id, const struct bl
 
 	stat_add(&conn_stats(conn)->handshakes_rejected, 1);
 	stat_add(&conn_stats(conn)->blocked, 1);
+	conn_count_failure(conn, ROUTE_FAILURE_BLOCKED);
 	tell(conn, client_id, block);
 	http_reply_retry_after(&reply, block_seconds_left(block, clock_wall_ns() / NS_PER_MS));
 	http_reply_problem_about(&reply, &(struct problem){

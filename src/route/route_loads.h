@@ -18,6 +18,7 @@
 	X(PROOF, "proof",                                                                          \
 	  "no good proof (routes[].auth), or it could not be looked at: 401, 403, 503")            \
 	X(ORIGIN, "origin", "its Origin (routes[].origins, require_origin): 403")                  \
+	X(BLOCKED, "blocked", "its client, or its address, is blocked: 403")                       \
 	X(CONFLICT, "conflict", "its client is connected (takeover: oldest): 409")                 \
 	X(REQUEST, "request", "the request itself: subprotocol, profile, groups: 400, 403")        \
 	X(BACKEND_REFUSED, "backend_refused", "the back end does not want it")                     \

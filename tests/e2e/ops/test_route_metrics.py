@@ -7,7 +7,7 @@ import threading
 import pytest
 import yaml
 
-from kit import backends, reload, upgrades, wsraw
+from kit import api, backends, reload, upgrades, wsraw
 
 ONE_ID = {"path": "/one/{client_id}", "takeover": "oldest"}
 
@@ -78,6 +78,8 @@ def test_failed_handshakes_are_counted_by_reason(gateway, tmp_path):
         refused("/hook/unwanted", 403)
         refused("/none/a", 503)
         refused("/nowhere", 404)
+        api.Api(running.admin).post("/blocks", b'{"route": "one", "client_id": "bad", "for": "1m"}', type="application/json")
+        refused("/one/bad", 403)
         gone = running.connect()
         gone.send(wsraw.request("/hook/slow"))
         webhook.wait("connect", client="slow")
@@ -86,7 +88,7 @@ def test_failed_handshakes_are_counted_by_reason(gateway, tmp_path):
         decide.set()
         found = {(labels["route"], labels["reason"]): value
                  for labels, value in running.samples("route_handshake_failures_total") if value}
-    assert found == {("full", "limit"): 1, ("one", "conflict"): 1, ("origin", "origin"): 1, ("speaks", "request"): 1,
+    assert found == {("full", "limit"): 1, ("one", "conflict"): 1, ("one", "blocked"): 1, ("origin", "origin"): 1, ("speaks", "request"): 1,
                      ("proof", "proof"): 1, ("hook", "backend_refused"): 1, ("none", "backend_failed"): 1,
                      ("hook", "client_gone"): 1}
     assert running.metric("route_connections_accepted_total") == 2
