@@ -62,6 +62,7 @@ static int watch(struct server *server, struct admin *admin, struct serve_upgrad
 	struct limits_monitor monitor;
 
 	limits_monitor_init(&monitor, admin);
+	history_tick(admin); /* the first row is there at once */
 	for (unsigned looks = 1;; looks++) {
 		int wait_ms = reloader_wait_ms(reloader,
 					       MIN(LOOK_INTERVAL_MS, serve_tick_interval_ms(tick)));

@@ -71,6 +71,9 @@ def test_what_the_runbook_quotes_is_said_and_counted():
     said = re.sub(r"%u", "80", said)
     for line in re.findall(r'msg="([^"]+)"', RUNBOOK):
         assert line in said, line
+    for fields in re.findall(r'msg="[^"]+"( .*)', RUNBOOK):
+        for field in re.findall(r" (\w+)=", re.sub(r'"[^"]*"', "", fields)):
+            assert f'("{field}"' in said, field
     reference = run_binary("config", "--metrics").stdout
     for name in set(re.findall(r"\b(?:gatehouse|process)_\w+", RUNBOOK)):
         base = re.sub(r"_(sum|count|bucket)$", "", name)
