@@ -20,8 +20,6 @@
 /* One question of an await: the answer to it is there at once, or the next one is asked. */
 #define AWAIT_ANSWER_MS 2000
 
-extern char **environ;
-
 /* One act under way. */
 struct scene {
 	struct bench_stage *stage;
