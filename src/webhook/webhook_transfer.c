@@ -199,8 +199,9 @@ static int take_wanted(struct webhook_transfer *transfer)
 	}
 	at = call->wanted_text.data;
 	for (size_t i = 0; i < call->wanted_count && r == 0; i++) {
-		if (call->wanted[i].value.len > 0)
-			call->wanted[i].value.data = at;
+		if (call->wanted[i].value.len == 0) /* there may be no text at all */
+			continue;
+		call->wanted[i].value.data = at;
 		at += call->wanted[i].value.len;
 	}
 	return r;
