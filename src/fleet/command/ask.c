@@ -169,17 +169,14 @@ static void end_by_outcome(struct command *command, const struct bus_outcome *ou
 
 static void end_lost(struct command *command)
 {
-	if (command->kind->lose != NULL)
-		command->kind->lose(command);
-	else
-		command_problem(command,
-				&(struct problem){
-					.status = 404,
-					.reason = "not_connected",
-					.detail = "This client is not connected any more. What "
-						  "was asked for may have happened before.",
-					.seen = slice_from_text(command->ask.client_id),
-				});
+	command_lost(command,
+		     &(struct problem){
+			     .status = 404,
+			     .reason = "not_connected",
+			     .detail = "This client is not connected any more. What was asked for "
+				       "may have happened before.",
+			     .seen = slice_from_text(command->ask.client_id),
+		     });
 }
 
 static void on_outcome(struct bus_request *request, const struct bus_outcome *outcome)

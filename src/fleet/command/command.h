@@ -57,7 +57,7 @@ struct command_kind {
 	void (*run)(struct command *command, struct session *session);
 
 	/* For who asks: the client or its node went while another node's answer was awaited.
-	 * Ends the command. NULL: with 404. */
+	 * Ends the command. NULL: with the problem of who noticed (command_lost). */
 	void (*lose)(struct command *command);
 
 	/* Frees what the arguments own; NULL: nothing. */
@@ -179,6 +179,9 @@ void command_done(struct command *command, unsigned status, json_t *body);
 void command_done_raw(struct command *command, unsigned status, json_t *body, struct slice members);
 void command_problem(struct command *command, const struct problem *problem);
 void command_not_connected(struct command *command, struct slice client_id);
+
+/* As its kind has it (`lose`), else with this problem. */
+void command_lost(struct command *command, const struct problem *problem);
 
 /* What came from another node, as it is. */
 void command_answer(struct command *command, unsigned status, struct slice body);

@@ -107,6 +107,14 @@ void command_not_connected(struct command *command, struct slice client_id)
 				 });
 }
 
+void command_lost(struct command *command, const struct problem *problem)
+{
+	if (command->kind->lose != NULL)
+		command->kind->lose(command);
+	else
+		command_problem(command, problem);
+}
+
 void command_answer(struct command *command, unsigned status, struct slice body)
 {
 	char *text = slice_to_text(body);

@@ -139,16 +139,13 @@ bool command_road_bring(struct command_road *road, struct command *command)
 
 static void end_lost(struct command *command)
 {
-	if (command->kind->lose != NULL)
-		command->kind->lose(command);
-	else
-		command_problem(command,
-				&(struct problem){
-					.status = 503,
-					.reason = "upgrade",
-					.detail = "The process that had the client has ended. What "
-						  "was asked for may have happened.",
-				});
+	command_lost(command,
+		     &(struct problem){
+			     .status = 503,
+			     .reason = "upgrade",
+			     .detail = "The process that had the client has ended. What was asked "
+				       "for may have happened.",
+		     });
 }
 
 /* Those that were running when their client moved go back by their on_end. */
