@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "fleet/client.h"
 #include "fleet/command/command_call.h"
+#include "fleet/command/command_caller.h"
 #include "fleet/command/command_road.h"
 #include "proto/utf8.h"
 
@@ -14,7 +15,7 @@ enum call_tag {
 	CALL_TAG_METHOD = 1,
 	CALL_TAG_PARAMS = 2, /* as they are sent */
 	CALL_TAG_AGE = 3,    /* [ns] since it was asked for */
-	CALL_TAG_CALLER = 4, /* record, of command_road.c */
+	CALL_TAG_CALLER = 4, /* record, of command_caller.c */
 };
 
 static struct call_args *args_of(const struct rpc_call *call)

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 
 #include "base/check.h"
-#include "bus/bus_subject.h"
 #include "fleet/client.h"
 #include "fleet/command/ask.h"
 
@@ -270,8 +269,8 @@ static void on_end(void *arg)
 
 /* --- the newer process --- */
 
-static void tell_result(struct command_road *road, uint64_t number,
-			const struct command_result *result)
+void command_road_tell(struct command_road *road, uint64_t number,
+		       const struct command_result *result)
 {
 	struct state_writer writer;
 	struct buf bytes = {0};
@@ -339,7 +338,7 @@ static void on_done(struct command *command, void *arg)
 {
 	struct brought *brought = arg;
 
-	tell_result(brought->road, brought->number, &command->result);
+	command_road_tell(brought->road, brought->number, &command->result);
 	command_destroy(&command);
 	free(brought);
 }
@@ -371,8 +370,8 @@ static void run_brought(struct loop_task *task)
 	char route[PRESENCE_ROUTE_MAX + 1], client_id[PRESENCE_CLIENT_ID_MAX + 1];
 
 	if (command == NULL) {
-		tell_result(brought->road, brought->number,
-			    &(struct command_result){.status = 503});
+		command_road_tell(brought->road, brought->number,
+				  &(struct command_result){.status = 503});
 		free(brought);
 		return;
 	}
@@ -396,88 +395,6 @@ static void on_command(void *arg, struct slice bytes)
 		loop_post(road->home->loop, &brought->task);
 	else
 		free(brought);
-}
-
-/* --- who asked --- */
-
-enum caller_tag {
-	CALLER_TAG_REPLY = 1, /* text: the subject */
-	CALLER_TAG_ASK = 2,   /* number: of the older process; neither: nobody wants to know */
-};
-
-struct caller {
-	struct command_road *road;
-	uint64_t number;
-};
-
-void command_caller_export(const struct command *command, struct state_writer *out)
-{
-	if (command->ask.home != NULL)
-		state_put_u64(out, CALLER_TAG_ASK, command->ask.number);
-	else if (command->on_end == link_answer)
-		state_put_text(out, CALLER_TAG_REPLY, command->arg);
-}
-
-static void answer_ask(struct command *command)
-{
-	struct caller *caller = command->arg;
-
-	tell_result(caller->road, caller->number, &command->result);
-	free(caller);
-	command_destroy(&command);
-}
-
-static bool caller_set(struct command *command, uint64_t number)
-{
-	struct command_road *road = fleet_command_road(command->fleet);
-	struct caller *caller = road == NULL ? NULL : malloc(sizeof(*caller));
-
-	if (caller == NULL)
-		return false;
-	*caller = (struct caller){road, number};
-	command->arg = caller;
-	command->on_end = answer_ask;
-	return true;
-}
-
-static bool reply_set(struct command *command, struct slice reply)
-{
-	command->on_end = link_answer;
-	command->arg = NULL;
-	if (reply.len == 0)
-		return true;
-	if (!bus_subject_is_valid(reply))
-		return false;
-	command->arg = slice_to_text(reply);
-	return command->arg != NULL;
-}
-
-bool command_caller_import(struct command *command, struct slice state)
-{
-	struct slice reply = {0};
-	uint64_t number = 0;
-	struct state_reader reader;
-	struct state_field field;
-	bool is_good = true;
-
-	state_reader_init(&reader, state);
-	while (is_good && state_next(&reader, &field)) {
-		if (field.tag == CALLER_TAG_REPLY)
-			reply = field.value;
-		else if (field.tag == CALLER_TAG_ASK)
-			is_good = state_u64(&field, &number);
-		else
-			is_good = !state_must_understand(field.tag);
-	}
-	if (!is_good || reader.is_bad)
-		return false;
-	return number != 0 ? caller_set(command, number) : reply_set(command, reply);
-}
-
-void command_caller_discard(struct command *command)
-{
-	free(command->arg);
-	command_destroy(&command);
 }
 
 /* --- life --- */

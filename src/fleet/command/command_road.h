@@ -34,13 +34,9 @@ bool command_road_bring(struct command_road *road, struct command *command);
  * its end: the client is lost. */
 void command_road_await(struct command_road *road, struct command *command);
 
-/* --- who asked, for a command that moves --- */
+/* --- newer --- */
 
-void command_caller_export(const struct command *command, struct state_writer *out);
-
-/* Into one that was made anew, in the newer process. False: it is not to be understood, or memory
- * is out. */
-bool command_caller_import(struct command *command, struct slice state);
-
-/* Frees what the import has kept, and the command; nobody is told. */
-void command_caller_discard(struct command *command);
+/* The result of the ask that has this number in the older process. If that cannot be told, who
+ * asked waits for as long as it would have. */
+void command_road_tell(struct command_road *road, uint64_t number,
+		       const struct command_result *result);
