@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The bus through NATS: a thread with a loop, to which everything is posted that wants
+ * bus_nats.c - the bus through NATS: a thread with a loop, to which everything is posted that wants
  * the broker, in order. */
 #include <errno.h>
 #include <inttypes.h>
@@ -14,11 +14,6 @@
 #include "bus/bus_nats.h"
 
 #define FLUSH_MS 1000
-
-static struct bus_nats *nats_of(struct bus *bus)
-{
-	return CONTAINER_OF(bus, struct bus_nats, bus);
-}
 
 /* --- status --- */
 
@@ -64,8 +59,6 @@ static void nats_status(struct bus *bus, struct bus_status *out_status)
 /* libnats would send what it has buffered within a millisecond; told to send at once, it
  * does so for each message, which costs four times as much. So whatever is posted in one
  * turn goes together. This waits for the broker's answer, while more is posted. */
-static void flush_soon(struct bus_nats *nats);
-
 static void on_flush(struct loop_task *task)
 {
 	struct bus_nats *nats = CONTAINER_OF(task, struct bus_nats, flush);
@@ -76,10 +69,10 @@ static void on_flush(struct loop_task *task)
 	if (nats_link_flush(&nats->link, FLUSH_MS) == NATS_OK)
 		nats_settle_flushed(nats);
 	else if (nats->sent.first != NULL)
-		flush_soon(nats);
+		bus_nats_flush_soon(nats);
 }
 
-static void flush_soon(struct bus_nats *nats)
+void bus_nats_flush_soon(struct bus_nats *nats)
 {
 	if (!nats->is_flush_posted)
 		loop_post(nats->loop, &nats->flush);
@@ -104,7 +97,7 @@ static bool parcel_send(struct bus_nats *nats, struct bus_parcel *parcel)
 		parcel->sent_ns = clock_now_ns();
 		natsStatus s = nats_link_send(&nats->link, &parcel->message);
 
-		flush_soon(nats);
+		bus_nats_flush_soon(nats);
 		if (s != NATS_OK && !is_about_message(s)) {
 			natsConnection_Close(nats->link.connection);
 			return false;
@@ -186,143 +179,6 @@ static int nats_publish(struct bus *bus, const struct bus_message *message,
 	return 0;
 }
 
-/* --- topics --- */
-
-static void on_topic_changed(struct loop_task *task);
-
-/* With the shard's lock held. */
-static void topic_queue(struct nats_topic *upstream)
-{
-	if (upstream->is_queued)
-		return;
-	upstream->is_queued = true;
-	loop_post(nats_of(upstream->topic->bus)->loop, &upstream->task);
-}
-
-static int nats_topic_wanted(struct bus_topic *topic)
-{
-	struct nats_topic *upstream = topic->upstream;
-
-	if (upstream == NULL) {
-		upstream = malloc(sizeof(*upstream));
-		if (upstream == NULL)
-			return -ENOMEM;
-		*upstream = (struct nats_topic){.topic = topic, .task.run = on_topic_changed};
-		list_init(&upstream->node);
-		topic->upstream = upstream;
-	}
-	topic_queue(upstream);
-	return 0;
-}
-
-static void nats_topic_unwanted(struct bus_topic *topic)
-{
-	topic_queue(topic->upstream);
-}
-
-/* A connection that takes no subscription is as good as lost. */
-static void topic_subscribe(struct bus_nats *nats, struct nats_topic *upstream)
-{
-	list_remove(&upstream->node);
-	list_append(&nats->topics, &upstream->node);
-	if (nats->link.connection == NULL || upstream->subscription != NULL || !nats->may_subscribe)
-		return;
-	if (nats_link_subscribe(&nats->link, upstream->topic->subject, &upstream->subscription) !=
-	    NATS_OK)
-		natsConnection_Close(nats->link.connection);
-}
-
-static void topic_unsubscribe(struct bus_nats *nats, struct nats_topic *upstream)
-{
-	nats_link_unsubscribe(&nats->link, upstream->subscription);
-	upstream->subscription = NULL;
-	list_remove(&upstream->node);
-}
-
-void bus_nats_topic_end(struct nats_topic *upstream)
-{
-	struct bus_topic *topic = upstream->topic;
-	struct topic_shard *shard = topic_shard(topic);
-
-	pthread_mutex_lock(&shard->mutex);
-	bool is_unused = topic->sub_count == 0 && !upstream->is_queued;
-
-	if (is_unused)
-		topic_remove(topic);
-	pthread_mutex_unlock(&shard->mutex);
-	if (is_unused)
-		free(upstream);
-}
-
-/* Brings the broker to where the topic is now; a topic that nobody wants goes here, unless another
- * process is to have its messages. */
-static void on_topic_changed(struct loop_task *task)
-{
-	struct nats_topic *upstream = CONTAINER_OF(task, struct nats_topic, task);
-	struct bus_topic *topic = upstream->topic;
-	struct topic_shard *shard = topic_shard(topic);
-
-	pthread_mutex_lock(&shard->mutex);
-	upstream->is_queued = false;
-	bool is_wanted = topic->sub_count > 0;
-
-	pthread_mutex_unlock(&shard->mutex);
-	flush_soon(nats_of(topic->bus));
-	if (is_wanted) {
-		topic_subscribe(nats_of(topic->bus), upstream);
-		return;
-	}
-	bool was_wanted = !list_is_empty(&upstream->node); /* else nobody has heard of it */
-
-	if (was_wanted && __atomic_load_n(&nats_of(topic->bus)->keeps_topics, __ATOMIC_RELAXED))
-		return;
-	topic_unsubscribe(nats_of(topic->bus), upstream);
-	bus_nats_topic_end(upstream);
-}
-
-void bus_nats_subscribe_all(struct bus_nats *nats)
-{
-	struct list_node all;
-
-	list_init(&all);
-	list_move_all(&nats->topics, &all);
-	while (!list_is_empty(&all))
-		topic_subscribe(nats, CONTAINER_OF(all.next, struct nats_topic, node));
-}
-
-void bus_nats_resubscribe(struct bus_nats *nats)
-{
-	if (nats->link.connection == NULL || !nats->may_subscribe)
-		return;
-	if (__atomic_load_n(&nats->bus.has_no_inbox, __ATOMIC_RELAXED) &&
-	    nats_link_resubscribe_inbox(&nats->link) != NATS_OK)
-		return;
-	for (struct list_node *node = nats->topics.next; node != &nats->topics; node = node->next) {
-		struct nats_topic *upstream = CONTAINER_OF(node, struct nats_topic, node);
-		const char *subject = upstream->topic->subject;
-
-		if (bus_forbidden_seen_ns(&nats->forbidden, FORBIDDEN_SUBSCRIBE,
-					  slice_from_text(subject)) == 0)
-			continue;
-		nats_link_unsubscribe(&nats->link, upstream->subscription);
-		upstream->subscription = NULL;
-		if (nats->link.connection == NULL ||
-		    nats_link_subscribe(&nats->link, subject, &upstream->subscription) != NATS_OK)
-			break;
-	}
-	flush_soon(nats);
-}
-
-static void topics_forget(struct bus_nats *nats)
-{
-	for (struct list_node *node = nats->topics.next; node != &nats->topics; node = node->next) {
-		struct nats_topic *upstream = CONTAINER_OF(node, struct nats_topic, node);
-
-		natsSubscription_Destroy(upstream->subscription);
-		upstream->subscription = NULL;
-	}
-}
-
 /* --- the connection --- */
 
 static void retry_later(struct bus_nats *nats)
@@ -377,7 +233,7 @@ static void connected(struct bus_nats *nats)
 	__atomic_store_n(&nats->bus.message_max,
 			 (size_t)natsConnection_GetMaxPayload(nats->link.connection),
 			 __ATOMIC_RELAXED);
-	bus_nats_subscribe_all(nats);
+	nats_topics_subscribe(nats);
 	bus_nats_send_queue(nats);
 	__atomic_store_n(&nats->is_connected, true, __ATOMIC_RELEASE);
 	snprintf(detail, sizeof(detail), "connected to %s%s", nats->url,
@@ -403,7 +259,7 @@ static void disconnect(struct bus_nats *nats, bool is_end)
 	__atomic_store_n(&nats->is_connected, false, __ATOMIC_RELEASE);
 	nats_link_close(&nats->link);
 	nats_settle_lost(nats, is_end);
-	topics_forget(nats);
+	nats_topics_forget(nats);
 	requests_fail_all(&nats->bus, BUS_DISCONNECTED);
 }
 

@@ -191,20 +191,39 @@ void nats_bequeath(struct bus *bus);
 void nats_leave(struct bus *bus, void (*on_left)(void *arg), void *arg);
 void nats_begin(struct bus *bus, bool is_publishing);
 
+/* --- bus_nats_topics.c --- */
+
+/* Of struct bus_transport. */
+int nats_topic_wanted(struct bus_topic *topic);
+void nats_topic_unwanted(struct bus_topic *topic);
+
+/* The rest in the bus's thread. To what is wanted, as far as it is not yet subscribed to. */
+void nats_topics_subscribe(struct bus_nats *nats);
+
+/* Once more to what the broker has forbidden: its configuration may have changed. */
+void nats_topics_resubscribe(struct bus_nats *nats);
+
+/* The connection is gone, and the subscriptions with it. */
+void nats_topics_forget(struct bus_nats *nats);
+
+/* Of nobody's: frees it, unless somebody has come. */
+void nats_topic_end(struct nats_topic *upstream);
+
 /* --- bus_nats.c --- */
 
-/* Subscribes to what is wanted, as far as it is not yet; sends what has waited. */
-void bus_nats_subscribe_all(struct bus_nats *nats);
+static inline struct bus_nats *nats_of(struct bus *bus)
+{
+	return CONTAINER_OF(bus, struct bus_nats, bus);
+}
+
+/* Sends what has waited. */
 void bus_nats_send_queue(struct bus_nats *nats);
+
+/* What libnats has goes to the broker, with all else that is posted in this turn. */
+void bus_nats_flush_soon(struct bus_nats *nats);
 
 /* Of a new connection. */
 void bus_nats_note_broker(struct bus_nats *nats);
-
-/* Of nobody's: frees it, unless somebody has come. */
-void bus_nats_topic_end(struct nats_topic *upstream);
-
-/* Subscribes once more to what the broker has forbidden: its configuration may have changed. */
-void bus_nats_resubscribe(struct bus_nats *nats);
 
 /* An error of the broker that does not end the connection; from any thread. */
 void bus_nats_complain(struct bus_nats *nats, const char *text);

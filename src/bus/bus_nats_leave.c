@@ -15,11 +15,6 @@
 #define DRAIN_MS 10000
 #define RETRY_NS NS_PER_S
 
-static struct bus_nats *nats_of(struct bus *bus)
-{
-	return CONTAINER_OF(bus, struct bus_nats, bus);
-}
-
 /* --- older: the end --- */
 
 static bool is_wanted(const struct nats_topic *upstream)
@@ -51,7 +46,7 @@ static void topics_end(struct bus_nats *nats)
 		/* Of a connection that was lost, and came back meanwhile. */
 		nats_link_unsubscribe(&nats->link, upstream->subscription);
 		upstream->subscription = NULL;
-		bus_nats_topic_end(upstream);
+		nats_topic_end(upstream);
 	}
 }
 
@@ -211,7 +206,7 @@ static void on_subscribe(struct loop_task *task)
 
 	nats->may_subscribe = true;
 	if (nats->link.connection != NULL)
-		bus_nats_subscribe_all(nats);
+		nats_topics_subscribe(nats);
 }
 
 static void on_publish(struct loop_task *task)

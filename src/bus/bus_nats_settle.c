@@ -156,7 +156,7 @@ static void on_review(struct timer *timer)
 		bus_forbidden_expire(forbidden, FORBIDDEN_SUBSCRIBE,
 				     now_ns - REVIEW_NS - REVIEW_NS / 2);
 		inbox_note(nats);
-		bus_nats_resubscribe(nats);
+		nats_topics_resubscribe(nats);
 	}
 	loop_timer_start(nats->loop, timer, REVIEW_NS);
 }
