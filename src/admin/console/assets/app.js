@@ -211,7 +211,7 @@ class App {
 	}
 
 	#tellTheme() {
-		setText(find("theme"), `Theme: ${document.documentElement.dataset.theme ?? "system"}`);
+		setText(find("theme-name"), document.documentElement.dataset.theme ?? "system");
 	}
 }
 

@@ -22,8 +22,7 @@ function bodyOf(message) {
 }
 
 // Why nothing but the size of a message is shown.
-const WITHHELD = {tail_bodies: "admin.tail_bodies", binary: "binary", not_json: "no JSON, so it cannot be redacted",
-	too_large: "too large to be redacted", too_much: "too much at once"};
+const WITHHELD = {tail_bodies: "admin.tail_bodies", binary: "binary", not_json: "no JSON", too_large: "too large", too_much: "too much at once"};
 
 function factsOf(message) {
 	const withheld = message.withheld;
