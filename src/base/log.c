@@ -200,7 +200,9 @@ static void line_compose(struct line *line, enum log_level level, const char *me
 
 /* --- whoever reads along --- */
 
-/* Of the text alone so much as fits. */
+/* [bytes] Where the text of an event ends at the latest: something must stand behind it. */
+#define TEXT_END_MAX (LINE_MAX_BYTES - 64)
+
 static void event_compose(struct line *line, enum log_level level, const char *message,
 			  const struct log_field *fields, size_t count)
 {
@@ -213,7 +215,7 @@ static void event_compose(struct line *line, enum log_level level, const char *m
 	size_t before = line->len;
 
 	line_add_quoted(line, message, strlen(message));
-	if (line->is_cut) {
+	if (line->is_cut || line->len > TEXT_END_MAX) {
 		line->len = before;
 		line->is_cut = false;
 		line_add(line, text_cut, strlen(text_cut));

@@ -4,6 +4,7 @@
  * what it tells of; the second writes. */
 #include "proto/json_redact.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -237,6 +238,7 @@ static bool is_word(struct slice text)
 struct marks {
 	size_t starts[MARKS_MAX];
 	size_t count;
+	size_t next; /* once they are in order: those before have been passed */
 };
 
 /* The container, and the objects around it. False: there are too many. */
@@ -273,12 +275,25 @@ static bool marks_find(struct walk *walk, struct marks *marks)
 	return true;
 }
 
-static bool marks_have(const struct marks *marks, size_t start)
+static int compare_starts(const void *a, const void *b)
 {
-	for (size_t i = 0; i < marks->count; i++)
-		if (marks->starts[i] == start)
-			return true;
-	return false;
+	size_t one = *(const size_t *)a, other = *(const size_t *)b;
+
+	return one < other ? -1 : one > other;
+}
+
+static void marks_sort(struct marks *marks)
+{
+	qsort(marks->starts, marks->count, sizeof(marks->starts[0]), compare_starts);
+	marks->next = 0;
+}
+
+/* Containers are asked about in their order; those within a hidden value are not. */
+static bool marks_have(struct marks *marks, size_t start)
+{
+	while (marks->next < marks->count && marks->starts[marks->next] < start)
+		marks->next++;
+	return marks->next < marks->count && marks->starts[marks->next] == start;
 }
 
 /* --- what is written --- */
@@ -370,13 +385,13 @@ static bool name_fits(const struct walk *walk, const struct token *token)
 }
 
 /* What is in a hidden container is hidden, too. */
-static void enter(struct walk *walk, const struct marks *marks)
+static void enter(struct walk *walk, struct marks *marks)
 {
 	walk->is_marked[walk->depth] = walk->is_marked[walk->depth - 1] ||
 				       marks_have(marks, walk->starts[walk->depth]);
 }
 
-static void write_all(struct walk *walk, const struct marks *marks, struct output *output)
+static void write_all(struct walk *walk, struct marks *marks, struct output *output)
 {
 	struct token token;
 	size_t from = 0;
@@ -411,6 +426,7 @@ enum json_redact_result json_redact(const struct json_redact_rules *rules, struc
 
 	if (!marks_find(&walk, &marks))
 		return JSON_REDACT_TOO_MUCH;
+	marks_sort(&marks);
 	walk = walk_begin(rules, text, room);
 	write_all(&walk, &marks, &output);
 	*out_redacted = output.done;

@@ -105,6 +105,10 @@ static const struct {
 	{"below", "{\"key\":\"idTag\",\"v\":{\"w\":[\"s\",1]}}",
 	 "{\"key\":\"idTag\",\"v\":{\"w\":[\"***\",\"***\"]}}", 2},
 
+	{"behind one in a hidden member",
+	 "[{\"idTag\":{\"key\":\"idTag\"}},{\"key\":\"idTag\",\"v\":\"s\"}]",
+	 "[{\"idTag\":\"***\"},{\"key\":\"idTag\",\"v\":\"***\"}]", 2},
+
 	/* Text in text. */
 	{"JSON in a string", "{\"data\":\"{\\\"password\\\":\\\"x\\\"}\"}", "{\"data\":\"***\"}",
 	 1},

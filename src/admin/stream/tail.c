@@ -14,7 +14,7 @@
 #define PENDING_MAX 256
 
 /* [bytes/s] of messages that one worker looks at to redact them. */
-#define SCAN_MAX (4 * 1048576)
+#define SCAN_MAX 1048576
 
 /* One worker's; in its thread once it is posted, but for `left_out`. */
 struct share {
