@@ -117,13 +117,28 @@ def test_a_gateway_that_goes_and_comes_back(gateway, page_of):
     running.stop()
     page.wait("!document.getElementById('notice').hidden", "a word about it")
     page.wait_text("Next try in")
-    assert "What is shown is of" in page.text() and "Headroom" in page.text()
+    assert "What is shown is of" in page.text() and "Headroom" in page.text() and "no answer" in page.text()
     again = gateway(admin={"listen": f"127.0.0.1:{running.admin[1]}"})
     press(page, "Try now")
     page.wait("document.getElementById('notice').hidden", "all is well")
     with again.open("/ws/back"):
         page.wait("[...document.querySelectorAll('.figures .card')].some((e) => e.innerText.startsWith('Connections\\n1'))",
                   "the new one's count")
+
+
+def test_when_no_stream_is_left(gateway, page_of):
+    """The overview comes all the same, and the page says why it comes less often."""
+    running = gateway(admin={"streams_max": 1})
+    first = page_of(running)
+    first.wait("document.getElementById('status').innerText === 'ready'")
+    second = page_of(running)
+    second.wait_text("There is no stream now, so the page asks every 5 s.")
+    second.wait_text("streams_max")
+    second.wait("document.getElementById('status').innerText === 'ready'")
+    assert first.run("document.getElementById('notice').hidden")
+    second.run("location.hash = '#/live'")
+    press(second, "Follow")
+    second.wait_text("The gateway gives no stream now:")
 
 
 # --- what is seen ---

@@ -66,9 +66,9 @@ CASES = {
          "received_bytes: 5, sent_bytes: 6}, refused: {a: 1, b: 2}, closed: {}})",
          {"at": 5, "connections": 1, "accepted": 2, "refused": 3, "closed": 0, "messages_received": 3,
           "messages_sent": 4, "received_bytes": 5, "sent_bytes": 6}),
-        ("(() => { const s = new series.Samples(); s.add({at: 10}); s.add({at: 10}); s.add({at: 20}); "
-         "s.addHistory({columns: ['at_ms', 'connections'], rows: [[5, 1], [10, 2]]}); return s.rows.map((r) => r.at); })()",
-         [5, 10, 20]),
+        ("(() => { const s = new series.Samples(); s.add({at: 10000}); s.add({at: 10000}); s.add({at: 30000}); "
+         "s.addHistory({columns: ['at_ms', 'connections'], rows: [[5000, 1], [9000, 2], [20000, 3], [31000, 4], [35000, 5]]}); "
+         "return s.rows.map((r) => r.at); })()", [5000, 10000, 20000, 30000, 35000]),
         ("(() => { const s = new series.Samples(); for (let i = 1; i < 9000; i++) s.add({at: i}); return s.rows.length; })()", 4000),
     ],
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Requests to the gateway. The token is in this tab's session storage and in a header, never in a URL.
+import {plain} from "./text.js";
 
 const TOKEN = "gatehouse-token";
 const PATIENCE_MS = 20000;
@@ -70,7 +71,7 @@ function headersOf(type) {
 function textOf(status, problem) {
 	if (problem === null)
 		return `The gateway answered ${status}, without saying why.`;
-	const seen = typeof problem.seen === "string" ? ` Seen: ${problem.seen}.` : "";
+	const seen = typeof problem.seen === "string" ? ` Seen: ${plain(problem.seen)}.` : "";
 	const allowed = typeof problem.allowed === "string" ? ` Allowed: ${problem.allowed}.` : "";
 	return `${problem.detail ?? problem.title ?? `Status ${status}.`}${seen}${allowed}`;
 }

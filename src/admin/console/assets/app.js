@@ -140,10 +140,12 @@ class App {
 		this.#version ??= overview.version;
 		remember(overview);
 		replace(find("node"), foreign(overview.node));
-		const status = find("status");
-		setText(status, overview.status);
-		status.className = `badge ${overview.status === "ready" && overview.problems.length === 0 ? "good" : "bad"}`;
+		this.#status(overview.status, overview.status === "ready" && overview.problems.length === 0);
 		this.#view?.update?.(overview);
+	}
+
+	#status(text, isGood) {
+		setText(find("status"), text).className = `badge ${isGood ? "good" : "bad"}`;
 	}
 
 	#state() {
@@ -153,6 +155,7 @@ class App {
 		if (this.#isOut)
 			return;
 		if (isAway) {
+			this.#status("no answer", false);
 			const left = Math.max(0, Math.ceil((nextTryAt - Date.now()) / 1000));
 			this.#notice(`${detail} ${overviewAt === 0 ? "" : `What is shown is of ${clock(overviewAt)}. `}` +
 				(left > 0 ? `Next try in ${left} s.` : "Trying …"), true);

@@ -8,6 +8,7 @@ import {el, foreign, replace, setText} from "./dom.js";
 import {bytes, count, dateTime, duration, perSecond} from "./format.js";
 import {Rates} from "./series.js";
 import {Tail} from "./tail.js";
+import {plain} from "./text.js";
 
 const EVERY_MS = 2000;
 const KEPT_MS = 300000;
@@ -16,7 +17,7 @@ function proof(client) {
 	if (client.auth === null || client.auth === undefined)
 		return "has proved nothing";
 	return [`by ${client.auth.way}, as `, foreign(client.auth.subject),
-		client.expires_in === undefined ? "" : `; ends in ${duration(client.expires_in)}`];
+		client.expires_at === undefined ? "" : `; ends at ${dateTime(client.expires_at * 1000)}`];
 }
 
 function compression(terms) {
@@ -65,7 +66,7 @@ export class Client {
 		this.app = app;
 		this.route = params.get("route") ?? "";
 		this.id = params.get("id") ?? "";
-		this.title = `Client ${this.id}`;
+		this.title = `Client ${plain(this.id, 60)}`;
 		this.path = path("clients", this.route, this.id);
 		this.told = el("p", {class: "alert", role: "alert", hidden: true});
 		this.facts = el("dl", {class: "facts"});
@@ -140,7 +141,7 @@ export class Client {
 	#showFacts(client) {
 		const known = facts(client);
 		const key = JSON.stringify(client, (name, value) =>
-			["connected_seconds", "queued_bytes", "counters", "rates"].includes(name) ? undefined : value);
+			["connected_seconds", "expires_in", "queued_bytes", "counters", "rates"].includes(name) ? undefined : value);
 		if (this.factsKey === key) {
 			const connected = known.find(([name]) => name === "Connected")[1];
 			setText(this.connectedCell, connected);

@@ -15,7 +15,7 @@ function share(limit, table) {
 	return limit.kind === "paces" && typeof limit.used === "number" && limit.value > 0 ? limit.used / limit.value : null;
 }
 
-// Those to look at: what binds, what is next, what is nearly used up, and enough others.
+// The fullest first.
 const byShare = (table) => (a, b) => share(b, table) - share(a, table);
 
 // Those to look at: what binds, what is next, what is nearly used up, and enough others.

@@ -2,7 +2,7 @@
 // #/: headroom first, then what came and went, by cause, and who is behind it.
 import {get, path} from "./api.js";
 import {Chart} from "./chart.js";
-import {el, replace, setClass, setText} from "./dom.js";
+import {el, foreign, replace, setClass, setText} from "./dom.js";
 import {brief, bytes, bytesPerSecond, count, duration, perSecond} from "./format.js";
 import {Headroom} from "./headroom.js";
 import {gauge, Rates, rates, sampleOf, Samples} from "./series.js";
@@ -43,12 +43,24 @@ export class Overview {
 			el("div", {class: "pair"}, this.tables.refused.element, this.tables.closed.element),
 			this.tables.routes.element, this.tables.backends.element,
 			el("div", {class: "pair"}, this.tables.workers.element, this.tables.nodes.element));
+		app.feed.addEventListener("state", this.#onState);
 		this.#history();
 	}
 
 	end() {
 		this.headroom.end();
+		this.app.feed.removeEventListener("state", this.#onState);
 	}
+
+	// What was missed while the gateway was away, or this machine slept, the gateway still has.
+	#onState = () => {
+		if (this.app.feed.state === "away")
+			this.wasAway = true;
+		else if (this.wasAway && this.app.feed.state === "live") {
+			this.wasAway = false;
+			this.#history();
+		}
+	};
 
 	#charts() {
 		const inOut = [{name: "in", className: "c1"}, {name: "out", className: "c2"}];
@@ -111,7 +123,7 @@ export class Overview {
 		if (this.problemsKey === key)
 			return;
 		this.problemsKey = key;
-		replace(this.problems, overview.problems.map((problem) => el("li", null, problem)));
+		replace(this.problems, overview.problems.map((problem) => el("li", null, foreign(problem))));
 		this.problems.hidden = overview.problems.length === 0;
 	}
 

@@ -5,6 +5,8 @@
 const MOST = 4000;
 // Between two samples further apart than this nothing is known.
 const GAP_MS = 30000;
+// What is as near as this tells the same.
+const NEAR_MS = 2500;
 
 export const COLUMNS = ["connections", "accepted", "refused", "closed", "messages_received",
 	"messages_sent", "received_bytes", "sent_bytes"];
@@ -23,17 +25,20 @@ export function sampleOf(overview) {
 export class Samples {
 	rows = [];
 
-	// The gateway's own: what is older than all that is here.
+	// The gateway's own: of the times at which there is nothing here.
 	addHistory(history) {
-		const at = Object.fromEntries(history.columns.map((name, index) => [name, index]));
-		const first = this.rows[0]?.at ?? Infinity;
-		const older = history.rows.map((row) => {
-			const sample = {at: row[at.at_ms]};
-			for (const name of COLUMNS)
-				sample[name] = row[at[name]] ?? null;
-			return sample;
-		}).filter((row) => row.at < first);
-		this.rows = [...older, ...this.rows].slice(-MOST);
+		const column = Object.fromEntries(history.columns.map((name, index) => [name, index]));
+		const all = [...this.rows];
+		let next = 0;
+		for (const row of history.rows) {
+			const at = row[column.at_ms];
+			while (next < this.rows.length && this.rows[next].at < at - NEAR_MS)
+				next++;
+			if (next < this.rows.length && this.rows[next].at <= at + NEAR_MS)
+				continue;
+			all.push({at, ...Object.fromEntries(COLUMNS.map((name) => [name, row[column[name]] ?? null]))});
+		}
+		this.rows = all.sort((a, b) => a.at - b.at).slice(-MOST);
 	}
 
 	add(sample) {
