@@ -10,7 +10,7 @@ import re
 
 import pytest
 
-from kit import wsraw
+from kit import tlsraw, wsraw
 from kit.api import Api
 from kit.gateway import ROOT
 
@@ -142,6 +142,19 @@ def test_the_page_needs_no_token_and_the_api_does(gateway):
     assert TOKEN.encode() not in ask(running, "/console/").body
     wrong = Api(running.admin, TOKEN + "x").ask("GET", "/node")
     assert wrong.status == 401 and "Basic" not in wrong.headers["www-authenticate"], "a browser would ask by itself"
+
+
+def test_by_tls(start, pair, authority):
+    running = start(admin={"tls": {"certificates": [pair.files]}}, env={"GATEHOUSE_ADMIN_TOKEN": TOKEN})
+    running.wait_ready()
+    connection = http.client.HTTPSConnection(*running.admin, timeout=wsraw.SECONDS, context=tlsraw.client_context(authority.cert))
+    try:
+        connection.request("GET", "/console/")
+        answer = connection.getresponse()
+        assert answer.status == 200 and answer.read() == sources()[""].encode()
+    finally:
+        connection.close()
+    running.stop()
 
 
 # --- what is in them ---

@@ -312,6 +312,21 @@ def test_hostile_names(gateway, page_of):
         assert_usable(page)
 
 
+def test_the_policy_is_in_force(gateway, page_of):
+    """What the page does not do, it could not: and a test that looks for complaints would see them."""
+    page = page_of(gateway())
+    page.wait_text("Headroom")
+    for forbidden in ("document.createElement('p').innerHTML = '<b>x</b>'", "eval('1')"):
+        assert page.run(f"(() => {{ try {{ {forbidden}; return 'done'; }} catch (error) {{ return error.name; }} }})()") != "done"
+    assert page.run("fetch('http://127.0.0.1:9/').then(() => 'sent', (error) => error.name)") == "TypeError"
+    page.run("(() => { const p = document.createElement('p'); p.setAttribute('style', 'color: red'); "
+             "document.body.append(p); })()")
+    wsraw.wait_until(lambda: len(page.complaints) >= 3, lambda: f"complaints: {page.complaints}")
+    told = " ".join(page.complaints)
+    assert "TrustedHTML" in told and "connect-src" in told and "style-src" in told
+    page.complaints.clear()
+
+
 def visible(name: str) -> str:
     return "".join(f"U+{ord(one):04X}" if one in "\u202e\u200b\u2066" else one for one in name)
 

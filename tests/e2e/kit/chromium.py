@@ -121,7 +121,8 @@ class Page:
 
     def run(self, expression: str):
         """The value of JavaScript; of a promise, what it comes to."""
-        got = self.ask("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        got = self.ask("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True,
+                       allowUnsafeEvalBlockedByCSP=False)
         assert "exceptionDetails" not in got, (expression, got["exceptionDetails"])
         return got["result"].get("value")
 
