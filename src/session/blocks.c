@@ -145,15 +145,21 @@ static bool grow(struct blocks *blocks)
 	return true;
 }
 
+/* So that of what was removed there is no more than of what may be there. */
+static void make_room_for_removed(struct blocks *blocks)
+{
+	while (blocks->used - blocks->count >= blocks->max && forget_one(blocks))
+		;
+}
+
 static enum block_result insert(struct blocks *blocks, const struct block *block)
 {
 	if (!block->is_removed && blocks->count >= blocks->max) {
 		blocks->stats.refused++;
 		return BLOCK_FULL;
 	}
-	while (blocks->used - blocks->count >= blocks->max && block->is_removed &&
-	       forget_one(blocks))
-		;
+	if (block->is_removed)
+		make_room_for_removed(blocks);
 	if (blocks->used == blocks->room && !grow(blocks))
 		return BLOCK_NO_MEMORY;
 	struct block *made = malloc(sizeof(*made));
@@ -179,6 +185,8 @@ static enum block_result replace(struct blocks *blocks, struct block *old,
 		blocks->stats.refused++;
 		return BLOCK_FULL;
 	}
+	if (!old->is_removed && block->is_removed)
+		make_room_for_removed(blocks); /* takes none that is in force: not `old` */
 	count(blocks, old, -1);
 	*old = *block;
 	count(blocks, old, 1);
@@ -239,16 +247,42 @@ void blocks_set_max(struct blocks *blocks, size_t max)
 
 /* --- changes --- */
 
-enum block_result blocks_put(struct blocks *blocks, const struct block *block, uint64_t now_ms)
+/* Under the mutex. */
+static enum block_result put(struct blocks *blocks, const struct block *block, uint64_t now_ms)
 {
-	CHECK(block->target.client_id[0] == 0 || block->target.route[0] != 0);
-	pthread_mutex_lock(&blocks->mutex);
 	enum block_result result = blocks_apply(blocks, block, now_ms);
 
 	if (result == BLOCK_CHANGED && block->is_removed)
 		blocks->stats.removed++;
 	else if (result == BLOCK_CHANGED)
 		blocks->stats.made++;
+	return result;
+}
+
+static bool is_of_somebody(const struct block *block)
+{
+	return block->target.client_id[0] == 0 || block->target.route[0] != 0;
+}
+
+enum block_result blocks_put(struct blocks *blocks, const struct block *block, uint64_t now_ms)
+{
+	CHECK(is_of_somebody(block));
+	pthread_mutex_lock(&blocks->mutex);
+	enum block_result result = put(blocks, block, now_ms);
+
+	pthread_mutex_unlock(&blocks->mutex);
+	return result;
+}
+
+enum block_result blocks_change(struct blocks *blocks, struct block *block, uint64_t now_ms)
+{
+	CHECK(is_of_somebody(block));
+	pthread_mutex_lock(&blocks->mutex);
+	const struct block *old = at(blocks, block_id_of(&block->target));
+
+	block->changed_at_ms = old == NULL ? now_ms : MAX(now_ms, old->changed_at_ms + 1);
+	enum block_result result = put(blocks, block, now_ms);
+
 	pthread_mutex_unlock(&blocks->mutex);
 	return result;
 }

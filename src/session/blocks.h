@@ -66,8 +66,12 @@ enum block_result {
 	BLOCK_NO_MEMORY,
 };
 
-/* Makes, replaces or removes. The id is set here. */
+/* What is heard of somebody else: makes, replaces or removes. The id is set here. */
 enum block_result blocks_put(struct blocks *blocks, const struct block *block, uint64_t now_ms);
+
+/* The same for what somebody wants here and now: sets changed_at_ms too, to later than that of what
+ * is known, also if the clock of whoever made that goes before, or ours was set back. */
+enum block_result blocks_change(struct blocks *blocks, struct block *block, uint64_t now_ms);
 
 /* False: there is none of this number, or it was removed. */
 bool blocks_get(struct blocks *blocks, uint64_t id, uint64_t now_ms, struct block *out_block);

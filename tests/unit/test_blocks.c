@@ -167,6 +167,48 @@ static void test_so_many_and_no_more(void **state)
 	blocks_destroy(&blocks);
 }
 
+/* Somebody who blocks and unblocks one after the other. */
+static void test_no_more_are_remembered_than_may_be(void **state)
+{
+	(void)state;
+	struct blocks *blocks = blocks_create(20);
+	struct block page[50];
+	bool is_end;
+
+	for (unsigned i = 0; i < 500; i++) {
+		char who[32];
+
+		snprintf(who, sizeof(who), "ws/c%u", i);
+		assert_int_equal(put(blocks, who, NOW + 2 * i, NOW + 1000), BLOCK_CHANGED);
+		assert_int_equal(take_back(blocks, who, NOW + 2 * i + 1), BLOCK_CHANGED);
+		assert_false(is_out(blocks, "ws", strchr(who, 'c'), "192.0.2.1", NOW));
+	}
+	assert_int_equal(blocks_list(blocks, 0, NOW, true, page, ARRAY_LEN(page), &is_end), 20);
+	assert_true(is_end);
+	for (unsigned i = 0; i < 20; i++)
+		assert_true(page[i].is_removed && page[i].changed_at_ms > NOW + 2 * 480);
+	blocks_destroy(&blocks);
+}
+
+/* Within one millisecond, by a clock that was set back, or after a node whose clock goes before. */
+static void test_who_wants_it_here_is_always_the_last(void **state)
+{
+	(void)state;
+	struct blocks *blocks = blocks_create(20);
+	struct block block = make("ws/a", 0, NOW + 9000);
+
+	assert_int_equal(put(blocks, "ws/a", NOW + 5000, NOW + 10000), BLOCK_CHANGED);
+	for (unsigned i = 0; i < 4; i++) {
+		block.is_removed = i % 2 == 0;
+		assert_int_equal(blocks_change(blocks, &block, NOW - i), BLOCK_CHANGED);
+		assert_int_equal(block.changed_at_ms, NOW + 5001 + i);
+		assert_true(is_out(blocks, "ws", "a", "192.0.2.1", NOW) == !block.is_removed);
+	}
+	assert_int_equal(blocks_change(blocks, &block, NOW + 8000), BLOCK_CHANGED);
+	assert_int_equal(block.changed_at_ms, NOW + 8000);
+	blocks_destroy(&blocks);
+}
+
 static void test_pages_have_each_once(void **state)
 {
 	(void)state;
@@ -323,6 +365,8 @@ int main(void)
 		cmocka_unit_test(test_who_is_kept_out),
 		cmocka_unit_test(test_the_later_change_holds),
 		cmocka_unit_test(test_so_many_and_no_more),
+		cmocka_unit_test(test_no_more_are_remembered_than_may_be),
+		cmocka_unit_test(test_who_wants_it_here_is_always_the_last),
 		cmocka_unit_test(test_pages_have_each_once),
 		cmocka_unit_test(test_they_go_on_in_another_process),
 		cmocka_unit_test(test_other_nodes_are_told_the_same),

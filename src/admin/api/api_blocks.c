@@ -142,8 +142,7 @@ static bool block_read(struct api_call *call, json_t *body, struct block *block)
 	    !reason_read(call, json_object_get(body, "reason"), block->reason))
 		return false;
 	block->id = block_id_of(&block->target);
-	block->changed_at_ms = wall_ms();
-	block->expires_at_ms = block->changed_at_ms + for_ms;
+	block->expires_at_ms = wall_ms() + for_ms;
 	return true;
 }
 
@@ -225,7 +224,7 @@ static void answer_later(struct http_later *later, struct http_reply *reply)
 }
 
 /* The sweep answers. */
-static void begin(struct api_call *call, const struct block *block)
+static void begin(struct api_call *call, struct block *block)
 {
 	struct block_road *road = server_block_road(call->api->server);
 	struct http_later *later = api_take(call);
@@ -239,9 +238,9 @@ static void begin(struct api_call *call, const struct block *block)
 		answer_later(later, &reply);
 		return;
 	}
-	*blocking = (struct blocking){later, *block};
-	enum block_result result = blocks_put(road->blocks, block, wall_ms());
+	enum block_result result = blocks_change(road->blocks, block, wall_ms());
 
+	*blocking = (struct blocking){later, *block};
 	if (result == BLOCK_FULL)
 		tell_full(call, &reply);
 	else if (result != BLOCK_CHANGED)
@@ -336,9 +335,7 @@ void api_block_remove(struct api_call *call)
 	json_t *body = block_json(&block, now_ms);
 
 	block.is_removed = true;
-	/* Of two changes the later one holds, also within one millisecond. */
-	block.changed_at_ms = MAX(now_ms, block.changed_at_ms + 1);
-	blocks_put(road->blocks, &block, now_ms);
+	blocks_change(road->blocks, &block, now_ms);
 	block_road_tell(road, &block);
 	log_change(call, "the API unblocks a client", &block);
 	if (body != NULL)
