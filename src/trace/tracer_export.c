@@ -166,6 +166,11 @@ static CURL *easy_create(const struct batch *batch, struct buf *answer, char *er
 	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* nor one of the environment */
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+#if LIBCURL_VERSION_NUM >= 0x075700
+	/* libcurl's own thread may hang at a resolver that does not answer: this one may not,
+	 * since the end of the process waits for it. One at a time, so they are few. */
+	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+#endif
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, "gatehouse/" GATEHOUSE_VERSION);
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, target->headers);
 	curl_easy_setopt(easy, CURLOPT_POSTFIELDS, batch->body);

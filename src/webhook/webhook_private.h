@@ -55,8 +55,10 @@ struct webhook {
 	CURLM *multi;
 	struct timer curl_timer;
 	bool keeps_connections;
-	bool is_curl_due;        /* libcurl wants to run at once */
-	struct list_node parked; /* transfers without a call */
+	bool is_curl_due;          /* libcurl wants to run at once */
+	uint64_t lookups_since_ns; /* webhook_transfer.c */
+	uint32_t lookups_left;     /* since then */
+	struct list_node parked;   /* transfers without a call */
 
 	struct loop_task drain_task;
 	struct timer drain_timer;

@@ -11,6 +11,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* Look-ups of names that are given up, in so long. */
+#define LOOKUPS_MAX 64
+#define LOOKUPS_NS  (30 * NS_PER_S)
+
 struct socket_watch {
 	struct watch watch;
 	struct webhook *webhook;
@@ -349,13 +353,49 @@ int webhook_transfer_begin(struct webhook *webhook, struct webhook_call *call, u
 	return 0;
 }
 
+#if LIBCURL_VERSION_NUM >= 0x075700
+/* libcurl waits for its thread that looks up a name, however long the resolver takes, and with it
+ * all other calls would. So it is left to itself; but no more of them in a while than the machine
+ * has room for, and one that is waited for holds back whoever asks for more. */
+static bool may_leave_lookup(struct webhook *webhook)
+{
+	uint64_t now_ns = loop_now(webhook->loop);
+
+	if (now_ns - webhook->lookups_since_ns >= LOOKUPS_NS) {
+		webhook->lookups_since_ns = now_ns;
+		webhook->lookups_left = 0;
+	}
+	return webhook->lookups_left++ < LOOKUPS_MAX;
+}
+
+static bool is_looking_up(struct webhook_transfer *transfer)
+{
+	curl_off_t lookup_us = 0, connect_us = 0;
+
+	curl_easy_getinfo(transfer->easy, CURLINFO_NAMELOOKUP_TIME_T, &lookup_us);
+	curl_easy_getinfo(transfer->easy, CURLINFO_CONNECT_TIME_T, &connect_us);
+	return lookup_us == 0 && connect_us == 0;
+}
+#endif
+
+static void leave_multi(struct webhook_transfer *transfer)
+{
+	struct webhook *webhook = transfer->webhook;
+
+#if LIBCURL_VERSION_NUM >= 0x075700
+	curl_easy_setopt(transfer->easy, CURLOPT_QUICK_EXIT,
+			 is_looking_up(transfer) && may_leave_lookup(webhook) ? 1L : 0L);
+#endif
+	curl_multi_remove_handle(webhook->multi, transfer->easy);
+}
+
 uint32_t webhook_transfer_abort(struct webhook_call *call)
 {
 	struct webhook_transfer *transfer = call->own.transfer;
 
 	uint32_t ticket = transfer->ticket;
 
-	curl_multi_remove_handle(transfer->webhook->multi, transfer->easy);
+	leave_multi(transfer);
 	transfer_park(transfer);
 	return ticket;
 }
@@ -378,7 +418,7 @@ static void transfer_ended(struct webhook_transfer *transfer, CURLcode result)
 		forget_answer(call);
 	uint32_t ticket = transfer->ticket;
 
-	curl_multi_remove_handle(webhook->multi, transfer->easy);
+	leave_multi(transfer);
 	transfer_park(transfer);
 	webhook_call_attempt_ended(webhook, call, &verdict, ticket);
 }

@@ -13,7 +13,7 @@ pytest.register_assert_rewrite("kit")
 from kit import certificates, natsraw, tlsraw  # noqa: E402
 from kit.chargers import charger, charger_modules  # noqa: E402, F401  fixtures
 from kit.gateway import ENGINES, FAULTS, Gateway, base_config, is_sanitized  # noqa: E402
-from kit.netns import hosts, names  # noqa: E402, F401  fixtures
+from kit.netns import hosts, names, silent_resolver  # noqa: E402, F401  fixtures
 
 
 def pytest_addoption(parser):

@@ -421,6 +421,24 @@ def test_a_dead_collector_ends_nobodys_end(serve):
     gateway.stop()
 
 
+def test_a_resolver_that_hangs_ends_nobodys_end(gateway, silent_resolver):
+    """Neither of the collector's name nor of a back end's, also if who asked for that one has gone."""
+    running = gateway(
+        prepare=silent_resolver.take_effect, server={"drain_timeout": "1s"},
+        routes=[{"path": "/ws/{client_id}"}, {"path": "/asked/{client_id}", "backend": "hook"}],
+        backends=[{"name": "hook", "type": "webhook", "url": "http://hook.example.com:9/"} | FAST],
+        arguments=arguments({"url": "http://collector.example.com:9/v1/traces", "interval": "20ms"}))
+    running.open("/ws/a").close()
+    silent_resolver.wait_asked("collector.example.com")
+    client = running.connect()
+    client.send(wsraw.request("/asked/a"))
+    silent_resolver.wait_asked("hook.example.com")
+    client.close()
+    began = time.monotonic()
+    running.stop()
+    assert time.monotonic() - began < 15
+
+
 def test_what_waits_is_sent_at_the_end(serve, collector):
     gateway = serve(collector, interval="1m")
     gateway.open("/ws/a").close()

@@ -10,6 +10,7 @@ import ctypes
 import os
 import pathlib
 import select
+import socket
 import subprocess
 
 import pytest
@@ -104,6 +105,31 @@ class Names:
         os.close(self.readers)
 
 
+class SilentResolver:
+    """A name server of a process that takes questions and answers none; the process waits half a minute for each."""
+
+    def __init__(self, path: pathlib.Path):
+        self.path = path
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.53.53", 53))
+        path.write_text("nameserver 127.0.53.53\noptions timeout:30 attempts:1\n")
+
+    def wait_asked(self, name: str) -> None:
+        self.socket.settimeout(10)
+        wanted = b"".join(bytes([len(part)]) + part.encode() for part in name.split("."))
+        while wanted not in self.socket.recv(512):
+            pass
+
+    def take_effect(self) -> None:
+        """For preexec_fn, as above."""
+        check(LIBC.unshare(CLONE_NEWNS))
+        check(LIBC.mount(None, b"/", None, MS_REC | MS_PRIVATE, None))
+        check(LIBC.mount(os.fsencode(self.path), b"/etc/resolv.conf", None, MS_BIND, None))
+
+    def close(self) -> None:
+        self.socket.close()
+
+
 @contextlib.contextmanager
 def joined():
     """Two namespaces with an address each, and a cable. PermissionError where this process
@@ -138,3 +164,15 @@ def hosts():
 def names(tmp_path):
     with contextlib.closing(Names(tmp_path / "hosts")) as file:
         yield file
+
+
+@pytest.fixture
+def silent_resolver(tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("only root may give a process a name server of its own")
+    try:
+        resolver = SilentResolver(tmp_path / "resolv.conf")
+    except OSError as error:
+        pytest.skip(f"no place for a name server: {error}")
+    with contextlib.closing(resolver):
+        yield resolver
