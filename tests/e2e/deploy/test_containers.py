@@ -120,6 +120,24 @@ def test_what_is_copied_is_there_and_sent_to_the_builder(image):
         assert (ROOT / kept).exists(), f".dockerignore keeps {kept}"
 
 
+@pytest.mark.skipif(shutil.which("meson") is None, reason="the package meson is not installed")
+def test_what_is_sent_is_enough_to_build(tmp_path):
+    """The build is set up from that alone, and lacks no file."""
+    ignored = (ROOT / ".dockerignore").read_text().split()
+    gateway = Dockerfile("Dockerfile")
+    context, tree = tmp_path / "context", tmp_path / "tree"
+    for name in (line[1:] for line in ignored if line.startswith("!")):
+        (context / name).parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, context / name)
+    for target, source in gateway.copies(gateway.build).items():
+        (tree / target).parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copytree if (context / source).is_dir() else shutil.copy)(context / source, tree / target)
+    done = subprocess.run(["sh", "-ec", "meson setup build && ninja -C build -n gatehouse"], cwd=tree, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "Linking target gatehouse" in done.stdout
+
+
 def test_what_unit_tests_include_is_sent_to_the_builder():
     """They are built with the program."""
     kept = {line[1:] for line in (ROOT / ".dockerignore").read_text().split() if line.startswith("!")}
