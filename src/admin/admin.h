@@ -94,8 +94,10 @@ void metrics_tls_print_reference(FILE *to);
 /* metrics_reload.c: likewise, about the configuration. */
 void metrics_reload_write(const struct server *server, struct buf *out);
 void metrics_tracing_write(const struct server *server, struct buf *out);
+void metrics_access_write(const struct server *server, struct buf *out);
 void metrics_reload_print_reference(FILE *to);
 void metrics_tracing_print_reference(FILE *to);
+void metrics_access_print_reference(FILE *to);
 
 /* metrics_renewals.c: likewise, about files that are read again. */
 void metrics_renewals_write(struct renewals *renewals, struct buf *out);

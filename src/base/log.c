@@ -13,8 +13,6 @@
 #include "base/clock.h"
 #include "base/unicode.h"
 
-#define LINE_MAX_BYTES 4096
-
 /* How long a thread waits for another one that is writing its line. */
 #define PATIENCE_NS (10 * NS_PER_MS)
 
@@ -31,13 +29,13 @@ static struct log_tap *the_tap; /* under the lock; read without it to see whethe
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 
 struct line {
-	char text[LINE_MAX_BYTES];
+	char text[LOG_LINE_MAX];
 	size_t len;
 	enum log_format format;
 	bool is_cut;
 };
 
-_Static_assert(LOG_EVENT_MAX == LINE_MAX_BYTES, "one is made like the other");
+_Static_assert(LOG_EVENT_MAX == LOG_LINE_MAX, "one is made like the other");
 
 void log_configure(enum log_level lowest, enum log_format format)
 {
@@ -179,10 +177,10 @@ static void line_end(struct line *line, const char *end)
 	line->len += strlen(end);
 }
 
+/* `dropped` lines before it were lost. */
 static void line_compose(struct line *line, enum log_level level, const char *message,
-			 const struct log_field *fields, size_t count)
+			 const struct log_field *fields, size_t count, uint64_t dropped)
 {
-	uint64_t dropped = __atomic_exchange_n(&dropped_lines, 0, __ATOMIC_RELAXED);
 	char when[CLOCK_TEXT_MAX];
 
 	clock_wall_format(clock_wall_ns(), when);
@@ -198,10 +196,20 @@ static void line_compose(struct line *line, enum log_level level, const char *me
 						       : (line->is_cut ? " cut=1\n" : "\n"));
 }
 
+size_t log_line_write(char out[LOG_LINE_MAX], enum log_level level, const char *message,
+		      const struct log_field *fields, size_t count)
+{
+	struct line line = {.format = __atomic_load_n(&line_format, __ATOMIC_RELAXED)};
+
+	line_compose(&line, level, message, fields, count, 0);
+	memcpy(out, line.text, line.len);
+	return line.len;
+}
+
 /* --- whoever reads along --- */
 
 /* [bytes] Where the text of an event ends at the latest: something must stand behind it. */
-#define TEXT_END_MAX (LINE_MAX_BYTES - 64)
+#define TEXT_END_MAX (LOG_LINE_MAX - 64)
 
 static void event_compose(struct line *line, enum log_level level, const char *message,
 			  const struct log_field *fields, size_t count)
@@ -278,7 +286,8 @@ void log_write(enum log_level level, const char *message, const struct log_field
 		return;
 	}
 	if (can_write()) {
-		line_compose(&line, level, message, fields, count);
+		line_compose(&line, level, message, fields, count,
+			     __atomic_exchange_n(&dropped_lines, 0, __ATOMIC_RELAXED));
 		while (write(STDERR_FILENO, line.text, line.len) < 0 && errno == EINTR)
 			;
 	} else {

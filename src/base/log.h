@@ -34,6 +34,11 @@ bool log_is_on(enum log_level level);
 void log_write(enum log_level level, const char *message, const struct log_field *fields,
 	       size_t count);
 
+/* The same line, with its newline, for somewhere else. Returns its length. */
+#define LOG_LINE_MAX 4096 /* [bytes] */
+size_t log_line_write(char out[LOG_LINE_MAX], enum log_level level, const char *message,
+		      const struct log_field *fields, size_t count);
+
 #define LOG_AT(level, message, ...)                                            \
 	do {                                                                   \
 		if (log_is_on(level)) {                                        \

@@ -11,6 +11,7 @@
 #include "route/backends.h"
 #include "server/server.h"
 #include "server/server_doors.h"
+#include "server/server_access.h"
 #include "server/server_tracing.h"
 
 struct preparation {
@@ -144,7 +145,7 @@ static void files_check(struct preparation *preparation)
 	struct api_token_error token_error;
 	struct backend_error backend_error;
 	struct fleet_error bus_error;
-	struct server_error tracing_error;
+	struct server_error server_error;
 
 	if (!api_token_load(&config->admin, preparation->token, &token_error))
 		tell_text(preparation, token_error.text);
@@ -153,8 +154,10 @@ static void files_check(struct preparation *preparation)
 	for (size_t i = 0; i < config->backend_count; i++)
 		if (backends_check_one(config, i, &backend_error) < 0)
 			tell_text(preparation, backend_error.text);
-	if (server_tracing_check(config, &tracing_error) < 0)
-		tell_text(preparation, tracing_error.text);
+	if (server_tracing_check(config, &server_error) < 0)
+		tell_text(preparation, server_error.text);
+	if (server_access_check(config, &server_error) < 0)
+		tell_text(preparation, server_error.text);
 	auth_table_check(config, on_mistake, on_warning, preparation);
 }
 

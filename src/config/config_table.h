@@ -323,7 +323,14 @@
 #define CONFIG_LOG(X)                                                                          \
 	X(log, level, LEVEL, "info", 0, 0, "", LIVE, "The lowest level that is written.")      \
 	X(log, format, FORMAT, "logfmt", 0, 0, "", LIVE,                                       \
-	  "One line per event on standard error, as key=value or as JSON.")
+	  "One line per event on standard error, as key=value or as JSON.")                    \
+	X(log, access, SWITCH, "false", 0, 0, "", LIVE,                                        \
+	  "A line for each connection that ends, and for each handshake that is refused.")     \
+	X(log, access_file, FILE, "", 0, CONFIG_TEXT_MAX - 1, "bytes", LIVE,                   \
+	  "Where those lines go; one that is moved away (logrotate) is made anew. Left out: "  \
+	  "where the others go.")                                                              \
+	X(log, access_rate, COUNT, "10000", 0, 1000000, "lines/s", LIVE,                       \
+	  "More lines in a second are counted and not written. 0 = no limit.")
 
 #define CONFIG_TRACING(X)                                                                      \
 	X(tracing, url, TEXT, "", 0, CONFIG_TEXT_MAX - 1, "bytes", LIVE,                       \

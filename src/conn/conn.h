@@ -152,6 +152,7 @@ struct conn {
 	/* What became of the handshake on its route is counted; it is in, or was. */
 	bool is_settled : 1;
 	bool is_in : 1;
+	bool is_noted : 1; /* the access log has its line */
 };
 
 /* What an idle connection may cost (docs/benchmarks.md). */

@@ -81,6 +81,8 @@ struct conn_home {
 	const struct conn_request *request;
 	/* Who that would be, of one that is refused before it is anybody. NULL: not known. */
 	const char *claimed_id;
+	/* Of the close frame with which the connection that is at hand ends; 0: by its reason. */
+	uint16_t close_code;
 
 	struct refused_upgrade refused_upgrade;
 

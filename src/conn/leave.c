@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "conn/leave.h"
 
+#include "conn/access_log.h"
 #include "conn/address_limit.h"
 #include "conn/admission.h"
 #include "conn/uplink_road.h"
@@ -26,6 +27,7 @@ void conn_depart(struct conn *conn)
 	conn_uplink_close(conn, 0);
 	if (!conn->has_presence || presence_session(conn_presence(conn)) == NULL)
 		return;
+	conn_access_ended(conn, conn->home->close_code);
 	fleet_client_leave(conn_session(conn));
 	leave_directory(conn);
 }

@@ -52,7 +52,9 @@ void conn_ws_close_with(struct conn *conn, enum close_reason reason, uint16_t co
 	CHECK(conn->phase == CONN_OPEN);
 	conn_set_reason(conn, reason);
 	conn_uplink_close(conn, code); /* that may be another one than the reason's */
+	conn->home->close_code = code;
 	conn_depart(conn);
+	conn->home->close_code = 0;
 	ws_write_close(conn, code, text);
 	conn_phase_set(conn, CONN_CLOSING);
 	if (conn->has_eof) {
@@ -97,7 +99,9 @@ void conn_ws_answer_close(struct conn *conn, const struct ws_event_data *event)
 	conn_uplink_close(conn, event->close_code);
 	if (conn->phase == CONN_OPEN)
 		ws_write_close(conn, event->close_code, "");
+	conn->home->close_code = event->close_code;
 	conn_flush_and_close(conn);
+	conn->home->close_code = 0;
 }
 
 static enum close_reason reason_of_error(uint16_t code)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "conn/reply.h"
 
+#include "conn/access_log.h"
 #include "conn/conn_trace.h"
 #include "conn/hull.h"
 #include "conn/keep.h"
@@ -14,6 +15,7 @@ void conn_answer(struct conn *conn, struct http_reply *reply, bool may_have_rest
 	CHECK(conn->phase == CONN_HEAD || conn->phase == CONN_BODY || conn->phase == CONN_ANSWER ||
 	      conn->phase == CONN_PROVING || conn->phase == CONN_ASKING);
 	conn_trace_answered(conn, reply->status, reply->reason);
+	conn_access_answered(conn, reply->status, reply->reason);
 	if (conn_refuse_as_browser(conn, reply))
 		return;
 	bool is_kept = conn_may_keep(conn);

@@ -21,6 +21,7 @@ struct blocks;
 struct directory;
 struct fleet;
 struct tracer;
+struct access_log;
 
 struct service {
 	struct ruleset *ruleset; /* for the workers that start; each has its own from then on */
@@ -30,9 +31,10 @@ struct service {
 	struct admission kept;             /* connections between two requests, or in a later one */
 	struct address_limit *address_limit; /* for the workers that start; NULL: none */
 	struct directory *directory;
-	struct blocks *blocks; /* NULL: nobody is kept out */
-	struct fleet *fleet;   /* NULL: no clients here, and no routes */
-	struct tracer *tracer; /* NULL: nothing is traced here */
+	struct blocks *blocks;     /* NULL: nobody is kept out */
+	struct fleet *fleet;       /* NULL: no clients here, and no routes */
+	struct tracer *tracer;     /* NULL: nothing is traced here */
+	struct access_log *access; /* NULL: nobody keeps one */
 	struct accept_rate accept_rate;
 	uint64_t worker_connections; /* atomic: at most, per worker */
 	uint64_t ring_sockets;       /* io_uring: size of each table of descriptors; else 0 */

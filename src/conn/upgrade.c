@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "proto/utf8.h"
+#include "conn/access_log.h"
 #include "conn/admit_groups.h"
 #include "conn/blocked.h"
 #include "conn/compression.h"
@@ -141,6 +142,7 @@ static bool make_presence(struct conn *conn, const struct upgrade *upgrade, cons
 	char generated[GENERATED_ID_LEN + 1];
 	struct presence_proof proof;
 	struct trace_context trace = conn_trace_context(conn, upgrade->request);
+	uint8_t note[ACCESS_NOTE_MAX];
 
 	if (client_id == NULL) {
 		id_generate(&conn->home->random, generated);
@@ -157,6 +159,7 @@ static bool make_presence(struct conn *conn, const struct upgrade *upgrade, cons
 		.session = &conn->session,
 		.proof = proof_of(upgrade, &proof),
 		.trace = &trace,
+		.note = conn_access_note(conn, upgrade->request, note),
 	});
 	if (presence == NULL) {
 		conn_refuse(conn, REFUSAL_MEMORY, 0, 0);
@@ -284,6 +287,7 @@ void conn_upgrade(struct conn *conn, const struct conn_request *request,
 {
 	char *client_id;
 
+	conn->is_noted = false;
 	conn_trace_begin(conn, request);
 	if (!find_route(conn, request, &client_id))
 		return;

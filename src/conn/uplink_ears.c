@@ -78,6 +78,7 @@ static struct presence *presence_again(struct conn *conn, struct slice subprotoc
 		.proof = has_proof ? &proof : NULL,
 		.attributes = slice_of(assigned->attributes, assigned->attributes_len),
 		.trace = &trace,
+		.note = presence_note(old),
 	});
 
 	if (presence != NULL)

@@ -32,6 +32,7 @@ struct change {
 	struct backend_watches watches;
 	struct doors_change doors;
 	struct tracer_change *tracing;
+	struct log_file *access; /* NULL: no file, or the one that is open */
 };
 
 static int fail(struct server_error *out_error, const char *text)
@@ -89,7 +90,9 @@ static int prepare(struct server *server, struct change *change, struct server_e
 	    backend_watches_begin(server, change->next, &change->watches) < 0)
 		return fail(out_error, "out of memory");
 	if (server_auth_make(server, change->next, out_error) < 0 ||
-	    server_tracing_prepare(server, &change->next->config, &change->tracing, out_error) < 0)
+	    server_tracing_prepare(server, &change->next->config, &change->tracing, out_error) <
+		    0 ||
+	    server_access_prepare(server, &change->next->config, &change->access, out_error) < 0)
 		return -1;
 	return doors_change_prepare(server, &change->next->config, &change->doors, out_error);
 }
@@ -101,6 +104,7 @@ static void discard(struct server *server, struct change *change)
 
 	doors_change_discard(&change->doors);
 	tracer_discard(&change->tracing);
+	log_file_destroy(&change->access);
 	server_auth_unmake(server, change->next);
 	backend_watches_end(server, &change->watches);
 	ruleset_unref(&change->next);
@@ -134,6 +138,7 @@ static void commit(struct server *server, struct change *change)
 	server->ruleset = next;
 	pthread_mutex_unlock(&server->mutex);
 	server_tracing_commit(server, next, &change->tracing);
+	server_access_commit(server, &next->config, &change->access);
 	post(server, next);
 	server_auth_unmake(server, before);
 	backend_watches_end(server, &server->backend_watches);

@@ -152,6 +152,7 @@ struct server *server_create(const struct server_options *options)
 	pthread_mutex_init(&server->mutex, NULL);
 	pthread_cond_init(&server->changed, NULL);
 	broadcast_gate_init(&server->broadcasts);
+	pthread_mutex_init(&server->access.mutex, NULL);
 	drain_init(&server->drain, &server->is_draining, &server->public_service.is_draining);
 	const struct config_server *config = &options->ruleset->config.server;
 	bool has_addresses = server_addresses_init(
@@ -388,7 +389,8 @@ int server_start(struct server *server, const struct http_handler *public_http,
 		return -1;
 	if (server->options.activated != NULL)
 		server_doors_activate(&server->doors, server->options.activated);
-	if (server_tracing_open(server, out_error) < 0 || start_bus(server, out_error) < 0 ||
+	if (server_tracing_open(server, out_error) < 0 ||
+	    server_access_open(server, out_error) < 0 || start_bus(server, out_error) < 0 ||
 	    start_backends(server, out_error) < 0 || start_auth(server, out_error) < 0 ||
 	    start_admin(server, out_error) < 0)
 		return -1;
@@ -479,6 +481,7 @@ void server_destroy(struct server **server)
 		return;
 	server_end(self);
 	server_tracing_close(self);
+	server_access_close(self);
 	server_doors_finish(&self->doors);
 	backend_watches_end(self, &self->backend_watches);
 	server_addresses_finish(&self->addresses);
@@ -500,6 +503,7 @@ void server_destroy(struct server **server)
 	if (self->ended_fd >= 0)
 		close(self->ended_fd);
 	pthread_mutex_destroy(&self->mutex);
+	pthread_mutex_destroy(&self->access.mutex);
 	pthread_cond_destroy(&self->changed);
 	drain_finish(&self->drain);
 	free(self);

@@ -121,6 +121,13 @@ struct ruleset *server_ruleset(const struct server *server);
 uint64_t server_rulesets(const struct server *server);
 struct fleet *server_fleet(const struct server *server);
 
+/* Of the access log: lines, and those that it does not have, since there were too many, the disk
+ * was too slow, or it was full. */
+struct access_stats {
+	uint64_t written, dropped_rate, dropped_queue, dropped_disk;
+};
+void server_access_stats(const struct server *server, struct access_stats *out_stats);
+
 /* Of its spans. */
 const struct trace_stats *server_trace_stats(const struct server *server);
 

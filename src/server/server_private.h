@@ -15,6 +15,7 @@
 #include "server/drain.h"
 #include "server/reload.h"
 #include "server/server_backends.h"
+#include "server/server_access.h"
 #include "server/server_addresses.h"
 #include "server/server_doors.h"
 #include "server/server_nodes.h"
@@ -66,6 +67,8 @@ struct server {
 	struct auth_world auth; /* server_auth.c */
 	struct server_proofs proofs;
 	struct server_tracing tracing;
+	struct access_log access;          /* server_access.c */
+	struct access_stats access_before; /* of files that it had; atomics */
 	struct fleet fleet;
 	struct command_stats command_stats; /* the fleet's */
 	struct rpc_stats rpc_stats;         /* likewise */

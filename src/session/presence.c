@@ -88,13 +88,33 @@ struct slice presence_attributes(const struct presence *presence)
 	return slice_of(at + sizeof(len), len);
 }
 
+/* Where the note is, if there is one: as the attributes. */
+static const char *note_at(const struct presence *presence)
+{
+	const char *at = attributes_at(presence);
+
+	return presence->has_attributes ? at + sizeof(uint16_t) + presence_attributes(presence).len
+					: at;
+}
+
+struct slice presence_note(const struct presence *presence)
+{
+	const char *at = note_at(presence);
+	uint16_t len;
+
+	if (!presence->has_note)
+		return (struct slice){0};
+	memcpy(&len, at, sizeof(len));
+	return slice_of(at + sizeof(len), len);
+}
+
 /* All of it. At least that of the struct, with its padding: ids are not empty. */
 static size_t size_of(const struct presence *presence)
 {
-	const char *end = attributes_at(presence);
+	const char *end = note_at(presence);
 
-	if (presence->has_attributes)
-		end += sizeof(uint16_t) + presence_attributes(presence).len;
+	if (presence->has_note)
+		end += sizeof(uint16_t) + presence_note(presence).len;
 	return (size_t)(end - (const char *)presence);
 }
 
@@ -118,6 +138,8 @@ static size_t size_for(const struct presence_facts *facts, uint8_t code)
 		size += PROOF_LEN + (proof->subject == NULL ? 0 : strlen(proof->subject)) + 1;
 	if (facts->attributes.len > 0)
 		size += sizeof(uint16_t) + facts->attributes.len;
+	if (facts->note.len > 0)
+		size += sizeof(uint16_t) + facts->note.len;
 	return size;
 }
 
@@ -197,7 +219,7 @@ static void proof_write(char *to, const struct presence_proof *proof)
 	memcpy(to + PROOF_LEN, subject, strlen(subject) + 1);
 }
 
-static void attributes_write(char *to, struct slice block)
+static void block_write(char *to, struct slice block)
 {
 	uint16_t len = (uint16_t)block.len;
 
@@ -231,7 +253,9 @@ static void texts_write(struct presence *presence, const struct presence_facts *
 	if (facts->proof != NULL)
 		proof_write(end, facts->proof);
 	if (facts->attributes.len > 0)
-		attributes_write((char *)(uintptr_t)attributes_at(presence), facts->attributes);
+		block_write((char *)(uintptr_t)attributes_at(presence), facts->attributes);
+	if (facts->note.len > 0)
+		block_write((char *)(uintptr_t)note_at(presence), facts->note);
 }
 
 struct presence *presence_create(const struct presence_facts *facts)
@@ -245,7 +269,7 @@ struct presence *presence_create(const struct presence_facts *facts)
 	      strlen(facts->route->config->name) <= PRESENCE_ROUTE_MAX);
 	CHECK(facts->proof == NULL || facts->proof->subject == NULL ||
 	      strlen(facts->proof->subject) <= PRESENCE_SUBJECT_MAX);
-	CHECK(attributes_are_good(facts->attributes));
+	CHECK(attributes_are_good(facts->attributes) && facts->note.len <= PRESENCE_NOTE_MAX);
 	pthread_once(&once, memory_init);
 	struct presence *presence = slab_get(&memory, size_for(facts, code));
 
@@ -259,6 +283,7 @@ struct presence *presence_create(const struct presence_facts *facts)
 		.has_trace = has_trace(facts),
 		.has_proof = facts->proof != NULL,
 		.has_attributes = facts->attributes.len > 0,
+		.has_note = facts->note.len > 0,
 		.remote_port = facts->remote_port,
 		.references = 1,
 		.mailbox = facts->mailbox,

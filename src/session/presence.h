@@ -34,7 +34,7 @@ struct presence_proof {
 };
 
 /* The largest of connected_at_ms. */
-#define PRESENCE_TIME_MAX ((UINT64_C(1) << 45) - 1)
+#define PRESENCE_TIME_MAX ((UINT64_C(1) << 44) - 1)
 
 /* An idle client keeps one, so it is as small as its facts (docs/benchmarks.md): what has a short
  * and a long form lies behind the client id. */
@@ -45,7 +45,8 @@ struct presence {
 	uint64_t subprotocol_code : 8; /* presence_subprotocol */
 	uint64_t is_v4 : 1;            /* the address behind the id is of 4 bytes, else of 16 */
 	uint64_t takeover_heat : 7;    /* the directory's: of its client, when it came in */
-	uint64_t connected_at_ms : 45; /* since the epoch */
+	uint64_t connected_at_ms : 44; /* since the epoch */
+	uint64_t has_note : 1;         /* last of all */
 	uint64_t has_trace : 1;        /* behind the address */
 	uint64_t has_proof : 1;        /* behind what follows the id */
 	uint64_t has_attributes : 1;   /* behind all that */
@@ -85,6 +86,7 @@ struct presence_facts {
 	struct slice attributes; /* a good block; may be empty */
 	/* Of its handshake: the span of that, or what its client said. NULL or not set: none. */
 	const struct trace_context *trace;
+	struct slice note; /* of its request, for the access log; at most PRESENCE_NOTE_MAX bytes */
 };
 
 /* One reference, the caller's. NULL: memory is out. */
@@ -114,6 +116,10 @@ bool presence_proof(const struct presence *presence, struct presence_proof *out_
 
 /* A block; empty: there are none. */
 struct slice presence_attributes(const struct presence *presence);
+/* For whoever gave it; empty: there is none. */
+#define PRESENCE_NOTE_MAX 512
+struct slice presence_note(const struct presence *presence);
+
 /* The trace that its handshake belongs to. False: none, and nothing is written. */
 bool presence_trace(const struct presence *presence, struct trace_context *out_trace);
 

@@ -23,6 +23,7 @@ enum {
 	TAG_TRAFFIC = 11,    /* fields of traffic.h */
 	TAG_ATTRIBUTES = 12, /* a block; left out: none */
 	TAG_TRACE = 13,      /* its traceparent; left out: none */
+	TAG_NOTE = 14,       /* left out: none */
 
 	TAG_PROOF_WAY = 1,
 	TAG_PROOF_SUBJECT = 2,      /* left out: the client id */
@@ -69,6 +70,8 @@ void presence_export(const struct presence *presence, struct state_writer *write
 	state_end(writer, begun);
 	if (presence->has_attributes)
 		state_put_bytes(writer, TAG_ATTRIBUTES, presence_attributes(presence));
+	if (presence->has_note)
+		state_put_bytes(writer, TAG_NOTE, presence_note(presence));
 	if (presence_trace(presence, &trace))
 		state_put_text(writer, TAG_TRACE, trace_parent_write(&trace, parent));
 }
@@ -141,6 +144,20 @@ static bool attributes_read(struct slice block, struct presence_record *record)
 	return true;
 }
 
+/* Two texts with a NUL between, and no other (conn/access_log.h). */
+static bool note_read(struct slice note, struct presence_record *record)
+{
+	size_t nuls = 0;
+
+	for (size_t i = 0; i < note.len; i++)
+		nuls += note.data[i] == 0;
+	if (note.len > sizeof(record->note) || nuls != 1)
+		return false;
+	memcpy(record->note, note.data, note.len);
+	record->note_len = note.len;
+	return true;
+}
+
 static int field_read(const struct state_field *field, struct presence_record *record)
 {
 	bool is_good;
@@ -172,6 +189,9 @@ static int field_read(const struct state_field *field, struct presence_record *r
 		break;
 	case TAG_TAKEOVER_HEAT:
 		is_good = state_u64(field, &record->takeover_heat);
+		break;
+	case TAG_NOTE:
+		is_good = note_read(field->value, record);
 		break;
 	case TAG_TRACE:
 		is_good = trace_parent_read(field->value, &record->trace);
@@ -232,6 +252,7 @@ struct presence *presence_import(const struct presence_record *record,
 		.proof = place->way == NULL ? NULL : &proof,
 		.attributes = slice_of(record->attributes, record->attributes_len),
 		.trace = &record->trace,
+		.note = slice_of(record->note, record->note_len),
 	});
 
 	if (presence == NULL)

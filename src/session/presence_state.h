@@ -28,6 +28,8 @@ struct presence_record {
 	uint8_t attributes[ATTRIBUTES_BYTES_MAX]; /* a good block */
 	size_t attributes_len;
 	struct trace_context trace; /* not set: none */
+	uint8_t note[PRESENCE_NOTE_MAX];
+	size_t note_len;
 };
 
 /* 0; -EBADMSG: no presence can have written that; -ENOTSUP: only a newer program could. */

@@ -63,6 +63,7 @@ static void assert_same(const struct presence *a, const struct presence *b)
 
 	assert_int_equal(presence_trace(a, &a_trace), presence_trace(b, &b_trace));
 	assert_memory_equal(&a_trace, &b_trace, sizeof(a_trace));
+	assert_true(slice_equals(presence_note(a), presence_note(b)));
 	assert_int_equal(presence_proof(a, &a_proof), presence_proof(b, &b_proof));
 	if (!a->has_proof)
 		return;
@@ -143,6 +144,8 @@ static void test_all_facts_are_the_same(void **state)
 				assert_true(net_ip_parse(slice_from_text(ips[k]), &facts.remote));
 				pass_on(&facts);
 				facts.trace = &trace;
+				pass_on(&facts);
+				facts.note = SLICE_LITERAL("/path\0agent");
 				pass_on(&facts);
 			}
 }

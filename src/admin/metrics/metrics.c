@@ -348,6 +348,7 @@ void metrics_write(const struct admin *admin, struct buf *out)
 	metrics_tls_write(server, out);
 	metrics_reload_write(server, out);
 	metrics_tracing_write(server, out);
+	metrics_access_write(server, out);
 	metrics_renewals_write(server_options(server)->renewals, out);
 	claims(out, server);
 	build(out, server);
@@ -391,6 +392,7 @@ void metrics_print_reference(FILE *to)
 	metrics_tls_print_reference(to);
 	metrics_reload_print_reference(to);
 	metrics_tracing_print_reference(to);
+	metrics_access_print_reference(to);
 	metrics_renewals_print_reference(to);
 	metrics_streams_print_reference(to);
 	metrics_upgrades_print_reference(to);

@@ -130,6 +130,9 @@ CASES = {
     "bus.announce_interval": Case("6m"),
     "log.level": Case("debug"),
     "log.format": Case("json"),
+    "log.access": Case("true"),
+    "log.access_file": Case("@access"),
+    "log.access_rate": Case(9000),
     "tracing.url": Case("http://127.0.0.1:1/v1/traces"),
     "tracing.sample": Case("0.25"),
     "tracing.headers_file": Case("@headers"),
@@ -240,6 +243,7 @@ class Files:
         self.token = self.write("token", "a-token-that-nobody-guesses\n")
         self.secrets = self.write("secrets", "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n")
         self.headers = self.write("headers", "X-One: 1\n")
+        self.access = self.directory / "access.log"
         self.tickets = directory / "tickets"
         self.tickets.write_bytes(bytes(range(80)))
         self.tickets.chmod(0o600)

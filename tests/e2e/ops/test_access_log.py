@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The access log: a line for each connection that ends, and for each handshake that is refused; and what a file that is
+moved, full or nobody's does to it."""
+
+import contextlib
+import json
+import os
+
+import pytest
+import yaml
+
+from kit import api, wsraw
+from kit.backends import Answer, Webhook
+from kit.gateway import log_fields, run_binary
+from kit.reload import Changing
+
+PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+@pytest.fixture
+def serve(gateway, tmp_path):
+    """serve(file, **keys of log): its lines go to the file, or with None where the others go."""
+    def run(file, *, routes=None, backends=None, server=None, **log):
+        options = {"access": "true", "access_file": file or "", "access_rate": 0} | log
+        return gateway(
+            server={"close_timeout": "200ms"} | (server or {}), backends=backends,
+            routes=routes or [{"path": "/ws/{client_id}", "backend": "echo"}],
+            arguments=tuple(word for key, value in options.items()
+                            for word in (f"--log-{key.replace('_', '-')}", str(value))))
+    return run
+
+
+def lines(file, count: int) -> list[dict]:
+    def look():
+        found = [log_fields(line) for line in file.read_text().splitlines() if line] if file.exists() else []
+        return found if len(found) >= count else None
+    found = wsraw.wait_until(look, f"{count} lines in {file}")
+    assert len(found) == count, found
+    return found
+
+
+@pytest.mark.tsan
+def test_a_line_when_a_connection_ends(serve, tmp_path):
+    file = tmp_path / "access.log"
+    running = serve(file)
+    client = running.connect()
+    assert client.handshake("/ws/caf%C3%A9?token=secret", extra=(
+        f"traceparent: {PARENT}", "User-Agent: probe/1 \"x\"")).status == 101
+    number = api.Api(running.admin).inspect("café")["connection_id"]
+    client.echo(b"12345")
+    client.echo(b"x" * 1000)
+    client.send_frame(wsraw.CLOSE, b"\x0f\xa1")  # 4001
+    client.read_close()
+    line, = lines(file, 1)
+    assert line.items() >= {
+        "msg": "access", "connection_id": str(number), "route": "ws", "client_id": "café", "status": "101",
+        "remote": "%s:%d" % client.sock.getsockname()[:2], "trace_id": PARENT.split("-")[1],
+        "reason": "client_closed", "code": "4001", "messages_received": "2", "messages_sent": "2",
+        "path": "/ws/caf%C3%A9", "tls": "-", "user_agent": 'probe/1 "x"'}.items()
+    assert 1000 < int(line["sent_bytes"]) < 1100 and int(line["received_bytes"]) > int(line["sent_bytes"])
+    assert int(line["duration_ms"]) < 60000
+    assert "secret" not in file.read_text() + running.log
+    assert running.metric("access_log_lines_total") == 1
+
+
+def test_how_each_ends(serve, tmp_path):
+    file = tmp_path / "access.log"
+    hook = Webhook(lambda event: Answer(403) if event.client == "no" and event.type == "connect" else None)
+    running = serve(file, routes=[{"path": "/ws/{client_id}", "name": "ws", "backend": "echo"},
+                                  {"path": "/hook/{client_id}", "name": "hook", "backend": "hook"}],
+                    backends=[{"name": "hook", "type": "webhook", "url": hook.url}])
+    first = running.open("/ws/a")
+    with running.open("/ws/a"):
+        first.read_close()  # taken over
+        first.close()
+        assert api.Api(running.admin).close("a", {"code": 4444, "reason": "x"})
+    with running.connect() as client:
+        assert client.handshake("/hook/no", extra=("User-Agent: " + "u" * 200,)).status == 403
+    with running.connect() as client:
+        assert client.handshake("/nowhere").status == 404
+    with running.open("/ws/rude") as client:
+        client.send(b"\xff\xff")
+        client.read_close()
+    assert running.get("/health", admin=False).status == 200  # no line
+    running.stop()
+    hook.close()
+    seen = sorted((line["client_id"], line["status"], line["reason"], line.get("code"), line["path"])
+                  for line in lines(file, 5))
+    assert seen == [("-", "404", "-", None, "/nowhere"), ("a", "101", "requested", "4444", "/ws/a"),
+                    ("a", "101", "taken_over", "4001", "/ws/a"), ("no", "403", "-", None, "/hook/no"),
+                    ("rude", "101", "protocol_error", "1002", "/ws/rude")], seen
+    assert max(len(line["user_agent"].encode()) for line in lines(file, 5)) == 128
+
+
+def test_with_the_other_lines_as_json(serve):
+    running = serve(None, format="json")
+    running.open("/ws/a").close()
+    line = running.wait_log("access")
+    assert line["client_id"] == "a" and line["reason"] in ("client_gone", "connection_lost")
+    assert json.loads(next(line for line in running.log.splitlines() if '"access"' in line))["duration_ms"] >= 0
+
+
+def test_a_file_that_is_moved_is_made_anew(serve, tmp_path):
+    file, moved = tmp_path / "access.log", tmp_path / "access.log.1"
+    running = serve(file)
+    running.open("/ws/a").close()
+    lines(file, 1)
+    file.rename(moved)
+
+    def comes_back() -> bool:
+        running.open("/ws/b").close()
+        return file.exists()
+
+    wsraw.wait_until(comes_back, "a new file")
+    running.stop()
+    everybody = moved.read_text() + file.read_text()
+    assert everybody.count("\n") == running_lines(everybody) and "client_id=b" in file.read_text()
+
+
+def running_lines(text: str) -> int:
+    return sum(line.startswith("time=") and " msg=access " in line for line in text.splitlines())
+
+
+def test_a_full_disk_drops_lines_and_nothing_else(serve):
+    running = serve("/dev/full")
+    for number in range(50):
+        with running.open(f"/ws/{number}") as client:
+            client.echo(b"x")
+    running.wait_metric("access_log_dropped_total", 50, reason="disk")
+    assert running.metric("access_log_lines_total") == 0
+    assert "No space left" in running.wait_log(
+        "the access log cannot be written; its lines are dropped and counted, and nothing else waits for it")["error"]
+
+
+def test_a_pipe_that_nobody_reads(serve, tmp_path):
+    """Ten thousand lines are more than it holds; the rest is dropped, and who comes is served."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    running = serve(fifo)
+    for number in range(600):
+        with running.connect() as client:
+            assert client.handshake("/nowhere/" + "x" * 100).status == 404
+    wsraw.wait_until(lambda: running.metric("access_log_dropped_total", reason="disk") > 0, "lines are dropped")
+    with running.open("/ws/a") as client:
+        client.echo(b"x")
+    os.close(reader)
+
+
+def test_a_storm_has_a_bound(serve, tmp_path):
+    file = tmp_path / "access.log"
+    running = serve(file, access_rate=5)
+    for _ in range(40):
+        with running.connect() as client:
+            assert client.handshake("/nowhere").status == 404
+    wsraw.wait_until(lambda: running.metric("access_log_dropped_total", reason="rate") +
+                     running.metric("access_log_lines_total") == 40, "all are counted")
+    assert running.metric("access_log_dropped_total", reason="rate") >= 20
+    running.stop()
+    assert 5 <= len(file.read_text().splitlines()) <= 20
+
+
+def test_it_is_turned_on_and_off_by_a_reload(gateway, tmp_path):
+    file, other = tmp_path / "access.log", tmp_path / "other.log"
+    running = gateway(routes=[{"path": "/ws/{client_id}", "backend": "echo"}])
+    changing = Changing(running, yaml.safe_load(running.config_file.read_text()))
+    with contextlib.closing(running.open("/ws/before")):
+        assert not changing.try_with("log", access="true", access_file=str(file))["mistake"]
+    assert lines(file, 1)[0].items() >= {"client_id": "before", "path": "-", "user_agent": "-"}.items()
+    assert not changing.try_with("log", access_file=str(other))["mistake"]
+    running.open("/ws/b").close()
+    lines(other, 1)
+    assert changing.try_with("log", access_file="/nowhere/x")["mistake"]
+    assert not changing.try_with("log", access="false")["mistake"]
+    running.open("/ws/c").close()
+    running.wait_metric("connections", 0)
+    running.stop()
+    lines(other, 1)
+
+
+def test_a_file_that_cannot_be_is_told(tmp_path):
+    file = tmp_path / "application.yaml"
+    file.write_text("log:\n  access: true\n  access_file: /nowhere/access.log\n")
+    checked = run_binary("check", "-c", file)
+    assert checked.returncode != 0
+    assert f"{file}:3:16: log.access_file: /nowhere/access.log cannot be written: No such file or directory" in \
+        checked.stdout + checked.stderr
