@@ -2,7 +2,7 @@
  * json_redact.c - two passes over a text that json_check has found to be good: the first finds the
  * containers that are hidden because a rule's name stands in them as a value, which may come behind
  * what it tells of; the second writes. */
-#include "proto/json_redact.h"
+#include "proto/json_redact_private.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,89 +18,6 @@
 
 /* [bytes] of what can be a name. */
 #define WORD_MAX 64
-
-/* --- rules --- */
-
-static uint8_t lower(uint8_t byte)
-{
-	return byte >= 'A' && byte <= 'Z' ? (uint8_t)(byte + ('a' - 'A')) : byte;
-}
-
-static uint8_t upper(uint8_t byte)
-{
-	return byte >= 'a' && byte <= 'z' ? (uint8_t)(byte - ('a' - 'A')) : byte;
-}
-
-bool json_redact_add(struct json_redact_rules *rules, struct slice rule)
-{
-	struct json_redact_rule *item = &rules->items[rules->count];
-
-	if (rules->count == JSON_REDACT_RULES_MAX)
-		return false;
-	*item = (struct json_redact_rule){0};
-	item->may_begin = rule.len > 0 && rule.data[0] == '*';
-	if (item->may_begin)
-		rule = slice_of(rule.data + 1, rule.len - 1);
-	item->may_end = rule.len > 0 && rule.data[rule.len - 1] == '*';
-	rule.len -= item->may_end;
-	if (rule.len == 0 || rule.len > sizeof(item->name) ||
-	    memchr(rule.data, '*', rule.len) != NULL)
-		return false;
-	for (size_t i = 0; i < rule.len; i++)
-		item->name[i] = lower(rule.data[i]);
-	item->len = (uint8_t)rule.len;
-	rules->begins[item->name[0]] = true;
-	rules->begins[upper(item->name[0])] = true;
-	rules->count++;
-	return true;
-}
-
-static bool stands_at(const struct json_redact_rule *rule, struct slice text, size_t at)
-{
-	if (text.len - at < rule->len)
-		return false;
-	for (size_t i = 0; i < rule->len; i++)
-		if (lower(text.data[at + i]) != rule->name[i])
-			return false;
-	return true;
-}
-
-/* Does the whole text fit? */
-static bool rule_fits(const struct json_redact_rule *rule, struct slice text)
-{
-	if (text.len < rule->len)
-		return false;
-	size_t last = text.len - rule->len;
-
-	if (!rule->may_begin)
-		return (last == 0 || rule->may_end) && stands_at(rule, text, 0);
-	if (!rule->may_end)
-		return stands_at(rule, text, last);
-	for (size_t at = 0; at <= last; at++)
-		if (stands_at(rule, text, at))
-			return true;
-	return false;
-}
-
-static bool fits(const struct json_redact_rules *rules, struct slice text)
-{
-	for (size_t i = 0; i < rules->count; i++)
-		if (rule_fits(&rules->items[i], text))
-			return true;
-	return false;
-}
-
-bool json_redact_mentions(const struct json_redact_rules *rules, struct slice text)
-{
-	for (size_t at = 0; at < text.len; at++) {
-		if (!rules->begins[text.data[at]])
-			continue;
-		for (size_t i = 0; i < rules->count; i++)
-			if (stands_at(&rules->items[i], text, at))
-				return true;
-	}
-	return false;
-}
 
 /* --- the tokens of a good text --- */
 
@@ -222,13 +139,33 @@ static struct walk walk_begin(const struct json_redact_rules *rules, struct slic
 
 /* --- values that tell of others --- */
 
+/* Also without line ends and other bytes that nobody sees. */
+static struct slice without_space(struct slice text)
+{
+	for (; text.len > 0 && text.data[0] <= ' '; text.len--)
+		text.data++;
+	while (text.len > 0 && text.data[text.len - 1] <= ' ')
+		text.len--;
+	return text;
+}
+
+/* A name that stands as a value: perhaps of several parts, but no sentence. */
+static bool is_name(struct slice text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (text.data[i] <= ' ' || text.data[i] >= 0x7f)
+			return false;
+	return text.len > 0 && text.len <= WORD_MAX;
+}
+
 static bool is_word(struct slice text)
 {
 	for (size_t i = 0; i < text.len; i++) {
-		uint8_t byte = lower(text.data[i]);
+		uint8_t byte = text.data[i];
+		uint8_t letter = byte | ('a' ^ 'A');
 
-		if (!(byte >= 'a' && byte <= 'z') && !(byte >= '0' && byte <= '9') && byte != '_' &&
-		    byte != '-' && byte != '.')
+		if (!(letter >= 'a' && letter <= 'z') && !(byte >= '0' && byte <= '9') &&
+		    byte != '_' && byte != '-' && byte != '.')
 			return false;
 	}
 	return text.len > 0 && text.len <= WORD_MAX;
@@ -267,9 +204,10 @@ static bool marks_find(struct walk *walk, struct marks *marks)
 	while (walk_next(walk, &token)) {
 		if (token.kind != TOKEN_STRING)
 			continue;
-		struct slice value = plain(walk, &token);
+		struct slice value = without_space(plain(walk, &token));
 
-		if (is_word(value) && fits(walk->rules, value) && !mark_up(walk, marks))
+		if (is_name(value) && json_redact_fits_in_part(walk->rules, value) &&
+		    !mark_up(walk, marks))
 			return false;
 	}
 	return true;
@@ -324,7 +262,7 @@ static void put(struct output *output, struct slice text)
 	output->done.is_cut = len < text.len;
 }
 
-/* Text within text: of what it tells, nothing is known. */
+/* What is a secret whatever its name; and text within text, of which is not known what it tells. */
 static bool is_suspicious(const struct json_redact_rules *rules, struct slice value)
 {
 	struct slice text = slice_trim(value);
@@ -332,7 +270,8 @@ static bool is_suspicious(const struct json_redact_rules *rules, struct slice va
 	if (text.len > 0 && (text.data[0] == '{' || text.data[0] == '[') &&
 	    memchr(text.data, '\\', text.len) != NULL)
 		return true;
-	return !is_word(value) && json_redact_mentions(rules, value);
+	return json_redact_is_secret(value) ||
+	       (!is_word(value) && json_redact_mentions(rules, value));
 }
 
 static bool is_label(const struct walk *walk)
@@ -352,7 +291,7 @@ static bool hides_scalar(const struct walk *walk, const struct token *token)
 	struct slice value = plain(walk, token);
 
 	if (is_hidden)
-		return !(is_label(walk) && is_word(value) && fits(walk->rules, value));
+		return !(is_label(walk) && is_word(value) && json_redact_fits(walk->rules, value));
 	return is_suspicious(walk->rules, value);
 }
 
@@ -381,7 +320,8 @@ static void hide(struct walk *walk, struct output *output, size_t *from, const s
 
 static bool name_fits(const struct walk *walk, const struct token *token)
 {
-	return token->kind == TOKEN_NAME && fits(walk->rules, plain(walk, token));
+	return token->kind == TOKEN_NAME &&
+	       json_redact_fits_in_part(walk->rules, plain(walk, token));
 }
 
 /* What is in a hidden container is hidden, too. */

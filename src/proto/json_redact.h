@@ -4,8 +4,7 @@
  * Layer: proto. Pure functions: no I/O, no allocation, no recursion. Fails closed: what cannot be
  * read to its end is not shown at all, and what might tell a secret in another way than by its name
  * is hidden rather than shown. The text stays as it was written, but for the values that are
- * replaced by
- * "***".
+ * replaced by "***".
  *
  * A rule is a name, or a name with a '*' at its begin, its end, or both, which stands for anything.
  * Case (of ASCII) does not count, and escapes are read: "\u0070assword" is password. Hidden are
@@ -17,7 +16,10 @@
  *     of that object or array, of what is in it, and of the objects around it up to the next array,
  *     but for the values of "key" and "name" that fit themselves;
  *   - strings that are more than one word and have a rule's name somewhere within, and strings that
- *     begin like JSON and have a backslash: text within text. */
+ *     begin like JSON and have a backslash: text within text;
+ *   - strings that have a URL with a user in it, or a signed token (RFC 7515), whatever the rules.
+ *
+ * A name may be made of parts, as "Connector1.AuthorizationKey[0]": it fits if one of them does. */
 #pragma once
 
 #include <stdbool.h>

@@ -109,6 +109,27 @@ static const struct {
 	 "[{\"idTag\":{\"key\":\"idTag\"}},{\"key\":\"idTag\",\"v\":\"s\"}]",
 	 "[{\"idTag\":\"***\"},{\"key\":\"idTag\",\"v\":\"***\"}]", 2},
 
+	/* Names of several parts. */
+	{"a part of a name", "{\"Connector1.AuthorizationKey[0]\":\"s\",\"a.b\":1}",
+	 "{\"Connector1.AuthorizationKey[0]\":\"***\",\"a.b\":1}", 1},
+	{"a part of a name as a value", "{\"key\":\"Sec/AuthorizationKey\",\"value\":\"s\"}",
+	 "{\"key\":\"***\",\"value\":\"***\"}", 2},
+	{"space around one", "{\"key\":\" idTag\\n\",\"value\":\"s\"}",
+	 "{\"key\":\"***\",\"value\":\"***\"}", 2},
+	{"not a part", "{\"key\":\"Sec/AuthorizationKeyLength\",\"value\":5,\"a.idTags\":6}",
+	 "{\"key\":\"***\",\"value\":5,\"a.idTags\":6}", 1},
+	{"no more than separators", "{\"..\":1,\"\":\"://\"}", "{\"..\":1,\"\":\"://\"}", 0},
+
+	/* Secrets by themselves. */
+	{"a URL with a user", "{\"location\":\"ftp://cs:s3@h/fw.bin\",\"retries\":2}",
+	 "{\"location\":\"***\",\"retries\":2}", 1},
+	{"one behind another", "[\"see http://h/a, https://s3@h\"]", "[\"***\"]", 1},
+	{"a URL without one", "[\"https://h/a@b?c=@d#@\",\"a@b://\",\"x://y z@\"]",
+	 "[\"https://h/a@b?c=@d#@\",\"a@b://\",\"x://y z@\"]", 0},
+	{"a signed token", "{\"auth\":\"Bearer eyJhbGciOiJub25lIn0.e30.\"}", "{\"auth\":\"***\"}",
+	 1},
+	{"a word like its begin", "[\"eyJ\",\"keyJ1\"]", "[\"eyJ\",\"keyJ1\"]", 0},
+
 	/* Text in text. */
 	{"JSON in a string", "{\"data\":\"{\\\"password\\\":\\\"x\\\"}\"}", "{\"data\":\"***\"}",
 	 1},

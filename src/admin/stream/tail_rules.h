@@ -8,9 +8,12 @@
 #include "proto/json_redact.h"
 
 /* What is always redacted: names of what OCPP, and most other APIs, must keep secret. */
-#define TAIL_RULES_BUILT_IN                                                                  \
-	"*password*", "*passwd*", "*secret*", "*token", "authorization", "authorizationkey", \
-		"apikey", "api_key", "cookie", "idtag", "parentidtag", "pin", "privatekey"
+#define TAIL_RULES_BUILT_IN                                                                    \
+	"*password*", "*passwd*", "pwd", "*passphrase*", "*secret*", "*credential*", "*token", \
+		"*authorization", "authorizationkey", "*apikey", "*api_key", "*api-key",       \
+		"*accesskey", "*access_key", "*access-key", "*cookie", "jwt", "idtag",         \
+		"parentidtag", "pin", "*privatekey", "*private_key", "*private-key",           \
+		"*private key"
 
 struct tail_rules {
 	enum config_tail_bodies bodies;
