@@ -227,12 +227,16 @@ bool stream_open(struct streams *streams, struct http_later *later, const struct
 
 	if (stream == NULL)
 		return false;
-	streams_use(streams, later->loop);
+	bool is_open = streams_use(streams, later->loop);
+
 	/* For proxies that would gather it. */
 	http_reply_header(&reply, "X-Accel-Buffering: no");
-	if (http_stream_begin(later, &reply, &stream->http))
-		begin(streams, stream);
-	else
+	if (!http_stream_begin(later, &reply, &stream->http)) {
 		stream_free(stream);
+		return true;
+	}
+	begin(streams, stream);
+	if (!is_open)
+		stream_end(stream, streams->close_why);
 	return true;
 }

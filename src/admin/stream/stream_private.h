@@ -81,8 +81,8 @@ void stream_log_leave(struct streams *streams, struct stream *stream);
 
 struct server *streams_server(const struct streams *streams);
 
-/* The listener's loop, from when there was a stream. */
-void streams_use(struct streams *streams, struct loop *loop);
+/* The listener's loop, from when there was a stream. False: all were to end just before. */
+bool streams_use(struct streams *streams, struct loop *loop);
 
 /* --- stream.c --- */
 

@@ -84,11 +84,14 @@ bool streams_are_closed(const struct streams *streams)
 	return __atomic_load_n(&streams->is_closed, __ATOMIC_ACQUIRE);
 }
 
-void streams_use(struct streams *streams, struct loop *loop)
+bool streams_use(struct streams *streams, struct loop *loop)
 {
 	pthread_mutex_lock(&streams->mutex);
 	streams->loop = loop;
+	bool is_open = !streams->is_closing;
+
 	pthread_mutex_unlock(&streams->mutex);
+	return is_open;
 }
 
 /* What there is to be done; a copy. */
