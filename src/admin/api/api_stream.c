@@ -76,7 +76,10 @@ static bool split_tail(struct api_call *call, struct api_param *param, struct ta
 	char *slash = strchr(param->value.text, '/');
 	size_t route_len = slash == NULL ? param->value.len : (size_t)(slash - param->value.text);
 
-	if (route_len == 0 || route_len > PRESENCE_ROUTE_MAX || (slash != NULL && slash[1] == 0))
+	size_t id_len = slash == NULL ? 1 : param->value.len - route_len - 1;
+
+	if (route_len == 0 || route_len > PRESENCE_ROUTE_MAX || id_len == 0 ||
+	    id_len > PRESENCE_CLIENT_ID_MAX)
 		return refuse_query(call,
 				    "The parameter 'tail' names no route, or no client of it.",
 				    param, "ROUTE or ROUTE/CLIENT_ID, percent-encoded");
@@ -168,7 +171,7 @@ void api_stream(struct api_call *call)
 {
 	struct api_param params[PARAM_COUNT] = {{.name = "overview"},
 						{.name = "log"},
-						{.name = "tail"},
+						{.name = "tail", .is_pair = true},
 						{.name = "sample"},
 						{.name = "body_bytes"}};
 	struct stream_wish wish = {

@@ -5,10 +5,15 @@
 
 #include "base/check.h"
 
+static const char *const built_in[] = {TAIL_RULES_BUILT_IN};
+
+/* Of tail_redact (config_table.h). */
+#define CONFIGURED_MAX 32
+
+_Static_assert(ARRAY_LEN(built_in) + CONFIGURED_MAX <= JSON_REDACT_RULES_MAX, "all have room");
+
 void tail_rules_make(const struct config_admin *config, struct tail_rules *out_rules)
 {
-	static const char *const built_in[] = {TAIL_RULES_BUILT_IN};
-
 	memset(out_rules, 0, sizeof(*out_rules));
 	out_rules->bodies = config->tail_bodies;
 	if (config->tail_bodies != CONFIG_TAIL_BODIES_REDACTED)
