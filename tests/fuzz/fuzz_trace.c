@@ -44,7 +44,7 @@ static void span_check(struct tracer *tracer, struct slice value)
 
 	trace_span_begin(&span, tracer, TRACE_SERVER, NULL, &random);
 	trace_span_state(&span, value);
-	for (size_t i = 0; i < value.len % 64; i++) {
+	for (size_t i = 0; i < value.len % 8; i++) {
 		trace_span_text(&span, "a", value);
 		trace_span_event_begin(&span, "e", i);
 		trace_span_event_text(&span, "t", value);

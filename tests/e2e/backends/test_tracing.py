@@ -480,3 +480,12 @@ def test_bad_options_are_told(tmp_path, key, value, said):
     checked = run_binary("check", "-c", file)
     assert checked.returncode != 0 and said in checked.stdout + checked.stderr, checked.stdout + checked.stderr
     assert "secret" not in checked.stdout + checked.stderr
+
+
+def test_a_stream_of_the_api_is_a_span_until_it_begins(serve, collector):
+    gateway = serve(collector)
+    with wsraw.Client(gateway.admin) as client:
+        client.send(b"GET /api/v1/stream?overview=60s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert b" 200 " in client.read_until(b"\r\n\r\n")
+        stream, = collector.wait("GET /api/v1/stream")
+        assert stream.attributes["http.response.status_code"] == 200
