@@ -117,9 +117,11 @@ static void web_origin_add(struct config_walk *walk, struct config_tokens *list,
 	struct slice text = config_walk_scalar(node);
 
 	problem = web_origin_parse_pattern(text, &origin);
-	for (size_t i = 0; i < list->count && problem == NULL; i++)
+	for (size_t i = 0; i < list->count && problem == NULL; i++) {
+		CHECK(list->items[i] != NULL);
 		if (slice_equals(text, slice_from_text(list->items[i])))
 			problem = "is there twice; remove one";
+	}
 	if (problem != NULL) {
 		config_walk_mistake(walk, node->start_mark, "%s: %s %s", path,
 				    config_quote(text, seen), problem);

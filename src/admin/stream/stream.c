@@ -186,6 +186,7 @@ static struct stream *stream_create(struct streams *streams, struct http_later *
 	loop_timer_init(&stream->overview, on_overview);
 	if (!wish->has_tail)
 		return stream;
+	stream->wish.tail = (struct tail_options){0}; /* lent; the tail has its own */
 	stream->tail = tail_start(streams_server(streams), later->loop, &wish->tail, on_message,
 				  stream);
 	if (stream->tail == NULL) {

@@ -24,7 +24,7 @@ struct stream {
 	struct loop *loop;
 	struct timer tick;
 	struct timer overview;
-	struct stream_wish wish; /* `tail` of it is the tail's own */
+	struct stream_wish wish; /* without `tail` */
 	struct tail *tail;       /* NULL: none */
 	struct buf scratch;
 	char client[64]; /* address of who asked */

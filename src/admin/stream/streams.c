@@ -110,7 +110,7 @@ static bool has_other_token(const struct stream *stream, const struct order *ord
 static bool has_other_rules(const struct stream *stream, const struct order *order)
 {
 	return stream->tail != NULL &&
-	       memcmp(&tail_options(stream->tail)->rules, &order->rules, sizeof(order->rules)) != 0;
+	       !tail_rules_are_equal(&tail_options(stream->tail)->rules, &order->rules);
 }
 
 static void carry_out(struct stream *stream, const struct order *order)

@@ -14,7 +14,7 @@ _Static_assert(ARRAY_LEN(built_in) + CONFIGURED_MAX <= JSON_REDACT_RULES_MAX, "a
 
 void tail_rules_make(const struct config_admin *config, struct tail_rules *out_rules)
 {
-	memset(out_rules, 0, sizeof(*out_rules));
+	*out_rules = (struct tail_rules){0};
 	out_rules->bodies = config->tail_bodies;
 	if (config->tail_bodies != CONFIG_TAIL_BODIES_REDACTED)
 		return;
@@ -23,6 +23,22 @@ void tail_rules_make(const struct config_admin *config, struct tail_rules *out_r
 	for (size_t i = 0; i < config->tail_redact.count; i++) /* the configuration has checked */
 		CHECK(json_redact_add(&out_rules->redact,
 				      slice_from_text(config->tail_redact.items[i])));
+}
+
+static bool is_same_rule(const struct json_redact_rule *one, const struct json_redact_rule *other)
+{
+	return one->len == other->len && one->may_begin == other->may_begin &&
+	       one->may_end == other->may_end && memcmp(one->name, other->name, one->len) == 0;
+}
+
+bool tail_rules_are_equal(const struct tail_rules *one, const struct tail_rules *other)
+{
+	if (one->bodies != other->bodies || one->redact.count != other->redact.count)
+		return false;
+	for (size_t i = 0; i < one->redact.count; i++)
+		if (!is_same_rule(&one->redact.items[i], &other->redact.items[i]))
+			return false;
+	return true;
 }
 
 const char *tail_bodies_label(enum config_tail_bodies bodies)

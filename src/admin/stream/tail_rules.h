@@ -20,8 +20,10 @@ struct tail_rules {
 	struct json_redact_rules redact; /* bodies: redacted */
 };
 
-/* Two of the same configuration have the same bytes. */
 void tail_rules_make(const struct config_admin *config, struct tail_rules *out_rules);
+
+/* Do both show the same? */
+bool tail_rules_are_equal(const struct tail_rules *one, const struct tail_rules *other);
 
 const char *tail_bodies_label(enum config_tail_bodies bodies);
 
