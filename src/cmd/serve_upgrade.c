@@ -138,9 +138,17 @@ static void take_extra(void *arg, struct slice extra)
 	history_take(upgrade->history, extra);
 }
 
+/* Its counters have their last values now. Its history ended when this process took over. */
+static void take_last_extra(void *arg, struct slice extra)
+{
+	const struct serve_upgrade *upgrade = arg;
+
+	metrics_before_take(upgrade->before, extra);
+}
+
 static void on_last(void *arg, struct slice body)
 {
-	handover_heir_take_last(body, take_extra, arg);
+	handover_heir_take_last(body, take_last_extra, arg);
 }
 
 /* At once: what is open here is open there too, and nothing may be said to anybody. */

@@ -76,8 +76,9 @@ def test_a_live_upgrade_keeps_both(gateway):
         assert (totals["accepted"], totals["messages_received"], totals["connections"]) == (1, 2, 1)
         rows = wsraw.wait_until(lambda: len(rows := asked.get("/history")["rows"]) > 1 and rows, "its own row")
         assert rows[0] == first
-        accepted = [row[2] for row in rows]
-        assert accepted == sorted(accepted), "no counter jumps back"
+        assert [row[2] for row in rows] == sorted(row[2] for row in rows) and rows[-1][2] == 1, "no counter jumps"
+        times = [row[0] for row in rows]
+        assert times == sorted(set(times)), "no row is there twice"
 
 
 def test_they_take_no_parameters(gateway):
