@@ -236,6 +236,28 @@ struct shared_bytes *ws_fan_frame_form(struct ws_fan_frame *frame, struct conn *
 	return there;
 }
 
+/* [bytes] What is behind the head of a frame of ours. */
+static size_t payload_len(const struct shared_bytes *form)
+{
+	size_t head_len = 2;
+
+	while (ws_frame_head_len(form->len - head_len, false) != head_len)
+		head_len++;
+	CHECK(head_len <= WS_FRAME_HEAD_MAX);
+	return form->len - head_len;
+}
+
+static void count_form(struct conn *conn, const struct ws_fan_frame *frame,
+		       const struct shared_bytes *form)
+{
+	size_t plain_len = plain_payload(frame).len;
+
+	if (form != frame->plain)
+		count_deflated(conn, plain_len, payload_len(form));
+	else if (is_to_be_deflated(conn, plain_len, frame->stays_plain))
+		stat_add(&conn_stats(conn)->not_deflated, 1);
+}
+
 int ws_write_frame(struct conn *conn, const struct ws_fan_frame *frame, struct shared_bytes *form)
 {
 	CHECK(conn->phase == CONN_OPEN);
@@ -243,10 +265,10 @@ int ws_write_frame(struct conn *conn, const struct ws_fan_frame *frame, struct s
 
 	if (r < 0)
 		return r;
+	count_form(conn, frame, form);
 	if (form != frame->plain) {
 		struct ws_window *window = conn_window_out(conn);
 
-		count_deflated(conn, plain_payload(frame).len, form->len);
 		if (window != NULL)
 			(void)ws_window_append(window, plain_payload(frame));
 	}

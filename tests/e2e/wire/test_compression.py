@@ -7,7 +7,7 @@ import zlib
 
 import pytest
 
-from kit import deflated
+from kit import api, deflated
 from kit.deflated import RSV1, TAIL, Deflated, records
 from kit.wsraw import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, frame
 
@@ -187,6 +187,26 @@ def test_small_and_incompressible_ones_go_as_they_are(gateway):
         assert client.echo(b"a" * 300) < 30
         assert client.echo(random.Random(1).randbytes(5000)) is None
     assert running.metric("compression_not_smaller_total") == 1
+
+
+def test_a_message_to_many_counts_as_one_to_one(gateway):
+    """Among them those that a few bytes less make no smaller frame, whose head is longer than what was saved."""
+    running = gateway(routes=[{"path": "/ws/{client_id}", "compression": "shared", "compression_min_size": "16B"}])
+    asked = api.Api(running.admin)
+    payloads = [random.Random(size).randbytes(100) + b"*" * size for size in range(4, 20)] + [records(70000)]
+    names = [f"compression_{name}_total" for name in ("sent_bytes", "sent_plain_bytes", "saved_bytes", "not_smaller")]
+
+    def counted(path: str) -> list[float]:
+        before = [running.metric(name) for name in names]
+        for payload in payloads:
+            asked.post(path, payload, type="application/octet-stream")
+            assert client.read()[:2] == (BINARY, payload)
+        return [running.metric(name) - was for name, was in zip(names, before)]
+
+    with Deflated(running.connect(), "/ws/a") as client:
+        sent, plain, saved, kept = counted("/clients/ws/a/messages")
+        assert saved == plain - sent > 0 and 0 < kept < len(payloads) - 1
+        assert counted("/broadcast?route=ws") == [sent, plain, saved, kept]
 
 
 def test_levels_and_bits(gateway):
