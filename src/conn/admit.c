@@ -413,10 +413,5 @@ bool conn_enter(struct conn *conn, const struct conn_entry *entry)
 		conn_refuse(conn, REFUSAL_MEMORY, 0, 0);
 		return false;
 	}
-	if (was_just_blocked(conn))
-		return false;
-	stat_add(&conn->home->stats.connections_accepted, 1);
-	stat_add(&conn_route_counts(conn)->accepted, 1);
-	conn->is_settled = conn->is_in = true;
-	return true;
+	return !was_just_blocked(conn);
 }

@@ -38,17 +38,26 @@ static int write_upgrade(struct conn *conn, const struct upgrade_answer *answer,
 	return 0;
 }
 
+/* Not before: in conn_enter it is not known yet whether all its groups have room for it. */
+static void count_in(struct conn *conn)
+{
+	CHECK(conn->is_counted); /* it has been admitted */
+	stat_add(&conn_stats(conn)->connections_accepted, 1);
+	stat_add(&conn_route_counts(conn)->accepted, 1);
+	conn->is_settled = conn->is_in = true;
+}
+
 bool conn_upgrade_finish(struct conn *conn, const struct upgrade_answer *answer)
 {
 	struct ws_windows *windows;
 	struct ws_deflate_terms terms = conn_compression_grant(conn, &answer->deflate, &windows);
 
+	count_in(conn);
 	if (write_upgrade(conn, answer, &terms) < 0) {
 		conn_compression_forget(conn->home, &windows);
 		conn_cut(conn, CLOSE_NO_MEMORY);
 		return false;
 	}
-	CHECK(conn->is_counted); /* it has been admitted */
 	uint32_t took_us = conn_now_us(conn) - answer->accepted_us;
 
 	durations_record(&conn_stats(conn)->handshakes, durations_short_us,

@@ -20,7 +20,7 @@
 	X(ORIGIN, "origin", "its Origin (routes[].origins, require_origin): 403")                  \
 	X(BLOCKED, "blocked", "its client, or its address, is blocked: 403")                       \
 	X(CONFLICT, "conflict", "its client is connected (takeover: oldest): 409")                 \
-	X(REQUEST, "request", "the request itself: subprotocol, profile, groups: 400, 403")        \
+	X(REQUEST, "request", "the request itself: subprotocol, profile, groups: 400, 403, 503")   \
 	X(BACKEND_REFUSED, "backend_refused", "the back end does not want it")                     \
 	X(BACKEND_FAILED, "backend_failed",                                                        \
 	  "the back end gave no usable answer, or none in time: 502, 503, 504")                    \

@@ -45,7 +45,9 @@
 	  "HTTP connections there that were closed after their answer, because "               \
 	  "server.keep_alive_max were kept.")                                                  \
 	X(gatehouse_handshakes_rejected_total, counter, handshakes_rejected,                   \
-	  "Requests answered with the client's own error: malformed, unknown path, version.")  \
+	  "Requests answered with an error that is no limit's: malformed, unknown path, no good "  \
+	  "proof, not wanted by its back end. Of WebSockets on a route "                         \
+	  "gatehouse_route_handshake_failures_total tells why.")                                 \
 	X(gatehouse_browsers_told_total, counter, browsers_told,                               \
 	  "Refusals by a close code (routes[].refuse_browsers: close). Also counted by what "  \
 	  "refused.")                                                                          \

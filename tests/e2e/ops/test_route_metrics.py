@@ -95,6 +95,21 @@ def test_failed_handshakes_are_counted_by_reason(gateway, tmp_path):
     webhook.close()
 
 
+def test_who_finds_no_room_in_a_group_was_not_let_in(gateway):
+    webhook = backends.Webhook(lambda event: backends.Answer(200, headers={"Gatehouse-Groups": event.client})
+                               if event.type == "connect" else None)
+    running = gateway(server={"workers": 1, "max_groups": 1}, backends=[{"name": "hook", "type": "webhook", "url": webhook.url}],
+                      routes=[{"path": "/a/{client_id}", "backend": "hook"}])
+    with running.open("/a/one"):
+        assert running.connect().handshake("/a/two").status == 503
+        assert running.metric("route_connections_accepted_total") == running.metric("connections_accepted_total") == 1
+        assert running.metric("route_handshake_failures_total", route="a", reason="request") == 1
+        assert running.metric("route_handshake_failures_total") == running.metric("handshakes_rejected_total") == 1
+    running.wait_metric("connections_closed_total", 1)
+    assert running.metric("route_connection_duration_seconds_count") == 1
+    webhook.close()
+
+
 def test_numbers_go_on_when_the_configuration_changes(gateway):
     running = gateway(routes=[{"path": "/a/{client_id}"}])
     before = yaml.safe_load(running.config_file.read_text())
