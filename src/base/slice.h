@@ -89,8 +89,10 @@ static inline bool slice_next_line(struct slice *rest, struct slice *out_line)
 /* As many lines as slice_next_line gives. */
 static inline size_t slice_count_lines(struct slice text)
 {
-	size_t count = text.data != NULL;
+	size_t count = 1;
 
+	if (text.data == NULL)
+		return 0;
 	for (size_t i = 0; i < text.len; i++)
 		count += text.data[i] == '\n';
 	return count;

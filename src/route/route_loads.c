@@ -137,11 +137,9 @@ void route_counts_add(struct route_counts *into, const struct route_counts *from
 
 void route_load_sum(const struct route_load *load, struct route_counts *out_sum)
 {
-	struct route_counts sum = {0};
-
+	memset(out_sum, 0, sizeof(*out_sum));
 	for (size_t i = 0; i < load->cell_count; i++)
-		route_counts_add(&sum, &load->cells[i].counts);
-	*out_sum = sum;
+		route_counts_add(out_sum, &load->cells[i].counts);
 }
 
 void route_loads_each(struct route_loads *loads,
