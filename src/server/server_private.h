@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * server_private.h - what a server consists of, for server.c and server_questions.c. */
+ * server_private.h - what a server consists of, for the files that make it up. */
 #pragma once
 
 #include <pthread.h>
@@ -118,7 +118,7 @@ void server_auth_continue(const struct ruleset *ruleset, const struct ruleset *o
 /* The workers' threads have ended, and their mailboxes are there yet. */
 void server_auth_end(struct server *server);
 
-/* server.c: for the log, what it listens on. */
+/* server_start.c: for the log, what it listens on. */
 void server_tell_listening(const struct server *server);
 
 /* server_handover.c: what must be as in the process before, before anything is opened. 0, or -1
