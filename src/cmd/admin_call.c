@@ -12,10 +12,9 @@
 
 /* --- where it is --- */
 
-/* One that listens everywhere listens on loopback. */
-static struct net_addr address_of(const struct config *config)
+struct net_addr admin_call_address(const struct net_addr *listener)
 {
-	struct net_addr addr = config->admin.listen;
+	struct net_addr addr = *listener;
 
 	if (!net_addr_is_wildcard(&addr))
 		return addr;
@@ -24,13 +23,6 @@ static struct net_addr address_of(const struct config *config)
 	else
 		addr.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	return addr;
-}
-
-static bool is_loopback(const struct net_addr *addr)
-{
-	if (addr->sa.sa_family == AF_INET6)
-		return IN6_IS_ADDR_LOOPBACK(&addr->in6.sin6_addr);
-	return ntohl(addr->in.sin_addr.s_addr) >> 24 == 127;
 }
 
 /* False: it has no text that is a URL. */
@@ -66,7 +58,7 @@ static bool prepare(const struct config *config, struct question *question)
 	struct api_token_error token_error;
 	struct tls_error tls_error;
 
-	question->addr = address_of(config);
+	question->addr = admin_call_address(&config->admin.listen);
 	if (!url_make(config, &question->addr, question->request->path, &question->url))
 		return fail(question, "admin.listen is no address that can be asked");
 	if (!api_token_load(&config->admin, &question->token, &token_error))
@@ -74,7 +66,7 @@ static bool prepare(const struct config *config, struct question *question)
 	if (!question->url.is_tls)
 		return true;
 	question->tls = tls_client_context_create(
-		&(struct tls_client_options){.is_insecure = is_loopback(&question->addr)},
+		&(struct tls_client_options){.is_insecure = net_addr_is_loopback(&question->addr)},
 		&tls_error);
 	return question->tls != NULL || fail(question, tls_error.text);
 }

@@ -26,6 +26,9 @@ struct admin_answer {
 	json_t *body; /* NULL: it is no JSON */
 };
 
+/* Where a listener of this machine is asked: one that listens on all addresses, on loopback. */
+struct net_addr admin_call_address(const struct net_addr *listener);
+
 /* False: no gateway has answered, and standard error says why; a good status without the mark is
  * of somebody else. Else *out_answer, whatever its status is, is the caller's to finish. */
 bool admin_call(const struct config *config, const struct admin_request *request,

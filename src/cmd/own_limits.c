@@ -13,6 +13,7 @@
 
 #include "base/check.h"
 #include "bench/load/bench_http.h"
+#include "cmd/admin_call.h"
 #include "diag/limits.h"
 
 #define ANSWER_WITHIN_MS 2000
@@ -32,20 +33,6 @@ bool own_limits_expected(const struct process *process)
 }
 
 /* --- one listener --- */
-
-/* Who listens on all addresses is asked on loopback. */
-static struct net_addr reachable(const struct net_addr *listener)
-{
-	struct net_addr addr = *listener;
-
-	if (!net_addr_is_wildcard(listener))
-		return addr;
-	if (addr.sa.sa_family == AF_INET6)
-		addr.in6.sin6_addr = in6addr_loopback;
-	else
-		addr.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	return addr;
-}
 
 static json_t *table_of(const struct bench_http *answer)
 {
@@ -84,7 +71,7 @@ static void problem_tell(struct question *question, const char *address, int r,
 /* True: no other listener need be asked. */
 static bool listener_ask(struct question *question, const struct net_addr *listener)
 {
-	struct net_addr addr = reachable(listener);
+	struct net_addr addr = admin_call_address(listener);
 	struct bench_url url = {.port = net_addr_port(&addr)};
 	struct bench_http answer = {0};
 	char text[NET_ADDR_TEXT_MAX];
