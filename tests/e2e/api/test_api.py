@@ -19,15 +19,6 @@ ROUTES = [{"path": "/ws/{client_id}"}, {"path": "/ocpp/{client_id}", "name": "ch
 TOKEN = "3f0c-Right_token~"
 
 
-@pytest.fixture
-def served(gateway):
-    """(gateway, its API)"""
-    def run(**options):
-        running = gateway(**options)
-        return running, api.Api(running.admin)
-    return run
-
-
 def raw(running, request: bytes) -> wsraw.Client:
     client = wsraw.Client(running.admin)
     client.send(request)

@@ -16,15 +16,6 @@ ROUTES = [{"path": "/ws/{client_id}"}, {"path": "/other/{client_id}"}]
 PROXY = {"workers": 2, "trusted_proxies": ["127.0.0.0/8"]}
 
 
-@pytest.fixture
-def served(gateway):
-    """(gateway, its API)"""
-    def run(**options):
-        running = gateway(**options)
-        return running, api.Api(running.admin)
-    return run
-
-
 def ids(page: dict) -> list[str]:
     return [one["client_id"] for one in page["clients"]]
 

@@ -5,21 +5,14 @@ import contextlib
 
 import pytest
 
-from kit import api, natsraw, wsraw
+from kit import natsraw, wsraw
 from kit.deflated import Deflated, records
 from kit.wsraw import BINARY, TEXT
 
 ROUTES = [{"path": "/ws/{client_id}", "compression": "shared"}, {"path": "/win/{client_id}", "compression": "window"}]
+SERVED = {"routes": ROUTES}
 OFFERS = ["permessage-deflate; client_max_window_bits", "permessage-deflate; server_max_window_bits=9",
           "permessage-deflate; server_no_context_takeover; client_no_context_takeover"]
-
-
-@pytest.fixture
-def served(gateway):
-    def run(**options):
-        running = gateway(**({"routes": ROUTES} | options))
-        return running, api.Api(running.admin)
-    return run
 
 
 def test_inspect_shows_what_was_agreed_on(served):

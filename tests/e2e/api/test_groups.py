@@ -15,6 +15,7 @@ from kit import api, backends, wsraw
 
 TYPE = "Gatehouse-Type"
 ROUTES = [{"path": "/ws/{client_id}"}, {"path": "/other/{client_id}"}]
+SERVED = {"routes": ROUTES}
 
 
 def member(group: str, client_id: str, route: str = "ws") -> str:
@@ -43,14 +44,6 @@ def nothing_waits(client: wsraw.Client) -> bool:
     """Has the gateway sent it nothing that came before this?"""
     client.echo(b"is anything before this?")
     return True
-
-
-@pytest.fixture
-def served(gateway):
-    def run(**options):
-        running = gateway(**({"routes": ROUTES} | options))
-        return running, api.Api(running.admin)
-    return run
 
 
 # --- who is in ---

@@ -8,15 +8,8 @@ import pytest
 from kit import api, wsraw
 
 ROUTES = [{"path": "/ws/{client_id}", "takeover": "many"}, {"path": "/other/{client_id}"}]
+SERVED = {"routes": ROUTES}
 TEXT = "text/plain"
-
-
-@pytest.fixture
-def served(gateway):
-    def run(**options):
-        running = gateway(**({"routes": ROUTES} | options))
-        return running, api.Api(running.admin)
-    return run
 
 
 def join(asked: api.Api, group: str, client_id: str, route: str = "ws") -> None:
