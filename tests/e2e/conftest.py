@@ -11,6 +11,7 @@ import pytest
 pytest.register_assert_rewrite("kit")
 
 from kit import certificates, natsraw, tlsraw  # noqa: E402
+from kit.backends import webhook  # noqa: E402, F401  a fixture
 from kit.chargers import charger, charger_modules  # noqa: E402, F401  fixtures
 from kit.gateway import ENGINES, FAULTS, Gateway, base_config, is_sanitized  # noqa: E402
 from kit.netns import hosts, names, silent_resolver  # noqa: E402, F401  fixtures

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from kit import api, backends, upgrades, wsraw
+from kit import api, upgrades, wsraw
 from kit.backends import Answer
 
 TYPE = "application/vnd.gatehouse.actions+json"
@@ -35,16 +35,8 @@ def as_told(event):
 
 
 @pytest.fixture
-def webhook():
-    running = []
-
-    def run(answer=as_told) -> backends.Webhook:
-        running.append(backends.Webhook(answer))
-        return running[-1]
-
-    yield run
-    for one in running:
-        one.close()
+def webhook(webhook):
+    return lambda answer=as_told: webhook(answer)
 
 
 @pytest.fixture

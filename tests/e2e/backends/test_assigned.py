@@ -7,7 +7,7 @@ import urllib.parse
 
 import pytest
 
-from kit import api, backends, natsraw, upgrades, wsraw
+from kit import api, upgrades, wsraw
 from kit.backends import Answer
 
 ATTRIBUTES = {"tenant": "acme", "name": "Jörg, Ö."}
@@ -31,16 +31,8 @@ def by_query(event):
 
 
 @pytest.fixture
-def webhook():
-    running = []
-
-    def run(answer=by_query) -> backends.Webhook:
-        running.append(backends.Webhook(answer))
-        return running[-1]
-
-    yield run
-    for one in running:
-        one.close()
+def webhook(webhook):
+    return lambda answer=by_query: webhook(answer)
 
 
 @pytest.fixture

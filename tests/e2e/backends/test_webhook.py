@@ -20,26 +20,12 @@ import urllib.parse
 import pytest
 
 from kit import api, backends, wsraw
-from kit.backends import Answer, RawServer, Webhook
+from kit.backends import Answer, RawServer
 from kit.gateway import BINARY
 
 # Quick to try again, and patient with a back end that a busy machine holds up.
 FAST = {"retries": 1, "retry_min": "1ms", "retry_max": "20ms", "timeout": "20s",
         "connect_timeout": "20s", "breaker_failures": 0}
-
-
-@pytest.fixture
-def webhook():
-    """webhook(answer) runs a back end."""
-    running = []
-
-    def run(answer=None, **options) -> Webhook:
-        running.append(Webhook(answer, **options))
-        return running[-1]
-
-    yield run
-    for one in running:
-        one.close()
 
 
 @pytest.fixture

@@ -10,26 +10,13 @@ import time
 
 import pytest
 
-from kit import api, backends, natsraw, upgrades, wsraw
+from kit import api, natsraw, upgrades, wsraw
 from kit.service import Manager
 
 
 @pytest.fixture(autouse=True)
 def parent_of_orphans():
     upgrades.become_parent_of_orphans()
-
-
-@pytest.fixture
-def webhook():
-    running = []
-
-    def run(answer=None, **options) -> backends.Webhook:
-        running.append(backends.Webhook(answer, **options))
-        return running[-1]
-
-    yield run
-    for one in running:
-        one.close()
 
 
 def test_events_keep_their_order(gateway, webhook):

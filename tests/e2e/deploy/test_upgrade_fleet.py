@@ -10,7 +10,7 @@ import time
 import pytest
 
 from kit import api, natsraw, upgrades, wsraw
-from kit.backends import Answer, Webhook
+from kit.backends import Answer
 
 CLIENTS = 30
 UPGRADES = 3
@@ -19,20 +19,6 @@ UPGRADES = 3
 @pytest.fixture(autouse=True)
 def parent_of_orphans():
     upgrades.become_parent_of_orphans()
-
-
-@pytest.fixture
-def webhook():
-    """webhook(answer) runs a back end."""
-    running = []
-
-    def run(answer) -> Webhook:
-        running.append(Webhook(answer))
-        return running[-1]
-
-    yield run
-    for one in running:
-        one.close()
 
 
 class Worker(threading.Thread):

@@ -13,6 +13,8 @@ import threading
 import time
 import urllib.parse
 
+import pytest
+
 from kit import wsraw
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
@@ -192,3 +194,17 @@ def secret_file(directory, *secrets: str) -> str:
     with open(name, "w") as file:
         file.write("# of the test\n" + "\n".join(secrets) + "\n")
     return name
+
+
+@pytest.fixture
+def webhook():
+    """webhook(answer) runs a back end, until the test is over."""
+    running = []
+
+    def run(answer=None, **options) -> Webhook:
+        running.append(Webhook(answer, **options))
+        return running[-1]
+
+    yield run
+    for one in running:
+        one.close()
