@@ -74,10 +74,7 @@ static int ticket_field_read(struct kept *kept, uint64_t now_ns, const struct st
 		kept->ends_ns = now_ns + left_ms * NS_PER_MS;
 		return 0;
 	case TAG_TICKET_HASH:
-		if (field->value.len != sizeof(kept->hash))
-			return -EBADMSG;
-		memcpy(kept->hash, field->value.data, sizeof(kept->hash));
-		return 0;
+		return state_bytes(field, kept->hash, sizeof(kept->hash)) ? 0 : -EBADMSG;
 	case TAG_TICKET_ROUTE:
 		return text_read(field, &kept->route);
 	case TAG_TICKET_CLIENT_ID:

@@ -186,6 +186,25 @@ bool state_flag(const struct state_field *field, bool *out_value)
 	return true;
 }
 
+bool state_text(const struct state_field *field, char *out_text, size_t size)
+{
+	struct slice text = field->value;
+
+	if (text.len == 0 || text.len >= size || memchr(text.data, 0, text.len) != NULL)
+		return false;
+	memcpy(out_text, text.data, text.len);
+	out_text[text.len] = 0;
+	return true;
+}
+
+bool state_bytes(const struct state_field *field, uint8_t *out_bytes, size_t len)
+{
+	if (field->value.len != len)
+		return false;
+	memcpy(out_bytes, field->value.data, len);
+	return true;
+}
+
 bool state_must_understand(uint16_t tag)
 {
 	return (tag & STATE_MUST) != 0;

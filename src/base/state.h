@@ -77,4 +77,9 @@ bool state_u64(const struct state_field *field, uint64_t *out_value);
 bool state_u64_max(const struct state_field *field, uint64_t max, uint64_t *out_value);
 bool state_flag(const struct state_field *field, bool *out_value);
 
+/* Of other lengths nothing is written. A text that is not empty, and has no zero, in `size` bytes
+ * with its end; exactly `len` bytes. */
+bool state_text(const struct state_field *field, char *out_text, size_t size);
+bool state_bytes(const struct state_field *field, uint8_t *out_bytes, size_t len);
+
 bool state_must_understand(uint16_t tag);

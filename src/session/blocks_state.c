@@ -51,25 +51,6 @@ void blocks_export(struct blocks *blocks, uint64_t now_ms, struct state_writer *
 	pthread_mutex_unlock(&blocks->mutex);
 }
 
-static bool text_read(const struct state_field *field, char *out, size_t size)
-{
-	struct slice text = field->value;
-
-	if (text.len == 0 || text.len >= size || memchr(text.data, 0, text.len) != NULL)
-		return false;
-	memcpy(out, text.data, text.len);
-	out[text.len] = 0;
-	return true;
-}
-
-static bool address_read(const struct state_field *field, struct net_ip *out)
-{
-	if (field->value.len != sizeof(out->bytes))
-		return false;
-	memcpy(out->bytes, field->value.data, sizeof(out->bytes));
-	return true;
-}
-
 static int field_read(struct block *block, uint64_t *bits, const struct state_field *field)
 {
 	struct block_target *target = &block->target;
@@ -77,13 +58,14 @@ static int field_read(struct block *block, uint64_t *bits, const struct state_fi
 
 	switch (field->tag) {
 	case TAG_BLOCK_ROUTE:
-		is_good = text_read(field, target->route, sizeof(target->route));
+		is_good = state_text(field, target->route, sizeof(target->route));
 		break;
 	case TAG_BLOCK_CLIENT_ID:
-		is_good = text_read(field, target->client_id, sizeof(target->client_id));
+		is_good = state_text(field, target->client_id, sizeof(target->client_id));
 		break;
 	case TAG_BLOCK_ADDRESS:
-		is_good = address_read(field, &target->address.ip);
+		is_good = state_bytes(field, target->address.ip.bytes,
+				      sizeof(target->address.ip.bytes));
 		break;
 	case TAG_BLOCK_BITS:
 		is_good = state_u64_max(field, NET_IP_BITS, bits);
@@ -98,7 +80,7 @@ static int field_read(struct block *block, uint64_t *bits, const struct state_fi
 		is_good = state_flag(field, &block->is_removed);
 		break;
 	case TAG_BLOCK_REASON:
-		is_good = text_read(field, block->reason, sizeof(block->reason));
+		is_good = state_text(field, block->reason, sizeof(block->reason));
 		break;
 	default:
 		return state_must_understand(field->tag) ? -ENOTSUP : 0;

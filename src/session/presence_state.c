@@ -78,18 +78,6 @@ void presence_export(const struct presence *presence, struct state_writer *write
 
 /* --- reading --- */
 
-/* False: it does not fit, or is no text of ours. */
-static bool text_read(const struct state_field *field, char *out, size_t size)
-{
-	struct slice text = field->value;
-
-	if (text.len == 0 || text.len >= size || memchr(text.data, 0, text.len) != NULL)
-		return false;
-	memcpy(out, text.data, text.len);
-	out[text.len] = 0;
-	return true;
-}
-
 static int unknown(const struct state_field *field)
 {
 	return state_must_understand(field->tag) ? -ENOTSUP : 0;
@@ -101,10 +89,10 @@ static int proof_field_read(const struct state_field *field, struct presence_rec
 
 	switch (field->tag) {
 	case TAG_PROOF_WAY:
-		is_good = text_read(field, record->way, sizeof(record->way));
+		is_good = state_text(field, record->way, sizeof(record->way));
 		break;
 	case TAG_PROOF_SUBJECT:
-		is_good = text_read(field, record->subject, sizeof(record->subject));
+		is_good = state_text(field, record->subject, sizeof(record->subject));
 		break;
 	case TAG_PROOF_EXPIRES_AT_S:
 		is_good = state_u64(field, &record->expires_at_s);
@@ -125,14 +113,6 @@ static int proof_read(struct slice bytes, struct presence_record *record)
 	while (r == 0 && state_next(&reader, &field))
 		r = proof_field_read(&field, record);
 	return r == 0 && (reader.is_bad || record->way[0] == 0) ? -EBADMSG : r;
-}
-
-static bool remote_read(const struct state_field *field, struct net_ip *out_remote)
-{
-	if (field->value.len != sizeof(out_remote->bytes))
-		return false;
-	memcpy(out_remote->bytes, field->value.data, sizeof(out_remote->bytes));
-	return true;
 }
 
 static bool attributes_read(struct slice block, struct presence_record *record)
@@ -164,16 +144,16 @@ static int field_read(const struct state_field *field, struct presence_record *r
 
 	switch (field->tag) {
 	case TAG_ROUTE:
-		is_good = text_read(field, record->route, sizeof(record->route));
+		is_good = state_text(field, record->route, sizeof(record->route));
 		break;
 	case TAG_CLIENT_ID:
-		is_good = text_read(field, record->client_id, sizeof(record->client_id));
+		is_good = state_text(field, record->client_id, sizeof(record->client_id));
 		break;
 	case TAG_SUBPROTOCOL:
-		is_good = text_read(field, record->subprotocol, sizeof(record->subprotocol));
+		is_good = state_text(field, record->subprotocol, sizeof(record->subprotocol));
 		break;
 	case TAG_REMOTE:
-		is_good = remote_read(field, &record->remote);
+		is_good = state_bytes(field, record->remote.bytes, sizeof(record->remote.bytes));
 		break;
 	case TAG_REMOTE_PORT:
 		is_good = state_u64(field, &record->remote_port);

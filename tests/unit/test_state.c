@@ -107,6 +107,32 @@ static void test_flags_and_bounds(void **state)
 	state_wipe(&buf);
 }
 
+static void test_texts(void **state)
+{
+	(void)state;
+	char text[4] = "old";
+
+	assert_false(state_text(&(struct state_field){1, SLICE_LITERAL("")}, text, sizeof(text)));
+	assert_false(
+		state_text(&(struct state_field){1, SLICE_LITERAL("four")}, text, sizeof(text)));
+	assert_false(state_text(&(struct state_field){1, slice_of("a\0b", 3)}, text, sizeof(text)));
+	assert_string_equal(text, "old");
+	assert_true(state_text(&(struct state_field){1, SLICE_LITERAL("new")}, text, sizeof(text)));
+	assert_string_equal(text, "new");
+}
+
+static void test_bytes(void **state)
+{
+	(void)state;
+	uint8_t bytes[3] = {1, 2, 3};
+
+	assert_false(state_bytes(&(struct state_field){1, SLICE_LITERAL("ab")}, bytes, 3));
+	assert_false(state_bytes(&(struct state_field){1, SLICE_LITERAL("abcd")}, bytes, 3));
+	assert_memory_equal(bytes, "\1\2\3", 3);
+	assert_true(state_bytes(&(struct state_field){1, SLICE_LITERAL("a\0c")}, bytes, 3));
+	assert_memory_equal(bytes, "a\0c", 3);
+}
+
 /* --- a record with all there is --- */
 
 /* Bytes that stay the same for ever: other versions read them. */
@@ -322,6 +348,8 @@ int main(void)
 		cmocka_unit_test(test_numbers_take_what_they_need),
 		cmocka_unit_test(test_long_numbers),
 		cmocka_unit_test(test_flags_and_bounds),
+		cmocka_unit_test(test_texts),
+		cmocka_unit_test(test_bytes),
 		cmocka_unit_test(test_bytes_on_the_wire),
 		cmocka_unit_test(test_records_in_records),
 		cmocka_unit_test(test_appends),
