@@ -16,6 +16,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import signal
 import statistics
 import subprocess
@@ -57,6 +58,23 @@ KEYS = {"ec": ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"), "rs
 
 class Failure(Exception):
     """The benchmark cannot go on; the text says why."""
+
+
+def run_as(program: str, main) -> None:
+    """Ends this process with what main returns, or with the reason why it cannot go on."""
+    try:
+        sys.exit(main())
+    except Failure as failure:
+        print(f"{program}: {failure}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def raise_descriptors() -> None:
+    """To what this process may have."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def certificate(directory: pathlib.Path, key: str) -> tuple[str, str]:
@@ -166,6 +184,16 @@ class Sampler(threading.Thread):
         raise Failure("the sampler did not cover the run")
 
 
+def deliveries(samples: list, result: dict) -> dict[str, float]:
+    """All of the CPU from the first message to the last, also the publisher's side of the server."""
+    start = result["started_monotonic_seconds"]
+    points = [p for p in result["series"] if p["received"] > 0 and p["at"] < result["connect_seconds"] +
+              result["hold_seconds"] - 0.5]
+    first, last = points[0], max(points, key=lambda p: (p["received"], -p["at"]))
+    cpu = Sampler.cpu_at(samples, start + last["at"]) - Sampler.cpu_at(samples, start + first["at"])
+    return {"cost": cpu / (last["received"] - first["received"])}
+
+
 def on_second_processor() -> None:
     os.sched_setaffinity(0, {1 if os.cpu_count() > 1 else 0})
 
@@ -257,10 +285,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except Failure as failure:
-        print(f"./dev bench: {failure}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run_as("./dev bench", main)

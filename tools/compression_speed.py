@@ -12,12 +12,10 @@ import contextlib
 import dataclasses
 import json
 import pathlib
-import resource
 import socket
 import statistics
 import struct
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -172,16 +170,6 @@ def run_tester(case: Case, kind: Kind, server: benchmark.Server) -> dict:
         return json.load(open(result.name, encoding="utf-8"))
 
 
-def deliveries(samples: list, result: dict) -> dict[str, float]:
-    """All of the CPU from the first message to the last, also the publisher's side of the server."""
-    start = result["started_monotonic_seconds"]
-    points = [p for p in result["series"] if p["received"] > 0 and p["at"] < result["connect_seconds"] +
-              result["hold_seconds"] - 0.5]
-    first, last = points[0], max(points, key=lambda p: (p["received"], -p["at"]))
-    cpu = Sampler.cpu_at(samples, start + last["at"]) - Sampler.cpu_at(samples, start + first["at"])
-    return {"cost": cpu / (last["received"] - first["received"])}
-
-
 def idle(samples: list, result: dict, case: Case) -> dict[str, float]:
     end = result["started_monotonic_seconds"] + result["connect_seconds"]
     memory = min(s.memory for s in samples if end + 1 <= s.at <= end + result["hold_seconds"] - 0.2)
@@ -200,7 +188,7 @@ def measure(case: Case, kind: Kind, setting: Setting) -> dict[str, float]:
         server.stop()
     packed = result["compression"]
     figures = (idle(samples, result, case) if case.name == "idle" else
-               deliveries(samples, result) if case.name.startswith("fan-out") else benchmark.steady(samples, result))
+               benchmark.deliveries(samples, result) if case.name.startswith("fan-out") else benchmark.steady(samples, result))
     return figures | {"left": packed["received_percent"] if packed and packed["received_plain_bytes"] else 100}
 
 
@@ -224,7 +212,7 @@ def bombs(setting: Setting, clients: int) -> None:
     """Each sends a message of 1 GB that fits into 1 MB, in pieces, all at the same time; then each is closed with 1009."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     bomb = mask_frame((packer.compress(bytes(60 << 20)) + packer.flush(zlib.Z_SYNC_FLUSH))[:-4])
-    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    benchmark.raise_descriptors()
     server = setting.server(SHARED)
     try:
         with contextlib.ExitStack() as stack:
@@ -289,10 +277,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except Failure as failure:
-        print(f"./dev bench --compression: {failure}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    benchmark.run_as("./dev bench --compression", main)

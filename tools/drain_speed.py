@@ -8,10 +8,8 @@ tenth of the time. './dev bench --help' has the options."""
 import argparse
 import json
 import re
-import resource
 import select
 import socket
-import sys
 import time
 import urllib.request
 
@@ -137,8 +135,7 @@ def main() -> int:
     parser.add_argument("--engine", choices=benchmark.ENGINES, help="default: each")
     parser.add_argument("--binary", default=benchmark.GATEHOUSE, help="default: the release that is built")
     options = parser.parse_args()
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    benchmark.raise_descriptors()
     is_good = True
     for options.engine in [options.engine] if options.engine else benchmark.ENGINES:
         is_good &= measure(options)
@@ -146,10 +143,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except Failure as failure:
-        print(f"./dev bench --drain: {failure}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    benchmark.run_as("./dev bench --drain", main)

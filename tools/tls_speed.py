@@ -176,16 +176,6 @@ def handshakes(samples: list, result: dict, case: Case) -> dict[str, float]:
             "resumed": result["totals"]["resumed"] / case.connections}
 
 
-def deliveries(samples: list, result: dict) -> dict[str, float]:
-    """All of the CPU from the first message to the last, also the publisher's side of the server."""
-    start = result["started_monotonic_seconds"]
-    points = [p for p in result["series"] if p["received"] > 0 and p["at"] < result["connect_seconds"] +
-              result["hold_seconds"] - 0.5]
-    first, last = points[0], max(points, key=lambda p: (p["received"], -p["at"]))
-    cpu = Sampler.cpu_at(samples, start + last["at"]) - Sampler.cpu_at(samples, start + first["at"])
-    return {"cost": cpu / (last["received"] - first["received"])}
-
-
 def measure(case: Case, kind: Kind, setting: Setting) -> dict[str, float]:
     server = Server(kind, setting, case.key)
     try:
@@ -198,7 +188,7 @@ def measure(case: Case, kind: Kind, setting: Setting) -> dict[str, float]:
         server.stop()
     if case.is_handshake:
         return handshakes(samples, result, case)
-    return deliveries(samples, result) if case.name == "fan-out" else benchmark.steady(samples, result)
+    return benchmark.deliveries(samples, result) if case.name == "fan-out" else benchmark.steady(samples, result)
 
 
 # --- all of it ---
@@ -244,10 +234,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except Failure as failure:
-        print(f"./dev bench --tls: {failure}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    benchmark.run_as("./dev bench --tls", main)

@@ -10,7 +10,6 @@ import argparse
 import json
 import pathlib
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -129,10 +128,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except Failure as failure:
-        print(f"./dev bench --tls-storm: {failure}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    benchmark.run_as("./dev bench --tls-storm", main)

@@ -9,10 +9,8 @@ import argparse
 import contextlib
 import json
 import pathlib
-import resource
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -183,8 +181,7 @@ def main() -> int:
     parser.add_argument("--only", choices=("plain", "tls"), help="default: each")
     parser.add_argument("--binary", default=benchmark.GATEHOUSE, help="default: the release that is built")
     options = parser.parse_args()
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    benchmark.raise_descriptors()
     is_good = True
     for options.engine in [options.engine] if options.engine else benchmark.ENGINES:
         for door in [options.only] if options.only else ("plain", "tls"):
@@ -194,10 +191,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except Failure as failure:
-        print(f"./dev bench --upgrade: {failure}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    benchmark.run_as("./dev bench --upgrade", main)
