@@ -4,43 +4,20 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "io/epoll.h"
 #include "io/seal.h"
 
-#define EVENTS_PER_WAIT   512
-#define ACCEPTS_PER_EVENT 64
-#define RECEIVE_BUFFER    65536
 /* [bytes] What one turn reads in all, before those who came meanwhile are looked at. A
  * small receive counts for more than it brings: it costs as much. */
 #define BYTES_PER_TURN    524288
 #define BYTES_PER_RECEIVE 2048
 
-struct epoll_loop {
-	struct loop loop; /* first */
-	int epoll_fd;
-	uint32_t registered; /* descriptors that epoll_fd watches */
-	/* A round: as many events as may have waited at its beginning are seen, then all are
-	 * read that wait to be read then. */
-	bool is_collecting;
-	int64_t to_collect;
-	struct hungry_mark to_read;
-	uint8_t receive_buffer[RECEIVE_BUFFER];
-	struct epoll_event events[EVENTS_PER_WAIT];
-};
-
-/* What an event's pointer points to, in its low bits. */
-enum tag { TAG_TCP, TAG_LISTENER, TAG_WATCH, TAG_MASK = 3 };
-
-static struct epoll_loop *epoll_of(struct loop *loop)
-{
-	return CONTAINER_OF(loop, struct epoll_loop, loop);
-}
-
-static int control(struct loop *loop, int op, int fd, uint32_t events, void *object, enum tag tag)
+int epoll_control(struct loop *loop, int op, int fd, uint32_t events, void *object,
+		  enum epoll_tag tag)
 {
 	struct epoll_event event = {.events = events, .data.u64 = (uintptr_t)object | tag};
 
@@ -51,9 +28,7 @@ static int control(struct loop *loop, int op, int fd, uint32_t events, void *obj
 	return 0;
 }
 
-/* A closed descriptor is no longer watched; unless there may be another one of what it stands for
- * (`is_shared`), in this process or in any: then that has to be said. */
-static void close_registered(struct loop *loop, int fd, bool is_shared)
+void epoll_close(struct loop *loop, int fd, bool is_shared)
 {
 	if (is_shared)
 		epoll_ctl(epoll_of(loop)->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
@@ -193,8 +168,8 @@ static void epoll_tcp_work(struct tcp *tcp)
 
 static int register_stream(struct tcp *tcp)
 {
-	return control(tcp->loop, EPOLL_CTL_ADD, tcp->fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
-		       tcp, TAG_TCP);
+	return epoll_control(tcp->loop, EPOLL_CTL_ADD, tcp->fd,
+			     EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, tcp, TAG_TCP);
 }
 
 static void epoll_tcp_start(struct tcp *tcp)
@@ -284,7 +259,7 @@ static void epoll_tcp_close(struct tcp *tcp)
 	if (tcp->flags & STREAM_START_FAILED)
 		close(tcp->fd);
 	else
-		close_registered(tcp->loop, tcp->fd, (tcp->flags & STREAM_SHARED) != 0);
+		epoll_close(tcp->loop, tcp->fd, (tcp->flags & STREAM_SHARED) != 0);
 	loop_tcp_closed(tcp);
 }
 
@@ -315,96 +290,6 @@ static int epoll_can_hand_over(void)
 	return 0;
 }
 
-/* --- listeners --- */
-
-/* The next connection; its fd is -1 if there is none, and errno says why. */
-static struct tcp_accepted accept_next(const struct listener *listener)
-{
-	struct tcp_accepted accepted = {.is_reserve = false};
-	socklen_t len = sizeof(accepted.remote);
-
-	/* Blocking or not is the socket's, not the descriptor's, and io_uring wants it blocking: so
-	 * that it can be handed over, each call says for itself that it does not wait. */
-	accepted.fd = accept4(listener->fd, &accepted.remote.sa, &len, SOCK_CLOEXEC);
-	return accepted;
-}
-
-/* Out of descriptors: gives up the reserve for one connection, so that its client
- * is told, and stops until that one is closed. */
-static void accept_on_reserve(struct listener *listener, int error)
-{
-	struct loop *loop = listener->loop;
-	struct tcp_accepted accepted = {.fd = -1};
-
-	if (loop->reserve_fd >= 0) {
-		close(loop->reserve_fd);
-		loop->reserve_fd = -1;
-		accepted = accept_next(listener);
-		accepted.is_reserve = true;
-	}
-	listener_starve(listener, error);
-	if (accepted.fd >= 0)
-		listener->on_accept(listener, &accepted);
-}
-
-static void epoll_accepted_close(struct loop *loop, int fd)
-{
-	(void)loop;
-	close(fd);
-}
-
-static void on_listener_event(struct listener *listener)
-{
-	for (int i = 0; i < ACCEPTS_PER_EVENT && (listener->flags & LISTENER_ARMED); i++) {
-		struct tcp_accepted accepted = accept_next(listener);
-
-		if (accepted.fd >= 0) {
-			listener->on_accept(listener, &accepted);
-			continue;
-		}
-		if (errno == EAGAIN)
-			return;
-		if (listener_is_starvation(-errno)) {
-			accept_on_reserve(listener, -errno);
-			return;
-		}
-		/* Anything else is the fate of one connection (ECONNABORTED, EPROTO,
-		 * ...; accept(2)): go on with the next. */
-		listener->on_accept_error(listener, -errno);
-	}
-}
-
-static void epoll_listener_update(struct listener *listener)
-{
-	bool want = !(listener->flags & (LISTENER_STARVED | LISTENER_CLOSING | LISTENER_PAUSED));
-	bool have = (listener->flags & LISTENER_ARMED) != 0;
-
-	if (want == have)
-		return;
-	/* Level-triggered: what a batch leaves over comes with the next turn. */
-	int r = control(listener->loop, EPOLL_CTL_MOD, listener->fd, want ? EPOLLIN : 0, listener,
-			TAG_LISTENER);
-
-	CHECK(r == 0);
-	listener->flags ^= LISTENER_ARMED;
-}
-
-static int epoll_listener_open(struct listener *listener)
-{
-	int r = control(listener->loop, EPOLL_CTL_ADD, listener->fd, 0, listener, TAG_LISTENER);
-
-	if (r == 0)
-		epoll_listener_update(listener);
-	return r;
-}
-
-static void epoll_listener_close(struct listener *listener)
-{
-	listener->flags &= ~(uint32_t)LISTENER_ARMED;
-	close_registered(listener->loop, listener->fd, true);
-	loop_listener_closed(listener);
-}
-
 /* --- foreign descriptors --- */
 
 static int epoll_watch_open(struct watch *watch)
@@ -412,12 +297,12 @@ static int epoll_watch_open(struct watch *watch)
 	uint32_t events = (watch->events & LOOP_READABLE ? EPOLLIN : 0u) |
 			  (watch->events & LOOP_WRITABLE ? EPOLLOUT : 0u);
 
-	return control(watch->loop, EPOLL_CTL_ADD, watch->fd, events, watch, TAG_WATCH);
+	return epoll_control(watch->loop, EPOLL_CTL_ADD, watch->fd, events, watch, TAG_WATCH);
 }
 
 static void epoll_watch_close(struct watch *watch)
 {
-	if (control(watch->loop, EPOLL_CTL_DEL, watch->fd, 0, watch, TAG_WATCH) == 0)
+	if (epoll_control(watch->loop, EPOLL_CTL_DEL, watch->fd, 0, watch, TAG_WATCH) == 0)
 		epoll_of(watch->loop)->registered--;
 	loop_watch_closed(watch);
 }
@@ -458,12 +343,12 @@ static void epoll_engine_wait(struct loop *loop, uint64_t timeout_ns)
 		void *object = (void *)(uintptr_t)(data & ~(uint64_t)TAG_MASK);
 		uint32_t events = self->events[i].events;
 
-		switch ((enum tag)(data & TAG_MASK)) {
+		switch ((enum epoll_tag)(data & TAG_MASK)) {
 		case TAG_TCP:
 			on_tcp_event(object, events);
 			break;
 		case TAG_LISTENER:
-			on_listener_event(object);
+			epoll_listener_event(object);
 			break;
 		case TAG_WATCH:
 			on_watch_event(object, events);
