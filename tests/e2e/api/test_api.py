@@ -753,9 +753,11 @@ def test_the_public_listener_has_no_api(served):
 # --- what is described ---
 
 # What is not answered with 200 here: the route knows no calls, nor proofs; of a stream nothing is wanted.
-OTHERS = {"/clients/{route}/{client_id}/call": (b'{"action": "Reset"}', 409),
+OTHERS = {"/clients/{route}/{client_id}/actions": (b'{"actions": [{"send": {"text": "x"}}]}', 200),
+          "/clients/{route}/{client_id}/call": (b'{"action": "Reset"}', 409),
           "/clients/{route}/{client_id}/renew": (b'{"expires_at": 99999999999}', 409),
           "/stream": (None, 400),
+          "/blocks/{block}": (None, 404), "POST /blocks": (b'{"address": "192.0.2.7", "for": "1m"}', 200),
           "/tickets": (b'{"route": "ws", "client_id": "a"}', 409),
           "POST /drain": (b"{}", 202), "DELETE /drain": (None, 409)}
 
@@ -766,7 +768,7 @@ def test_everything_described_is_there(served, method, path):
     running, asked = served()
     body, status = OTHERS.get(path, OTHERS.get(f"{method} {path}", (b"{}", 200)))
     with running.open("/ws/a"):
-        target = path.format(route="ws", client_id="a", group="g")
+        target = path.format(route="ws", client_id="a", group="g", block=16 * "1")
         assert asked.ask(method, target, body if method == "POST" else None,
                          headers={"Content-Type": "application/json"}).status == status
 
