@@ -56,10 +56,10 @@ static void test_the_longest_id(void **state)
 	struct assigned assigned;
 
 	for (size_t i = 0; i < PRESENCE_CLIENT_ID_MAX; i++)
-		strcat(text, "%41");
+		memcpy(&text[3 * i], "%41", 4);
 	assert_true(read_id(text, &assigned));
 	assert_int_equal(strlen(assigned.client_id), PRESENCE_CLIENT_ID_MAX);
-	strcat(text, "b");
+	memcpy(&text[3 * PRESENCE_CLIENT_ID_MAX], "b", 2);
 	assert_false(read_id(text, &assigned));
 	assert_non_null(strstr(problem, "is too long"));
 }
@@ -137,7 +137,7 @@ static void test_limits_of_attributes(void **state)
 	for (char name = 'a'; name < 'a' + ATTRIBUTES_MAX; name++)
 		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%c=1,", name);
 	assert_true(read_list(text, 100, &assigned));
-	strcat(text, "z=1");
+	snprintf(text + strlen(text), sizeof(text) - strlen(text), "z=1");
 	assert_false(read_list(text, 100, &assigned));
 	assert_non_null(strstr(problem, "is one too many"));
 }

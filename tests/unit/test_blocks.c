@@ -246,7 +246,7 @@ static void fill(struct blocks *blocks)
 {
 	struct block block = make("ws/a", NOW, NOW + 1000);
 
-	strcpy(block.reason, "sends rubbish");
+	snprintf(block.reason, sizeof(block.reason), "sends rubbish");
 	blocks_put(blocks, &block, NOW);
 	put(blocks, "2001:db8::/32", NOW, NOW + 2000);
 	put(blocks, "other@192.0.2.0/24", NOW, NOW + 3000);

@@ -242,11 +242,11 @@ static void test_a_filter_counts_and_an_empty_page_is_the_end(void **state)
 	struct client_filter filter = CLIENT_FILTER_ALL;
 	struct client_order order = {.sort = CLIENT_SORT_SENT_BYTES, .limit = 1};
 
-	strcpy(filter.route, "third");
+	snprintf(filter.route, sizeof(filter.route), "third");
 	scan(f, &filter, &order);
 	assert_int_equal(f->matched, CLIENTS / 3);
 	assert_true(f->count == 1 && !f->is_end);
-	strcpy(filter.route, "none");
+	snprintf(filter.route, sizeof(filter.route), "none");
 	scan(f, &filter, &order);
 	assert_true(f->matched == 0 && f->count == 0 && f->is_end);
 }
