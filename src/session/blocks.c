@@ -333,11 +333,13 @@ static const struct block *find_prefix(const struct blocks *blocks, const char *
 	return find_target(blocks, &target, now_ms);
 }
 
-/* "::/0" has no IPv4 address in it. */
+/* "::/16" has no IPv4 address in it, and no client of a unix socket. */
 static const struct block *find_address(const struct blocks *blocks, const char *route,
 					const struct net_ip *remote, uint64_t now_ms)
 {
-	unsigned from = net_ip_is_v4(remote) ? NET_IP_V4_BITS : 0;
+	unsigned from = net_ip_is_unix(remote) ? NET_IP_BITS
+			: net_ip_is_v4(remote) ? NET_IP_V4_BITS
+					       : 0;
 
 	for (unsigned bits = NET_IP_BITS + 1; bits-- > from;) {
 		const struct block *found = blocks->lengths[bits] == 0

@@ -77,6 +77,9 @@ static const struct {
 	{"IPv6 in the net", "other", "x", "2001:db8:0:ffff::1", true},
 	{"IPv6 beside the net", "other", "x", "2001:db9::1", false},
 	{"IPv4 is not in an IPv6 net", "ws", "x", "32.1.13.184", false},
+	{"IPv6 in one that begins like IPv4", "ws", "x", "::5", true},
+	{"IPv4 is not in that", "ws", "x", "203.0.113.1", false},
+	{"nor a unix socket", "ws", "x", "::", false},
 	{"on the one route", "other", "x", "203.0.113.77", true},
 	{"not on the others", "ws", "x", "203.0.113.77", false},
 };
@@ -84,8 +87,8 @@ static const struct {
 static void test_who_is_kept_out(void **state)
 {
 	(void)state;
-	static const char *const who[] = {"ws/a", "192.0.2.7", "198.51.100.0/24", "2001:db8::/32",
-					  "other@203.0.113.77"};
+	static const char *const who[] = {"ws/a",          "192.0.2.7",          "198.51.100.0/24",
+					  "2001:db8::/32", "other@203.0.113.77", "::/16"};
 	struct blocks *blocks = blocks_create(100);
 
 	assert_false(blocks_are_any(blocks));
