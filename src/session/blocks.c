@@ -117,8 +117,8 @@ static void purge(struct blocks *blocks, uint64_t now_ms)
 	blocks->next_end_ms = next_ms;
 }
 
-/* What was removed first is remembered no more. */
-static bool forget_one(struct blocks *blocks)
+/* Which was removed first; blocks->used: none was. */
+static size_t first_removed(const struct blocks *blocks)
 {
 	size_t first = blocks->used;
 
@@ -127,10 +127,22 @@ static bool forget_one(struct blocks *blocks)
 		    (first == blocks->used ||
 		     blocks->items[i]->changed_at_ms < blocks->items[first]->changed_at_ms))
 			first = i;
-	if (first == blocks->used)
-		return false;
-	drop(blocks, first);
-	return true;
+	return first;
+}
+
+/* Of what was removed there is no more than of what may be there, and those that were removed last:
+ * so nodes that have heard the same remember the same, in whichever order they heard it. */
+static void forget_removed(struct blocks *blocks)
+{
+	while (blocks->used - blocks->count > blocks->max)
+		drop(blocks, first_removed(blocks));
+}
+
+static bool is_to_be_remembered(const struct blocks *blocks, const struct block *block)
+{
+	return blocks->used - blocks->count < blocks->max ||
+	       (blocks->max > 0 &&
+		blocks->items[first_removed(blocks)]->changed_at_ms < block->changed_at_ms);
 }
 
 static bool grow(struct blocks *blocks)
@@ -145,21 +157,14 @@ static bool grow(struct blocks *blocks)
 	return true;
 }
 
-/* So that of what was removed there is no more than of what may be there. */
-static void make_room_for_removed(struct blocks *blocks)
-{
-	while (blocks->used - blocks->count >= blocks->max && forget_one(blocks))
-		;
-}
-
 static enum block_result insert(struct blocks *blocks, const struct block *block)
 {
 	if (!block->is_removed && blocks->count >= blocks->max) {
 		blocks->stats.refused++;
 		return BLOCK_FULL;
 	}
-	if (block->is_removed)
-		make_room_for_removed(blocks);
+	if (block->is_removed && !is_to_be_remembered(blocks, block))
+		return BLOCK_STALE;
 	if (blocks->used == blocks->room && !grow(blocks))
 		return BLOCK_NO_MEMORY;
 	struct block *made = malloc(sizeof(*made));
@@ -173,6 +178,7 @@ static enum block_result insert(struct blocks *blocks, const struct block *block
 	blocks->items[place] = made;
 	blocks->used++;
 	count(blocks, made, 1);
+	forget_removed(blocks);
 	return BLOCK_CHANGED;
 }
 
@@ -185,11 +191,10 @@ static enum block_result replace(struct blocks *blocks, struct block *old,
 		blocks->stats.refused++;
 		return BLOCK_FULL;
 	}
-	if (!old->is_removed && block->is_removed)
-		make_room_for_removed(blocks); /* takes none that is in force: not `old` */
 	count(blocks, old, -1);
 	*old = *block;
 	count(blocks, old, 1);
+	forget_removed(blocks); /* perhaps `old` */
 	return BLOCK_CHANGED;
 }
 

@@ -193,6 +193,30 @@ static void test_no_more_are_remembered_than_may_be(void **state)
 	blocks_destroy(&blocks);
 }
 
+/* Of which then they need not tell each other again and again. */
+static void test_nodes_remember_the_same_whatever_the_order(void **state)
+{
+	(void)state;
+	struct blocks *up = blocks_create(10), *down = blocks_create(10);
+	char who[32];
+
+	for (unsigned i = 0; i < 40; i++) {
+		snprintf(who, sizeof(who), "ws/c%u", i);
+		put(up, who, NOW + i, NOW + 1000);
+		take_back(up, who, NOW + 100 + i);
+		snprintf(who, sizeof(who), "ws/c%u", 39 - i);
+		put(down, who, NOW + 39 - i, NOW + 1000);
+		take_back(down, who, NOW + 139 - i);
+	}
+	assert_true(blocks_digest(up, NOW) == blocks_digest(down, NOW));
+	assert_int_equal(take_back(up, "ws/c7", NOW + 107), BLOCK_STALE);
+	assert_int_equal(take_back(up, "ws/c39", NOW + 139), BLOCK_STALE);
+	assert_true(blocks_digest(up, NOW) == blocks_digest(down, NOW));
+	assert_false(blocks_are_any(up) || blocks_are_any(down));
+	blocks_destroy(&up);
+	blocks_destroy(&down);
+}
+
 /* Within one millisecond, by a clock that was set back, or after a node whose clock goes before. */
 static void test_who_wants_it_here_is_always_the_last(void **state)
 {
@@ -369,6 +393,7 @@ int main(void)
 		cmocka_unit_test(test_the_later_change_holds),
 		cmocka_unit_test(test_so_many_and_no_more),
 		cmocka_unit_test(test_no_more_are_remembered_than_may_be),
+		cmocka_unit_test(test_nodes_remember_the_same_whatever_the_order),
 		cmocka_unit_test(test_who_wants_it_here_is_always_the_last),
 		cmocka_unit_test(test_pages_have_each_once),
 		cmocka_unit_test(test_they_go_on_in_another_process),
