@@ -90,7 +90,7 @@ def lines_without_ids() -> bool:
     """What is told of a connection has its ids: src/conn writes to the log by conn_log.h alone."""
     findings = 0
     for path in c_files():
-        if not str(path.relative_to(ROOT)).startswith("src/conn/") or path.name.startswith("conn_log."):
+        if not str(path.relative_to(ROOT)).startswith("src/conn/") or path.name in ("conn_log.h", "conn_log.c", "access_log.c"):
             continue
         for number, line in enumerate(blanked(path.read_text()).splitlines(), 1):
             match = LOG_CALL.search(line)

@@ -143,7 +143,7 @@ const struct config_backend *config_backend_find(const struct config *config, co
 /* Does a route name it? */
 bool config_backend_is_used(const struct config *config, const char *name);
 
-/* Descriptors that back ends and the bus may have open at once. */
+/* Descriptors that back ends, the bus, the collector and the access log may have open at once. */
 uint64_t config_backend_sockets(const struct config *config);
 
 /* Of all values, however they are written and wherever they come from, but of those in which the

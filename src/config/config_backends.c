@@ -29,10 +29,17 @@ bool config_backend_is_used(const struct config *config, const char *name)
 /* One at a time to a broker, one more while it is exchanged, and what a name look-up takes. */
 #define BUS_SOCKETS 4
 
+/* To a collector, with what its thread sleeps on; of the access log, with the one that comes next.
+ */
+#define TRACING_SOCKETS 5
+#define ACCESS_FILES    2
+
 uint64_t config_backend_sockets(const struct config *config)
 {
 	uint64_t sockets = config->bus.type == CONFIG_BUS_NATS ? BUS_SOCKETS : 0;
 
+	sockets += config->tracing.url.text[0] != 0 ? TRACING_SOCKETS : 0;
+	sockets += config->log.access_file.text[0] != 0 ? ACCESS_FILES : 0;
 	for (size_t i = 0; i < config->backend_count; i++)
 		if (config->backends[i].type == CONFIG_BACKEND_WEBHOOK &&
 		    config_backend_is_used(config, config->backends[i].name))

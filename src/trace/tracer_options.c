@@ -48,12 +48,15 @@ static int url_check(const char *url, char *error, size_t size)
 	curl_url_cleanup(parsed);
 	if (has_scheme && !has_user)
 		return 0;
+	char detail[96];
+
+	snprintf(detail, sizeof(detail), "is no URL (%s)", curl_url_strerror(code));
 	snprintf(error, size,
-		 "'%s' %s; write the address that the collector takes traces at, such "
-		 "as http://127.0.0.1:4318/v1/traces",
+		 "'%s' %s; write the address that the collector takes traces at, such as "
+		 "http://127.0.0.1:4318/v1/traces",
 		 has_user ? "..." : url,
 		 has_user            ? "has a user in it, which belongs in tracing.headers_file"
-		 : code != CURLUE_OK ? curl_url_strerror(code)
+		 : code != CURLUE_OK ? detail
 				     : "has another scheme than http and https");
 	return -EINVAL;
 }
