@@ -192,8 +192,10 @@ void conn_access_ended(struct conn *conn, uint16_t code)
 	add(&entry, F_UINT("status", conn->is_in ? 101 : 0));
 	add(&entry, F_TEXT("reason", why == NULL ? NULL : why->label));
 	add(&entry, F_UINT("code", code != 0 ? code : why == NULL ? 0 : why->code));
-	add(&entry, F_UINT("duration_ms", age_ms(conn->session.presence)));
-	add_traffic(&entry, conn->session.presence);
+	if (conn->has_presence) { /* else it was not known yet who it is */
+		add(&entry, F_UINT("duration_ms", age_ms(conn->session.presence)));
+		add_traffic(&entry, conn->session.presence);
+	}
 	add_said(&entry, conn, &said);
 	put(log, entry.fields, entry.count);
 }

@@ -385,7 +385,7 @@ static bool was_just_blocked(struct conn *conn)
 
 	if (!conn_block_find(conn, client_id, &block))
 		return false;
-	conn_depart(conn);
+	conn_depart_refused(conn);
 	conn_leave(conn);
 	conn_block_refuse(conn, client_id, &block);
 	return true;
@@ -408,7 +408,7 @@ bool conn_enter(struct conn *conn, const struct conn_entry *entry)
 		return false;
 	}
 	if (enter_fleet(conn, entry) < 0) {
-		conn_depart(conn);
+		conn_depart_refused(conn);
 		conn_leave(conn);
 		conn_refuse(conn, REFUSAL_MEMORY, 0, 0);
 		return false;

@@ -67,7 +67,7 @@ bool conn_groups_join(struct conn *conn, struct slice list)
 
 	if (result <= GROUP_ALREADY)
 		return true;
-	conn_depart(conn);
+	conn_depart_refused(conn);
 	conn_leave(conn);
 	if (result == GROUP_NO_MEMORY)
 		conn_refuse(conn, REFUSAL_MEMORY, 0, 0);

@@ -32,6 +32,12 @@ void conn_depart(struct conn *conn)
 	leave_directory(conn);
 }
 
+void conn_depart_refused(struct conn *conn)
+{
+	conn->is_noted = true;
+	conn_depart(conn);
+}
+
 void conn_depart_unsaid(struct conn *conn)
 {
 	CHECK(presence_session(conn_presence(conn)) != NULL);

@@ -19,8 +19,11 @@ enum {
  * again. Comes before the bytes that tell the client so. Harmless the second time. */
 void conn_depart(struct conn *conn);
 
-/* The same, but nobody else is told, neither its back end nor another node: for them the client is
- * still there, in another process. */
+/* The same, and it is about to be refused: the access log has its answer, and no end. */
+void conn_depart_refused(struct conn *conn);
+
+/* As conn_depart, but nobody else is told, neither its back end nor another node: for them the
+ * client is still there, in another process. */
 void conn_depart_unsaid(struct conn *conn);
 
 /* Gives back the places that it has of the limits. Harmless if it has none. */

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "conn/access_log.h"
 #include "conn/conn_trace.h"
 #include "conn/hull.h"
 #include "conn/refuse.h"
@@ -266,9 +267,25 @@ static void on_shed(struct conn *conn)
 	end_waiting(conn, conn_refuse_for_memory);
 }
 
+/* It went, or was cut, before it was answered. */
+static void note_end(struct conn *conn, const struct proof_wait *wait)
+{
+	struct conn_request request = request_of(wait);
+
+	conn->home->request = &request;
+	conn->home->claimed_id = wait->client_id;
+	conn_access_ended(conn, 0);
+	conn->home->claimed_id = NULL;
+	conn->home->request = NULL;
+}
+
 static void on_release(struct conn *conn)
 {
-	wait_free(conn_proving(conn)->wait);
+	struct proof_wait *wait = conn_proving(conn)->wait;
+
+	if (wait != NULL)
+		note_end(conn, wait);
+	wait_free(wait);
 }
 
 const struct conn_phase phase_proving = {

@@ -275,16 +275,27 @@ def test_new_keys_are_looked_for_when_a_token_names_one(patient, served, keys):
 def fetching(patient, served, keys):
     """A gateway that has asked for its keys again, since a token named one that was not there, and waits for them;
     and the server that it asks."""
-    def run(handshake_timeout="1m"):
+    def run(handshake_timeout="1m", **options):
         asked = served("RS256", max_age=86400)
         running = patient(server={"handshake_timeout": handshake_timeout},
-                          routes=[route(way(asked, jwks_timeout="1m"))])
+                          routes=[route(way(asked, jwks_timeout="1m"))], **options)
         wait_keys(running)
         asked.behaviour = "held"
         assert reason_of(ask(running, keys["ES256"].token())) == (401, "token_key")
         wsraw.wait_until(lambda: asked.asked == 2, "the second fetch")
         return running, asked
     return run
+
+
+def test_who_goes_while_he_waits_has_a_line_in_the_access_log(fetching, keys):
+    running, _ = fetching(arguments=("--log-access", "true"))
+    with running.connect() as client:
+        client.send(wsraw.request("/ws/cp1", extra=(f"Authorization: Bearer {keys['ES256'].token()}",)))
+        running.wait_metric("jwks_waiting", 1)
+    running.wait_metric("jwks_waiting", 0)
+    refused, gone = wsraw.wait_until(lambda: len(lines := running.logged("access")) > 1 and lines, "both lines")
+    assert (refused["status"], gone["status"], gone["client_id"], gone["path"]) == ("401", "0", "cp1", "/ws/cp1")
+    assert gone["reason"] in ("client_gone", "connection_lost") and gone["route"] == refused["route"]
 
 
 def test_who_has_a_new_key_waits_for_the_fetch_under_way(fetching, keys):

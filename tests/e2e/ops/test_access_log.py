@@ -92,6 +92,19 @@ def test_how_each_ends(serve, tmp_path):
     assert max(len(line["user_agent"].encode()) for line in lines(file, 5)) == 128
 
 
+def test_who_is_refused_at_the_last_moment_has_one_line(serve, tmp_path):
+    file = tmp_path / "access.log"
+    hook = Webhook(lambda event: Answer(200, headers={"Gatehouse-Groups": event.client}) if event.type == "connect" else None)
+    running = serve(file, server={"max_groups": 1}, routes=[{"path": "/ws/{client_id}", "backend": "hook"}],
+                    backends=[{"name": "hook", "type": "webhook", "url": hook.url}])
+    with running.open("/ws/one"):
+        with running.connect() as client:
+            assert client.handshake("/ws/two").status == 503
+    running.stop()
+    hook.close()
+    assert [(line["client_id"], line["status"]) for line in lines(file, 2)] == [("two", "503"), ("one", "101")]
+
+
 def test_with_the_other_lines_as_json(serve):
     running = serve(None, format="json")
     running.open("/ws/a").close()
