@@ -289,7 +289,8 @@ void conn_asking_answer(struct conn *conn, struct http_reply *reply)
 {
 	wait_end(conn);
 	stat_add(&conn->home->stats.handshakes_rejected, 1);
-	conn_count_failure(conn, ROUTE_FAILURE_BACKEND_REFUSED);
+	conn_count_failure(conn, reply->status >= 500 ? ROUTE_FAILURE_BACKEND_FAILED
+						      : ROUTE_FAILURE_BACKEND_REFUSED);
 	conn_answer(conn, reply, true);
 }
 

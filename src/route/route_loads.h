@@ -21,9 +21,9 @@
 	X(BLOCKED, "blocked", "its client, or its address, is blocked: 403")                       \
 	X(CONFLICT, "conflict", "its client is connected (takeover: oldest): 409")                 \
 	X(REQUEST, "request", "the request itself: subprotocol, profile, groups: 400, 403, 503")   \
-	X(BACKEND_REFUSED, "backend_refused", "the back end does not want it")                     \
+	X(BACKEND_REFUSED, "backend_refused", "the back end does not want it: 4xx")                \
 	X(BACKEND_FAILED, "backend_failed",                                                        \
-	  "the back end gave no usable answer, or none in time: 502, 503, 504")                    \
+	  "the back end has failed, gave no usable answer, or none in time: 5xx")                  \
 	X(CLIENT_GONE, "client_gone", "the client left before it was answered")
 
 #define ROUTE_FAILURE_ENUM(NAME, label, help) ROUTE_FAILURE_##NAME,

@@ -372,8 +372,8 @@ void metrics_print_reference(FILE *to)
 	fputs("# Metrics\n\n"
 	      "Made by `gatehouse config --metrics`. `/metrics` on the admin listener, in the\n"
 	      "Prometheus text format. No label carries a client's name. Labels are names of the\n"
-	      "configuration and words of the tables below, so there are about 380 series, 8 for\n"
-	      "each route and 51 more for each of the first 100, and 58 for each back end.\n"
+	      "configuration and words of the tables below, so there are about 400 series, 8 for\n"
+	      "each route and 53 more for each of the first 100, and 63 for each back end.\n"
 	      "[deploy.md](deploy.md#what-to-watch) has how to scrape it, alerts and a "
 	      "dashboard.\n\n"
 	      "| metric | type | meaning |\n| --- | --- | --- |\n",

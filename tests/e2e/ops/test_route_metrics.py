@@ -2,12 +2,14 @@
 """What is counted of each route: on the path of messages and of each connection, by every worker for itself."""
 
 import copy
+import re
 import threading
 
 import pytest
 import yaml
 
 from kit import api, backends, reload, upgrades, wsraw
+from kit.gateway import ROOT
 
 ONE_ID = {"path": "/one/{client_id}", "takeover": "oldest"}
 
@@ -50,14 +52,14 @@ def test_failed_handshakes_are_counted_by_reason(gateway, tmp_path):
     def answer(event):
         if event.client == "slow":
             decide.wait(wsraw.SECONDS)
-        return answered if event.client == "unwanted" else None
+        return {"unwanted": answered, "broken": backends.Answer(500)}.get(event.client)
 
     webhook = backends.Webhook(answer)
     users = tmp_path / "users"
     users.write_text("a:plain:b\n")
     users.chmod(0o600)
     running = gateway(
-        backends=[{"name": "hook", "type": "webhook", "url": webhook.url},
+        backends=[{"name": "hook", "type": "webhook", "url": webhook.url, "retries": 0},
                   {"name": "none", "type": "webhook", "url": f"http://127.0.0.1:{wsraw.free_port()}/", "retries": 0}],
         routes=[{"path": "/full/{client_id}", "max_connections": 1},
                 {"path": "/origin/{client_id}", "origins": "same"},
@@ -76,6 +78,7 @@ def test_failed_handshakes_are_counted_by_reason(gateway, tmp_path):
         refused("/speaks/a", 400)
         refused("/proof/a", 401)
         refused("/hook/unwanted", 403)
+        refused("/hook/broken", 500)
         refused("/none/a", 503)
         refused("/nowhere", 404)
         api.Api(running.admin).post("/blocks", b'{"route": "one", "client_id": "bad", "for": "1m"}', type="application/json")
@@ -89,7 +92,8 @@ def test_failed_handshakes_are_counted_by_reason(gateway, tmp_path):
         found = {(labels["route"], labels["reason"]): value
                  for labels, value in running.samples("route_handshake_failures_total") if value}
     assert found == {("full", "limit"): 1, ("one", "conflict"): 1, ("one", "blocked"): 1, ("origin", "origin"): 1, ("speaks", "request"): 1,
-                     ("proof", "proof"): 1, ("hook", "backend_refused"): 1, ("none", "backend_failed"): 1,
+                     ("proof", "proof"): 1, ("hook", "backend_refused"): 1,
+                     ("hook", "backend_failed"): 1, ("none", "backend_failed"): 1,
                      ("hook", "client_gone"): 1}
     assert running.metric("route_connections_accepted_total") == 2
     webhook.close()
@@ -142,3 +146,17 @@ def test_numbers_go_on_in_a_live_upgrade(gateway):
         assert running.metric("route_connections", route="a") == 1
     running.wait_metric("route_connection_duration_seconds_count", 1, route="a")
     assert running.metric("route_connections_closed_total", route="a") == 1
+
+
+def test_there_are_as_many_series_as_the_reference_says(gateway):
+    text = " ".join((ROOT / "docs/metrics.md").read_text().split())
+    base, route, detail, backend = map(int, re.search(
+        r"about (\d+) series, (\d+) for each route and (\d+) more for each of the first 100, and (\d+) for each back end", text).groups())
+    port = wsraw.free_port()
+    running = gateway(backends=[{"name": "hook", "type": "webhook", "url": f"http://127.0.0.1:{port}/"}],
+                      routes=[{"path": "/a/{client_id}", "backend": "hook"}])
+    series = [line for line in running.get("/metrics").body.decode().splitlines() if not line.startswith("#")]
+    of_route = sum('route="a"' in line for line in series)
+    of_backend = sum('backend="hook"' in line for line in series)
+    assert (of_route, of_backend) == (route + detail, backend)
+    assert 0.9 * base < len(series) - of_route - of_backend < 1.1 * base
