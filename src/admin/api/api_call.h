@@ -23,6 +23,10 @@ struct api_call {
 	uint64_t block_id;                /* if the path has {block} */
 };
 
+/* Of which the API is a part. */
+struct admin;
+const struct admin *api_admin(const struct api_call *call);
+
 /* Each fills call->reply, or takes the request with http_later_take. */
 void api_clients_list(struct api_call *call);
 void api_top(struct api_call *call);

@@ -2,6 +2,7 @@
  * api_node.c - what this node is and does. */
 #include "admin/api/api_call.h"
 #include "admin/admin.h"
+#include "admin/metrics/metrics_before.h"
 #include "base/clock.h"
 #include "config/config_option.h"
 #include "io/loop.h"
@@ -19,6 +20,12 @@ static json_t *routes(const struct config *config)
 						      route->rpc == CONFIG_RPC_NONE ? NULL : rpc));
 	}
 	return list;
+}
+
+/* As /metrics has it: with what the processes before have counted. */
+static json_int_t total(const struct api_call *call, uint64_t value, const char *series)
+{
+	return (json_int_t)(value + metrics_before_count(api_admin(call)->before, series));
 }
 
 void api_node(struct api_call *call)
@@ -46,10 +53,12 @@ void api_node(struct api_call *call)
 			  loop_engine_name(plan->input.engine), "connections",
 			  (json_int_t)server_connections(server), "max_connections",
 			  (json_int_t)server_max_connections(server), "messages_received",
-			  (json_int_t)stats.messages_received, "messages_sent",
-			  (json_int_t)stats.messages_sent, "received_bytes",
-			  (json_int_t)stats.received_bytes, "sent_bytes",
-			  (json_int_t)stats.sent_bytes, "config_hash", ruleset->hash, "routes",
-			  routes(call->config)));
+			  total(call, stats.messages_received, "gatehouse_messages_received_total"),
+			  "messages_sent",
+			  total(call, stats.messages_sent, "gatehouse_messages_sent_total"),
+			  "received_bytes",
+			  total(call, stats.received_bytes, "gatehouse_received_bytes_total"),
+			  "sent_bytes", total(call, stats.sent_bytes, "gatehouse_sent_bytes_total"),
+			  "config_hash", ruleset->hash, "routes", routes(call->config)));
 	ruleset_unref(&ruleset);
 }

@@ -6,7 +6,7 @@
 #include "admin/overview.h"
 
 /* The API is a part of it. */
-static const struct admin *admin_of(const struct api_call *call)
+const struct admin *api_admin(const struct api_call *call)
 {
 	return (const struct admin *)(const void *)((const char *)call->api -
 						    offsetof(struct admin, api));
@@ -15,11 +15,11 @@ static const struct admin *admin_of(const struct api_call *call)
 void api_overview(struct api_call *call)
 {
 	if (api_query(call, NULL, 0))
-		api_reply_json(call->reply, 200, overview_json(admin_of(call)));
+		api_reply_json(call->reply, 200, overview_json(api_admin(call)));
 }
 
 void api_history(struct api_call *call)
 {
 	if (api_query(call, NULL, 0))
-		api_reply_json(call->reply, 200, history_json(admin_of(call)->history));
+		api_reply_json(call->reply, 200, history_json(api_admin(call)->history));
 }

@@ -74,6 +74,9 @@ def test_a_live_upgrade_keeps_both(gateway):
         client.echo(b"y")
         totals = asked.get("/overview")["totals"]
         assert (totals["accepted"], totals["messages_received"], totals["connections"]) == (1, 2, 1)
+        node = asked.get("/node")
+        for name in ("messages_received", "messages_sent", "received_bytes", "sent_bytes"):
+            assert node[name] == totals[name] == running.metric(f"{name}_total"), name
         rows = wsraw.wait_until(lambda: len(rows := asked.get("/history")["rows"]) > 1 and rows, "its own row")
         assert rows[0] == first
         assert [row[2] for row in rows] == sorted(row[2] for row in rows) and rows[-1][2] == 1, "no counter jumps"
