@@ -13,7 +13,7 @@
 #include "session/blocks.h"
 
 /* Why is for who blocked it, and not for the client. */
-static void tell(struct conn *conn, const char *client_id, const struct block *block)
+static void tell(struct conn *conn, const struct block *block)
 {
 	struct service *service = conn->home->service;
 	char id[17];
@@ -22,11 +22,9 @@ static void tell(struct conn *conn, const char *client_id, const struct block *b
 	if (!log_gate_pass(&service->block_gate, loop_now(conn->home->loop), &suppressed))
 		return;
 	snprintf(id, sizeof(id), "%016" PRIx64, block->id);
-	conn->home->claimed_id = client_id;
 	conn_log_info(conn, "a blocked client was not let in", F_TEXT("block", id),
 		      F_TEXT("reason", block->reason[0] == 0 ? NULL : block->reason),
 		      F_UINT("suppressed", suppressed));
-	conn->home->claimed_id = NULL;
 }
 
 bool conn_block_find(const struct conn *conn, const char *client_id, struct block *out_block)
@@ -46,7 +44,8 @@ void conn_block_refuse(struct conn *conn, const char *client_id, const struct bl
 	stat_add(&conn_stats(conn)->handshakes_rejected, 1);
 	stat_add(&conn_stats(conn)->blocked, 1);
 	conn_count_failure(conn, ROUTE_FAILURE_BLOCKED);
-	tell(conn, client_id, block);
+	conn->home->claimed_id = client_id;
+	tell(conn, block);
 	http_reply_retry_after(&reply, block_seconds_left(block, clock_wall_ns() / NS_PER_MS));
 	http_reply_problem_about(&reply, &(struct problem){
 						 .status = 403,
@@ -58,6 +57,7 @@ void conn_block_refuse(struct conn *conn, const char *client_id, const struct bl
 								     "blocked for a while.",
 					 });
 	conn_answer(conn, &reply, true);
+	conn->home->claimed_id = NULL;
 }
 
 bool conn_is_blocked(struct conn *conn, const char *client_id)

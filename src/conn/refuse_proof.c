@@ -71,19 +71,16 @@ static void tell(struct conn *conn, const struct proof_refusal *refusal, unsigne
 	if (!log_gate_pass(&conn->home->service->proof_gate, loop_now(conn->home->loop),
 			   &suppressed))
 		return;
-	conn->home->claimed_id = refusal->client_id;
 	conn_log_warn(conn, "client not let in: no good proof", F_TEXT("event", "security"),
 		      F_UINT("status", status), F_TEXT("reason", refusal->result->reason),
 		      F_TEXT("way", way == NULL ? NULL : way->ops->name),
 		      F_UINT("suppressed", suppressed));
-	conn->home->claimed_id = NULL;
 }
 
-void conn_refuse_proof(struct conn *conn, const struct proof_refusal *refusal)
+static void refuse(struct conn *conn, const struct proof_refusal *refusal)
 {
 	struct http_reply reply = {0};
 
-	CHECK(refusal->verdict != AUTH_PROVED && refusal->verdict != AUTH_LATER);
 	if (refusal->verdict == AUTH_PACED || refusal->verdict == AUTH_BUSY) {
 		conn_refuse(conn,
 			    refusal->verdict == AUTH_PACED ? REFUSAL_AUTH_FAILURES
@@ -104,4 +101,12 @@ void conn_refuse_proof(struct conn *conn, const struct proof_refusal *refusal)
 						 .detail = refusal->result->detail,
 					 });
 	conn_answer(conn, &reply, true);
+}
+
+void conn_refuse_proof(struct conn *conn, const struct proof_refusal *refusal)
+{
+	CHECK(refusal->verdict != AUTH_PROVED && refusal->verdict != AUTH_LATER);
+	conn->home->claimed_id = refusal->client_id;
+	refuse(conn, refusal);
+	conn->home->claimed_id = NULL;
 }

@@ -282,22 +282,15 @@ static bool find_route(struct conn *conn, const struct conn_request *request, ch
 	return true;
 }
 
-void conn_upgrade(struct conn *conn, const struct conn_request *request,
-		  const struct ws_upgrade *wanted)
+/* client_id NULL: the path has none. */
+static void go_in(struct conn *conn, const struct conn_request *request,
+		  const struct ws_upgrade *wanted, const char *client_id)
 {
-	char *client_id;
-
-	conn->is_noted = false;
-	conn_trace_begin(conn, request);
-	if (!find_route(conn, request, &client_id))
-		return;
 	struct auth *auth = conn_auth(conn);
 
 	if (conn_is_blocked(conn, client_id) || !conn_origin_is_good(conn, request) ||
-	    !conn_profile_check(conn, auth, client_id)) {
-		free(client_id);
+	    !conn_profile_check(conn, auth, client_id))
 		return;
-	}
 	const struct upgrade upgrade = {.request = request,
 					.key = wanted->key,
 					.client_id = client_id,
@@ -307,5 +300,21 @@ void conn_upgrade(struct conn *conn, const struct conn_request *request,
 		on_proved(conn, &upgrade);
 	else
 		conn_prove(conn, auth, &upgrade, on_proved);
+}
+
+void conn_upgrade(struct conn *conn, const struct conn_request *request,
+		  const struct ws_upgrade *wanted)
+{
+	char *client_id;
+
+	conn->is_noted = false;
+	conn_trace_begin(conn, request);
+	if (!find_route(conn, request, &client_id))
+		return;
+	struct conn_home *home = conn->home;
+
+	home->claimed_id = client_id;
+	go_in(conn, request, wanted, client_id);
+	home->claimed_id = NULL;
 	free(client_id);
 }

@@ -105,6 +105,21 @@ def test_who_is_refused_at_the_last_moment_has_one_line(serve, tmp_path):
     assert [(line["client_id"], line["status"]) for line in lines(file, 2)] == [("two", "503"), ("one", "101")]
 
 
+def test_who_is_refused_before_he_is_anybody_has_the_id_of_his_path(serve, tmp_path):
+    file, users = tmp_path / "access.log", tmp_path / "users"
+    users.write_text("a:plain:b\n")
+    users.chmod(0o600)
+    running = serve(file, routes=[{"path": "/ws/{client_id}", "origins": "same", "subprotocols": ["x"]},
+                                  {"path": "/proof/{client_id}", "auth": [{"type": "basic", "users_file": str(users)}]}])
+    api.Api(running.admin).post("/blocks", b'{"route": "ws", "client_id": "bad", "for": "1m"}', type="application/json")
+    for target, status, extra in (("/ws/bad", 403, ()), ("/ws/page", 403, ("Origin: http://evil.test",)), ("/ws/dumb", 400, ()),
+                                  ("/proof/a", 401, ())):
+        with running.connect() as client:
+            assert client.handshake(target, extra=extra).status == status
+    assert [(line["client_id"], line["status"]) for line in lines(file, 4)] == \
+        [("bad", "403"), ("page", "403"), ("dumb", "400"), ("a", "401")]
+
+
 def test_with_the_other_lines_as_json(serve):
     running = serve(None, format="json")
     running.open("/ws/a").close()

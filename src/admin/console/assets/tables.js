@@ -63,7 +63,7 @@ export function routeTable(rates) {
 		{text: "route", show: (route) => route.name, link: (route) => `#/clients?route=${encodeURIComponent(route.name)}`},
 		{text: "connections", number: true, show: (route) => count(route.connections)},
 		{text: "accepted", number: true, show: (route) => count(route.accepted)},
-		{text: "bad handshakes", number: true, show: (route) => count(route.handshake_failures)},
+		{text: "failed handshakes", number: true, show: (route) => count(route.handshake_failures)},
 		{text: "closed", number: true, show: (route) => count(sum(route.closed))},
 		{text: "messages in", number: true, show: each("messages_received", perSecond)},
 		{text: "messages out", number: true, show: each("messages_sent", perSecond)},
