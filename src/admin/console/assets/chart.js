@@ -6,19 +6,19 @@ import {clock, ticks, timeTicks} from "./format.js";
 
 const HEIGHT = 190;
 const MARGIN = {top: 12, right: 12, bottom: 24, left: 58};
+const LETTER = 7; // [px] of the labels, at most on average
 const TABLE_ROWS = 15;
 
-// With gaps where nothing is known.
+// With gaps where nothing is known. What stands alone is a dot.
 function linePath(points, x, y) {
 	let path = "";
-	let isDown = false;
-	for (const {at, value} of points) {
-		if (value === null) {
-			isDown = false;
-			continue;
-		}
-		path += `${isDown ? "L" : "M"}${x(at).toFixed(1)} ${y(value).toFixed(1)}`;
-		isDown = true;
+	let run = 0;
+	for (const [index, {at, value}] of points.entries()) {
+		run = value === null ? 0 : run + 1;
+		if (run > 0)
+			path += `${run > 1 ? "L" : "M"}${x(at).toFixed(1)} ${y(value).toFixed(1)}`;
+		if (run === 1 && (points[index + 1]?.value ?? null) === null)
+			path += "h0";
 	}
 	return path;
 }
@@ -115,7 +115,8 @@ export class Chart {
 		const near = this.#limit !== null && this.#limit.value <= most * 3 ? this.#limit.value : 0;
 		const marks = ticks(Math.max(most, near), 4, this.#isBytes);
 		const top = marks.at(-1);
-		const [left, right] = [MARGIN.left, this.#width - MARGIN.right];
+		const longest = Math.max(...marks.map((value) => this.#format(value).length));
+		const [left, right] = [Math.max(MARGIN.left, longest * LETTER + 8), this.#width - MARGIN.right];
 		const [low, high] = [HEIGHT - MARGIN.bottom, MARGIN.top];
 		return {marks, left, right, low, high, hasLimit: near > 0,
 			x: (at) => left + (at - this.#from) / (this.#to - this.#from) * (right - left),

@@ -147,7 +147,7 @@ export class Overview {
 		this.#figure("Accepted", perSecond(rate("accepted")), `${brief(totals.accepted)} since start`);
 		this.#figure("Messages in", perSecond(rate("messages_received")), bytesPerSecond(rate("received_bytes")));
 		this.#figure("Messages out", perSecond(rate("messages_sent")), bytesPerSecond(rate("sent_bytes")));
-		this.#figure("Send queues", bytes(totals.send_queue_bytes), `${count(totals.stalled)} clients held back`,
+		this.#figure("Send queues", bytes(totals.send_queue_bytes), `${count(totals.stalled)} ${totals.stalled === 1 ? "client" : "clients"} held back`,
 			totals.stalled > 0);
 		this.#figure("Bad handshakes", count(totals.handshake_failures), "since start");
 		this.#figure("Running for", duration(overview.uptime_seconds), overview.version);
