@@ -189,9 +189,10 @@ static bool has_older(struct successor *successor)
 	return is_there;
 }
 
-/* Takeovers in a row from which on it is no device that comes back, but two that throw each
- * other out, or one that comes back when it is told not to. */
+/* Takeovers at once, or slower ones in a row, from which on it is no device that comes back, but
+ * two that throw each other out, or one that comes back when it is told not to. */
 #define HOT_FROM 3
+#define ROW_FROM 5
 
 static void tell_takeovers(struct conn *conn, const struct presence *older)
 {
@@ -227,7 +228,8 @@ static void evict_all(struct conn *conn, struct presence *list)
 
 	if (list != NULL)
 		stat_add(&conn->home->stats.takeovers, 1);
-	if (list != NULL && conn_presence(conn)->takeover_heat >= HOT_FROM) {
+	if (list != NULL && (conn_presence(conn)->takeover_heat >= HOT_FROM ||
+			     conn_presence(conn)->takeover_row >= ROW_FROM)) {
 		stat_add(&conn->home->stats.takeovers_repeated, 1);
 		tell_takeovers(conn, list);
 	}

@@ -78,6 +78,15 @@ static uint64_t heat_after(const struct directory *directory, const struct prese
 	return MIN(saturating_sub(older->takeover_heat, cooled) + 1, (uint64_t)DIRECTORY_HEAT_MAX);
 }
 
+static uint8_t row_after(const struct presence *older, const struct presence *newer)
+{
+	uint64_t passed_ms = saturating_sub(newer->connected_at_ms, older->connected_at_ms);
+
+	if (passed_ms > DIRECTORY_ROW_MS)
+		return 1;
+	return (uint8_t)MIN(older->takeover_row + 1, UINT8_MAX);
+}
+
 static bool is_too_hot(const struct directory *directory, const struct presence *older,
 		       const struct presence *newer)
 {
@@ -179,8 +188,10 @@ static struct presence *take_over(const struct directory *directory, struct shar
 {
 	struct presence *older = take_all(directory, shard, hash, newer);
 
-	if (older != NULL)
+	if (older != NULL) {
 		newer->takeover_heat = heat_after(directory, older, newer);
+		newer->takeover_row = row_after(older, newer);
+	}
 	return older;
 }
 

@@ -27,6 +27,10 @@ enum directory_policy {
  * goes along from presence to presence, so it needs no memory of its own. */
 #define DIRECTORY_HEAT_MAX 127
 
+/* Two devices with one id that both wait before they come again do not heat it up. So takeovers
+ * of which each comes that soon after the one before are a row, whose length goes along, too. */
+#define DIRECTORY_ROW_MS (UINT64_C(5) * 60 * 1000)
+
 /* Of connection ids. */
 #define DIRECTORY_ID_MAX ((UINT64_C(1) << 48) - 1)
 

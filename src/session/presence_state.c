@@ -24,6 +24,7 @@ enum {
 	TAG_ATTRIBUTES = 12, /* a block; left out: none */
 	TAG_TRACE = 13,      /* its traceparent; left out: none */
 	TAG_NOTE = 14,       /* left out: none */
+	TAG_TAKEOVER_ROW = 15,
 
 	TAG_PROOF_WAY = 1,
 	TAG_PROOF_SUBJECT = 2,      /* left out: the client id */
@@ -63,6 +64,7 @@ void presence_export(const struct presence *presence, struct state_writer *write
 	state_put_u64(writer, TAG_GENERATION, presence->generation);
 	state_put_u64(writer, TAG_CONNECTED_AT_MS, presence->connected_at_ms);
 	state_put_u64(writer, TAG_TAKEOVER_HEAT, presence->takeover_heat);
+	state_put_u64(writer, TAG_TAKEOVER_ROW, presence->takeover_row);
 	proof_export(presence, writer);
 	size_t begun = state_begin(writer, TAG_TRAFFIC);
 
@@ -173,6 +175,9 @@ static int field_read(const struct state_field *field, struct presence_record *r
 	case TAG_NOTE:
 		is_good = note_read(field->value, record);
 		break;
+	case TAG_TAKEOVER_ROW:
+		is_good = state_u64(field, &record->takeover_row);
+		break;
 	case TAG_TRACE:
 		is_good = trace_parent_read(field->value, &record->trace);
 		break;
@@ -195,7 +200,7 @@ static bool is_complete(const struct presence_record *record)
 	       record->remote_port <= UINT16_MAX && record->connection_id > 0 &&
 	       record->connection_id <= DIRECTORY_ID_MAX && record->generation > 0 &&
 	       record->generation <= UINT32_MAX && record->connected_at_ms <= PRESENCE_TIME_MAX &&
-	       record->takeover_heat <= DIRECTORY_HEAT_MAX;
+	       record->takeover_heat <= DIRECTORY_HEAT_MAX && record->takeover_row <= UINT8_MAX;
 }
 
 int presence_record_read(struct state_reader *reader, struct presence_record *out_record)
@@ -241,6 +246,7 @@ struct presence *presence_import(const struct presence_record *record,
 	presence->generation = (uint32_t)record->generation;
 	presence->connected_at_ms = record->connected_at_ms & PRESENCE_TIME_MAX;
 	presence->takeover_heat = record->takeover_heat & DIRECTORY_HEAT_MAX;
+	presence->takeover_row = (uint8_t)record->takeover_row;
 	presence->traffic = record->traffic;
 	return presence;
 }

@@ -23,7 +23,7 @@ struct presence_record {
 	uint64_t expires_at_s;
 	struct net_ip remote;
 	uint64_t remote_port;
-	uint64_t connection_id, generation, connected_at_ms, takeover_heat;
+	uint64_t connection_id, generation, connected_at_ms, takeover_heat, takeover_row;
 	struct traffic traffic;
 	uint8_t attributes[ATTRIBUTES_BYTES_MAX]; /* a good block */
 	size_t attributes_len;

@@ -115,6 +115,27 @@ static void test_takeovers_are_paced(void **state)
 	directory_destroy(&directory);
 }
 
+/* Slower than the pace, so that they stay cool, and in a row all the same. */
+static void test_slow_takeovers_are_a_row(void **state)
+{
+	(void)state;
+	struct directory *directory = directory_create();
+
+	directory_pace_takeovers(directory, 30);
+	struct presence *current = enter(directory, "ws", "a", DIRECTORY_NEWEST);
+
+	assert_int_equal(current->takeover_row, 0);
+	for (unsigned i = 1; i <= 300; i++) {
+		assert_true(take_over(directory, &current, DIRECTORY_ROW_MS));
+		assert_int_equal(current->takeover_heat, 1);
+		assert_int_equal(current->takeover_row, MIN(i, (unsigned)UINT8_MAX));
+	}
+	assert_true(take_over(directory, &current, DIRECTORY_ROW_MS + 1));
+	assert_int_equal(current->takeover_row, 1);
+	end(directory, current);
+	directory_destroy(&directory);
+}
+
 static void test_takeovers_without_a_pace(void **state)
 {
 	(void)state;
@@ -705,6 +726,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_takeovers_are_paced),
+		cmocka_unit_test(test_slow_takeovers_are_a_row),
 		cmocka_unit_test(test_takeovers_without_a_pace),
 		cmocka_unit_test(test_newest_takes_over_and_late_leave_is_fenced),
 		cmocka_unit_test(test_oldest_keeps_the_newer_out),

@@ -57,6 +57,7 @@ static void assert_same(const struct presence *a, const struct presence *b)
 	assert_int_equal(a->generation, b->generation);
 	assert_int_equal(a->connected_at_ms, b->connected_at_ms);
 	assert_int_equal(a->takeover_heat, b->takeover_heat);
+	assert_int_equal(a->takeover_row, b->takeover_row);
 	assert_memory_equal(&a->traffic, &b->traffic, sizeof(a->traffic));
 	assert_true(slice_equals(presence_attributes(a), presence_attributes(b)));
 	struct trace_context a_trace = {0}, b_trace = {0};
@@ -88,6 +89,7 @@ static void pass_on(const struct presence_facts *facts)
 	presence->generation = UINT32_MAX;
 	presence->connected_at_ms = 1700000000123;
 	presence->takeover_heat = 3;
+	presence->takeover_row = UINT8_MAX;
 	traffic_add_bytes(&presence->traffic, TRAFFIC_OUT, 5000000000, 77 * NS_PER_S);
 	traffic_add_message(&presence->traffic, TRAFFIC_IN, 78 * NS_PER_S);
 	export(presence, &buf);

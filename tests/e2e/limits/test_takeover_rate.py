@@ -2,6 +2,7 @@
 """Two devices that were given one id throw each other out: they are told of, and paced."""
 
 import json
+import time
 
 import pytest
 
@@ -46,6 +47,24 @@ def test_two_devices_with_one_id_are_paced_and_told_of(gateway):
     assert running.metric("takeovers_total") == 5
     assert running.metric("takeovers_repeated_total") == 3
     assert running.metric("connections_refused_total", limit="takeover_rate") == 1
+
+
+@pytest.mark.parametrize("engine", ["epoll"])  # it is about time, which is the same for both
+def test_slower_than_the_pace_they_are_told_of_all_the_same(gateway, engine):
+    """Half a second for each is what the pace allows for ever."""
+    running = gateway(server={"takeover_rate": 120})
+    current, _ = come(running, "/ws/twin-7")
+    for _ in range(5):
+        assert not running.logged(WARNING)
+        time.sleep(0.51)
+        newer, answer = come(running, "/ws/twin-7")
+        assert answer.status == 101
+        current.close()
+        current = newer
+    line = running.wait_log(WARNING)
+    assert (line["route"], line["client_id"]) == ("ws", "twin-7")
+    assert running.metric("takeovers_repeated_total") == 1
+    current.close()
 
 
 def test_one_that_comes_back_is_no_pair(gateway):
