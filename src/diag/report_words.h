@@ -108,9 +108,9 @@ enum report_lang { REPORT_LANG_EN, REPORT_LANG_ZH, REPORT_LANG_COUNT };
 	X(NO_CHANGED_LIMITS, "No limit that both runs know has changed.",                         \
 	  "两次测试都已知的限制没有变化。")                                                       \
 	X(RUN_AGAIN,                                                                              \
-	  "After the change run the same again, with `--json` of this run as the "                \
-	  "one before:",                                                                          \
-	  "修改之后，用本次的 `--json` 作为对比再运行一次：")                                     \
+	  "After the change run the same again, with whatever else this run had, and `--json` "   \
+	  "of this run as the one before:",                                                       \
+	  "修改之后，用相同的选项再运行一次，并以本次的 `--json` 作为对比：")                     \
 	X(HYP_TESTER, "The tester cannot open more: descriptors, ports, memory of its own",       \
 	  "测试端自身的限制：文件描述符、端口、内存")                                             \
 	X(HYP_CPU, "The tester is too slow: its figures are not the server's",                    \

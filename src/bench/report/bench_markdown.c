@@ -124,13 +124,13 @@ static void limits_table(const struct page *page, enum report_word side, const j
 		}
 		fputc('\n', page->to);
 	}
-	fputc('\n', page->to);
 }
 
 static void limits_write(const struct page *page)
 {
 	heading(page, REPORT_WORD_LIMITS);
 	limits_table(page, REPORT_WORD_OF_TESTER, page->report->tester_limits);
+	fputc('\n', page->to);
 	limits_table(page, REPORT_WORD_OF_SERVER, page->report->server_limits);
 }
 
@@ -335,10 +335,30 @@ static void cure_write(const struct page *page)
 	report_remedies(&page->markdown, binding);
 }
 
+/* What this run was, by its main options: others may be secret, such as --basic. */
+static void command_write(const struct page *page)
+{
+	const struct bench_options *options = page->report->setup->options;
+	char hold[64];
+
+	fputs("\n\n    gatehouse bench", page->to);
+	if (options->scenario_path != NULL)
+		fprintf(page->to, " --scenario %s", options->scenario_path);
+	fprintf(page->to, " '%s' -c %" PRIu64, options->url_text, options->connections);
+	if (options->hold_ms > 0)
+		fprintf(page->to, " --hold %s",
+			units_format_duration_ms(options->hold_ms, hold, sizeof(hold)));
+	if (options->message_rate > 0)
+		fprintf(page->to, " --message-rate %g", options->message_rate);
+	if (options->limits_text != NULL)
+		fprintf(page->to, " --limits %s", options->limits_text);
+	fprintf(page->to, " --compare %s --report AFTER.md\n",
+		options->json_path == NULL ? "BEFORE.json" : options->json_path);
+}
+
 static void proof_write(const struct page *page)
 {
 	const struct bench_report *report = page->report;
-	const struct bench_options *options = report->setup->options;
 
 	heading(page, REPORT_WORD_PROOF);
 	for (size_t i = 0; i < report->check_count; i++) {
@@ -355,9 +375,8 @@ static void proof_write(const struct page *page)
 	fputc('\n', page->to);
 	if (report->is_passed)
 		return;
-	fprintf(page->to, "\n%s\n\n    gatehouse bench '%s' -c %" PRIu64 " --compare %s\n",
-		word(page, REPORT_WORD_RUN_AGAIN), options->url_text, options->connections,
-		options->json_path == NULL ? "BEFORE.json" : options->json_path);
+	fprintf(page->to, "\n%s", word(page, REPORT_WORD_RUN_AGAIN));
+	command_write(page);
 }
 
 int bench_report_write_markdown(const struct bench_report *report, FILE *to)

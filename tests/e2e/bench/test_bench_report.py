@@ -3,6 +3,7 @@
 
 import json
 import re
+import shlex
 
 import pytest
 
@@ -50,6 +51,9 @@ def test_a_limit_of_the_server_is_the_root_cause_and_then_cured(gateway, bench, 
     assert "max\\_connections" in parts["Root cause"]
     assert "`server.max_connections: 30`" in parts["Cure"]
     assert "FAIL" in parts["The run that proves it"]
+    assert shlex.split(parts["The run that proves it"].splitlines()[-1]) == [
+        "gatehouse", "bench", running.url("/ws/r-{n}"), "-c", "30", "--hold", "1s", "--limits", limits_of(running),
+        "--compare", str(tmp_path / "result.json"), "--report", "AFTER.md"]
     (tmp_path / "result.json").rename(tmp_path / "before.json")
 
     running = gateway(server={"max_connections": 40})
