@@ -56,6 +56,9 @@ void metrics_backends_print_reference(FILE *to);
 
 /* metrics_routes.c: likewise, about each route. */
 void metrics_routes_write(const struct server *server, struct buf *out);
+/* What the page has of many routes in sum alone, for the process that takes over: the overview
+ * tells it of each. */
+void metrics_routes_write_rest(const struct admin *admin, struct buf *out);
 void metrics_routes_print_reference(FILE *to);
 void metrics_routes_print_failures(FILE *to);
 

@@ -229,6 +229,8 @@ static void give_extra(void *arg, struct buf *out)
 
 	metrics_write(upgrade->admin, out);
 	history_write(upgrade->history, out);
+	/* Last, since it is what can be done without, if all of it does not fit. */
+	metrics_routes_write_rest(upgrade->admin, out);
 }
 
 /* Said by this process, which the manager believes. */

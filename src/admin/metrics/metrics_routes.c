@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * metrics_routes.c - numbers of each route; the label is its name in the configuration. */
 #include "admin/admin.h"
+#include "admin/metrics/metrics_before.h"
 #include "base/counter.h"
 #include "base/metrics_text.h"
 #include "route/route.h"
@@ -159,6 +160,35 @@ void metrics_routes_write(const struct server *server, struct buf *out)
 		if (page.seen > DETAILED_MAX)
 			detailed[i].write(out, "", &page.others);
 	}
+}
+
+static void write_rest(void *arg, const char *name, const struct route_load *load)
+{
+	struct page *page = arg;
+	struct route_counts sum;
+
+	if (page->seen++ < DETAILED_MAX)
+		return;
+	route_load_sum(load, &sum);
+	page->detail(page->out, name, &sum);
+}
+
+void metrics_routes_write_rest(const struct admin *admin, struct buf *out)
+{
+	struct route_loads *loads = server_route_loads(admin->server);
+	struct buf rest = {0};
+
+	for (size_t i = 0; i < ARRAY_LEN(detailed); i++) {
+		if (detailed[i].write == lives_write)
+			continue; /* the overview has none */
+		struct page page = {.out = &rest, .detail = detailed[i].write};
+
+		metrics_print_head(&rest, detailed[i].name, detailed[i].kind, detailed[i].help);
+		route_loads_each(loads, write_rest, &page);
+	}
+	metrics_before_add(admin->before, &rest);
+	PRINT(out, "%.*s", SLICE_ARG(buf_slice(&rest)));
+	buf_finish(&rest);
 }
 
 void metrics_routes_print_reference(FILE *to)

@@ -84,6 +84,23 @@ def test_a_live_upgrade_keeps_both(gateway):
         assert times == sorted(set(times)), "no row is there twice"
 
 
+def test_of_many_routes_each_goes_on_over_upgrades(gateway):
+    """The metrics have the last of them in sum alone."""
+    upgrades.become_parent_of_orphans()
+    running = gateway(routes=[{"path": f"/r{n}/{{client_id}}", "max_connections": 1} for n in range(102)])
+    asked = api.Api(running.admin)
+    with running.open("/r101/a"):
+        assert running.connect().handshake("/r101/b").status == 503
+    running.wait_metric("connections_closed_total", 1)
+    before = named(asked.get("/overview")["routes"], "r101")
+    assert before["handshake_failures"] == 1 and sum(before["closed"].values()) == 1
+    for _ in range(2):
+        upgrades.upgrade(running)
+        assert upgrades.wait_former(running) == 0
+        assert named(asked.get("/overview")["routes"], "r101") == before
+    assert running.metric("route_handshake_failures_total") == 1
+
+
 def test_they_take_no_parameters(gateway):
     asked = api.Api(gateway().admin)
     for path in ("/overview?routes=1", "/history?limit=3"):
