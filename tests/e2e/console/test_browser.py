@@ -416,6 +416,23 @@ def wait_line(page, text: str) -> None:
     page.wait(f"[...document.querySelectorAll('.tail li')].some((e) => e.textContent.includes({json.dumps(text)}))", text)
 
 
+def test_who_does_not_read_and_who_sends_too_much(gateway, page_of):
+    running = gateway(routes=ROUTES, server={"message_rate": 1, "message_burst": 1, "send_timeout": "60s"})
+    api = Api(running.admin)
+    page = page_of(running, place_of("ws", "deaf"))
+    page.wait_text("connected to no node now")
+    assert page.run("document.querySelectorAll('.chart text').length") == 0  # of no time, no axis
+    with running.open("/ws/deaf", receive_buffer=4096) as deaf:
+        page.wait_text("nothing waits")
+        while api.inspect("deaf")["queued_bytes"] == 0:
+            api.send("deaf", b"x" * 60000)
+        page.wait_text("waits until the client reads")
+        assert "over its rate" not in page.text()
+        for _ in range(20):
+            deaf.send_frame(wsraw.TEXT, b"again")
+        page.wait_text("over its rate, so not read now")
+
+
 def test_messages_of_one_client(gateway, page_of):
     running = gateway(routes=ROUTES)
     with running.open("/ws/" + quote("a/b ü%")) as client, running.open("/ws/other") as other:

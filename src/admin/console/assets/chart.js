@@ -124,7 +124,7 @@ export class Chart {
 	}
 
 	#draw() {
-		if (this.#width < 120)
+		if (this.#width < 120 || this.#from === 0) // nothing was shown yet
 			return;
 		const s = this.#scales();
 		this.scales = s;

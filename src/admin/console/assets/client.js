@@ -159,9 +159,10 @@ export class Client {
 	#showFigures(client) {
 		const counters = client.counters ?? {};
 		const shown = [
-			["Messages in", count(counters.messages_received), bytes(counters.received_bytes)],
+			["Messages in", count(counters.messages_received), bytes(counters.received_bytes) +
+				(client.held_back ? "; over its rate, so not read now" : "")],
 			["Messages out", count(counters.messages_sent), bytes(counters.sent_bytes)],
-			["Send queue", bytes(client.queued_bytes), client.held_back ? "not read now: it is held back" : "reads as it should"],
+			["Send queue", bytes(client.queued_bytes), client.queued_bytes > 0 ? "waits until the client reads" : "nothing waits"],
 		];
 		replace(this.figures, shown.map(([name, value, note]) =>
 			el("div", {class: "card"}, el("dt", null, name), el("dd", null, el("span", null, value), el("small", null, note)))));

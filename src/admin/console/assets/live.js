@@ -17,7 +17,7 @@ export class Live {
 		this.tail = new Tail(app, this.#query(), {title: "Messages and log", choice: [
 			labelled("Messages of route", this.route), labelled("Log, down to", this.level)]});
 		this.element = el("div", {class: "view"}, el("h1", null, "Live"),
-			el("p", {class: "soft"}, "Of this node. Values that are redacted by rule, and bodies in which they cannot be found, do not leave the gateway. ",
+			el("p", {class: "soft"}, "Of this node. Values that are redacted by rule, and bodies in which they cannot be found, do not leave the gateway (admin.tail_bodies). ",
 				"To follow one client, open it under Clients."), this.tail.element);
 	}
 
