@@ -109,14 +109,16 @@ static void figures_write(const struct bench_report *report, const json_t *befor
 
 /* --- limits --- */
 
-/* What is taken from free memory is never twice the same. */
-static bool is_same(const json_t *was, const json_t *now)
+/* What is taken from free memory is never twice the same: so bytes may differ by a tenth, and what
+ * else is reckoned from them by a hundredth. */
+static bool is_same(const json_t *was, const json_t *now, const char *unit)
 {
 	double some = json_number_value(was), other = json_number_value(now);
+	double parts = unit != NULL && strcmp(unit, "bytes") == 0 ? 10 : 100;
 
 	if (!json_is_number(was) || !json_is_number(now))
 		return json_is_number(was) == json_is_number(now);
-	return some == other || (MAX(some, other) - MIN(some, other)) * 100 < MIN(some, other);
+	return some == other || (MAX(some, other) - MIN(some, other)) * parts < MIN(some, other);
 }
 
 /* Of a side; the number of rows. */
@@ -133,10 +135,10 @@ static size_t changes_write(enum report_lang lang, enum report_word side, const 
 		const json_t *was = name == NULL ? NULL : report_limit_row(before, name);
 		const json_t *value = json_object_get(row, "value");
 
-		if (was == NULL || is_same(json_object_get(was, "value"), value))
-			continue;
 		const char *unit = json_string_value(json_object_get(row, "unit"));
 
+		if (was == NULL || is_same(json_object_get(was, "value"), value, unit))
+			continue;
 		fprintf(to, "- %s%s", report_word(lang, side),
 			report_word(lang, REPORT_WORD_COMMA));
 		report_code(name, to);
