@@ -33,7 +33,8 @@ def test_report(tmp_path, engine, lang):
     answer = ask(*arguments, "--report", path, "--lang", lang, code=1)
     text = path.read_text()
     assert re.findall(r"^## (.*)$", text, re.M) == HEADINGS[lang]
-    assert re.search(r"^- \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ: ", text, re.M), "when"
+    colon = {"en": ": ", "zh": "："}[lang]
+    assert re.search(rf"^- \d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\dZ{colon}", text, re.M), "when"
     assert CONFIRMED[lang] in text and answer["verdict"].split(" allows")[0] in text
     for change in answer["changes"]:
         assert f"- {change['place']}: `{change['text']}`" in text
