@@ -37,7 +37,7 @@ def test_report(tmp_path, engine, lang):
     assert re.search(rf"^- \d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\dZ{colon}", text, re.M), "when"
     assert CONFIRMED[lang] in text and answer["verdict"].split(" allows")[0] in text
     for change in answer["changes"]:
-        assert f"- {change['place']}: `{change['text']}`" in text
+        assert f"- {change['place']}{colon}`{change['text']}`" in text
     for limit in answer["limits"]:
         assert limit["value"] is None or f"| `{limit['limit']}` |" in text
 
