@@ -542,6 +542,7 @@ def test_blocks(gateway, page_of):
         press(page, "Block", "document.querySelector('dialog')")
         page.wait_text("Blocked; 1 closed.")
         client.read_close()
+    page.wait_text("This client is blocked for another")
     assert running.connect().handshake("/ws/bad").status == 403
     page.run("location.hash = '#/control'")
     page.wait_text("<b>floods</b>")

@@ -12,6 +12,7 @@ import {plain} from "./text.js";
 
 const EVERY_MS = 2000;
 const KEPT_MS = 300000;
+const MOST_BLOCKS = 1000;
 
 function proof(client) {
 	if (client.auth === null || client.auth === undefined)
@@ -106,21 +107,34 @@ export class Client {
 			if (!this.#isOver)
 				this.#show(client);
 		} catch (error) {
+			const block = error.reason === "not_connected" ? await this.#findBlock() : null;
 			if (!this.#isOver)
-				this.#showAbsence(error);
+				this.#showAbsence(error, block);
 		}
 		if (!this.#isOver)
 			this.#timer = setTimeout(() => this.#refresh(), EVERY_MS);
 	}
 
-	#showAbsence(error) {
+	// Of its id; an address may be blocked as well, but whose it is nobody knows of a client that is away. null: none,
+	// or none among the first.
+	async #findBlock() {
+		try {
+			const {blocks} = await get(path("blocks"), {limit: MOST_BLOCKS});
+			return blocks.find((block) => block.client_id === this.id && block.route === this.route) ?? null;
+		} catch {
+			return null;
+		}
+	}
+
+	#showAbsence(error, block) {
 		if (error.kind !== "refused") {
 			this.app.failed(error);
 			return;
 		}
 		this.told.hidden = false;
-		setText(this.told, error.reason === "not_connected" ?
-			`This client is connected to no node now. The page looks again every ${EVERY_MS / 1000} s.` : error.message);
+		setText(this.told, block !== null ?
+			`This client is blocked for another ${duration(block.expires_in)} (Control lets it in again). It is connected to no node now.` :
+			error.reason === "not_connected" ? `This client is connected to no node now. The page looks again every ${EVERY_MS / 1000} s.` : error.message);
 		this.present.classList.toggle("gone", true);
 	}
 
