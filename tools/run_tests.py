@@ -183,10 +183,10 @@ def plan(options: argparse.Namespace) -> list[Step]:
         # Optimised. Without --all those of the sanitizers' builds, further down, are enough.
         *([Step("unit", "unit tests", "dev", lambda: unit("dev"))] if options.all or options.only else []),
         Step("e2e", "end-to-end tests", "release", lambda: e2e("release", expression, many, *more)),
-        Step("fuzz", f"fuzzers, {fuzz_seconds} s each", "fuzz", lambda: fuzz(fuzz_seconds), is_aside=True),
         Step("asan", "unit tests, address and undefined sanitizers", "asan", lambda: unit("asan")),
         Step("asan", "end-to-end tests, address and undefined sanitizers", "asan",
              lambda: e2e("asan", expression, few, *engines)),
+        Step("fuzz", f"fuzzers, {fuzz_seconds} s each", "fuzz", lambda: fuzz(fuzz_seconds), is_aside=True),
         Step("tsan", "unit tests, thread sanitizer", "tsan", lambda: unit("tsan")),
         Step("tsan", "end-to-end tests, thread sanitizer", "tsan",
              lambda: e2e("tsan", expression, few, "-m", "tsan")),
