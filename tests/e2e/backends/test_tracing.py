@@ -13,7 +13,7 @@ import yaml
 
 from kit import api, backends, wsraw
 from kit.collector import Collector
-from kit.gateway import run_binary
+from kit.gateway import is_sanitized, run_binary
 from kit.reload import Changing
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -406,7 +406,8 @@ def test_ten_thousand_spans_and_a_collector_that_hangs(serve):
             if number == 10:
                 before = gateway.memory()
         asker.close()
-        assert gateway.memory() - before < 2 << 20
+        if not is_sanitized():  # which keep what was freed
+            assert gateway.memory() - before < 2 << 20
         assert gateway.metric("tracing_queue_bytes") <= 65536
         assert dropped(gateway)["queue_full"] > 9000
         hold.set()
