@@ -330,7 +330,15 @@ def test_live_upgrade(gateway):
             assert stream.next("message")["text"] == "[1]"
             upgrades.upgrade(running)
             stream.expect_end("upgrade")
-        with Stream(running, "tail=ws/a") as stream:
+
+        def reopened() -> Stream | None:
+            """The old process sends away whoever still comes to it."""
+            try:
+                return Stream(running, "tail=ws/a")
+            except AssertionError as error:
+                assert "HTTP/1.1 503 " in str(error)
+                return None
+        with wsraw.wait_until(reopened, "a stream of the new process") as stream:
             client.echo(b"[2]", wsraw.TEXT)
             assert stream.next("message")["text"] == "[2]"
     assert upgrades.wait_former(running) == 0

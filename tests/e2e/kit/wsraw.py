@@ -5,6 +5,7 @@ also do everything wrong. It shares no code with the gateway or any library."""
 import base64
 import contextlib
 import dataclasses
+import errno
 import hashlib
 import itertools
 import os
@@ -94,6 +95,19 @@ def accept_value(key: str) -> str:
     return base64.b64encode(hashlib.sha1(key.encode() + GUID).digest()).decode()
 
 
+def connect(sock: socket.socket, address: tuple[str, int]) -> None:
+    """Waits for a port of ours, if other tests, which may have tens of thousands of connections, have them all."""
+    def is_connected() -> bool:
+        try:
+            sock.connect(address)
+        except OSError as error:
+            if error.errno != errno.EADDRNOTAVAIL:
+                raise
+            return False
+        return True
+    wait_until(is_connected, "a local port")
+
+
 class Client:
     """One TCP connection, or one of TLS. Every wait ends after SECONDS with an error."""
 
@@ -109,7 +123,7 @@ class Client:
             # The port is chosen at connect, per destination: one in TIME_WAIT towards another stays free for this.
             self.sock.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
             self.sock.bind((source, 0))
-        self.sock.connect(address)
+        connect(self.sock, address)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls is not None:
             self.sock = tlsraw.Sealed(self.sock, tls, **options)
