@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/filter.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <unistd.h>
@@ -250,9 +251,23 @@ void listener_starve(struct listener *listener, int error)
 	listener->loop->engine->listener_update(listener);
 }
 
+/* A smaller backlog would not do: with no room left the kernel drops the last segment of a
+ * handshake as well, and its client, who takes itself for connected, is reset by the close. So only
+ * the first ones are dropped. Accepted sockets inherit the program; it lets all of theirs pass. */
 void listener_narrow(struct listener *listener)
 {
-	listen(listener->fd, 0);
+	/* What the kernel shows of a segment begins with the TCP header (RFC 9293, section 3.1). */
+	struct sock_filter drop_syn[] = {
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13), /* the flags */
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, TH_SYN | TH_ACK),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TH_SYN, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+	};
+	struct sock_fprog program = {.len = ARRAY_LEN(drop_syn), .filter = drop_syn};
+
+	/* Of a socket with a path, whose file is gone by now, nobody takes it. */
+	setsockopt(listener->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
 }
 
 bool listener_has_waiting(const struct listener *listener)

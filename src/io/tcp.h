@@ -184,8 +184,8 @@ int listener_open(struct listener *listener, struct loop *loop, int fd);
 /* Closes an accepted connection that there is no memory to adopt. */
 void listener_refuse(struct listener *listener, const struct tcp_accepted *accepted);
 
-/* For one that is about to be closed: whoever comes now finds hardly a place to wait, and tries
- * again after it has closed. */
+/* For one that is about to be closed: whoever begins to connect now has no answer, and tries again
+ * when it has closed; whoever has begun goes on to be connected and accepted. */
 void listener_narrow(struct listener *listener);
 
 /* Does somebody wait to be accepted? */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * worker_door.c - what a worker listens on, from when it is opened until it has closed.
  *
- * Open -> leaving -> closed. One that leaves has the smallest backlog and goes on to accept, until
- * two looks find nobody who waits: a socket that is closed with clients in its queue would reset
+ * Open -> leaving -> closed. To one that leaves nobody new can connect; it goes on to accept, until
+ * no look finds anybody who waits: a socket that is closed with clients in its queue would reset
  * them. A worker that ends closes its doors at once. */
 #include <errno.h>
 #include <string.h>
@@ -92,9 +92,10 @@ static void on_listener_closed(struct listener *listener)
 	worker->on_door_closed(worker);
 }
 
-/* Somebody who has begun to come may still be on the way: it is looked twice. */
-#define DOOR_LOOK_NS (10 * NS_PER_MS)
-#define DOOR_LOOKS   2
+/* Somebody who has begun to come may still be on the way, from the other side of the world: only
+ * when so many looks in a row have found nobody it closes. */
+#define DOOR_LOOK_NS (20 * NS_PER_MS)
+#define DOOR_LOOKS   10
 #define DOOR_LEAVE_NS \
 	(1 * NS_PER_S) /* at most: who comes faster than is accepted, or no descriptors */
 

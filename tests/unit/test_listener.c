@@ -2,6 +2,8 @@
  * Listeners: binding, accepting, and what happens when descriptors are out. */
 #include "io_unit.h"
 
+#include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/resource.h>
 #include <time.h>
 
@@ -306,23 +308,61 @@ static void test_close_with_connections_pending(void **state)
 	}
 }
 
-/* One that is about to close: whoever waits is seen and let in, and then nobody waits. */
+static int connect_begin(const struct net_addr *addr)
+{
+	int fd = socket(addr->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(connect(fd, &addr->sa, net_addr_len(addr)), -1);
+	assert_int_equal(errno, EINPROGRESS);
+	return fd;
+}
+
+static int tcp_state(int fd)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
+	return info.tcpi_state;
+}
+
+/* How it ends. */
+static int connect_end(int fd)
+{
+	struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};
+	int error;
+	socklen_t len = sizeof(error);
+
+	assert_int_equal(poll(&poll_fd, 1, GIVE_UP_S * 1000), 1);
+	assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len), 0);
+	return error;
+}
+
+/* One that is about to close: whoever waits is seen and let in, and nobody comes any more. */
 static void test_narrow_and_wait_until_nobody_waits(void **state)
 {
 	struct io_fixture *f = *state;
 	struct acceptor acceptor;
-	int peers[40];
+	int peers[40], late[3];
 
 	acceptor_open(f, &acceptor, LOOPBACK);
 	peers_connect(&acceptor.addr, peers, ARRAY_LEN(peers));
 	SPIN_UNTIL(f, listener_has_waiting(&acceptor.listener) || acceptor.count > 0);
 	listener_narrow(&acceptor.listener);
+	for (size_t i = 0; i < ARRAY_LEN(late); i++)
+		late[i] = connect_begin(&acceptor.addr);
 	RUN_UNTIL(f, acceptor.count == ARRAY_LEN(peers));
 	assert_false(listener_has_waiting(&acceptor.listener));
+	for (size_t i = 0; i < ARRAY_LEN(late); i++)
+		assert_int_equal(tcp_state(late[i]), TCP_SYN_SENT);
 	listener_close(&acceptor.listener);
 	RUN_UNTIL(f, acceptor.closes == 1);
+	for (size_t i = 0; i < ARRAY_LEN(late); i++)
+		assert_int_equal(connect_end(late[i]), ECONNREFUSED); /* at its next try */
 	refuse_all(&acceptor);
 	close_all(peers, ARRAY_LEN(peers));
+	close_all(late, ARRAY_LEN(late));
 	io_run_for(f, 2 * NS_PER_MS);
 }
 
