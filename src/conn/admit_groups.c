@@ -72,7 +72,7 @@ bool conn_groups_join(struct conn *conn, struct slice list)
 	if (result == GROUP_NO_MEMORY)
 		conn_refuse(conn, REFUSAL_MEMORY, 0, 0);
 	else
-		conn_reject(conn, 503,
+		conn_reject(conn, 503, "max_groups",
 			    "The gateway has as many groups as server.max_groups allows, and "
 			    "the client was to be put in one more.");
 	return false;

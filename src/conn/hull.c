@@ -60,10 +60,10 @@ void conn_phase_set(struct conn *conn, enum conn_phase_id to)
 		conn->phase = (uint8_t)to;
 		return;
 	}
-	struct handshake_trace *trace = conn_trace_lift(conn);
-
 	if (from->release != NULL)
 		from->release(conn);
+	struct handshake_trace *trace = conn_trace_lift(conn);
+
 	memset(&conn->part, 0, sizeof(conn->part));
 	conn->phase = (uint8_t)to;
 	if (trace != NULL)

@@ -64,7 +64,7 @@ bool conn_may_keep(struct conn *conn)
 
 void conn_keep(struct conn *conn)
 {
-	CHECK(conn->is_kept && !conn->has_presence);
+	CHECK(conn->is_kept && !conn->has_presence && conn_route(conn) == NULL);
 	if (conn->phase != CONN_HEAD) {
 		struct head_rx *next = conn_body(conn)->next;
 
@@ -73,7 +73,6 @@ void conn_keep(struct conn *conn)
 		conn_head(conn)->rx = next;
 	}
 	conn->is_persistent = false;
-	conn->is_settled = true; /* of that route nothing more is known, nor held */
-	conn->is_head = false;   /* what comes may be refused before its method is known */
+	conn->is_head = false; /* what comes may be refused before its method is known */
 	conn_timer_start(conn, conn_limits(conn)->keep_alive_timeout);
 }

@@ -294,11 +294,11 @@ void conn_asking_answer(struct conn *conn, struct http_reply *reply)
 	conn_answer(conn, reply, true);
 }
 
-void conn_asking_reject(struct conn *conn, unsigned status, const char *detail)
+void conn_asking_reject(struct conn *conn, unsigned status, const char *reason, const char *detail)
 {
 	wait_end(conn);
 	conn_count_failure(conn, ROUTE_FAILURE_BACKEND_FAILED);
-	conn_reject(conn, status, detail);
+	conn_reject(conn, status, reason, detail);
 }
 
 void conn_asking_no_memory(struct conn *conn)
@@ -338,7 +338,7 @@ static void on_timeout(struct conn *conn)
 		 "The back end '%s' did not decide within server.handshake_timeout.",
 		 conn_route(conn)->backend->name);
 	stat_add(&conn->home->stats.handshake_timeouts, 1);
-	conn_asking_reject(conn, 504, detail);
+	conn_asking_reject(conn, 504, "backend_late", detail);
 }
 
 static void on_drain(struct conn *conn)

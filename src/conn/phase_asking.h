@@ -49,5 +49,5 @@ void conn_asking_decided(struct conn *conn);
 
 /* (end) It may not: with the back end's own answer, whose body is freed, or with ours. */
 void conn_asking_answer(struct conn *conn, struct http_reply *reply);
-void conn_asking_reject(struct conn *conn, unsigned status, const char *detail);
+void conn_asking_reject(struct conn *conn, unsigned status, const char *reason, const char *detail);
 void conn_asking_no_memory(struct conn *conn);

@@ -126,7 +126,7 @@ static void refuse_size(struct conn *conn, const char *seen)
 		 "The body has %s bytes; admin.max_body allows %s. Send less, or raise it.", seen,
 		 units_format_size(counter_read(&conn->home->service->max_body), allowed,
 				   sizeof(allowed)));
-	conn_reject(conn, 413, detail);
+	conn_reject(conn, 413, "max_body", detail);
 }
 
 /* --- the body --- */
@@ -134,6 +134,9 @@ static void refuse_size(struct conn *conn, const char *seen)
 static void answer_now(struct conn *conn, struct kept_request *later)
 {
 	const struct http_handler *handler = &conn->home->service->handler;
+	static const struct problem no_such_path = {.status = 404,
+						    .reason = "no_such_path",
+						    .detail = "There is nothing at this path."};
 	struct http_reply reply = {0};
 
 	make_request(later);
@@ -150,7 +153,7 @@ static void answer_now(struct conn *conn, struct kept_request *later)
 	conn_body(conn)->later = NULL;
 	stat_add(&conn->home->stats.http_requests, 1);
 	if (!is_answered)
-		http_reply_problem(&reply, 404, "There is nothing at this path.");
+		http_reply_problem_about(&reply, &no_such_path);
 	conn_answer(conn, &reply, has_rest);
 }
 
@@ -228,7 +231,7 @@ static void body_add_chunked(struct conn *conn, const uint8_t *data, size_t len)
 		body_end(conn, data, len);
 	} else if (event == HTTP_CHUNKED_BAD) {
 		snprintf(detail, sizeof(detail), "The body: %s.", later->chunked.problem);
-		conn_reject(conn, 400, detail);
+		conn_reject(conn, 400, "body", detail);
 	}
 }
 
@@ -252,7 +255,7 @@ static bool expect_check(struct conn *conn, const struct conn_request *request,
 	if (http_field_find(request->head, request->data, "Expect", &value) == 0)
 		return true;
 	if (!slice_equals_nocase(value, SLICE_LITERAL("100-continue"))) {
-		conn_reject(conn, 417, "Of Expect only 100-continue is known.");
+		conn_reject(conn, 417, "expect", "Of Expect only 100-continue is known.");
 		return false;
 	}
 	if (request->head->minor_version == 0 || is_there)
@@ -404,12 +407,13 @@ void conn_body_more(struct conn *conn, uint8_t *data, size_t len)
 static void on_body_timeout(struct conn *conn)
 {
 	stat_add(&conn->home->stats.handshake_timeouts, 1);
-	conn_reject(conn, 408, "The request was not complete within server.handshake_timeout.");
+	conn_reject(conn, 408, "timeout",
+		    "The request was not complete within server.handshake_timeout.");
 }
 
 static void on_answer_timeout(struct conn *conn)
 {
-	conn_reject(conn, 504,
+	conn_reject(conn, 504, "timeout",
 		    "Whoever was asked has not answered in time. What was asked for may "
 		    "still happen.");
 }

@@ -79,11 +79,12 @@ static void serve_http(struct conn *conn, const struct conn_request *request)
 	}
 	buf_finish(&reply.body);
 	if (is_route_path(conn, ask.path))
-		conn_reject(conn, 426, "This path speaks WebSocket: ask for an upgrade.");
+		conn_reject(conn, 426, "upgrade_required",
+			    "This path speaks WebSocket: ask for an upgrade.");
 	else if (conn_home_routes(conn->home) != NULL && !http_request_is_read(&ask))
-		conn_reject(conn, 405, "Only GET, HEAD and OPTIONS are served here.");
+		conn_reject(conn, 405, "method", "Only GET, HEAD and OPTIONS are served here.");
 	else
-		conn_reject(conn, 404, "There is nothing at this path.");
+		conn_reject(conn, 404, "no_such_path", "There is nothing at this path.");
 }
 
 /* --- whom a proxy in front speaks for --- */
@@ -116,7 +117,7 @@ static bool believe_told(struct conn *conn, int result, const char *detail)
 	if (result == -ENOMEM)
 		conn_refuse(conn, REFUSAL_MEMORY, 0, 0);
 	else if (result < 0)
-		conn_reject(conn, 400, detail);
+		conn_reject(conn, 400, "proxy", detail);
 	return result == 0;
 }
 
@@ -162,7 +163,7 @@ static enum http_result proxy_header_take(struct conn *conn, const uint8_t *data
 		return HTTP_MORE;
 	case PROXY_BAD:
 		snprintf(detail, sizeof(detail), "The PROXY header %s.", error);
-		conn_reject(conn, 400, detail);
+		conn_reject(conn, 400, "proxy", detail);
 		return HTTP_BAD;
 	case PROXY_OK:
 		if (!believe_told_by_header(conn, &header))
@@ -230,7 +231,7 @@ static void on_request(struct conn *conn, struct conn_request *request)
 				     SLICE_LITERAL("HEAD"));
 	switch (ws_upgrade_check(request->head, request->data, &wanted, &error)) {
 	case WS_UPGRADE_ERROR:
-		conn_reject(conn, error.status, error.detail);
+		conn_reject(conn, error.status, "handshake", error.detail);
 		return;
 	case WS_UPGRADE_NONE:
 		conn->is_persistent = is_persistent;
@@ -272,16 +273,16 @@ static void reject_head(struct conn *conn, const struct http_error *error, const
 			size_t len)
 {
 	if (is_untrusted_proxy(data, len)) {
-		conn_reject(conn, 400,
+		conn_reject(conn, 400, "trusted_proxies",
 			    "This is a PROXY protocol header, but its sender is not in "
 			    "server.trusted_proxies.");
 	} else if (tls_is_hello(data, len)) {
 		stat_add(&conn->home->stats.tls_hellos, 1);
-		conn_reject(conn, 400,
+		conn_reject(conn, 400, "tls",
 			    "This is TLS, but here plain HTTP is spoken: connect with ws: instead "
 			    "of wss:, or to what ends TLS in front of the gateway.");
 	} else {
-		conn_reject(conn, error->status, error->detail);
+		conn_reject(conn, error->status, "bad_request", error->detail);
 	}
 }
 
@@ -423,7 +424,8 @@ static void reject_late(struct conn *conn, const struct head_rx *rx)
 	struct conn_home *home = conn->home;
 
 	home->request = &(struct conn_request){.head = &rx->head, .data = rx->bytes.data};
-	conn_reject(conn, 408, "The request was not complete within server.handshake_timeout.");
+	conn_reject(conn, 408, "timeout",
+		    "The request was not complete within server.handshake_timeout.");
 	home->request = NULL;
 }
 

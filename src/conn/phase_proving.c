@@ -109,6 +109,20 @@ static struct conn_request request_of(const struct proof_wait *wait)
 	};
 }
 
+/* Its request is at hand while it is answered. */
+static void take_up(struct conn *conn, const struct proof_wait *wait,
+		    const struct conn_request *request)
+{
+	conn->home->request = request;
+	conn->home->claimed_id = wait->client_id;
+}
+
+static void put_down(struct conn_home *home)
+{
+	home->request = NULL;
+	home->claimed_id = NULL;
+}
+
 /* --- the question --- */
 
 static void refuse(struct conn *conn, struct auth *auth, const char *client_id,
@@ -130,7 +144,7 @@ static void on_verdict(void *owner, enum auth_verdict verdict, struct auth_resul
 	struct proof_wait *wait = wait_take(conn);
 	struct conn_request request = request_of(wait);
 
-	home->request = &request;
+	take_up(conn, wait, &request);
 	if (verdict == AUTH_PROVED) {
 		tcp_read_start(&conn->tcp);
 		wait->on_proved(conn, &(struct upgrade){
@@ -143,7 +157,7 @@ static void on_verdict(void *owner, enum auth_verdict verdict, struct auth_resul
 	} else {
 		refuse(conn, wait->auth, wait->client_id, verdict, result);
 	}
-	home->request = NULL;
+	put_down(home);
 	wait_free(wait);
 }
 
@@ -221,9 +235,9 @@ static void end_waiting(struct conn *conn, void (*call)(struct conn *conn))
 	struct proof_wait *wait = wait_take(conn);
 	struct conn_request request = request_of(wait);
 
-	conn->home->request = &request;
+	take_up(conn, wait, &request);
 	call(conn);
-	conn->home->request = NULL;
+	put_down(conn->home);
 	wait_free(wait);
 }
 
@@ -238,10 +252,10 @@ static void on_timeout(struct conn *conn)
 	struct conn_request request = request_of(wait);
 
 	conn_trace_proved(conn, verdict, &result);
-	conn->home->request = &request;
+	take_up(conn, wait, &request);
 	stat_add(&conn->home->stats.handshake_timeouts, 1);
 	refuse(conn, wait->auth, wait->client_id, verdict, &result);
-	conn->home->request = NULL;
+	put_down(conn->home);
 	wait_free(wait);
 }
 
@@ -272,11 +286,9 @@ static void note_end(struct conn *conn, const struct proof_wait *wait)
 {
 	struct conn_request request = request_of(wait);
 
-	conn->home->request = &request;
-	conn->home->claimed_id = wait->client_id;
+	take_up(conn, wait, &request);
 	conn_access_ended(conn, 0);
-	conn->home->claimed_id = NULL;
-	conn->home->request = NULL;
+	put_down(conn->home);
 }
 
 static void on_release(struct conn *conn)

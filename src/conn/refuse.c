@@ -55,9 +55,10 @@ unsigned conn_retry_after_s(struct conn *conn)
 	       random_u32(&conn->home->random) % (RETRY_AFTER_MAX_S - RETRY_AFTER_MIN_S + 1);
 }
 
-void conn_reject(struct conn *conn, unsigned status, const char *detail)
+void conn_reject(struct conn *conn, unsigned status, const char *reason, const char *detail)
 {
-	conn_reject_about(conn, &(struct problem){.status = status, .detail = detail});
+	conn_reject_about(conn,
+			  &(struct problem){.status = status, .reason = reason, .detail = detail});
 }
 
 void conn_reject_about(struct conn *conn, const struct problem *problem)

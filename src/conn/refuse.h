@@ -7,8 +7,8 @@
 #include "conn/conn.h"
 #include "http/problem.h"
 
-/* The client's own mistake: a problem document with `detail`. */
-void conn_reject(struct conn *conn, unsigned status, const char *detail);
+/* The client's own mistake: a problem document with `reason`, a word for programs, and `detail`. */
+void conn_reject(struct conn *conn, unsigned status, const char *reason, const char *detail);
 
 /* The same with further members; the log has them too. */
 void conn_reject_about(struct conn *conn, const struct problem *problem);

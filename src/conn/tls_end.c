@@ -91,7 +91,7 @@ void conn_tls_linger(struct conn *conn)
 void conn_tls_answer(struct conn *conn)
 {
 	if (tcp_tls_failure(&conn->tcp)->trouble == TLS_TROUBLE_PLAIN_HTTP)
-		conn_reject(conn, 400,
+		conn_reject(conn, 400, "plain_http",
 			    "This is plain HTTP, but here TLS is spoken: connect with https: or "
 			    "wss:.");
 	else

@@ -36,7 +36,8 @@ static void reject_subprotocol(struct conn *conn, const struct config_tokens *ou
 			       i + 1 < ours->count ? "," : ".");
 	if (r == 0)
 		r = buf_append(&detail, "", 1, HTTP_BODY_MAX);
-	conn_reject(conn, 400, r == 0 ? (const char *)detail.data : "No common subprotocol.");
+	conn_reject(conn, 400, "subprotocol",
+		    r == 0 ? (const char *)detail.data : "No common subprotocol.");
 	buf_finish(&detail);
 }
 
@@ -52,7 +53,7 @@ static enum subprotocol_result take_proved(struct conn *conn, const struct conn_
 		 "The proof is good for the subprotocol '%.100s', and Sec-WebSocket-Protocol does "
 		 "not name that.",
 		 name);
-	conn_reject(conn, 400, detail);
+	conn_reject(conn, 400, "subprotocol", detail);
 	return SUBPROTOCOL_REJECTED;
 }
 
@@ -95,7 +96,7 @@ static bool are_groups_good(struct conn *conn, const struct upgrade *upgrade)
 	    conn_groups_check(conn, slice_from_text(upgrade->proof->groups), "the proof", problem,
 			      sizeof(problem)))
 		return true;
-	conn_reject(conn, 403, problem);
+	conn_reject(conn, 403, "groups", problem);
 	return false;
 }
 
@@ -259,10 +260,10 @@ static bool find_route(struct conn *conn, const struct conn_request *request, ch
 
 	switch (r) {
 	case ROUTE_NONE:
-		conn_reject(conn, 404, "No route has this path.");
+		conn_reject(conn, 404, "no_such_route", "No route has this path.");
 		return false;
 	case ROUTE_BAD_ID:
-		conn_reject(conn, 400, match.problem);
+		conn_reject(conn, 400, "client_id", match.problem);
 		return false;
 	case ROUTE_NO_MEMORY:
 		conn_refuse(conn, REFUSAL_MEMORY, 0, 0);
@@ -272,12 +273,11 @@ static bool find_route(struct conn *conn, const struct conn_request *request, ch
 	}
 	if (match.client_id != NULL &&
 	    !utf8_is_valid((const uint8_t *)match.client_id, strlen(match.client_id))) {
-		conn_reject(conn, 400, "The client id is not UTF-8.");
+		conn_reject(conn, 400, "client_id", "The client id is not UTF-8.");
 		free(match.client_id);
 		return false;
 	}
 	conn->way.route = match.route;
-	conn->is_settled = false; /* a request before may have been refused there */
 	*out_client_id = match.client_id;
 	return true;
 }

@@ -129,7 +129,7 @@ static bool is_good(struct conn *conn, const struct uplink_acceptance *accepted,
 	snprintf(detail, sizeof(detail), "The back end '%s' %s.", uplink->backend->name, wrong);
 	if (problem[0] != 0)
 		on_trouble(uplink, "a back end's decision cannot be carried out", problem);
-	conn_asking_reject(conn, 502, detail);
+	conn_asking_reject(conn, 502, "backend_failed", detail);
 	return false;
 }
 
@@ -242,12 +242,13 @@ static void on_undecided(struct uplink *uplink, enum uplink_failure failure, con
 {
 	static const struct {
 		unsigned status;
-		const char *text;
+		const char *reason, *text;
 	} answers[] = {
-		[UPLINK_DOWN] = {503, "cannot be reached"},
-		[UPLINK_BROKEN] = {502, "gave no usable answer"},
-		[UPLINK_LATE] = {504, "did not answer in time"},
-		[UPLINK_NO_SOCKET] = {503, "could not be asked: the gateway has no free socket"},
+		[UPLINK_DOWN] = {503, "backend_down", "cannot be reached"},
+		[UPLINK_BROKEN] = {502, "backend_failed", "gave no usable answer"},
+		[UPLINK_LATE] = {504, "backend_late", "did not answer in time"},
+		[UPLINK_NO_SOCKET] = {503, "backend_sockets",
+				      "could not be asked: the gateway has no free socket"},
 	};
 	struct conn *conn = conn_of(uplink);
 	char text[160];
@@ -256,7 +257,7 @@ static void on_undecided(struct uplink *uplink, enum uplink_failure failure, con
 	snprintf(text, sizeof(text), "The back end '%s' %s.", uplink->backend->name,
 		 answers[failure].text);
 	conn_uplink_forget(conn);
-	conn_asking_reject(conn, answers[failure].status, text);
+	conn_asking_reject(conn, answers[failure].status, answers[failure].reason, text);
 }
 
 /* --- the open connection --- */

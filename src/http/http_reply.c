@@ -77,12 +77,13 @@ void http_reply_options(struct http_reply *reply, const char *allow)
 
 void http_reply_conflict(struct http_reply *reply, const char *route, const char *client_id)
 {
+	reply->reason = "conflict";
 	reply->detail = "This client is connected already, and its route keeps the oldest "
 			"connection (takeover: oldest).";
 	set_problem(reply, 409,
-		    json_pack("{s:s, s:s, s:i, s:s, s:s, s:s}", "type", "about:blank", "title",
+		    json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:s}", "type", "about:blank", "title",
 			      http_status_text(409), "status", 409, "detail", reply->detail,
-			      "route", route, "client_id", client_id));
+			      "reason", reply->reason, "route", route, "client_id", client_id));
 }
 
 void http_reply_limit(struct http_reply *reply, const struct limit_refusal *refusal)

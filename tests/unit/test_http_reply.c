@@ -184,8 +184,9 @@ static void test_conflict_names_the_client_that_was_asked_for(void **state)
 	assert_text(body, "title", "Conflict");
 	assert_text(body, "route", "tills");
 	assert_text(body, "client_id", "a\"\xc3\xa9");
+	assert_text(body, "reason", "conflict");
 	assert_number(body, "status", 409);
-	assert_int_equal(json_object_size(body), 6);
+	assert_int_equal(json_object_size(body), 7);
 	free(head);
 	json_decref(body);
 	buf_finish(&reply.body);

@@ -2,6 +2,7 @@
  * test_phase_refusing.c - what a browser is told that may not come in. */
 #include "conn_unit.h"
 
+#include "conn/conn_log.h"
 #include "conn/phase_refusing.h"
 
 #define PAGE(path, fields)                                                                  \
@@ -60,6 +61,31 @@ static void test_waits_then_tells_all_at_once(void **state)
 	assert_int_equal(world.home.stats.handshakes_rejected, 1);
 	assert_int_equal(world.home.stats.connections_accepted, 0);
 	end();
+}
+
+/* Nobody holds the rules that it was refused by: they may be gone before it is, and lines of the
+ * log about it must not look there. */
+static void test_who_waits_to_be_told_knows_no_route(void **state)
+{
+	(void)state;
+	static const char *const requests[] = {
+		PAGE("/page/a", ""),
+		PAGE("/echo/%00", ""),
+		PAGE("/prove/a", ""),
+	};
+	for (size_t i = 0; i < ARRAY_LEN(requests); i++) {
+		struct conn_log_ids ids;
+
+		begin();
+		world.verdict = AUTH_WRONG;
+		world_recv_text(&world, requests[i]);
+		ASSERT_ROW(world.conn->phase == CONN_REFUSING || world.conn->phase == CONN_LINGER,
+			   requests[i]);
+		ASSERT_ROW(conn_route(world.conn) == NULL, requests[i]);
+		conn_log_ids(world.conn, &ids);
+		ASSERT_ROW(ids.count == 4, requests[i]);
+		end();
+	}
 }
 
 static void test_beyond_the_bound_it_is_http(void **state)
@@ -174,6 +200,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_waits_then_tells_all_at_once),
+		cmocka_unit_test(test_who_waits_to_be_told_knows_no_route),
 		cmocka_unit_test(test_beyond_the_bound_it_is_http),
 		cmocka_unit_test(test_other_answers_stay_http),
 		cmocka_unit_test(test_a_subprotocol_is_agreed_on_for_show),

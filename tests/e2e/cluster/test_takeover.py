@@ -142,7 +142,7 @@ def test_oldest_refuses_the_newer_one_before_the_upgrade(gateway, workers):
             assert response.headers["content-type"] == "application/problem+json"
             problem = json.loads(response.body)
             assert problem.pop("detail")
-            assert problem == {"type": "about:blank", "title": "Conflict", "status": 409,
+            assert problem == {"type": "about:blank", "title": "Conflict", "status": 409, "reason": "conflict",
                                "route": "tills", "client_id": "t \"\U0001f600"}
             assert newer.is_closed()
         older.echo(b"goes on")

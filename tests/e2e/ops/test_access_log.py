@@ -2,6 +2,7 @@
 """The access log: a line for each connection that ends, and for each handshake that is refused; and what a file that is
 moved, full or nobody's does to it."""
 
+import base64
 import contextlib
 import json
 import os
@@ -86,8 +87,8 @@ def test_how_each_ends(serve, tmp_path):
     hook.close()
     seen = sorted((line["client_id"], line["status"], line["reason"], line.get("code"), line["path"])
                   for line in lines(file, 5))
-    assert seen == [("-", "404", "-", None, "/nowhere"), ("a", "101", "requested", "4444", "/ws/a"),
-                    ("a", "101", "taken_over", "4001", "/ws/a"), ("no", "403", "-", None, "/hook/no"),
+    assert seen == [("-", "404", "no_such_route", None, "/nowhere"), ("a", "101", "requested", "4444", "/ws/a"),
+                    ("a", "101", "taken_over", "4001", "/ws/a"), ("no", "403", "backend_refused", None, "/hook/no"),
                     ("rude", "101", "protocol_error", "1002", "/ws/rude")], seen
     assert max(len(line["user_agent"].encode()) for line in lines(file, 5)) == 128
 
@@ -102,7 +103,9 @@ def test_who_is_refused_at_the_last_moment_has_one_line(serve, tmp_path):
             assert client.handshake("/ws/two").status == 503
     running.stop()
     hook.close()
-    assert [(line["client_id"], line["status"]) for line in lines(file, 2)] == [("two", "503"), ("one", "101")]
+    refused, ended = lines(file, 2)
+    assert refused.items() >= {"client_id": "two", "status": "503", "reason": "max_groups"}.items()
+    assert ended.items() >= {"client_id": "one", "status": "101"}.items()
 
 
 def test_who_is_refused_before_he_is_anybody_has_the_id_of_his_path(serve, tmp_path):
@@ -116,8 +119,48 @@ def test_who_is_refused_before_he_is_anybody_has_the_id_of_his_path(serve, tmp_p
                                   ("/proof/a", 401, ())):
         with running.connect() as client:
             assert client.handshake(target, extra=extra).status == status
-    assert [(line["client_id"], line["status"]) for line in lines(file, 4)] == \
-        [("bad", "403"), ("page", "403"), ("dumb", "400"), ("a", "401")]
+    assert [(line["client_id"], line["status"], line["reason"]) for line in lines(file, 4)] == \
+        [("bad", "403", "blocked"), ("page", "403", "origin_foreign"), ("dumb", "400", "subprotocol"), ("a", "401", "no_proof")]
+
+
+def test_every_refusal_says_why(serve, tmp_path):
+    file, users = tmp_path / "access.log", tmp_path / "users"
+    users.write_text("a:plain:secret\n")
+    users.chmod(0o600)
+    hook = Webhook(lambda event: Answer({"five": 500, "four": 404}.get(event.client, 200),
+                                        headers={"Gatehouse-Client-Id": "%"} if event.client == "bad" else {}))
+    gone = Webhook(None)
+    gone.close()
+    running = serve(file, routes=[
+        {"path": "/old/{client_id}", "takeover": "oldest"},
+        {"path": "/proof/{client_id}", "auth": [{"type": "basic", "users_file": str(users)}], "subprotocols": ["x"]},
+        {"path": "/hook/{client_id}", "backend": "hook"}, {"path": "/down/{client_id}", "backend": "down"}],
+        backends=[{"name": "hook", "type": "webhook", "url": hook.url}, {"name": "down", "type": "webhook", "url": gone.url}])
+    known = ("Authorization: Basic " + base64.b64encode(b"a:secret").decode(),)
+    rows = [("/old/a", (), 409, "a", "conflict"), ("/old/%", (), 400, "-", "client_id"), ("/none", (), 404, "-", "no_such_route"),
+            ("/proof/a", known, 400, "a", "subprotocol"),  # when its password has been looked at, in another thread
+            ("/hook/four", (), 404, "four", "backend_refused"), ("/hook/five", (), 500, "five", "backend_failed"),
+            ("/hook/bad", (), 502, "bad", "backend_failed"), ("/down/a", (), 503, "a", "backend_down")]
+    with running.open("/old/a"):
+        for target, extra, status, _, reason in rows:
+            with running.connect() as client:
+                response = client.handshake(target, extra=extra)
+                assert response.status == status, (target, response)
+                if target not in ("/hook/four", "/hook/five"):  # their answers are the back end's own
+                    assert json.loads(response.body)["reason"] == reason, (target, response)
+        for text, status, reason in ((b"GET /none HTTP/1.1\r\nHost: x\r\n\r\n", 404, "no_such_path"),
+                                     (b"DELETE / HTTP/1.1\r\nHost: x\r\n\r\n", 405, "method"),
+                                     (b"GET /old/b HTTP/1.1\r\nHost: x\r\n\r\n", 426, "upgrade_required"),
+                                     (b"GET / HTTP/2.0\r\n\r\n", 505, "bad_request"),
+                                     (b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\nGET / HTTP/1.1\r\n", 400, "trusted_proxies")):
+            with running.connect() as client:
+                client.send(text)
+                assert client.read_response().status == status
+                rows.append((None, None, status, "-", reason))
+    running.stop()
+    hook.close()
+    assert [(int(line["status"]), line["client_id"], line["reason"]) for line in lines(file, len(rows) + 1)][:-1] == \
+        [(status, client_id, reason) for _, _, status, client_id, reason in rows]
 
 
 def test_with_the_other_lines_as_json(serve):

@@ -55,7 +55,7 @@ def test_each_code(gateway, tmp_path):
         PAGE | {"path": "/small/{client_id}", "max_connections": 1}])
     with running.open("/page/a"), running.open("/small/a"):
         _, code, reason = refused(running, "/page/a")
-        assert code == 4409 and reason.startswith("refused: This client is connected already")
+        assert code == 4409 and reason.startswith("conflict: This client is connected already")
         _, code, reason = refused(running, "/small/b")
         assert code == 4503
         name, _, rest = reason.partition(": ")
