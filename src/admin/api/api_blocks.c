@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * api_blocks.c - clients and addresses that are kept out for a time (session/blocks.h). */
+ * api_blocks.c - keeps clients and addresses out for a time, and lets them in again
+ * (session/blocks.h). */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "admin/api/api_call.h"
+#include "admin/api/api_blocks.h"
 #include "base/clock.h"
-#include "base/hex.h"
 #include "base/log.h"
 #include "base/unicode.h"
 #include "base/units.h"
@@ -17,8 +17,6 @@
 #define MEMBERS    "route, client_id, address, for, reason"
 #define FOR_MIN_MS 1000
 #define FOR_MAX_MS (UINT64_C(365) * CONFIG_DAY)
-
-enum { LIMIT, CURSOR, PARAM_COUNT };
 
 static bool refuse(struct api_call *call, const char *reason, const char *detail, struct slice seen,
 		   const char *allowed)
@@ -153,7 +151,7 @@ static json_t *text_json(const char *text)
 	return text[0] == 0 ? json_null() : json_string(text);
 }
 
-static json_t *block_json(const struct block *block, uint64_t now_ms)
+json_t *api_block_json(const struct block *block, uint64_t now_ms)
 {
 	const struct block_target *target = &block->target;
 	char at[CLOCK_TEXT_MAX], address[NET_PREFIX_TEXT_MAX] = "";
@@ -197,7 +195,7 @@ static void on_swept(void *arg, uint64_t found)
 {
 	struct blocking *blocking = arg;
 	struct http_reply reply = {0};
-	json_t *body = block_json(&blocking->block, wall_ms());
+	json_t *body = api_block_json(&blocking->block, wall_ms());
 
 	if (body != NULL)
 		json_object_set_new(body, "closed", json_integer((json_int_t)found));
@@ -271,52 +269,7 @@ void api_block_make(struct api_call *call)
 	json_decref(body);
 }
 
-/* --- the others --- */
-
-static bool cursor_read(struct api_call *call, const struct api_param *param, uint64_t *out_after)
-{
-	struct slice text = slice_of(param->value.text, param->value.len);
-
-	*out_after = 0;
-	if (!param->is_given || (text.len == 16 && hex_read(text, out_after)))
-		return true;
-	return refuse(call, "query", "The parameter 'cursor' is none of ours.", text,
-		      "next_cursor of the page before");
-}
-
-static void list(struct api_call *call, uint64_t after, struct block *page, size_t limit)
-{
-	struct blocks *blocks = server_block_road(call->api->server)->blocks;
-	uint64_t now_ms = wall_ms();
-	bool is_end;
-	size_t count = blocks_list(blocks, after, now_ms, false, page, limit, &is_end);
-	json_t *items = json_array();
-
-	for (size_t i = 0; i < count; i++)
-		json_array_append_new(items, block_json(&page[i], now_ms));
-	json_t *next = is_end ? json_null() : json_sprintf("%016" PRIx64, page[count - 1].id);
-
-	api_reply_json(call->reply, 200,
-		       json_pack("{s:o, s:o}", "blocks", items, "next_cursor", next));
-}
-
-void api_blocks_list(struct api_call *call)
-{
-	struct api_param params[PARAM_COUNT] = {{.name = "limit"}, {.name = "cursor"}};
-	uint64_t limit, after;
-
-	if (!api_query(call, params, PARAM_COUNT) ||
-	    !api_limit_read(call, &params[LIMIT], &limit) ||
-	    !cursor_read(call, &params[CURSOR], &after))
-		return;
-	struct block *page = malloc(limit * sizeof(*page));
-
-	if (page == NULL)
-		api_problem_no_memory(call->reply);
-	else
-		list(call, after, page, limit);
-	free(page);
-}
+/* --- its end --- */
 
 void api_block_remove(struct api_call *call)
 {
@@ -332,7 +285,7 @@ void api_block_remove(struct api_call *call)
 			    (struct slice){0}, NULL);
 		return;
 	}
-	json_t *body = block_json(&block, now_ms);
+	json_t *body = api_block_json(&block, now_ms);
 
 	block.is_removed = true;
 	blocks_change(road->blocks, &block, now_ms);

@@ -56,6 +56,51 @@ def assert_closed(client: wsraw.Client, seconds: int = 600) -> None:
     client.close()
 
 
+# --- who is listed ---
+
+def test_the_list_of_what_keeps_somebody_out(served):
+    """By client, address and route; page by page too, also where most are of somebody else."""
+    running, asked = served()
+    made = {name: asked.block(**what)["id"] for name, what in {
+        "a": {"route": "ws", "client_id": "a"}, "a elsewhere": {"route": "other", "client_id": "a"},
+        "one": {"address": "192.0.2.7"}, "net": {"address": "192.0.2.0/24"}, "net of ws": {"address": "192.0.0.0/16", "route": "ws"},
+        "six": {"address": "2001:db8::/32"}, "unix": {"address": "unix:"}}.items()}
+    for number in range(300):
+        asked.block(route="other", client_id=f"n-{number}")
+
+    def found(query: str, limit: int = 100) -> set[str]:
+        numbers, cursor = [], ""
+        while cursor is not None:
+            page = asked.get(f"/blocks?{query}&limit={limit}" + (f"&cursor={cursor}" if cursor else ""))
+            assert len(page["blocks"]) == limit or page["next_cursor"] is None
+            numbers += [one["id"] for one in page["blocks"]]
+            cursor = page["next_cursor"]
+        assert numbers == sorted(numbers)
+        return {name for name, number in made.items() if number in numbers} | \
+            {number for number in numbers if number not in made.values()}
+
+    for query, want in [
+            ("route=ws&client_id=a", {"a"}), ("route=other&client_id=a", {"a elsewhere"}), ("route=ws&client_id=b", set()),
+            ("address=192.0.2.7", {"one", "net", "net of ws"}), ("address=192.0.2.8", {"net", "net of ws"}),
+            ("address=192.0.3.1&route=ws", {"net of ws"}), ("address=192.0.3.1&route=other", set()),
+            ("address=2001:db8:1::1", {"six"}), ("address=unix:", {"unix"}),
+            ("route=ws&client_id=a&address=192.0.2.8", {"a", "net", "net of ws"}),
+            ("route=ws", {"a", "one", "net", "net of ws", "six", "unix"})]:
+        for limit in (1, 2, 100):
+            assert found(query, limit) == want, (query, limit)
+    assert len(found("route=other", 50)) == 305 and len(asked.blocks(limit=7)) == 307
+
+
+@pytest.mark.parametrize("query, seen", [
+    ("client_id=a", "a"), ("route=ws&client_id=", ""), ("route=nobody", "nobody"), ("address=192.0.2.0/24", "192.0.2.0/24"),
+    ("address=here", "here"), ("address=", ""), ("client=a", "client=a")])
+def test_a_list_of_nobody_in_particular(served, query, seen):
+    _, asked = served()
+    answer = asked.ask("GET", f"/blocks?{query}")
+    problem = json.loads(answer.body)
+    assert answer.status == (404 if "nobody" in query else 400) and problem.get("seen") == seen, problem
+
+
 # --- who is kept out ---
 
 @pytest.mark.tsan

@@ -12,7 +12,7 @@ import {plain} from "./text.js";
 
 const EVERY_MS = 2000;
 const KEPT_MS = 300000;
-const MOST_BLOCKS = 1000;
+const MOST_BLOCKS = 5; // that are told of
 
 function proof(client) {
 	if (client.auth === null || client.auth === undefined)
@@ -56,12 +56,20 @@ function facts(client) {
 	].filter(([, value]) => value !== null && value !== undefined);
 }
 
+// Without what moves: the time that is left.
+function blockLine(block) {
+	return el("p", null, block.client_id !== null ? "This client is blocked" : ["Its address is blocked (", foreign(block.address), ")"],
+		` until ${dateTime(block.expires_at * 1000)}`, block.reason === null ? "." : [": ", foreign(block.reason), "."], " ",
+		el("a", {href: "#/control"}, "Control"), " lets it in again.");
+}
+
 export class Client {
 	#timer = 0;
 	#isOver = false;
 	#rates = new Rates();
 	#points = {in: [], out: []};
 	#connection = null;
+	#address = null; // when it was seen last
 
 	constructor(app, params) {
 		this.app = app;
@@ -69,7 +77,7 @@ export class Client {
 		this.id = params.get("id") ?? "";
 		this.title = `Client ${plain(this.id, 60)}`;
 		this.path = path("clients", this.route, this.id);
-		this.told = el("p", {class: "alert", role: "alert", hidden: true});
+		this.told = el("div", {class: "alert", role: "alert", hidden: true});
 		this.facts = el("dl", {class: "facts"});
 		this.figures = el("dl", {class: "figures"});
 		this.chart = new Chart("Messages of this client", [{name: "in", className: "c1"}, {name: "out", className: "c2"}],
@@ -107,35 +115,43 @@ export class Client {
 			if (!this.#isOver)
 				this.#show(client);
 		} catch (error) {
-			const block = error.reason === "not_connected" ? await this.#findBlock() : null;
+			const blocks = error.reason === "not_connected" ? await this.#findBlocks() : [];
 			if (!this.#isOver)
-				this.#showAbsence(error, block);
+				this.#showAbsence(error, blocks);
 		}
 		if (!this.#isOver)
 			this.#timer = setTimeout(() => this.#refresh(), EVERY_MS);
 	}
 
-	// Of its id; an address may be blocked as well, but whose it is nobody knows of a client that is away. null: none,
-	// or none among the first.
-	async #findBlock() {
+	// What keeps it out: of its id, and of the address from which it was seen here. That it is away is true whether or not
+	// this can be told.
+	async #findBlocks() {
 		try {
-			const {blocks} = await get(path("blocks"), {limit: MOST_BLOCKS});
-			return blocks.find((block) => block.client_id === this.id && block.route === this.route) ?? null;
+			const {blocks} = await get(path("blocks"),
+				{route: this.route, client_id: this.id, address: this.#address, limit: MOST_BLOCKS});
+			return blocks;
 		} catch {
-			return null;
+			return [];
 		}
 	}
 
-	#showAbsence(error, block) {
+	#showAbsence(error, blocks) {
 		if (error.kind !== "refused") {
 			this.app.failed(error);
 			return;
 		}
-		this.told.hidden = false;
-		setText(this.told, block !== null ?
-			`This client is blocked for another ${duration(block.expires_in)} (Control lets it in again). It is connected to no node now.` :
-			error.reason === "not_connected" ? `This client is connected to no node now. The page looks again every ${EVERY_MS / 1000} s.` : error.message);
 		this.present.classList.toggle("gone", true);
+		const isAway = error.reason === "not_connected";
+		this.#tell(JSON.stringify([error.message, blocks.map(({id, blocked_at}) => [id, blocked_at])]), () => [blocks.map(blockLine), el("p", null, !isAway ? error.message :
+			`This client is connected to no node now. The page looks again every ${EVERY_MS / 1000} s.`)]);
+	}
+
+	// What is told already stays, for selections and screen readers.
+	#tell(key, make) {
+		this.told.hidden = key === "";
+		if (this.toldKey !== key)
+			replace(this.told, make());
+		this.toldKey = key;
 	}
 
 	#show(client) {
@@ -144,7 +160,8 @@ export class Client {
 			this.#rates = new Rates();
 		}
 		this.#connection = `${client.node} ${client.connection_id}`;
-		this.told.hidden = true;
+		this.#address = client.remote.address;
+		this.#tell("", () => []);
 		this.present.classList.toggle("gone", false);
 		this.#showFacts(client);
 		this.#showFigures(client);

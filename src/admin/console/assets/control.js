@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // #/control: who is kept out, and whether clients are being let go.
 import {ask, get, path, post} from "./api.js";
+import {linkTo} from "./clients.js";
 import {confirmed} from "./dialog.js";
-import {el, foreign, labelled, replace, setText, tableIn} from "./dom.js";
+import {el, foreign, labelled, reconcile, replace, setText, tableIn} from "./dom.js";
 import {count, dateTime, duration} from "./format.js";
 import {plain} from "./text.js";
 
@@ -106,14 +107,23 @@ export class Control {
 		this.blockFrame.hidden = blocks.length === 0;
 		setText(this.blocksTold, blocks.length === 0 ? "Nobody is blocked." :
 			blocks.length === MOST_BLOCKS ? `The first ${MOST_BLOCKS}; the API has them all.` : "");
-		replace(this.blocks, blocks.map((block) => el("tr", null,
-			el("th", {scope: "row"}, foreign(block.client_id ?? block.address)),
-			el("td", null, block.client_id !== null ? ["client on ", foreign(block.route)] :
+		// One that was made anew is another row; of the others only the time moves, and the focus stays where it is.
+		reconcile(this.blocks, blocks, (block) => `${block.id} ${block.blocked_at}`, (block) => this.#row(block),
+			(row, block) => setText(row.left, duration(block.expires_in)));
+	}
+
+	#row(block) {
+		const left = el("td", {class: "n", title: `until ${dateTime(block.expires_at * 1000)}`});
+		const isClient = block.client_id !== null;
+		const row = el("tr", null,
+			el("th", {scope: "row"}, isClient ? el("a", {href: linkTo(block.route, block.client_id)}, foreign(block.client_id)) :
+				foreign(block.address)),
+			el("td", null, isClient ? ["client on ", foreign(block.route)] :
 				block.route === null ? "address" : ["address, on ", foreign(block.route)]),
-			el("td", null, block.reason === null ? "" : foreign(block.reason)),
-			el("td", {class: "n", title: `until ${dateTime(block.expires_at * 1000)}`}, duration(block.expires_in)),
+			el("td", null, block.reason === null ? "" : foreign(block.reason)), left,
 			el("td", null, el("button", {type: "button", class: "small", on: {click: () => this.#lift(block)},
-				"aria-label": `Let ${plain(block.client_id ?? block.address, 60)} in again`}, "Let in")))));
+				"aria-label": `Let ${plain(block.client_id ?? block.address, 60)} in again`}, "Let in")));
+		return Object.assign(row, {left});
 	}
 
 	async #lift(block) {
