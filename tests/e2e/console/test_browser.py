@@ -542,15 +542,69 @@ def test_blocks(gateway, page_of):
         press(page, "Block", "document.querySelector('dialog')")
         page.wait_text("Blocked; 1 closed.")
         client.read_close()
-    page.wait_text("This client is blocked for another")
-    assert running.connect().handshake("/ws/bad").status == 403
-    page.run("location.hash = '#/control'")
-    page.wait_text("<b>floods</b>")
+    page.wait("/This client is blocked until 20..-..-.. ..:..:..: <b>floods<.b>\\. Control lets it in again\\."
+              "\\s+This client is connected to no node now/.test(document.querySelector('[role=alert]').innerText)",
+              "until when, why, and that it is away")
+    page.run("document.querySelector('[role=alert] p').dataset.kept = 'yes'")
     assert_usable(page)
+    assert running.connect().handshake("/ws/bad").status == 403
+    again = json.dumps({"route": "ws", "client_id": "bad", "for": "2m"}).encode()
+    Api(running.admin).post("/blocks", again, type="application/json")
+    page.wait("document.querySelector('[role=alert] [data-kept]') === null", "another one")
+    assert "floods" not in page.text()
+    # Also whoever comes to the page when the client has gone long ago.
+    late = page_of(running, "#/client?route=ws&id=bad")
+    late.wait_text("This client is blocked until")
+    page.run("location.hash = '#/control'")
+    page.wait_text("client on ws")
+    assert_usable(page)
+    page.run("document.querySelector('tbody button').focus()")
+    left = page.run("document.querySelector('tbody .n').innerText")
+    page.wait(f"document.querySelector('tbody .n').innerText !== {json.dumps(left)}", "time goes on")
+    assert page.run("document.activeElement.innerText") == "Let in", "the focus stays where it is"
     press(page, "Let in")
     page.wait_text("Nobody is blocked.")
+    late.wait("!document.body.innerText.includes('is blocked until')")
     with running.open("/ws/bad") as client:
         client.echo(b"in again")
+
+
+def test_a_client_whose_address_is_blocked(gateway, page_of):
+    running = gateway(routes=ROUTES)
+    with running.open("/ws/bad") as client:
+        page = page_of(running, "#/client?route=ws&id=bad")
+        page.wait_text("127.0.0.1:")
+        choose(page, "Keep out", "address")
+        press(page, "Block …")
+        press(page, "Block", "document.querySelector('dialog')")
+        client.read_close()
+    page.wait_text("Its address is blocked (127.0.0.1) until")
+
+
+def test_who_tries_often_tries_once(gateway, page_of):
+    """However often the button is pressed: the last attempt is the one that is repeated."""
+    running = gateway(env={"GATEHOUSE_ADMIN_TOKEN": TOKEN})
+    page = page_of(running, before="""window.waits = new Set();
+        const [set, clear] = [setTimeout, clearTimeout];
+        window.setTimeout = (run, ms) => {
+            const id = set(() => { waits.delete(id); run(); }, ms);
+            if (ms === 3000)
+                waits.add(id);
+            return id;
+        };
+        window.clearTimeout = (id) => { waits.delete(id); clear(id); };""")
+    page.wait_text("This gateway wants its token")
+    running.stop()
+    write(page, "Token", TOKEN)
+    page.key("Enter")
+    for _ in range(5):
+        page.wait("!document.getElementById('try').hidden && waits.size > 0", "it waits for the next attempt")
+        page.run("document.getElementById('try').click(); document.getElementById('try').click();")
+    page.wait("waits.size > 0")
+    assert page.run("waits.size") == 1
+    gateway(admin={"listen": f"127.0.0.1:{running.admin[1]}"}, env={"GATEHOUSE_ADMIN_TOKEN": TOKEN})
+    page.wait_text("Headroom")
+    assert page.run("waits.size") == 0
 
 
 def test_a_drain(gateway, page_of):

@@ -3,7 +3,8 @@
 import {plain} from "./text.js";
 
 const TOKEN = "gatehouse-token";
-const PATIENCE_MS = 20000;
+// More than the gateway takes (admin.call_timeout, 30 s), so that it says by itself what it waited for.
+const PATIENCE_MS = 35000;
 
 // Relative to the page: a proxy may have put something before all paths.
 const BASE = new URL("../", location.href);
@@ -96,15 +97,15 @@ async function errorOf(response) {
 	return new ApiError(kindOf(response.status, problem), textOf(response.status, problem), {status: response.status, problem});
 }
 
-function awayError(error, isOurs) {
+function awayError(error, isOurs, patience) {
 	if (isOurs)
 		return error;
 	const late = error.name === "TimeoutError";
-	return new ApiError("away", late ? `There was no answer within ${PATIENCE_MS / 1000} s.` :
+	return new ApiError("away", late ? `There was no answer within ${patience / 1000} s.` :
 		"The gateway does not answer.");
 }
 
-async function request(method, where, {query = null, body = null, type = null, signal}) {
+async function request(method, where, {query = null, body = null, type = null, patience = 0, signal}) {
 	const url = urlOf(where, query);
 	let response;
 	try {
@@ -113,28 +114,28 @@ async function request(method, where, {query = null, body = null, type = null, s
 			credentials: "same-origin", referrerPolicy: "no-referrer",
 		});
 	} catch (error) {
-		throw awayError(error, error.name === "AbortError");
+		throw awayError(error, error.name === "AbortError", patience);
 	}
 	if (!response.ok)
 		throw await errorOf(response);
 	return response;
 }
 
-// The answer as JSON. options: query, body, type (of the body), signal.
-export async function ask(method, where, options = {}) {
-	const late = AbortSignal.timeout(PATIENCE_MS);
-	const signal = options.signal ? AbortSignal.any([options.signal, late]) : late;
-	const response = await request(method, where, {...options, signal});
+// The answer as JSON. options: query, body, type (of the body), signal, patience [ms].
+export async function ask(method, where, {patience = PATIENCE_MS, signal = null, ...options} = {}) {
+	const late = AbortSignal.timeout(patience);
+	const either = signal === null ? late : AbortSignal.any([signal, late]);
+	const response = await request(method, where, {...options, patience, signal: either});
 	try {
 		return await response.json();
 	} catch (error) {
-		throw awayError(error, error.name === "AbortError");
+		throw awayError(error, error.name === "AbortError", patience);
 	}
 }
 
-export const get = (where, query, signal) => ask("GET", where, {query, signal});
-export const post = (where, value, query) => ask("POST", where,
-	{query, body: JSON.stringify(value), type: "application/json"});
+export const get = (where, query = null, signal = null) => ask("GET", where, {query, signal});
+export const post = (where, value, options = {}) => ask("POST", where,
+	{...options, body: JSON.stringify(value), type: "application/json"});
 
 // An answer that does not end; response.body is read by the caller.
 export const open = (where, query, signal) => request("GET", where, {query, signal});

@@ -14,6 +14,7 @@ import {Overview, remember} from "./overview.js";
 import {shutOut, signIn} from "./signin.js";
 
 const VIEWS = {"/": Overview, "/clients": Clients, "/client": Client, "/live": Live, "/groups": Groups, "/control": Control};
+const AGAIN_MS = 3000;
 const find = (id) => document.getElementById(id);
 
 class App {
@@ -23,6 +24,8 @@ class App {
 	#view = null;
 	#isOut = true; // nobody is signed in yet
 	#version = null;
+	#attempts = 0;
+	#again = 0; // timer of the next attempt
 
 	constructor() {
 		this.feed.addEventListener("overview", (event) => this.#overview(event.detail));
@@ -44,11 +47,17 @@ class App {
 
 	// --- the way in ---
 
+	// Of several attempts only the last counts: each button that is pressed is one more.
 	async begin() {
+		clearTimeout(this.#again);
+		const attempt = ++this.#attempts;
 		try {
-			this.node = await get(path("node"));
+			const node = await get(path("node"));
+			if (attempt !== this.#attempts)
+				return;
+			this.node = node;
 		} catch (error) {
-			if (!this.failed(error))
+			if (attempt === this.#attempts && !this.failed(error))
 				this.#wait(error);
 			return;
 		}
@@ -60,8 +69,8 @@ class App {
 
 	// The gateway was away before the page had anything.
 	#wait(error) {
-		this.#notice(`${error.message} The console tries again every 3 s.`, true);
-		setTimeout(() => this.begin(), 3000);
+		this.#notice(`${error.message} The console tries again every ${AGAIN_MS / 1000} s.`, true);
+		this.#again = setTimeout(() => this.begin(), AGAIN_MS);
 	}
 
 	// True: it was about who may ask, and the page asks for what is missing.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Lines over time: axes with units, values under the pointer or by the arrow keys, and the same as a
 // table for those who do not see it.
-import {el, newId, replace, setText, svg} from "./dom.js";
+import {el, Frame, newId, replace, setText, svg} from "./dom.js";
 import {clock, ticks, timeTicks} from "./format.js";
 
 const HEIGHT = 190;
@@ -42,7 +42,7 @@ export class Chart {
 	#limit = null;
 	#width = 0;
 	#cursor = null; // a time that is looked at
-	#frame = 0;
+	#frame = new Frame(() => this.#draw());
 
 	// series: [{name, className}]; format(value): with its unit.
 	constructor(title, series, {format, note = "", isBytes = false}) {
@@ -83,23 +83,15 @@ export class Chart {
 		this.#series.forEach((one, index) => {
 			one.points = data[index].filter((point) => point.at >= from - 60000);
 		});
-		this.#later();
+		this.#frame.ask();
 	}
 
 	#resized() {
 		const width = Math.floor(this.plot.clientWidth);
 		if (width !== this.#width && width > 0) {
 			this.#width = width;
-			this.#later();
+			this.#frame.ask();
 		}
-	}
-
-	#later() {
-		if (this.#frame === 0)
-			this.#frame = requestAnimationFrame(() => {
-				this.#frame = 0;
-				this.#draw();
-			});
 	}
 
 	#most() {

@@ -10,6 +10,8 @@ const CODES = [["1000", "1000: done"], ["1001", "1001: going away"], ["1008", "1
 	["1011", "1011: internal error"], ["1012", "1012: restart, come back"], ["1013", "1013: try again later"], ["other", "another"]];
 const REASON_MAX = 123; // bytes: what a close frame has room for
 
+const CALL_MS = 3610000; // more than admin.call_timeout can be: how long a call may take is for the gateway to say
+
 const byteLength = (text) => new TextEncoder().encode(text).length;
 
 // A form with a line for what came of it.
@@ -83,7 +85,7 @@ export class Actions {
 				throw new Error(`This is not JSON: ${error.message}`);
 			}
 			answer.hidden = true;
-			const result = await post(this.#path("call"), {[names.what]: action.value, [names.with]: value});
+			const result = await post(this.#path("call"), {[names.what]: action.value, [names.with]: value}, {patience: CALL_MS});
 			answer.hidden = false;
 			setText(answer, JSON.stringify(result, null, 2));
 			return "It has answered.";

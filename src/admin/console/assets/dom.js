@@ -85,6 +85,29 @@ export function reconcile(parent, items, key, create, update) {
 		element.remove();
 }
 
+// Draws in the next frame, once, however often it is asked to before that.
+export class Frame {
+	#draw;
+	#asked = 0;
+
+	constructor(draw) {
+		this.#draw = draw;
+	}
+
+	ask() {
+		if (this.#asked === 0)
+			this.#asked = requestAnimationFrame(() => {
+				this.#asked = 0;
+				this.#draw();
+			});
+	}
+
+	cancel() {
+		cancelAnimationFrame(this.#asked);
+		this.#asked = 0;
+	}
+}
+
 let numbers = 0;
 export const newId = (start) => `${start}-${++numbers}`;
 

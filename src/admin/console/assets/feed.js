@@ -16,8 +16,13 @@ const SOON_MS = 500;
 const WAIT_MS = [1000, 2000, 4000, 8000, 15000, 30000];
 
 const sleep = (ms, signal) => new Promise((done) => {
-	const timer = setTimeout(done, ms);
-	signal.addEventListener("abort", () => { clearTimeout(timer); done(); }, {once: true});
+	const end = () => {
+		clearTimeout(timer);
+		signal.removeEventListener("abort", end);
+		done();
+	};
+	const timer = setTimeout(end, ms);
+	signal.addEventListener("abort", end);
 });
 
 export class Feed extends EventTarget {

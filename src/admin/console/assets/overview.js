@@ -94,9 +94,8 @@ export class Overview {
 		}
 	}
 
-	// Of each overview that comes.
+	// Of each overview that comes, once it is remembered.
 	update(overview) {
-		remember(overview);
 		this.#takeRates(overview);
 		this.#showProblems(overview);
 		this.#showFigures(overview);
@@ -168,7 +167,7 @@ export class Overview {
 	}
 }
 
-// Also while another view is shown.
+// Each overview, also while another view is shown.
 export function remember(overview) {
 	samples.add(sampleOf(overview));
 	if (causes.at(-1)?.at === overview.at_ms)

@@ -112,8 +112,8 @@ export function nodeTable() {
 		{text: "node", show: (one) => one.node + (one.is_self ? " (this one)" : "")},
 		{text: "connections", number: true, show: (one) => count(one.connections), share: (one) => one.connections / one.max_connections},
 		{text: "at most", number: true, show: (one) => count(one.max_connections)},
-		{text: "status", show: (one) => one.status, bad: (one) => one.status !== "ready"},
-		{text: "version", show: (one) => one.version},
+		{text: "status", isForeign: true, show: (one) => one.status, bad: (one) => one.status !== "ready"},
+		{text: "version", isForeign: true, show: (one) => one.version},
 		{text: "heard of", number: true, show: (one) => one.is_self ? "now" : `${duration(one.heard_seconds_ago)} ago`},
 	], {key: (one) => one.node, empty: "This node is alone.", hint: "Of each, what it last told the others."});
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Messages and log lines as they pass: at most so many a second, the last of them kept, and what was
 // left out counted.
-import {el, foreign, labelled, newId, select, setText} from "./dom.js";
+import {el, foreign, Frame, labelled, newId, select, setText} from "./dom.js";
 import {bytes, clock, count} from "./format.js";
 import {linkTo} from "./clients.js";
 import {bytesOf, decoded, toHex} from "./text.js";
@@ -50,7 +50,7 @@ function logLine(line) {
 
 export class Tail {
 	#waiting = [];
-	#frame = 0;
+	#frame = new Frame(() => this.#draw());
 	#isPaused = false;
 	#isOn = false;
 	#seen = 0;
@@ -65,7 +65,7 @@ export class Tail {
 			this.#listen(type, (event) => this.#take(line, event.detail));
 		this.#listen("dropped", (event) => {
 			this.#dropped[event.detail.of] = (this.#dropped[event.detail.of] ?? 0) + event.detail.count;
-			this.#later();
+			this.#frame.ask();
 		});
 		this.#listen("state", () => this.#tell());
 	}
@@ -78,7 +78,7 @@ export class Tail {
 	end() {
 		for (const [type, listener] of this.#listeners)
 			this.app.feed.removeEventListener(type, listener);
-		cancelAnimationFrame(this.#frame);
+		this.#frame.cancel();
 		if (this.#isOn)
 			this.app.feed.follow(null);
 	}
@@ -116,7 +116,7 @@ export class Tail {
 			return;
 		this.#isPaused = !this.#isPaused;
 		this.#press(this.pause, this.#isPaused);
-		this.#later();
+		this.#frame.ask();
 	}
 
 	// What is to be followed is another now.
@@ -158,15 +158,7 @@ export class Tail {
 		this.#waiting.push([line, data]);
 		if (this.#waiting.length > KEPT)
 			this.#waiting.shift();
-		this.#later();
-	}
-
-	#later() {
-		if (this.#frame === 0)
-			this.#frame = requestAnimationFrame(() => {
-				this.#frame = 0;
-				this.#draw();
-			});
+		this.#frame.ask();
 	}
 
 	#draw() {
@@ -207,6 +199,8 @@ export class Tail {
 		const feed = this.app.feed;
 		if (!this.#isOn)
 			return "Not followed.";
+		if (this.query.tail === undefined && this.query.log === undefined)
+			return "Nothing is chosen: neither a route nor the log.";
 		if (feed.state === "polling")
 			return `The gateway gives no stream now: ${feed.detail}`;
 		if (feed.state !== "live")

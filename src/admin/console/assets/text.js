@@ -2,8 +2,11 @@
 // What strangers wrote (ids, reasons, bodies, log lines), made harmless to read: characters that are
 // not seen, or that turn the writing around, are shown by their number.
 
-const ODD = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202f\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\u{e0000}-\u{e0fff}]/gu;
-const ODD_IN_LINE = /[\t\n]/g;
+const ODD = new RegExp(String.raw`[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f` +
+	String.raw`\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0e\ufeff\uffa0\ufff9-\ufffb\u{e0000}-\u{e0fff}]` +
+	String.raw`|(?<!\p{Extended_Pictographic})\ufe0f`, "gu"); // of an emoji, fe0f has its place
+// In a name, which has one line, also what looks like the blank that it is not.
+const ODD_IN_LINE = /[\t\n\u00a0\u1680\u2000-\u200a\u202f\u205f\u2800\u3000]/g;
 
 const name = (character) =>
 	"U+" + character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
@@ -37,7 +40,7 @@ export function plain(text, longest = 300) {
 export function decoded(base64) {
 	const bytes = bytesOf(base64);
 	try {
-		const text = new TextDecoder("utf-8", {fatal: true}).decode(bytes);
+		const text = new TextDecoder("utf-8", {fatal: true, ignoreBOM: true}).decode(bytes);
 		return parts(text, false).some((part) => part.odd) ? null : text;
 	} catch {
 		return null;
