@@ -4,8 +4,6 @@
  * our thread never touches a question. */
 #include "auth/hasher.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +13,7 @@
 #include "base/clock.h"
 #include "base/counter.h"
 #include "base/list.h"
+#include "base/side_thread.h"
 
 /* Of an IPv6 address, so much is one asker's. */
 #define ADDRESS_BITS 64
@@ -33,12 +32,9 @@ struct hasher_job {
 };
 
 struct hasher {
-	pthread_mutex_t mutex;
-	pthread_cond_t changed;
-	struct list_node jobs;     /* the first may be under way */
-	struct hasher_stats stats; /* under the mutex */
-	bool is_ending;
-	pthread_t thread;
+	struct side_thread side; /* whose mutex guards the rest */
+	struct list_node jobs;   /* the first may be under way */
+	struct hasher_stats stats;
 };
 
 static void job_free(struct hasher_job *job)
@@ -75,25 +71,25 @@ static void job_run(struct hasher_job *job)
 
 static struct hasher_job *job_wait(struct hasher *hasher)
 {
-	pthread_mutex_lock(&hasher->mutex);
-	while (list_is_empty(&hasher->jobs) && !hasher->is_ending)
-		pthread_cond_wait(&hasher->changed, &hasher->mutex);
-	struct hasher_job *job = hasher->is_ending
+	pthread_mutex_lock(&hasher->side.mutex);
+	while (list_is_empty(&hasher->jobs) && !hasher->side.is_ending)
+		side_thread_sleep(&hasher->side);
+	struct hasher_job *job = hasher->side.is_ending
 					 ? NULL
 					 : CONTAINER_OF(hasher->jobs.next, struct hasher_job, node);
 
-	pthread_mutex_unlock(&hasher->mutex);
+	pthread_mutex_unlock(&hasher->side.mutex);
 	return job;
 }
 
 static void job_end(struct hasher *hasher, struct hasher_job *job, uint64_t took_ns)
 {
-	pthread_mutex_lock(&hasher->mutex);
+	pthread_mutex_lock(&hasher->side.mutex);
 	list_remove(&job->node);
 	hasher->stats.waiting--;
 	hasher->stats.done++;
 	hasher->stats.busy_ns += took_ns;
-	pthread_mutex_unlock(&hasher->mutex);
+	pthread_mutex_unlock(&hasher->side.mutex);
 	job->task.run = tell;
 	if (!mailbox_post(job->mailbox, &job->task))
 		job_free(job); /* the asker has ended, and its questions with it */
@@ -116,24 +112,12 @@ static void *run(void *arg)
 
 void hasher_set_max(struct hasher *hasher, uint64_t max)
 {
-	pthread_mutex_lock(&hasher->mutex);
+	pthread_mutex_lock(&hasher->side.mutex);
 	hasher->stats.max = max;
-	pthread_mutex_unlock(&hasher->mutex);
+	pthread_mutex_unlock(&hasher->side.mutex);
 }
 
 /* --- life --- */
-
-/* Signals are for the main thread. */
-static int thread_start(struct hasher *hasher)
-{
-	sigset_t all, before;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int r = pthread_create(&hasher->thread, NULL, run, hasher);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return r;
-}
 
 struct hasher *hasher_create(uint64_t max)
 {
@@ -143,12 +127,8 @@ struct hasher *hasher_create(uint64_t max)
 		return NULL;
 	hasher->stats.max = max;
 	list_init(&hasher->jobs);
-	pthread_mutex_init(&hasher->mutex, NULL);
-	pthread_cond_init(&hasher->changed, NULL);
-	if (thread_start(hasher) == 0)
+	if (side_thread_start(&hasher->side, run, hasher) == 0)
 		return hasher;
-	pthread_cond_destroy(&hasher->changed);
-	pthread_mutex_destroy(&hasher->mutex);
 	free(hasher);
 	return NULL;
 }
@@ -160,11 +140,7 @@ void hasher_destroy(struct hasher **hasher)
 	*hasher = NULL;
 	if (self == NULL)
 		return;
-	pthread_mutex_lock(&self->mutex);
-	self->is_ending = true;
-	pthread_cond_signal(&self->changed);
-	pthread_mutex_unlock(&self->mutex);
-	pthread_join(self->thread, NULL);
+	CHECK(side_thread_end(&self->side, 0));
 	while (!list_is_empty(&self->jobs)) {
 		struct hasher_job *job = CONTAINER_OF(self->jobs.next, struct hasher_job, node);
 
@@ -172,8 +148,6 @@ void hasher_destroy(struct hasher **hasher)
 		list_remove(&job->node);
 		job_free(job);
 	}
-	pthread_cond_destroy(&self->changed);
-	pthread_mutex_destroy(&self->mutex);
 	free(self);
 }
 
@@ -228,7 +202,7 @@ bool hasher_ask(struct hasher *hasher, struct hasher_question *question,
 
 	if (job == NULL)
 		return false;
-	pthread_mutex_lock(&hasher->mutex);
+	pthread_mutex_lock(&hasher->side.mutex);
 	bool is_taken = has_room(hasher, &job->address);
 
 	if (is_taken) {
@@ -236,11 +210,11 @@ bool hasher_ask(struct hasher *hasher, struct hasher_question *question,
 		question->job = job;
 		list_append(&hasher->jobs, &job->node);
 		hasher->stats.waiting++;
-		pthread_cond_signal(&hasher->changed);
+		side_thread_wake(&hasher->side);
 	} else {
 		hasher->stats.refused++;
 	}
-	pthread_mutex_unlock(&hasher->mutex);
+	pthread_mutex_unlock(&hasher->side.mutex);
 	if (!is_taken)
 		job_free(job);
 	return is_taken;
@@ -256,9 +230,9 @@ void hasher_cancel(struct hasher_question *question)
 
 struct hasher_stats hasher_stats(struct hasher *hasher)
 {
-	pthread_mutex_lock(&hasher->mutex);
+	pthread_mutex_lock(&hasher->side.mutex);
 	struct hasher_stats stats = hasher->stats;
 
-	pthread_mutex_unlock(&hasher->mutex);
+	pthread_mutex_unlock(&hasher->side.mutex);
 	return stats;
 }

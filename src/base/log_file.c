@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,6 +12,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/counter.h"
+#include "base/side_thread.h"
 
 #define PERMISSIONS 0640
 #define LOOK_NS     NS_PER_S /* whether the file has been moved */
@@ -24,12 +24,9 @@ struct log_file {
 	log_file_told_fn told;
 	void *arg;
 	struct log_file_stats stats;
-	pthread_mutex_t mutex; /* guards the next four */
-	pthread_cond_t changed;
-	char *filling; /* LOG_FILE_BUFFER bytes */
+	struct side_thread side; /* whose mutex guards the next two */
+	char *filling;           /* LOG_FILE_BUFFER bytes */
 	size_t len;
-	bool is_ending;
-	pthread_t thread;
 	/* The thread's. */
 	char *writing;
 	int fd;
@@ -47,12 +44,26 @@ static int file_open(const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
+static int directory_check(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	size_t len = slash == NULL ? 1 : MAX((size_t)(slash - path), (size_t)1);
+	char *directory = strndup(slash == NULL ? "." : path, len);
+	int r = directory == NULL                                             ? -ENOMEM
+		: faccessat(AT_FDCWD, directory, W_OK | X_OK, AT_EACCESS) < 0 ? -errno
+									      : 0;
+
+	free(directory);
+	return r;
+}
+
+/* Makes none: it would be that of whoever asks, and not of whoever is to write it. */
 int log_file_check(const char *path)
 {
-	int fd = file_open(path);
+	int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
 	if (fd < 0)
-		return fd;
+		return errno == ENOENT ? directory_check(path) : -errno;
 	close(fd);
 	return 0;
 }
@@ -140,9 +151,9 @@ static void write_batch(struct log_file *file, size_t len)
 /* [bytes] that are to be written now; 0 and *out_is_over: none, and none will be. */
 static size_t take(struct log_file *file, bool *out_is_over)
 {
-	pthread_mutex_lock(&file->mutex);
-	while (file->len == 0 && !file->is_ending)
-		pthread_cond_wait(&file->changed, &file->mutex);
+	pthread_mutex_lock(&file->side.mutex);
+	while (file->len == 0 && !file->side.is_ending)
+		side_thread_sleep(&file->side);
 	size_t len = file->len;
 	char *swap = file->writing;
 
@@ -150,7 +161,7 @@ static size_t take(struct log_file *file, bool *out_is_over)
 	file->filling = swap;
 	file->len = 0;
 	*out_is_over = len == 0;
-	pthread_mutex_unlock(&file->mutex);
+	pthread_mutex_unlock(&file->side.mutex);
 	return len;
 }
 
@@ -158,10 +169,10 @@ static void gather(struct log_file *file)
 {
 	struct timespec pause = {.tv_nsec = (long)GATHER_NS};
 
-	pthread_mutex_lock(&file->mutex);
-	bool is_ending = file->is_ending;
+	pthread_mutex_lock(&file->side.mutex);
+	bool is_ending = file->side.is_ending;
 
-	pthread_mutex_unlock(&file->mutex);
+	pthread_mutex_unlock(&file->side.mutex);
 	if (!is_ending)
 		nanosleep(&pause, NULL);
 }
@@ -189,8 +200,6 @@ static void file_free(struct log_file *file)
 {
 	if (file->fd >= 0)
 		close(file->fd);
-	pthread_mutex_destroy(&file->mutex);
-	pthread_cond_destroy(&file->changed);
 	free(file->filling);
 	free(file->writing);
 	free(file->path);
@@ -203,8 +212,6 @@ int log_file_create(const char *path, log_file_told_fn told, void *arg, struct l
 
 	if (file == NULL)
 		return -ENOMEM;
-	pthread_mutex_init(&file->mutex, NULL);
-	pthread_cond_init(&file->changed, NULL);
 	file->told = told;
 	file->arg = arg;
 	file->path = strdup(path);
@@ -214,7 +221,7 @@ int log_file_create(const char *path, log_file_told_fn told, void *arg, struct l
 	int r = file->fd < 0 ? file->fd
 		: file->path == NULL || file->filling == NULL || file->writing == NULL
 			? -ENOMEM
-			: -pthread_create(&file->thread, NULL, thread_main, file);
+			: side_thread_start(&file->side, thread_main, file);
 
 	if (r < 0) {
 		file_free(file);
@@ -224,45 +231,42 @@ int log_file_create(const char *path, log_file_told_fn told, void *arg, struct l
 	return 0;
 }
 
-void log_file_destroy(struct log_file **file)
+void log_file_destroy(struct log_file **file, struct log_file_stats *out_last)
 {
 	struct log_file *self = *file;
 
 	*file = NULL;
 	if (self == NULL)
 		return;
-	pthread_mutex_lock(&self->mutex);
-	self->is_ending = true;
-	pthread_cond_signal(&self->changed);
-	pthread_mutex_unlock(&self->mutex);
-	struct timespec until;
+	bool has_ended = side_thread_end(&self->side, END_S);
 
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += END_S;
-	/* One that hangs in the disk keeps its memory. */
-	if (pthread_timedjoin_np(self->thread, NULL, &until) == 0)
+	if (out_last != NULL)
+		log_file_stats(self, out_last);
+	if (has_ended) /* one that hangs in the disk keeps its memory */
 		file_free(self);
-	else
-		pthread_detach(self->thread);
 }
 
 void log_file_put(struct log_file *file, const char *line, size_t len)
 {
-	pthread_mutex_lock(&file->mutex);
+	pthread_mutex_lock(&file->side.mutex);
 	bool has_room = file->len + len <= LOG_FILE_BUFFER;
 
 	if (has_room) {
 		memcpy(file->filling + file->len, line, len);
 		file->len += len;
 		if (file->len == len)
-			pthread_cond_signal(&file->changed);
+			side_thread_wake(&file->side);
 	}
-	pthread_mutex_unlock(&file->mutex);
+	pthread_mutex_unlock(&file->side.mutex);
 	if (!has_room)
 		counter_add(&file->stats.dropped_full, 1);
 }
 
-const struct log_file_stats *log_file_stats(const struct log_file *file)
+void log_file_stats(const struct log_file *file, struct log_file_stats *out_stats)
 {
-	return &file->stats;
+	*out_stats = (struct log_file_stats){
+		.written = counter_read(&file->stats.written),
+		.dropped_full = counter_read(&file->stats.dropped_full),
+		.dropped_disk = counter_read(&file->stats.dropped_disk),
+	};
 }

@@ -15,7 +15,7 @@ struct log_file;
 
 #define LOG_FILE_BUFFER (1024 * 1024) /* [bytes] that wait, and as many that are being written */
 
-/* Relaxed atomics: lines. */
+/* Lines. */
 struct log_file_stats {
 	uint64_t written;
 	uint64_t dropped_full; /* the buffer had no room */
@@ -26,16 +26,18 @@ struct log_file_stats {
  */
 typedef void (*log_file_told_fn)(void *arg, const char *path, int error);
 
-/* Could lines go there? 0, or a negative errno. Makes the file, if there is none. */
+/* Could lines go there? 0, or a negative errno. Nothing is made. */
 int log_file_check(const char *path);
 
 /* Appends to the file from now on. 0, or a negative errno. `path` is copied. */
 int log_file_create(const char *path, log_file_told_fn told, void *arg, struct log_file **out_file);
 
-/* Writes what waits, for at most 2 s. NULL is fine; clears the pointer. */
-void log_file_destroy(struct log_file **file);
+/* Writes what waits, for at most 2 s; then *out_last has what became of all its lines. NULL is fine
+ * in both; clears the pointer. */
+void log_file_destroy(struct log_file **file, struct log_file_stats *out_last);
 
 /* From any thread; never waits for the disk. `line` has its newline. */
 void log_file_put(struct log_file *file, const char *line, size_t len);
 
-const struct log_file_stats *log_file_stats(const struct log_file *file);
+/* From any thread. */
+void log_file_stats(const struct log_file *file, struct log_file_stats *out_stats);

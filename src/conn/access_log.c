@@ -86,25 +86,32 @@ static bool may_write(struct access_log *log)
 	return __atomic_add_fetch(&log->in_second, 1, __ATOMIC_RELAXED) <= rate;
 }
 
-static void put(struct access_log *log, const struct log_field *fields, size_t count)
+/* False: there is none. */
+static bool put_in_file(struct access_log *log, const struct log_field *fields, size_t count)
 {
 	char line[LOG_LINE_MAX];
 	size_t len;
 
-	if (!may_write(log)) {
-		counter_add(&log->dropped_rate, 1);
-		return;
-	}
-	counter_add(&log->lines, 1);
-	if (counter_read(&log->is_to_file) == 0) {
-		log_write(LOG_LEVEL_INFO, "access", fields, count);
-		return;
-	}
+	if (__atomic_load_n(&log->file, __ATOMIC_RELAXED) == NULL)
+		return false;
 	len = log_line_write(line, LOG_LEVEL_INFO, "access", fields, count);
 	pthread_mutex_lock(&log->mutex);
-	if (log->file != NULL)
+	bool has_file = log->file != NULL; /* it may have been closed in this moment */
+
+	if (has_file)
 		log_file_put(log->file, line, len);
 	pthread_mutex_unlock(&log->mutex);
+	return has_file;
+}
+
+static void put(struct access_log *log, const struct log_field *fields, size_t count)
+{
+	if (!may_write(log)) {
+		counter_add(&log->dropped_rate, 1);
+	} else if (!put_in_file(log, fields, count)) {
+		counter_add(&log->logged, 1);
+		log_write(LOG_LEVEL_INFO, "access", fields, count);
+	}
 }
 
 static uint64_t age_ms(const struct presence *presence)

@@ -19,10 +19,10 @@ struct access_log {
 	uint64_t is_on;
 	uint64_t rate;              /* lines/s at most; 0: no limit */
 	uint64_t second, in_second; /* the last in which there was a line, and how many */
-	uint64_t lines, dropped_rate;
-	uint64_t is_to_file;
+	uint64_t logged;            /* lines that went to the log */
+	uint64_t dropped_rate;
 	pthread_mutex_t mutex;
-	struct log_file *file; /* NULL: to the log */
+	struct log_file *file; /* written under the mutex; NULL: to the log */
 };
 
 static inline bool access_log_is_on(const struct access_log *log)

@@ -104,7 +104,7 @@ static void discard(struct server *server, struct change *change)
 
 	doors_change_discard(&change->doors);
 	tracer_discard(&change->tracing);
-	log_file_destroy(&change->access);
+	log_file_destroy(&change->access, NULL);
 	server_auth_unmake(server, change->next);
 	backend_watches_end(server, &change->watches);
 	ruleset_unref(&change->next);

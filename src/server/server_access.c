@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "config/config_option.h"
 #include "server/server_private.h"
 
 /* In the file's thread. */
@@ -26,18 +27,16 @@ static const char *file_of(const struct config *config)
 
 static int fail(const struct config *config, int error, struct server_error *out_error)
 {
-	const struct config_origin *origin = &config->origins[CONFIG_OPTION_log_access_file];
-	bool is_of_file = origin->kind == CONFIG_FROM_FILE;
-	int used = 0;
+	const enum config_option_number option = CONFIG_OPTION_log_access_file;
+	char place[CONFIG_PLACE_MAX] = "";
 
+	if (config->origins[option].kind == CONFIG_FROM_FILE)
+		config_origin_format(config, option, place);
 	*out_error = (struct server_error){0};
-	if (is_of_file)
-		used = snprintf(out_error->text, sizeof(out_error->text),
-				"%s:%u:%u: ", config->file, origin->line, origin->column);
-	snprintf(out_error->text + used, sizeof(out_error->text) - (size_t)used,
-		 "log.access_file: %s cannot be written: %s; write the path of a file in a "
+	snprintf(out_error->text, sizeof(out_error->text),
+		 "%slog.access_file: %s cannot be written: %s; write the path of a file in a "
 		 "directory that this user may write to",
-		 config->log.access_file.text, strerror(-error));
+		 place, config->log.access_file.text, strerror(-error));
 	return -1;
 }
 
@@ -68,51 +67,51 @@ int server_access_prepare(struct server *server, const struct config *config,
 	return r < 0 ? fail(config, r, out_error) : 0;
 }
 
-static void add_stats(struct access_stats *sum, const struct log_file *file)
+/* `sum` += `now` - `then` */
+static void stats_add(struct log_file_stats *sum, const struct log_file_stats *now,
+		      const struct log_file_stats *then)
 {
-	const struct log_file_stats *stats = file == NULL ? NULL : log_file_stats(file);
-
-	if (stats == NULL)
-		return;
-	sum->dropped_queue += counter_read(&stats->dropped_full);
-	sum->dropped_disk += counter_read(&stats->dropped_disk);
+	sum->written += now->written - then->written;
+	sum->dropped_full += now->dropped_full - then->dropped_full;
+	sum->dropped_disk += now->dropped_disk - then->dropped_disk;
 }
 
-/* The one before ends outside of the lock, since that waits for the disk. */
-static struct log_file *file_change(struct server *server, struct log_file *file)
+/* The one before ends outside of the lock, since that waits for the disk. What it has counted is
+ * never missing, so that no counter goes back. */
+static void file_change(struct server *server, struct log_file *file)
 {
 	struct access_log *access = &server->access;
+	struct log_file_stats then = {0}, last = {0};
 	struct log_file *before;
 
 	pthread_mutex_lock(&access->mutex);
 	before = access->file;
-	access->file = file;
+	__atomic_store_n(&access->file, file, __ATOMIC_RELAXED);
+	if (before != NULL)
+		log_file_stats(before, &then);
+	stats_add(&server->access_before, &then, &(struct log_file_stats){0});
 	pthread_mutex_unlock(&access->mutex);
-	return before;
-}
-
-static void file_end(struct server *server, struct log_file *file)
-{
-	struct access_stats sum = {0};
-
-	add_stats(&sum, file);
-	counter_add(&server->access_before.dropped_queue, sum.dropped_queue);
-	counter_add(&server->access_before.dropped_disk, sum.dropped_disk);
-	log_file_destroy(&file);
+	if (before == NULL)
+		return;
+	log_file_destroy(&before, &last);
+	pthread_mutex_lock(&access->mutex);
+	stats_add(&server->access_before, &last, &then);
+	pthread_mutex_unlock(&access->mutex);
 }
 
 void server_access_commit(struct server *server, const struct config *config,
 			  struct log_file **file)
 {
 	struct access_log *access = &server->access;
-	bool has_file = file_of(config)[0] != 0;
+	bool is_on = config->log.access == CONFIG_SWITCH_TRUE, has_file = file_of(config)[0] != 0;
 
-	if (*file != NULL || !has_file)
-		file_end(server, file_change(server, *file));
-	*file = NULL;
 	counter_set(&access->rate, config->log.access_rate);
-	counter_set(&access->is_to_file, has_file);
-	counter_set(&access->is_on, config->log.access == CONFIG_SWITCH_TRUE);
+	if (!is_on)
+		counter_set(&access->is_on, false);
+	if (*file != NULL || !has_file)
+		file_change(server, *file);
+	*file = NULL;
+	counter_set(&access->is_on, is_on);
 }
 
 int server_access_open(struct server *server, struct server_error *out_error)
@@ -128,23 +127,25 @@ int server_access_open(struct server *server, struct server_error *out_error)
 
 void server_access_close(struct server *server)
 {
-	file_end(server, file_change(server, NULL));
+	file_change(server, NULL);
 }
 
 void server_access_stats(const struct server *server, struct access_stats *out_stats)
 {
 	struct access_log *access = (struct access_log *)(uintptr_t)&server->access;
 
-	*out_stats = (struct access_stats){
-		.dropped_rate = counter_read(&access->dropped_rate),
-		.dropped_queue = counter_read(&server->access_before.dropped_queue),
-		.dropped_disk = counter_read(&server->access_before.dropped_disk),
-	};
-	pthread_mutex_lock(&access->mutex);
-	add_stats(out_stats, access->file);
-	pthread_mutex_unlock(&access->mutex);
-	uint64_t lost = out_stats->dropped_queue + out_stats->dropped_disk;
-	uint64_t lines = counter_read(&access->lines);
+	struct log_file_stats files, now = {0};
 
-	out_stats->written = lines > lost ? lines - lost : 0;
+	pthread_mutex_lock(&access->mutex);
+	files = server->access_before;
+	if (access->file != NULL)
+		log_file_stats(access->file, &now);
+	pthread_mutex_unlock(&access->mutex);
+	stats_add(&files, &now, &(struct log_file_stats){0});
+	*out_stats = (struct access_stats){
+		.written = counter_read(&access->logged) + files.written,
+		.dropped_rate = counter_read(&access->dropped_rate),
+		.dropped_queue = files.dropped_full,
+		.dropped_disk = files.dropped_disk,
+	};
 }

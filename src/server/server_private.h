@@ -67,8 +67,8 @@ struct server {
 	struct auth_world auth; /* server_auth.c */
 	struct server_proofs proofs;
 	struct server_tracing tracing;
-	struct access_log access;          /* server_access.c */
-	struct access_stats access_before; /* of files that it had; atomics */
+	struct access_log access;            /* server_access.c */
+	struct log_file_stats access_before; /* of files that it had; under its mutex */
 	struct fleet fleet;
 	struct command_stats command_stats; /* the fleet's */
 	struct rpc_stats rpc_stats;         /* likewise */

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/renewals.h"
+#include "config/config_option.h"
 #include "route/headers_file.h"
 #include "server/server_private.h"
 
@@ -16,11 +17,11 @@
 /* In the tracer's thread. */
 static void on_told(void *arg, const char *error)
 {
-	const struct tracer *tracer = ((const struct server *)arg)->tracing.tracer;
-	const struct trace_stats *stats = tracer == NULL ? NULL : tracer_stats(tracer);
+	const struct trace_stats *stats = tracer_stats(
+		((const struct server *)arg)->tracing.tracer);
 	uint64_t dropped = 0;
 
-	for (size_t i = 0; i < TRACE_DROP_COUNT && stats != NULL; i++)
+	for (size_t i = 0; i < TRACE_DROP_COUNT; i++)
 		dropped += counter_read(&stats->dropped[i]);
 	if (error == NULL)
 		log_info("traces reach their collector again", F_UINT("dropped_so_far", dropped));
@@ -32,24 +33,15 @@ static void on_told(void *arg, const char *error)
 
 /* --- options --- */
 
-static int place_print(const struct config *config, enum config_option_number option,
-		       const char *key, char *out, size_t size)
-{
-	const struct config_origin *origin = &config->origins[option];
-
-	if (origin->kind != CONFIG_FROM_FILE)
-		return snprintf(out, size, "tracing.%s: ", key);
-	return snprintf(out, size, "%s:%u:%u: tracing.%s: ", config->file, origin->line,
-			origin->column, key);
-}
-
 static int fail(const struct config *config, enum config_option_number option, const char *key,
 		const char *error, struct server_error *out_error)
 {
-	*out_error = (struct server_error){0};
-	int used = place_print(config, option, key, out_error->text, sizeof(out_error->text));
+	char place[CONFIG_PLACE_MAX] = "";
 
-	snprintf(out_error->text + used, sizeof(out_error->text) - (size_t)used, "%s", error);
+	if (config->origins[option].kind == CONFIG_FROM_FILE)
+		config_origin_format(config, option, place);
+	*out_error = (struct server_error){0};
+	snprintf(out_error->text, sizeof(out_error->text), "%stracing.%s: %s", place, key, error);
 	return -1;
 }
 
@@ -196,6 +188,9 @@ int server_tracing_open(struct server *server, struct server_error *out_error)
 
 void server_tracing_close(struct server *server)
 {
+	struct tracer *tracer = server->tracing.tracer;
+
 	unwatch(server);
-	tracer_destroy(&server->tracing.tracer, FLUSH_MAX_MS);
+	tracer_destroy(&tracer, FLUSH_MAX_MS); /* until then it may tell, and be asked */
+	server->tracing.tracer = NULL;
 }

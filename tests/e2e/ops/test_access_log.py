@@ -61,7 +61,7 @@ def test_a_line_when_a_connection_ends(serve, tmp_path):
     assert 1000 < int(line["sent_bytes"]) < 1100 and int(line["received_bytes"]) > int(line["sent_bytes"])
     assert int(line["duration_ms"]) < 60000
     assert "secret" not in file.read_text() + running.log
-    assert running.metric("access_log_lines_total") == 1
+    running.wait_metric("access_log_lines_total", 1)
 
 
 def test_how_each_ends(serve, tmp_path):
@@ -238,7 +238,9 @@ def test_it_is_turned_on_and_off_by_a_reload(gateway, tmp_path):
     with contextlib.closing(running.open("/ws/before")):
         assert not changing.try_with("log", access="true", access_file=str(file))["mistake"]
     assert lines(file, 1)[0].items() >= {"client_id": "before", "path": "-", "user_agent": "-"}.items()
+    running.wait_metric("access_log_lines_total", 1)
     assert not changing.try_with("log", access_file=str(other))["mistake"]
+    assert running.metric("access_log_lines_total") == 1  # of the file before
     running.open("/ws/b").close()
     lines(other, 1)
     assert changing.try_with("log", access_file="/nowhere/x")["mistake"]
@@ -256,3 +258,11 @@ def test_a_file_that_cannot_be_is_told(tmp_path):
     assert checked.returncode != 0
     assert f"{file}:3:16: log.access_file: /nowhere/access.log cannot be written: No such file or directory" in \
         checked.stdout + checked.stderr
+
+
+def test_who_checks_makes_no_file(tmp_path):
+    """It would be that of whoever checks, as a rule root."""
+    file, log = tmp_path / "application.yaml", tmp_path / "access.log"
+    file.write_text(f"log:\n  access: true\n  access_file: {log}\n")
+    assert run_binary("check", "-c", file).returncode == 0
+    assert not log.exists()
