@@ -146,7 +146,7 @@ def e2e(build: str, expression: str | None, workers: int, *options: str) -> Coun
 
 
 def tools_path() -> str:
-    """Where promtool is looked for: see need_promtool in ./dev."""
+    """Where promtool is looked for: see need_prometheus in ./dev."""
     return f"{ROOT / 'build' / 'tools'}:{os.environ['PATH']}"
 
 

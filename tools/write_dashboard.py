@@ -5,8 +5,8 @@
 Usage: write_dashboard.py PROGRAM
 
 ROWS says what is shown. Types and help come from `PROGRAM config --metrics`: a metric that is named here and is not
-there is an error, and one that is there and not named here comes in the last row by itself. So the dashboard has all
-metrics at any time, and none that there is not."""
+there is an error, and so is one that is there and has no panel. So the dashboard has all metrics at any time, each
+where people look for it, and none that there is not."""
 
 import dataclasses
 import json
@@ -21,7 +21,6 @@ LEFT_OUT = {
 
 SUFFIX = re.compile(r"_(bucket|sum|count)$")
 NAME = re.compile(r"\b(?:gatehouse|process)_[a-z0-9_]+\b")
-LAST_ROW = "What has no place yet"
 
 WIDTH = 24  # of Grafana's grid
 
@@ -139,6 +138,8 @@ ROWS = [
         Panel("Ends by reason", [rate("gatehouse_connections_closed_total", "reason")], "cps", width=12, is_stacked=True),
         Panel("Ends by route and reason", [rate("gatehouse_route_connections_closed_total", "route, reason")], "cps", width=12,
               is_stacked=True),
+        Panel("Lines of the access log", [rate("gatehouse_access_log_lines_total", legend="written"),
+                                          rate("gatehouse_access_log_dropped_total", "reason", "dropped: {{reason}}")], "cps"),
     ]),
     ("Messages", [
         Panel("Messages", [rate("gatehouse_messages_received_total"), rate("gatehouse_messages_sent_total")], "mps"),
@@ -205,12 +206,6 @@ ROWS = [
                                                 rate("gatehouse_stream_dropped_total", "of", "dropped: {{of}}")], "ops"),
         Panel("Ends, by reason", [rate("gatehouse_streams_ended_total", "reason")], "ops"),
     ]),
-    ("Watching", [
-        Panel("Event streams", [total("gatehouse_streams"), rate("gatehouse_streams_refused_total", legend="refused/s"),
-                                rate("gatehouse_streams_ended_total", "reason", "ended: {{reason}}/s")]),
-        Panel("What they were told, and were not", [rate("gatehouse_stream_events_total"), rate("gatehouse_stream_dropped_total", "of", "dropped: {{of}}")],
-              "cps"),
-    ]),
     ("TLS", [
         Panel("Handshakes", [rate("gatehouse_tls_handshakes_total", "kind"), rate("gatehouse_tls_versions_total", "version", "TLS {{version}}")],
               "cps"),
@@ -262,7 +257,8 @@ ROWS = [
         Panel("Spans", [rate("gatehouse_tracing_spans_exported_total"),
                         rate("gatehouse_tracing_spans_dropped_total", "reason", "dropped: {{reason}}")], "cps"),
         Panel("Requests to the collector", [rate("gatehouse_tracing_requests_total", "outcome")], "reqps"),
-        Panel("What waits for it", [total("gatehouse_tracing_queue_spans"), total("gatehouse_tracing_queue_bytes")]),
+        Panel("Spans that wait for it", [total("gatehouse_tracing_queue_spans")], width=4),
+        Panel("What they take", [total("gatehouse_tracing_queue_bytes")], "bytes", width=4),
     ]),
     ("Deploys", [
         Panel("Drains", [most("gatehouse_drain_active", "instance"),
@@ -306,21 +302,25 @@ def named_in(expression: str, metrics: dict[str, Metric]) -> list[str]:
     return names
 
 
-def panel_for(name: str, metric: Metric) -> Panel:
+def target_for(name: str, metric: Metric) -> str:
+    """As it would stand in ROWS."""
     if metric.kind == "histogram":
-        return Panel(words(name), [quantile(0.5, name), quantile(0.99, name)], "s")
-    return Panel(words(name), [rate(name) if metric.kind == "counter" else total(name)])
+        return f'quantile(0.99, "{name}")'
+    return f'rate("{name}")' if metric.kind == "counter" else f'total("{name}")'
 
 
-def complete_rows(metrics: dict[str, Metric]) -> list:
-    """ROWS, and a last one of what they lack."""
+def check(metrics: dict[str, Metric]) -> None:
     named = {name for _, panels in ROWS for panel in panels for expression, _ in panel.targets
              for name in named_in(expression, metrics)}
     unknown = sorted((named | LEFT_OUT.keys()) - metrics.keys())
     if unknown:
         sys.exit(f"write_dashboard: there is no metric {', '.join(unknown)}")
-    rest = [panel_for(name, metric) for name, metric in metrics.items() if name not in named | LEFT_OUT.keys()]
-    return ROWS + ([(LAST_ROW, rest)] if rest else [])
+    rows = ", ".join(f'"{title}"' for title, _ in ROWS)
+    for name, metric in metrics.items():
+        if name not in named | LEFT_OUT.keys():
+            sys.exit(f"write_dashboard: the metric {name} has no panel. Add {target_for(name, metric)} to one of the row where "
+                     f"people look for it, or a panel, in ROWS of tools/write_dashboard.py ({rows}); or to LEFT_OUT there, "
+                     "with the reason.")
 
 
 def steps_of(panel: Panel) -> dict:
@@ -370,8 +370,9 @@ def panel_json(panel: Panel, number: int, x: int, y: int, height: int, metrics: 
 
 
 def panels_json(metrics: dict[str, Metric]) -> list[dict]:
+    check(metrics)
     panels, y = [], 0
-    for title, row in complete_rows(metrics):
+    for title, row in ROWS:
         panels.append({"id": len(panels) + 1, "type": "row", "title": title, "collapsed": False, "panels": [],
                        "gridPos": {"h": 1, "w": WIDTH, "x": 0, "y": y}})
         x, y, height = 0, y + 1, 0

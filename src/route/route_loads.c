@@ -17,7 +17,10 @@ struct named_load {
 
 struct route_loads {
 	size_t workers;
-	struct list_node items; /* below: guarded by the mutex */
+	struct list_node items;   /* below: guarded by the mutex */
+	size_t detailed;          /* of them */
+	bool has_others;          /* or had */
+	struct route_counts gone; /* of others that are there no more */
 	pthread_mutex_t mutex;
 };
 
@@ -88,7 +91,13 @@ static struct named_load *add(struct route_loads *loads, const char *name)
 		return NULL;
 	}
 	memset(cells, 0, size);
-	item->load = (struct route_load){.cells = cells, .cell_count = loads->workers};
+	item->load = (struct route_load){
+		.cells = cells,
+		.cell_count = loads->workers,
+		.is_detailed = loads->detailed < ROUTE_DETAILS_MAX,
+	};
+	loads->detailed += item->load.is_detailed;
+	loads->has_others |= !item->load.is_detailed;
 	memcpy(item->name, name, len + 1);
 	list_append(&loads->items, &item->node);
 	return item;
@@ -107,6 +116,19 @@ struct route_load *route_loads_take(struct route_loads *loads, const char *name)
 	return item == NULL ? NULL : &item->load;
 }
 
+/* Under the mutex. */
+static void take_out(struct route_loads *loads, struct named_load *item)
+{
+	struct route_counts sum;
+
+	list_remove(&item->node);
+	loads->detailed -= item->load.is_detailed;
+	if (item->load.is_detailed)
+		return;
+	route_load_sum(&item->load, &sum);
+	route_counts_add(&loads->gone, &sum);
+}
+
 void route_loads_give(struct route_loads *loads, struct route_load *load)
 {
 	struct named_load *item = CONTAINER_OF(load, struct named_load, load);
@@ -116,7 +138,7 @@ void route_loads_give(struct route_loads *loads, struct route_load *load)
 	bool is_last = --item->takers == 0;
 
 	if (is_last)
-		list_remove(&item->node);
+		take_out(loads, item);
 	pthread_mutex_unlock(&loads->mutex);
 	if (!is_last)
 		return;
@@ -140,6 +162,24 @@ void route_load_sum(const struct route_load *load, struct route_counts *out_sum)
 	memset(out_sum, 0, sizeof(*out_sum));
 	for (size_t i = 0; i < load->cell_count; i++)
 		route_counts_add(out_sum, &load->cells[i].counts);
+}
+
+bool route_loads_others(struct route_loads *loads, struct route_counts *out_sum)
+{
+	struct route_counts sum;
+
+	pthread_mutex_lock(&loads->mutex);
+	bool has_others = loads->has_others;
+
+	*out_sum = loads->gone;
+	for (struct list_node *node = loads->items.next; node != &loads->items; node = node->next) {
+		if (item_of(node)->load.is_detailed)
+			continue;
+		route_load_sum(&item_of(node)->load, &sum);
+		route_counts_add(out_sum, &sum);
+	}
+	pthread_mutex_unlock(&loads->mutex);
+	return has_others;
 }
 
 void route_loads_each(struct route_loads *loads,

@@ -60,7 +60,12 @@ struct route_load {
 	uint64_t origins_refused;     /* requests for the sake of their Origin */
 	struct route_cell *cells;     /* one of each worker */
 	size_t cell_count;
+	bool is_detailed; /* from its beginning to its end */
 };
+
+/* So many routes at a time are told of in detail; of the others what is many numbers is told in
+ * sum, so that no page grows with them. */
+#define ROUTE_DETAILS_MAX 100
 
 struct route_loads;
 
@@ -79,6 +84,10 @@ void route_counts_add(struct route_counts *into, const struct route_counts *from
 
 /* Of all workers. */
 void route_load_sum(const struct route_load *load, struct route_counts *out_sum);
+
+/* Of all that have no details, also of those that have gone: so it never falls, whichever routes
+ * come and go. False: there were none. */
+bool route_loads_others(struct route_loads *loads, struct route_counts *out_sum);
 
 /* Under a lock. */
 void route_loads_each(struct route_loads *loads,

@@ -296,10 +296,48 @@ static void test_loads_go_on_by_name(void **state)
 	route_loads_destroy(&loads);
 }
 
+/* A series that falls looks like one that was begun anew, and all of it like a jump. */
+static void test_the_sum_of_the_others_never_falls(void **state)
+{
+	(void)state;
+	struct route_loads *loads = route_loads_create(1);
+	struct route_load *taken[ROUTE_DETAILS_MAX + 2];
+	struct route_counts sum;
+	char name[16];
+
+	assert_false(route_loads_others(loads, &sum));
+	for (size_t i = 0; i < ARRAY_LEN(taken); i++) {
+		snprintf(name, sizeof(name), "r%zu", i);
+		taken[i] = route_loads_take(loads, name);
+		assert_int_equal(taken[i]->is_detailed, i < ROUTE_DETAILS_MAX);
+		taken[i]->cells[0].counts.closed[1] = 5;
+	}
+	assert_true(route_loads_others(loads, &sum));
+	assert_int_equal(sum.closed[1], 10);
+	/* One with details goes: nobody takes its place before somebody new comes. */
+	route_loads_give(loads, taken[0]);
+	assert_true(route_loads_others(loads, &sum));
+	assert_int_equal(sum.closed[1], 10);
+	assert_false(taken[ROUTE_DETAILS_MAX]->is_detailed);
+	/* One without: what it counted stays. */
+	route_loads_give(loads, taken[ROUTE_DETAILS_MAX]);
+	assert_true(route_loads_others(loads, &sum));
+	assert_int_equal(sum.closed[1], 10);
+	taken[0] = route_loads_take(loads, "new");
+	assert_true(taken[0]->is_detailed);
+	for (size_t i = 0; i < ARRAY_LEN(taken); i++)
+		if (i != ROUTE_DETAILS_MAX)
+			route_loads_give(loads, taken[i]);
+	assert_true(route_loads_others(loads, &sum));
+	assert_int_equal(sum.closed[1], 10);
+	route_loads_destroy(&loads);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_loads_go_on_by_name),
+		cmocka_unit_test(test_the_sum_of_the_others_never_falls),
 		cmocka_unit_test(test_a_path_finds_its_route_and_id),
 		cmocka_unit_test(test_slashes_are_merged_where_the_route_says_so),
 		cmocka_unit_test(test_a_bad_id_is_refused_with_the_reason),

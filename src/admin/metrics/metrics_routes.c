@@ -59,18 +59,12 @@ static const struct counted_family {
 	"upgrades. Many short ones: clients that flap; many of the same length: something " \
 	"between cuts them."
 
-/* So many routes have their ends, failures and durations for themselves; those of the others are
- * one series each, with an empty name, so that the page stays readable. */
-#define DETAILED_MAX 100
-
 struct page {
 	struct buf *out;
 	const struct route_family *family;
 	const struct counted_family *counted;
 	/* The details of one route. */
 	void (*detail)(struct buf *out, const char *name, const struct route_counts *counts);
-	size_t seen;
-	struct route_counts others;
 };
 
 static void write_one(void *arg, const char *name, const struct route_load *load)
@@ -116,16 +110,17 @@ static void lives_write(struct buf *out, const char *name, const struct route_co
 
 static void write_detail(void *arg, const char *name, const struct route_load *load)
 {
-	struct page *page = arg;
+	const struct page *page = arg;
 	struct route_counts sum;
 
+	if (!load->is_detailed)
+		return;
 	route_load_sum(load, &sum);
-	if (page->seen++ < DETAILED_MAX)
-		page->detail(page->out, name, &sum);
-	else
-		route_counts_add(&page->others, &sum);
+	page->detail(page->out, name, &sum);
 }
 
+/* Ends, failures and durations; those of routes without details are one series each, with an empty
+ * name. */
 static const struct {
 	const char *name, *kind, *help;
 	void (*write)(struct buf *out, const char *name, const struct route_counts *counts);
@@ -139,6 +134,7 @@ static const struct {
 void metrics_routes_write(const struct server *server, struct buf *out)
 {
 	struct route_loads *loads = server_route_loads(server);
+	struct route_counts others;
 
 	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
 		struct page page = {.out = out, .family = &families[i]};
@@ -157,17 +153,17 @@ void metrics_routes_write(const struct server *server, struct buf *out)
 
 		metrics_print_head(out, detailed[i].name, detailed[i].kind, detailed[i].help);
 		route_loads_each(loads, write_detail, &page);
-		if (page.seen > DETAILED_MAX)
-			detailed[i].write(out, "", &page.others);
+		if (route_loads_others(loads, &others))
+			detailed[i].write(out, "", &others);
 	}
 }
 
 static void write_rest(void *arg, const char *name, const struct route_load *load)
 {
-	struct page *page = arg;
+	const struct page *page = arg;
 	struct route_counts sum;
 
-	if (page->seen++ < DETAILED_MAX)
+	if (load->is_detailed)
 		return;
 	route_load_sum(load, &sum);
 	page->detail(page->out, name, &sum);

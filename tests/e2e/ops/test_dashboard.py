@@ -82,8 +82,10 @@ def test_all_metrics_are_shown_or_left_out_for_a_reason():
     assert all(left_out.values())
 
 
-def test_a_metric_that_nobody_placed_gets_a_panel(tmp_path):
-    """And one that is gone is an error, not an empty panel."""
+@pytest.mark.parametrize("kind, target", [("counter", 'rate("gatehouse_new_total")'), ("gauge", 'total("gatehouse_new_total")'),
+                                          ("histogram", 'quantile(0.99, "gatehouse_new_total")')])
+def test_a_metric_that_nobody_placed_is_an_error(tmp_path, kind, target):
+    """It says which, and where to put it; and so is one that is gone."""
     fake = tmp_path / "gatehouse"
     text = subprocess.run([BINARY, "config", "--metrics"], stdout=subprocess.PIPE, text=True, check=True).stdout
 
@@ -94,13 +96,24 @@ def test_a_metric_that_nobody_placed_gets_a_panel(tmp_path):
         return subprocess.run(["/usr/bin/python3", ROOT / "tools/write_dashboard.py", fake], capture_output=True, text=True,
                               check=False)
 
-    more = text.replace("| `gatehouse_sockets` |", "| `gatehouse_new_total` | counter | New. |\n| `gatehouse_sockets` |", 1)
-    panels = json.loads(run(more).stdout)["panels"]
-    assert 'sum (rate(gatehouse_new_total{instance=~"$instance"}[$__rate_interval]))' in \
-        [target["expr"] for panel in panels for target in panel.get("targets", [])]
-    assert "What has no place yet" in [panel["title"] for panel in panels]
+    assert json.loads(run(text).stdout) == DASHBOARD
+    more = run(text.replace("| `gatehouse_sockets` |", f"| `gatehouse_new_total` | {kind} | New. |\n| `gatehouse_sockets` |", 1))
+    assert more.returncode == 1 and not more.stdout
+    assert f"the metric gatehouse_new_total has no panel. Add {target} to one of the row" in more.stderr
+    assert '"Connections"' in more.stderr and "tools/write_dashboard.py" in more.stderr and "LEFT_OUT" in more.stderr
     less = run(text.replace("gatehouse_sockets`", "gatehouse_renamed`", 1))
     assert less.returncode == 1 and "there is no metric gatehouse_sockets" in less.stderr
+
+
+def test_no_metric_is_shown_twice_for_the_same():
+    """Two rows about one thing drift apart."""
+    seen = {}
+    for panel in PANELS:
+        for target in panel["targets"]:
+            assert target["expr"] not in seen or panel["type"] == "stat", (panel["title"], seen[target["expr"]], target["expr"])
+            seen[target["expr"]] = panel["title"] if panel["type"] != "stat" else ""
+    rows = [panel["title"] for panel in DASHBOARD["panels"] if panel["type"] == "row"]
+    assert len(set(rows)) == len(rows)
 
 
 @pytest.mark.parametrize("engine", ["epoll"])  # which counts nothing that the other does not
