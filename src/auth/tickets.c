@@ -257,6 +257,8 @@ int tickets_make(struct tickets *tickets, const struct ticket_facts *facts, uint
 
 	pthread_mutex_lock(&tickets->mutex);
 	sweep(tickets, now_ns);
+	if (r == 0 && tickets->has_moved)
+		r = -EXDEV;
 	if (r == 0 && tickets->stats.waiting >= tickets->stats.max) {
 		tickets->stats.refused++;
 		r = -ENOSPC;
@@ -269,12 +271,17 @@ int tickets_make(struct tickets *tickets, const struct ticket_facts *facts, uint
 	return r;
 }
 
-static struct kept *find(struct tickets *tickets, const struct handle *handle)
+/* NULL: there is none, and *out_result says why. */
+static struct kept *find(struct tickets *tickets, const struct handle *handle,
+			 enum ticket_result *out_result)
 {
-	pthread_mutex_lock(&tickets->mutex);
-	struct kept *kept = take(tickets, handle, clock_now_ns());
+	struct kept *kept = NULL;
 
-	if (kept == NULL)
+	*out_result = TICKET_UNKNOWN;
+	pthread_mutex_lock(&tickets->mutex);
+	if (tickets->has_moved)
+		*out_result = TICKET_MOVED;
+	else if ((kept = take(tickets, handle, clock_now_ns())) == NULL)
 		tickets->stats.unknown++;
 	else
 		tickets->stats.taken++;
@@ -286,7 +293,7 @@ enum ticket_result tickets_take(struct tickets *tickets, struct slice text, cons
 				struct ticket *out_ticket)
 {
 	uint8_t bytes[BASE64_DECODED_MAX(TICKET_HANDLE_LEN)];
-	enum ticket_result result = TICKET_TAKEN;
+	enum ticket_result result;
 	struct handle handle;
 	struct slice origin;
 	size_t len;
@@ -299,15 +306,16 @@ enum ticket_result tickets_take(struct tickets *tickets, struct slice text, cons
 	    len != sizeof(handle))
 		return TICKET_UNKNOWN;
 	memcpy(&handle, bytes, sizeof(handle));
-	struct kept *kept = find(tickets, &handle);
+	struct kept *kept = find(tickets, &handle, &result);
 
 	OPENSSL_cleanse(bytes, sizeof(bytes));
 	OPENSSL_cleanse(&handle, sizeof(handle));
 	if (kept == NULL)
-		return TICKET_UNKNOWN;
+		return result;
 	if (strcmp(kept->route, route) != 0) {
 		result = TICKET_ROUTE;
 	} else {
+		result = TICKET_TAKEN;
 		*out_ticket = kept->ticket;
 		kept->ticket = (struct ticket){0};
 	}

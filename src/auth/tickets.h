@@ -42,7 +42,8 @@ void tickets_set_max(struct tickets *tickets, size_t max);
 /* NULL in it is fine. */
 void tickets_destroy(struct tickets **tickets);
 
-/* Writes a new ticket, good until `ttl_ms` from now. 0; -ENOSPC: as many wait as may; -ENOMEM. */
+/* Writes a new ticket, good until `ttl_ms` from now. 0; -ENOSPC: as many wait as may; -ENOMEM;
+ * -EXDEV: another process has them, or is about to. */
 int tickets_make(struct tickets *tickets, const struct ticket_facts *facts, uint64_t ttl_ms,
 		 char out_text[TICKET_TEXT_MAX + 1]);
 
@@ -51,6 +52,7 @@ enum ticket_result {
 	TICKET_UNKNOWN, /* used, over, or never made here */
 	TICKET_ROUTE,   /* it was for another route, and is gone now */
 	TICKET_FOREIGN, /* it is another node's */
+	TICKET_MOVED,   /* another process has it, or is about to, if it is good */
 };
 
 /* Frees what tickets_take gave. */
@@ -78,7 +80,7 @@ void tickets_stats(struct tickets *tickets, struct tickets_stats *out_stats);
 /* --- from one process to the next of the same origin --- */
 
 /* Those that wait, as fields; nothing of it lets anybody in, since a ticket's secret is not kept.
- */
+ * From now on none is made here, which would be lost, and none taken, which would be so twice. */
 void tickets_export(struct tickets *tickets, struct state_writer *writer);
 
 /* Into a table that has made none. They keep their numbers and the rest of their time, and none is
@@ -86,5 +88,8 @@ void tickets_export(struct tickets *tickets, struct state_writer *writer);
  * If it fails, the table is empty. */
 int tickets_import(struct tickets *tickets, struct state_reader *reader);
 
-/* The other process has them: "once" holds for both together. */
+/* They are, again: nothing came of it. */
+void tickets_take_back(struct tickets *tickets);
+
+/* The other process has them. */
 void tickets_forget(struct tickets *tickets);

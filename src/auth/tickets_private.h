@@ -27,6 +27,7 @@ struct tickets {
 	struct random_source random;
 	struct list_node all;
 	uint64_t last_number, swept_ns;
+	bool has_moved; /* to another process */
 	struct tickets_stats stats;
 	size_t bucket_count;
 	struct kept **buckets;

@@ -48,6 +48,14 @@ void tickets_export(struct tickets *tickets, struct state_writer *writer)
 		if (kept->ends_ns > now_ns)
 			kept_export(kept, now_ns, writer);
 	}
+	tickets->has_moved = true;
+	pthread_mutex_unlock(&tickets->mutex);
+}
+
+void tickets_take_back(struct tickets *tickets)
+{
+	pthread_mutex_lock(&tickets->mutex);
+	tickets->has_moved = false;
 	pthread_mutex_unlock(&tickets->mutex);
 }
 

@@ -25,6 +25,10 @@ enum auth_verdict ticket_verdict(enum ticket_result taken, struct ticket *ticket
 	case TICKET_ROUTE:
 		return auth_result_set(out_result, AUTH_FORBIDDEN, "ticket_route",
 				       "The ticket was for another route, and is used up now.");
+	case TICKET_MOVED:
+		return auth_result_set(out_result, AUTH_UNAVAILABLE, "ticket_node",
+				       "The process that had the ticket hands over to the next, "
+				       "which has it in a moment.");
 	case TICKET_FOREIGN:
 	case TICKET_UNKNOWN:
 		break;

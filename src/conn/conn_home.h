@@ -84,6 +84,9 @@ struct conn_home {
 	/* Of the close frame with which the connection that is at hand ends; 0: by its reason. */
 	uint16_t close_code;
 
+	/* Another process has the doors: whoever wants more asks there, on a new connection. */
+	bool has_retired;
+
 	struct refused_upgrade refused_upgrade;
 
 	struct memory_guard memory;

@@ -4,6 +4,7 @@
 #include "conn/admission.h"
 #include "conn/hull.h"
 #include "conn/phase_body.h"
+#include "conn/phase_head.h"
 #include "conn/phases.h"
 #include "conn/removed_routes.h"
 #include "conn/uplink_ears.h"
@@ -91,6 +92,12 @@ void conns_drain(struct conn_home *home)
 	home->is_draining = true;
 	removed_routes_stop(home);
 	conns_each(home, conn_drain);
+}
+
+void conns_retire(struct conn_home *home)
+{
+	home->has_retired = true;
+	conns_each(home, conn_end_kept);
 }
 
 void conns_abort(struct conn_home *home)

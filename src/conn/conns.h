@@ -33,6 +33,10 @@ void conns_change_rules(struct conn_home *home, struct ruleset *ruleset);
  * come may ask, for a moment: an upgrade is refused, /health says how things are. */
 void conns_drain(struct conn_home *home);
 
+/* Another process has the doors. Connections that wait for a next request end, and no further one
+ * waits: else whoever keeps one would talk to this process for as long as it has others. */
+void conns_retire(struct conn_home *home);
+
 /* Nobody is left whom the gateway has let in, by whichever worker: those that are still there came
  * too late. */
 bool conns_have_left(const struct conn_home *home);

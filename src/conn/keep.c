@@ -50,7 +50,7 @@ bool conn_may_keep(struct conn *conn)
 {
 	struct conn_home *home = conn->home;
 
-	if (!conn->is_persistent || home->is_draining)
+	if (!conn->is_persistent || home->is_draining || home->has_retired)
 		return false;
 	if (conn->is_kept)
 		return true;

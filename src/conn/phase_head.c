@@ -445,16 +445,28 @@ static void on_timeout(struct conn *conn)
 		reject_late(conn, rx);
 }
 
-/* One that waits for its next request is not told anything: it asked for nothing. */
-static void on_drain(struct conn *conn)
+/* It waits for its next request, of which nothing has come. */
+static bool is_between(struct conn *conn)
 {
 	const struct head_rx *rx = conn_head(conn)->rx;
 
+	return conn->is_kept && (rx == NULL || !is_begun(&rx->head));
+}
+
+void conn_end_kept(struct conn *conn)
+{
+	if (conn->phase == CONN_HEAD && is_between(conn))
+		conn_flush_and_close(conn);
+}
+
+/* One that waits for its next request is not told anything: it asked for nothing. */
+static void on_drain(struct conn *conn)
+{
 	if (tcp_is_sealed(&conn->tcp) && !tcp_is_secured(&conn->tcp)) {
 		conn_close(conn); /* an answer would wait for its handshake */
 		return;
 	}
-	if (conn->is_kept && (rx == NULL || !is_begun(&rx->head)))
+	if (is_between(conn))
 		conn_flush_and_close(conn);
 	else
 		conn_refuse(conn, REFUSAL_DRAINING, conn->home->stats.connections, 0);

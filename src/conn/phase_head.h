@@ -7,3 +7,6 @@
 #include "conn/conn.h"
 
 extern const struct conn_phase phase_head;
+
+/* If it is kept and nothing of a next request has come: it ends. */
+void conn_end_kept(struct conn *conn);

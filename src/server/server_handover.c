@@ -129,6 +129,8 @@ void server_take_back(struct server *server)
 {
 	for (size_t i = 0; i < server->doors.count; i++)
 		server->doors.items[i]->is_given_away = false;
+	blocks_take_back(server->blocks);
+	tickets_take_back(server->proofs.tickets);
 }
 
 /* The workers themselves close theirs when they are told that what they had is gone. */

@@ -51,7 +51,7 @@ void server_state_forget(struct server *server);
 
 /* The new process has the door at this place: a unix socket's file is not ours to remove. */
 void server_give_away(struct server *server, struct slice place);
-/* It has not: nothing came of the handover. */
+/* It has not: nothing came of the handover. What server_state_export held back goes on. */
 void server_take_back(struct server *server);
 
 /* Another process has the doors: ours close, and the workers end when their last connection has

@@ -55,6 +55,8 @@ static enum auth_verdict answer_read(const struct bus_message *message, struct a
 	}
 	if (strcmp(word, "route") == 0)
 		taken = TICKET_ROUTE;
+	if (strcmp(word, "moved") == 0)
+		taken = TICKET_MOVED;
 	if (strcmp(word, "taken") == 0) {
 		ticket = (struct ticket){.client_id = text_take(answer, "client_id"),
 					 .groups = text_take(answer, "groups"),
@@ -163,7 +165,10 @@ static json_t *take(struct ticket_ear *ear, const json_t *asked)
 				   ticket.client_id, "groups", ticket.groups, "subprotocol",
 				   ticket.subprotocol);
 	else
-		answer = json_pack("{s:s}", "result", taken == TICKET_ROUTE ? "route" : "unknown");
+		answer = json_pack("{s:s}", "result",
+				   taken == TICKET_ROUTE   ? "route"
+				   : taken == TICKET_MOVED ? "moved"
+							   : "unknown");
 	ticket_finish(&ticket);
 	return answer;
 }

@@ -96,7 +96,7 @@ static void run_drain(struct loop_task *task)
 	end_if_empty(worker);
 }
 
-/* Those that are there stay: only the doors go. */
+/* Those that are there stay, but for those that nobody uses: only the doors go. */
 static void run_retire(struct loop_task *task)
 {
 	struct worker *worker = CONTAINER_OF(task, struct worker, retire_task);
@@ -104,6 +104,7 @@ static void run_retire(struct loop_task *task)
 	CHECK(!worker->is_ending && !worker->has_retired);
 	worker->has_retired = worker->is_closing = true;
 	worker_doors_close(worker);
+	conns_retire(&worker->home);
 	if (worker->ends_retired)
 		begin_ending(worker);
 	end_if_empty(worker);

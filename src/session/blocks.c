@@ -286,7 +286,7 @@ enum block_result blocks_change(struct blocks *blocks, struct block *block, uint
 	const struct block *old = at(blocks, block_id_of(&block->target));
 
 	block->changed_at_ms = old == NULL ? now_ms : MAX(now_ms, old->changed_at_ms + 1);
-	enum block_result result = put(blocks, block, now_ms);
+	enum block_result result = blocks->has_moved ? BLOCK_MOVED : put(blocks, block, now_ms);
 
 	pthread_mutex_unlock(&blocks->mutex);
 	return result;

@@ -64,6 +64,7 @@ enum block_result {
 	BLOCK_STALE, /* a later change is known already, or it is over: nothing changed */
 	BLOCK_FULL,  /* as many are there as may be */
 	BLOCK_NO_MEMORY,
+	BLOCK_MOVED, /* another process has them, or is about to: nothing changed */
 };
 
 /* What is heard of somebody else: makes, replaces or removes. The id is set here. */
@@ -108,7 +109,11 @@ uint64_t blocks_digest(struct blocks *blocks, uint64_t now_ms);
 struct state_reader;
 struct state_writer;
 
+/* From now on nobody's wish is taken here, which would be lost (blocks_change). */
 void blocks_export(struct blocks *blocks, uint64_t now_ms, struct state_writer *writer);
+
+/* It is, again: nothing came of it. */
+void blocks_take_back(struct blocks *blocks);
 
 /* Into one that is empty. 0; -EBADMSG, -ENOTSUP or -ENOMEM, with some of them. */
 int blocks_import(struct blocks *blocks, uint64_t now_ms, struct state_reader *reader);

@@ -15,6 +15,7 @@ struct blocks {
 	size_t used, room;
 	size_t max;
 	uint64_t next_end_ms; /* none is over before */
+	bool has_moved;       /* to another process */
 	/* How many addresses are blocked by a prefix of each length. */
 	uint32_t lengths[NET_IP_BITS + 1];
 	struct blocks_stats stats;

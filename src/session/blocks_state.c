@@ -48,6 +48,14 @@ void blocks_export(struct blocks *blocks, uint64_t now_ms, struct state_writer *
 	for (size_t i = 0; i < blocks->used; i++)
 		if (blocks->items[i]->expires_at_ms > now_ms)
 			block_export(blocks->items[i], writer);
+	blocks->has_moved = true;
+	pthread_mutex_unlock(&blocks->mutex);
+}
+
+void blocks_take_back(struct blocks *blocks)
+{
+	pthread_mutex_lock(&blocks->mutex);
+	blocks->has_moved = false;
 	pthread_mutex_unlock(&blocks->mutex);
 }
 

@@ -332,6 +332,27 @@ static void test_they_go_on_in_another_process(void **state)
 	blocks_destroy(&again);
 }
 
+static void test_what_would_be_lost_is_not_taken(void **state)
+{
+	(void)state;
+	struct blocks *blocks = blocks_create(10);
+	struct block block = make("ws/a", 0, NOW + 1000), found;
+	struct state_writer writer;
+	struct buf buf = {0};
+
+	assert_int_equal(blocks_change(blocks, &block, NOW), BLOCK_CHANGED);
+	state_writer_init(&writer, &buf, SIZE_MAX / 2);
+	blocks_export(blocks, NOW, &writer);
+	block.is_removed = true;
+	assert_int_equal(blocks_change(blocks, &block, NOW), BLOCK_MOVED);
+	assert_true(blocks_get(blocks, block.id, NOW, &found));
+	blocks_take_back(blocks);
+	assert_int_equal(blocks_change(blocks, &block, NOW), BLOCK_CHANGED);
+	assert_false(blocks_get(blocks, block.id, NOW, &found));
+	buf_finish(&buf);
+	blocks_destroy(&blocks);
+}
+
 static void test_other_nodes_are_told_the_same(void **state)
 {
 	(void)state;
@@ -397,6 +418,7 @@ int main(void)
 		cmocka_unit_test(test_who_wants_it_here_is_always_the_last),
 		cmocka_unit_test(test_pages_have_each_once),
 		cmocka_unit_test(test_they_go_on_in_another_process),
+		cmocka_unit_test(test_what_would_be_lost_is_not_taken),
 		cmocka_unit_test(test_other_nodes_are_told_the_same),
 		cmocka_unit_test(test_what_is_no_block_is_not_taken),
 	};

@@ -232,6 +232,7 @@ static void test_way(void **state)
 static struct tickets *pass_on(struct tickets **tickets)
 {
 	struct tickets *next = tickets_create("node1", 1);
+	char text[TICKET_TEXT_MAX + 1];
 	struct buf buf = {0};
 	struct state_writer writer;
 	struct state_reader reader;
@@ -239,6 +240,7 @@ static struct tickets *pass_on(struct tickets **tickets)
 	state_writer_init(&writer, &buf, 1 << 20);
 	tickets_export(*tickets, &writer);
 	assert_int_equal(writer.error, 0);
+	assert_int_equal(tickets_make(*tickets, &facts, HOUR_MS, text), -EXDEV);
 	state_reader_init(&reader, buf_slice(&buf));
 	assert_int_equal(tickets_import(next, &reader), 0);
 	tickets_forget(*tickets);
@@ -263,7 +265,7 @@ static void test_they_go_on_in_the_next_process(void **state)
 	struct tickets *next = pass_on(&tickets);
 
 	/* Each once, for both together. */
-	assert_int_equal(take(tickets, first, "ws"), TICKET_UNKNOWN);
+	assert_int_equal(take(tickets, first, "ws"), TICKET_MOVED);
 	assert_int_equal(tickets_take(next, slice_from_text(first), "ws", &ticket), TICKET_TAKEN);
 	assert_string_equal(ticket.client_id, "cp1");
 	assert_string_equal(ticket.groups, "a,b");
@@ -277,6 +279,28 @@ static void test_they_go_on_in_the_next_process(void **state)
 	assert_int_equal(take(next, third, "ws"), TICKET_TAKEN);
 	tickets_destroy(&tickets);
 	tickets_destroy(&next);
+}
+
+/* Nothing came of the handover: nothing is lost, and nothing was used up meanwhile. */
+static void test_they_are_taken_back(void **state)
+{
+	(void)state;
+	struct tickets *tickets = tickets_create("node1", 10);
+	char text[TICKET_TEXT_MAX + 1], later[TICKET_TEXT_MAX + 1];
+	struct buf buf = {0};
+	struct state_writer writer;
+
+	assert_int_equal(tickets_make(tickets, &facts, HOUR_MS, text), 0);
+	state_writer_init(&writer, &buf, 1 << 20);
+	tickets_export(tickets, &writer);
+	assert_int_equal(take(tickets, text, "ws"), TICKET_MOVED);
+	assert_int_equal(tickets_make(tickets, &facts, HOUR_MS, later), -EXDEV);
+	tickets_take_back(tickets);
+	assert_int_equal(take(tickets, text, "ws"), TICKET_TAKEN);
+	assert_int_equal(tickets_make(tickets, &facts, HOUR_MS, later), 0);
+	assert_int_equal(take(tickets, later, "ws"), TICKET_TAKEN);
+	buf_finish(&buf);
+	tickets_destroy(&tickets);
 }
 
 /* With any bit turned: taken over, or refused with nothing kept. */
@@ -347,6 +371,7 @@ int main(void)
 		cmocka_unit_test(test_once_for_all_threads),
 		cmocka_unit_test(test_way),
 		cmocka_unit_test(test_they_go_on_in_the_next_process),
+		cmocka_unit_test(test_they_are_taken_back),
 		cmocka_unit_test(test_garbled),
 		cmocka_unit_test(test_the_limit_changes),
 	};

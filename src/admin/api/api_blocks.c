@@ -241,6 +241,8 @@ static void begin(struct api_call *call, struct block *block)
 	*blocking = (struct blocking){later, *block};
 	if (result == BLOCK_FULL)
 		tell_full(call, &reply);
+	else if (result == BLOCK_MOVED)
+		api_problem_moved(&reply);
 	else if (result != BLOCK_CHANGED)
 		api_problem_no_memory(&reply);
 	if (result == BLOCK_CHANGED) {
@@ -288,7 +290,11 @@ void api_block_remove(struct api_call *call)
 	json_t *body = api_block_json(&block, now_ms);
 
 	block.is_removed = true;
-	blocks_change(road->blocks, &block, now_ms);
+	if (blocks_change(road->blocks, &block, now_ms) == BLOCK_MOVED) {
+		json_decref(body);
+		api_problem_moved(call->reply);
+		return;
+	}
 	block_road_tell(road, &block);
 	log_change(call, "the API unblocks a client", &block);
 	if (body != NULL)

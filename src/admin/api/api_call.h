@@ -66,6 +66,9 @@ void api_problem(struct http_reply *reply, unsigned status, const char *reason, 
 
 void api_problem_no_memory(struct http_reply *reply);
 
+/* What was asked for would be lost in a live upgrade that is under way. */
+void api_problem_moved(struct http_reply *reply);
+
 /* http_reply_json, without indentation. */
 void api_reply_json(struct http_reply *reply, unsigned status, json_t *body);
 

@@ -26,6 +26,15 @@ void api_problem_no_memory(struct http_reply *reply)
 		    NULL);
 }
 
+void api_problem_moved(struct http_reply *reply)
+{
+	http_reply_header(reply, "Retry-After: 1");
+	api_problem(reply, 503, "upgrade",
+		    "Nothing was done: this process hands over to the next, which knows already "
+		    "what this one knew. Ask again, on a new connection.",
+		    (struct slice){0}, NULL);
+}
+
 void api_reply_json(struct http_reply *reply, unsigned status, json_t *body)
 {
 	http_reply_json(reply, status, body, JSON_COMPACT | JSON_REAL_PRECISION(15));

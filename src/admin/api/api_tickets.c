@@ -172,6 +172,8 @@ static void make(struct api_call *call, const struct wish *wish)
 
 	if (r == -ENOSPC) {
 		tell_full(call);
+	} else if (r == -EXDEV) {
+		api_problem_moved(call->reply);
 	} else if (r < 0) {
 		api_problem_no_memory(call->reply);
 	} else {

@@ -2,6 +2,7 @@
 """What a connection is in the middle of goes on in the new process, and what has no place there is finished by the
 old one."""
 
+import http.client
 import json
 
 import pytest
@@ -36,6 +37,27 @@ def test_client_of_a_route_that_is_gone(gateway):
         assert upgrades.wait_former(running) == 0
         kept.echo(b"still there")
         assert running.metric("connections") == 1
+
+
+def test_a_kept_connection_does_not_keep_whom_it_asks(gateway):
+    """A scraper, or a program that blocks clients, would talk to the old process for as long as that has a client; what it
+    changes there would be lost."""
+    running = gateway(server={"drain_timeout": "60s"}, routes=[{"path": "/ws/{client_id}"}, {"path": "/old/{client_id}", "name": "gone"}])
+    with running.open("/old/a"):
+        edit(running, "/old/{client_id}", "/other/{client_id}")
+        edit(running, "name: gone", "name: other")
+        for address in (running.admin, running.address):
+            kept = http.client.HTTPConnection(*address, timeout=wsraw.SECONDS)
+            kept.request("GET", "/health")
+            assert kept.getresponse().read() and kept.sock is not None
+            if address == running.admin:
+                admin = kept
+        upgrades.upgrade(running)
+        for connection in (admin, kept):
+            assert connection.sock.recv(1) == b"", "it ends"
+        assert running.former.poll() is None, "the old process has its client yet"
+        assert Api(running.admin).post("/blocks", b'{"route": "ws", "client_id": "b", "for": "1m"}', type="application/json")
+    assert upgrades.wait_former(running) == 0
 
 
 def test_client_of_a_route_with_another_name(gateway):
