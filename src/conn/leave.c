@@ -24,12 +24,13 @@ static void leave_directory(struct conn *conn)
 
 void conn_depart(struct conn *conn)
 {
-	conn_uplink_close(conn, 0);
-	if (!conn->has_presence || presence_session(conn_presence(conn)) == NULL)
-		return;
-	conn_access_ended(conn, conn->home->close_code);
-	fleet_client_leave(conn_session(conn));
-	leave_directory(conn);
+	if (conn->has_presence && presence_session(conn_presence(conn)) != NULL) {
+		conn_access_ended(conn, conn->home->close_code);
+		fleet_client_leave(conn_session(conn));
+		leave_directory(conn);
+	}
+	/* Last: whoever is told of the end may look at once for who is there. */
+	conn_uplink_close(conn, conn->home->close_code);
 }
 
 void conn_depart_refused(struct conn *conn)

@@ -51,8 +51,7 @@ void conn_ws_close_with(struct conn *conn, enum close_reason reason, uint16_t co
 {
 	CHECK(conn->phase == CONN_OPEN);
 	conn_set_reason(conn, reason);
-	conn_uplink_close(conn, code); /* that may be another one than the reason's */
-	conn->home->close_code = code;
+	conn->home->close_code = code; /* that may be another one than the reason's */
 	conn_depart(conn);
 	conn->home->close_code = 0;
 	ws_write_close(conn, code, text);
@@ -96,7 +95,6 @@ void conn_ws_answer_close(struct conn *conn, const struct ws_event_data *event)
 {
 	conn_tap_close(conn, false, event->close_code, event->bytes);
 	conn_set_reason(conn, CLOSE_CLIENT);
-	conn_uplink_close(conn, event->close_code);
 	if (conn->phase == CONN_OPEN)
 		ws_write_close(conn, event->close_code, "");
 	conn->home->close_code = event->close_code;

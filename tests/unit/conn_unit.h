@@ -28,6 +28,7 @@
 
 struct fake_uplink {
 	struct uplink base;
+	struct presence *presence; /* of one that is connected; the connection's */
 	unsigned messages;
 	bool is_connected, is_closed;
 	bool is_still;   /* imported, and not thawed yet */
@@ -79,6 +80,7 @@ static inline struct uplink *fake_uplink_open(const struct backend *backend,
 static inline void fake_uplink_connected(struct uplink *base, struct presence *presence)
 {
 	assert_non_null(presence);
+	fake_uplink_of(base)->presence = presence;
 	fake_uplink_of(base)->is_connected = true;
 }
 
@@ -101,11 +103,25 @@ static inline void fake_uplink_answered(struct uplink *base, uint64_t call)
 	assert_false(fake_uplink_of(base)->is_closed);
 }
 
+/* Whoever is told that a client has gone may look: by then nobody finds it. */
+static inline void fake_uplink_assert_left(const struct presence *presence)
+{
+	struct presence *found = directory_find(world_now->directory, presence_route_name(presence),
+						presence->client_id);
+
+	assert_null(presence_session(presence));
+	assert_ptr_not_equal(found, presence);
+	if (found != NULL)
+		presence_unref(&found);
+}
+
 static inline void fake_uplink_close(struct uplink *base, const struct uplink_end *end)
 {
 	struct fake_uplink *uplink = fake_uplink_of(base);
 
 	assert_false(uplink->is_closed);
+	if (uplink->presence != NULL && !uplink->is_still) /* of one that is, nobody is told */
+		fake_uplink_assert_left(uplink->presence);
 	uplink->is_closed = true;
 	uplink->end = end->reason;
 	base->owner = NULL;
@@ -165,6 +181,7 @@ static inline struct uplink *fake_uplink_import(const struct backend *backend,
 	uplink->base.backend = backend;
 	uplink->base.is_full = is_full;
 	uplink->messages = (unsigned)messages;
+	uplink->presence = request->presence;
 	uplink->is_connected = uplink->is_still = true;
 	world_now->uplink = uplink;
 	return &uplink->base;
