@@ -54,6 +54,7 @@ static void crossing_log(const struct live_limits *live, const struct limits_cro
 	snprintf(message, sizeof(message), "a limit is over %u percent used", crossing->mark);
 	log_warn(message, F_TEXT("limit", limit_label(limit->id)), F_UINT("used", limit->used),
 		 F_UINT("value", limit->value), F_TEXT("unit", limit_unit(limit->id)),
+		 F_TEXT("set_by", limit_origin(limit)),
 		 F_TEXT("remedy", limit_remedy_line(&live->input, limit, wanted, remedy)));
 }
 

@@ -44,6 +44,7 @@ static void log_ready(const struct config *config, const struct plan *plan)
 		 F_UINT("workers", plan->capacity.workers),
 		 F_TEXT("engine", loop_engine_name(plan->input.engine)),
 		 F_TEXT("limit", binding != NULL ? limit_label(binding->id) : "none"),
+		 F_TEXT("set_by", binding != NULL ? limit_origin(binding) : "none"),
 		 F_TEXT("next_limit", next != NULL ? limit_label(next->id) : "none"),
 		 F_UINT("next_limit_allows", next != NULL ? next->connections : LIMIT_NO_CAP),
 		 F_UINT("routes", config->route_count));

@@ -105,6 +105,7 @@ void start_tell_plan(const struct plan *plan, bool is_auto,
 		F_TEXT("limit", limit_label(limit->id)),
 		F_UINT("value", limit->value),
 		F_UINT("allows", limit->connections),
+		F_TEXT("set_by", limit_origin(limit)),
 		F_TEXT("remedy", limit_remedy_line(&plan->input, limit, wanted, remedies)),
 	};
 

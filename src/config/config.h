@@ -155,6 +155,16 @@ bool config_hash(const struct config *config, char out_hash[CONFIG_HASH_TEXT]);
 /* Offers the name of every flag. */
 void config_offer_flags(struct suggest *suggest);
 
+/* Where a value came from: "FILE:12", "environment GATEHOUSE_SERVER_ACCEPT_RATE", "flag
+ * --accept-rate", "preset at FILE:12", "default". Of a path that is too long its end. */
+#define CONFIG_SET_BY_MAX 256
+char *config_set_by(const struct config *config, enum config_option_number option,
+		    char out[CONFIG_SET_BY_MAX]);
+
+/* Likewise of what stands in an entry's `given`: never in the environment or a flag. */
+char *config_entry_set_by(const struct config *config, const struct config_origin *origin,
+			  char out[CONFIG_SET_BY_MAX]);
+
 /* The effective values as YAML that can be loaded again, each with its origin. */
 void config_print(const struct config *config, FILE *to);
 

@@ -98,28 +98,61 @@ int config_value_print(const struct config_option *option, const void *base, FIL
 	return scalar_print(config_value_format(option, field, text), to);
 }
 
-static void origin_print(const struct config *config, const struct config_option *option,
-			 const struct config_origin *origin, FILE *to)
+/* Room for what stands around a path: "preset at ...:4294967295". */
+#define PATH_SHOWN (CONFIG_SET_BY_MAX - 32)
+
+static char *file_line(const struct config *config, const char *before, uint32_t line,
+		       char out[CONFIG_SET_BY_MAX])
+{
+	size_t len = strlen(config->file);
+	bool is_long = len > PATH_SHOWN;
+
+	snprintf(out, CONFIG_SET_BY_MAX, "%s%s%s:%u", before, is_long ? "..." : "",
+		 config->file + (is_long ? len - PATH_SHOWN : 0), line);
+	/* A name may hold anything, a line of YAML, of a log or of a terminal not. */
+	for (char *c = out; *c != 0; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?';
+	return out;
+}
+
+/* `option` is NULL for what can only stand in the file. */
+static char *origin_format(const struct config *config, const struct config_option *option,
+			   const struct config_origin *origin, char out[CONFIG_SET_BY_MAX])
 {
 	char name[CONFIG_NAME_MAX];
 
 	switch (origin->kind) {
-	case CONFIG_FROM_DEFAULT:
-		fputs("default", to);
-		break;
 	case CONFIG_FROM_FILE:
-		fprintf(to, "%s:%u", config->file, origin->line);
-		break;
+		return file_line(config, "", origin->line, out);
 	case CONFIG_FROM_PRESET:
-		fprintf(to, "preset at %s:%u", config->file, origin->line);
-		break;
+		return file_line(config, "preset at ", origin->line, out);
 	case CONFIG_FROM_ENVIRONMENT:
-		fprintf(to, "environment %s", config_option_variable(option, name));
-		break;
+		CHECK(option != NULL);
+		snprintf(out, CONFIG_SET_BY_MAX, "environment %s",
+			 config_option_variable(option, name));
+		return out;
 	case CONFIG_FROM_FLAG:
-		fprintf(to, "flag %s", config_option_flag(option, name));
+		CHECK(option != NULL);
+		snprintf(out, CONFIG_SET_BY_MAX, "flag %s", config_option_flag(option, name));
+		return out;
+	case CONFIG_FROM_DEFAULT:
 		break;
 	}
+	snprintf(out, CONFIG_SET_BY_MAX, "default");
+	return out;
+}
+
+char *config_set_by(const struct config *config, enum config_option_number option,
+		    char out[CONFIG_SET_BY_MAX])
+{
+	return origin_format(config, &config_options[option], &config->origins[option], out);
+}
+
+char *config_entry_set_by(const struct config *config, const struct config_origin *origin,
+			  char out[CONFIG_SET_BY_MAX])
+{
+	return origin_format(config, NULL, origin, out);
 }
 
 /* As a comment, so that what is printed can be loaded again. */
@@ -142,9 +175,10 @@ struct page {
 static void comment_print(const struct page *page, const struct config_option *option,
 			  const struct config_origin *origin, int used)
 {
-	fprintf(page->to, "%*s # ", MAX(0, COMMENT_COLUMN - used), "");
-	origin_print(page->config, option, origin, page->to);
-	fputc('\n', page->to);
+	char text[CONFIG_SET_BY_MAX];
+
+	fprintf(page->to, "%*s # %s\n", MAX(0, COMMENT_COLUMN - used), "",
+		origin_format(page->config, option, origin, text));
 }
 
 static void table_print(const struct page *page, const struct config_table *table, void *entry,

@@ -121,8 +121,9 @@ static void say_limit(const struct doctor_case *asked, struct doctor_answer *ans
 
 	say(answer, "%s", limit_label(limit->id));
 	if (limit->state == LIMIT_KNOWN)
-		say(answer, " (%s%s)", doctor_value(limit_unit(limit->id), limit->value, value),
-		    is_per_ring ? " per ring" : "");
+		say(answer, " (%s%s%s%s)", doctor_value(limit_unit(limit->id), limit->value, value),
+		    is_per_ring ? " per ring" : "", limit->set_by[0] != 0 ? "; " : "",
+		    limit->set_by);
 }
 
 static void say_next(const struct doctor_case *asked, struct doctor_answer *answer)
@@ -177,8 +178,10 @@ static void say_unfit(const struct doctor_case *asked, struct doctor_answer *ans
 	else if (target_of(asked) == 0)
 		say(answer, "there is no room for connections: ");
 	else
-		say(answer, "server.max_connections %s cannot be held, serve would not start: ",
-		    units_format_grouped(answer->target, number));
+		say(answer,
+		    "server.max_connections %s (%s) cannot be held, serve would not start: ",
+		    units_format_grouped(answer->target, number),
+		    asked->limits->rows[LIMIT_ID_MAX_CONNECTIONS].set_by);
 	for (unsigned i = 0; i < LIMIT_ID_COUNT; i++) {
 		const struct limit *row = &asked->limits->rows[asked->limits->order[i]];
 
@@ -186,6 +189,8 @@ static void say_unfit(const struct doctor_case *asked, struct doctor_answer *ans
 			continue;
 		say(answer, "%s%s allows %s", separator, limit_label(row->id),
 		    units_format_grouped(row->connections, number));
+		if (row->set_by[0] != 0)
+			say(answer, " (%s)", row->set_by);
 		separator = ", ";
 	}
 }

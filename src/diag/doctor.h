@@ -38,7 +38,7 @@ struct doctor_change {
 /* What is answered. */
 struct doctor_answer {
 	bool is_good; /* `wanted` fits, or what is configured; and nothing is used up */
-	char verdict[640];
+	char verdict[1024];
 	uint64_t target; /* connections that the changes are for; 0: none are needed */
 	size_t change_count;
 	struct doctor_change changes[DOCTOR_CHANGES_MAX];

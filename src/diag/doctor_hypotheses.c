@@ -66,6 +66,8 @@ static void cap_judge(const struct judge *judge, enum limit_id id)
 		say(judge, REPORT_WORD_DE_ALLOWS, limit_label(id),
 		    row->state == LIMIT_KNOWN ? value_of(row, value) : limit_state_name(row->state),
 		    units_format_grouped(row->connections, allowed));
+		if (row->set_by[0] != 0)
+			say(judge, REPORT_WORD_DE_SET_BY, row->set_by);
 		if (is_in_the_way(judge, row))
 			judge->row->outcome = REPORT_CONFIRMED;
 	} else if (row->state == LIMIT_UNKNOWN) {

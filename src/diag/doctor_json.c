@@ -14,21 +14,6 @@ static json_t *count_or_null(uint64_t value)
 	return value == 0 ? json_null() : count(value);
 }
 
-/* Names and arguments may hold any bytes: JSON holds UTF-8. */
-static json_t *text(const char *bytes)
-{
-	json_t *string = json_string(bytes);
-	char ascii[640];
-	size_t len = 0;
-
-	if (string != NULL)
-		return string;
-	for (; bytes[len] != 0 && len < sizeof(ascii) - 1; len++)
-		ascii[len] = (unsigned char)bytes[len] < 0x80 ? bytes[len] : '?';
-	ascii[len] = 0;
-	return json_string(ascii);
-}
-
 static json_t *listeners(const struct process *process)
 {
 	json_t *array = json_array();
@@ -61,9 +46,9 @@ static json_t *process_json(const struct process *process)
 	if (process == NULL)
 		return json_null();
 	return json_pack("{s:i, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:s}", "pid",
-			 (int)process->pid, "name", text(process->name), "command",
-			 text(process->command), "state", states[process->state], "sockets",
-			 is_seen ? count(process->sockets) : json_null(), "listening",
+			 (int)process->pid, "name", limits_json_text(process->name), "command",
+			 limits_json_text(process->command), "state", states[process->state],
+			 "sockets", is_seen ? count(process->sockets) : json_null(), "listening",
 			 is_seen ? count(process->listening) : json_null(), "rings",
 			 is_seen ? count(process->rings) : json_null(), "others",
 			 is_seen ? count(process->others) : json_null(), "established",
@@ -93,8 +78,9 @@ json_t *doctor_json(const struct doctor_case *asked, const struct doctor_answer 
 	const struct limits_input *input = asked->input;
 	bool is_gateway = input->config != NULL;
 	json_t *more = json_pack(
-		"{s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "verdict", text(answer->verdict),
-		"fits", answer->is_good, "wanted", count_or_null(asked->wanted), "engine",
+		"{s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "verdict",
+		limits_json_text(answer->verdict), "fits", answer->is_good, "wanted",
+		count_or_null(asked->wanted), "engine",
 		is_gateway ? json_string(loop_engine_name(input->engine)) : json_null(),
 		"engine_reason",
 		is_gateway && input->engine_reason != NULL ? json_string(input->engine_reason)
@@ -115,7 +101,7 @@ json_t *doctor_json(const struct doctor_case *asked, const struct doctor_answer 
 json_t *doctor_json_failure(const char *verdict, uint64_t wanted)
 {
 	return json_pack("{s:o, s:b, s:o, s:n, s:n, s:n, s:n, s:n, s:n, s:n, s:n, s:[], s:[]}",
-			 "verdict", text(verdict), "fits", 0, "wanted", count_or_null(wanted),
-			 "binding", "next", "connections", "used", "engine", "engine_reason",
-			 "nofile_raised_from", "process", "limits", "changes");
+			 "verdict", limits_json_text(verdict), "fits", 0, "wanted",
+			 count_or_null(wanted), "binding", "next", "connections", "used", "engine",
+			 "engine_reason", "nofile_raised_from", "process", "limits", "changes");
 }

@@ -25,7 +25,7 @@ enum column { LIMIT, SCOPE, VALUE, USED, ALLOWS, SOURCE, COLUMN_COUNT };
 
 struct line {
 	char cells[COLUMN_COUNT - 1][DOCTOR_NUMBER_MAX];
-	const char *source;
+	char source[512];
 };
 
 static void cell(struct line *line, enum column column, const char *text)
@@ -54,7 +54,8 @@ static void line_make(const struct limit *row, struct line *line)
 	cell(line, ALLOWS,
 	     row->connections != LIMIT_NO_CAP ? units_format_grouped(row->connections, number)
 					      : "-");
-	line->source = row->source;
+	snprintf(line->source, sizeof(line->source), "%s%s%s", row->source,
+		 row->set_by[0] != 0 ? ", " : "", row->set_by);
 }
 
 static void line_print(const struct line *line, const int widths[COLUMN_COUNT], FILE *to)

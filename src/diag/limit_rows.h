@@ -28,6 +28,11 @@ void limit_row_allow_more(struct limit *row, const struct limits_input *input, u
  */
 bool limit_row_begin(const struct limits_input *input, struct limit *row, const char *source);
 
+/* Likewise, with what set it. */
+#define LIMIT_OPTION(section, key) #section "." #key, CONFIG_OPTION_##section##_##key
+bool limit_row_begin_option(const struct limits_input *input, struct limit *row, const char *source,
+			    enum config_option_number option);
+
 void limit_build_per_ip(const struct limits_input *input, struct limit *row);
 void limit_build_route_connections(const struct limits_input *input, struct limit *row);
 void limit_build_accept_rate(const struct limits_input *input, struct limit *row);

@@ -19,6 +19,8 @@ void limit_build_route_connections(const struct limits_input *input, struct limi
 		limit_row_off(row, "0: no route has a limit of its own");
 		return;
 	}
+	config_entry_set_by(config, &route->given[CONFIG_OPTION_routes_max_connections],
+			    row->set_by);
 	row->value = route->max_connections;
 	limit_row_use(row, input->route_connections);
 	limit_note(row, "of the route '%s'%s; it does not cap the total", route->name,
@@ -29,7 +31,7 @@ void limit_build_keep_alive_max(const struct limits_input *input, struct limit *
 {
 	const struct config *config = input->config;
 
-	if (!limit_row_begin(input, row, "server.keep_alive_max"))
+	if (!limit_row_begin_option(input, row, LIMIT_OPTION(server, keep_alive_max)))
 		return;
 	if (config->server.keep_alive_max == 0) {
 		limit_row_off(row, "0: none is kept");
@@ -59,7 +61,7 @@ void limit_build_refuse_browsers_max(const struct limits_input *input, struct li
 {
 	const struct config *config = input->config;
 
-	if (!limit_row_begin(input, row, "server.refuse_browsers_max"))
+	if (!limit_row_begin_option(input, row, LIMIT_OPTION(server, refuse_browsers_max)))
 		return;
 	if (!has_browser_route(config)) {
 		limit_row_off(row, "no route has refuse_browsers: close");
@@ -87,7 +89,7 @@ void limit_build_message_rate(const struct limits_input *input, struct limit *ro
 {
 	const struct config *config = input->config;
 
-	if (!limit_row_begin(input, row, "server.message_rate"))
+	if (!limit_row_begin_option(input, row, LIMIT_OPTION(server, message_rate)))
 		return;
 	if (config->server.message_rate == 0) {
 		limit_row_off(row, "0: a client may send any number");
@@ -104,7 +106,7 @@ void limit_build_byte_rate(const struct limits_input *input, struct limit *row)
 {
 	const struct config *config = input->config;
 
-	if (!limit_row_begin(input, row, "server.byte_rate"))
+	if (!limit_row_begin_option(input, row, LIMIT_OPTION(server, byte_rate)))
 		return;
 	if (config->server.byte_rate == 0) {
 		limit_row_off(row, "0: a client may send as fast as it can");
@@ -130,7 +132,7 @@ void limit_build_compression_memory(const struct limits_input *input, struct lim
 {
 	const struct config *config = input->config;
 
-	if (!limit_row_begin(input, row, "server.compression_memory"))
+	if (!limit_row_begin_option(input, row, LIMIT_OPTION(server, compression_memory)))
 		return;
 	uint64_t bits = window_bits(config);
 

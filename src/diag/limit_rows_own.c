@@ -76,11 +76,20 @@ bool limit_row_begin(const struct limits_input *input, struct limit *row, const 
 	return input->config != NULL;
 }
 
+bool limit_row_begin_option(const struct limits_input *input, struct limit *row, const char *source,
+			    enum config_option_number option)
+{
+	if (!limit_row_begin(input, row, source))
+		return false;
+	config_set_by(input->config, option, row->set_by);
+	return true;
+}
+
 void limit_build_per_ip(const struct limits_input *input, struct limit *row)
 {
 	const struct config *config = input->config;
 
-	if (!limit_row_begin(input, row, "server.max_connections_per_ip"))
+	if (!limit_row_begin_option(input, row, LIMIT_OPTION(server, max_connections_per_ip)))
 		return;
 	if (config->server.max_connections_per_ip == 0) {
 		limit_row_off(row, "0: an address may have any number");
@@ -95,7 +104,7 @@ void limit_build_accept_rate(const struct limits_input *input, struct limit *row
 {
 	const struct config *config = input->config;
 
-	if (!limit_row_begin(input, row, "server.accept_rate"))
+	if (!limit_row_begin_option(input, row, LIMIT_OPTION(server, accept_rate)))
 		return;
 	limit_row_use(row, input->accept_rate_now);
 	if (config->server.accept_rate == 0) {
@@ -111,7 +120,7 @@ void limit_build_takeover_rate(const struct limits_input *input, struct limit *r
 {
 	const struct config *config = input->config;
 
-	if (!limit_row_begin(input, row, "server.takeover_rate"))
+	if (!limit_row_begin_option(input, row, LIMIT_OPTION(server, takeover_rate)))
 		return;
 	if (config->server.takeover_rate == 0) {
 		limit_row_off(row, "0: a client may be taken over any number of times");
@@ -133,7 +142,7 @@ void limit_build_auth_failures(const struct limits_input *input, struct limit *r
 {
 	const struct config *config = input->config;
 
-	if (!limit_row_begin(input, row, "server.auth_failures"))
+	if (!limit_row_begin_option(input, row, LIMIT_OPTION(server, auth_failures)))
 		return;
 	if (!has_auth(config)) {
 		limit_row_off(row, "no route has auth: nobody proves anything");
@@ -151,7 +160,7 @@ void limit_build_password_queue(const struct limits_input *input, struct limit *
 {
 	const struct config *config = input->config;
 
-	if (!limit_row_begin(input, row, "server.password_queue"))
+	if (!limit_row_begin_option(input, row, LIMIT_OPTION(server, password_queue)))
 		return;
 	if (!has_auth(config)) {
 		limit_row_off(row, "no route has auth: nobody proves anything");
@@ -175,6 +184,8 @@ void limit_build_backend_pending(const struct limits_input *input, struct limit 
 		limit_row_off(row, "no back ends: nothing waits for one");
 		return;
 	}
+	config_entry_set_by(config, &backend->given[CONFIG_OPTION_backends_pending_max],
+			    row->set_by);
 	row->value = backend->pending_max;
 	limit_row_use(row, input->backend_pending);
 	limit_note(row, "of the back end '%s'%s; it does not cap the total", backend->name,
@@ -185,7 +196,7 @@ void limit_build_tickets(const struct limits_input *input, struct limit *row)
 {
 	const struct config *config = input->config;
 
-	if (!limit_row_begin(input, row, "admin.tickets_max"))
+	if (!limit_row_begin_option(input, row, LIMIT_OPTION(admin, tickets_max)))
 		return;
 	row->value = config->admin.tickets_max;
 	limit_row_use(row, input->tickets);
@@ -196,7 +207,7 @@ void limit_build_blocks(const struct limits_input *input, struct limit *row)
 {
 	const struct config *config = input->config;
 
-	if (!limit_row_begin(input, row, "admin.blocks_max"))
+	if (!limit_row_begin_option(input, row, LIMIT_OPTION(admin, blocks_max)))
 		return;
 	row->value = config->admin.blocks_max;
 	limit_row_use(row, input->blocks);
@@ -207,7 +218,7 @@ void limit_build_streams(const struct limits_input *input, struct limit *row)
 {
 	const struct config *config = input->config;
 
-	if (!limit_row_begin(input, row, "admin.streams_max"))
+	if (!limit_row_begin_option(input, row, LIMIT_OPTION(admin, streams_max)))
 		return;
 	row->value = config->admin.streams_max;
 	limit_row_use(row, input->streams);
@@ -218,7 +229,7 @@ void limit_build_payload_memory(const struct limits_input *input, struct limit *
 {
 	const struct config *config = input->config;
 
-	if (!limit_row_begin(input, row, "server.payload_memory"))
+	if (!limit_row_begin_option(input, row, LIMIT_OPTION(server, payload_memory)))
 		return;
 	if (input->payload_max == 0) {
 		limit_row_off(row, NO_GATEHOUSE);
@@ -242,7 +253,7 @@ void limit_build_max_connections(const struct limits_input *input, struct limits
 	const struct limit *from = limits_binding(limits);
 	uint64_t allowed = limits_allowed(limits);
 
-	if (!limit_row_begin(input, row, "server.max_connections"))
+	if (!limit_row_begin_option(input, row, LIMIT_OPTION(server, max_connections)))
 		return;
 	limit_row_use(row, input->connections);
 	if (!limits->is_auto) {

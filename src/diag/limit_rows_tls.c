@@ -7,18 +7,22 @@
 #define DAY_S INT64_C(86400)
 
 /* False: the row is off. */
-static bool begin(const struct limits_input *input, struct limit *row, const char *source)
+static bool has_tls(const struct limits_input *input, struct limit *row)
 {
-	if (!limit_row_begin(input, row, source))
-		return false;
 	if (!config_speaks_tls(input->config))
 		limit_row_off(row, "no listener speaks TLS");
 	return row->state == LIMIT_KNOWN;
 }
 
+static bool begin(const struct limits_input *input, struct limit *row, const char *source,
+		  enum config_option_number option)
+{
+	return limit_row_begin_option(input, row, source, option) && has_tls(input, row);
+}
+
 void limit_build_tls_handshakes(const struct limits_input *input, struct limit *row)
 {
-	if (!begin(input, row, "server.tls_handshakes_max"))
+	if (!begin(input, row, LIMIT_OPTION(server, tls_handshakes_max)))
 		return;
 	row->value = config_tls_handshakes_max(input->config, input->workers);
 	limit_row_use(row, input->tls_shaking);
@@ -30,7 +34,7 @@ void limit_build_tls_handshakes(const struct limits_input *input, struct limit *
 
 void limit_build_tls_handshake_rate(const struct limits_input *input, struct limit *row)
 {
-	if (!begin(input, row, "server.tls_handshake_rate"))
+	if (!begin(input, row, LIMIT_OPTION(server, tls_handshake_rate)))
 		return;
 	row->value = input->config->server.tls_handshake_rate;
 	if (row->value == 0)
@@ -43,7 +47,8 @@ void limit_build_certificate(const struct limits_input *input, struct limit *row
 {
 	int64_t left = input->certificate_expires_at - input->wall_s;
 
-	if (!begin(input, row, "certificates of server.listeners and admin.tls"))
+	if (!limit_row_begin(input, row, "certificates of server.listeners and admin.tls") ||
+	    !has_tls(input, row))
 		return;
 	if (input->certificate_expires_at == 0) {
 		row->state = LIMIT_UNKNOWN;

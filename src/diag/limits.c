@@ -115,6 +115,11 @@ uint64_t limits_allowed(const struct limits *limits)
 	return allowed;
 }
 
+const char *limit_origin(const struct limit *limit)
+{
+	return limit->set_by[0] != 0 ? limit->set_by : limit->source;
+}
+
 unsigned limit_percent(const struct limit *limit)
 {
 	if (limit->state != LIMIT_KNOWN || !limit->has_used || limit->value == 0)

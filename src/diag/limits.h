@@ -37,6 +37,7 @@ struct limit {
 	uint64_t used;        /* in the same unit */
 	uint64_t connections; /* that it allows in all, those of now included; or LIMIT_NO_CAP */
 	char source[256];     /* where it was read */
+	char set_by[256];     /* of an option: what set it, as of config_set_by(); else "" */
 	char cost[96];        /* what one connection takes of it, e.g. "1 descriptor", "6144 bytes
 			       * (assumed)"; "" if it does not cap */
 	char note[512];       /* why it is unknown or off, or what else to know; "" if nothing */
@@ -131,6 +132,9 @@ const struct limit *limits_next(const struct limits *limits);
 
 /* The least that the limits other than max_connections allow. */
 uint64_t limits_allowed(const struct limits *limits);
+
+/* What set it, else where it was read. */
+const char *limit_origin(const struct limit *limit);
 
 /* Share of it that is used, in percent; 0 if that is not known. */
 unsigned limit_percent(const struct limit *limit);

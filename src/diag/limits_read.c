@@ -65,6 +65,7 @@ static void row_read(const json_t *from, struct limit *row)
 	if (number_take(from, "connections", &connections))
 		row->connections = connections;
 	text_take(from, "source", row->source, sizeof(row->source));
+	text_take(from, "set_by", row->set_by, sizeof(row->set_by));
 	text_take(from, "cost", row->cost, sizeof(row->cost));
 	text_take(from, "note", row->note, sizeof(row->note));
 }

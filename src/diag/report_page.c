@@ -85,6 +85,19 @@ void report_row_number(const struct report_page *page, const json_t *row, const 
 		      page->lang, page->to);
 }
 
+bool report_row_source(const struct report_page *page, const json_t *row)
+{
+	const char *source = json_string_value(json_object_get(row, "source"));
+	const char *set_by = json_string_value(json_object_get(row, "set_by"));
+	bool has_both = source != NULL && source[0] != 0 && set_by != NULL && set_by[0] != 0;
+
+	report_text(source, page->to);
+	if (has_both)
+		fputs(report_page_word(page, REPORT_WORD_COMMA), page->to);
+	report_text(set_by, page->to);
+	return has_both || (source != NULL && source[0] != 0);
+}
+
 static void limit_line(const struct report_page *page, const json_t *row)
 {
 	fputs("| ", page->to);
@@ -97,7 +110,7 @@ static void limit_line(const struct report_page *page, const json_t *row)
 	fputs(" | ", page->to);
 	report_row_number(page, row, "connections");
 	fputs(" | ", page->to);
-	report_text(json_string_value(json_object_get(row, "source")), page->to);
+	report_row_source(page, row);
 	fputs(" |\n", page->to);
 }
 

@@ -50,6 +50,9 @@ const json_t *report_limit_row(const json_t *table, const char *name);
 /* One of the numbers of a row. */
 void report_row_number(const struct report_page *page, const json_t *row, const char *key);
 
+/* Where its value was read, and what set it; false: nobody knows. */
+bool report_row_source(const struct report_page *page, const json_t *row);
+
 /* How to raise the limit, a line each; how many there are. */
 size_t report_remedies(const struct report_page *page, const json_t *row);
 

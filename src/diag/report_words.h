@@ -197,6 +197,7 @@ enum report_lang { REPORT_LANG_EN, REPORT_LANG_ZH, REPORT_LANG_COUNT };
 	  "配置的速率或份额限制了客户端")                                                         \
 	X(DH_PORTS, "Ports run out", "端口不足")                                                  \
 	X(DE_ALLOWS, "%s is %s and allows %s", "%s 为 %s，允许 %s")                               \
+	X(DE_SET_BY, "set by: %s", "由此设置：%s")                                                \
 	X(DE_FREE, "%s: no limit here", "%s：此处不限")                                           \
 	X(DE_UNKNOWN, "%s could not be read: %s", "无法读取 %s：%s")                              \
 	X(DE_STARTS, "%s: %s", "%s：%s")                                                          \

@@ -65,9 +65,9 @@ static void test_verdicts_of_a_gateway(void **state)
 		 "nofile (1,024); next would be fs.file-max at 1,499,000."},
 		{500, 0, true,
 		 "This machine and configuration hold 500 connections; the limit that binds is "
-		 "max_connections (500); next would be nofile at 938."},
+		 "max_connections (500; default); next would be nofile at 938."},
 		{5000, 0, false,
-		 "server.max_connections 5,000 cannot be held, serve would not start: nofile "
+		 "server.max_connections 5,000 (default) cannot be held, serve would not start: nofile "
 		 "allows "
 		 "938."},
 		{0, 938, true,
@@ -75,9 +75,9 @@ static void test_verdicts_of_a_gateway(void **state)
 		 "that "
 		 "binds is nofile (1,024); next would be fs.file-max at 1,499,000."},
 		{0, 939, false, "no: nofile allows 938."},
-		{500, 600, false, "no: max_connections allows 500."},
+		{500, 600, false, "no: max_connections allows 500 (default)."},
 		{500, 9000000, false,
-		 "no: max_connections allows 500, nofile allows 938, fs.file-max allows 1,499,000, "
+		 "no: max_connections allows 500 (default), nofile allows 938, fs.file-max allows 1,499,000, "
 		 "memory allows 1,572,864."},
 	};
 
@@ -103,7 +103,7 @@ static void test_table_is_aligned_and_sorted(void **state)
 		"limit                   scope          value    used     allows  read from\n"
 		"nofile                  process        1,024       7        938  /made/up\n"
 		"max_connections         gateway          938       0        938  "
-		"server.max_connections\n"
+		"server.max_connections, default\n"
 		"fs.file-max             machine    1,600,000   1,000  1,499,000  /made/up\n"
 		"memory                  machine       24 GiB  12 GiB  1,572,864  /made/up\n";
 

@@ -181,8 +181,8 @@ static const json_t *json_row(const json_t *table, const char *label)
 static void test_json_has_every_member_of_every_row(void **state)
 {
 	(void)state;
-	static const char *const texts[] = {"limit", "scope", "kind",   "state",
-					    "unit",  "cost",  "source", "note"};
+	static const char *const texts[] = {"limit", "scope",  "kind",   "state", "unit",
+					    "cost",  "source", "set_by", "note"};
 	static const char *const numbers[] = {"value", "used", "connections"};
 	struct world world;
 

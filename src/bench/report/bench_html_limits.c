@@ -143,6 +143,7 @@ static void note_cell(const json_t *row, FILE *to)
 	fputs("<p>", to);
 	sentence(row, "A connection takes", "cost", to);
 	sentence(row, "Read from", "source", to);
+	sentence(row, "Set by", "set_by", to);
 	fputs("</p>", to);
 	if (has_remedies(row)) {
 		fputs("<details><summary>How to raise it</summary>\n", to);

@@ -265,6 +265,26 @@ static void hypotheses_write(const struct page *page)
 			rows[i].outcome, rows[i].evidence);
 }
 
+/* "- `max_connections` = 1,000: server.max_connections, /etc/gatehouse/gatehouse.yaml:12" */
+static void origin_write(const struct page *page)
+{
+	const struct bench_plateau *plateau = page->report->plateau;
+	const json_t *table = plateau->side == BENCH_MINE ? page->report->tester_limits
+							  : page->report->server_limits;
+	const json_t *row = report_limit_row(table, plateau->limit);
+
+	if (!json_is_integer(json_object_get(row, "value")))
+		return;
+	fputs("\n- ", page->to);
+	report_code(plateau->limit, page->to);
+	fputs(" = ", page->to);
+	report_row_number(&page->markdown, row, "value");
+	fputs(word(page, REPORT_WORD_COLON), page->to);
+	if (!report_row_source(&page->markdown, row))
+		fputs(word(page, REPORT_WORD_NOT_KNOWN), page->to);
+	fputc('\n', page->to);
+}
+
 static void root_cause_write(const struct page *page)
 {
 	const struct bench_plateau *plateau = page->report->plateau;
@@ -280,6 +300,7 @@ static void root_cause_write(const struct page *page)
 		fputs(word(page, REPORT_WORD_NOTHING_STOPPED), page->to);
 	}
 	fputc('\n', page->to);
+	origin_write(page);
 }
 
 static size_t advice_write(const struct page *page)

@@ -325,6 +325,23 @@ static void remedies_print(const json_t *row, FILE *to)
 	}
 }
 
+/* Where the limit's value was read, and which line of a file, variable or flag set it. */
+static void origin_print(const json_t *row, FILE *to)
+{
+	const char *source = json_string_value(json_object_get(row, "source"));
+	const char *set_by = json_string_value(json_object_get(row, "set_by"));
+
+	if (source == NULL || source[0] == 0)
+		return;
+	fputs("set by:    ", to);
+	text_print(source, to);
+	if (set_by != NULL && set_by[0] != 0) {
+		fputs(", ", to);
+		text_print(set_by, to);
+	}
+	fputc('\n', to);
+}
+
 static void plateau_print(const struct bench_report *report, FILE *to)
 {
 	const struct bench_plateau *plateau = report->plateau;
@@ -335,6 +352,7 @@ static void plateau_print(const struct bench_report *report, FILE *to)
 	if (plateau->text[0] == 0)
 		return;
 	fprintf(to, "\nCause      %s\n", plateau->text);
+	origin_print(row, to);
 	/* Of a gateway it is known how, even if nobody asked it. */
 	if (row == NULL && !is_mine && strcmp(plateau->limit, "max_connections") == 0)
 		fprintf(to, "raise it:  configuration: server.max_connections: %" PRIu64 "\n",

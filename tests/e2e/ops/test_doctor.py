@@ -115,9 +115,54 @@ def test_configured_number_that_cannot_be_held(tmp_path):
     (tmp_path / "a.yaml").write_text("server: {max_connections: 5000, engine: epoll}\n")
     done = run("-c", "a.yaml", cwd=tmp_path, prepare=with_nofile(1024))
     assert done.returncode == 1
-    assert done.stdout.startswith("server.max_connections 5,000 cannot be held, serve would not "
+    assert done.stdout.startswith("server.max_connections 5,000 (a.yaml:1) cannot be held, serve would not "
                                   "start: nofile allows 9")
     assert "LimitNOFILE=" in done.stdout
+
+
+LONG = "d" * 120 + "/" + "e" * 120
+
+
+@pytest.mark.parametrize("where, said", [
+    ("file", "a.yaml:3"),
+    ("environment", "environment GATEHOUSE_SERVER_MAX_CONNECTIONS"),
+    ("flag", "flag --max-connections"),
+    ("a name of any bytes", "???.yaml:3"),
+    ("a long name", "/" + "e" * 120 + "/a.yaml:3"),
+])
+def test_what_set_a_limit_is_said(tmp_path, where, said):
+    """The story behind this: a large number in one place, and a small one in another that wins."""
+    folder = tmp_path / LONG if where == "a long name" else tmp_path
+    folder.mkdir(parents=True, exist_ok=True)
+    name = b"\xff\xfe\x1b.yaml" if where == "a name of any bytes" else b"a.yaml"
+    (folder / os.fsdecode(name)).write_text("# by hand\nserver:\n  max_connections: 1000\n")
+    arguments = ["-c", folder / "a.yaml" if where == "a long name" else os.fsdecode(name)]
+    value = 1000
+    env = {}
+    if where == "environment":
+        env, value = {"GATEHOUSE_SERVER_MAX_CONNECTIONS": "900"}, 900
+    if where == "flag":
+        env, value = {"GATEHOUSE_SERVER_MAX_CONNECTIONS": "900"}, 800
+        arguments += ["--max-connections", "800"]
+    done = run(*arguments, "--connections", 2000, "--json", "--report", tmp_path / "r.md", cwd=tmp_path, env=env)
+    answer = json.loads(done.stdout)
+    one = row(answer, "max_connections")
+    assert (one["value"], one["source"]) == (value, "server.max_connections")
+    assert one["set_by"].endswith(said) and len(one["set_by"]) < 256
+    assert row(answer, "accept_rate")["set_by"] == "default"
+    assert row(answer, "fs.file-max")["set_by"] == "", "its source says it"
+    assert f"max_connections allows {value:,} (" in answer["verdict"] and f"{said})" in answer["verdict"]
+    line = next(line for line in (tmp_path / "r.md").read_text(errors="replace").splitlines()
+                if line.startswith("| `max_connections` |"))
+    assert line.replace("\\", "").endswith(f"{said} |")
+
+
+def test_what_set_a_limit_of_a_route(tmp_path):
+    (tmp_path / "a.yaml").write_text("routes:\n  - path: /a\n  - path: /b\n    max_connections: 7\n"
+                                     "backends:\n  - name: x\n    type: webhook\n    url: http://127.0.0.1:1/\n")
+    answer = ask("-c", "a.yaml", cwd=tmp_path, code=0)
+    assert row(answer, "routes.max_connections")["set_by"] == "a.yaml:4"
+    assert row(answer, "backends.pending_max")["set_by"] == "default"
 
 
 def test_broken_configuration(tmp_path):
@@ -228,7 +273,7 @@ def test_a_full_gateway_is_judged_by_its_own_limits(gateway, engine):
     fits = ask("--pid", pid, "--connections", 20, code=0)
     assert fits["verdict"].startswith("yes: 20 fit. gatehouse (pid ")
     more = ask("--pid", pid, "--connections", 21, code=1)
-    assert more["verdict"] == "no: max_connections allows 20."
+    assert re.fullmatch(r"no: max_connections allows 20 \(\S+/application\.yaml:\d+\)\.", more["verdict"])
     assert [change["text"] for change in more["changes"] if not change["advice"]] == [
         "server.max_connections: 21"]
     with contextlib.ExitStack() as stack:

@@ -93,7 +93,7 @@ function updateRow(row, limit, table) {
 	setClass(row, "binds", binds);
 	setText(row.allows, limit.connections === null ? "" : `allows ${count(limit.connections)} connections`);
 	updateMeter(row, limit, table);
-	const facts = [used === null ? null : percent(used), usedText(limit), limit.scope, limit.source];
+	const facts = [used === null ? null : percent(used), usedText(limit), limit.scope, limit.source, limit.set_by];
 	setText(row.facts, facts.filter(Boolean).join(" · "));
 	setText(row.note, [limit.cost === "" ? "" : `A connection costs ${limit.cost}.`, limit.note].filter(Boolean).join(" "));
 	showRemedies(row, limit, (used ?? 0) >= NEAR ? 9 : binds ? 1 : 0);
