@@ -67,7 +67,8 @@ static void test_verdicts_of_a_gateway(void **state)
 		 "This machine and configuration hold 500 connections; the limit that binds is "
 		 "max_connections (500; default); next would be nofile at 938."},
 		{5000, 0, false,
-		 "server.max_connections 5,000 (default) cannot be held, serve would not start: nofile "
+		 "server.max_connections 5,000 (default) cannot be held, serve would not start: "
+		 "nofile "
 		 "allows "
 		 "938."},
 		{0, 938, true,
@@ -77,7 +78,8 @@ static void test_verdicts_of_a_gateway(void **state)
 		{0, 939, false, "no: nofile allows 938."},
 		{500, 600, false, "no: max_connections allows 500 (default)."},
 		{500, 9000000, false,
-		 "no: max_connections allows 500 (default), nofile allows 938, fs.file-max allows 1,499,000, "
+		 "no: max_connections allows 500 (default), nofile allows 938, fs.file-max allows "
+		 "1,499,000, "
 		 "memory allows 1,572,864."},
 	};
 
