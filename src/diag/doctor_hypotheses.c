@@ -15,6 +15,12 @@ struct judge {
 	struct doctor_hypothesis *row;
 };
 
+/* Of what was said in English. */
+static const char *said(const struct judge *judge, const char *english, char out[REPORT_SAID_MAX])
+{
+	return report_said(judge->lang, english, out);
+}
+
 /* Adds to the evidence. The words decide how many texts they take: all are strings. */
 static void say(const struct judge *judge, enum report_word word, ...)
 {
@@ -60,18 +66,18 @@ static bool is_in_the_way(const struct judge *judge, const struct limit *row)
 static void cap_judge(const struct judge *judge, enum limit_id id)
 {
 	const struct limit *row = row_of(judge, id);
-	char value[DOCTOR_NUMBER_MAX], allowed[UNITS_GROUPED_MAX];
+	char value[DOCTOR_NUMBER_MAX], allowed[UNITS_GROUPED_MAX], text[REPORT_SAID_MAX];
 
 	if (row->connections != LIMIT_NO_CAP) {
 		say(judge, REPORT_WORD_DE_ALLOWS, limit_label(id),
 		    row->state == LIMIT_KNOWN ? value_of(row, value) : limit_state_name(row->state),
 		    units_format_grouped(row->connections, allowed));
 		if (row->set_by[0] != 0)
-			say(judge, REPORT_WORD_DE_SET_BY, row->set_by);
+			say(judge, REPORT_WORD_DE_SET_BY, said(judge, row->set_by, text));
 		if (is_in_the_way(judge, row))
 			judge->row->outcome = REPORT_CONFIRMED;
 	} else if (row->state == LIMIT_UNKNOWN) {
-		say(judge, REPORT_WORD_DE_UNKNOWN, limit_label(id), row->note);
+		say(judge, REPORT_WORD_DE_UNKNOWN, limit_label(id), said(judge, row->note, text));
 		if (judge->row->outcome == REPORT_EXCLUDED)
 			judge->row->outcome = REPORT_OPEN;
 	} else {
@@ -85,11 +91,12 @@ static void judge_starts(const struct judge *judge)
 {
 	const struct limits_input *input = judge->asked->input;
 	const struct process *process = judge->asked->process;
+	char text[REPORT_SAID_MAX];
 
 	if (judge->asked->obstacle != NULL) {
 		judge->row->outcome = REPORT_CONFIRMED;
 		say(judge, REPORT_WORD_DE_STARTS, loop_engine_name(input->engine),
-		    judge->asked->obstacle);
+		    said(judge, judge->asked->obstacle, text));
 	} else if (process != NULL) {
 		judge->row->outcome = process->state == PROCESS_RUNS ? REPORT_EXCLUDED
 								     : REPORT_CONFIRMED;
@@ -97,16 +104,18 @@ static void judge_starts(const struct judge *judge)
 		    process->state == PROCESS_RUNS ? REPORT_WORD_DE_RUNS : REPORT_WORD_DE_GONE);
 	} else {
 		say(judge, REPORT_WORD_DE_STARTS, loop_engine_name(input->engine),
-		    input->engine_reason == NULL ? "" : input->engine_reason);
+		    said(judge, input->engine_reason, text));
 	}
 }
 
 static void judge_own(const struct judge *judge)
 {
+	char text[REPORT_SAID_MAX];
+
 	if (judge->asked->own_problem != NULL) {
 		judge->row->outcome = REPORT_OPEN;
 		say(judge, REPORT_WORD_DE_UNKNOWN, limit_label(LIMIT_ID_MAX_CONNECTIONS),
-		    judge->asked->own_problem);
+		    said(judge, judge->asked->own_problem, text));
 		return;
 	}
 	cap_judge(judge, LIMIT_ID_MAX_CONNECTIONS);
@@ -148,7 +157,7 @@ static void judge_queue(const struct judge *judge)
 {
 	static const enum limit_id counted[] = {LIMIT_ID_LISTEN_OVERFLOWS, LIMIT_ID_LISTEN_DROPS};
 	const struct process *process = judge->asked->process;
-	char lost[DOCTOR_NUMBER_MAX];
+	char lost[DOCTOR_NUMBER_MAX], text[REPORT_SAID_MAX];
 
 	for (size_t i = 0; process != NULL && i < MIN(process->listener_count, 8u); i++)
 		queue_judge(judge, &process->listeners[i]);
@@ -159,7 +168,8 @@ static void judge_queue(const struct judge *judge)
 
 		if (row->state == LIMIT_UNKNOWN) {
 			judge->row->outcome = REPORT_OPEN;
-			say(judge, REPORT_WORD_DE_UNKNOWN, limit_label(row->id), row->note);
+			say(judge, REPORT_WORD_DE_UNKNOWN, limit_label(row->id),
+			    said(judge, row->note, text));
 		} else if (row->state == LIMIT_KNOWN && row->value > 0) {
 			judge->row->outcome = REPORT_OPEN;
 			say(judge, REPORT_WORD_DE_COUNTED, limit_label(row->id),
@@ -173,7 +183,7 @@ static void judge_queue(const struct judge *judge)
 static void judge_burst(const struct judge *judge)
 {
 	static const enum limit_id waiting[] = {LIMIT_ID_SOMAXCONN, LIMIT_ID_SYN_BACKLOG};
-	char value[DOCTOR_NUMBER_MAX];
+	char value[DOCTOR_NUMBER_MAX], text[REPORT_SAID_MAX];
 
 	for (size_t i = 0; i < ARRAY_LEN(waiting); i++) {
 		const struct limit *row = row_of(judge, waiting[i]);
@@ -181,7 +191,8 @@ static void judge_burst(const struct judge *judge)
 		if (row->state == LIMIT_KNOWN)
 			say(judge, REPORT_WORD_DE_WAIT, limit_label(row->id), value_of(row, value));
 		else
-			say(judge, REPORT_WORD_DE_UNKNOWN, limit_label(row->id), row->note);
+			say(judge, REPORT_WORD_DE_UNKNOWN, limit_label(row->id),
+			    said(judge, row->note, text));
 		if (row->state != LIMIT_KNOWN)
 			judge->row->outcome = REPORT_OPEN;
 	}

@@ -55,7 +55,10 @@ static void background_write(const struct sheet *sheet)
 		report_fact_count(page, REPORT_WORD_QUESTION, sheet->asked->wanted);
 	else
 		report_fact(page, REPORT_WORD_QUESTION, word(sheet, REPORT_WORD_AS_CONFIGURED));
-	report_fact(page, REPORT_WORD_ANSWER, sheet->answer->verdict);
+	char said[REPORT_SAID_MAX];
+
+	report_fact(page, REPORT_WORD_ANSWER,
+		    report_said(page->lang, sheet->answer->verdict, said));
 	fprintf(page->to, "\n%s%s\n\n", word(sheet, REPORT_WORD_TIMES),
 		word(sheet, REPORT_WORD_LAST_COLON));
 	report_moment(page, time(NULL), REPORT_WORD_LIMITS_READ);
@@ -87,9 +90,13 @@ static void process_write(const struct sheet *sheet)
 	report_fact(&sheet->page, REPORT_WORD_PROCESS,
 		    process->command[0] != 0 ? process->command : process->name);
 	if (process->has_descriptors) {
-		snprintf(text, sizeof(text), "sockets %ju; io_uring rings %ju; others %ju",
+		/* NOLINTNEXTLINE(clang-diagnostic-format-nonliteral): from the table of words */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+		snprintf(text, sizeof(text), word(sheet, REPORT_WORD_DESCRIPTORS_ARE),
 			 (uintmax_t)process->sockets, (uintmax_t)process->rings,
 			 (uintmax_t)process->others);
+#pragma GCC diagnostic pop
 		report_fact(&sheet->page, REPORT_WORD_DESCRIPTORS, text);
 	}
 	listeners_write(sheet);
@@ -101,15 +108,18 @@ static void environment_write(const struct sheet *sheet)
 {
 	const struct limits_input *input = sheet->asked->input;
 	const struct report_page *page = &sheet->page;
-	char text[256];
+	char text[512], said[REPORT_SAID_MAX];
 
 	report_heading(page, REPORT_WORD_ENVIRONMENT);
 	report_facts(page);
 	report_fact(page, REPORT_WORD_TOOL, "gatehouse doctor " GATEHOUSE_VERSION);
 	report_machine(page);
 	if (input->config != NULL) {
-		snprintf(text, sizeof(text), "%s (%s), %ju", loop_engine_name(input->engine),
-			 input->engine_reason, (uintmax_t)input->workers);
+		snprintf(text, sizeof(text), "%s%s%s%s%s%ju", loop_engine_name(input->engine),
+			 word(sheet, REPORT_WORD_BRACKET),
+			 report_said(page->lang, input->engine_reason, said),
+			 word(sheet, REPORT_WORD_LAST_BRACKET), word(sheet, REPORT_WORD_COMMA),
+			 (uintmax_t)input->workers);
 		report_fact(page, REPORT_WORD_ENGINE, text);
 	}
 	if (sheet->asked->raised_from > 0)
@@ -150,14 +160,14 @@ static void binding_write(const struct sheet *sheet)
 	FILE *to = sheet->page.to;
 
 	report_heading(&sheet->page, REPORT_WORD_BINDS);
-	report_text(sheet->answer->verdict, to);
+	report_say(&sheet->page, sheet->answer->verdict);
 	fputc('\n', to);
 	if (binding == NULL || binding->note[0] == 0)
 		return;
 	fputs("\n- ", to);
 	report_code(limit_label(binding->id), to);
 	fputs(word(sheet, REPORT_WORD_COLON), to);
-	report_text(binding->note, to);
+	report_say(&sheet->page, binding->note);
 	fputc('\n', to);
 }
 

@@ -26,6 +26,13 @@ void report_table(const struct report_page *page, size_t count, const enum repor
 
 /* --- facts --- */
 
+void report_say(const struct report_page *page, const char *english)
+{
+	char said[REPORT_SAID_MAX];
+
+	report_text(report_said(page->lang, english, said), page->to);
+}
+
 void report_facts(const struct report_page *page)
 {
 	static const enum report_word words[] = {REPORT_WORD_WHAT, REPORT_WORD_VALUE};
@@ -91,10 +98,10 @@ bool report_row_source(const struct report_page *page, const json_t *row)
 	const char *set_by = json_string_value(json_object_get(row, "set_by"));
 	bool has_both = source != NULL && source[0] != 0 && set_by != NULL && set_by[0] != 0;
 
-	report_text(source, page->to);
+	report_say(page, source);
 	if (has_both)
 		fputs(report_page_word(page, REPORT_WORD_COMMA), page->to);
-	report_text(set_by, page->to);
+	report_say(page, set_by);
 	return has_both || (source != NULL && source[0] != 0);
 }
 
@@ -148,14 +155,16 @@ const json_t *report_limit_row(const json_t *table, const char *name)
 void report_remedy(const struct report_page *page, const char *place, const char *text,
 		   const char *why)
 {
+	char said[REPORT_SAID_MAX];
+
 	fputs("- ", page->to);
-	report_text(place, page->to);
+	report_say(page, place);
 	fputs(report_page_word(page, REPORT_WORD_COLON), page->to);
-	report_code(text, page->to);
+	report_code(report_said(page->lang, text, said), page->to);
 	if (why[0] != 0) {
-		fputs(" (", page->to);
-		report_text(why, page->to);
-		fputc(')', page->to);
+		fputs(report_page_word(page, REPORT_WORD_BRACKET), page->to);
+		report_say(page, why);
+		fputs(report_page_word(page, REPORT_WORD_LAST_BRACKET), page->to);
 	}
 	fputc('\n', page->to);
 }

@@ -67,6 +67,14 @@ void report_hypotheses(const struct report_page *page);
 void report_hypothesis(const struct report_page *page, const char *text,
 		       enum report_outcome outcome, const char *evidence);
 
+/* What the program has said of limits, remedies and causes, in the language of a report; what has
+ * no phrase (report_phrases.h) stays as it is. NULL: nothing. */
+#define REPORT_SAID_MAX 2048
+char *report_said(enum report_lang lang, const char *english, char out[REPORT_SAID_MAX]);
+
+/* Likewise, as report_text(). */
+void report_say(const struct report_page *page, const char *english);
+
 /* Text of anybody's, inside of a table or a line: no control characters, and no markup. NULL:
  * nothing. */
 void report_text(const char *text, FILE *to);

@@ -2,8 +2,8 @@
  * report_words.h - the words of written reports (bench --report, doctor --report), in the languages
  * that they are written in.
  *
- * Layer: diag. What the program itself says elsewhere (verdict, causes, limits, remedies) is
- * quoted as it is, so that it can be searched for. */
+ * Layer: diag. What the program says elsewhere, too (limits, remedies, causes) has its own table,
+ * report_phrases.h. Its last line, PASS or FAIL, is quoted as it is: it can be searched for. */
 #pragma once
 
 enum report_lang { REPORT_LANG_EN, REPORT_LANG_ZH, REPORT_LANG_COUNT };
@@ -15,6 +15,7 @@ enum report_lang { REPORT_LANG_EN, REPORT_LANG_ZH, REPORT_LANG_COUNT };
 	X(LAST_COLON, ":", "：")                                                                  \
 	X(COMMA, ", ", "，")                                                                      \
 	X(SEMICOLON, "; ", "；")                                                                  \
+	X(STOP, ".", "。")                                                                        \
 	X(BRACKET, " (", "（")                                                                    \
 	X(LAST_BRACKET, ")", "）")                                                                \
 	X(PASSED, "passed", "通过")                                                               \
@@ -172,6 +173,8 @@ enum report_lang { REPORT_LANG_EN, REPORT_LANG_ZH, REPORT_LANG_COUNT };
 	X(ENGINE, "engine and workers", "引擎与工作线程")                                         \
 	X(PROCESS, "process", "进程")                                                             \
 	X(DESCRIPTORS, "descriptors", "文件描述符")                                               \
+	X(DESCRIPTORS_ARE, "sockets %ju; io_uring rings %ju; others %ju",                         \
+	  "套接字 %ju；io_uring ring %ju；其他 %ju")                                              \
 	X(LISTENS, "listens on", "监听")                                                          \
 	X(HELD_NOW, "connections now", "当前连接数")                                              \
 	X(RAISED, "soft limit on descriptors, raised to the hard one",                            \

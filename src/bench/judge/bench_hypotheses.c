@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/units.h"
+#include "diag/report_page.h"
 
 struct judge {
 	const struct bench_seen *seen;
@@ -88,14 +89,15 @@ static void judge_tester(const struct judge *judge)
 	uint64_t failed = count_of(judge, is_mine, NULL);
 	bool is_plateau = judge->seen->plateau->is_found &&
 			  judge->seen->plateau->side == BENCH_MINE;
-	char digits[UNITS_GROUPED_MAX];
+	char digits[UNITS_GROUPED_MAX], said[REPORT_SAID_MAX];
 
 	if (failed > 0 || is_plateau)
 		say(judge, REPORT_CONFIRMED, REPORT_WORD_EV_MINE,
 		    units_format_grouped(failed, digits));
 	else
 		say(judge, judge->seen->does_tester_fit ? REPORT_EXCLUDED : REPORT_OPEN,
-		    REPORT_WORD_EV_FITS, judge->seen->tester_line);
+		    REPORT_WORD_EV_FITS,
+		    report_said(judge->seen->lang, judge->seen->tester_line, said));
 }
 
 static void judge_cpu(const struct judge *judge)
@@ -174,14 +176,15 @@ static void judge_refused(const struct judge *judge)
 {
 	const struct bench_cause *largest;
 	uint64_t count = count_of(judge, is_refusal, &largest);
-	char digits[UNITS_GROUPED_MAX], text[400];
+	char digits[UNITS_GROUPED_MAX], text[400], said[REPORT_SAID_MAX];
 
 	if (count == 0)
 		say(judge, REPORT_EXCLUDED, REPORT_WORD_EV_NO_LIMIT_NAMED);
 	else
 		say(judge, REPORT_CONFIRMED, REPORT_WORD_EV_LIMIT_NAMED,
 		    units_format_grouped(count, digits),
-		    bench_cause_text(largest, text, sizeof(text)));
+		    report_said(judge->seen->lang, bench_cause_text(largest, text, sizeof(text)),
+				said));
 }
 
 static void judge_full(const struct judge *judge)

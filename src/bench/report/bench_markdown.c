@@ -120,7 +120,7 @@ static void limits_table(const struct page *page, enum report_word side, const j
 		fprintf(page->to, "%s", word(page, REPORT_WORD_NOT_KNOWN));
 		if (side == REPORT_WORD_OF_SERVER && page->report->server_note[0] != 0) {
 			fputs(word(page, REPORT_WORD_COLON), page->to);
-			report_text(page->report->server_note, page->to);
+			report_say(&page->markdown, page->report->server_note);
 		}
 		fputc('\n', page->to);
 	}
@@ -188,7 +188,7 @@ static void acts_write(const struct page *page)
 			fputs(" | | ", page->to);
 		fprintf(page->to, "%s | ",
 			word(page, act->is_good ? REPORT_WORD_DONE : REPORT_WORD_NOT_DONE));
-		report_text(act->seen, page->to);
+		report_say(&page->markdown, act->seen);
 		fputs(" |\n", page->to);
 	}
 }
@@ -233,7 +233,7 @@ static void failures_write(const struct page *page)
 		fprintf(page->to, "| %s | %s | %.2f–%.2f s | ",
 			units_format_grouped(cause->count, count),
 			word(page, sides[bench_cause_side(cause)]), cause->first_s, cause->last_s);
-		report_text(bench_cause_text(cause, text, sizeof(text)), page->to);
+		report_say(&page->markdown, bench_cause_text(cause, text, sizeof(text)));
 		fputs(" |\n", page->to);
 	}
 }
@@ -293,9 +293,9 @@ static void root_cause_write(const struct page *page)
 
 	heading(page, REPORT_WORD_ROOT_CAUSE);
 	if (plateau->text[0] != 0) {
-		report_text(plateau->text, page->to);
+		report_say(&page->markdown, plateau->text);
 	} else if (causes->count > 0) { /* the most frequent is first */
-		report_text(bench_cause_text(&causes->rows[0], text, sizeof(text)), page->to);
+		report_say(&page->markdown, bench_cause_text(&causes->rows[0], text, sizeof(text)));
 	} else {
 		fputs(word(page, REPORT_WORD_NOTHING_STOPPED), page->to);
 	}
@@ -314,7 +314,7 @@ static size_t advice_write(const struct page *page)
 		if (advice == NULL)
 			continue;
 		fputs("- ", page->to);
-		report_text(advice, page->to);
+		report_say(&page->markdown, advice);
 		fputc('\n', page->to);
 		written++;
 	}
@@ -388,7 +388,7 @@ static void proof_write(const struct page *page)
 			     report->checks[i].is_met ? REPORT_WORD_PASSED : REPORT_WORD_FAILED));
 		report_code(report->checks[i].text, page->to);
 		fputs(word(page, REPORT_WORD_COLON), page->to);
-		report_text(report->checks[i].seen, page->to);
+		report_say(&page->markdown, report->checks[i].seen);
 		fputc('\n', page->to);
 	}
 	fputs(report->check_count > 0 ? "\n> " : "> ", page->to);
