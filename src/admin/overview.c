@@ -150,8 +150,11 @@ static json_t *closes_of(const struct list *list, const char *name, const struct
 static void add_route(void *arg, const char *name, const struct route_load *load)
 {
 	struct list *list = arg;
-	json_t *object = json_object();
 	struct route_counts sum;
+
+	if (load->is_unused)
+		return;
+	json_t *object = json_object();
 
 	route_load_sum(load, &sum);
 	json_object_set_new(object, "name", json_string(name));

@@ -17,10 +17,11 @@ struct named_load {
 
 struct route_loads {
 	size_t workers;
-	struct list_node items;   /* below: guarded by the mutex */
-	size_t detailed;          /* of them */
-	bool has_others;          /* or had */
-	struct route_counts gone; /* of others that are there no more */
+	struct list_node items;      /* below: guarded by the mutex */
+	size_t detailed;             /* of them */
+	size_t unused;               /* of them: nobody takes them any more */
+	bool has_others;             /* or had */
+	struct route_counts dropped; /* of others that are there no more */
 	pthread_mutex_t mutex;
 };
 
@@ -53,6 +54,42 @@ struct route_loads *route_loads_create(size_t workers)
 	return loads;
 }
 
+static struct named_load *item_of(struct list_node *node)
+{
+	return CONTAINER_OF(node, struct named_load, node);
+}
+
+/* Under the mutex. */
+static void drop(struct route_loads *loads, struct named_load *item)
+{
+	struct route_counts sum;
+
+	CHECK(item->takers == 0 && loads->unused > 0);
+	list_remove(&item->node);
+	loads->unused--;
+	loads->detailed -= item->load.is_detailed;
+	if (!item->load.is_detailed) {
+		route_load_sum(&item->load, &sum);
+		route_counts_add(&loads->dropped, &sum);
+	}
+	free(item->load.cells);
+	free(item);
+}
+
+/* Which was given back first; that with details, if `is_detailed`. There may be none. */
+static void drop_first_unused(struct route_loads *loads, bool is_detailed)
+{
+	for (struct list_node *node = loads->items.next; node != &loads->items; node = node->next) {
+		struct named_load *item = item_of(node);
+
+		if (item->takers > 0 || (is_detailed && !item->load.is_detailed))
+			continue;
+		drop(loads, item);
+		return;
+	}
+	CHECK(is_detailed); /* the caller knows of one */
+}
+
 void route_loads_destroy(struct route_loads **loads)
 {
 	struct route_loads *self = *loads;
@@ -60,14 +97,10 @@ void route_loads_destroy(struct route_loads **loads)
 	*loads = NULL;
 	if (self == NULL)
 		return;
-	CHECK(list_is_empty(&self->items));
+	while (!list_is_empty(&self->items))
+		drop_first_unused(self, false);
 	pthread_mutex_destroy(&self->mutex);
 	free(self);
-}
-
-static struct named_load *item_of(struct list_node *node)
-{
-	return CONTAINER_OF(node, struct named_load, node);
 }
 
 static struct named_load *find(struct route_loads *loads, const char *name)
@@ -91,6 +124,8 @@ static struct named_load *add(struct route_loads *loads, const char *name)
 		return NULL;
 	}
 	memset(cells, 0, size);
+	if (loads->detailed == ROUTE_DETAILS_MAX)
+		drop_first_unused(loads, true);
 	item->load = (struct route_load){
 		.cells = cells,
 		.cell_count = loads->workers,
@@ -100,6 +135,7 @@ static struct named_load *add(struct route_loads *loads, const char *name)
 	loads->has_others |= !item->load.is_detailed;
 	memcpy(item->name, name, len + 1);
 	list_append(&loads->items, &item->node);
+	loads->unused++;
 	return item;
 }
 
@@ -110,23 +146,22 @@ struct route_load *route_loads_take(struct route_loads *loads, const char *name)
 
 	if (item == NULL)
 		item = add(loads, name);
-	if (item != NULL)
-		item->takers++;
+	if (item != NULL && item->takers++ == 0) {
+		item->load.is_unused = false;
+		loads->unused--;
+	}
 	pthread_mutex_unlock(&loads->mutex);
 	return item == NULL ? NULL : &item->load;
 }
 
-/* Under the mutex. */
-static void take_out(struct route_loads *loads, struct named_load *item)
+/* Under the mutex: the last of those that nobody takes. */
+static void keep_unused(struct route_loads *loads, struct named_load *item)
 {
-	struct route_counts sum;
-
+	item->load.is_unused = true;
 	list_remove(&item->node);
-	loads->detailed -= item->load.is_detailed;
-	if (item->load.is_detailed)
-		return;
-	route_load_sum(&item->load, &sum);
-	route_counts_add(&loads->gone, &sum);
+	list_append(&loads->items, &item->node);
+	if (++loads->unused > ROUTE_UNUSED_MAX)
+		drop_first_unused(loads, false);
 }
 
 void route_loads_give(struct route_loads *loads, struct route_load *load)
@@ -135,15 +170,9 @@ void route_loads_give(struct route_loads *loads, struct route_load *load)
 
 	pthread_mutex_lock(&loads->mutex);
 	CHECK(item->takers > 0);
-	bool is_last = --item->takers == 0;
-
-	if (is_last)
-		take_out(loads, item);
+	if (--item->takers == 0)
+		keep_unused(loads, item);
 	pthread_mutex_unlock(&loads->mutex);
-	if (!is_last)
-		return;
-	free(item->load.cells);
-	free(item);
 }
 
 void route_counts_add(struct route_counts *into, const struct route_counts *from)
@@ -171,7 +200,7 @@ bool route_loads_others(struct route_loads *loads, struct route_counts *out_sum)
 	pthread_mutex_lock(&loads->mutex);
 	bool has_others = loads->has_others;
 
-	*out_sum = loads->gone;
+	*out_sum = loads->dropped;
 	for (struct list_node *node = loads->items.next; node != &loads->items; node = node->next) {
 		if (item_of(node)->load.is_detailed)
 			continue;

@@ -61,11 +61,17 @@ struct route_load {
 	struct route_cell *cells;     /* one of each worker */
 	size_t cell_count;
 	bool is_detailed; /* from its beginning to its end */
+	bool is_unused; /* under the lock of all: its route was taken out, and its clients have gone
+			 */
 };
 
 /* So many routes at a time are told of in detail; of the others what is many numbers is told in
  * sum, so that no page grows with them. */
 #define ROUTE_DETAILS_MAX 100
+
+/* So many are kept of routes that were taken out: what they counted last is read yet, and one that
+ * comes again goes on. More, and those with details that others need: whoever went first. */
+#define ROUTE_UNUSED_MAX 100
 
 struct route_loads;
 
@@ -75,7 +81,7 @@ struct route_loads *route_loads_create(size_t workers);
 /* When all that were taken were given back. NULL is fine; clears the pointer. */
 void route_loads_destroy(struct route_loads **loads);
 
-/* That of the name, made if there is none yet. NULL: memory is out. */
+/* That of the name, made if there is none yet, or kept. NULL: memory is out. */
 struct route_load *route_loads_take(struct route_loads *loads, const char *name);
 void route_loads_give(struct route_loads *loads, struct route_load *load);
 

@@ -258,7 +258,7 @@ static void find_load(void *arg, const char *name, const struct route_load *load
 	*(const struct route_load **)arg = load;
 }
 
-/* By name, as long as somebody takes it; each worker has a cell of its own. */
+/* By name, also when nobody takes it any more; each worker has a cell of its own. */
 static void test_loads_go_on_by_name(void **state)
 {
 	(void)state;
@@ -279,6 +279,7 @@ static void test_loads_go_on_by_name(void **state)
 	route_loads_give(loads, again);
 	route_loads_each(loads, find_load, &seen);
 	assert_ptr_equal(seen, load);
+	assert_false(seen->is_unused);
 	route_load_sum(seen, &sum);
 	assert_int_equal(sum.accepted, 6);
 	assert_int_equal(sum.failures[ROUTE_FAILURE_COUNT - 1], 30);
@@ -287,12 +288,50 @@ static void test_loads_go_on_by_name(void **state)
 	route_loads_give(loads, load);
 	seen = NULL;
 	route_loads_each(loads, find_load, &seen);
-	assert_null(seen);
-	/* Who comes later begins anew. */
+	assert_ptr_equal(seen, load);
+	assert_true(seen->is_unused);
+	/* Who comes later goes on. */
 	load = route_loads_take(loads, "r");
+	assert_false(load->is_unused);
 	route_load_sum(load, &sum);
-	assert_int_equal(sum.accepted, 0);
+	assert_int_equal(sum.accepted, 6);
 	route_loads_give(loads, load);
+	route_loads_destroy(&loads);
+}
+
+static void count_load(void *arg, const char *name, const struct route_load *load)
+{
+	(void)name;
+	assert_true(load->is_unused);
+	(*(size_t *)arg)++;
+}
+
+/* However often names change, and whichever was used last is not the one that goes. */
+static void test_so_many_unused_loads_are_kept(void **state)
+{
+	(void)state;
+	struct route_loads *loads = route_loads_create(1);
+	struct route_counts sum;
+	size_t count = 0;
+	char name[16];
+
+	for (unsigned i = 0; i < 3 * ROUTE_UNUSED_MAX; i++) {
+		snprintf(name, sizeof(name), "r%u", i);
+		struct route_load *load = route_loads_take(loads, name), *often;
+
+		assert_true(load->is_detailed);
+		often = route_loads_take(loads, "often");
+		often->cells[0].counts.accepted++;
+		route_loads_give(loads, often);
+		route_loads_give(loads, load);
+	}
+	route_loads_each(loads, count_load, &count);
+	assert_int_equal(count, ROUTE_UNUSED_MAX);
+	struct route_load *often = route_loads_take(loads, "often");
+
+	route_load_sum(often, &sum);
+	assert_int_equal(sum.accepted, 3 * ROUTE_UNUSED_MAX);
+	route_loads_give(loads, often);
 	route_loads_destroy(&loads);
 }
 
@@ -337,6 +376,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_loads_go_on_by_name),
+		cmocka_unit_test(test_so_many_unused_loads_are_kept),
 		cmocka_unit_test(test_the_sum_of_the_others_never_falls),
 		cmocka_unit_test(test_a_path_finds_its_route_and_id),
 		cmocka_unit_test(test_slashes_are_merged_where_the_route_says_so),

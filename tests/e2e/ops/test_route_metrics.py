@@ -130,7 +130,13 @@ def test_numbers_go_on_when_the_configuration_changes(gateway):
         assert running.metric("route_messages_received_total", route="b") == 1
         reload.rewrite(running, before)
         assert reload.reload(running)["changed"]
-        wsraw.wait_until(lambda: not running.samples("route_messages_received_total", route="b"), "b has gone")
+        assert running.metric("route_connections_closed_total", route="b") == 1, "the last that was seen of it stays"
+        wsraw.wait_until(lambda: [route["name"] for route in api.Api(running.admin).get("/overview")["routes"]] == ["a"], "b has gone")
+        reload.rewrite(running, after)
+        assert reload.reload(running)["changed"]
+        with running.open("/b/2") as other:
+            other.echo(b"z")
+        assert running.metric("route_messages_received_total", route="b") == 2, "and goes on"
 
 
 def test_numbers_go_on_in_a_live_upgrade(gateway):
