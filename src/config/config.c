@@ -180,6 +180,7 @@ int config_load(const struct config_sources *sources, struct config_report *repo
 	flags_apply(&config, sources->flags, sources->flag_count, report);
 	if (report->count == before) {
 		config_listeners_check(&config, report);
+		config_admin_check(&config, report);
 		config_bus_check(&config, report);
 		config_backends_check(&config, report);
 		config_auth_check(&config, report);

@@ -310,6 +310,9 @@ void config_profiles_check(const struct config *config, struct config_report *re
 /* What must hold between the options of the bus. */
 void config_bus_check(const struct config *config, struct config_report *report);
 
+/* The same of the admin listener. */
+void config_admin_check(const struct config *config, struct config_report *report);
+
 /* What must hold between back ends, and between them and routes. */
 void config_backends_check(const struct config *config, struct config_report *report);
 

@@ -239,6 +239,10 @@
 	  "network.")                                                                          \
 	X(admin, tls, TLS_KEYS, "", 0, 0, "", LIVE,                                                 \
 	  "TLS of the admin listener. Left out: it speaks in clear.")                          \
+	X(admin, console_url, TEXT, "", 0, 255, "bytes", LIVE,                                 \
+	  "Where people reach the console of this node, such as "                              \
+	  "https://gw-1.example:8081/console. The other nodes are told, and their consoles "    \
+	  "link to it.")                                                                       \
 	X(admin, token_file, FILE, "", 0, CONFIG_TEXT_MAX - 1, "bytes", LIVE,                  \
 	  "File with the API's bearer token on its only line; readable by its owner (and "     \
 	  "group) alone. Without a token the API answers only on loopback.")                   \

@@ -14,6 +14,7 @@
 #define SILENCE_NS  (3 * INTERVAL_NS)
 #define BODY_MAX    2048 /* [bytes] of what one node says */
 #define IS_DEAF     "is_deaf"
+#define CONSOLE     "console"
 
 struct node {
 	struct list_node node;
@@ -44,6 +45,8 @@ static json_t *own_facts(const struct nodes *nodes)
 		"connections", (json_int_t)facts.connections, "max_connections",
 		(json_int_t)facts.max_connections, "clients", (json_int_t)facts.clients);
 
+	if (own != NULL && facts.console[0] != 0)
+		json_object_set_new(own, CONSOLE, json_string(facts.console));
 	if (own != NULL && status.is_deaf)
 		json_object_set_new(own, IS_DEAF, json_true());
 	return own;
@@ -163,9 +166,21 @@ static bool is_good(const json_t *facts)
 	return true;
 }
 
+/* People are led there. */
+static bool is_console(const json_t *console)
+{
+	const char *text = json_string_value(console);
+
+	return text != NULL && strlen(text) <= NODE_CONSOLE_MAX &&
+	       (strncmp(text, "http://", 7) == 0 || strncmp(text, "https://", 8) == 0);
+}
+
 static void take(struct nodes *nodes, json_t *facts)
 {
 	const char *run = text_of(facts, "run");
+
+	if (!is_console(json_object_get(facts, CONSOLE)))
+		json_object_del(facts, CONSOLE);
 
 	if (strcmp(run, nodes->options.fleet->origin) == 0) {
 		json_decref(facts);

@@ -15,12 +15,16 @@
 /* [nodes] kept beside this one. */
 #define NODES_MAX 1000
 
+/* [bytes] */
+#define NODE_CONSOLE_MAX 255
+
 /* What a node tells, at this moment. */
 struct node_facts {
 	const char *status; /* as /health has it */
 	uint64_t connections;
 	uint64_t max_connections;
 	uint64_t clients;
+	char console[NODE_CONSOLE_MAX + 1]; /* address of its console; "": it is not told */
 };
 
 struct nodes;

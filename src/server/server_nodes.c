@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/server_nodes.h"
 
+#include <stdio.h>
+
 #include "base/log.h"
 #include "fleet/nodes.h"
 #include "server/worker.h"
@@ -8,6 +10,7 @@
 static void describe(void *arg, struct node_facts *out_facts)
 {
 	const struct server_nodes *self = arg;
+	struct ruleset *ruleset = server_ruleset(self->server);
 
 	*out_facts = (struct node_facts){
 		.status = server_status_name(server_status(self->server)),
@@ -15,6 +18,9 @@ static void describe(void *arg, struct node_facts *out_facts)
 		.max_connections = server_max_connections(self->server),
 		.clients = server_clients(self->server),
 	};
+	snprintf(out_facts->console, sizeof(out_facts->console), "%.*s", NODE_CONSOLE_MAX,
+		 ruleset->config.admin.console_url.text);
+	ruleset_unref(&ruleset);
 }
 
 static void on_closed(void *arg)

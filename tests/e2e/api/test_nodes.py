@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The list of nodes, and what is said of the bus between them."""
 
+import json
+
+import pytest
+
 from kit import api, wsraw
+from kit.gateway import run_binary
 
 
 def bus(broker, **options) -> dict:
@@ -31,6 +36,36 @@ def test_nodes_find_one_another_and_leave(gateway, broker):
     wsraw.wait_until(lambda: names(second) == ["second", "first"], "the first is heard")
     second.stop()
     wsraw.wait_until(lambda: names(first) == ["first"], "the second says that it leaves")
+
+
+def test_where_the_others_have_their_consoles(gateway, broker):
+    """As each says itself; what leads nowhere, or to something else than a page, is not passed on."""
+    nats = broker()
+    first = gateway(server={"node": "first"}, bus=bus(nats))
+    second = gateway(server={"node": "second"}, bus=bus(nats), admin={"console_url": "https://gw-2.example:8081/console"})
+
+    def consoles(running) -> dict:
+        return {node["node"]: node.get("console") for node in api.Api(running.admin).get("/cluster")["nodes"]}
+
+    wanted = {"first": None, "second": "https://gw-2.example:8081/console"}
+    for running in (first, second):
+        wsraw.wait_until(lambda one=running: consoles(one) == wanted, "each tells the other")
+    with nats.connect() as client:
+        for number, console in enumerate(["javascript:alert(1)", 7, "http://" + "x" * 300, "http://good.example/"]):
+            def is_heard(name=f"n{number}", console=console) -> bool:
+                client.publish("gatehouse.nodes", json.dumps({"node": name, "run": name, "version": "1", "status": "ready",
+                                                              "connections": 1, "max_connections": 2, "clients": 1,
+                                                              "console": console}).encode())
+                return name in consoles(first)
+            wsraw.wait_until(is_heard, "heard")
+        assert [consoles(first).get(f"n{number}") for number in range(4)] == [None, None, None, "http://good.example/"]
+
+
+@pytest.mark.parametrize("url, word", [("gw-1.example", "http://"), ("https://user:secret@gw-1/console", "user"),
+                                       ("https://gw-1/console?x=1", "query"), ("https://gw-1/#/x", "#"), ("https://", "host")])
+def test_a_console_url_that_is_none(url, word):
+    done = run_binary("check", "--admin-console-url", url)
+    assert done.returncode == 2 and "admin.console_url: " in done.stderr and word in done.stderr, done
 
 
 def test_two_nodes_with_one_name_are_told(gateway, broker):

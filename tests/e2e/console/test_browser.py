@@ -7,8 +7,9 @@ import subprocess
 import threading
 
 import pytest
+import yaml
 
-from kit import wsraw
+from kit import reload, wsraw
 from kit.api import SPEC_FILE, Api, quote
 from kit.backends import Webhook
 from kit.gateway import BINARY
@@ -466,6 +467,31 @@ def test_messages_of_one_client(gateway, page_of):
         client.send(wsraw.close_frame(1000))
         page.wait_text("connected to no node now")
         assert lines(page) == []
+
+
+def test_a_client_of_another_node(gateway, broker, page_of):
+    """Its page says where its messages can be followed, and leads there if that node has told where its console is."""
+    def bus() -> dict:
+        return {"type": "nats", "urls": [nats.url]}
+
+    nats = broker()
+    far = gateway(server={"node": "far"}, bus=bus(), routes=ROUTES)
+    page = page_of(gateway(server={"node": "near"}, bus=bus(), routes=ROUTES), place_of("ws", "till-7"))
+    page.wait_text("connected to no node now")
+    assert "can be followed there" not in page.text()
+    with far.open("/ws/till-7"):
+        page.wait_text("It is connected to the node far, and its messages can be followed there: that node has not told")
+        page.wait_text("(admin.console_url)")
+        config = yaml.safe_load(far.config_file.read_text())
+        config["admin"]["console_url"] = f"http://127.0.0.1:{far.admin[1]}/console/"
+        reload.rewrite(far, config)
+        assert not reload.reload(far)["mistake"]
+        press(page, "its page on that node")
+        page.wait("document.querySelector('#node').innerText === 'far'")
+        page.wait_text("127.0.0.1:")
+        press(page, "Follow")
+        page.wait_text("Following.")
+        assert "can be followed there" not in page.text() and value(page, "h1") == "till-7"
 
 
 def test_a_route_and_the_log(gateway, page_of):

@@ -98,6 +98,7 @@ CASES = {
     "server.ready_without_backends": Case("false"),
     "admin.listen": Case("@port"),
     "admin.tls": Case("@tls"),
+    "admin.console_url": Case("https://gw-1.example:8081/console"),
     "admin.token_file": Case("@token"),
     "admin.token": Case(ENVIRONMENT),
     "admin.max_body": Case("2MiB"),

@@ -4,9 +4,11 @@
 import {get, path} from "./api.js";
 import {Chart} from "./chart.js";
 import {Actions} from "./client_actions.js";
+import {linkTo} from "./clients.js";
 import {el, foreign, replace, setText} from "./dom.js";
 import {bytes, count, dateTime, duration, perSecond} from "./format.js";
 import {Rates} from "./series.js";
+import {consoleOf} from "./tables.js";
 import {Tail} from "./tail.js";
 import {plain} from "./text.js";
 
@@ -166,7 +168,21 @@ export class Client {
 		this.#showFacts(client);
 		this.#showFigures(client);
 		this.#showRates(client);
+		this.#showNode(client.node);
 		this.actions.update(client);
+	}
+
+	// Its messages pass on the node that has it, and nowhere else.
+	#showNode(name) {
+		const node = name === this.app.node.name ? null : this.app.feed.overview?.nodes.find((one) => one.node === name) ?? {node: name};
+		const key = JSON.stringify([node?.node, node?.console]);
+		if (this.nodeKey === key)
+			return;
+		this.nodeKey = key;
+		const url = consoleOf(node, linkTo(this.route, this.id));
+		this.tail.tellElsewhere(node === null ? null : ["It is connected to the node ", foreign(node.node), ", and its messages can be followed there: ",
+			url === null ? "that node has not told where its console is (admin.console_url)." :
+				[el("a", {href: url, rel: "noreferrer"}, "its page on that node"), "."]]);
 	}
 
 	#showFacts(client) {

@@ -3,7 +3,7 @@
 import {el, foreign, reconcile, setClass, setText, tableIn} from "./dom.js";
 import {brief, bytes, bytesPerSecond, count, duration, percent, perSecond} from "./format.js";
 
-// columns: [{text, number, show(item): string, bad(item): bool, link(item): string}]; the first names the row.
+// columns: [{text, number, show(item): string, bad(item): bool, link(item): string or null}]; the first names the row.
 export class Table {
 	#columns;
 	#key;
@@ -36,10 +36,11 @@ export class Table {
 		this.#columns.forEach((column, index) => {
 			const cell = row.children[index];
 			const text = column.show(item);
-			if (cell.shown !== text) {
-				cell.shown = text;
+			const href = column.link?.(item) ?? null;
+			if (cell.shown !== text || cell.href !== href) {
+				Object.assign(cell, {shown: text, href});
 				const name = index === 0 || column.isForeign ? foreign(text) : text;
-				cell.replaceChildren(column.link ? el("a", {href: column.link(item)}, name) : name);
+				cell.replaceChildren(href === null ? name : el("a", {href}, name));
 			}
 			setClass(cell, "bad", column.bad?.(item));
 			if (column.share)
@@ -109,7 +110,8 @@ export function workerTable(rates) {
 
 export function nodeTable() {
 	return new Table("Nodes", [
-		{text: "node", show: (one) => one.node + (one.is_self ? " (this one)" : "")},
+		{text: "node", show: (one) => one.node + (one.is_self ? " (this one)" : ""),
+			link: (one) => one.is_self ? null : consoleOf(one, "")},
 		{text: "connections", number: true, show: (one) => count(one.connections), share: (one) => one.connections / one.max_connections},
 		{text: "at most", number: true, show: (one) => count(one.max_connections)},
 		{text: "status", isForeign: true, show: (one) => one.status, bad: (one) => one.status !== "ready"},
@@ -118,11 +120,19 @@ export function nodeTable() {
 	], {key: (one) => one.node, empty: "This node is alone.", hint: "Of each, what it last told the others."});
 }
 
+// Where a view of another node's console is; null: that node has not told where people reach it.
+export function consoleOf(node, hash) {
+	const url = URL.parse(node?.console ?? "");
+	if (url === null || !["http:", "https:"].includes(url.protocol))
+		return null;
+	return `${url.href.replace(/\/$/, "")}/${hash}`;
+}
+
 // Causes: [{name, total, recent}]; `recent` is what came in the last seconds.
-export function causeTable(title, empty, hint, link = null) {
+export function causeTable(title, empty, hint) {
 	let most = 1;
 	const table = new Table(title, [
-		{text: "cause", show: (cause) => cause.name, link},
+		{text: "cause", show: (cause) => cause.name},
 		{text: "lately", number: true, show: (cause) => cause.recent === null ? "–" : count(cause.recent)},
 		{text: "since start", number: true, show: (cause) => brief(cause.total), share: (cause) => cause.total / most},
 	], {key: (cause) => cause.name, empty, hint});

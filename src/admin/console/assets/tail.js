@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Messages and log lines as they pass: at most so many a second, the last of them kept, and what was
 // left out counted.
-import {el, foreign, Frame, labelled, newId, select, setText} from "./dom.js";
+import {el, foreign, Frame, labelled, newId, replace, select, setText} from "./dom.js";
 import {bytes, clock, count} from "./format.js";
 import {linkTo} from "./clients.js";
 import {bytesOf, decoded, toHex} from "./text.js";
@@ -97,11 +97,19 @@ export class Tail {
 		for (const control of [this.sample, this.bodyBytes])
 			control.addEventListener("change", () => this.#isOn && this.#begin());
 		this.told = el("p", {class: "soft", role: "status"});
+		this.elsewhere = el("p", {role: "status"});
+		this.tellElsewhere(null);
 		this.list = el("ol", {class: "tail", role: "log", "aria-live": "off", tabindex: "0", "aria-labelledby": id});
 		this.element = el("section", {class: "card"}, el("h2", {id}, title),
 			el("div", {class: "filters"}, choice, labelled("Messages a second, at most", this.sample),
 				labelled("Of each body", this.bodyBytes), labelled("Show only lines with", this.filter, {className: "grow"})),
-			el("div", {class: "row"}, this.follow, this.pause, clear, this.told), this.list);
+			this.elsewhere, el("div", {class: "row"}, this.follow, this.pause, clear, this.told), this.list);
+	}
+
+	// What is followed passes on another node; null: it does not.
+	tellElsewhere(content) {
+		this.elsewhere.hidden = content === null;
+		replace(this.elsewhere, content);
 	}
 
 	toggle() {
