@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/aligned.h"
 #include "base/counter.h"
 
 /* What a change takes beside what all kinds do. */
@@ -25,7 +26,7 @@ static int create(const struct backend_world *world, size_t index,
 		  struct event_backend **out_backend, struct backend_error *out_error)
 {
 	const struct config_backend *config = &world->config->backends[index];
-	struct backend_nats *backend = calloc(1, sizeof(*backend));
+	struct backend_nats *backend = ALIGNED_NEW(struct backend_nats);
 
 	if (backend == NULL) {
 		snprintf(out_error->text, sizeof(out_error->text), "out of memory");

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/aligned.h"
 #include "base/metrics_text.h"
 #include "route/headers_file.h"
 #include "route/secret_file.h"
@@ -186,7 +187,7 @@ static void destroy(struct event_backend *base)
 static int create(const struct backend_world *world, size_t index,
 		  struct event_backend **out_backend, struct backend_error *out_error)
 {
-	struct backend_webhook *backend = calloc(1, sizeof(*backend));
+	struct backend_webhook *backend = ALIGNED_NEW(struct backend_webhook);
 
 	if (backend == NULL) {
 		snprintf(out_error->text, sizeof(out_error->text), "out of memory");

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/aligned.h"
 #include "base/check.h"
 #include "base/counter.h"
 
@@ -116,14 +117,13 @@ static struct named_load *add(struct route_loads *loads, const char *name)
 	size_t len = strlen(name);
 	struct named_load *item = calloc(1, sizeof(*item) + len + 1);
 	size_t size = loads->workers * sizeof(struct route_cell);
-	struct route_cell *cells = aligned_alloc(_Alignof(struct route_cell), size);
+	struct route_cell *cells = aligned_zeroed(_Alignof(struct route_cell), size);
 
 	if (item == NULL || cells == NULL) {
 		free(item);
 		free(cells);
 		return NULL;
 	}
-	memset(cells, 0, size);
 	if (loads->detailed == ROUTE_DETAILS_MAX)
 		drop_first_unused(loads, true);
 	item->load = (struct route_load){

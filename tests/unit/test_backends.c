@@ -193,8 +193,7 @@ static void test_what_is_discarded_was_never_there(void **state)
 static void count(void *arg, const char *name, const struct route_load *load)
 {
 	(void)name;
-	(void)load;
-	++*(size_t *)arg;
+	*(size_t *)arg += !load->is_unused;
 }
 
 static void test_a_route_goes_on_with_its_numbers(void **state)

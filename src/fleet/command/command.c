@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fleet/command/command.h"
+#include "fleet/command/command_trace.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -200,6 +201,7 @@ void command_destroy(struct command **command)
 	*command = NULL;
 	if (self == NULL)
 		return;
+	command_trace_leave(self);
 	if (self->kind->finish != NULL)
 		self->kind->finish(self);
 	json_decref(self->json);

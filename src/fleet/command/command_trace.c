@@ -73,6 +73,19 @@ void command_trace_end(struct command *command)
 	command->span = NULL;
 }
 
+void command_trace_leave(struct command *command)
+{
+	char name[64];
+
+	if (command->span == NULL)
+		return;
+	snprintf(name, sizeof(name), "process %s", command->kind->name);
+	trace_span_text(command->span, "gatehouse.outcome", SLICE_LITERAL("moved"));
+	trace_span_end(command->span, name, NULL);
+	free(command->span);
+	command->span = NULL;
+}
+
 size_t command_trace_headers(const struct command *command, struct bus_header *out_header,
 			     char text[TRACE_PARENT_LEN + 1])
 {

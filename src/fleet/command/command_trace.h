@@ -16,6 +16,10 @@ void command_trace_arrived(struct command *command, const struct session *sessio
 /* Once it has ended, by whatever ended it. */
 void command_trace_end(struct command *command);
 
+/* It is destroyed without an end: another process, which has its client, goes on with it. Harmless
+ * after an end. */
+void command_trace_leave(struct command *command);
+
 /* It is sent on to another node: writes the header that tells of its trace. Returns how many that
  * is, 0 or 1; the value is in `text`. */
 size_t command_trace_headers(const struct command *command, struct bus_header *out_header,
