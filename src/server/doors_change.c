@@ -11,13 +11,6 @@
 #include "base/log.h"
 #include "server/server_private.h"
 
-static int fail(struct server_error *out_error, const char *text)
-{
-	*out_error = (struct server_error){0};
-	snprintf(out_error->text, sizeof(out_error->text), "%s", text);
-	return -1;
-}
-
 /* --- which is which --- */
 
 static bool is_same(const struct server_door *door, const struct config_listener *listener)
@@ -87,7 +80,7 @@ static int tls_make(struct server *server, const struct config *next,
 		return 0;
 	item->tls = server_tls_create_after(older, next, wanted->tls, wanted->tls_path,
 					    server->options.renewals, &error);
-	return item->tls != NULL ? 0 : fail(out_error, error.text);
+	return item->tls != NULL ? 0 : server_fail(out_error, error.text);
 }
 
 static int open_new(struct server *server, const struct server_door_wanted *wanted,
@@ -98,7 +91,7 @@ static int open_new(struct server *server, const struct server_door_wanted *want
 	item->is_new = true;
 	item->door = server_door_create(wanted->listener, wanted->option);
 	if (item->door == NULL)
-		return fail(out_error, "out of memory");
+		return server_fail(out_error, "out of memory");
 	item->door->is_admin = is_admin;
 	if (server_door_is_unix(item->door) && !server_door_owner(item->door, out_error))
 		return -1;
@@ -181,7 +174,7 @@ int doors_change_prepare(struct server *server, const struct config *next,
 		.leaving = calloc(doors->count + doors->leaving_count, sizeof(*change->leaving)),
 	};
 	if (change->list == NULL || change->leaving == NULL)
-		r = fail(out_error, "out of memory");
+		r = server_fail(out_error, "out of memory");
 	for (; r == 0 && change->count < wanted.count; change->count++)
 		r = item_make(server, next, &wanted.items[change->count],
 			      &change->items[change->count], change->count == wanted.count - 1,

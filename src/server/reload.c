@@ -35,13 +35,6 @@ struct change {
 	struct log_file *access; /* NULL: no file, or the one that is open */
 };
 
-static int fail(struct server_error *out_error, const char *text)
-{
-	*out_error = (struct server_error){0};
-	snprintf(out_error->text, sizeof(out_error->text), "%s", text);
-	return -1;
-}
-
 /* --- what can fail --- */
 
 /* Their clients are to go: those that went with this change, and those of earlier ones as long as
@@ -85,10 +78,10 @@ static int prepare(struct server *server, struct change *change, struct server_e
 
 	if (backends_prepare(server->backends, &change->next->config, &change->backends, &error) <
 	    0)
-		return fail(out_error, error.text);
+		return server_fail(out_error, error.text);
 	if (routes_make(server, change) < 0 ||
 	    backend_watches_begin(server, change->next, &change->watches) < 0)
-		return fail(out_error, "out of memory");
+		return server_fail(out_error, "out of memory");
 	if (server_auth_make(server, change->next, out_error) < 0 ||
 	    server_tracing_prepare(server, &change->next->config, &change->tracing, out_error) <
 		    0 ||

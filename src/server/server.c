@@ -35,6 +35,13 @@ static void service_init(struct service *service, const struct server *server)
 		snprintf(service->node, sizeof(service->node), "unknown");
 }
 
+int server_fail(struct server_error *out_error, const char *text)
+{
+	*out_error = (struct server_error){0};
+	snprintf(out_error->text, sizeof(out_error->text), "%s", text);
+	return -1;
+}
+
 struct server *server_create(const struct server_options *options)
 {
 	struct server *server = calloc(1, sizeof(*server));

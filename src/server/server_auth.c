@@ -8,18 +8,12 @@
 #include "base/renewals.h"
 #include "server/server_private.h"
 
-static int fail(struct server_error *out_error, const char *text)
-{
-	snprintf(out_error->text, sizeof(out_error->text), "%s", text);
-	return -1;
-}
-
 /* Also if no route asks: the API and metrics know of them. */
 static int proofs_open(struct server *server, struct server_error *out_error)
 {
 	if (server_proofs_open(&server->proofs, &server->fleet, &server->options.ruleset->config) <
 	    0)
-		return fail(out_error, "out of memory");
+		return server_fail(out_error, "out of memory");
 	server->auth.jwks = server->proofs.jwks;
 	server->auth.tickets = server->proofs.tickets;
 	server->auth.renewals = server->options.renewals;
@@ -44,9 +38,10 @@ static int world_complete(struct server *server, const struct config *config,
 		world->pace = pace;
 	pthread_mutex_unlock(&server->mutex);
 	if (wants_hasher && hasher == NULL)
-		return fail(out_error, "the thread that checks passwords could not be started; "
-				       "raise the limit on threads (ulimit -u, pids.max)");
-	return wants_pace && pace == NULL ? fail(out_error, "out of memory") : 0;
+		return server_fail(out_error,
+				   "the thread that checks passwords could not be started; "
+				   "raise the limit on threads (ulimit -u, pids.max)");
+	return wants_pace && pace == NULL ? server_fail(out_error, "out of memory") : 0;
 }
 
 /* --- files that change --- */
@@ -117,7 +112,7 @@ int server_auth_make(struct server *server, struct ruleset *ruleset, struct serv
 	if (world_complete(server, config, out_error) < 0)
 		return -1;
 	if (auth_table_build(config, &server->auth, &table, &error) < 0)
-		return fail(out_error, error.text);
+		return server_fail(out_error, error.text);
 	ruleset_take_auth(ruleset, table, auth_table_destroy);
 	if (server->options.renewals == NULL)
 		return 0;
@@ -125,7 +120,7 @@ int server_auth_make(struct server *server, struct ruleset *ruleset, struct serv
 	if (is_good)
 		return 0;
 	each_file(server, ruleset, forget, &is_good);
-	return fail(out_error, "out of memory");
+	return server_fail(out_error, "out of memory");
 }
 
 void server_auth_unmake(struct server *server, struct ruleset *ruleset)

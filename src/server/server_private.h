@@ -101,6 +101,9 @@ struct server {
 	pthread_cond_t changed;
 };
 
+/* *out_error is this, and nothing else; -1. */
+int server_fail(struct server_error *out_error, const char *text);
+
 /* server_auth.c: what the ways of all routes share. 0, or -1 with *out_error. */
 int server_auth_open(struct server *server, struct server_error *out_error);
 

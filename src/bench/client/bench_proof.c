@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 
 #include "base/base64.h"
 #include "base/check.h"
+#include "bench/client/bench_error.h"
 #include "bench/load/bench_url.h"
 
 /* --- the file of tokens --- */
@@ -41,26 +41,6 @@ static int text_read(int fd, struct bench_proof *proof)
 	return n < 0 ? -errno : 0;
 }
 
-/* Visible ASCII: what a header can hold, and a token of RFC 6750 or RFC 7519 is made of. */
-static bool is_token(struct slice line)
-{
-	for (size_t i = 0; i < line.len; i++)
-		if (line.data[i] <= ' ' || line.data[i] >= 0x7f)
-			return false;
-	return true;
-}
-
-__attribute__((format(printf, 4, 5))) static int fail(int r, char *error, size_t size,
-						      const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(error, size, format, args);
-	va_end(args);
-	return r;
-}
-
 /* Empty lines are passed over. */
 static int tokens_find(const char *path, struct bench_proof *proof, char *error, size_t size)
 {
@@ -68,23 +48,26 @@ static int tokens_find(const char *path, struct bench_proof *proof, char *error,
 
 	proof->tokens = calloc(slice_count_lines(text), sizeof(*proof->tokens));
 	if (proof->tokens == NULL)
-		return fail(-ENOMEM, error, size, "--token-file: memory is out");
+		return bench_fail(-ENOMEM, error, size, "--token-file: memory is out");
 	for (size_t number = 1; slice_next_line(&text, &line); number++) {
 		if (line.len > BENCH_TOKEN_MAX)
-			return fail(-EINVAL, error, size,
-				    "--token-file: line %zu of '%s' is %zu bytes long, %d are the "
-				    "most",
-				    number, path, line.len, BENCH_TOKEN_MAX);
-		if (!is_token(line))
-			return fail(-EINVAL, error, size,
-				    "--token-file: line %zu of '%s' has a character that no token "
-				    "has; a line holds a token and nothing else",
-				    number, path);
+			return bench_fail(
+				-EINVAL, error, size,
+				"--token-file: line %zu of '%s' is %zu bytes long, %d are the "
+				"most",
+				number, path, line.len, BENCH_TOKEN_MAX);
+		if (!bench_is_token(line))
+			return bench_fail(
+				-EINVAL, error, size,
+				"--token-file: line %zu of '%s' has a character that no token "
+				"has; a line holds a token and nothing else",
+				number, path);
 		if (line.len > 0)
 			proof->tokens[proof->token_count++] = line;
 	}
 	if (proof->token_count == 0)
-		return fail(-EINVAL, error, size, "--token-file: '%s' has no token in it", path);
+		return bench_fail(-EINVAL, error, size, "--token-file: '%s' has no token in it",
+				  path);
 	return 0;
 }
 
@@ -103,8 +86,8 @@ int bench_proof_load(const struct bench_options *options, struct bench_proof *pr
 	if (fd >= 0)
 		close(fd);
 	if (r < 0)
-		return fail(r, error, error_size, "--token-file: cannot read '%s': %s", path,
-			    strerror(-r));
+		return bench_fail(r, error, error_size, "--token-file: cannot read '%s': %s", path,
+				  strerror(-r));
 	return tokens_find(path, proof, error, error_size);
 }
 

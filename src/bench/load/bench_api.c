@@ -2,13 +2,13 @@
 #include "bench/load/bench_api.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
 #include "base/file.h"
+#include "bench/client/bench_error.h"
 #include "bench/client/bench_handshake.h"
 #include "os/net_resolve.h"
 
@@ -94,25 +94,6 @@ unsigned bench_api_ask(const struct bench_api *api, const struct bench_api_quest
 
 /* --- before the test --- */
 
-__attribute__((format(printf, 4, 5))) static int fail(int r, char *error, size_t size,
-						      const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(error, size, format, args);
-	va_end(args);
-	return r;
-}
-
-static bool is_token(const char *text)
-{
-	for (; *text != 0; text++)
-		if (*text <= ' ' || *text >= 0x7f)
-			return false;
-	return true;
-}
-
 static int token_read(struct bench_api *api, char *error, size_t size)
 {
 	const char *path = api->options->api_token_path;
@@ -120,21 +101,23 @@ static int token_read(struct bench_api *api, char *error, size_t size)
 	ssize_t len = file_read(path, text, sizeof(text) - 1);
 
 	if (len < 0)
-		return fail((int)len, error, size, "--api-token-file: cannot read '%s': %s", path,
-			    strerror((int)-len));
+		return bench_fail((int)len, error, size, "--api-token-file: cannot read '%s': %s",
+				  path, strerror((int)-len));
 	text[len] = 0;
 	text[strcspn(text, "\r\n")] = 0;
-	bool is_good = text[0] != 0 && strlen(text) < TOKEN_MAX && is_token(text);
+	bool is_good = text[0] != 0 && strlen(text) < TOKEN_MAX &&
+		       bench_is_token(slice_from_text(text));
 
 	if (is_good && asprintf(&api->proof, "Authorization: Bearer %s\r\n", text) < 0)
 		api->proof = NULL;
 	explicit_bzero(text, sizeof(text));
 	if (!is_good)
-		return fail(-EINVAL, error, size,
-			    "--api-token-file: the first line of '%s' is no token of at most %d "
-			    "visible characters",
-			    path, TOKEN_MAX - 1);
-	return api->proof == NULL ? fail(-ENOMEM, error, size, "memory is out") : 0;
+		return bench_fail(
+			-EINVAL, error, size,
+			"--api-token-file: the first line of '%s' is no token of at most %d "
+			"visible characters",
+			path, TOKEN_MAX - 1);
+	return api->proof == NULL ? bench_fail(-ENOMEM, error, size, "memory is out") : 0;
 }
 
 /* Does anything of the test go there? */
@@ -176,8 +159,8 @@ static int probe(const struct bench_api *api, char *error, size_t size)
 					PROBE_WITHIN_MS, seen);
 
 	return status == 200 ? 0
-			     : fail(-EIO, error, size, "--api %s: %s%s; nothing was tested",
-				    api->options->api_text, seen, advice_of(status));
+			     : bench_fail(-EIO, error, size, "--api %s: %s%s; nothing was tested",
+					  api->options->api_text, seen, advice_of(status));
 }
 
 int bench_api_open(struct bench_api *api, const struct bench_options *options,

@@ -93,7 +93,8 @@ def test_the_debian_package(made, tmp_path):
                 "/usr/share/bash-completion/completions/gatehouse", "/usr/share/zsh/vendor-completions/_gatehouse",
                 "/usr/share/fish/vendor_completions.d/gatehouse.fish", "/usr/share/doc/gatehouse/copyright"):
         assert one in files, one
-    assert any(one.startswith("/usr/share/doc/gatehouse/examples/") for one in files)
+    for one in ("examples/rooms/gatehouse.yaml", "deploy/prometheus/alerts.yaml", "docs/options.md", "ARCHITECTURE.md", "LICENSE"):
+        assert f"/usr/share/doc/gatehouse/{one}" in files, "a page leads there, and it is not packed"
     scripts = {name: (newer / "DEBIAN" / name).read_text() for name in ("postinst", "prerm")}
     assert re.search(r"deb-systemd-helper .*enable 'gatehouse.service'", scripts["postinst"])
     assert re.search(r"deb-systemd-invoke \$?_?\w* ?'?gatehouse.service", scripts["postinst"])
