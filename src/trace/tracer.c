@@ -6,9 +6,6 @@
 #include "base/check.h"
 #include "base/clock.h"
 
-/* So many are worth a request before tracing.interval has passed. */
-#define BATCH_SPANS 512
-
 /* Beside its JSON. */
 #define ITEM_COST (sizeof(struct trace_item) + 32)
 
@@ -73,7 +70,7 @@ void tracer_take(struct tracer *tracer, char *json, size_t len)
 	*item = (struct trace_item){.json = json, .len = len, .taken_ns = clock_now_ns()};
 	pthread_mutex_lock(&tracer->mutex);
 	bool is_taken = append(tracer, item);
-	bool is_worth_it = is_taken && tracer->queue_spans % BATCH_SPANS == 0;
+	bool is_worth_it = is_taken && tracer->queue_spans % TRACER_BATCH_SPANS == 0;
 
 	pthread_mutex_unlock(&tracer->mutex);
 	if (!is_taken) {

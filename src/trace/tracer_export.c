@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tracer_export.c - the thread that takes spans to the collector.
  *
- * One request at a time, with what waits, up to BATCH_SPANS. It is tried again as the specification
- * of OTLP/HTTP has it: after 429, 502, 503 and 504 and if there was no answer, with waits that
- * double, and not before Retry-After; any other refusal is final. Meanwhile the queue fills up to
- * its limit, and what comes beyond is dropped: newer spans, since those that wait may be the
- * beginning of what went wrong. When the process ends, what is left is sent once, without waits. */
+ * One request at a time, with what waits, up to TRACER_BATCH_SPANS. It is tried again as the
+ * specification of OTLP/HTTP has it: after 429, 502, 503 and 504 and if there was no answer, with
+ * waits that double, and not before Retry-After; any other refusal is final. Meanwhile the queue
+ * fills up to its limit, and what comes beyond is dropped: newer spans, since those that wait may
+ * be the beginning of what went wrong. When the process ends, what is left is sent once, without
+ * waits. */
 #include "trace/tracer_private.h"
 
 #include <errno.h>
@@ -19,7 +20,6 @@
 #include "base/clock.h"
 #include "base/reference.h"
 
-#define BATCH_SPANS   512
 #define BATCH_BYTES   (1024 * 1024) /* [bytes] of spans; one larger one leaves alone */
 #define ANSWER_MAX    65536         /* [bytes] that are read of an answer */
 #define RETRY_MIN_NS  (1 * NS_PER_S)
@@ -59,7 +59,7 @@ static bool is_due(const struct tracer *tracer, uint64_t now_ns, uint64_t *out_w
 		return false;
 	uint64_t oldest_ns = CONTAINER_OF(tracer->queue.next, struct trace_item, node)->taken_ns;
 
-	if (tracer->is_stopping || tracer->queue_spans >= BATCH_SPANS ||
+	if (tracer->is_stopping || tracer->queue_spans >= TRACER_BATCH_SPANS ||
 	    oldest_ns + interval_ns <= now_ns)
 		return true;
 	*out_wait_ns = oldest_ns + interval_ns - now_ns;
@@ -68,7 +68,7 @@ static bool is_due(const struct tracer *tracer, uint64_t now_ns, uint64_t *out_w
 
 static void batch_fill(struct tracer *tracer, struct batch *batch)
 {
-	while (!list_is_empty(&tracer->queue) && batch->spans < BATCH_SPANS) {
+	while (!list_is_empty(&tracer->queue) && batch->spans < TRACER_BATCH_SPANS) {
 		struct trace_item *item = CONTAINER_OF(tracer->queue.next, struct trace_item, node);
 
 		if (batch->spans > 0 && batch->bytes + item->len > BATCH_BYTES)

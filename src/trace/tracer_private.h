@@ -14,6 +14,9 @@
 #include "trace/trace_context.h"
 #include "trace/tracer.h"
 
+/* [spans] of a request: so many are worth one before tracing.interval has passed. */
+#define TRACER_BATCH_SPANS 512
+
 /* A span that waits. */
 struct trace_item {
 	struct list_node node;

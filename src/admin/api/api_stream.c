@@ -40,7 +40,6 @@ static bool read_overview(struct api_call *call, const struct api_param *param, 
 	return true;
 }
 
-/* Below the level that the log has, nothing is written that could be shown. */
 static bool read_log(struct api_call *call, const struct api_param *param, struct stream_wish *wish)
 {
 	if (!param->is_given)
@@ -49,7 +48,7 @@ static bool read_log(struct api_call *call, const struct api_param *param, struc
 		if (strcmp(param->value.text, log_level_name(level)) != 0)
 			continue;
 		wish->has_log = true;
-		wish->log_level = MAX(level, log_lowest());
+		wish->log_level = level;
 		return true;
 	}
 	return refuse_query(call, "The parameter 'log' is no level.", param,

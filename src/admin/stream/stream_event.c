@@ -36,7 +36,7 @@ bool stream_event(struct stream *stream, const char *name, const char *text, siz
 
 bool stream_event_json(struct stream *stream, const char *name, json_t *json)
 {
-	char *text = json == NULL ? NULL : json_dumps(json, JSON_COMPACT);
+	char *text = json == NULL ? NULL : json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(15));
 	bool is_written = text != NULL && stream_event(stream, name, text, strlen(text));
 
 	free(text);
@@ -142,6 +142,7 @@ static json_t *tail_json(const struct stream *stream)
 			 "bodies", tail_bodies_label(tail->rules.bodies));
 }
 
+/* Below the level that the log has, nothing is written that could be shown. */
 json_t *stream_hello_json(const struct stream *stream)
 {
 	const struct stream_wish *wish = &stream->wish;
@@ -149,6 +150,6 @@ json_t *stream_hello_json(const struct stream *stream)
 	return json_pack("{s:s, s:s, s:I, s:I, s:s?, s:o}", "node", wish->node, "version",
 			 GATEHOUSE_VERSION, "at_ms", (json_int_t)(clock_wall_ns() / NS_PER_MS),
 			 "overview_ms", (json_int_t)wish->overview_ms, "log",
-			 wish->has_log ? log_level_name(wish->log_level) : NULL, "tail",
-			 tail_json(stream));
+			 wish->has_log ? log_level_name(MAX(wish->log_level, log_lowest())) : NULL,
+			 "tail", tail_json(stream));
 }

@@ -12,7 +12,7 @@ from kit import tlsraw, upgrades, wsraw
 from kit.api import Api, quote
 from kit.deflated import Deflated
 from kit.gateway import assert_refusal
-from kit.reload import Changing, reload
+from kit.reload import Changing, reload, rewrite
 from kit.stream import Stream
 
 TOKEN = "3f0c-Right_token~"
@@ -152,6 +152,20 @@ def test_the_log(gateway):
         running.signal(1)  # the configuration is read again: that is told to each of them, or not
         assert more.next("log")["level"] == "info"
         assert running.metric("stream_events_total") < 12
+
+
+def test_a_log_that_tells_more_from_now_on(gateway):
+    """The level of the log is changed under a stream that wanted more than there was."""
+    running = gateway()
+    with Stream(running, "log=debug") as stream:
+        assert stream.hello["log"] == "info"
+        config = yaml.safe_load(running.config_file.read_text())
+        rewrite(running, config | {"log": config.get("log", {}) | {"level": "debug"}})
+        assert not reload(running)["mistake"]
+        with running.open("/ws/a"):
+            while (line := stream.next("log"))["text"] != "connection opened":
+                assert line["level"] in ("debug", "info"), line
+            assert line["level"] == "debug" and line["fields"]["client_id"] == "a"
 
 
 def test_overview(gateway):

@@ -12,7 +12,7 @@ FAINT = """(() => {
 		return [r, g, b, a / 255];
 	};
 	const luminance = (c) => {
-		const [r, g, b] = c.map((v) => v / 255).map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+		const [r, g, b] = c.slice(0, 3).map((v) => v / 255).map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
 		return 0.2126 * r + 0.7152 * g + 0.0722 * b;
 	};
 	const ground = (element) => {
@@ -32,7 +32,12 @@ FAINT = """(() => {
 			continue;
 		const style = getComputedStyle(element);
 		const ink = rgb(element instanceof SVGElement ? style.fill : style.color);
-		const [high, low] = [luminance(ink), luminance(ground(element))].sort((a, b) => b - a);
+		const below = ground(element);
+		let share = 1;
+		for (let at = element; at !== null; at = at.parentElement)
+			share *= Number(getComputedStyle(at).opacity);
+		const seen = ink.map((value, index) => value * share + below[index] * (1 - share));
+		const [high, low] = [luminance(seen), luminance(below)].sort((a, b) => b - a);
 		const ratio = (high + 0.05) / (low + 0.05);
 		if (ratio < 4.5)
 			found.push(`${ratio.toFixed(2)}: ${text.slice(0, 40)}`);

@@ -91,9 +91,9 @@ export class Client {
 	}
 
 	#make() {
-		this.present = el("div", {class: "stack"}, this.figures,
-			el("div", {class: "pair"}, el("section", {class: "card"}, el("h2", null, "Facts"), this.facts), this.chart.element),
-			this.actions.element, this.tail.element);
+		this.seen = el("div", {class: "pair", hidden: true}, // until it was
+			el("section", {class: "card"}, el("h2", null, "Facts"), this.facts), this.chart.element);
+		this.present = el("div", {class: "stack"}, this.figures, this.seen, this.actions.element, this.tail.element);
 		this.element = el("div", {class: "view"},
 			el("p", null, el("a", {href: this.app.lastSearch}, "← All clients")),
 			el("div", null, el("h1", {class: "long"}, foreign(this.id)), el("p", {class: "soft"}, "on route ", foreign(this.route))),
@@ -144,8 +144,9 @@ export class Client {
 		}
 		this.present.classList.toggle("gone", true);
 		const isAway = error.reason === "not_connected";
-		this.#tell(JSON.stringify([error.message, blocks.map(({id, blocked_at}) => [id, blocked_at])]), () => [blocks.map(blockLine), el("p", null, !isAway ? error.message :
-			`This client is connected to no node now. The page looks again every ${EVERY_MS / 1000} s.`)]);
+		this.#tell(JSON.stringify([error.message, this.#connection, blocks.map(({id, blocked_at}) => [id, blocked_at])]), () => [blocks.map(blockLine), el("p", null, !isAway ? error.message :
+			`This client is connected to no node now${this.#connection === null ? "" : ": what is shown is of before"}. ` +
+			`The page looks again every ${EVERY_MS / 1000} s.`)]);
 	}
 
 	// What is told already stays, for selections and screen readers.
@@ -163,6 +164,7 @@ export class Client {
 		}
 		this.#connection = `${client.node} ${client.connection_id}`;
 		this.#address = client.remote.address;
+		this.seen.hidden = false;
 		this.#tell("", () => []);
 		this.present.classList.toggle("gone", false);
 		this.#showFacts(client);

@@ -43,7 +43,7 @@ export class Control {
 	}
 
 	#makeBlocks() {
-		const {frame, body} = tableIn("Blocks", [{text: "kept out"}, {text: "what"}, {text: "why"},
+		const {frame, body} = tableIn("Blocks", [{text: "kept out"}, {text: "what", className: "wide"}, {text: "why"},
 			{text: "for another", number: true}, {text: "let in again"}]);
 		this.blocks = body;
 		this.blockFrame = frame;
@@ -118,9 +118,9 @@ export class Control {
 		const row = el("tr", null,
 			el("th", {scope: "row"}, isClient ? el("a", {href: linkTo(block.route, block.client_id)}, foreign(block.client_id)) :
 				foreign(block.address)),
-			el("td", null, isClient ? ["client on ", foreign(block.route)] :
+			el("td", {class: "wide"}, isClient ? ["client on ", foreign(block.route)] :
 				block.route === null ? "address" : ["address, on ", foreign(block.route)]),
-			el("td", null, block.reason === null ? "" : foreign(block.reason)), left,
+			el("td", {class: "text"}, block.reason === null ? "" : foreign(block.reason)), left,
 			el("td", null, el("button", {type: "button", class: "small", on: {click: () => this.#lift(block)},
 				"aria-label": `Let ${plain(block.client_id ?? block.address, 60)} in again`}, "Let in")));
 		return Object.assign(row, {left});
