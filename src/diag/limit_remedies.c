@@ -50,6 +50,23 @@ __attribute__((format(printf, 3, 4))) static void explain(struct request *reques
 	}
 }
 
+/* What stands in the file is beaten by a variable or a flag: that has to go, too. */
+static void beaten_note(struct request *request)
+{
+	static const char variable[] = "environment ", flag[] = "flag ";
+	const char *set_by = request->limit->set_by;
+	struct limit_remedy *remedy = &request->out[request->count - 1];
+	size_t len = strlen(remedy->text), room = sizeof(remedy->text) - len;
+
+	if (strncmp(set_by, variable, strlen(variable)) == 0)
+		snprintf(remedy->text + len, room,
+			 " # and take %s out of the environment, which beats the file",
+			 set_by + strlen(variable));
+	else if (strncmp(set_by, flag, strlen(flag)) == 0)
+		snprintf(remedy->text + len, room, " # and take away %s, which beats the file",
+			 set_by + strlen(flag));
+}
+
 /* Connections beyond those of now. */
 static uint64_t further(const struct request *request)
 {
@@ -303,9 +320,11 @@ static void remedy_max_connections(struct request *request)
 {
 	/* What is `auto` follows the other limits, at the next start. */
 	if (request->input->config->server.max_connections != 0 &&
-	    request->connections <= CONFIG_CONNECTIONS_MAX)
+	    request->connections <= CONFIG_CONNECTIONS_MAX) {
 		add(request, "configuration", "server.max_connections: %" PRIu64,
 		    request->connections);
+		beaten_note(request);
+	}
 }
 
 static void remedy_io_uring(struct request *request)
@@ -360,10 +379,13 @@ static void remedy_by_doubling(struct request *request)
 		{LIMIT_ID_SYN_BACKLOG, "sysctl", "sysctl -w net.ipv4.tcp_max_syn_backlog="},
 	};
 
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		if (rows[i].id == request->limit->id)
-			add(request, rows[i].place, "%s%" PRIu64, rows[i].text,
-			    saturating_mul(request->limit->value, 2));
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		if (rows[i].id != request->limit->id)
+			continue;
+		add(request, rows[i].place, "%s%" PRIu64, rows[i].text,
+		    saturating_mul(request->limit->value, 2));
+		beaten_note(request);
+	}
 }
 
 size_t limit_remedies(const struct limits_input *input, const struct limit *limit,

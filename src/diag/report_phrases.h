@@ -214,6 +214,10 @@
 	  "该进程的其他描述符") \
 	X("workers, admin, handshakes, back ends", \
 	  "工作线程、管理端口、握手、后端") \
+	X("{} # and take {} out of the environment, which beats the file", \
+	  "{1} # 并去掉环境变量 {2}，它优先于文件") \
+	X("{} # and take away {}, which beats the file", \
+	  "{1} # 并去掉命令行选项 {2}，它优先于文件") \
 	X("ulimit -n {} # as root: it is over the hard limit", \
 	  "ulimit -n {1} # 以 root 执行：超过了硬限制") \
 	X("LimitNOFILE={} for the container runtime: a pod has no field for it", \

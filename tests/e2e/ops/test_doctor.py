@@ -148,6 +148,10 @@ def test_what_set_a_limit_is_said(tmp_path, where, said):
     answer = json.loads(done.stdout)
     one = row(answer, "max_connections")
     assert (one["value"], one["source"]) == (value, "server.max_connections")
+    advised = next(change["text"] for change in answer["changes"] if change["limit"] == "max_connections")
+    assert advised == "server.max_connections: 2000" + {
+        "environment": " # and take GATEHOUSE_SERVER_MAX_CONNECTIONS out of the environment, which beats the file",
+        "flag": " # and take away --max-connections, which beats the file"}.get(where, "")
     assert one["set_by"].endswith(said) and len(one["set_by"]) < 256
     assert row(answer, "accept_rate")["set_by"] == "default"
     assert row(answer, "fs.file-max")["set_by"] == "", "its source says it"

@@ -49,10 +49,10 @@ def phrases() -> dict[str, str]:
 
 def has_phrase(text: str, known: dict[str, str]) -> bool:
     """It is one, a part of one, or fits one that says something itself."""
+    if any(len(re.sub(r"\{\}|\W", "", phrase)) > 7 and re.fullmatch(re.escape(phrase).replace(r"\{\}", ".*?"), text) for phrase in known):
+        return True
     text = text.strip()
     if text in known or any(text.removesuffix(" {}") in map(str.strip, phrase.split("{}")) for phrase in known):
-        return True
-    if any(len(re.sub(r"\{\}|\W", "", phrase)) > 7 and re.fullmatch(re.escape(phrase).replace(r"\{\}", ".*?"), text) for phrase in known):
         return True
     return any(has_phrase(text[:at.start()], known) and has_phrase(text[at.end():], known) for at in re.finditer("; ", text))
 
