@@ -298,6 +298,8 @@
 	  "服务端以 {1} 拒绝，未说明限制") \
 	X("the server stopped to take connections ({})", \
 	  "服务端停止接受连接（{1}）") \
+	X("the server ends the others before it answers their handshake: is it out of threads or descriptors?", \
+	  "服务端未应答握手就结束其余连接：线程或描述符用尽了吗？") \
 	X("the server ends the others: {}", \
 	  "服务端结束其余连接：{1}") \
 	X("the server: {}", \

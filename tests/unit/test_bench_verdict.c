@@ -216,8 +216,15 @@ static const struct situation situations[] = {
 	 {.kind = BENCH_CAUSE_HANDSHAKE_LOST, .code = ECONNRESET},
 	 {0},
 	 {true, 512, BENCH_YOURS, "",
-	  "plateau at 512: the server: ECONNRESET (Connection reset by peer) before it answered "
-	  "the handshake"}},
+	  "plateau at 512: the server ends the others before it answers their handshake: is it out "
+	  "of threads or descriptors?"}},
+	{"closed in the handshake",
+	 512,
+	 {.kind = BENCH_CAUSE_HANDSHAKE_LOST},
+	 {0},
+	 {true, 512, BENCH_YOURS, "",
+	  "plateau at 512: the server ends the others before it answers their handshake: is it out "
+	  "of threads or descriptors?"}},
 	{"own descriptors, known before",
 	 970,
 	 {.kind = BENCH_CAUSE_CONNECT, .code = EMFILE},

@@ -177,6 +177,12 @@ static void find_yours(const struct bench_cause *cause, struct finding *finding)
 		find(finding, BENCH_YOURS, "", "the server stopped to take connections (%s)",
 		     strerrordesc_np(cause->code));
 		break;
+	case BENCH_CAUSE_HANDSHAKE_LOST:
+		/* By a reset or by its end: what the server had read by then decides. */
+		find(finding, BENCH_YOURS, "",
+		     "the server ends the others before it answers their handshake: is it out of "
+		     "threads or descriptors?");
+		break;
 	case BENCH_CAUSE_CLOSED:
 	case BENCH_CAUSE_LOST:
 		find(finding, BENCH_YOURS, "", "the server ends the others: %s", text);
