@@ -132,15 +132,18 @@ static void on_hear(struct timer *timer)
 		loop_timer_start(nats->loop, timer, ROUND_NS);
 }
 
+/* Not while a thread of libnats notes something: what is true then is overwritten by nobody. */
 static void inbox_note(struct bus_nats *nats)
 {
 	char inbox[INBOX_LEN + 1];
 
 	snprintf(inbox, sizeof(inbox), "%s*", nats->bus.inbox);
+	pthread_mutex_lock(&nats->status_mutex);
 	__atomic_store_n(&nats->bus.has_no_inbox,
 			 bus_forbidden_seen_ns(&nats->forbidden, FORBIDDEN_SUBSCRIBE,
 					       slice_from_text(inbox)) > 0,
 			 __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&nats->status_mutex);
 }
 
 /* Subscriptions are tried again each time, and count as allowed when nothing was said of them
@@ -222,13 +225,20 @@ void nats_settle_lost(struct bus_nats *nats, bool is_end)
 void nats_settle_forbidden(struct bus_nats *nats, enum forbidden_kind kind, struct slice subject,
 			   const char *text)
 {
-	bus_forbidden_note(&nats->forbidden, kind, subject, clock_now_ns());
+	bool is_inbox = kind == FORBIDDEN_SUBSCRIBE &&
+			slice_starts_nocase(subject, nats->bus.inbox);
+
 	BUS_COUNT(&nats->bus, forbidden);
 	pthread_mutex_lock(&nats->status_mutex);
+	bus_forbidden_note(&nats->forbidden, kind, subject, clock_now_ns());
+	if (is_inbox)
+		__atomic_store_n(&nats->bus.has_no_inbox, true, __ATOMIC_RELAXED);
 	snprintf(nats->last_said, sizeof(nats->last_said), "%s", text);
 	pthread_mutex_unlock(&nats->status_mutex);
-	if (kind == FORBIDDEN_SUBSCRIBE && slice_starts_nocase(subject, nats->bus.inbox))
-		__atomic_store_n(&nats->bus.has_no_inbox, true, __ATOMIC_RELAXED);
+	/* A request is in the table before it looks whether there is an inbox: it sees that there
+	 * is none, or is found here. */
+	if (is_inbox)
+		requests_fail_answers(&nats->bus, BUS_FORBIDDEN);
 	if (nats->options.on_forbidden != NULL)
 		nats->options.on_forbidden(nats->options.arg, text);
 }

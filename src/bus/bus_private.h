@@ -112,6 +112,10 @@ void requests_settle(struct bus *bus, uint64_t token, bool is_delivered);
 void requests_taken(struct bus *bus, uint64_t token);
 
 void requests_fail_all(struct bus *bus, enum bus_result result);
+
+/* Those that wait for more than that the broker takes them. */
+void requests_fail_answers(struct bus *bus, enum bus_result result);
+
 bool requests_is_waiting(struct bus *bus, uint64_t token);
 
 /* The token in the reply subject of a request of this bus; 0: it is none. */

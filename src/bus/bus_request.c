@@ -247,15 +247,28 @@ void requests_taken(struct bus *bus, uint64_t token)
 		outcome_post(request, BUS_TAKEN);
 }
 
-void requests_fail_all(struct bus *bus, enum bus_result result)
+static void fail_many(struct bus *bus, enum bus_result result, bool is_answer_only)
 {
 	struct requests *requests = &bus->requests;
 
 	pthread_mutex_lock(&requests->mutex);
-	for (uint32_t i = 0; i < requests->slot_count; i++)
-		if (requests->slots[i].request != NULL)
+	for (uint32_t i = 0; i < requests->slot_count; i++) {
+		const struct bus_request *request = requests->slots[i].request;
+
+		if (request != NULL && !(is_answer_only && request->is_checked))
 			outcome_post(slot_take(requests, i), result);
+	}
 	pthread_mutex_unlock(&requests->mutex);
+}
+
+void requests_fail_all(struct bus *bus, enum bus_result result)
+{
+	fail_many(bus, result, false);
+}
+
+void requests_fail_answers(struct bus *bus, enum bus_result result)
+{
+	fail_many(bus, result, true);
 }
 
 uint64_t requests_token(const struct bus *bus, struct slice subject)

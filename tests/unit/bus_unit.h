@@ -145,10 +145,22 @@ static inline int question_send(struct bus_fixture *f, struct question *question
 			   question_on_done);
 }
 
+static inline int store_send(struct bus_fixture *f, struct question *question, const char *subject,
+			     const char *id, const char *stream, uint64_t timeout_ns)
+{
+	struct bus_message message = text_message(subject, "event");
+
+	question->done = 0;
+	return bus_publish_durable(f->bus, &question->request, f->io.loop, &message,
+				   slice_from_text(id), slice_from_text(stream), timeout_ns,
+				   question_on_done);
+}
+
+/* What comes at once is waited for as long as a test waits for anything. */
 static inline enum bus_result ask(struct bus_fixture *f, struct question *question,
 				  const char *subject, const char *body)
 {
-	assert_int_equal(question_send(f, question, subject, body, 5 * NS_PER_S), 0);
+	assert_int_equal(question_send(f, question, subject, body, GIVE_UP_NS), 0);
 	SPIN_UNTIL(&f->io, question->done == 1);
 	return question->result;
 }
@@ -156,13 +168,7 @@ static inline enum bus_result ask(struct bus_fixture *f, struct question *questi
 static inline enum bus_result store(struct bus_fixture *f, struct question *question,
 				    const char *subject, const char *id, const char *stream)
 {
-	struct bus_message message = text_message(subject, "event");
-
-	question->done = 0;
-	assert_int_equal(bus_publish_durable(f->bus, &question->request, f->io.loop, &message,
-					     slice_from_text(id), slice_from_text(stream),
-					     5 * NS_PER_S, question_on_done),
-			 0);
+	assert_int_equal(store_send(f, question, subject, id, stream, GIVE_UP_NS), 0);
 	SPIN_UNTIL(&f->io, question->done == 1);
 	return question->result;
 }

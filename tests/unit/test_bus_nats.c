@@ -380,9 +380,43 @@ static void test_without_answers_a_question_ends_at_once(void **state)
 
 	forbidding_open(&server, &other, f);
 	SPIN_UNTIL(&f->io, forbidden_has(other.bus, "to subscribe to '_INBOX."));
-	assert_int_equal(question_send(&other, &question, "any", "?", 60 * NS_PER_S), 0);
+	assert_int_equal(question_send(&other, &question, "any", "?", 3600 * NS_PER_S), 0);
 	SPIN_UNTIL(&f->io, question.done == 1);
 	assert_int_equal(question.result, BUS_FORBIDDEN);
+	forbidding_close(&server, &other);
+}
+
+/* Nor does one that was asked before wait in vain; whether a message is taken is told all the same.
+ */
+static void test_questions_end_when_answers_are_forbidden(void **state)
+{
+	struct bus_fixture *f = *state;
+	struct nats_server server = {.config = GATE "{ subscribe: \">\" } } ] }"};
+	struct bus_message message = text_message("any", "");
+	struct question asked, stored, checked = {0};
+	struct subscriber mute = {0};
+	struct bus_fixture other;
+	char config[96];
+
+	forbidding_open(&server, &other, f);
+	subscriber_open(&mute, other.bus, f->io.loop, "mute");
+	settle(&other);
+	assert_int_equal(question_send(&other, &asked, "mute", "?", 3600 * NS_PER_S), 0);
+	assert_int_equal(store_send(&other, &stored, "mute", "id", "", 3600 * NS_PER_S), 0);
+	SPIN_UNTIL(&f->io, mute.received == 2);
+	assert_int_equal(asked.done + stored.done, 0);
+	server.config = GATE "{ subscribe: { deny: \"_INBOX.>\" } } } ] }";
+	nats_server_write_config(&server, config, sizeof(config));
+	kill(server.pid, SIGHUP);
+	SPIN_UNTIL(&f->io, asked.done == 1 && stored.done == 1);
+	assert_int_equal(asked.result, BUS_FORBIDDEN);
+	assert_int_equal(stored.result, BUS_FORBIDDEN);
+	assert_int_equal(bus_publish_checked(other.bus, &checked.request, f->io.loop, &message,
+					     3600 * NS_PER_S, question_on_done),
+			 0);
+	SPIN_UNTIL(&f->io, checked.done == 1);
+	assert_int_equal(checked.result, BUS_TAKEN);
+	subscriber_close(&other, &mute);
 	forbidding_close(&server, &other);
 }
 
@@ -586,6 +620,7 @@ int main(void)
 		ON_NATS(test_what_the_broker_forbids_is_not_taken),
 		ON_NATS(test_a_question_that_the_broker_forbids_ends_at_once),
 		ON_NATS(test_without_answers_a_question_ends_at_once),
+		ON_NATS(test_questions_end_when_answers_are_forbidden),
 		ON_NATS(test_what_is_not_a_broker_is_told),
 		cmocka_unit_test(test_options_that_cannot_work_are_refused),
 		ON_NATS(test_messages_cross_nodes),
