@@ -19,7 +19,7 @@
 #include "auth/auth.h"
 #include "base/state.h"
 #include "conn/hull.h"
-#include "http/http_later.h"
+#include "http/http_stream.h"
 
 #define WORLD_QUEUE_MAX 4096
 #define WORLD_KEY       "dGhlIHNhbXBsZSBub25jZQ=="
@@ -49,8 +49,11 @@ struct world {
 	struct service service;
 	struct conn_home home;
 	struct conn *conn;
-	struct fake_uplink *uplink;         /* of the last that opened one; NULL: it has gone */
-	struct http_later *later;           /* taken */
+	struct fake_uplink *uplink; /* of the last that opened one; NULL: it has gone */
+	struct http_later *later;   /* taken */
+	struct http_stream stream;  /* one at a time; told of are: */
+	unsigned streams_begun, stream_rooms, stream_ends;
+	enum http_stream_end stream_why;    /* the last one's */
 	enum auth_verdict verdict;          /* of the way to prove who one is; LATER: when told */
 	struct auth_pending *pending;       /* the last one; NULL: it has ended */
 	struct bus_subscription other_node; /* that never answers */
@@ -326,6 +329,36 @@ static inline void world_reply(struct world *world)
 	http_later_reply(later, &reply);
 }
 
+/* --- a stream --- */
+
+static inline void world_on_room(struct http_stream *stream)
+{
+	CONTAINER_OF(stream, struct world, stream)->stream_rooms++;
+}
+
+static inline void world_on_stream_end(struct http_stream *stream, enum http_stream_end why)
+{
+	struct world *world = CONTAINER_OF(stream, struct world, stream);
+
+	world->stream_ends++;
+	world->stream_why = why;
+}
+
+/* In a turn of the loop: what was taken is answered by one. */
+static inline void world_stream(void *arg)
+{
+	static const struct http_stream_handler handler = {.on_room = world_on_room,
+							   .on_end = world_on_stream_end};
+	struct world *world = arg;
+	struct http_later *later = world->later;
+	struct http_reply head = {.status = 200, .content_type = "text/plain"};
+
+	world->later = NULL;
+	world->stream = (struct http_stream){.handler = &handler};
+	assert_true(http_stream_begin(later, &head, &world->stream));
+	world->streams_begun++;
+}
+
 /* --- the world --- */
 
 static inline void world_on_gone(struct conn_home *home)
@@ -543,6 +576,7 @@ static inline void world_end_conn(struct world *world)
 	assert_int_equal(address_limit_fullest(world->address_limit), 0);
 	assert_int_equal(directory_count(world->directory), 0);
 	assert_null(world->pending);
+	assert_int_equal(world->stream_ends, world->streams_begun);
 	world->io.sent.len = 0;
 	world->io.has_fin = false;
 }

@@ -86,6 +86,33 @@ static void reach_answer_next(struct world *world)
 	world_recv_text(world, "GET /now HTTP/1.1\r\nHost: x\r\n\r\n");
 }
 
+static void reach_stream(struct world *world)
+{
+	reach_answer(world);
+	fake_call(&world->io, world_stream, world);
+	assert_int_equal(tcp_queued(&world->conn->tcp), 0);
+}
+
+static void write_piece(void *arg)
+{
+	struct world *world = arg;
+
+	assert_int_equal(http_stream_write(&world->stream, SLICE_LITERAL("piece")), 0);
+}
+
+static void close_stream(void *arg)
+{
+	http_stream_close(&((struct world *)arg)->stream);
+}
+
+static void reach_stream_waiting(struct world *world)
+{
+	reach_stream(world);
+	world->io.room = 0;
+	fake_call(&world->io, write_piece, world);
+	assert_true(tcp_queued(&world->conn->tcp) > 0);
+}
+
 static void reach_proving(struct world *world)
 {
 	world_recv_text(world, WORLD_UPGRADE("/prove/a"));
@@ -262,6 +289,8 @@ static const struct {
 	{"answering", CONN_HEAD, reach_answering},
 	{"answering, next", CONN_HEAD, reach_answering_next},
 	{"answer, next", CONN_ANSWER, reach_answer_next},
+	{"stream", CONN_STREAM, reach_stream},
+	{"stream, waiting", CONN_STREAM, reach_stream_waiting},
 	{"proving", CONN_PROVING, reach_proving},
 	{"proving, early bytes", CONN_PROVING, reach_proving_early},
 	{"proving, then asking", CONN_PROVING, reach_proving_ask},
@@ -381,6 +410,11 @@ static void be_out_of_reach(void *arg)
 	world_decide(arg, AUTH_UNAVAILABLE);
 }
 
+static bool is_streaming(struct world *world)
+{
+	return world->conn->phase == CONN_STREAM;
+}
+
 static bool is_proving(struct world *world)
 {
 	return world->conn->phase == CONN_PROVING;
@@ -447,6 +481,8 @@ static const struct {
 	{"abort", CALL, NULL, 0, abort_conn, NULL},
 	{"abort, drain, abort", CALL, NULL, 0, abort_twice, NULL},
 	{"answer", CALL, NULL, 0, reply, is_taken},
+	{"piece", CALL, NULL, 0, write_piece, is_streaming},
+	{"no more pieces", CALL, NULL, 0, close_stream, is_streaming},
 	{"proved", CALL, NULL, 0, prove, is_proving},
 	{"disproved", CALL, NULL, 0, disprove, is_proving},
 	{"forbidden", CALL, NULL, 0, forbid, is_proving},
@@ -494,6 +530,18 @@ static void happen(struct world *world, size_t event)
 
 #define OUTCOME_MAX 160
 
+/* Of a stream, whose answer was said before. */
+static void append_pieces(const char *at, const char *end, char *out)
+{
+	static const char last[] = "0\r\n\r\n";
+	size_t len = (size_t)(end - at);
+
+	if (memmem(at, len, "5\r\npiece\r\n", 10) != NULL)
+		snprintf(out + strlen(out), OUTCOME_MAX - strlen(out), ", sent");
+	if (len >= strlen(last) && memcmp(end - strlen(last), last, strlen(last)) == 0)
+		snprintf(out + strlen(out), OUTCOME_MAX - strlen(out), ", complete");
+}
+
 /* What was said since `from`: the status of an answer, or each frame, a close with its code. */
 static void append_said(const struct world *world, size_t from, char *out)
 {
@@ -506,6 +554,10 @@ static void append_said(const struct world *world, size_t from, char *out)
 		at = memmem(at, (size_t)(end - at), "\r\n\r\n", 4);
 		assert_non_null(at);
 		at += 4;
+	}
+	if (world->streams_begun > 0) {
+		append_pieces((const char *)at, (const char *)end, out);
+		return;
 	}
 	unsigned frames = 0;
 
@@ -659,6 +711,29 @@ static const struct {
 	{"answer, next", "abort", "gone"},
 	{"answer, next", "abort, drain, abort", "gone"},
 	{"answer, next", "answer", "head, 200"},
+	{"stream", "byte", "stream"},
+	{"stream", "frame", "stream"},
+	{"stream", "close frame", "stream"},
+	{"stream", "eof", "gone"},
+	{"stream", "error", "gone"},
+	{"stream", "timeout", "stream"},
+	{"stream", "drain", "flush, complete"},
+	{"stream", "abort", "gone"},
+	{"stream", "abort, drain, abort", "gone"},
+	{"stream", "piece", "stream, sent"},
+	{"stream", "no more pieces", "flush, complete"},
+	{"stream, waiting", "byte", "stream, sent"},
+	{"stream, waiting", "frame", "stream, sent"},
+	{"stream, waiting", "close frame", "stream, sent"},
+	{"stream, waiting", "eof", "gone"},
+	{"stream, waiting", "error", "gone"},
+	{"stream, waiting", "drained", "stream, sent"},
+	{"stream, waiting", "timeout", "stream, sent"},
+	{"stream, waiting", "drain", "flush, sent, complete"},
+	{"stream, waiting", "abort", "gone"},
+	{"stream, waiting", "abort, drain, abort", "gone"},
+	{"stream, waiting", "piece", "stream, sent"},
+	{"stream, waiting", "no more pieces", "flush, sent, complete"},
 	{"proving", "byte", "proving"},
 	{"proving", "frame", "proving"},
 	{"proving", "close frame", "proving"},
