@@ -71,7 +71,7 @@ static inline int setup(void **state)
 	fixture->config.routes = &fixture->route;
 	fixture->config.route_count = 1;
 	fixture->config.server.max_message_size = 4 << 20;
-	fixture->config.bus.claim_timeout = 5000;
+	fixture->config.bus.claim_timeout = 2 * GIVE_UP_S * 1000;
 	fixture->config.bus.announce_interval = 3600000;
 	node_init(&fixture->nodes[0], "gate-0");
 	node_init(&fixture->nodes[1], "gate-1");

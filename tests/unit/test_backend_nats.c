@@ -156,7 +156,7 @@ static void ask_to_close(struct client *client)
 /* The client is in, and its connected event is made. */
 static void enter(struct client *client)
 {
-	ask_to_open(client, 5 * NS_PER_S);
+	ask_to_open(client, 2 * GIVE_UP_NS);
 	SPIN_UNTIL(&client->f.io, client->accepted == 1);
 	client->is_asking_something = true;
 	client->backend->base.ops->connected(client->uplink, client->presence);
@@ -339,7 +339,9 @@ static void decision_check(struct client *client, size_t row)
 	reconfigure(client, CONFIG_CONNECT_ASK, false, CONFIG_ON_FAILURE_WAIT);
 	if (decisions[row].has_service)
 		listen_to(client, QUESTION, on_question);
-	ask_to_open(client, 100 * NS_PER_MS);
+	ask_to_open(client, decisions[row].has_service && !decisions[row].has_answer
+				    ? 100 * NS_PER_MS
+				    : 2 * GIVE_UP_NS);
 	SPIN_UNTIL(&client->f.io, client->accepted + client->refused + client->undecided == 1);
 	ASSERT_ROW(client->accepted == decisions[row].accepted, name);
 	ASSERT_ROW(client->refused == decisions[row].refused, name);
@@ -459,7 +461,7 @@ static void test_a_client_that_goes_before_it_is_let_in_leaves_no_event(void **s
 {
 	struct client *client = *state;
 
-	ask_to_open(client, NS_PER_S);
+	ask_to_open(client, 2 * GIVE_UP_NS);
 	ask_to_close(client);
 	wait_gone(client);
 	assert_int_equal(client->accepted, 0);
@@ -473,7 +475,7 @@ static void test_a_client_that_goes_while_it_is_decided_takes_its_question_back(
 
 	reconfigure(client, CONFIG_CONNECT_ASK, false, CONFIG_ON_FAILURE_WAIT);
 	listen_to(client, QUESTION, on_question);
-	ask_to_open(client, 5 * NS_PER_S);
+	ask_to_open(client, 2 * GIVE_UP_NS);
 	SPIN_UNTIL(&client->f.io, client->up.received == 1);
 	ask_to_close(client);
 	wait_gone(client);

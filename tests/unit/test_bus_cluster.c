@@ -5,6 +5,9 @@
 #define NODES    3
 #define URL_SIZE 64
 
+/* For what may be lost while a broker is, and is asked again. */
+#define TRY_NS (5 * NS_PER_S)
+
 struct cluster {
 	struct bus_fixture f, other; /* two buses; one loop, that of f */
 	struct nats_server servers[NODES];
@@ -45,9 +48,10 @@ static void stream_create(struct cluster *c)
 	struct question question;
 
 	for (;;) {
-		ask(&c->f, &question, "$JS.API.STREAM.CREATE.events",
-		    "{\"name\":\"events\",\"subjects\":[\"up.>\"],\"num_replicas\":3,"
-		    "\"allow_direct\":true}");
+		ask_within(&c->f, &question, "$JS.API.STREAM.CREATE.events",
+			   "{\"name\":\"events\",\"subjects\":[\"up.>\"],\"num_replicas\":3,"
+			   "\"allow_direct\":true}",
+			   TRY_NS);
 		if (question.result == BUS_ANSWERED && strstr(question.answer, "\"error\"") == NULL)
 			return;
 		io_run_for(&c->f.io, 50 * NS_PER_MS);
@@ -169,7 +173,7 @@ static void stored_count(struct cluster *c, unsigned out_counts[EVENTS])
 
 	for (unsigned sequence = 1; sequence <= EVENTS; sequence++) {
 		snprintf(request, sizeof(request), "{\"seq\":%u}", sequence);
-		while (ask(&c->f, &question, "$JS.API.DIRECT.GET.events", request) !=
+		while (ask_within(&c->f, &question, "$JS.API.DIRECT.GET.events", request, TRY_NS) !=
 			       BUS_ANSWERED ||
 		       question.answer[0] == 0)
 			io_run_for(&c->f.io, 5 * NS_PER_MS);
@@ -215,12 +219,13 @@ static void subscriber_answers(struct subscriber *self, const struct bus_message
 
 static bool all_are_found(struct cluster *c, bool wait)
 {
+	uint64_t timeout_ns = wait ? TRY_NS : 2 * GIVE_UP_NS;
 	struct question question;
 	char subject[32];
 
 	for (unsigned i = 0; i < CLIENTS; i++) {
 		snprintf(subject, sizeof(subject), "client.%u", i);
-		while (ask(&c->other, &question, subject, "?") != BUS_ANSWERED) {
+		while (ask_within(&c->other, &question, subject, "?", timeout_ns) != BUS_ANSWERED) {
 			if (!wait)
 				return false;
 			io_run_for(&c->f.io, 5 * NS_PER_MS);

@@ -84,7 +84,7 @@ static void settle_at(struct bus *bus)
 	struct bus_message message = text_message("nobody.is.here", "");
 
 	assert_int_equal(bus_publish_checked(bus, &question.request, pair->io.loop, &message,
-					     5 * NS_PER_S, question_on_done),
+					     2 * GIVE_UP_NS, question_on_done),
 			 0);
 	SPIN_UNTIL(&pair->io, question.done == 1);
 	assert_int_equal(question.result, BUS_TAKEN);
@@ -114,7 +114,7 @@ static enum bus_result ask_other(struct question *question, const char *body)
 
 	question->done = 0;
 	assert_int_equal(bus_request(pair->other, &question->request, pair->io.loop, &message,
-				     5 * NS_PER_S, question_on_done),
+				     2 * GIVE_UP_NS, question_on_done),
 			 0);
 	SPIN_UNTIL(&pair->io, question->done == 1);
 	return question->result;
@@ -165,7 +165,7 @@ static void test_what_comes_meanwhile_waits_and_goes_to_the_heir_in_order(void *
 	bus_hold(pair->older);
 	question.done = 0;
 	assert_int_equal(bus_request(pair->other, &question.request, pair->io.loop, &message,
-				     5 * NS_PER_S, question_on_done),
+				     2 * GIVE_UP_NS, question_on_done),
 			 0);
 	publish_text(pair->other, SUBJECT, "2");
 	publish_text(pair->other, SUBJECT, "3");
@@ -274,7 +274,7 @@ static void ask_on(struct question *question, unsigned *asked, unsigned *lost)
 	question->done = 0;
 	++*asked;
 	assert_int_equal(bus_request(pair->other, &question->request, pair->io.loop, &message,
-				     5 * NS_PER_S, question_on_done),
+				     2 * GIVE_UP_NS, question_on_done),
 			 0);
 }
 
@@ -361,7 +361,7 @@ static void test_a_question_of_the_older_one_is_answered_after_it(void **state)
 	subscriber_open(&service, pair->other, pair->io.loop, "a.service");
 	settle_at(pair->other);
 	assert_int_equal(bus_request(pair->older, &question.request, pair->io.loop, &message,
-				     5 * NS_PER_S, question_on_done),
+				     2 * GIVE_UP_NS, question_on_done),
 			 0);
 	SPIN_UNTIL(&pair->io, service.received == 1);
 	bus_hold(pair->older);

@@ -506,7 +506,8 @@ static void test_a_node_s_end_is_known_at_once(void **state)
 	bus_unsubscribe(&there.sub, subscriber_on_closed);
 	SPIN_UNTIL(&f->io, there.closed == 1);
 	bus_destroy(&other.bus);
-	SPIN_UNTIL(&f->io, ask(f, &question, "node", "?") == BUS_NO_RESPONDERS);
+	SPIN_UNTIL(&f->io,
+		   ask_within(f, &question, "node", "?", ASK_AGAIN_NS) == BUS_NO_RESPONDERS);
 	assert_int_equal(there.received, 0);
 }
 

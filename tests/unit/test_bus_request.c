@@ -328,7 +328,7 @@ static void test_embedded_durable_message_to_a_leaving_subscriber(void **state)
 	subscriber_open(&trigger, f->bus, f->io.loop, "trigger");
 	assert_int_equal(publish_text(f->bus, "trigger", ""), 0);
 	assert_int_equal(bus_publish_durable(f->bus, &question.request, f->io.loop, &message,
-					     SLICE_LITERAL("id"), SLICE_LITERAL(""), 5 * NS_PER_S,
+					     SLICE_LITERAL("id"), SLICE_LITERAL(""), 2 * GIVE_UP_NS,
 					     question_on_done),
 			 0);
 	SPIN_UNTIL(&f->io, question.done == 1 && taker.closed == 1);

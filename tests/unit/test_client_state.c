@@ -196,7 +196,7 @@ static void ask_to(struct asker *asker, const struct command_kind *kind, const c
 	*asker = (struct asker){0};
 	assert_non_null(command);
 	command_read(command, slice_from_text(json));
-	fleet_ask(&OLDER->home, "ws", "a", command, 5 * NS_PER_S, on_done, asker);
+	fleet_ask(&OLDER->home, "ws", "a", command, 2 * GIVE_UP_NS, on_done, asker);
 }
 
 static void call(struct asker *asker, const char *json)
@@ -353,7 +353,8 @@ static void test_who_asked_over_the_bus_is_answered_by_the_newer_process(void **
 	(void)state;
 	device_enter(&from);
 	assert_int_equal(question_send(fixture->bus, &question, "gatehouse.ctl.ws.a",
-				       "{\"command\":\"call\",\"method\":\"reset\"}", 5 * NS_PER_S),
+				       "{\"command\":\"call\",\"method\":\"reset\"}",
+				       2 * GIVE_UP_NS),
 			 0);
 	SPIN_UNTIL(&fixture->bus->io, from.got[0] != 0);
 	move(&from, &to);
@@ -469,7 +470,7 @@ static void test_a_command_that_comes_later_is_brought_to_the_newer_process(void
 		command,
 		&(struct message){.is_text = true, .bytes = SLICE_LITERAL("{\"hello\":1}")}));
 	asker = (struct asker){0};
-	fleet_ask(&OLDER->home, "ws", "a", command, 5 * NS_PER_S, on_done, &asker);
+	fleet_ask(&OLDER->home, "ws", "a", command, 2 * GIVE_UP_NS, on_done, &asker);
 	wait_done(&asker, 200);
 	assert_string_equal(to.got, "{\"hello\":1}|");
 	ask_to(&asker, &command_close, "{\"code\": 7}");

@@ -159,7 +159,7 @@ static struct command *make_message(struct node *node, bool is_text, struct slic
 static unsigned ask_for(struct asker *asker, struct node *node, const char *client_id,
 			struct command *command)
 {
-	ask_start(asker, node, client_id, command, 5 * NS_PER_S);
+	ask_start(asker, node, client_id, command, 2 * GIVE_UP_NS);
 	ask_end(asker);
 	return asker->status;
 }

@@ -182,7 +182,7 @@ static void settle_older(void)
 	struct bus_message message = text_message("nobody.is.here", "");
 
 	assert_int_equal(bus_publish_checked(world->older.bus, &question.request, world->f->io.loop,
-					     &message, 5 * NS_PER_S, question_on_done),
+					     &message, 2 * GIVE_UP_NS, question_on_done),
 			 0);
 	SPIN_UNTIL(&world->f->io, question.done == 1);
 	assert_int_equal(question.result, BUS_TAKEN);
@@ -277,7 +277,7 @@ static void ask_one(void)
 	load.question.done = 0;
 	load.asked++;
 	assert_int_equal(bus_request(world->f->bus, &load.question.request, world->f->io.loop,
-				     &message, 5 * NS_PER_S, question_on_done),
+				     &message, 2 * GIVE_UP_NS, question_on_done),
 			 0);
 }
 
@@ -394,8 +394,8 @@ static void test_a_handover_that_comes_to_nothing(void **state)
 	for (unsigned i = 0; i < CLIENTS; i++)
 		leave(&world->from[i]);
 	SPIN_UNTIL(&world->f->io, fleet_home_is_idle(&world->older.node.home));
-	SPIN_UNTIL(&world->f->io,
-		   ask(world->f, &question, "gatehouse.ctl.ws.c1", "{}") == BUS_NO_RESPONDERS);
+	SPIN_UNTIL(&world->f->io, ask_within(world->f, &question, "gatehouse.ctl.ws.c1", "{}",
+					     ASK_AGAIN_NS) == BUS_NO_RESPONDERS);
 }
 
 /* The older one dies right after the commit. */
@@ -412,8 +412,9 @@ static void test_the_newer_one_begins_alone(void **state)
 	for (unsigned i = 0; i < CLIENTS; i++)
 		presence_unref(&world->from[i].session.presence);
 	road_end(&world->newer.road.base);
-	SPIN_UNTIL(&world->f->io, ask(world->f, &question, "gatehouse.ctl.ws.c1",
-				      "{\"command\":\"inspect\"}") == BUS_ANSWERED);
+	SPIN_UNTIL(&world->f->io,
+		   ask_within(world->f, &question, "gatehouse.ctl.ws.c1",
+			      "{\"command\":\"inspect\"}", ASK_AGAIN_NS) == BUS_ANSWERED);
 	for (unsigned i = 0; i < CLIENTS; i++)
 		leave(&world->to[i]);
 }

@@ -1,19 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The channel between two processes, what it carries afterwards, the sockets in its messages, and
  * the counters of the process before. */
+#include "unit.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #include "admin/metrics/metrics_before.h"
 #include "base/clock.h"
@@ -23,7 +19,7 @@
 #include "server/handover_format.h"
 #include "server/handover_sockets.h"
 
-#define SOON (clock_now_ns() + 20 * NS_PER_S)
+#define SOON (clock_now_ns() + GIVE_UP_NS)
 
 struct pair {
 	struct handover_channel old, new;

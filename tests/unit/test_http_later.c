@@ -98,7 +98,7 @@ static int setup(void **state)
 	pthread_cond_init(&fixture->asked.changed, NULL);
 	fixture->asked.timeout_ms = 60000;
 	fixture->ruleset.config.server.handshake_timeout = 60000;
-	fixture->ruleset.config.server.close_timeout = 1000;
+	fixture->ruleset.config.server.close_timeout = 60000;
 	fixture->ruleset.references = 1;
 	fixture->service = (struct service){
 		.ruleset = &fixture->ruleset,

@@ -113,7 +113,7 @@ static void wait_count(struct jwks_pool *pool, enum jwks_outcome outcome, uint64
 static struct jwks_options options_of(const struct server *server, char url[64])
 {
 	snprintf(url, 64, "http://127.0.0.1:%u/keys?secret=1", server->port);
-	return (struct jwks_options){.url = url, .timeout_ms = 10000, .refresh_ms = 3600000};
+	return (struct jwks_options){.url = url, .timeout_ms = 60000, .refresh_ms = 3600000};
 }
 
 static bool has_key(struct jwks *jwks, const char *id)

@@ -358,9 +358,10 @@ static void test_64_mib_to_a_slow_reader(void **state)
 	assert_true(queued > 0 && queued < WORD_COUNT * sizeof(uint32_t));
 	assert_true(progress > 0);
 	io_run_for(f, 20 * NS_PER_MS);
-	assert_int_equal(tcp_queued(&stream->tcp), queued);
-	assert_int_equal(stream->tcp.progress, progress);
+	/* There is progress where something is taken, and only there. */
+	assert_int_equal(stream->tcp.progress != progress, tcp_queued(&stream->tcp) != queued);
 	assert_int_equal(seen.drains, 0);
+	queued = tcp_queued(&stream->tcp);
 	assert_int_equal(tcp_write(&stream->tcp, "tail", 4), 0);
 	assert_int_equal(tcp_queued(&stream->tcp), queued + 4);
 	uint64_t give_up = clock_now_ns() + GIVE_UP_NS;

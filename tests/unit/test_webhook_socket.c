@@ -80,6 +80,7 @@ static void test_no_descriptor_for_a_name(void **state)
 	(void)state;
 	hook_init(&hook);
 	hook.options.url = "http://gatehouse-test.invalid/";
+	hook.options.connect_timeout_ms = 5000; /* where nobody answers for names */
 	assert_int_equal(webhook_create(&hook.options, &hook.webhook, error, sizeof(error)), 0);
 	hook_call_init(&hook, &call);
 	fill();

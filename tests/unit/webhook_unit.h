@@ -37,17 +37,18 @@ static inline void hook_on_done(struct webhook_call *call)
 	loop_stop(call->loop);
 }
 
+/* What is not about time never ends by it. */
 static inline void hook_init(struct hook *hook)
 {
 	*hook = (struct hook){
-		.options = {.connect_timeout_ms = 5000,
-			    .timeout_ms = 5000,
+		.options = {.connect_timeout_ms = 3600000,
+			    .timeout_ms = 3600000,
 			    .max_in_flight = 64,
 			    .queue_max = 2000,
 			    .max_response_bytes = 4096,
 			    .retry_min_ms = 1,
 			    .retry_max_ms = 2,
-			    .retry_after_max_ms = 2000,
+			    .retry_after_max_ms = 3600000,
 			    .retry_budget_percent = 100,
 			    .retry_burst = 100,
 			    .breaker_probes = 1},
