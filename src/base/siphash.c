@@ -51,11 +51,12 @@ uint64_t siphash(const struct siphash_key *key, struct slice bytes)
 		.v2 = key->halves[0] ^ UINT64_C(0x6c7967656e657261),
 		.v3 = key->halves[1] ^ UINT64_C(0x7465646279746573),
 	};
-	size_t at = 0;
+	const uint8_t *from = bytes.data;
+	size_t left = bytes.len;
 
-	for (; bytes.len - at >= 8; at += 8)
-		absorb(&state, word_read(bytes.data + at, 8));
-	absorb(&state, (uint64_t)bytes.len << 56 | word_read(bytes.data + at, bytes.len - at));
+	for (; left >= 8; from += 8, left -= 8)
+		absorb(&state, word_read(from, 8));
+	absorb(&state, (uint64_t)bytes.len << 56 | word_read(from, left));
 	state.v2 ^= 0xff;
 	rounds(&state, 4);
 	return state.v0 ^ state.v1 ^ state.v2 ^ state.v3;

@@ -30,6 +30,12 @@ static inline struct slice slice_from_text(const char *text)
 	return (struct slice){(const uint8_t *)text, strlen(text)};
 }
 
+/* Without its first `len` bytes. C17 forbids NULL + 0, which of an empty slice this would be. */
+static inline struct slice slice_behind(struct slice text, size_t len)
+{
+	return len == 0 ? text : slice_of(text.data + len, text.len - len);
+}
+
 static inline bool slice_equals(struct slice a, struct slice b)
 {
 	return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);

@@ -232,7 +232,7 @@ static enum tls_stream_result take(struct tcp *tcp, struct slice *in, size_t *ou
 						   seals->text, SEAL_TEXT, out_text_len,
 						   &seals->reply);
 
-	*in = slice_of(in->data + used, in->len - used);
+	*in = slice_behind(*in, used);
 	bool is_lost = seals->reply.len > 0 && !seal_raw_add(tcp, buf_slice(&seals->reply));
 
 	if (seals->reply.len > 0 && !is_lost)
