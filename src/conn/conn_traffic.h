@@ -27,10 +27,10 @@ static inline void conn_set_queued(struct conn *conn, size_t bytes)
 {
 	struct traffic *traffic = &conn_presence(conn)->traffic;
 	struct stats *stats = conn_stats(conn);
-	uint32_t before = traffic_u32(&traffic->queued);
+	uint32_t before = traffic_queued(traffic);
 
-	traffic_set_queued(traffic, bytes);
-	uint32_t now = traffic_u32(&traffic->queued);
+	traffic_set_queued(traffic, bytes, loop_now(conn->home->loop));
+	uint32_t now = traffic_queued(traffic);
 
 	stat_add(&stats->send_queue_bytes, (uint64_t)now - before);
 	stat_add(&stats->send_queue_clients, (uint64_t)(now > 0) - (before > 0));
@@ -40,6 +40,12 @@ static inline void conn_set_queued(struct conn *conn, size_t bytes)
 static inline void conn_note_queued(struct conn *conn)
 {
 	conn_set_queued(conn, tcp_queued(&conn->tcp));
+}
+
+/* The client is silent, and may have been so for a while. */
+static inline void conn_rest_traffic(struct conn *conn)
+{
+	traffic_rest(&conn_presence(conn)->traffic, loop_now(conn->home->loop));
 }
 
 /* The frame is in the queue. */

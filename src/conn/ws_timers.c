@@ -86,6 +86,7 @@ void conn_ws_timeout(struct conn *conn)
 	const struct config_server *limits = conn_limits(conn);
 
 	conn_window_rest(conn);
+	conn_rest_traffic(conn);
 	if (conn_is_held_up(conn))
 		return;
 	if (ws_pace_is_held(conn)) {

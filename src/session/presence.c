@@ -309,6 +309,7 @@ void presence_unref(struct presence **presence)
 		return;
 	struct ruleset *ruleset = self->route->ruleset;
 
+	traffic_finish(&self->traffic);
 	slab_put(&memory, self, size_of(self));
 	ruleset_unref(&ruleset);
 }

@@ -67,8 +67,8 @@ struct presence {
 	uint8_t takeover_row;   /* the directory's: of its client, when it came in */
 	/* Percent-decoded; 1..PRESENCE_CLIENT_ID_MAX bytes and a NUL. Then the address, the trace,
 	 * a subprotocol that is not of the route's list, and a NUL; then the proof: way, time, and
-	 * subject with a NUL, which is empty if it is the client id; then the attributes: two bytes
-	 * of length, and the block. */
+	 * subject with a NUL, which is empty if it is the client id; then the attributes, and the
+	 * note: two bytes of length, and the block. */
 	char client_id[];
 };
 

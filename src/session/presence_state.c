@@ -184,7 +184,7 @@ static int field_read(const struct state_field *field, struct presence_record *r
 	case TAG_PROOF:
 		return proof_read(field->value, record);
 	case TAG_TRAFFIC:
-		return traffic_import(&record->traffic, field->value, clock_now_ns());
+		return traffic_read(&record->traffic, field->value, clock_now_ns());
 	case TAG_ATTRIBUTES:
 		is_good = attributes_read(field->value, record);
 		break;
@@ -247,6 +247,6 @@ struct presence *presence_import(const struct presence_record *record,
 	presence->connected_at_ms = record->connected_at_ms & PRESENCE_TIME_MAX;
 	presence->takeover_heat = record->takeover_heat & DIRECTORY_HEAT_MAX;
 	presence->takeover_row = (uint8_t)record->takeover_row;
-	presence->traffic = record->traffic;
+	traffic_import(&presence->traffic, &record->traffic);
 	return presence;
 }

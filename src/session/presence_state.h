@@ -24,7 +24,7 @@ struct presence_record {
 	struct net_ip remote;
 	uint64_t remote_port;
 	uint64_t connection_id, generation, connected_at_ms, takeover_heat, takeover_row;
-	struct traffic traffic;
+	struct traffic_record traffic;
 	uint8_t attributes[ATTRIBUTES_BYTES_MAX]; /* a good block */
 	size_t attributes_len;
 	struct trace_context trace; /* not set: none */
