@@ -109,16 +109,50 @@ static void figures_write(const struct bench_report *report, const json_t *befor
 
 /* --- limits --- */
 
+/* "": nothing of a configuration did, or nobody knows. */
+static const char *set_by(const json_t *row)
+{
+	const char *text = json_string_value(json_object_get(row, "set_by"));
+
+	return text == NULL ? "" : text;
+}
+
+/* By somebody, not by what the machine has. */
+static bool is_set(const json_t *row)
+{
+	return set_by(row)[0] != 0 && strcmp(set_by(row), "default") != 0;
+}
+
 /* What is taken from free memory is never twice the same: so bytes may differ by a tenth, and what
  * else is reckoned from them by a hundredth. */
-static bool is_same(const json_t *was, const json_t *now, const char *unit)
+static bool is_same(const json_t *was_row, const json_t *now_row)
 {
+	const json_t *was = json_object_get(was_row, "value");
+	const json_t *now = json_object_get(now_row, "value");
+	const char *unit = json_string_value(json_object_get(now_row, "unit"));
 	double some = json_number_value(was), other = json_number_value(now);
 	double parts = unit != NULL && strcmp(unit, "bytes") == 0 ? 10 : 100;
+
+	if (is_set(was_row) && is_set(now_row) && some != other)
+		return false;
 
 	if (!json_is_number(was) || !json_is_number(now))
 		return json_is_number(was) == json_is_number(now);
 	return some == other || (MAX(some, other) - MIN(some, other)) * parts < MIN(some, other);
+}
+
+/* " (environment GATEHOUSE_SERVER_MAX_CONNECTIONS → application.yaml:2)" */
+static void origins_write(enum report_lang lang, const json_t *was, const json_t *now, FILE *to)
+{
+	const struct report_page page = {lang, to};
+
+	if (set_by(was)[0] == 0 || set_by(now)[0] == 0 || strcmp(set_by(was), set_by(now)) == 0)
+		return;
+	fputs(report_word(lang, REPORT_WORD_BRACKET), to);
+	report_say(&page, set_by(was));
+	fputs(" → ", to);
+	report_say(&page, set_by(now));
+	fputs(report_word(lang, REPORT_WORD_LAST_BRACKET), to);
 }
 
 /* Of a side; the number of rows. */
@@ -134,10 +168,9 @@ static size_t changes_write(enum report_lang lang, enum report_word side, const 
 		const char *name = json_string_value(json_object_get(row, "limit"));
 		const json_t *was = name == NULL ? NULL : report_limit_row(before, name);
 		const json_t *value = json_object_get(row, "value");
-
 		const char *unit = json_string_value(json_object_get(row, "unit"));
 
-		if (was == NULL || is_same(json_object_get(was, "value"), value, unit))
+		if (was == NULL || is_same(was, row))
 			continue;
 		fprintf(to, "- %s%s", report_word(lang, side),
 			report_word(lang, REPORT_WORD_COMMA));
@@ -146,6 +179,7 @@ static size_t changes_write(enum report_lang lang, enum report_word side, const 
 		report_number(json_object_get(was, "value"), unit, lang, to);
 		fputs(" → ", to);
 		report_number(value, unit, lang, to);
+		origins_write(lang, was, row, to);
 		fputc('\n', to);
 		written++;
 	}

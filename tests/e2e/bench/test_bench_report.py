@@ -35,7 +35,7 @@ def limits_of(running) -> str:
 
 
 def test_a_limit_of_the_server_is_the_root_cause_and_then_cured(gateway, bench, tmp_path):
-    running = gateway(server={"max_connections": 20})
+    running = gateway(server={"max_connections": 20, "accept_rate": 1000})
     first = bench(running.url("/ws/r-{n}"), "-c", 30, "--hold", "1s", "--limits", limits_of(running),
                   "--report", tmp_path / "one.md")
     assert first.code == 1
@@ -49,6 +49,7 @@ def test_a_limit_of_the_server_is_the_root_cause_and_then_cured(gateway, bench, 
     for other in ("The tester cannot", "Nobody listens", "The network", "TLS", "What answers", "Connections are cut"):
         assert outcome_of(rows, other)[0] == "excluded", other
     assert "max\\_connections" in parts["Root cause"]
+    assert re.search(r"^- `max_connections` = 20: server\.max\\_connections, \S+/application\.yaml:\d+$", parts["Root cause"], re.MULTILINE)
     assert "`server.max_connections: 30`" in parts["Cure"]
     assert "FAIL" in parts["The run that proves it"]
     assert shlex.split(parts["The run that proves it"].splitlines()[-1]) == [
@@ -60,7 +61,7 @@ def test_a_limit_of_the_server_is_the_root_cause_and_then_cured(gateway, bench, 
     memory["value"] = memory["value"] * 105 // 100  # less was free then
     (tmp_path / "before.json").write_text(json.dumps(before))
 
-    running = gateway(server={"max_connections": 40})
+    running = gateway(server={"max_connections": 40, "accept_rate": 1005})
     second = bench(running.url("/ws/r-{n}"), "-c", 30, "--hold", "1s", "--limits", limits_of(running),
                    "--report", tmp_path / "two.md", "--compare", tmp_path / "before.json", "--lang", "zh")
     assert second.code == 0
@@ -68,7 +69,8 @@ def test_a_limit_of_the_server_is_the_root_cause_and_then_cured(gateway, bench, 
     assert list(parts) == [*SECTIONS_ZH, "前后对比"]
     assert all(outcome != "**已证实**" for outcome, _ in hypotheses(parts, "假设与排查").values())
     assert "| 已连接 | 20 | 30 |" in parts["前后对比"]
-    assert "`max_connections`：20 → 40" in parts["前后对比"]
+    assert re.search(r"`max_connections`：20 → 40（\S+:\d+ → \S+:\d+）", parts["前后对比"])
+    assert "`accept_rate`：1,000 → 1,005" in parts["前后对比"], "what somebody has set is compared exactly"
     assert "payload_memory" not in parts["前后对比"]
 
 
