@@ -159,11 +159,13 @@ static bool epoch_read(struct reader *reader, int64_t *out_ms)
 
 bool timestamp_parse(struct slice text, uint64_t *out_ms)
 {
+	if (text.len == 0)
+		return false;
 	struct reader reader = {text.data, text.data + text.len};
 	bool is_date = text.len > 4 && text.data[4] == '-';
 	int64_t ms = 0;
 
-	if (text.len == 0 || !(is_date ? rfc3339_read(&reader, &ms) : epoch_read(&reader, &ms)) ||
+	if (!(is_date ? rfc3339_read(&reader, &ms) : epoch_read(&reader, &ms)) ||
 	    reader.at != reader.end || ms < 0 || ms >= END_S * MS_PER_S)
 		return false;
 	*out_ms = (uint64_t)ms;

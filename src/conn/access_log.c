@@ -64,10 +64,12 @@ static void said_fill(const struct conn *conn, struct said *said)
 		return;
 	size_t path_len = strnlen((const char *)note.data, note.len);
 
-	CHECK(path_len < note.len && path_len <= ACCESS_PATH_MAX &&
-	      note.len - path_len - 1 <= ACCESS_AGENT_MAX);
-	memcpy(said->path, note.data, path_len);
-	memcpy(said->agent, note.data + path_len + 1, note.len - path_len - 1);
+	/* Another version of the process before may have kept more. */
+	CHECK(path_len < note.len);
+	memcpy(said->path, note.data, cut(slice_of(note.data, path_len), ACCESS_PATH_MAX));
+	struct slice agent = slice_of(note.data + path_len + 1, note.len - path_len - 1);
+
+	memcpy(said->agent, agent.data, cut(agent, ACCESS_AGENT_MAX));
 }
 
 /* --- lines --- */
@@ -79,10 +81,12 @@ static bool may_write(struct access_log *log)
 
 	if (rate == 0)
 		return true;
-	if (counter_read(&log->second) != second) {
-		counter_set(&log->second, second);
+	uint64_t last = counter_read(&log->second);
+
+	/* One of those who notice begins it. */
+	if (last != second && __atomic_compare_exchange_n(&log->second, &last, second, false,
+							  __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 		counter_set(&log->in_second, 0);
-	}
 	return __atomic_add_fetch(&log->in_second, 1, __ATOMIC_RELAXED) <= rate;
 }
 

@@ -9,23 +9,19 @@
  * that answer waits to be sent, further requests are held; then they are dealt with. */
 #include "conn/phase_head.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
-#include "proto/forwarded.h"
-#include "proto/proxy_header.h"
 #include "proto/tls_hello.h"
 #include "conn/hull.h"
 #include "conn/keep.h"
 #include "conn/leave.h"
 #include "conn/phase_body.h"
 #include "conn/phase_end.h"
+#include "conn/proxied.h"
 #include "conn/refuse.h"
 #include "conn/reply.h"
 #include "conn/request.h"
 #include "conn/tls_end.h"
-#include "conn/told_tls.h"
 #include "conn/upgrade.h"
 #include "io/tcp_tls.h"
 
@@ -87,138 +83,6 @@ static void serve_http(struct conn *conn, const struct conn_request *request)
 		conn_reject(conn, 404, "no_such_path", "There is nothing at this path.");
 }
 
-/* --- whom a proxy in front speaks for --- */
-
-static void client_set(struct conn *conn, const struct net_ip *ip, uint16_t port)
-{
-	if (net_ip_equals(&conn->client, ip))
-		return;
-	conn->is_proxied = true;
-	conn->client = *ip;
-	conn->client_port = port;
-}
-
-static void believe_forwarded(struct conn *conn, struct conn_request *request)
-{
-	const struct config_prefixes *proxies = &conn_limits(conn)->trusted_proxies;
-
-	request->is_from_proxy = conn_client_is_trusted(conn);
-	if (!request->is_from_proxy)
-		return;
-	struct net_ip ip = forwarded_client(request->head, request->data, &conn->client,
-					    proxies->items, proxies->count);
-
-	client_set(conn, &ip, 0);
-}
-
-/* What a trusted proxy says of the client's TLS. False: it was answered. */
-static bool believe_told(struct conn *conn, int result, const char *detail)
-{
-	if (result == -ENOMEM)
-		conn_refuse(conn, REFUSAL_MEMORY, 0, 0);
-	else if (result < 0)
-		conn_reject(conn, 400, "proxy", detail);
-	return result == 0;
-}
-
-static bool believe_told_by_request(struct conn *conn, const struct conn_request *request)
-{
-	const char *error = NULL;
-	int r = conn_told_by_request(conn, request, &error);
-
-	return believe_told(conn, r, error);
-}
-
-static bool believe_told_by_header(struct conn *conn, const struct proxy_header *header)
-{
-	const char *error = "";
-	char detail[256];
-	int r = conn_told_by_header(conn, header, &error);
-
-	snprintf(detail, sizeof(detail), "The PROXY header %s.", error);
-	return believe_told(conn, r, detail);
-}
-
-static void client_set_by_header(struct conn *conn, const struct proxy_header *header)
-{
-	if (!header->has_source)
-		return;
-	struct net_ip ip = net_ip_of(&header->source);
-
-	client_set(conn, &ip, net_addr_port(&header->source));
-}
-
-/* What a trusted proxy may send before the request. HTTP_OK: *out_used bytes of it, or
- * none, and the request follows. */
-static enum http_result proxy_header_take(struct conn *conn, const uint8_t *data, size_t len,
-					  size_t *out_used)
-{
-	struct proxy_header header;
-	const char *error;
-	char detail[256];
-
-	*out_used = 0;
-	switch (proxy_header_parse(data, len, &header, out_used, &error)) {
-	case PROXY_MORE:
-		return HTTP_MORE;
-	case PROXY_BAD:
-		snprintf(detail, sizeof(detail), "The PROXY header %s.", error);
-		conn_reject(conn, 400, "proxy", detail);
-		return HTTP_BAD;
-	case PROXY_OK:
-		if (!believe_told_by_header(conn, &header))
-			return HTTP_BAD;
-		client_set_by_header(conn, &header);
-		break;
-	case PROXY_ABSENT:
-		break;
-	}
-	conn->may_have_proxy = false;
-	return HTTP_OK;
-}
-
-/* A balancer that passes TLS through puts its header before the ClientHello. One that is broken
- * cannot be answered in clear: TLS is expected. */
-static int on_preamble(struct conn *conn, const uint8_t *data, size_t len)
-{
-	struct proxy_header header;
-	const char *error;
-	size_t used = 0;
-
-	switch (proxy_header_parse(data, len, &header, &used, &error)) {
-	case PROXY_MORE:
-		return -EAGAIN;
-	case PROXY_ABSENT:
-		return 0;
-	case PROXY_BAD:
-		conn_tls_preamble_bad(conn, error);
-		return -EPROTO;
-	case PROXY_OK:
-		break;
-	}
-	if (conn_told_by_header(conn, &header, &error) < 0) {
-		conn_tls_preamble_bad(conn, error);
-		return -EPROTO;
-	}
-	client_set_by_header(conn, &header);
-	conn->may_have_proxy = false;
-	/* The TLS behind it is the client's own, unless the proxy is to tell of that. */
-	if (header.has_source && conn->told == NULL &&
-	    conn_limits(conn)->client_certificate_header != CONFIG_TOLD_PROXY)
-		conn->is_from_proxy = false;
-	return (int)used;
-}
-
-/* Bytes that are no request, but would be good ones from a trusted proxy. */
-static bool is_untrusted_proxy(const uint8_t *data, size_t len)
-{
-	struct proxy_header header;
-	const char *error;
-	size_t used;
-
-	return proxy_header_parse(data, len, &header, &used, &error) == PROXY_OK;
-}
-
 /* --- requests --- */
 
 static void on_request(struct conn *conn, struct conn_request *request)
@@ -242,9 +106,9 @@ static void on_request(struct conn *conn, struct conn_request *request)
 		if (conn->is_kept)
 			conn_timer_start(conn, conn_limits(conn)->handshake_timeout);
 		conn_leave_kept(conn);
-		if (!believe_told_by_request(conn, request))
+		if (!conn_believe_told(conn, request))
 			return;
-		believe_forwarded(conn, request);
+		conn_believe_forwarded(conn, request);
 		conn_upgrade(conn, request, &wanted);
 		return;
 	}
@@ -272,7 +136,7 @@ static void wait_for_rest(struct conn *conn, struct head_rx *rx, bool was_begun)
 static void reject_head(struct conn *conn, const struct http_error *error, const uint8_t *data,
 			size_t len)
 {
-	if (is_untrusted_proxy(data, len)) {
+	if (conn_is_proxy_header(data, len)) {
 		conn_reject(conn, 400, "trusted_proxies",
 			    "This is a PROXY protocol header, but its sender is not in "
 			    "server.trusted_proxies.");
@@ -308,7 +172,7 @@ static enum http_result parse(struct conn *conn, struct http_head *head, uint8_t
 
 	*out_skipped = 0;
 	if (conn->may_have_proxy) {
-		enum http_result r = proxy_header_take(conn, data, len, out_skipped);
+		enum http_result r = conn_proxy_header_take(conn, data, len, out_skipped);
 
 		if (r != HTTP_OK)
 			return r;
@@ -493,7 +357,7 @@ const struct conn_phase phase_head = {
 		CONN_PHASE_BIT(CONN_FLUSH) | CONN_PHASE_BIT(CONN_LINGER),
 	.recv = on_recv,
 	.eof = on_eof,
-	.preamble = on_preamble,
+	.preamble = conn_proxy_preamble,
 	.tls_failed = conn_tls_answer,
 	.drained = on_drained,
 	.timeout = on_timeout,

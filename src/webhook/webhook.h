@@ -80,7 +80,7 @@ struct webhook_call_private {
 /* What became of each attempt, for whoever wants to know: of the first ones, and of the last. */
 #define WEBHOOK_TRAIL_MAX 8
 struct webhook_trail {
-	char url[256];  /* where they went; without a query, which may have secrets */
+	char url[256];  /* where they went, without user and query, which may be secrets */
 	uint32_t count; /* of attempts; those between are not told of */
 	struct {
 		uint64_t begun_ns, ended_ns; /* since the epoch */

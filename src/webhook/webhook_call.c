@@ -120,14 +120,24 @@ static size_t trail_at(const struct webhook_call *call)
 	return MIN(call->attempts, (uint32_t)WEBHOOK_TRAIL_MAX) - 1;
 }
 
+/* "http://host/path" of "http://user:password@host/path?query". */
+static void url_without_secrets(const char *url, char *out, size_t size)
+{
+	const char *scheme_end = strstr(url, "://");
+	const char *host = scheme_end == NULL ? url : scheme_end + strlen("://");
+	const char *at = memrchr(host, '@', strcspn(host, "/?#"));
+	const char *rest = at == NULL ? host : at + 1;
+
+	snprintf(out, size, "%.*s%.*s", (int)(host - url), url, (int)strcspn(rest, "?#"), rest);
+}
+
 static void trail_begin(struct webhook_call *call)
 {
 	struct webhook_trail *trail = call->trail;
-	const char *url = call->own.webhook->rules.options.url;
 
 	if (trail == NULL)
 		return;
-	snprintf(trail->url, sizeof(trail->url), "%.*s", (int)strcspn(url, "?#"), url);
+	url_without_secrets(call->own.webhook->rules.options.url, trail->url, sizeof(trail->url));
 	trail->count = call->attempts;
 	memset(&trail->attempts[trail_at(call)], 0, sizeof(trail->attempts[0]));
 	trail->attempts[trail_at(call)].begun_ns = clock_wall_ns();

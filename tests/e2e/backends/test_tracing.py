@@ -41,7 +41,8 @@ def serve(gateway):
     running = []
 
     def run(collector, hook=None, *, route=None, server=None, bus=None, backend=None, **tracing):
-        hooked = [] if hook is None else [{"name": "hook", "type": "webhook", "url": hook.url} | FAST]
+        hooked = [] if hook is None else [{"name": "hook", "type": "webhook",
+                                            "url": hook.url.replace("//", "//probe:geheim@")} | FAST]
         one = gateway(
             server={"drain_timeout": "3s", "node": "node-1"} | (server or {}), bus=bus,
             routes=[{"path": "/ws/{client_id}", "backend": backend[0]["name"] if backend else "hook" if hook else "echo"} |
@@ -103,7 +104,8 @@ def test_from_the_client_through_the_handshake_to_the_back_end(serve, collector,
         assert span.attributes.items() >= {
             "cloudevents.event_id": event.id, "cloudevents.event_type": f"gatehouse.client.{kind}",
             "cloudevents.event_source": "/gatehouse/node-1", "http.response.status_code": 204,
-            "url.full": hook.url, "gatehouse.backend": "hook", "gatehouse.outcome": "delivered"}.items()
+            "url.full": hook.url,  # without whoever it is that asks
+            "gatehouse.backend": "hook", "gatehouse.outcome": "delivered"}.items()
         assert [name for name, _ in span.events] == ["attempt"]
     client.close()
 
