@@ -78,6 +78,10 @@ void auth_result_finish(struct auth_result *result);
 enum auth_verdict auth_result_set(struct auth_result *result, enum auth_verdict verdict,
 				  const char *reason, const char *detail);
 
+/* Of what a way has found good: a proof is one of an id, and good for that alone. `client_id` is
+ * the path's; NULL: it has none. AUTH_PROVED, or AUTH_FORBIDDEN with the reason. */
+enum auth_verdict auth_proof_check(const char *client_id, struct auth_result *result);
+
 struct pace;
 
 /* For ways: "not looked at, because too many were wrong". */

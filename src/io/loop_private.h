@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * loop_private.h - what loop.c, tcp.c, listener.c and the two engines share.
+ * loop_private.h - what loop.c, loop_still.c, tcp.c, listener.c and the two engines share.
  *
  * Layer: io; only files of io/ include it. An engine fills in a struct engine and
  * embeds struct loop at the head of its own state. */
@@ -248,6 +248,9 @@ static inline int loop_reserve_open(void)
 {
 	return eventfd(0, EFD_CLOEXEC);
 }
+
+/* What has been put off to the end of a turn: for loop_still.c. */
+void loop_turn_end(struct loop *loop);
 
 /* Opens the reserve again, if it is gone, and lets the starved listener go on. */
 void loop_reserve_refill(struct loop *loop);

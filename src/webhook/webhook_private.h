@@ -155,6 +155,18 @@ uint32_t webhook_transfer_abort(struct webhook_call *call);
  * libcurl, so that nothing waits for the next turn. */
 void webhook_settle(struct webhook *webhook);
 
+/* --- webhook_answer.c --- */
+
+/* CURLOPT_HEADERFUNCTION and CURLOPT_WRITEFUNCTION, with the transfer. */
+size_t webhook_answer_on_head(char *data, size_t size, size_t count, void *arg);
+size_t webhook_answer_on_body(char *data, size_t size, size_t count, void *arg);
+
+/* Of the attempt before. */
+void webhook_answer_forget(struct webhook_call *call);
+
+/* The values of the fields that are wanted. 0, or a negative errno. */
+int webhook_answer_take(struct webhook_transfer *transfer);
+
 /* --- webhook_verdict.c --- */
 
 /* Judges the attempt by libcurl's result, and writes call->status and, unless it is
