@@ -62,6 +62,10 @@ void metrics_routes_write_rest(const struct admin *admin, struct buf *out);
 void metrics_routes_print_reference(FILE *to);
 void metrics_routes_print_failures(FILE *to);
 
+/* metrics_listeners.c: likewise, about each listener. */
+void metrics_listeners_write(const struct server *server, struct buf *out);
+void metrics_listeners_print_reference(FILE *to);
+
 /* metrics_auth.c: likewise, about who proved what. */
 void metrics_auth_write(const struct server *server, struct buf *out);
 void metrics_auth_print_reference(FILE *to);

@@ -41,7 +41,7 @@ void conn_block_refuse(struct conn *conn, const char *client_id, const struct bl
 {
 	struct http_reply reply = {0};
 
-	stat_add(&conn_stats(conn)->handshakes_rejected, 1);
+	conn_count_rejected(conn);
 	stat_add(&conn_stats(conn)->blocked, 1);
 	conn_count_failure(conn, ROUTE_FAILURE_BLOCKED);
 	conn->home->claimed_id = client_id;

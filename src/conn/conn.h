@@ -152,7 +152,8 @@ struct conn {
 	/* What became of the handshake on its route is counted; it is in, or was. */
 	bool is_settled : 1;
 	bool is_in : 1;
-	bool is_noted : 1; /* the access log has its line */
+	bool is_noted : 1;    /* the access log has its line */
+	uint8_t listener : 5; /* by which it came, in home->listeners */
 };
 
 /* What an idle connection may cost (docs/benchmarks.md). */
@@ -252,6 +253,25 @@ static inline const struct config_server *conn_limits(const struct conn *conn)
 static inline struct stats *conn_stats(const struct conn *conn)
 {
 	return &conn->home->stats;
+}
+
+/* Of the listener by which it came. */
+static inline struct listener_stats *conn_listener_stats(const struct conn *conn)
+{
+	return &conn->home->listeners[conn->listener];
+}
+
+/* A handshake that came to nothing, and not because of a limit. */
+static inline void conn_count_rejected(const struct conn *conn)
+{
+	stat_add(&conn->home->stats.handshakes_rejected, 1);
+	stat_add(&conn_listener_stats(conn)->handshakes_rejected, 1);
+}
+
+static inline void conn_count_timeout(const struct conn *conn)
+{
+	stat_add(&conn->home->stats.handshake_timeouts, 1);
+	stat_add(&conn_listener_stats(conn)->handshake_timeouts, 1);
 }
 
 /* What this worker counts of its route, which it has. */

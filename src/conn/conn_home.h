@@ -12,6 +12,7 @@
 #include "base/pool.h"
 #include "base/random.h"
 #include "conn/change_over.h"
+#include "conn/listener_stats.h"
 #include "conn/memory_guard.h"
 #include "conn/removed_routes.h"
 #include "conn/service.h"
@@ -106,7 +107,9 @@ struct conn_home {
 
 	uint64_t calls;         /* struct kept_request in use; for others to read, as stats */
 	uint64_t calls_refused; /* because max_calls were */
-	struct stats stats;     /* written by this thread only; last: on cache lines of its own */
+	/* Written by this thread only; last: on cache lines of their own. */
+	struct listener_stats listeners[LISTENER_PLACES];
+	struct stats stats;
 };
 
 static inline struct address_limit *conn_home_addresses(const struct conn_home *home)

@@ -53,12 +53,13 @@ void conns_start(struct conn_home *home, struct loop *loop)
 }
 
 bool conns_accept(struct conn_home *home, const struct tcp_accepted *accepted,
-		  struct tls_context *tls)
+		  struct tls_context *tls, unsigned listener)
 {
-	struct conn *conn = conn_begin(home, accepted, tls);
+	struct conn *conn = conn_begin(home, accepted, tls, listener);
 
 	if (conn == NULL) {
 		stat_add(&home->stats.connections_refused[REFUSAL_MEMORY], 1);
+		stat_add(&home->listeners[listener].connections_refused, 1);
 		return false;
 	}
 	if (home->is_closed)

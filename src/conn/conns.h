@@ -20,7 +20,7 @@ void conns_start(struct conn_home *home, struct loop *loop);
 /* `tls`: the listener's newest context, lent; NULL: a plain listener. False: memory is out, and
  * what was accepted is still the caller's. */
 bool conns_accept(struct conn_home *home, const struct tcp_accepted *accepted,
-		  struct tls_context *tls);
+		  struct tls_context *tls, unsigned listener);
 
 /* `call` may close the connection. */
 void conns_each(struct conn_home *home, void (*call)(struct conn *conn));

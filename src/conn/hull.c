@@ -214,6 +214,7 @@ static void on_error(struct tcp *tcp, int error)
 		return;
 	}
 	conn_tls_log(conn);
+	stat_add(&conn_listener_stats(conn)->tls_failures, 1);
 	if (phase_of(conn)->tls_failed != NULL)
 		phase_of(conn)->tls_failed(conn);
 	else
@@ -296,7 +297,7 @@ struct conn *conn_create(struct conn_home *home, enum conn_phase_id phase)
 }
 
 struct conn *conn_begin(struct conn_home *home, const struct tcp_accepted *accepted,
-			struct tls_context *tls)
+			struct tls_context *tls, unsigned listener)
 {
 	struct conn *conn = conn_create(home, CONN_HEAD);
 
@@ -317,5 +318,8 @@ struct conn *conn_begin(struct conn_home *home, const struct tcp_accepted *accep
 						    : conn_limits(conn)->handshake_timeout);
 	stat_add(&home->stats.sockets, 1);
 	stat_add(&home->stats.sockets_accepted, 1);
+	CHECK(listener < LISTENER_PLACES);
+	conn->listener = (uint8_t)(listener & (LISTENER_PLACES - 1));
+	stat_add(&conn_listener_stats(conn)->sockets_accepted, 1);
 	return conn;
 }

@@ -18,7 +18,7 @@ extern const struct tcp_handler conn_handler;
 /* In CONN_HEAD. `tls`: the listener's, NULL: a plain one. NULL: memory is out, and what was
  * accepted is still the caller's. */
 struct conn *conn_begin(struct conn_home *home, const struct tcp_accepted *accepted,
-			struct tls_context *tls);
+			struct tls_context *tls, unsigned listener);
 
 /* Leaves its phase, which must allow that, for another. What the phases do not share is
  * released, and the part is zero. */

@@ -288,7 +288,7 @@ void conn_asking_set_actions(struct conn *conn, struct actions *actions)
 void conn_asking_answer(struct conn *conn, struct http_reply *reply)
 {
 	wait_end(conn);
-	stat_add(&conn->home->stats.handshakes_rejected, 1);
+	conn_count_rejected(conn);
 	conn_count_failure(conn, reply->status >= 500 ? ROUTE_FAILURE_BACKEND_FAILED
 						      : ROUTE_FAILURE_BACKEND_REFUSED);
 	conn_answer(conn, reply, true);
@@ -337,7 +337,7 @@ static void on_timeout(struct conn *conn)
 	snprintf(detail, sizeof(detail),
 		 "The back end '%s' did not decide within server.handshake_timeout.",
 		 conn_route(conn)->backend->name);
-	stat_add(&conn->home->stats.handshake_timeouts, 1);
+	conn_count_timeout(conn);
 	conn_asking_reject(conn, 504, "backend_late", detail);
 }
 

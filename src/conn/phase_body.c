@@ -406,7 +406,7 @@ void conn_body_more(struct conn *conn, uint8_t *data, size_t len)
 
 static void on_body_timeout(struct conn *conn)
 {
-	stat_add(&conn->home->stats.handshake_timeouts, 1);
+	conn_count_timeout(conn);
 	conn_reject(conn, 408, "timeout",
 		    "The request was not complete within server.handshake_timeout.");
 }

@@ -300,7 +300,7 @@ static void on_timeout(struct conn *conn)
 
 	conn_tls_late(conn);
 	if (!conn->is_kept || !is_idle)
-		stat_add(&conn->home->stats.handshake_timeouts, 1);
+		conn_count_timeout(conn);
 	if (conn->is_reserve)
 		conn_refuse_for_descriptors(conn);
 	else if (is_idle)

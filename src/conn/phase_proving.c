@@ -253,7 +253,7 @@ static void on_timeout(struct conn *conn)
 
 	conn_trace_proved(conn, verdict, &result);
 	take_up(conn, wait, &request);
-	stat_add(&conn->home->stats.handshake_timeouts, 1);
+	conn_count_timeout(conn);
 	refuse(conn, wait->auth, wait->client_id, verdict, &result);
 	put_down(conn->home);
 	wait_free(wait);

@@ -66,7 +66,7 @@ void conn_reject_about(struct conn *conn, const struct problem *problem)
 	unsigned status = problem->status;
 	struct http_reply reply = {0};
 
-	stat_add(&conn->home->stats.handshakes_rejected, 1);
+	conn_count_rejected(conn);
 	conn_count_failure(conn, ROUTE_FAILURE_REQUEST);
 	log_rejection(conn, problem);
 	if (status == 405)
@@ -82,7 +82,7 @@ void conn_conflict(struct conn *conn)
 	struct http_reply reply = {0};
 	uint64_t suppressed;
 
-	stat_add(&conn->home->stats.handshakes_rejected, 1);
+	conn_count_rejected(conn);
 	stat_add(&conn->home->stats.conflicts, 1);
 	conn_count_failure(conn, ROUTE_FAILURE_CONFLICT);
 	if (log_gate_pass(&service->conflict_gate, loop_now(conn->home->loop), &suppressed))
@@ -100,6 +100,7 @@ void conn_refuse(struct conn *conn, enum refusal refusal, uint64_t current, uint
 	uint64_t suppressed;
 
 	stat_add(&home->stats.connections_refused[refusal], 1);
+	stat_add(&conn_listener_stats(conn)->connections_refused, 1);
 	conn_count_failure(conn, ROUTE_FAILURE_LIMIT);
 	if (log_gate_pass(&home->service->refusal_gates[refusal], loop_now(home->loop),
 			  &suppressed))

@@ -91,7 +91,7 @@ static void refuse(struct conn *conn, const struct proof_refusal *refusal)
 	unsigned status = status_of(&reply, refusal);
 
 	reply.is_unproved = refusal->verdict == AUTH_NO_PROOF || refusal->verdict == AUTH_WRONG;
-	stat_add(&conn->home->stats.handshakes_rejected, 1);
+	conn_count_rejected(conn);
 	conn_count_failure(conn, ROUTE_FAILURE_PROOF);
 	tell(conn, refusal, status);
 	http_reply_retry_after(&reply, conn_retry_after_s(conn));

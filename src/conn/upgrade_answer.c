@@ -43,6 +43,7 @@ static void count_in(struct conn *conn)
 {
 	CHECK(conn->is_counted); /* it has been admitted */
 	stat_add(&conn_stats(conn)->connections_accepted, 1);
+	stat_add(&conn_listener_stats(conn)->connections_accepted, 1);
 	stat_add(&conn_route_counts(conn)->accepted, 1);
 	conn->is_settled = conn->is_in = true;
 }

@@ -233,8 +233,10 @@ static void tls_put(struct door_change *item)
 	server_tls_destroy(&older);
 }
 
+/* Under the mutex. */
 static void listen_on(struct server *server, struct server_door *door, bool is_admin)
 {
+	server_listeners_place(&server->listeners, door);
 	for (size_t i = 0; i < door->each_count; i++) {
 		struct worker *worker = worker_of(server, is_admin, i);
 

@@ -18,6 +18,7 @@
 struct directory;
 struct handover_heir;
 struct handover_sockets;
+struct listener_stats;
 struct renewals;
 struct server;
 struct trace_stats;
@@ -95,6 +96,11 @@ struct tls_stats;
 
 /* Of all workers and the admin's. */
 void server_tls_stats(const struct server *server, struct tls_stats *out_sum);
+
+/* Of the listeners that clients come by, or came, the index-th, over all workers; false: there are
+ * no more. The last may have an empty name: of those beyond LISTENER_PLACES. */
+bool server_listener(const struct server *server, size_t index, char *out_name, size_t size,
+		     struct listener_stats *out_stats);
 
 /* Of the listeners that speak TLS, the index-th; false: there are no more. `out_listener` is its
  * address, `out_expires_at` [s since 1970] when the first of its certificates ends. */

@@ -18,6 +18,7 @@
 #include "server/server_access.h"
 #include "server/server_addresses.h"
 #include "server/server_doors.h"
+#include "server/server_listeners.h"
 #include "server/server_nodes.h"
 #include "server/server_proofs.h"
 #include "server/server_tracing.h"
@@ -82,6 +83,7 @@ struct server {
 	struct broadcast_gate broadcasts;
 	struct server_road *road; /* NULL: there is no other process; server_road.c */
 	struct server_doors doors;
+	struct server_listeners listeners;
 	struct server_storm storm;
 	struct drain drain;
 	uint64_t turns_limit_ns; /* counter; a loop that has not turned for so long hangs */

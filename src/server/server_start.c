@@ -223,10 +223,14 @@ static int start_workers(struct server *server, struct server_error *out_error)
 {
 	size_t count = server->doors.count - 1;
 
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		if (server_door_take(server->doors.items[i], server->worker_count, true,
 				     out_error) < 0)
 			return -1;
+		pthread_mutex_lock(&server->mutex); /* the admin listener answers already */
+		server_listeners_place(&server->listeners, server->doors.items[i]);
+		pthread_mutex_unlock(&server->mutex);
+	}
 	for (size_t i = 0; i < server->worker_count; i++)
 		if (start_with(server, &server->slots[i], &server->public_service,
 			       server->doors.items, count, out_error) < 0)

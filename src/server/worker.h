@@ -30,14 +30,15 @@ struct worker_events {
 	void *arg;
 };
 
-/* Something that the worker listens on. The memory is its owner's, who fills `tls`, `fd`, `owner`
- * and the callback; from when it is given to the worker until on_gone all but `tls` belongs to the
- * worker. */
+/* Something that the worker listens on. The memory is its owner's, who fills `tls`, `fd`, `owner`,
+ * `place` and the callback; from when it is given to the worker until on_gone all but `tls` belongs
+ * to the worker. */
 struct worker_door {
 	struct tls_holder
 		*tls; /* the newest context; NULL, or without one: clients speak in clear */
 	int fd;       /* -1: the listener has it */
 	void *owner;
+	unsigned place; /* of what is counted of it (conn/listener_stats.h) */
 	/* In the worker's thread, after worker_door_remove: it is not used any more. Unless the
 	 * worker ends before. */
 	void (*on_gone)(struct worker_door *door);

@@ -47,7 +47,7 @@ static void on_accept(struct listener *listener, const struct tcp_accepted *acce
 	struct tls_context *tls = holder == NULL ? NULL : tls_holder_get(holder);
 	struct tcp_accepted copy = normal(accepted);
 
-	if (!conns_accept(&worker_of(listener)->home, &copy, tls))
+	if (!conns_accept(&worker_of(listener)->home, &copy, tls, door_of(listener)->place))
 		listener_refuse(listener, accepted);
 	tls_context_unref(&tls);
 }
@@ -58,6 +58,7 @@ static void on_accept_error(struct listener *listener, int error)
 	uint64_t suppressed;
 
 	stat_add(&worker->home.stats.accept_errors, 1);
+	stat_add(&worker->home.listeners[door_of(listener)->place].accept_errors, 1);
 	if (log_gate_pass(&worker->home.service->accept_gate, loop_now(worker->loop), &suppressed))
 		log_warn("accept failed", F_TEXT("error", strerror(-error)),
 			 F_TEXT("remedy",

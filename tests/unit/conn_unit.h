@@ -515,7 +515,7 @@ static inline void world_accept(struct world *world)
 	struct pool_walk walk;
 
 	assert_null(net_addr_parse(SLICE_LITERAL("127.0.0.1:4000"), &accepted.remote));
-	assert_true(conns_accept(&world->home, &accepted, NULL));
+	assert_true(conns_accept(&world->home, &accepted, NULL, 1));
 	pool_walk_start(&walk, &world->home.conn_pool);
 	world->conn = pool_walk_next(&walk);
 	pool_walk_stop(&walk);

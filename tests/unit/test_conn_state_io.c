@@ -57,7 +57,7 @@ static void on_accept(struct acceptor *acceptor, const struct tcp_accepted *acce
 {
 	struct side *side = acceptor->arg;
 
-	assert_true(conns_accept(&side->world.home, accepted, NULL));
+	assert_true(conns_accept(&side->world.home, accepted, NULL, 1));
 }
 
 /* What the client has read so far. */

@@ -80,7 +80,7 @@ static void world_accept_tls(struct world *world, struct tls_context *context)
 	struct pool_walk walk;
 
 	assert_null(net_addr_parse(SLICE_LITERAL("127.0.0.1:4000"), &accepted.remote));
-	assert_true(conns_accept(&world->home, &accepted, context));
+	assert_true(conns_accept(&world->home, &accepted, context, 1));
 	pool_walk_start(&walk, &world->home.conn_pool);
 	world->conn = pool_walk_next(&walk);
 	pool_walk_stop(&walk);

@@ -339,6 +339,7 @@ void metrics_write(const struct admin *admin, struct buf *out)
 	api_calls(out, server);
 	groups(out, server);
 	metrics_routes_write(server, out);
+	metrics_listeners_write(server, out);
 	metrics_auth_write(server, out);
 	metrics_backends_write(server, out);
 	metrics_workers_write(server, out);
@@ -373,7 +374,8 @@ void metrics_print_reference(FILE *to)
 	      "Made by `gatehouse config --metrics`. `/metrics` on the admin listener, in the\n"
 	      "Prometheus text format. No label carries a client's name. Labels are names of the\n"
 	      "configuration and words of the tables below, so there are about 400 series, 8 for\n"
-	      "each route and 53 more for each of the first 100, and 63 for each back end.\n"
+	      "each route and 53 more for each of the first 100, 63 for each back end,\n"
+	      "and 7 for each listener.\n"
 	      "[deploy.md](deploy.md#what-to-watch) has how to scrape it, alerts and a "
 	      "dashboard.\n\n"
 	      "| metric | type | meaning |\n| --- | --- | --- |\n",
@@ -383,6 +385,7 @@ void metrics_print_reference(FILE *to)
 	METRIC_TABLE(METRIC_DOC)
 	OTHER_METRICS(OTHER_DOC)
 	metrics_routes_print_reference(to);
+	metrics_listeners_print_reference(to);
 	metrics_auth_print_reference(to);
 	metrics_backends_print_reference(to);
 	metrics_workers_print_reference(to);

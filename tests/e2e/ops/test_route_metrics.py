@@ -157,7 +157,7 @@ def test_numbers_go_on_in_a_live_upgrade(gateway):
 def test_there_are_as_many_series_as_the_reference_says(gateway):
     text = " ".join((ROOT / "docs/metrics.md").read_text().split())
     base, route, detail, backend = map(int, re.search(
-        r"about (\d+) series, (\d+) for each route and (\d+) more for each of the first 100, and (\d+) for each back end", text).groups())
+        r"about (\d+) series, (\d+) for each route and (\d+) more for each of the first 100, (\d+) for each back end", text).groups())
     port = wsraw.free_port()
     running = gateway(backends=[{"name": "hook", "type": "webhook", "url": f"http://127.0.0.1:{port}/"}],
                       routes=[{"path": "/a/{client_id}", "backend": "hook"}])

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * metrics_listeners.c - numbers of each listener; the label is its address in the configuration, as
+ * in gatehouse_certificate_expiry_timestamp_seconds. */
+#include "admin/admin.h"
+#include "base/metrics_text.h"
+#include "conn/listener_stats.h"
+
+static const struct listener_family {
+	const char *name;
+	const char *help;
+	size_t number; /* place in struct listener_stats */
+} families[] = {
+	{"gatehouse_listener_sockets_accepted_total",
+	 "Sockets accepted; gatehouse_sockets_accepted_total by listener.",
+	 offsetof(struct listener_stats, sockets_accepted)},
+	{"gatehouse_listener_accept_errors_total",
+	 "Accepts that failed; gatehouse_accept_errors_total by listener.",
+	 offsetof(struct listener_stats, accept_errors)},
+	{"gatehouse_listener_connections_accepted_total",
+	 "WebSocket handshakes completed; gatehouse_connections_accepted_total by listener.",
+	 offsetof(struct listener_stats, connections_accepted)},
+	{"gatehouse_listener_handshakes_rejected_total",
+	 "gatehouse_handshakes_rejected_total by listener.",
+	 offsetof(struct listener_stats, handshakes_rejected)},
+	{"gatehouse_listener_handshake_timeouts_total",
+	 "gatehouse_handshake_timeouts_total by listener.",
+	 offsetof(struct listener_stats, handshake_timeouts)},
+	{"gatehouse_listener_connections_refused_total",
+	 "Clients refused for the sake of any limit; gatehouse_connections_refused_total, which "
+	 "names the limit, by listener.",
+	 offsetof(struct listener_stats, connections_refused)},
+	{"gatehouse_listener_tls_failures_total",
+	 "TLS connections that failed, in the handshake or later; gatehouse_tls_failures_total, "
+	 "which names the cause, by listener.",
+	 offsetof(struct listener_stats, tls_failures)},
+};
+
+void metrics_listeners_write(const struct server *server, struct buf *out)
+{
+	char name[CONFIG_PLACE_TEXT_MAX];
+	struct listener_stats stats;
+
+	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+		metrics_print_head(out, families[i].name, "counter", families[i].help);
+		for (size_t k = 0; server_listener(server, k, name, sizeof(name), &stats); k++)
+			PRINT(out, "%s{listener=\"%s\"} %" PRIu64 "\n", families[i].name, name,
+			      *(const uint64_t *)(const void *)((const char *)&stats +
+								families[i].number));
+	}
+}
+
+void metrics_listeners_print_reference(FILE *to)
+{
+	for (size_t i = 0; i < ARRAY_LEN(families); i++)
+		fprintf(to, "| `%s` | counter | %s |\n", families[i].name, families[i].help);
+}

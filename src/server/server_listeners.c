@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/server_listeners.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "server/server_private.h"
+
+_Static_assert(SERVER_DOORS_MAX < LISTENER_PLACES, "all that there may be at a time have one");
+
+/* LISTENER_OTHERS: none is left. */
+static unsigned place_of(struct server_listeners *self, const char *name)
+{
+	for (size_t i = 1; i <= self->count; i++)
+		if (strcmp(self->names[i], name) == 0)
+			return (unsigned)i;
+	if (self->count + 1 == LISTENER_PLACES) {
+		self->has_others = true;
+		return LISTENER_OTHERS;
+	}
+	snprintf(self->names[++self->count], sizeof(self->names[0]), "%s", name);
+	return (unsigned)self->count;
+}
+
+void server_listeners_place(struct server_listeners *self, struct server_door *door)
+{
+	char name[CONFIG_PLACE_TEXT_MAX];
+	unsigned place = door->is_admin ? LISTENER_OTHERS
+					: place_of(self, config_place_format(&door->place, name));
+
+	for (size_t i = 0; i < door->each_count; i++)
+		door->each[i].place = place;
+}
+
+static void add(struct listener_stats *into, const struct listener_stats *from)
+{
+	uint64_t *sums = (uint64_t *)into;
+	const uint64_t *counts = (const uint64_t *)from;
+
+	_Static_assert(sizeof(*into) % sizeof(*sums) == 0, "all fields are counters");
+	for (size_t i = 0; i < sizeof(*into) / sizeof(*sums); i++)
+		sums[i] += counter_read(&counts[i]);
+}
+
+bool server_listener(const struct server *server, size_t index, char *out_name, size_t size,
+		     struct listener_stats *out_stats)
+{
+	pthread_mutex_t *mutex = (pthread_mutex_t *)&server->mutex;
+	const struct server_listeners *listeners = &server->listeners;
+
+	memset(out_stats, 0, sizeof(*out_stats));
+	pthread_mutex_lock(mutex);
+	size_t place = index < listeners->count ? index + 1 : LISTENER_OTHERS;
+	bool is_found = index < listeners->count ||
+			(index == listeners->count && listeners->has_others);
+
+	if (is_found)
+		snprintf(out_name, size, "%s", listeners->names[place]);
+	for (size_t i = 0; is_found && i < server->worker_count; i++)
+		if (server->slots[i].worker != NULL)
+			add(out_stats, &server->slots[i].worker->home.listeners[place]);
+	pthread_mutex_unlock(mutex);
+	return is_found;
+}
