@@ -204,6 +204,10 @@ static void go_on(struct conn *conn, const struct upgrade *upgrade, const struct
 	const struct config_route *route = conn_route(conn)->config;
 	const char *client_id = client_id_of(upgrade);
 	const char *subprotocol;
+
+	/* A name that was proved is new here. */
+	if (client_id != upgrade->client_id && conn_is_blocked(conn, client_id))
+		return;
 	enum subprotocol_result choice = choose_subprotocol(conn, upgrade, route, &subprotocol);
 
 	/* One that is only let in to be told 1002 takes nothing over. */
@@ -212,9 +216,7 @@ static void go_on(struct conn *conn, const struct upgrade *upgrade, const struct
 						      : policy_of(route, client_id),
 	};
 
-	/* A name that was proved is new here. */
-	if ((client_id != upgrade->client_id && conn_is_blocked(conn, client_id)) ||
-	    choice == SUBPROTOCOL_REJECTED || !are_groups_good(conn, upgrade) ||
+	if (choice == SUBPROTOCOL_REJECTED || !are_groups_good(conn, upgrade) ||
 	    !make_presence(conn, upgrade, client_id, subprotocol) || !conn_reserve(conn, &entry))
 		return;
 	if (subprotocol != NULL) /* a proof's own is lent */

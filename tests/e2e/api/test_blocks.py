@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clients and addresses that are kept out for a time: closed at once, refused when they come again, on all nodes."""
 
+import base64
 import json
 
 import pytest
@@ -209,6 +210,21 @@ def test_one_who_is_blocked_while_others_are_asked_stays_out(served):
         running.wait_metric("connections", 0)
     finally:
         hook.close()
+
+
+def test_one_who_is_refused_for_two_reasons_is_answered_once(served, tmp_path):
+    """A name that is proved is looked at late: behind whatever else may be wrong by then."""
+    users = tmp_path / "users"
+    users.write_text("bad:plain:secret\ngood:plain:secret\n")
+    users.chmod(0o600)
+    running, asked = served(routes=[{"path": "/ws", "subprotocols": ["x"], "auth": [{"type": "basic", "users_file": str(users)}]}])
+    asked.block(route="ws", client_id="bad")
+    for name, offered, expected in (("bad", (), 403), ("bad", ("Sec-WebSocket-Protocol: x",), 403), ("good", (), 400),
+                                    ("good", ("Sec-WebSocket-Protocol: x",), 101)):
+        proof = "Authorization: Basic " + base64.b64encode(f"{name}:secret".encode()).decode()
+        with running.connect() as client:
+            assert client.handshake("/ws", extra=(proof, *offered)).status == expected, (name, offered)
+            assert expected == 101 or client.is_closed()
 
 
 def test_pages_learn_it_by_a_close_code(served):
