@@ -150,6 +150,21 @@ def sealed_door(pair, authority):
     return functools.partial(Door, pair, authority)
 
 
+def configured(engine: str, door: Door, *, server=None, admin=None, bus=None, routes=None, backends=None,
+               **options) -> tuple[dict, dict]:
+    """The configuration of a gateway behind this door, and the options that are for Gateway itself."""
+    config = base_config(engine)
+    config["server"].update(server or {})
+    if "listeners" in config["server"]:
+        del config["server"]["listen"]  # which is short for one of them
+    config["admin"].update(admin or {})
+    for name, section in (("bus", bus), ("routes", routes), ("backends", backends)):
+        if section is not None:
+            config[name] = section
+    config["server"] = door.open(config["server"])
+    return config, {"tls": door.tls} | options
+
+
 @pytest.fixture
 def start(engine, door, tmp_path, broker):
     """start(server={...}, admin={...}, bus={...}, routes=[...], backends=[...], env=, arguments=, prepare=, tls=)
@@ -157,22 +172,11 @@ def start(engine, door, tmp_path, broker):
     a gateway has for one that is gone makes its end wait."""
     started = []
 
-    def run(*, server=None, admin=None, bus=None, routes=None, backends=None, **options) -> Gateway:
+    def run(**asked) -> Gateway:
         directory = tmp_path / str(len(started))
         directory.mkdir()
-        config = base_config(engine)
-        config["server"].update(server or {})
-        if "listeners" in config["server"]:
-            del config["server"]["listen"]  # which is short for one of them
-        config["admin"].update(admin or {})
-        if bus is not None:
-            config["bus"] = bus
-        if routes is not None:
-            config["routes"] = routes
-        if backends is not None:
-            config["backends"] = backends
-        config["server"] = door.open(config["server"])
-        started.append(Gateway(directory, config, **{"tls": door.tls} | options))
+        config, options = configured(engine, door, **asked)
+        started.append(Gateway(directory, config, **options))
         return started[-1]
 
     try:
@@ -198,3 +202,36 @@ def gateway(start):
     for one in running:
         if not one.has_stopped:
             one.stop()
+
+
+@pytest.fixture(scope="module")
+def standing():
+    """Gateways that the tests of one file share, by what they were asked to be."""
+    running = {}
+    try:
+        yield running
+        for one in running.values():
+            one.stop()
+    finally:
+        for one in running.values():
+            one.kill()
+
+
+@pytest.fixture
+def shared(engine, door, standing, tmp_path_factory):
+    """shared(...) as gateway(...), but the same one for all tests of the file that ask for the same: for cases that
+    leave nothing behind and count nothing from the start, of which there are many. It must outlive each of them."""
+    used = []
+
+    def run(**asked) -> Gateway:
+        key = repr((engine, door.tls is not None, asked))
+        if key not in standing:
+            config, options = configured(engine, door, **asked)
+            standing[key] = Gateway(tmp_path_factory.mktemp("shared"), config, **options)
+            standing[key].wait_ready()
+        used.append(standing[key])
+        return standing[key]
+
+    yield run
+    for one in used:
+        assert one.process.poll() is None and not FAULTS.search(one.log), one.log

@@ -63,16 +63,16 @@ def test_text_and_binary_reach_the_client(served):
     ("application/octet-stream", "", wsraw.BINARY), (None, "", wsraw.BINARY),
     ("application/x-www-form-urlencoded", "", wsraw.BINARY),
     ("text/plain", "?type=binary", wsraw.BINARY), (None, "?type=text", wsraw.TEXT)])
-def test_type_comes_from_the_parameter_or_the_content_type(served, content_type, query, opcode):
-    running, asked = served()
+def test_type_comes_from_the_parameter_or_the_content_type(shared_api, content_type, query, opcode):
+    running, asked = shared_api()
     with running.open("/ws/a") as client:
         asked.post(f"/clients/ws/a/messages{query}", b"[1]", type=content_type)
         assert client.read_message() == (opcode, b"[1]")
 
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 65535, 65536, MIB])
-def test_every_size_up_to_the_limits(served, size):
-    running, asked = served()
+def test_every_size_up_to_the_limits(shared_api, size):
+    running, asked = shared_api()
     with running.open("/ws/a") as client:
         asked.send("a", b"x" * size)
         assert client.read_message() == (wsraw.BINARY, b"x" * size)
@@ -213,8 +213,8 @@ def test_close_with_code_and_reason(served, body, code, reason):
 
 @pytest.mark.parametrize("code", [0, -1, 999, 1004, 1005, 1006, 1010, 1015, 2999, 5000, 65536 + 1000,
                                   2**63 - 1, 1000.5, "1000", None, True, [1000]])
-def test_codes_that_no_server_sends(served, code):
-    running, asked = served()
+def test_codes_that_no_server_sends(shared_api, code):
+    running, asked = shared_api()
     with running.open("/ws/a") as client:
         problem = asked.close("a", {"code": code}, 400)
         assert problem["reason"] == "close_code" and "3000..4999" in problem["allowed"]
@@ -228,8 +228,8 @@ def test_codes_that_no_server_sends(served, code):
     (b'{"cod":1000}', 400, "member"), (b'{"reason":1}', 400, "close_reason"),
     (b'{"reason":"' + b"x" * 124 + b'"}', 400, "close_reason"),
     (b'{"reason":"' + "ü".encode() * 62 + b'"}', 400, "close_reason")])
-def test_close_bodies_that_are_not_what_they_say(served, body, status, reason):
-    running, asked = served()
+def test_close_bodies_that_are_not_what_they_say(shared_api, body, status, reason):
+    running, asked = shared_api()
     with running.open("/ws/a") as client:
         path = "/clients/ws/a/close"
         assert asked.post(path, body, status, type="application/json")["reason"] == reason
@@ -285,8 +285,8 @@ def test_largest_page(served, sanitized):
     ("limit=99999999999999999999", "99999999999999999999"), ("cursor=x", "x"), ("cursor=", ""),
     ("cursor=" + "G" * 32, "G" * 32), ("lim=1", "lim=1"), ("limit=1&limit=1", "limit=1"),
     ("prefix=%FF", "prefix=%FF"), ("prefix=%00", "prefix=%00"), ("&", "")])
-def test_bad_queries_are_named(served, query, seen):
-    _, asked = served()
+def test_bad_queries_are_named(shared_api, query, seen):
+    _, asked = shared_api()
     problem = asked.get(f"/clients?{query}", 400)
     assert problem["reason"] == "query" and problem["seen"] == seen
 
@@ -365,8 +365,8 @@ def test_broadcast_cuts_the_slow_and_serves_the_rest(served):
     ("OPTIONS", "/broadcast", 204, "POST, OPTIONS"), ("HEAD", "/broadcast", 405, "POST, OPTIONS"),
     ("OPTIONS", "/groups/g/members/ws/x", 204, "PUT, DELETE, OPTIONS"),
     ("OPTIONS", "/nothing", 404, None), ("x" * 2000, "/node", 405, "GET, HEAD, OPTIONS")])
-def test_unknown_paths_and_methods(served, method, path, status, allow):
-    _, asked = served()
+def test_unknown_paths_and_methods(shared_api, method, path, status, allow):
+    _, asked = shared_api()
     answer = asked.ask(method, path)
     assert answer.status == status and answer.headers.get("allow") == allow
 
@@ -383,8 +383,8 @@ def test_head_is_get_without_the_body(served):
     ("/clients/ws/%", "client_id"), ("/clients/ws/%4", "client_id"), ("/clients/ws/%GG", "client_id"),
     ("/clients/ws/" + "x" * 256, "client_id"), ("/clients/ws/" + "%41" * 256, "client_id"),
     ("/clients/ws/%ED%A0%80", "client_id")])
-def test_names_that_cannot_be(served, target, reason):
-    _, asked = served()
+def test_names_that_cannot_be(shared_api, target, reason):
+    _, asked = shared_api()
     assert asked.get(target, 404 if reason == "no_such_route" else 400)["reason"] == reason
     assert asked.post(f"{target}/messages", b"x", 404 if reason == "no_such_route" else 400)[
         "reason"] == reason
@@ -428,8 +428,8 @@ def test_bodies_that_are_not_what_they_say(served, body, headers, status, reason
     (("Content-Length: 99999999999999999999999999",), b"", 413, "18446744073709551615 or more"),
     (("Content-Length: 1", "Transfer-Encoding: chunked"), b"", 400, "both"),
     (("Content-Length: 5", "Expect: a miracle"), b"", 417, "100-continue")])
-def test_lengths_that_are_missing_or_wrong(served, lines, body, status, part):
-    running, _ = served(admin={"max_body": "4KiB"})
+def test_lengths_that_are_missing_or_wrong(shared_api, lines, body, status, part):
+    running, _ = shared_api(admin={"max_body": "4KiB"})
     with running.open("/ws/a") as other, \
             raw(running, head("POST", "/clients/ws/a/messages", *lines) + body) as client:
         answer, problem = answer_of(client)
@@ -447,9 +447,9 @@ def chunks(body: bytes, size: int) -> bytes:
 
 @pytest.mark.parametrize("size", [1, 7, 4096])
 @pytest.mark.parametrize("how", ["whole", "in pieces", "in single bytes"])
-def test_chunked_bodies(served, size, how):
+def test_chunked_bodies(shared_api, size, how):
     """Also of the largest size; and the connection goes on behind the last chunk."""
-    running, _ = served(admin={"max_body": "4KiB"}, server={"max_message_size": "4KiB"})
+    running, _ = shared_api(admin={"max_body": "4KiB"}, server={"max_message_size": "4KiB"})
     lines = ("Transfer-Encoding: chunked", "Content-Type: text/plain")
     body = b"x" * (40 if how == "in single bytes" else 600 if size < 4096 else 4096)
     data = head("POST", "/clients/ws/a/messages", *lines) + chunks(body, size)

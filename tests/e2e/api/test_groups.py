@@ -160,8 +160,8 @@ def test_a_node_has_so_many_groups_and_no_more(served):
 
 
 @pytest.mark.parametrize("name", ["a b", "a/b", "*", ">", "ü", "x" * 65, "a\nb", "%", "$"])
-def test_a_bad_name_is_refused(served, name):
-    running, asked = served()
+def test_a_bad_name_is_refused(shared_api, name):
+    running, asked = shared_api()
     with running.open("/ws/a"):
         assert joined(asked, name, "a", 400)["reason"] == "group"
         quoted = urllib.parse.quote(name, safe="")

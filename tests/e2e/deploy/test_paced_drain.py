@@ -284,8 +284,8 @@ def test_two_at_once(gateway, crowd):
     ({"percent": 0}, "percent"), ({"percent": 101}, "percent"), ({"percent": "20"}, "percent"),
     ({"group": "no good name"}, "group"), ({"group": 1}, "group"), ({"route": 1}, "route"),
     ({"ovr": "5m"}, "member")])
-def test_bad_orders(gateway, what, reason):
-    running = gateway()
+def test_bad_orders(shared, what, reason):
+    running = shared()
     assert order(running, 400, **what)["reason"] == reason
     assert look(running)["state"] == "none"
 

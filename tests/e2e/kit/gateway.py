@@ -170,7 +170,8 @@ class Gateway:
 
     def samples(self, name: str, **labels: str) -> list[tuple[dict[str, str], float]]:
         """Of gatehouse_`name` those that carry these labels: all labels of each, and its value."""
-        found = filter(None, map(SAMPLE.match, self.get("/metrics").body.decode().splitlines()))
+        lines = self.get("/metrics").body.decode().splitlines()
+        found = filter(None, (SAMPLE.match(line) for line in lines if line.startswith(f"gatehouse_{name}")))
         samples = [(dict(LABEL.findall(one[2] or "")), float(one[3])) for one in found
                    if one[1] == f"gatehouse_{name}"]
         return [(has, value) for has, value in samples if labels.items() <= has.items()]

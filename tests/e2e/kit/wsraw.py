@@ -259,16 +259,17 @@ class Client:
 
 
 def wait_until(condition, what, seconds: float = SECONDS):
-    """Polls until condition() is true and returns its value. `what` is told if it never is; a
-    function is asked only then, and so tells how things are in the end."""
-    deadline = time.monotonic() + seconds
+    """Polls until condition() is true and returns its value, less and less often: asking costs what others wait for.
+    `what` is told if it never is; a function is asked only then, and so tells how things are in the end."""
+    deadline, pause = time.monotonic() + seconds, 0.003
     while True:
         value = condition()
         if value:
             return value
         assert time.monotonic() < deadline, \
             f"not within {seconds} s: {what() if callable(what) else what}"
-        time.sleep(0.005)
+        time.sleep(pause)
+        pause = min(1.2 * pause, 0.025)
 
 
 def own_ports():

@@ -229,8 +229,8 @@ def test_what_needs_a_restart_says_why():
 class Files:
     """What a value that begins with '@' stands for."""
 
-    def __init__(self, directory, authority, engine: str):
-        self.directory, self.engine = directory, engine
+    def __init__(self, directory, authority):
+        self.directory, self.engine = directory, None  # of the gateway that is tested
         self.one, self.other = (authority.sign(name) for name in ("one", "other"))
         self.ca = authority.cert
         self.crl = self._crl(authority)
@@ -364,6 +364,12 @@ def paths() -> list[str]:
     return [path for path, case in CASES.items() if case.value is not ENVIRONMENT]
 
 
+@pytest.fixture(scope="module")
+def stock(authority, tmp_path_factory) -> Files:
+    """They are made once: no test changes them."""
+    return Files(tmp_path_factory.mktemp("files"), authority)
+
+
 @pytest.fixture
 def run(tmp_path):
     running = []
@@ -379,10 +385,11 @@ def run(tmp_path):
 
 @pytest.mark.parametrize(("path", "engine"), [(path, ENGINES[index % len(ENGINES)])
                                               for index, path in enumerate(paths())], indirect=["engine"])
-def test_a_changed_option(path, run, authority, tmp_path, engine):
+def test_a_changed_option(path, run, stock, engine):
     """It is told by its name. If it is live, it is in force then, and there is nothing more to tell. If it needs a
     restart, it is told so again and again. On one engine each: what options do is the business of other tests."""
-    files, case = Files(tmp_path, authority, engine), CASES[path]
+    files, case = stock, CASES[path]
+    files.engine = engine
     before = configuration(path, files, engine)
     running = run(before)
     rewrite(running, changed(before, path, case, files))

@@ -285,7 +285,7 @@ def test_the_limit_is_of_what_is_decoded(gateway, road, cuts):
         with Deflated(running.connect(), road) as client:
             client.echo(bytes(size), cuts=cuts)
             client.echo(random.Random(1).randbytes(size), cuts=cuts)
-    for message in (bytes(102401), random.Random(1).randbytes(102401), bytes(100 << 20)):
+    for message in (bytes(102401), random.Random(1).randbytes(102401), bytes(20 << 20)):
         with Deflated(running.connect(), road) as client:
             client.send(message, cuts=cuts)
             client.client.expect_close(1009)

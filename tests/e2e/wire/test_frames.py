@@ -14,16 +14,16 @@ SIZES = [0, 1, 125, 126, 127, 65535, 65536, 1024 * 1024]
 @pytest.mark.tsan
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("opcode", [TEXT, BINARY])
-def test_echo_of_every_length_form(gateway, size, opcode):
-    with gateway().open() as client:
+def test_echo_of_every_length_form(shared, size, opcode):
+    with shared().open() as client:
         client.echo(bytes(ord("a") + n % 26 for n in range(size)), opcode)
         client.echo(b"again")
 
 
 @pytest.mark.parametrize("key", [b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x01\x02\x03\x04"])
-def test_echo_with_every_mask(gateway, key):
+def test_echo_with_every_mask(shared, key):
     payload = bytes(range(256)) * 5
-    with gateway().open() as client:
+    with shared().open() as client:
         client.send_frame(BINARY, payload, key=key)
         assert client.read_message() == (BINARY, payload)
 
@@ -71,8 +71,8 @@ def test_control_frames_between_fragments(gateway):
 
 
 @pytest.mark.parametrize("size", [0, 1, 125])
-def test_ping_is_answered_with_its_payload(gateway, size):
-    with gateway().open() as client:
+def test_ping_is_answered_with_its_payload(shared, size):
+    with shared().open() as client:
         client.send_frame(PING, b"p" * size)
         got = client.read_frame()
         assert (got.opcode, got.payload) == (PONG, b"p" * size)
@@ -126,10 +126,10 @@ VIOLATIONS = {
 
 
 @pytest.mark.parametrize("name", VIOLATIONS)
-def test_violation_is_closed_with_its_code(gateway, name):
+def test_violation_is_closed_with_its_code(shared, name):
     """The code of RFC 6455, 7.4.1, then the end; the gateway goes on for others."""
     data, code = VIOLATIONS[name]
-    running = gateway(server={"max_message_size": "64KiB"})
+    running = shared(server={"max_message_size": "64KiB"})
     with running.open("/ws/other") as other, running.open("/ws/bad") as bad:
         bad.send(data)
         bad.expect_close(code)
@@ -161,10 +161,10 @@ REASONS = {
 
 
 @pytest.mark.parametrize("name", REASONS)
-def test_close_says_what_was_wrong(gateway, name):
+def test_close_says_what_was_wrong(shared, name):
     """Whoever can mend the client sees nothing but the close frame."""
     data, reason = REASONS[name]
-    with gateway(server={"max_message_size": "64KiB"}).open() as client:
+    with shared(server={"max_message_size": "64KiB"}).open() as client:
         client.send(data)
         assert client.read_close()[1] == reason.encode()
 
@@ -187,8 +187,8 @@ def test_violation_after_good_messages(gateway):
 
 @pytest.mark.tsan
 @pytest.mark.parametrize("code", [1000, 1001, 1003, 1007, 1011, 1014, 3000, 4999])
-def test_close_is_answered_with_its_code(gateway, code):
-    running = gateway()
+def test_close_is_answered_with_its_code(shared, code):
+    running = shared()
     with running.open() as client:
         client.send(close_frame(code, "adiós".encode()))
         client.expect_close(code)

@@ -59,8 +59,8 @@ GOOD = {
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_good_handshake(gateway, name):
-    with gateway().connect() as client:
+def test_good_handshake(shared, name):
+    with shared().connect() as client:
         client.send(GOOD[name])
         assert client.read_response().status == 101
         client.echo(b"x")
@@ -99,9 +99,9 @@ SUBPROTOCOLS = [
 
 
 @pytest.mark.parametrize("offer,want", SUBPROTOCOLS)
-def test_subprotocol_is_the_routes_first_that_is_offered(gateway, offer, want):
+def test_subprotocol_is_the_routes_first_that_is_offered(shared, offer, want):
     """The route's list is in order of preference; what cannot be read is passed over."""
-    with gateway(routes=ROUTES).connect() as client:
+    with shared(routes=ROUTES).connect() as client:
         response = client.handshake("/ocpp/CP-1", extra=offer)
         assert response.status == 101
         assert response.headers.get("sec-websocket-protocol") == want
@@ -157,10 +157,10 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_bad_handshake_is_answered_by_name(gateway, name):
+def test_bad_handshake_is_answered_by_name(shared, name):
     """The standard's own status, a problem document that says what is wrong, and an end."""
     data, status, header = BAD[name]
-    running = gateway(routes=ROUTES)
+    running = shared(routes=ROUTES)
     with running.connect() as client:
         client.send(data)
         response = client.read_response()
@@ -191,9 +191,9 @@ MISMATCHES = {
 
 @pytest.mark.parametrize("offer", MISMATCHES.values(), ids=MISMATCHES)
 @pytest.mark.parametrize("mismatch", ["refuse", "close", "accept"])
-def test_no_common_subprotocol(gateway, mismatch, offer):
+def test_no_common_subprotocol(shared, mismatch, offer):
     """RFC 6455 leaves it open; OCPP-J 2.0.1, 3.2 wants `close`."""
-    running = gateway(routes=[ROUTES[1] | {"subprotocol_mismatch": mismatch}])
+    running = shared(routes=[ROUTES[1] | {"subprotocol_mismatch": mismatch}])
     with running.connect() as client:
         response = client.handshake("/ocpp/CP-1", extra=(offer,) if offer else ())
         assert "sec-websocket-protocol" not in response.headers
@@ -207,8 +207,8 @@ def test_no_common_subprotocol(gateway, mismatch, offer):
 
 
 @pytest.mark.parametrize("offer", MISMATCHES.values(), ids=MISMATCHES)
-def test_route_without_subprotocols_takes_any_offer(gateway, offer):
-    with gateway(routes=ROUTES).connect() as client:
+def test_route_without_subprotocols_takes_any_offer(shared, offer):
+    with shared(routes=ROUTES).connect() as client:
         response = client.handshake("/ws/a", extra=(offer,) if offer else ())
         assert response.status == 101
         assert "sec-websocket-protocol" not in response.headers

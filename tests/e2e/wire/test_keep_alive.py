@@ -67,10 +67,10 @@ VERSIONS = {
 
 
 @pytest.mark.parametrize("name", VERSIONS)
-def test_who_is_kept(gateway, name):
+def test_who_is_kept(shared, name):
     """What cannot be read to its end, or was no request, ends the connection."""
     data, is_kept = VERSIONS[name]
-    with gateway().connect() as client:
+    with shared().connect() as client:
         client.send(data)
         if name == "HEAD":
             assert b"\r\nConnection: keep-alive\r\n" in client.read_until(b"\r\n\r\n")
@@ -243,9 +243,9 @@ def test_many_calls_of_a_library_on_one_connection(gateway):
 @pytest.mark.parametrize("target", ["/", "/health", "/ws/a", "/nope", "*", "/metrics",
                                     "/api/v1/clients", "/api/v1/broadcast"])
 @pytest.mark.parametrize("listener", ["public", "admin"])
-def test_options_is_answered_everywhere(gateway, listener, target):
+def test_options_is_answered_everywhere(shared, listener, target):
     """HAProxy's default check is OPTIONS / with HTTP/1.0."""
-    running = gateway()
+    running = shared()
     with running.connect() if listener == "public" else admin_client(running) as client:
         client.send(f"OPTIONS {target} HTTP/1.0\r\n\r\n".encode())
         response = client.read_response()
@@ -259,8 +259,8 @@ def test_options_is_answered_everywhere(gateway, listener, target):
 @pytest.mark.parametrize("data", [HEALTH, NOPE, b"nonsense\r\n\r\n", wsraw.request(),
                                   wsraw.request("/nope")],
                          ids=["health", "nope", "nonsense", "upgrade", "bad upgrade"])
-def test_every_answer_has_a_date(gateway, data):
-    with gateway().connect() as client:
+def test_every_answer_has_a_date(shared, data):
+    with shared().connect() as client:
         client.send(data)
         date = client.read_response().headers["date"]
         when = email.utils.parsedate_to_datetime(date)

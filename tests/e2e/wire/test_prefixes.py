@@ -10,7 +10,7 @@ import struct
 import pytest
 
 from kit import backends, wsraw
-from kit.gateway import given_time
+from kit.gateway import SAMPLE, given_time
 from kit.wsraw import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, frame
 
 # [ms] Time enough for a machine that stalls to read what has come; each prefix waits for one of them.
@@ -80,9 +80,13 @@ def prefixed(gateway):
 
 def gauges(running) -> dict[str, float]:
     """Each gauge that tells of clients, summed over its labels."""
-    names = GAUGE.findall(running.get("/metrics").body.decode())
-    return {name: running.metric(name.removeprefix("gatehouse_"))
-            for name in names if not name.startswith(OTHER_GAUGES)}
+    page = running.get("/metrics").body.decode()
+    sums = {name: 0.0 for name in GAUGE.findall(page) if not name.startswith(OTHER_GAUGES)}
+    for line in page.splitlines():
+        sample = SAMPLE.match(line)
+        if sample and sample[1] in sums:
+            sums[sample[1]] += float(sample[3])
+    return sums
 
 
 def steps_whole(steps: list, length: int) -> int:

@@ -96,8 +96,8 @@ MERGING = [{"path": "/ocpp/{client_id}", "backend": "echo", "merge_slashes": "tr
     ("//ocpp//CP-1", 101), ("/ocpp/CP-1/", 101), ("//ocpp///CP-1//?x=//", 101),
     ("ws://h//ocpp//CP-1/", 101), ("/ocpp//", 404), ("//ws/CP-1", 404), ("/ws/CP-1/", 404),
 ])
-def test_slashes_are_merged_where_the_route_says_so(gateway, target, status):
-    running = gateway(routes=MERGING)
+def test_slashes_are_merged_where_the_route_says_so(shared, target, status):
+    running = shared(routes=MERGING)
     with running.connect() as client:
         assert client.handshake(target).status == status
         if status == 101:
