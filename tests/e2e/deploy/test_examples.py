@@ -115,11 +115,9 @@ def chat(program, gateway):
 
 
 def read_json(client: wsraw.Client) -> dict:
-    """On a busy machine it may take longer than until the next ping."""
-    while (got := client.read_frame()).opcode == wsraw.PING:
-        client.send_frame(wsraw.PONG, got.payload)
-    assert got.opcode == wsraw.TEXT and got.is_final
-    return json.loads(got.payload)
+    opcode, payload = client.read_message()
+    assert opcode == wsraw.TEXT
+    return json.loads(payload)
 
 
 def read_until(client: wsraw.Client, wanted: dict) -> None:

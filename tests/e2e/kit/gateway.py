@@ -26,7 +26,8 @@ LOG_FIELD = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\S+)')
 
 
 def base_config(engine: str) -> dict:
-    return {"server": {"listen": f"127.0.0.1:{wsraw.free_port()}", "workers": 1, "engine": engine},
+    """No ping in any test's time: whoever waits for a message, which may take half a minute, reads nothing else."""
+    return {"server": {"listen": f"127.0.0.1:{wsraw.free_port()}", "workers": 1, "engine": engine, "ping_interval": "10m"},
             "admin": {"listen": f"127.0.0.1:{wsraw.free_port()}"}}
 
 
