@@ -76,6 +76,7 @@ def test_the_word_of_a_stream_takes_its_time(gateway, broker):
         with nats.connect() as admin:
             admin.stream_create("EVENTS", ["gatehouse.up.>"])
         running.wait_metric("backend_oldest_event_seconds", 0, backend="up")
+    running.wait_metric("backend_events_total", 1, backend="up", type="disconnected", outcome="delivered")
     seen = named(running, "up")
     assert seen["type"] == "nats" and seen["breaker"] is None and seen["failures"] > 1
     running.wait_metric("backend_in_flight", 0, backend="up")

@@ -275,7 +275,8 @@ def test_clients_of_a_removed_route_stay(reloaded):
         assert one.running.metric("route_connections", route="old") == 1
         client.send(wsraw.close_frame(1000))
         client.expect_close(1000)
-    wsraw.wait_until(lambda: not one.running.samples("route_connections", route="old"), lambda: "the route is forgotten")
+    one.running.wait_metric("route_connections_closed_total", 1, route="old", reason="client_closed")
+    assert one.running.metric("route_connections", route="old") == 0
     wsraw.wait_until(lambda: one.running.metric("config_snapshots") == 1, lambda: "the older one has gone")
 
 

@@ -7,6 +7,7 @@ import struct
 import threading
 import time
 
+from kit import wsraw
 from kit.bench import CLOSE, TEXT, Server, frame
 
 
@@ -71,7 +72,7 @@ class FakeGateway:
             with contextlib.suppress(OSError):
                 peer.sock.sendall(frame(CLOSE, struct.pack(">H", code) + reason))
 
-    def wait_peers(self, count: int, seconds: float = 20) -> None:
+    def wait_peers(self, count: int, seconds: float = wsraw.SECONDS) -> None:
         deadline = time.monotonic() + seconds
         while len(self.all_peers()) < count and time.monotonic() < deadline:
             time.sleep(0.01)

@@ -15,6 +15,8 @@ import subprocess
 
 import pytest
 
+from kit import wsraw
+
 CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
 MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
 IN_CLOSE_NOWRITE, IN_CLOEXEC = 0x10, os.O_CLOEXEC
@@ -106,16 +108,17 @@ class Names:
 
 
 class SilentResolver:
-    """A name server of a process that takes questions and answers none; the process waits half a minute for each."""
+    """A name server of a process that takes questions and answers none; the process asks for two minutes and a half,
+    which is longer than a test waits for anything."""
 
     def __init__(self, path: pathlib.Path):
         self.path = path
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.53.53", 53))
-        path.write_text("nameserver 127.0.53.53\noptions timeout:30 attempts:1\n")
+        path.write_text("nameserver 127.0.53.53\noptions timeout:30 attempts:5\n")
 
     def wait_asked(self, name: str) -> None:
-        self.socket.settimeout(10)
+        self.socket.settimeout(wsraw.SECONDS)
         wanted = b"".join(bytes([len(part)]) + part.encode() for part in name.split("."))
         while wanted not in self.socket.recv(512):
             pass

@@ -61,7 +61,7 @@ class Prometheus:
         def look() -> bool:
             assert self.process.poll() is None, self.log_file.read_text()
             try:
-                counts = self.query(f'count_over_time(up{{job="{JOB}"}}[1m]) >= {times} and up == 1')
+                counts = self.query(f'sum_over_time(up{{job="{JOB}"}}[5m]) >= {times} and up == 1')
             except OSError:
                 return False
             return len(counts) == len(self.ask("targets", state="active")["activeTargets"]) > 0

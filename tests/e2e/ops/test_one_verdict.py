@@ -4,7 +4,6 @@
 import hashlib
 import re
 import resource
-import socket
 
 import pytest
 
@@ -94,9 +93,7 @@ def test_every_problem_is_told_at_once(tmp_path):
 
 @pytest.mark.parametrize("which", ["server", "admin"])
 def test_a_port_that_another_program_has_fails_both(tmp_path, which):
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", wsraw.free_port()))
-        other.listen()
+    with wsraw.listen() as other:
         address = f"127.0.0.1:{other.getsockname()[1]}"
         config = with_added({which: {"listen": address}})
         served, checked = run("serve", config, tmp_path), run("check", config, tmp_path)

@@ -3,7 +3,6 @@
 
 import os
 import re
-import socket
 import subprocess
 import urllib.error
 import urllib.request
@@ -16,9 +15,7 @@ from kit.gateway import BINARY, run_binary
 
 @pytest.mark.parametrize("which", ["server", "admin"])
 def test_port_in_use(start, which):
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", wsraw.free_port()))
-        other.listen()
+    with wsraw.listen() as other:
         port = other.getsockname()[1]
         refused = start(**{which: {"listen": f"127.0.0.1:{port}"}})
         assert refused.wait_exit() == 78
@@ -45,9 +42,7 @@ def test_address_that_is_not_ours(start, which):
 
 
 def test_same_address_for_both_listeners(start):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", wsraw.free_port()))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    address = f"127.0.0.1:{wsraw.free_port()}"
     refused = start(server={"listen": address}, admin={"listen": address})
     assert refused.wait_exit() == 78
     assert address in refused.log
@@ -157,10 +152,7 @@ def test_ipv6_listener(gateway):
 
 def test_closed_standard_descriptors_become_dev_null(tmp_path):
     """Else an internal descriptor would get number 2, and the log would go there."""
-    with socket.socket() as one, socket.socket() as two:
-        one.bind(("127.0.0.1", wsraw.free_port()))
-        two.bind(("127.0.0.1", wsraw.free_port()))
-        port, admin = one.getsockname()[1], two.getsockname()[1]
+    port, admin = wsraw.free_port(), wsraw.free_port()
     command = (f"exec {BINARY.resolve()} serve --listen 127.0.0.1:{port} "
                f"--admin-listen 127.0.0.1:{admin} --workers 1 --max-connections 10 0<&- 1>&- 2>&-")
     process = subprocess.Popen(["bash", "-c", command], cwd=tmp_path)
