@@ -193,8 +193,11 @@ class Client:
         self.jetstream(f"STREAM.CREATE.{name}",
                        {"name": name, "subjects": subjects, "storage": "file"} | options)
 
+    def stream_count(self, name: str) -> int:
+        return self.jetstream(f"STREAM.INFO.{name}")["state"]["messages"]
+
     def stream_messages(self, name: str) -> list[Message]:
-        """All that a stream holds, in its order."""
+        """All that a stream holds, in its order, one request for each."""
         state = self.jetstream(f"STREAM.INFO.{name}")["state"]
         if state["messages"] == 0:
             return []
