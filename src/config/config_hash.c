@@ -13,8 +13,8 @@
 #include "config/config_diff.h"
 
 /* In what the nodes of one fleet may differ, though their clients are treated alike: their names,
- * where they listen, and what they take of their machines. Of a listener it is all but what its
- * TLS asks of clients. */
+ * where they listen and are shown, and what they take of their machines. Of a listener it is all
+ * but what its TLS asks of clients. */
 static const enum config_option_number of_the_node[] = {
 	CONFIG_OPTION_server_node,
 	CONFIG_OPTION_server_listen,
@@ -23,6 +23,7 @@ static const enum config_option_number of_the_node[] = {
 	CONFIG_OPTION_server_workers,
 	CONFIG_OPTION_server_engine,
 	CONFIG_OPTION_admin_listen,
+	CONFIG_OPTION_admin_console_url,
 };
 
 static bool is_of_the_node(size_t option)

@@ -186,8 +186,8 @@ static void test_equal_rules_have_one_hash(void **state)
 		"# of another node\nroutes: [" B ", " A "]\nserver: {idle_timeout: 0}",
 		"server: {node: n2, listen: 127.0.0.2:80, workers: 7, engine: epoll, "
 		"max_connections: "
-		"5000, payload_memory: 2MiB}\nadmin: {listen: 127.0.0.2:81}\nroutes: [" A ", " B
-		"]",
+		"5000, payload_memory: 2MiB}\nadmin: {listen: 127.0.0.2:81, console_url: "
+		"'https://gw-2/console'}\nroutes: [" A ", " B "]",
 		"server: {listeners: [{address: 127.0.0.1:1}, {address: 127.0.0.1:2}]}\nroutes: [" A
 		", " B "]",
 	};

@@ -143,6 +143,21 @@ def test_when_no_stream_is_left(gateway, page_of):
     second.wait_text("The gateway gives no stream now:")
 
 
+def test_the_last_stream_is_its_own(gateway, page_of):
+    """To follow something is another stream, which begins where the page's own ends: with a single place, too."""
+    running = gateway(routes=ROUTES, admin={"streams_max": 1})
+    page = page_of(running, "#/live")
+    page.wait("document.getElementById('status').innerText === 'ready'")
+    page.run("window.said = new Set(); new MutationObserver(() => said.add(document.getElementById('notice-text').innerText))"
+             ".observe(document.getElementById('notice-text'), {childList: true, characterData: true, subtree: true})")
+    for _ in range(5):
+        press(page, "Follow")
+        page.wait_text("Following.")
+        press(page, "Stop")
+        page.wait_text("Not followed.")
+    assert not [text for text in page.run("[...said]") if "no stream" in text]
+
+
 # --- what is seen ---
 
 
@@ -175,14 +190,20 @@ def test_headroom_and_overview(gateway, page_of):
         assert_usable(page)
 
 
+PATIENCE = "4m"  # whoever does not come in is not tried again
+
+
 @contextlib.contextmanager
 def clients_of(running, *benches: tuple[str, str, int]):
     """Clients that do not talk: of each bench the host that it asks, the beginning of its ids, and how many."""
     processes = [subprocess.Popen(
-        [BINARY, "bench", f"ws://{host}:{running.address[1]}/ws/{name}-{{n}}", "-c", str(count), "--receive", "--hold", "10m"],
+        [BINARY, "bench", f"ws://{host}:{running.address[1]}/ws/{name}-{{n}}", "-c", str(count), "--receive", "--hold", "10m",
+         "--connect-timeout", PATIENCE, "--handshake-timeout", PATIENCE],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for host, name, count in benches]
     try:
-        running.wait_metric("connections", sum(count for _, _, count in benches))
+        whole = sum(count for _, _, count in benches)
+        wsraw.wait_until(lambda: running.metric("connections") == whole, lambda: f"{running.metric('connections')} of {whole}",
+                         seconds=240)
         yield
     finally:
         for process in processes:
@@ -193,7 +214,7 @@ def clients_of(running, *benches: tuple[str, str, int]):
 @pytest.fixture
 def crowd(gateway):
     """A gateway with 10,000 clients n-1 to n-10000 that do not talk."""
-    running = gateway(server={"workers": 2})
+    running = gateway(server={"workers": 2, "handshake_timeout": PATIENCE})
     with clients_of(running, (running.address[0], "n", 10000)):
         yield running
 
@@ -241,7 +262,7 @@ def test_one_among_a_hundred_thousand(gateway, page_of, sanitized):
     if sanitized or hard < count + 1000:
         pytest.skip(f"it takes {count + 1000} descriptors in a process, and no sanitizer's memory")
     running = gateway(server={"engine": "io_uring", "listen": f"0.0.0.0:{wsraw.free_port()}", "workers": benches,
-                              "max_connections": 110000})
+                              "max_connections": 110000, "handshake_timeout": PATIENCE})
     before = running.memory()
     with clients_of(running, *((f"127.0.1.{number}", f"p{number}", count) for number in range(1, benches + 1))):
         each = (running.memory() - before) / (benches * count)

@@ -13,6 +13,7 @@ const SILENCE_MS = 20000; // the overview comes every 2 s: a connection that say
 const ENDS = {token: "The token has changed.", rules: "The configuration has changed.", upgrade: "A new process takes over.",
 	shutdown: "The gateway ends.", memory: "The gateway has no memory for the stream."};
 const SOON_MS = 500;
+const LEAVING_MS = 3000; // how long the gateway may take to see that our last stream has ended
 const WAIT_MS = [1000, 2000, 4000, 8000, 15000, 30000];
 
 const sleep = (ms, signal) => new Promise((done) => {
@@ -36,8 +37,11 @@ export class Feed extends EventTarget {
 	#running = null;
 	#failures = 0;
 	#streamNotBefore = 0;
+	#leftAt = 0;
 
 	start() {
+		if (this.state === "live")
+			this.#leftAt = Date.now();
 		this.#running?.abort();
 		this.#tell("connecting", "");
 		this.#failures = 0;
@@ -109,6 +113,11 @@ export class Feed extends EventTarget {
 			return false;
 		}
 		if (error.kind === "refused") {
+			// The last place may be the one that this page has just left.
+			if (Date.now() - this.#leftAt < LEAVING_MS) {
+				await sleep(SOON_MS, signal);
+				return true;
+			}
 			// No stream for us: all are taken. The overview can be had all the same.
 			if (this.#streamNotBefore > Date.now())
 				await this.#wait(error, signal);
