@@ -64,10 +64,16 @@ static void flags_apply(struct config *config, const struct config_flag *flags, 
 
 	for (size_t i = 0; i < count; i++) {
 		const struct config_option *option = config_option_by_flag(flags[i].name);
+		char usual[CONFIG_NAME_MAX];
 
 		CHECK(option != NULL);
-		config_text_apply(config, option, (struct config_origin){.kind = CONFIG_FROM_FLAG},
-				  flags[i].name, flags[i].value, report);
+		struct config_origin origin = {
+			.kind = CONFIG_FROM_FLAG,
+			.is_other_form = flags[i].name.len !=
+					 strlen(config_option_flag(option, usual)),
+		};
+
+		config_text_apply(config, option, origin, flags[i].name, flags[i].value, report);
 	}
 	report->of_flags += report->count - before;
 }

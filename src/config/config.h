@@ -30,7 +30,8 @@ enum config_origin_kind {
 /* Where a value came from. */
 struct config_origin {
 	enum config_origin_kind kind;
-	uint32_t line; /* FROM_FILE only; 1 is the first */
+	bool is_other_form; /* the variable without its section, the flag with it */
+	uint32_t line;      /* FROM_FILE only; 1 is the first */
 	uint32_t column;
 };
 

@@ -148,8 +148,9 @@ static void short_variable_apply(struct config *config, const struct config_opti
 			  has_full ? " is set too" : ", its full name; write that");
 	if (!has_full)
 		config_text_apply(config, option,
-				  (struct config_origin){.kind = CONFIG_FROM_ENVIRONMENT}, name,
-				  value, report);
+				  (struct config_origin){.kind = CONFIG_FROM_ENVIRONMENT,
+							 .is_other_form = true},
+				  name, value, report);
 }
 
 static void variable_apply(struct config *config, struct slice name, char *const *environment,

@@ -98,6 +98,21 @@ char *config_option_variable(const struct config_option *option, char out[CONFIG
 	return out;
 }
 
+char *config_origin_name(const struct config_option *option, const struct config_origin *origin,
+			 char out[CONFIG_NAME_MAX])
+{
+	static const char prefix[] = "GATEHOUSE_";
+	size_t section = sizeof(prefix) - 1, key = section + strlen(option->section) + 1;
+
+	if (origin->kind == CONFIG_FROM_FLAG)
+		return origin->is_other_form ? long_flag(option, out)
+					     : config_option_flag(option, out);
+	config_option_variable(option, out);
+	if (origin->is_other_form)
+		memmove(out + section, out + key, strlen(out + key) + 1);
+	return out;
+}
+
 /* The arguments of a process are everybody's to read: a secret has no flag. */
 const struct config_option *config_option_by_flag(struct slice name)
 {
@@ -154,12 +169,9 @@ const char *config_origin_format(const struct config *config, enum config_option
 	if (origin->kind == CONFIG_FROM_FILE)
 		snprintf(out, CONFIG_PLACE_MAX, "%s:%u:%u: ", config->file, origin->line,
 			 origin->column);
-	else if (origin->kind == CONFIG_FROM_ENVIRONMENT)
+	else if (origin->kind == CONFIG_FROM_ENVIRONMENT || origin->kind == CONFIG_FROM_FLAG)
 		snprintf(out, CONFIG_PLACE_MAX,
-			 "%s: ", config_option_variable(&config_options[option], name));
-	else if (origin->kind == CONFIG_FROM_FLAG)
-		snprintf(out, CONFIG_PLACE_MAX,
-			 "%s: ", config_option_flag(&config_options[option], name));
+			 "%s: ", config_origin_name(&config_options[option], origin, name));
 	else
 		snprintf(out, CONFIG_PLACE_MAX, "default: ");
 	return out;

@@ -267,6 +267,10 @@ const char *config_broker_problem(struct slice url);
 /* The defaults of one table into `base`. */
 void config_defaults_apply(const struct config_option *options, size_t count, void *base);
 
+/* The variable or the flag, as it was written. */
+char *config_origin_name(const struct config_option *option, const struct config_origin *origin,
+			 char out[CONFIG_NAME_MAX]);
+
 /* "FILE:LINE:COLUMN: " of a value from the file, its variable or flag, or what its default
  * is called. */
 #define CONFIG_PLACE_MAX 512

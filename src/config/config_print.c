@@ -130,11 +130,12 @@ static char *origin_format(const struct config *config, const struct config_opti
 	case CONFIG_FROM_ENVIRONMENT:
 		CHECK(option != NULL);
 		snprintf(out, CONFIG_SET_BY_MAX, "environment %s",
-			 config_option_variable(option, name));
+			 config_origin_name(option, origin, name));
 		return out;
 	case CONFIG_FROM_FLAG:
 		CHECK(option != NULL);
-		snprintf(out, CONFIG_SET_BY_MAX, "flag %s", config_option_flag(option, name));
+		snprintf(out, CONFIG_SET_BY_MAX, "flag %s",
+			 config_origin_name(option, origin, name));
 		return out;
 	case CONFIG_FROM_DEFAULT:
 		break;

@@ -913,7 +913,7 @@ static void test_flag_beats_environment_beats_file_beats_default(void **state)
 	char *values = printed(&config, config_print);
 
 	assert_non_null(strstr(values, "workers: 4 "));
-	assert_non_null(strstr(values, "# flag --workers\n"));
+	assert_non_null(strstr(values, "# flag --server-workers\n"));
 	assert_non_null(strstr(values, "# environment GATEHOUSE_SERVER_MAX_CONNECTIONS\n"));
 	assert_non_null(strstr(values, "# f:4\n"));
 	assert_non_null(strstr(values, "# default\n"));

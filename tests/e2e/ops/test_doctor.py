@@ -127,6 +127,8 @@ LONG = "d" * 120 + "/" + "e" * 120
     ("file", "a.yaml:3"),
     ("environment", "environment GATEHOUSE_SERVER_MAX_CONNECTIONS"),
     ("flag", "flag --max-connections"),
+    ("environment, short", "environment GATEHOUSE_MAX_CONNECTIONS"),
+    ("flag, long", "flag --server-max-connections"),
     ("a name of any bytes", "???.yaml:3"),
     ("a long name", "/" + "e" * 120 + "/a.yaml:3"),
 ])
@@ -141,17 +143,19 @@ def test_what_set_a_limit_is_said(tmp_path, where, said):
     env = {}
     if where == "environment":
         env, value = {"GATEHOUSE_SERVER_MAX_CONNECTIONS": "900"}, 900
-    if where == "flag":
+    if where == "environment, short":
+        env, value = {"GATEHOUSE_MAX_CONNECTIONS": "900"}, 900
+    if where.startswith("flag"):
         env, value = {"GATEHOUSE_SERVER_MAX_CONNECTIONS": "900"}, 800
-        arguments += ["--max-connections", "800"]
+        arguments += [said.split()[1], "800"]
     done = run(*arguments, "--connections", 2000, "--json", "--report", tmp_path / "r.md", cwd=tmp_path, env=env)
     answer = json.loads(done.stdout)
     one = row(answer, "max_connections")
     assert (one["value"], one["source"]) == (value, "server.max_connections")
     advised = next(change["text"] for change in answer["changes"] if change["limit"] == "max_connections")
     assert advised == "server.max_connections: 2000" + {
-        "environment": " # and take GATEHOUSE_SERVER_MAX_CONNECTIONS out of the environment, which beats the file",
-        "flag": " # and take away --max-connections, which beats the file"}.get(where, "")
+        "environment": f" # and take {said.split()[-1]} out of the environment, which beats the file",
+        "flag": f" # and take away {said.split()[-1]}, which beats the file"}.get(where.split(",")[0], "")
     assert one["set_by"].endswith(said) and len(one["set_by"]) < 256
     assert row(answer, "accept_rate")["set_by"] == "default"
     assert row(answer, "fs.file-max")["set_by"] == "", "its source says it"
