@@ -21,6 +21,7 @@ def pytest_addoption(parser):
     parser.addoption("--one-engine", action="store_true",
                      help="each test on one of the engines, by its name: about half on each")
     parser.addoption("--rare", action="store_true", help="also the tests marked so")
+    parser.addoption("--again", action="store_true", help="without the tests marked `once`: they ran in another build")
 
 
 def is_plain_by_tls(item) -> bool:
@@ -29,9 +30,10 @@ def is_plain_by_tls(item) -> bool:
 
 
 def pytest_collection_modifyitems(config, items):
-    is_rare = config.getoption("--rare")
+    is_rare, is_again = config.getoption("--rare"), config.getoption("--again")
     left_out = [item for item in items if is_plain_by_tls(item) or
-                (not is_rare and item.get_closest_marker("rare") is not None)]
+                (not is_rare and item.get_closest_marker("rare") is not None) or
+                (is_again and item.get_closest_marker("once") is not None)]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
     if not config.getoption("--one-engine"):
@@ -50,6 +52,7 @@ def pytest_collection_modifyitems(config, items):
 def pytest_configure(config):
     config.addinivalue_line("markers", "tsan: runs under the thread sanitizer too")
     config.addinivalue_line("markers", "rare: matters now and then, and is slow or needs much: ./dev test --all")
+    config.addinivalue_line("markers", "once(what): is about that, in which no sanitizer finds more than the release shows")
     config.addinivalue_line("markers", "plain: is about clients that come in clear")
 
 

@@ -15,6 +15,8 @@ from kit.backends import SECRET, Answer, Webhook
 from kit.certificates import Authority
 from kit.gateway import ROOT
 
+pytestmark = pytest.mark.once("documents and what they show")
+
 SPEC = yaml.safe_load((ROOT / "docs" / "asyncapi.yaml").read_text())
 KINDS = ("connect", "connected", "message", "disconnected")
 # What HTTP itself and the gateway's HTTP client add.

@@ -19,6 +19,8 @@ from kit import wsraw
 from kit.bench import CLOSE, Outcome, good, plain, refuse_with
 from kit.gateway import BINARY, is_sanitized, with_nofile
 
+pytestmark = pytest.mark.once("the tester's verdicts, which others of its tests also come to")
+
 
 def http(srv, path=""):
     return srv.url.replace("ws://", "http://") + path

@@ -19,6 +19,8 @@ from kit.bench import TEXT
 from kit.examples import EXAMPLES, Program
 from kit.gateway import BINARY, ROOT, with_more_time
 
+pytestmark = pytest.mark.once("the tester's verdicts, which others of its tests also come to")
+
 SCENARIOS = ROOT / "scenarios"
 CATALOGUE = {path.stem.split("-")[2]: path for path in sorted(SCENARIOS.glob("tc-e2e-*.yaml"))}
 IS_TIME = re.compile(r"\d(ns|us|ms|s|m)$")

@@ -14,6 +14,8 @@ from kit import tlsraw, wsraw
 from kit.api import Api
 from kit.gateway import ROOT
 
+pytestmark = pytest.mark.once("scripts that run in a browser")
+
 ASSETS = ROOT / "src" / "admin" / "console" / "assets"
 TOKEN = "of-the-test-0123456789"
 TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8",

@@ -9,6 +9,8 @@ import pytest
 
 from kit.gateway import ROOT
 
+pytestmark = pytest.mark.once("scripts that run in a browser")
+
 ASSETS = ROOT / "src" / "admin" / "console" / "assets"
 MODULES = ("text.js", "format.js", "sse.js", "series.js")
 

@@ -13,6 +13,8 @@ import yaml
 
 from kit.gateway import ROOT, run_binary
 
+pytestmark = pytest.mark.once("files of the deployment")
+
 CHART = ROOT / "deploy/helm/gatehouse"
 GO_PATH = "/usr/share/gocode"
 

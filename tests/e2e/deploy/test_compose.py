@@ -15,6 +15,8 @@ from kit import wsraw
 from kit.docker import Dockerfile
 from kit.gateway import BINARY, ROOT
 
+pytestmark = pytest.mark.once("files of the deployment")
+
 yaml = pytest.importorskip("yaml", reason="the package python3-yaml is not installed")
 
 COMPOSE = ROOT / "deploy" / "docker" / "docker-compose.yml"

@@ -20,6 +20,8 @@ from kit import netns, wsraw
 from kit.docker import CONNECTIONS, DOCKER, NOFILE, Dockerfile
 from kit.gateway import BINARY, ROOT, is_sanitized
 
+pytestmark = pytest.mark.once("files of the deployment")
+
 yaml = pytest.importorskip("yaml", reason="the package python3-yaml is not installed")
 
 COMPOSE = DOCKER / "docker-compose.test.yml"

@@ -17,6 +17,8 @@ from kit import api, wsraw
 from kit.examples import EXAMPLES
 from kit.gateway import BINARY, ROOT
 
+pytestmark = pytest.mark.once("the examples, which are other programs")
+
 CONFIGS = sorted(path.relative_to(ROOT) for path in EXAMPLES.glob("*/*.yaml"))
 
 

@@ -12,6 +12,8 @@ import pytest
 from kit import service, upgrades, wsraw
 from kit.gateway import BINARY, ROOT, run_binary
 
+pytestmark = pytest.mark.once("documents and what they show")
+
 PAGE = (ROOT / "docs" / "deploy.md").read_text()
 CLIENTS = 200
 

@@ -17,6 +17,8 @@ from kit.certificates import Authority
 from kit.docker import DOCKER, Dockerfile
 from kit.gateway import BINARY, ROOT, run_binary
 
+pytestmark = pytest.mark.once("files of the deployment")
+
 yaml = pytest.importorskip("yaml", reason="the package python3-yaml is not installed")
 
 DEPLOY = ROOT / "deploy"

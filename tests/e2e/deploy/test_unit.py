@@ -12,6 +12,8 @@ import pytest
 
 from kit.gateway import BINARY, ROOT, is_sanitized, run_binary
 
+pytestmark = pytest.mark.once("files of the deployment")
+
 UNIT = ROOT / "deploy" / "systemd" / "gatehouse.service"
 TEXT = UNIT.read_text()
 needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")

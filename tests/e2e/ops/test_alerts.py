@@ -13,6 +13,8 @@ import yaml
 from kit import prometheus, wsraw
 from kit.gateway import ROOT, run_binary
 
+pytestmark = pytest.mark.once("documents and what they show")
+
 DIRECTORY = ROOT / "deploy/prometheus"
 RULES = DIRECTORY / "alerts.yaml"
 GROUPS = yaml.safe_load(RULES.read_text())["groups"]

@@ -10,6 +10,8 @@ from kit import certificates, documents
 from kit.documents import DOCS
 from kit.gateway import run_binary
 
+pytestmark = pytest.mark.once("documents and what they show")
+
 PAGE = (DOCS / "coming-from.md").read_text()
 TITLES = re.findall(r"(?m)^## (.*)$", PAGE)[2:]
 

@@ -13,6 +13,8 @@ import pytest
 from kit import backends, prometheus, wsraw
 from kit.gateway import BINARY, ROOT
 
+pytestmark = pytest.mark.once("documents and what they show")
+
 FILE = ROOT / "deploy/grafana/gatehouse.json"
 DASHBOARD = json.loads(FILE.read_text())
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]

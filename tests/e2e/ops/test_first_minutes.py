@@ -12,6 +12,8 @@ from kit import documents, wsraw
 from kit.alone import alone  # noqa: F401  a fixture
 from kit.gateway import ROOT
 
+pytestmark = pytest.mark.once("documents and what they show")
+
 MINUTES = documents.section((ROOT / "README.md").read_text(), "The first five minutes")
 BLOCKS = documents.blocks(MINUTES, "sh")
 

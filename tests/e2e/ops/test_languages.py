@@ -9,6 +9,8 @@ from kit import documents
 from kit.documents import DOCS, PAGES
 from kit.gateway import ROOT, run_binary
 
+pytestmark = pytest.mark.once("documents and what they show")
+
 CHINESE = [page for page in PAGES if page.parent.name == "zh" or page.name.endswith("zh-CN.md")]
 ENGLISH = [page for page in PAGES if page not in CHINESE]
 TWINS = [("README.md", "README.zh-CN.md"), ("docs/scenarios.md", "docs/zh/test-cases.md")]

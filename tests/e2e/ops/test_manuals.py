@@ -9,6 +9,8 @@ import pytest
 
 from kit.gateway import BINARY, ROOT, run_binary
 
+pytestmark = pytest.mark.once("documents and what they show")
+
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):

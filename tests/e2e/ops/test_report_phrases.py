@@ -8,6 +8,8 @@ import pytest
 
 from kit.gateway import ROOT, run_binary, with_nofile
 
+pytestmark = pytest.mark.once("documents and what they show")
+
 # What is said in reports. The other texts of these files: of wrong usage, of other commands.
 SAID = (
     "src/diag/limit_rows.c",

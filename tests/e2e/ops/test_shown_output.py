@@ -17,6 +17,8 @@ from kit.alone import alone  # noqa: F401  a fixture
 from kit.documents import DOCS
 from kit.gateway import ROOT
 
+pytestmark = pytest.mark.once("documents and what they show")
+
 PAGES = [DOCS / "troubleshooting.md", *sorted((DOCS / "zh").glob("performance-*.md"))]
 FILES = {
     "application.yaml": "server:\n  max_connections: 10000\nroutes:\n  - {path: '/ws/{client_id}'}\n"

@@ -9,6 +9,8 @@ from kit import documents
 from kit.documents import DOCS, PAGES
 from kit.gateway import run_binary
 
+pytestmark = pytest.mark.once("documents and what they show")
+
 COMMAND = re.compile(r"(?:^|[`\s$(])gatehouse ([a-z]+)((?: [^`\n|#]*)?)")
 
 
