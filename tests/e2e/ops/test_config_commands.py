@@ -35,8 +35,8 @@ def test_check_takes_the_default_file_where_it_is(tmp_path):
 def test_every_form_of_a_flag(tmp_path, arguments):
     done = run_binary("config", *arguments, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert [line.split() for line in done.stdout.splitlines() if "workers" in line] == [
-        ["workers:", "3", "#", "flag", "--workers"]]
+    name = "--server-workers" if arguments[0].startswith("--server") else "--workers"
+    assert [line.split() for line in done.stdout.splitlines() if "workers" in line] == [["workers:", "3", "#", "flag", name]]
 
 
 def test_output_of_config_is_a_file_for_check(tmp_path):
