@@ -740,8 +740,8 @@ JSON.parse = (text, ...rest) => watch(parse(text, ...rest), "event");
 """
 
 # Of each only some have it, by the description of the API.
-OPTIONAL = {"/clients/ws/a.expires_in", "/clients.matched", "event.code", "event.withheld", "event.redacted", "event.cut", "event.reason",
-            "event.base64", "event.text", "event.bytes"}
+OPTIONAL = {"/clients/ws/a.expires_in", "/clients/ws/nobody.allowed", "/clients/ws/nobody.seen", "/clients.matched", "event.code",
+            "event.withheld", "event.redacted", "event.cut", "event.reason", "event.base64", "event.text", "event.bytes"}
 
 
 def test_all_that_is_read_is_there(gateway, page_of):
