@@ -232,7 +232,7 @@ static void client_start(struct client *client)
 	client->config.name = (char *)(uintptr_t) "up"; /* only read */
 	client->config.type = CONFIG_BACKEND_NATS;
 	client->config.queue_max = QUEUE_MAX;
-	client->config.timeout = 1000;
+	client->config.timeout = 3600000;
 	client->config.retries = 1;
 	client->config.retry_min = client->config.retry_max = 2;
 	event_source_init(&client->source, "node");

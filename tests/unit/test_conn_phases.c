@@ -545,7 +545,11 @@ static void append_pieces(const char *at, const char *end, char *out)
 /* What was said since `from`: the status of an answer, or each frame, a close with its code. */
 static void append_said(const struct world *world, size_t from, char *out)
 {
-	const uint8_t *at = world->io.sent.data + from, *end = at - from + world->io.sent.len;
+	struct slice said = slice_behind(buf_slice(&world->io.sent), from);
+
+	if (said.len == 0)
+		return;
+	const uint8_t *at = said.data, *end = said.data + said.len;
 
 	if (end - at > 12 && memcmp(at, "HTTP/1.1 ", 9) == 0) {
 		snprintf(out + strlen(out), OUTCOME_MAX - strlen(out), ", %.3s", at + 9);

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 
+#include "base/aligned.h"
 #include "base/state.h"
 #include "route/backend_type.h"
 #include "route/event_road.h"
@@ -291,7 +292,7 @@ static void side_init(struct side *side, struct side *other)
 
 static int setup(void **state)
 {
-	fixture = calloc(1, sizeof(*fixture));
+	fixture = ALIGNED_NEW(struct fixture);
 	io_fixture_init(&fixture->io, LOOP_ENGINE_EPOLL, 0);
 	mailbox_init(&fixture->mailbox);
 	mailbox_open(&fixture->mailbox, fixture->io.loop);

@@ -21,6 +21,7 @@ struct fixture {
 	struct ruleset ruleset;
 	struct service service;
 	struct worker *worker;
+	struct conn_home *home; /* the worker's, for its own thread */
 	struct worker_door door;
 	struct net_addr addr;
 	uint64_t rooms; /* by tell(), as are those below */
@@ -80,7 +81,7 @@ static bool answer(void *arg, const struct http_request *request, struct http_re
 	fixture->loop = later->loop;
 	fixture->stream = (struct http_stream){.handler = &handler};
 	assert_true(http_stream_begin(later, &head, &fixture->stream));
-	assert_int_equal(fixture->worker->home.calls, 0); /* it holds nobody's place */
+	assert_int_equal(fixture->home->calls, 0); /* it holds nobody's place */
 	tell(&fixture->begun);
 	return true;
 }
@@ -89,7 +90,7 @@ static void on_listening(void *arg, struct worker *worker)
 {
 	struct fixture *fixture = arg;
 
-	(void)worker;
+	fixture->home = &worker->home;
 	tell(&fixture->is_listening);
 }
 

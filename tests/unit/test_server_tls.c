@@ -86,8 +86,8 @@ static void carry(struct tls_stream *to, struct tls_crypt *crypt, struct buf *wi
 
 	do {
 		enum tls_stream_result result = tls_stream_recv(
-			to, crypt, slice_of(wire->data + at, wire->len - at), &used, out,
-			sizeof(out), &len, reply);
+			to, crypt, slice_behind(buf_slice(wire), at), &used, out, sizeof(out), &len,
+			reply);
 
 		assert_true(result == TLS_STREAM_OK || result == TLS_STREAM_READY);
 		at += used;
