@@ -89,14 +89,18 @@ static inline void io_start_watch_dog(struct io_fixture *f)
 			fail_msg("line %d: waited in vain: %s", __LINE__, #cond); \
 	} while (0)
 
-/* For "nothing comes": lets the loop do all that it has to do, for `ns`, and in a few turns even if
- * the machine takes the time for itself. */
+/* For "nothing comes": lets the loop do all that it has to do, for `ns`, and in one turn even if
+ * the machine takes that time for itself. */
 static inline void io_run_for(struct io_fixture *f, uint64_t ns)
 {
 	uint64_t until = clock_now_ns() + ns;
-	unsigned turns = 0;
+	bool has_turned = false;
 
-	SPIN_UNTIL(f, turns++ >= 3 && clock_now_ns() >= until);
+	for (; !has_turned || clock_now_ns() < until; has_turned = true) {
+		loop_timer_start(f->loop, &f->tick, NS_PER_MS);
+		loop_run(f->loop);
+	}
+	loop_timer_stop(f->loop, &f->tick);
 }
 
 /* --- each test once per engine --- */
