@@ -48,7 +48,7 @@ struct fleet {
 	struct rpc_stats *rpc;          /* likewise */
 	struct action_stats *actions;   /* likewise */
 	/* Of a worker: a message for all members of a group, wherever they are; lent. 0 or a
-	 * negative errno: then nobody gets it. The owner of the fleet sets it. */
+	 * negative errno: then nobody here gets it. The owner of the fleet sets it. */
 	int (*send_to_group)(struct fleet_home *home, const struct fan_out *what);
 	const char *run_id; /* tells this run of the gateway from others, in events too */
 	bool has_change;    /* atomic: of the bus, that nobody has heeded */
