@@ -4,7 +4,6 @@
 import concurrent.futures
 import http.client
 import json
-import select
 import signal
 import time
 import urllib.parse
@@ -388,20 +387,6 @@ def nodes(gateway, broker):
     return run
 
 
-def wait_for(client: wsraw.Client, send, wanted: tuple[int, bytes]) -> None:
-    """Interest reaches the broker a moment after the joining: sends until it comes, and
-    reads all that came."""
-    client.sock.settimeout(wsraw.SECONDS)
-
-    def is_there() -> bool:
-        send()
-        return bool(client.buffer or select.select([client.sock], [], [], 0.05)[0])
-    wsraw.wait_until(is_there, f"{wanted}")
-    assert client.read_message() == wanted
-    while client.buffer or select.select([client.sock], [], [], 0.2)[0]:
-        assert client.read_message() == wanted
-
-
 def test_a_message_to_a_group_reaches_its_members_on_every_node_once(nodes):
     hub, [(here, asked), (there, asked_there)] = nodes()
     with here.open("/ws/a") as a, here.open("/ws/b") as b, there.open("/ws/c") as c, \
@@ -409,11 +394,7 @@ def test_a_message_to_a_group_reaches_its_members_on_every_node_once(nodes):
         joined(asked, "g.1", "a")
         joined(asked_there, "g.1", "c")
         joined(asked_there, "g.1", "d")
-        wait_for(c, lambda: told(asked, "g.1", "warm"), (wsraw.TEXT, b"warm"))
-        while a.buffer or select.select([a.sock], [], [], 0.2)[0]:
-            assert a.read_message() == (wsraw.TEXT, b"warm")
-        while d.buffer or select.select([d.sock], [], [], 0.2)[0]:
-            assert d.read_message() == (wsraw.TEXT, b"warm")
+        wsraw.settle([a, c, d], lambda text: told(asked, "g.1", text))
         answer = told(asked, "g.1", b"\x00once")
         assert answer["delivered"] == 1 and answer["published"] is True
         for client in (a, c, d):
@@ -427,13 +408,9 @@ def test_a_message_to_a_group_reaches_its_members_on_every_node_once(nodes):
 def test_a_broadcast_reaches_the_clients_of_every_node_once(nodes):
     hub, [(here, asked), (there, _)] = nodes()
     with here.open("/ws/a") as a, there.open("/ws/b") as b, there.open("/other/c") as c:
-        wait_for(b, lambda: asked.post("/broadcast?route=ws", b"warm", type="text/plain"),
-                 (wsraw.TEXT, b"warm"))
-        while a.buffer or select.select([a.sock], [], [], 0.2)[0]:
-            assert a.read_message() == (wsraw.TEXT, b"warm")
+        wsraw.settle([a, b], lambda text: asked.post("/broadcast?route=ws", text, type="text/plain"))
         assert nothing_waits(c)
-        wait_for(c, lambda: asked.post("/broadcast?route=other", b"warm", type="text/plain"),
-                 (wsraw.TEXT, b"warm"))
+        wsraw.settle([c], lambda text: asked.post("/broadcast?route=other", text, type="text/plain"))
         answer = asked.post("/broadcast", b"to all", type="text/plain")
         assert answer["delivered"] == 1 and answer["published"] is True
         for client in (a, b, c):
@@ -446,10 +423,7 @@ def test_a_program_on_the_bus_reaches_groups_and_routes(nodes):
     with here.open("/ws/a") as a, there.open("/ws/b") as b, hub.connect() as nats:
         joined(asked, "g.1", "a")
         joined(asked_there, "g.1", "b")
-        wait_for(a, lambda: nats.publish("gatehouse.group.g%2E1", "warm"), (wsraw.TEXT, b"warm"))
-        wait_for(b, lambda: nats.publish("gatehouse.group.g%2E1", "warm"), (wsraw.TEXT, b"warm"))
-        while a.buffer or select.select([a.sock], [], [], 0.2)[0]:
-            assert a.read_message() == (wsraw.TEXT, b"warm")
+        wsraw.settle([a, b], lambda text: nats.publish("gatehouse.group.g%2E1", text))
         nats.publish("gatehouse.group.g%2E1", "to the group")
         nats.publish("gatehouse.all.ws", b"\xff", {TYPE: "binary"})
         nats.publish("gatehouse.all.other", "nobody's")
@@ -469,16 +443,12 @@ def test_messages_for_many_do_not_overtake_each_other(gateway, broker, worker):
     clients = open_many(running, count)
     join_many(running, "g", count)
     with hub.connect() as nats:
-        wait_for(clients[-1], lambda: nats.publish("gatehouse.group.g", "warm"),
-                 (wsraw.TEXT, b"warm"))
+        wsraw.settle(clients, lambda text: nats.publish("gatehouse.group.g", text))
         sent = [large, b"1", b"2", large, b"3"]
         for body in sent:
             nats.publish("gatehouse.group.g", body, {TYPE: "binary"})
         for client in clients:
-            found = [client.read_message() for _ in range(len(sent))]
-            while found[0] == (wsraw.TEXT, b"warm"):
-                found = found[1:] + [client.read_message()]
-            assert [body for _, body in found] == sent
+            assert [client.read_message()[1] for _ in sent] == sent
             client.close()
     running.wait_metric("group_members", 0)
 
@@ -487,7 +457,7 @@ def test_what_is_no_message_on_the_bus_is_refused_and_counted(nodes):
     hub, [(here, asked), _] = nodes(server={"max_message_size": "1000B"})
     with here.open("/ws/a") as a, hub.connect() as nats:
         joined(asked, "g", "a")
-        wait_for(a, lambda: nats.publish("gatehouse.group.g", "warm"), (wsraw.TEXT, b"warm"))
+        wsraw.settle([a], lambda text: nats.publish("gatehouse.group.g", text))
         for count, (body, headers) in enumerate(
                 [(b"\xff", {}), (b"x" * 1001, {}), (b"x", {TYPE: "odd"})], 1):
             nats.publish("gatehouse.group.g", body, headers)
@@ -518,8 +488,7 @@ def test_messages_from_the_bus_do_not_disturb_the_end(nodes):
     with hub.connect() as nats:
         for n in range(50):
             joined(asked, "g", f"c-{n}")
-        wait_for(clients[0], lambda: nats.publish("gatehouse.group.g", "warm"),
-                 (wsraw.TEXT, b"warm"))
+        wsraw.settle(clients[:1], lambda text: nats.publish("gatehouse.group.g", text))
         here.signal(signal.SIGTERM)
         while here.process.poll() is None:
             for subject in ("gatehouse.group.g", "gatehouse.all.ws"):

@@ -268,21 +268,6 @@ def test_the_broker_finds_all_clients_all_the_time(gateway, broker, backend):
             seen[message.subject] = sequence
 
 
-def is_heard(service, clients) -> bool:
-    """All of them, or nobody yet."""
-    service.publish("gatehouse.group.night", b"hello")
-    service.flush()
-    for client in clients:
-        client.sock.settimeout(0.2)
-        try:
-            assert client.read_message() == (wsraw.TEXT, b"hello")
-        except TimeoutError:
-            return False
-        finally:
-            client.sock.settimeout(wsraw.SECONDS)
-    return True
-
-
 def test_groups_hear_what_others_publish(gateway, broker):
     running, nats = nats_gateway(gateway, broker, routes=[{"path": "/ws/{client_id}"}])
     with contextlib.ExitStack() as stack:
@@ -290,7 +275,7 @@ def test_groups_hear_what_others_publish(gateway, broker):
         clients = open_all(stack, running, 5)
         for number in range(5):
             assert api.Api(running.admin).ask("PUT", f"/groups/night/members/ws/c{number}").status == 200
-        wsraw.wait_until(lambda: is_heard(service, clients), "the broker knows of the group")
+        wsraw.settle(clients, lambda text: service.publish("gatehouse.group.night", text))
         for _ in range(2):
             upgrades.upgrade(running)
             assert upgrades.wait_former(running) == 0

@@ -272,6 +272,22 @@ def wait_until(condition, what, seconds: float = SECONDS):
         pause = min(1.2 * pause, 0.025)
 
 
+def settle(clients: list[Client], send) -> None:
+    """Interest reaches a broker a moment after the joining: send(text) goes on until all of them get what it sends.
+    Each has read all of that in the end, since what comes by one road comes in its order."""
+    def is_heard(client: Client, text: bytes) -> bool:
+        while client.buffer or select.select([client.sock], [], [], 0.05)[0]:
+            if client.read_message()[1] == text:
+                return True
+        return False
+
+    def are_there() -> bool:
+        text = b"warm %d" % next(numbers)
+        send(text)
+        return all([is_heard(client, text) for client in clients])
+    wait_until(are_there, "all of them hear what is sent to them")
+
+
 def own_ports():
     """Ports that the kernel gives to nobody who asks for any: clients of other tests, thousands of them, or
     what is left of them for a minute, may have all the others. Each process that tests beside others has its
