@@ -144,9 +144,10 @@ export class Client {
 		}
 		this.present.classList.toggle("gone", true);
 		const isAway = error.reason === "not_connected";
-		this.#tell(JSON.stringify([error.message, this.#connection, blocks.map(({id, blocked_at}) => [id, blocked_at])]), () => [blocks.map(blockLine), el("p", null, !isAway ? error.message :
-			`This client is connected to no node now${this.#connection === null ? "" : ": what is shown is of before"}. ` +
-			`The page looks again every ${EVERY_MS / 1000} s.`)]);
+		const key = [error.message, this.#connection, blocks.map(({id, blocked_at}) => [id, blocked_at])];
+		const old = this.#connection === null ? "" : ": what is shown is of before";
+		this.#tell(JSON.stringify(key), () => [blocks.map(blockLine), el("p", null, !isAway ? error.message :
+			`This client is connected to no node now${old}. The page looks again every ${EVERY_MS / 1000} s.`)]);
 	}
 
 	// What is told already stays, for selections and screen readers.
