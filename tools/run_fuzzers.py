@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the libFuzzer targets of build/fuzz, each for a bounded time.
+"""Runs the libFuzzer targets of build/asan, each for a bounded time.
 
 Seeds come from tests/fuzz/corpus/TARGET and are only read; what the fuzzer finds
 interesting is kept in build/fuzz/corpus/TARGET, an input that breaks something in
@@ -14,26 +14,27 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-BUILD = ROOT / "build" / "fuzz"
+BUILT = ROOT / "build" / "asan" / "tests" / "fuzz"
+KEPT = ROOT / "build" / "fuzz"
 SEEDS = ROOT / "tests" / "fuzz" / "corpus"
 START_AND_STOP_SECONDS = 120  # what a fuzzer may take beyond its time, with a large corpus
 
 
 def targets() -> list[pathlib.Path]:
     """Every fuzzer that was built."""
-    return sorted(path for path in (BUILD / "tests" / "fuzz").glob("fuzz_*")
+    return sorted(path for path in BUILT.glob("fuzz_*")
                   if path.is_file() and os.access(path, os.X_OK))
 
 
 def run_one(binary: pathlib.Path, seconds: int, prefix: list[str]) -> str | None:
     """None if it ran its time and found nothing, else what went wrong."""
     name = binary.name
-    seeds, corpus, findings = SEEDS / name, BUILD / "corpus" / name, BUILD / "findings"
+    seeds, corpus, findings = SEEDS / name, KEPT / "corpus" / name, KEPT / "findings"
     if not any(seeds.glob("*")):
         return f"no seeds in {seeds.relative_to(ROOT)}"
     corpus.mkdir(parents=True, exist_ok=True)
     findings.mkdir(parents=True, exist_ok=True)
-    log = BUILD / f"{name}.log"
+    log = KEPT / f"{name}.log"
     command = [*prefix, binary, f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=2048",
                "-print_final_stats=1", f"-artifact_prefix={findings}/{name}-", corpus, seeds]
     try:
