@@ -129,9 +129,14 @@ static void test_rate(void **state)
 	SPIN_UNTIL(f, crowd_go(&crowd, 0));
 	assert_int_equal(stats_of(f)->waited_for_rate, 2);
 	crowd_close(f, &crowd, 0);
+}
 
-	/* Four in a second: the fifth comes by itself, with nothing else that would wake the loop.
-	 */
+/* Four in a second: the fifth comes by itself, with nothing else that would wake the loop. */
+static void test_rate_goes_on_by_itself(void **state)
+{
+	struct io_fixture *f = *state;
+	struct crowd crowd;
+
 	loop_tls_limit(f->loop, &(struct tls_limits){.handshake_step_ns = NS_PER_S / 4});
 	crowd_open(f, &crowd, 5);
 	SPIN_UNTIL(f, stats_of(f)->shaking >= 4); /* more, if the machine takes its time */
@@ -221,6 +226,7 @@ int main(void)
 		ON_BOTH(test_storm),
 		ON_BOTH(test_handshakes_max),
 		ON_BOTH(test_rate),
+		ON_BOTH(test_rate_goes_on_by_itself),
 		ON_BOTH(test_greedy_ones_do_not_keep_others_waiting),
 	};
 	size_t count = io_keep_possible(tests, ARRAY_LEN(tests));
