@@ -216,7 +216,8 @@ char *report_said(enum report_lang lang, const char *english, char out[REPORT_SA
 	struct said said = {.out = out, .size = REPORT_SAID_MAX};
 	struct slice text = slice_from_text(english == NULL ? "" : english);
 
-	if (lang == REPORT_LANG_EN)
+	/* What is longer than the room is cut anyway, and no server's nonsense keeps us busy. */
+	if (lang == REPORT_LANG_EN || text.len >= REPORT_SAID_MAX)
 		add(&said, text);
 	else
 		translate(&said, text);
