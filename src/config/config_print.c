@@ -106,9 +106,11 @@ static char *file_line(const struct config *config, const char *before, uint32_t
 {
 	size_t len = strlen(config->file);
 	bool is_long = len > PATH_SHOWN;
+	const char *path = config->file + (is_long ? len - PATH_SHOWN : 0);
 
-	snprintf(out, CONFIG_SET_BY_MAX, "%s%s%s:%u", before, is_long ? "..." : "",
-		 config->file + (is_long ? len - PATH_SHOWN : 0), line);
+	while (is_long && ((unsigned char)*path & 0xc0) == 0x80) /* not within a character */
+		path++;
+	snprintf(out, CONFIG_SET_BY_MAX, "%s%s%s:%u", before, is_long ? "..." : "", path, line);
 	/* A name may hold anything, a line of YAML, of a log or of a terminal not. */
 	for (char *c = out; *c != 0; c++)
 		if ((unsigned char)*c < ' ' || *c == 0x7f)

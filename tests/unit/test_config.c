@@ -1386,6 +1386,33 @@ static void test_what_is_below_a_key_is_printed_and_loads_again(void **state)
 	free(report);
 }
 
+/* Of a path that is too long the end is shown, from a whole character on: else no YAML. */
+static void test_what_comes_from_a_long_path_loads_again(void **state)
+{
+	(void)state;
+	struct config config, again;
+	char path[1 + 3 * 100 + 4] = "/";
+
+	for (size_t i = 0; i < 100; i++)
+		memcpy(path + 1 + 3 * i, "\xe5\xae\xb9", 3);
+	for (size_t i = 0; i < 3; i++) {
+		free(report_of_text("server:\n  workers: 2\n", &config));
+		free(config.file);
+		config.file = strdup(path);
+		strcat(path, "x"); /* the next one is cut a byte later */
+		char *text = printed(&config, config_print);
+		char *report = report_of_text(text, &again);
+
+		assert_string_equal(report, "");
+		assert_non_null(strstr(text, "workers: 2  "));
+		assert_non_null(strstr(text, "# ...\xe5\xae\xb9"));
+		config_finish(&config);
+		config_finish(&again);
+		free(text);
+		free(report);
+	}
+}
+
 /* --- chargers --- */
 
 #define TLS_LISTENER                                                                               \
@@ -1684,6 +1711,7 @@ int main(void)
 		cmocka_unit_test(test_output_loads_to_the_same_configuration),
 		cmocka_unit_test(test_lists_and_mappings_below_a_key),
 		cmocka_unit_test(test_what_is_below_a_key_is_printed_and_loads_again),
+		cmocka_unit_test(test_what_comes_from_a_long_path_loads_again),
 		cmocka_unit_test(test_what_the_preset_gives),
 		cmocka_unit_test(test_what_is_written_beats_the_preset),
 		cmocka_unit_test(test_security_profiles),
