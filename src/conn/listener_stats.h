@@ -8,7 +8,8 @@
 
 #include <stdint.h>
 
-/* The first one is of those that found no place of their own. */
+/* The first one is of those that found no place of their own, and of connections that another
+ * process brought, whose listener nobody knows here. */
 #define LISTENER_PLACES 32
 #define LISTENER_OTHERS 0
 

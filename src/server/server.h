@@ -98,7 +98,8 @@ struct tls_stats;
 void server_tls_stats(const struct server *server, struct tls_stats *out_sum);
 
 /* Of the listeners that clients come by, or came, the index-th, over all workers; false: there are
- * no more. The last may have an empty name: of those beyond LISTENER_PLACES. */
+ * no more. The last may have an empty name: of those beyond LISTENER_PLACES, and of connections
+ * that another process brought. */
 bool server_listener(const struct server *server, size_t index, char *out_name, size_t size,
 		     struct listener_stats *out_stats);
 

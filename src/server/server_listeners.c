@@ -43,6 +43,13 @@ static void add(struct listener_stats *into, const struct listener_stats *from)
 		sums[i] += counter_read(&counts[i]);
 }
 
+static bool is_counted(const struct listener_stats *stats)
+{
+	static const struct listener_stats nothing;
+
+	return memcmp(stats, &nothing, sizeof(nothing)) != 0;
+}
+
 bool server_listener(const struct server *server, size_t index, char *out_name, size_t size,
 		     struct listener_stats *out_stats)
 {
@@ -52,14 +59,15 @@ bool server_listener(const struct server *server, size_t index, char *out_name, 
 	memset(out_stats, 0, sizeof(*out_stats));
 	pthread_mutex_lock(mutex);
 	size_t place = index < listeners->count ? index + 1 : LISTENER_OTHERS;
-	bool is_found = index < listeners->count ||
-			(index == listeners->count && listeners->has_others);
 
-	if (is_found)
-		snprintf(out_name, size, "%s", listeners->names[place]);
-	for (size_t i = 0; is_found && i < server->worker_count; i++)
+	snprintf(out_name, size, "%s", listeners->names[place]);
+	for (size_t i = 0; index <= listeners->count && i < server->worker_count; i++)
 		if (server->slots[i].worker != NULL)
 			add(out_stats, &server->slots[i].worker->home.listeners[place]);
+	bool is_found = index < listeners->count ||
+			(index == listeners->count &&
+			 (listeners->has_others || is_counted(out_stats)));
+
 	pthread_mutex_unlock(mutex);
 	return is_found;
 }

@@ -87,6 +87,20 @@ def test_numbers_go_on_in_a_live_upgrade(gateway):
         wsraw.wait_until(lambda: of(running, "connections_accepted") == {where: 2}, lambda: str(of(running, "connections_accepted")))
 
 
+def test_of_a_client_that_another_process_brought_nobody_knows_the_listener(gateway, pair, authority):
+    upgrades.become_parent_of_orphans()
+    where = place()
+    running = gateway(server={"workers": 2, "listeners": [{"address": where, "tls": {"certificates": [pair.files]}}]})
+    with wsraw.Client(address_of(where), tls=tlsraw.client_context(authority.cert)).open("/ws/a") as client:
+        upgrades.upgrade(running)
+        assert upgrades.wait_former(running) == 0
+        client.echo(b"y")
+        assert of(running, "tls_failures") == {where: 0}
+        client.sock.sock.sendall(b"\x17\x03\x03\x00\x20" + bytes(32))
+        running.wait_metric("tls_failures_total", 1)
+        wsraw.wait_until(lambda: of(running, "tls_failures") == {where: 0, "": 1}, lambda: str(of(running, "tls_failures")))
+
+
 def test_there_are_as_many_series_as_the_reference_says(gateway):
     running = gateway(server={"listeners": [{"address": place()}, {"address": place()}]})
     text = " ".join((ROOT / "docs/metrics.md").read_text().split())
