@@ -73,8 +73,9 @@ int jwks_url_check(const char *url, char *error, size_t error_size)
 	curl_url_cleanup(parsed);
 	if (problem == NULL)
 		return 0;
-	snprintf(error, error_size, "'%s' %s; allowed: https://HOST[:PORT]/PATH, or http://", url,
-		 problem);
+	/* A password is not repeated. */
+	snprintf(error, error_size, "'%s' %s; allowed: https://HOST[:PORT]/PATH, or http://",
+		 strchr(url, '@') != NULL ? "..." : url, problem);
 	return -EINVAL;
 }
 

@@ -29,8 +29,10 @@ void config_admin_check(const struct config *config, struct config_report *repor
 
 	if (wrong == NULL)
 		return;
+	bool has_user = memchr(url.data, '@', url.len) != NULL; /* a password is not repeated */
+
 	config_report_add(report, "%sadmin.console_url: %s %s",
 			  config_origin_format(config, CONFIG_OPTION_admin_console_url, place),
-			  config_quote(url, seen), wrong);
+			  has_user ? "what is given" : config_quote(url, seen), wrong);
 	report->of_flags += config_is_only_from_flags(config, CONFIG_OPTION_admin_console_url);
 }

@@ -238,7 +238,10 @@ static void judge(const struct batch *batch, CURL *easy, CURLcode result, const 
 	long status = 0;
 
 	if (result != CURLE_OK) {
-		snprintf(out->error, sizeof(out->error), "%s: %s", batch->target->url,
+		const char *url = batch->target->url;
+
+		/* Without its query, which may be a secret. */
+		snprintf(out->error, sizeof(out->error), "%.*s: %s", (int)strcspn(url, "?#"), url,
 			 curl_error[0] != 0 ? curl_error : curl_easy_strerror(result));
 		return;
 	}

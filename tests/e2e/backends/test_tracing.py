@@ -368,6 +368,13 @@ def test_it_is_asked_again_as_it_wishes(serve):
         gateway.wait_log("traces reach their collector again")
 
 
+def test_no_query_of_its_address_is_in_the_log(serve):
+    gateway = serve("http://127.0.0.1:1/v1/traces?key=geheim")
+    gateway.open("/ws/a").close()
+    error = gateway.wait_log(TROUBLE)["error"]
+    assert error.startswith("http://127.0.0.1:1/v1/traces: ") and "geheim" not in error
+
+
 @pytest.mark.parametrize("count", [1, "1"])
 def test_it_takes_a_part(serve, count):
     answer = json.dumps({"partialSuccess": {"rejectedSpans": count, "errorMessage": "no \"room\""}}).encode()
