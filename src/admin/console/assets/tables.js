@@ -122,10 +122,8 @@ export function nodeTable() {
 
 // Where a view of another node's console is; null: that node has not told where people reach it.
 export function consoleOf(node, hash) {
-	const url = URL.parse(node?.console ?? "");
-	if (url === null || !["http:", "https:"].includes(url.protocol))
-		return null;
-	return `${url.href.replace(/\/$/, "")}/${hash}`;
+	const url = node?.console ?? "";
+	return /^https?:\/\//i.test(url) ? `${url.replace(/\/$/, "")}/${hash}` : null;
 }
 
 // Causes: [{name, total, recent}]; `recent` is what came in the last seconds.
