@@ -119,7 +119,7 @@ struct question {
 	unsigned done;
 	enum bus_result result;
 	char reason[200];
-	char answer[64];
+	char answer[1024]; /* its beginning */
 };
 
 static inline void question_on_done(struct bus_request *request, const struct bus_outcome *outcome)
