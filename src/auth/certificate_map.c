@@ -184,7 +184,7 @@ static struct certificate_map *map_create(struct slice text)
 	if (map == NULL)
 		return NULL;
 	map->references = 1;
-	map->entries = calloc(slice_count_lines(text), sizeof(struct entry));
+	map->entries = calloc(MAX(slice_count_lines(text), 1), sizeof(struct entry));
 	map->text = malloc(text.len + 1);
 	if (map->entries == NULL || map->text == NULL)
 		certificate_map_unref(&map);

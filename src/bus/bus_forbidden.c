@@ -103,6 +103,7 @@ static void slot_free(struct bus_forbidden *forbidden, struct forbidden_subject 
 {
 	struct forbidden_subject *gone = *slot;
 
+	CHECK(gone != NULL);
 	*slot = gone->next;
 	forbidden->counts[gone->kind]--;
 	forbidden->class_count -= gone->is_class;

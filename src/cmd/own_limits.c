@@ -106,9 +106,10 @@ static int network_enter(pid_t pid)
 
 	if (fd < 0)
 		return -errno;
-	int r = fstat(fd, &its) < 0 || stat("/proc/thread-self/ns/net", &own) < 0 ? -errno : 0;
+	bool is_known = fstat(fd, &its) == 0 && stat("/proc/thread-self/ns/net", &own) == 0;
+	int r = is_known ? 0 : -errno;
 
-	if (r == 0 && (own.st_ino != its.st_ino || own.st_dev != its.st_dev) &&
+	if (is_known && (own.st_ino != its.st_ino || own.st_dev != its.st_dev) &&
 	    setns(fd, CLONE_NEWNET) < 0)
 		r = -errno;
 	close(fd);

@@ -58,6 +58,7 @@ static struct tcp *take(struct hungry_queue *queue)
 {
 	struct tcp *tcp = queue->first;
 
+	CHECK(tcp != NULL);
 	queue->first = tcp->next_hungry;
 	if (queue->first == NULL)
 		queue->end = &queue->first;

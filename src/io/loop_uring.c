@@ -111,6 +111,7 @@ void uring_dispatch(struct uring_loop *self, const struct io_uring_cqe *cqe)
 {
 	void *owner = (void *)(uintptr_t)(cqe->user_data & ~(uint64_t)TAG_MASK);
 
+	CHECK(owner != NULL || (cqe->user_data & TAG_MASK) == TAG_NONE);
 	if (owner != NULL && !(cqe->flags & IORING_CQE_F_MORE))
 		self->in_flight--;
 	switch ((enum uring_tag)(cqe->user_data & TAG_MASK)) {

@@ -23,7 +23,7 @@
 
 /* Of these the service manager means one process, and the new one is another. */
 static const char *const left_out[] = {
-	"WATCHDOG_PID=", "LISTEN_PID=", "LISTEN_FDS=", "LISTEN_FDNAMES=", HANDOVER_VARIABLE "="};
+	"WATCHDOG_PID=", "LISTEN_PID=", "LISTEN_FDS=", "LISTEN_FDNAMES=", (HANDOVER_VARIABLE "=")};
 
 /* As it was called, not where that leads to: "current" may be a link to the newest version. */
 static char *path_make(void)

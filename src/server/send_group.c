@@ -38,7 +38,7 @@ static int start(struct sending *sending, const struct fan_out *what)
 		.what = *what, .home = home->loop, .on_done = on_done, .arg = sending};
 	int r = fan_out_publish(home->fleet, NULL, what);
 
-	return r == 0 ? broadcast_start(server, &order) : r;
+	return r < 0 ? r : broadcast_start(server, &order);
 }
 
 int send_group(struct fleet_home *home, const struct fan_out *what)

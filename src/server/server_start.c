@@ -187,7 +187,7 @@ static struct worker_door **doors_choose(struct server_door **doors, size_t door
 
 	for (size_t i = 0; i < door_count; i++)
 		most += doors[i]->each_count;
-	chosen = calloc(most, sizeof(*chosen));
+	chosen = calloc(MAX(most, 1), sizeof(*chosen));
 	for (size_t i = 0; i < door_count && chosen != NULL; i++)
 		for (size_t k = worker; k < doors[i]->each_count; k += workers)
 			chosen[count++] = &doors[i]->each[k];

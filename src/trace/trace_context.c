@@ -65,7 +65,7 @@ bool trace_state_is_good(struct slice value)
 
 static uint8_t hex_byte(const uint8_t *at)
 {
-	return (uint8_t)(hex_value_lower(at[0]) << 4 | hex_value_lower(at[1]));
+	return (uint8_t)(hex_value_lower(at[0]) * 16 + hex_value_lower(at[1]));
 }
 
 static void bytes_read(const uint8_t *at, uint8_t *out, size_t len)

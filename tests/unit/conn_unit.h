@@ -287,7 +287,7 @@ static inline struct auth *fake_auth(void)
 	struct auth *auth = auth_create("prove", NULL);
 	struct auth_way *way = malloc(sizeof(*way));
 
-	assert_true(auth != NULL && way != NULL);
+	CHECK(auth != NULL && way != NULL);
 	way->ops = &fake_way_ops;
 	auth_add(auth, way);
 	return auth;

@@ -134,7 +134,7 @@ static void test_limits_of_attributes(void **state)
 	assert_true(read_list("ab=%41%42%43", 5, &assigned)); /* decoded is what counts */
 	assert_false(read_list("a=b", 0, &assigned));
 	assert_true(read_list("", 0, &assigned));
-	for (char name = 'a'; name < 'a' + ATTRIBUTES_MAX; name++)
+	for (int name = 'a'; name < 'a' + ATTRIBUTES_MAX; name++)
 		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%c=1,", name);
 	assert_true(read_list(text, 100, &assigned));
 	snprintf(text + strlen(text), sizeof(text) - strlen(text), "z=1");

@@ -17,7 +17,7 @@ static void check(read_fn read, const char *text, const char *want)
 	char *copy = malloc(size + 1);
 	uint8_t *out = malloc(BASE64_DECODED_MAX(size));
 
-	assert_true(copy != NULL && out != NULL);
+	CHECK(copy != NULL && out != NULL);
 	memcpy(copy, text, size + 1);
 	ASSERT_ROW(read(slice_of(copy, size), out, &len) == (want != NULL), text);
 	ASSERT_ROW(len == (want == NULL ? 99 : strlen(want)), text);

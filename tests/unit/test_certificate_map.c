@@ -113,13 +113,13 @@ static void test_the_longest_id(void **state)
 	char text[300];
 
 	(void)state;
-	for (int more = 0; more < 2; more++) {
+	for (size_t more = 0; more < 2; more++) {
 		struct certificate_map *map = NULL;
 		struct certificate_map_error error;
 		size_t len = (size_t)snprintf(text, sizeof(text), "CN=x => ");
 
-		memset(text + len, 'i', (size_t)(255 + more));
-		len += (size_t)(255 + more);
+		memset(text + len, 'i', 255 + more);
+		len += 255 + more;
 		assert_int_equal(parse(slice_of(text, len), &map, &error), more ? -EINVAL : 0);
 		certificate_map_unref(&map);
 	}

@@ -265,6 +265,7 @@ static size_t sign(enum jwt_alg_id id, EVP_PKEY *key, const char *hmac_key, cons
 	EVP_PKEY_CTX *own;
 
 	if (alg->scheme == JWT_HMAC) {
+		CHECK(hmac_key != NULL);
 		HMAC(alg->digest(), hmac_key, (int)strlen(hmac_key), (const uint8_t *)input,
 		     strlen(input), out, &mac_len);
 		return mac_len;

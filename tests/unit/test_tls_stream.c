@@ -177,6 +177,7 @@ static void recv_piece(struct two *two, struct end *to, struct slice piece)
 		if (to->last == TLS_STREAM_READY)
 			to->is_ready = true;
 		assert_int_equal(buf_append(&to->text, out, len, SIZE_MAX), 0);
+		CHECK(used <= piece.len);
 		piece = slice_behind(piece, used);
 	} while (piece.len > 0 && (to->last == TLS_STREAM_OK || to->last == TLS_STREAM_READY));
 }

@@ -25,7 +25,8 @@ static json_t *routes(const struct config *config)
 /* As /metrics has it: with what the processes before have counted. */
 static json_int_t total(const struct api_call *call, uint64_t value, const char *series)
 {
-	return (json_int_t)(value + metrics_before_count(api_admin(call)->before, series));
+	value += metrics_before_count(api_admin(call)->before, series);
+	return (json_int_t)value;
 }
 
 void api_node(struct api_call *call)

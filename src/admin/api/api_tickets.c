@@ -168,6 +168,7 @@ static void tell_full(struct api_call *call)
 static void make(struct api_call *call, const struct wish *wish)
 {
 	char ticket[TICKET_TEXT_MAX + 1];
+	uint64_t expires_s = clock_wall_ns() / NS_PER_S + wish->ttl_ms / 1000;
 	int r = tickets_make(server_tickets(call->api->server), &wish->facts, wish->ttl_ms, ticket);
 
 	if (r == -ENOSPC) {
@@ -178,13 +179,11 @@ static void make(struct api_call *call, const struct wish *wish)
 		api_problem_no_memory(call->reply);
 	} else {
 		http_reply_header(call->reply, "Cache-Control: no-store");
-		api_reply_json(
-			call->reply, 200,
-			json_pack("{s:s, s:s, s:s, s:I, s:I}", "ticket", ticket, "route",
-				  wish->facts.route, "client_id", wish->facts.client_id,
-				  "expires_at",
-				  (json_int_t)(clock_wall_ns() / NS_PER_S + wish->ttl_ms / 1000),
-				  "ttl_ms", (json_int_t)wish->ttl_ms));
+		api_reply_json(call->reply, 200,
+			       json_pack("{s:s, s:s, s:s, s:I, s:I}", "ticket", ticket, "route",
+					 wish->facts.route, "client_id", wish->facts.client_id,
+					 "expires_at", (json_int_t)expires_s, "ttl_ms",
+					 (json_int_t)wish->ttl_ms));
 	}
 	explicit_bzero(ticket, sizeof(ticket));
 }

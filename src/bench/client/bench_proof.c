@@ -29,15 +29,16 @@ static int text_read(int fd, struct bench_proof *proof)
 		return -EISDIR;
 	if ((uint64_t)facts.st_size > BENCH_TOKEN_FILE_MAX)
 		return -EFBIG;
-	size_t size = (size_t)facts.st_size;
+	size_t size = (size_t)facts.st_size, len = 0;
 
 	proof->text = malloc(size + 1);
 	if (proof->text == NULL)
 		return -ENOMEM;
-	while (proof->text_len < size && n > 0) {
-		n = read(fd, proof->text + proof->text_len, size - proof->text_len);
-		proof->text_len += n > 0 ? (size_t)n : 0;
+	while (len < size && n > 0) {
+		n = read(fd, proof->text + len, size - len);
+		len += n > 0 ? (size_t)n : 0;
 	}
+	proof->text_len = len;
 	return n < 0 ? -errno : 0;
 }
 
@@ -46,7 +47,7 @@ static int tokens_find(const char *path, struct bench_proof *proof, char *error,
 {
 	struct slice text = slice_of(proof->text, proof->text_len), line;
 
-	proof->tokens = calloc(slice_count_lines(text), sizeof(*proof->tokens));
+	proof->tokens = calloc(MAX(slice_count_lines(text), 1), sizeof(*proof->tokens));
 	if (proof->tokens == NULL)
 		return bench_fail(-ENOMEM, error, size, "--token-file: memory is out");
 	for (size_t number = 1; slice_next_line(&text, &line); number++) {

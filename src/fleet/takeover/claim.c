@@ -8,9 +8,8 @@
 
 /* To the year 2527: as ns it fits 64 bits, as ms it fits a presence. What another node says beyond
  * that is no time, and would come out as another one here. */
-#define SINCE_MAX_MS ((UINT64_C(1) << 44) - 1)
-_Static_assert(SINCE_MAX_MS <= PRESENCE_TIME_MAX && SINCE_MAX_MS <= UINT64_MAX / NS_PER_MS,
-	       "no time wraps");
+#define SINCE_MAX_MS PRESENCE_TIME_MAX
+_Static_assert(SINCE_MAX_MS <= UINT64_MAX / NS_PER_MS, "no time wraps");
 
 static int number_compare(uint64_t a, uint64_t b)
 {
