@@ -82,12 +82,8 @@ void reloads_take(struct reloads *reloads, struct list_node *out_taken)
 void reloads_give_back(struct reloads *reloads, struct list_node *taken)
 {
 	pthread_mutex_lock(&reloads->mutex);
-	while (!list_is_empty(taken)) {
-		struct list_node *node = taken->next;
-
-		list_remove(node);
-		list_append(&reloads->waiting, node);
-	}
+	while (!list_is_empty(taken))
+		list_append(&reloads->waiting, list_pop(taken));
 	pthread_mutex_unlock(&reloads->mutex);
 }
 
@@ -111,9 +107,8 @@ static void run_answer(struct loop_task *task)
 void reloads_answer(struct list_node *taken, unsigned status, const char *text)
 {
 	while (!list_is_empty(taken)) {
-		struct asking *asking = CONTAINER_OF(taken->next, struct asking, node);
+		struct asking *asking = CONTAINER_OF(list_pop(taken), struct asking, node);
 
-		list_remove(&asking->node);
 		asking->status = status;
 		asking->text = text == NULL ? NULL : strdup(text);
 		asking->task.run = run_answer;

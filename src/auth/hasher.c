@@ -142,10 +142,10 @@ void hasher_destroy(struct hasher **hasher)
 		return;
 	CHECK(side_thread_end(&self->side, 0));
 	while (!list_is_empty(&self->jobs)) {
-		struct hasher_job *job = CONTAINER_OF(self->jobs.next, struct hasher_job, node);
+		struct hasher_job *job = CONTAINER_OF(list_pop(&self->jobs), struct hasher_job,
+						      node);
 
 		CHECK(__atomic_load_n(&job->is_cancelled, __ATOMIC_RELAXED));
-		list_remove(&job->node);
 		job_free(job);
 	}
 	free(self);

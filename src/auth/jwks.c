@@ -206,7 +206,7 @@ void jwks_pool_unref(struct jwks_pool **pool)
 	pthread_mutex_unlock(&self->mutex);
 	jwks_thread_join(self);
 	while (!list_is_empty(&self->sources)) {
-		struct jwks *jwks = CONTAINER_OF(self->sources.next, struct jwks, node);
+		struct jwks *jwks = CONTAINER_OF(list_pop(&self->sources), struct jwks, node);
 
 		CHECK(jwks->references == 0);
 		jwks_free(jwks);

@@ -79,9 +79,8 @@ void jwks_waits_tell(struct jwks *jwks)
 	list_move_all(&jwks->waits, &waits);
 	jwks->waiting = 0;
 	while (!list_is_empty(&waits)) {
-		struct jwks_wait *wait = CONTAINER_OF(waits.next, struct jwks_wait, node);
+		struct jwks_wait *wait = CONTAINER_OF(list_pop(&waits), struct jwks_wait, node);
 
-		list_remove(&wait->node);
 		if (mailbox_post(wait->mailbox, &wait->task))
 			continue;
 		list_append(&jwks->waits, &wait->node);

@@ -39,6 +39,18 @@ static inline void list_remove(struct list_node *node)
 	list_init(node);
 }
 
+/* Takes the first node off; there must be one. Not by list_remove: there an analyzer does not see
+ * that it is the head which changes, and thinks that the node is still the first. */
+static inline struct list_node *list_pop(struct list_node *head)
+{
+	struct list_node *node = head->next;
+
+	head->next = node->next;
+	head->next->prev = head;
+	list_init(node);
+	return node;
+}
+
 /* Moves everything from one head to another, which must be empty. */
 static inline void list_move_all(struct list_node *from, struct list_node *into)
 {

@@ -93,12 +93,8 @@ void renewals_destroy(struct renewals **renewals)
 
 	if (self == NULL)
 		return;
-	while (!list_is_empty(&self->entries)) {
-		struct entry *entry = entry_of(self->entries.next);
-
-		list_remove(&entry->node);
-		entry_free(entry);
-	}
+	while (!list_is_empty(&self->entries))
+		entry_free(entry_of(list_pop(&self->entries)));
 	pthread_mutex_destroy(&self->mutex);
 	free(self);
 	*renewals = NULL;

@@ -36,9 +36,8 @@ static void topics_end(struct bus_nats *nats)
 	list_init(&all);
 	list_move_all(&nats->topics, &all);
 	while (!list_is_empty(&all)) {
-		struct nats_topic *upstream = CONTAINER_OF(all.next, struct nats_topic, node);
+		struct nats_topic *upstream = CONTAINER_OF(list_pop(&all), struct nats_topic, node);
 
-		list_remove(&upstream->node);
 		if (is_wanted(upstream)) {
 			list_append(&nats->topics, &upstream->node);
 			continue;

@@ -79,9 +79,9 @@ static void forget(struct nodes *nodes, struct node *node)
 {
 	list_remove(&node->node);
 	nodes->count--;
+	deaf_count(nodes);
 	json_decref(node->facts);
 	free(node);
-	deaf_count(nodes);
 }
 
 static void on_timer(struct timer *timer)
@@ -252,10 +252,8 @@ void nodes_hand_over(struct nodes **nodes)
 
 	*nodes = NULL;
 	loop_timer_stop(self->options.loop, &self->timer);
-	for (struct list_node *at = self->others.next, *next; at != &self->others; at = next) {
-		next = at->next;
-		forget(self, CONTAINER_OF(at, struct node, node));
-	}
+	while (!list_is_empty(&self->others))
+		forget(self, CONTAINER_OF(list_pop(&self->others), struct node, node));
 	bus_unsubscribe(&self->subscription, on_closed);
 }
 

@@ -59,9 +59,8 @@ void timer_wheel_advance(struct timer_wheel *wheel, uint64_t now, struct list_no
 		wheel->used[level] &= ~(UINT64_C(1) << slot);
 		wheel->now = MAX(wheel->now, tick);
 		while (!list_is_empty(&ready)) {
-			struct timer *timer = CONTAINER_OF(ready.next, struct timer, node);
+			struct timer *timer = CONTAINER_OF(list_pop(&ready), struct timer, node);
 
-			list_remove(&timer->node);
 			if (timer->expires_at <= wheel->now)
 				list_append(due, &timer->node);
 			else

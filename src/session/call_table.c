@@ -217,12 +217,8 @@ enum call_match call_table_answer(struct call_table *table, struct slice id,
 
 static void tell_all(struct list_node *ended, enum call_outcome outcome)
 {
-	while (!list_is_empty(ended)) {
-		struct call *call = call_of(ended->next);
-
-		list_remove(&call->node);
-		tell(call, (struct call_result){.outcome = outcome});
-	}
+	while (!list_is_empty(ended))
+		tell(call_of(list_pop(ended)), (struct call_result){.outcome = outcome});
 }
 
 /* Ends what has its deadline at or before `until_ns`. Nobody is told before the table is in

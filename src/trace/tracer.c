@@ -86,9 +86,8 @@ void tracer_items_free(struct tracer *tracer, struct list_node *items)
 	uint64_t bytes = 0, spans = 0;
 
 	while (!list_is_empty(items)) {
-		struct trace_item *item = CONTAINER_OF(items->next, struct trace_item, node);
+		struct trace_item *item = CONTAINER_OF(list_pop(items), struct trace_item, node);
 
-		list_remove(&item->node);
 		bytes += item->len + ITEM_COST;
 		spans++;
 		item_free(item);

@@ -335,12 +335,9 @@ void webhook_settle(struct webhook *webhook)
 
 static void parked_free(struct webhook *webhook)
 {
-	while (!list_is_empty(&webhook->parked)) {
-		struct list_node *node = webhook->parked.next;
-
-		list_remove(node);
-		transfer_free(CONTAINER_OF(node, struct webhook_transfer, node));
-	}
+	while (!list_is_empty(&webhook->parked))
+		transfer_free(
+			CONTAINER_OF(list_pop(&webhook->parked), struct webhook_transfer, node));
 }
 
 /* Transfers under way have the older options set, and are not used again. */

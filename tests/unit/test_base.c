@@ -626,6 +626,24 @@ static void test_list_order_and_double_remove(void **state)
 	assert_ptr_equal(b.next, &other);
 }
 
+static void test_list_pop(void **state)
+{
+	(void)state;
+	struct list_node head, a, b;
+
+	list_init(&head);
+	list_append(&head, &a);
+	list_append(&head, &b);
+	assert_ptr_equal(list_pop(&head), &a);
+	assert_ptr_equal(head.next, &b);
+	assert_ptr_equal(b.prev, &head);
+	list_remove(&a); /* it is linked to itself, so that this is harmless */
+	list_append(&head, &a);
+	assert_ptr_equal(list_pop(&head), &b);
+	assert_ptr_equal(list_pop(&head), &a);
+	assert_true(list_is_empty(&head) && head.prev == &head);
+}
+
 static void test_bytes_round_trip(void **state)
 {
 	(void)state;
@@ -768,6 +786,7 @@ int main(void)
 		cmocka_unit_test(test_slab_objects_are_freed_by_other_threads),
 		cmocka_unit_test(test_buf_cap_is_hard),
 		cmocka_unit_test(test_list_order_and_double_remove),
+		cmocka_unit_test(test_list_pop),
 		cmocka_unit_test(test_bytes_round_trip),
 		cmocka_unit_test(test_random_is_not_constant),
 		cmocka_unit_test(test_media_types),

@@ -86,12 +86,8 @@ static void queue_free(struct tracer *tracer)
 	struct list_node items;
 
 	list_init(&items);
-	while (!list_is_empty(&tracer->queue)) {
-		struct list_node *node = tracer->queue.next;
-
-		list_remove(node);
-		list_append(&items, node);
-	}
+	while (!list_is_empty(&tracer->queue))
+		list_append(&items, list_pop(&tracer->queue));
 	tracer_items_free(tracer, &items);
 }
 

@@ -441,13 +441,8 @@ void command_road_destroy(struct command_road **road)
 	if (self == NULL)
 		return;
 	CHECK(list_is_empty(&self->waiting));
-	while (!list_is_empty(&self->early)) {
-		struct early_result *early = CONTAINER_OF(self->early.next, struct early_result,
-							  node);
-
-		list_remove(&early->node);
-		free(early);
-	}
+	while (!list_is_empty(&self->early))
+		free(CONTAINER_OF(list_pop(&self->early), struct early_result, node));
 	pthread_mutex_destroy(&self->mutex);
 	free(self);
 }
