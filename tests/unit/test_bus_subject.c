@@ -112,7 +112,7 @@ static void test_subject_is_made_of_a_prefix_and_names(void **state)
 
 static void test_subject_that_cannot_be_made_is_left_alone(void **state)
 {
-	uint8_t dots[BUS_NAME_MAX];
+	static uint8_t dots[BUS_NAME_MAX];
 	struct slice longest = slice_of(dots, sizeof(dots));
 	struct slice too_much[] = {longest, longest, longest};
 	struct slice empty[] = {SLICE_LITERAL("a"), SLICE_LITERAL("")};
