@@ -123,7 +123,8 @@ export function nodeTable() {
 // Where a view of another node's console is; null: that node has not told where people reach it.
 export function consoleOf(node, hash) {
 	const url = node?.console ?? "";
-	return /^https?:\/\//i.test(url) ? `${url.replace(/\/$/, "")}/${hash}` : null;
+	const isOfWeb = ["http://", "https://"].some((scheme) => url.toLowerCase().startsWith(scheme));
+	return isOfWeb ? `${url.replace(/\/$/, "")}/${hash}` : null;
 }
 
 // Causes: [{name, total, recent}]; `recent` is what came in the last seconds.
