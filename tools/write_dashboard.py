@@ -338,14 +338,15 @@ def steps_of(panel: Panel) -> dict:
 
 def options_of(panel: Panel) -> dict:
     if panel.kind == "timeseries":
-        return {"legend": {"displayMode": "list", "placement": "bottom", "showLegend": True},
+        return {"legend": {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []},
                 "tooltip": {"mode": "multi", "sort": "desc"}}
     reduce = {"calcs": ["lastNotNull"], "fields": "", "values": False}
     if panel.kind == "stat":
         return {"reduceOptions": reduce, "colorMode": "value", "graphMode": "none", "textMode": "auto", "orientation": "auto",
-                "justifyMode": "auto"}
+                "justifyMode": "auto", "wideLayout": True, "showPercentChange": False, "percentChangeColorMode": "standard"}
     return {"reduceOptions": reduce, "displayMode": "basic", "orientation": "horizontal", "showUnfilled": True,
-            "valueMode": "color"}
+            "valueMode": "color", "namePlacement": "auto", "sizing": "auto", "minVizWidth": 8, "minVizHeight": 16,
+            "maxVizHeight": 300, "legend": {"displayMode": "list", "placement": "bottom", "showLegend": False, "calcs": []}}
 
 
 def custom_of(panel: Panel) -> dict:
@@ -411,8 +412,8 @@ def dashboard(program: str) -> dict:
             "name": "Restarts", "enable": True, "iconColor": "red", "datasource": {"type": "prometheus", "uid": "${datasource}"},
             "expr": 'changes(process_start_time_seconds{instance=~"$instance"}[1m]) > 0', "titleFormat": "{{instance}} started"}]},
         "templating": {"list": [
-            {"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus", "current": {}, "hide": 0,
-             "includeAll": False, "multi": False, "options": [], "refresh": 1, "regex": "", "skipUrlSync": False},
+            {"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus", "hide": 0,
+             "current": {"selected": True, "text": "default", "value": "default"}, "includeAll": False, "multi": False, "options": [], "refresh": 1, "regex": "", "skipUrlSync": False},
             variable("instance", "Node", "label_values(gatehouse_build_info, instance)"),
             variable("route", "Route", 'label_values(gatehouse_route_connections{instance=~"$instance"}, route)')]},
         "panels": panels_json(metrics_of(program)),

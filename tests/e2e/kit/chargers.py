@@ -1,46 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """Charge points that others wrote: the npm packages ocpp-rpc and ocpp-ws-io, in strict mode."""
 
-import fcntl
 import json
 import os
 import pathlib
 import queue
-import shutil
 import subprocess
 import threading
 
 import pytest
 
-from kit import wsraw
+from kit import npm, wsraw
 from kit.gateway import ROOT
 
 SOURCE = ROOT / "tests" / "e2e" / "backends" / "ocpp"
-CACHE = ROOT / "build" / "ocpp"
 PROGRAMS = {"ocpp-rpc": "charger.js", "ocpp-ws-io": "charger-ws-io.js"}
 
 
 @pytest.fixture(scope="session")
 def charger_modules() -> pathlib.Path:
-    """The folder with node_modules, as package-lock.json says; made once."""
-    if shutil.which("npm") is None or shutil.which("node") is None:
-        pytest.skip("there is no npm: apt-get install nodejs npm")
-    CACHE.mkdir(parents=True, exist_ok=True)
-    lock = (SOURCE / "package-lock.json").read_text()
-    done = CACHE / "installed"
-    with (CACHE / "lock").open("w") as guard:
-        fcntl.flock(guard, fcntl.LOCK_EX)
-        if not done.exists() or done.read_text() != lock:
-            for name in ("package.json", "package-lock.json"):
-                shutil.copy(SOURCE / name, CACHE / name)
-            shutil.copytree(SOURCE / "voltlog", CACHE / "voltlog", dirs_exist_ok=True)
-            run = subprocess.run(
-                ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=CACHE,
-                stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
-            if run.returncode != 0:
-                pytest.skip(f"npm cannot install what charger.js needs, is its registry reachable? {run.stderr}")
-            done.write_text(lock)
-    return CACHE
+    """The folder with node_modules."""
+    return npm.modules(SOURCE, "voltlog")
 
 
 class Charger:
