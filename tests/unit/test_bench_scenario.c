@@ -310,6 +310,12 @@ static void test_a_list_on_the_command_line_replaces_the_files(void **state)
 	assert_string_equal(command.options.subprotocols.data, "c, d");
 	assert_string_equal(command.options.headers.data, "X: 1\r\n");
 	bench_options_finish(&command.options);
+
+	/* What the file had is gone, and may be given again. */
+	assert_int_equal(COMMAND(&command, scenario, "--scenario", "FILE", "--subprotocol", "b"),
+			 0);
+	assert_string_equal(command.options.subprotocols.data, "b");
+	bench_options_finish(&command.options);
 }
 
 static void test_a_flag_replaces_what_it_excludes(void **state)

@@ -52,6 +52,8 @@ void bench_shape_slow_end(struct bench_conn *conn, enum bench_cause_kind kind, i
 	bench_causes_add(&worker->slow_ends, kind, code, label, (struct slice){0},
 			 bench_conn_number(conn), bench_worker_seconds(worker));
 	bench_count(&worker->counters.slow_closed);
+	if (conn->is_held)
+		worker->closing--; /* its place in the closing is another's */
 	conn->is_slow = conn->is_held = false;
 }
 

@@ -145,13 +145,13 @@ static int text_append(struct bench_parse *parse, const struct bench_option *opt
 	return 0;
 }
 
-/* `list` is NULL or a text of tokens with ", " between them. */
+/* `list` is a text of tokens with ", " between them. */
 static bool is_in_list(const uint8_t *list, const char *token)
 {
 	const char *at = (const char *)list;
 	size_t len = strlen(token);
 
-	while (at != NULL && *at != 0) {
+	while (*at != 0) {
 		size_t item_len = strcspn(at, ",");
 
 		if (item_len == len && memcmp(at, token, len) == 0)
@@ -170,7 +170,9 @@ static int subprotocol_add(struct bench_parse *parse, const struct bench_option 
 					 "--subprotocol: '%s' is not a token: letters, digits and "
 					 "!#$%%&'*+-.^_`|~ only",
 					 value);
-	if (is_in_list(parse->options->subprotocols.data, value))
+	const struct buf *list = &parse->options->subprotocols;
+
+	if (list->len > 0 && is_in_list(list->data, value))
 		return bench_option_fail(
 			parse, "--subprotocol: '%s' is given twice; name each once", value);
 	return text_append(parse, option, ", ", value, "", BENCH_SUBPROTOCOL_MAX);

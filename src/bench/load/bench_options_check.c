@@ -27,10 +27,23 @@ static int asked_url_parse(struct bench_parse *parse, const char *option, const 
 		       : bench_option_fail(parse, "--%s: the URL '%s' %s", option, text, problem);
 }
 
+/* An act may have a URL of its own. */
+static bool is_tls_act(const struct bench_act *act)
+{
+	struct bench_act_target target;
+
+	return act->kind != BENCH_ACT_HOOK && bench_act_parse(act, &target) == NULL &&
+	       strncmp(target.target, "https://", 8) == 0;
+}
+
 bool bench_options_has_tls(const struct bench_options *options)
 {
-	return options->url.is_tls || options->ready_url.is_tls || options->limits_url.is_tls ||
-	       options->ticket_url.is_tls || options->api_url.is_tls;
+	bool has_act = false;
+
+	for (size_t i = 0; i < options->acts.count; i++)
+		has_act |= is_tls_act(&options->acts.rows[i]);
+	return has_act || options->url.is_tls || options->ready_url.is_tls ||
+	       options->limits_url.is_tls || options->ticket_url.is_tls || options->api_url.is_tls;
 }
 
 struct tls_context *bench_tls_context(const struct bench_options *options,

@@ -41,6 +41,8 @@ static void signals_set(void)
 	sigaction(SIGINT, &on, NULL);
 	sigaction(SIGTERM, &on, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	/* Whoever started us may ignore it; then nobody learns how a hook has ended. */
+	signal(SIGCHLD, SIG_DFL);
 }
 
 /* --- during --- */

@@ -141,6 +141,8 @@ static int tls_recv(struct bench_wire *wire, struct buf *into)
 	size_t before = into->len;
 
 	while (into->len == before) {
+		if (wire->has_ended)
+			return -ENODATA; /* what comes behind the end is nobody's */
 		if (wire->sealed.len == 0) {
 			int r = socket_recv(wire, &wire->sealed);
 
@@ -151,8 +153,7 @@ static int tls_recv(struct bench_wire *wire, struct buf *into)
 
 		if (r < 0)
 			return r;
-		if (result == TLS_STREAM_CLOSED)
-			return into->len > before ? 0 : -ENODATA;
+		wire->has_ended = result == TLS_STREAM_CLOSED;
 	}
 	return 0;
 }

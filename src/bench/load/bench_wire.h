@@ -4,6 +4,7 @@
  * Layer: bench. Blocks, until a deadline for all of it: for the main thread. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -20,6 +21,7 @@ struct bench_wire {
 	struct tls_stream *stream; /* NULL: plain */
 	struct tls_crypt *crypt;
 	struct buf sealed;               /* that came, and is not yet opened */
+	bool has_ended;                  /* the peer has said so, in TLS */
 	char problem[BENCH_PROBLEM_MAX]; /* with -EPROTO: what TLS failed for, and what to do */
 };
 

@@ -31,13 +31,15 @@ int bench_files_open(struct bench_files *files, const struct bench_options *opti
 		     size_t error_size)
 {
 	struct message message = {error, error_size};
-	int r = open_one("json", options->json_path, &files->json, message);
 
+	/* First, since --json may name the same file, which is empty once it is open. */
 	if (options->compare_path != NULL) {
 		files->before = bench_compare_read(options->compare_path, error, error_size);
 		if (files->before == NULL)
 			return -EINVAL;
 	}
+	int r = open_one("json", options->json_path, &files->json, message);
+
 	if (r == 0)
 		r = open_one("html", options->html_path, &files->html, message);
 	return r < 0 ? r : open_one("report", options->report_path, &files->report, message);

@@ -2,12 +2,15 @@
 """The acts of a scenario: what they do, and what they must not do."""
 
 import pathlib
+import signal
+import ssl
 import subprocess
 
 import pytest
 
 from kit import wsraw
 from kit.bench import Outcome
+from kit.certificates import Authority
 from kit.gateway import BINARY
 
 
@@ -21,12 +24,12 @@ def act(engine, tmp_path, fake):
     """act("lines of acts", option...): one client, and what became of it."""
     place = fake().address
 
-    def run(acts: str, *options) -> Outcome:
+    def run(acts: str, *options, **how) -> Outcome:
         path = tmp_path / "act.json"
         words = [BINARY, "bench", "--quiet", "--engine", engine, "--json", path, "--scenario",
                  scenario_of(tmp_path / "act.yaml", place, acts), *options]
         got = Outcome(subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=60,
-                                     check=False), path)
+                                     check=False, **how), path)
         got.text = got.out + got.err
         return got
     run.place = place
@@ -42,6 +45,25 @@ def test_hooks(act, tmp_path):
     assert got.code == 1 and "the act 'hook: go' failed: exit code 3" in got.verdict
     got = act("  - {at: 0, hook: go}\n", "--hook", "go=kill -9 $$")
     assert got.code == 1 and "ended by signal 9" in got.verdict
+
+
+def test_the_end_of_a_hook_is_known_where_its_signal_is_ignored(act):
+    """As some supervisors start their children; then wait() knows no exit code."""
+    got = act("  - {at: 0, hook: go}\n", "--hook", "go=exit 3",
+              preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
+    assert got.code == 1 and "the act 'hook: go' failed: exit code 3" in got.verdict
+
+
+def test_an_act_may_be_the_only_one_that_speaks_tls(act, fake, tmp_path):
+    """The URL is ws://, and an act asks https://."""
+    pair = Authority(tmp_path, "authority").sign("server")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair.cert, pair.key)
+    place = fake(tls=context).address
+    got = act(f"  - {{at: 0, call: POST https://127.0.0.1:{place[1]}/x}}\n", "--insecure")
+    assert got.code == 0, got.text
+    got = act(f"  - {{at: 0, call: POST https://127.0.0.1:{place[1]}/x}}\n")
+    assert got.code == 1 and "the server's certificate is vouched for by nobody" in got.verdict, got.text
 
 
 def test_a_hook_that_hangs_is_killed_with_all_that_it_started(act, tmp_path):

@@ -4,10 +4,11 @@
 import json
 import re
 import shlex
+import time
 
 import pytest
 
-from kit.bench import good
+from kit.bench import TEXT, frame, good, plain
 from kit.wsraw import free_port
 
 SECTIONS = ["Background", "Environment", "Limits of both sides", "What was seen", "Hypotheses", "Root cause", "Cure",
@@ -115,6 +116,32 @@ def test_one_of_another_version_is_read_as_far_as_it_goes(server, bench, tmp_pat
     assert done.code == 0
     assert "| connected | 7 | 2 |" in done.out and "| dropped later | not known | 0 |" in done.out
     assert "PASS: old \\| new" in done.out
+
+
+def test_the_earlier_run_may_be_the_file_that_is_written(server, bench, tmp_path):
+    """--json and --compare of one file: it is read before it is written, and only written if it can be read."""
+    result = tmp_path / "result.json"
+    result.write_text(json.dumps({"verdict": "PASS: old", "totals": {"connected": 7}}))
+    done = bench(server(good).url, "-c", 2, "--compare", result)
+    assert done.code == 0, done.err
+    assert "| connected | 7 | 2 |" in done.out and done.json["totals"]["connected"] == 2
+    result.write_text("{")
+    done = plain(server(good).url, "-c", 2, "--json", result, "--compare", result)
+    assert done.returncode == 1 and "--compare: " in done.stderr and result.read_text() == "{"
+
+
+def test_two_runs_that_receive_are_compared_by_what_was_pushed(server, bench, tmp_path):
+    (tmp_path / "before.json").write_text(json.dumps(
+        {"verdict": "PASS: old", "totals": {"connected": 1}, "push_seconds": {"count": 3, "p50": 0.25, "p99": 0.5}}))
+
+    def behave(peer, _number):
+        peer.upgrade(then=frame(TEXT, f"gh1 1 {time.time_ns()}".encode()))
+        peer.echo()
+
+    done = bench(server(behave).url, "--receive", "--hold", "300ms", "--compare", tmp_path / "before.json")
+    assert done.code == 0, done.out + done.err
+    assert re.search(r"^\| push, half of them within \| 250 ms \| [^|]*s \|$", done.out, re.MULTILINE), done.out
+    assert re.search(r"^\| push, 99% of them within \| 500 ms \| ", done.out, re.MULTILINE)
 
 
 def test_wrong_words(bench, tmp_path):

@@ -3,6 +3,7 @@
 servers that see what comes when."""
 
 import json
+import socket
 import struct
 import subprocess
 import threading
@@ -252,6 +253,22 @@ def test_the_close_code_for_a_slow_reader_is_told(bench, server):
     assert got.code == 0, got.text
     (end,) = got.json["slow_reader_ends"]
     assert (end["kind"], end["code"], end["label"], end["count"]) == ("closed", 1013, "too slow", 2)
+
+
+def test_many_slow_readers_that_are_closed_at_the_end_do_not_hold_it_up(bench, server):
+    """Each is told only when it reads again, at the end; more of them than close at once."""
+    def behave(peer, _number):
+        peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        peer.upgrade()
+        peer.receive()  # the hold has begun, and nobody reads there any more
+        peer.send(CLOSE, struct.pack(">H", 1013) + b"too slow")
+        never.wait(2)  # longer than the hold; TCP stays open that long
+
+    never = threading.Event()
+
+    got = bench(server(behave).url, "-c", 300, "--workers", 1, "--slow-readers", "100%", "--hold", "300ms")
+    assert got.code == 0, got.text
+    assert (got.totals["slow_closed"], got.totals["held"], got.totals["dropped"]) == (300, 0, 0)
 
 
 # --- latency ---

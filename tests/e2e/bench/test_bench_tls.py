@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """`gatehouse bench wss://`: against servers of others, good ones and those that fail in each way."""
 
+import contextlib
 import json
 import pathlib
 import socket
 import ssl
 import subprocess
+import threading
 
 import pytest
 
+from kit import wsraw
 from kit.bench import Server, good, plain, refuse_with
 from kit.certificates import Authority
 from kit.gateway import ROOT
@@ -363,3 +366,42 @@ def test_the_storm_in_small(bench, server, authority):
                 "--scenario", ROOT / "scenarios" / "tls-storm.yaml")
     assert got.code == 0, got.out + got.err
     assert got.json["totals"]["resumed"] == 20 and len(got.json["checks"]) == 3
+
+
+def test_what_comes_behind_the_end_of_tls_is_passed_over(bench, authority):
+    """An answer without a length, close_notify, and more: the answer counts, and nothing breaks."""
+    listener = wsraw.listen(8)
+
+    def serve():
+        while True:
+            try:
+                sock, _ = listener.accept()
+            except OSError:
+                return
+            came, leaves = ssl.MemoryBIO(), ssl.MemoryBIO()
+            tls = context(pair).wrap_bio(came, leaves, server_side=True)
+
+            def step(what):
+                while True:
+                    try:
+                        return what()
+                    except ssl.SSLWantReadError:
+                        sock.sendall(leaves.read())
+                        came.write(sock.recv(65536))
+            with sock:
+                step(tls.do_handshake)
+                step(lambda: tls.read(65536))
+                tls.write(b"HTTP/1.1 200 OK\r\n\r\n{}")
+                with contextlib.suppress(ssl.SSLError):
+                    tls.unwrap()  # says close_notify, and wants the other's
+                sock.sendall(leaves.read() + b"more of what nobody can read")
+                with contextlib.suppress(OSError):
+                    sock.recv(1)
+
+    pair = authority.sign("server")
+    threading.Thread(target=serve, daemon=True).start()
+    srv = Server(good)
+    got = bench(srv.url, "--wait-ready", f"https://127.0.0.1:{listener.getsockname()[1]}/", "--ca", authority.cert)
+    srv.close()
+    listener.close()
+    assert got.code == 0, got.out + got.err

@@ -16,7 +16,7 @@ class FakeGateway:
     is given: echo(self, number, opcode, payload) returns the answers to a message; api(self, path, body) a
     status; admit(self, number) False to refuse."""
 
-    def __init__(self, *, echo=None, api=None, admit=None):
+    def __init__(self, *, echo=None, api=None, admit=None, tls=None):
         self.echo = echo or (lambda _self, _number, opcode, payload: [(opcode, payload)])
         self.api = api or (lambda _self, _path, _body: 200)
         self.admit = admit or (lambda _self, _number: True)
@@ -25,7 +25,7 @@ class FakeGateway:
         self.calls: list[tuple[str, bytes]] = []
         self.tokens: list[str | None] = []
         self.count = 0
-        self.server = Server(self.behave)
+        self.server = Server(self.behave, tls=tls)
         self.address = ("127.0.0.1", self.server.port)
 
     def behave(self, peer, _number) -> None:
