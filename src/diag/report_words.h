@@ -84,6 +84,8 @@ enum report_lang { REPORT_LANG_EN, REPORT_LANG_ZH, REPORT_LANG_COUNT };
 	X(HANDSHAKE_P99, "handshake, 99% of them within", "握手 p99")                             \
 	X(ECHO_P50, "echo, half of them within", "回显 p50")                                      \
 	X(ECHO_P99, "echo, 99% of them within", "回显 p99")                                       \
+	X(PUSH_P50, "push, half of them within", "推送 p50")                                      \
+	X(PUSH_P99, "push, 99% of them within", "推送 p99")                                       \
 	X(NUMBER, "count", "数量")                                                                \
 	X(CAUSE, "cause", "原因")                                                                 \
 	X(SIDE, "whose", "归属")                                                                  \

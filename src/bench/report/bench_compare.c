@@ -80,7 +80,9 @@ static void figures_write(const struct bench_report *report, const json_t *befor
 	const struct bench_result *result = report->result;
 	const json_t *totals = json_object_get(before, "totals");
 	const json_t *handshake = json_object_get(before, "handshake_seconds");
-	const json_t *echo = json_object_get(before, "echo_seconds");
+	/* As bench_json.c names what `echo` holds. */
+	bool is_push = result->is_receiver;
+	const json_t *echo = json_object_get(before, is_push ? "push_seconds" : "echo_seconds");
 
 	fprintf(to, "| %s | %s | %s |\n| --- | --- | --- |\n", report_word(lang, REPORT_WORD_WHAT),
 		report_word(lang, REPORT_WORD_BEFORE), report_word(lang, REPORT_WORD_NOW));
@@ -98,8 +100,10 @@ static void figures_write(const struct bench_report *report, const json_t *befor
 		  (uint64_t)bench_connect_rate(result), to);
 	time_row(lang, REPORT_WORD_HANDSHAKE_P50, handshake, "p50", &result->handshake, 50, to);
 	time_row(lang, REPORT_WORD_HANDSHAKE_P99, handshake, "p99", &result->handshake, 99, to);
-	time_row(lang, REPORT_WORD_ECHO_P50, echo, "p50", &result->echo, 50, to);
-	time_row(lang, REPORT_WORD_ECHO_P99, echo, "p99", &result->echo, 99, to);
+	time_row(lang, is_push ? REPORT_WORD_PUSH_P50 : REPORT_WORD_ECHO_P50, echo, "p50",
+		 &result->echo, 50, to);
+	time_row(lang, is_push ? REPORT_WORD_PUSH_P99 : REPORT_WORD_ECHO_P99, echo, "p99",
+		 &result->echo, 99, to);
 	row_begin(lang, REPORT_WORD_VERDICT, to);
 	report_text(json_string_value(json_object_get(before, "verdict")), to);
 	fputs(" | ", to);

@@ -207,8 +207,10 @@ static void results_write(const struct page *page)
 	fact_count(page, REPORT_WORD_PER_SECOND, (uint64_t)bench_connect_rate(result));
 	time_fact(page, REPORT_WORD_HANDSHAKE_P50, &result->handshake, 50);
 	time_fact(page, REPORT_WORD_HANDSHAKE_P99, &result->handshake, 99);
-	time_fact(page, REPORT_WORD_ECHO_P50, &result->echo, 50);
-	time_fact(page, REPORT_WORD_ECHO_P99, &result->echo, 99);
+	time_fact(page, result->is_receiver ? REPORT_WORD_PUSH_P50 : REPORT_WORD_ECHO_P50,
+		  &result->echo, 50);
+	time_fact(page, result->is_receiver ? REPORT_WORD_PUSH_P99 : REPORT_WORD_ECHO_P99,
+		  &result->echo, 99);
 }
 
 static void failures_write(const struct page *page)
