@@ -254,7 +254,7 @@ void listener_starve(struct listener *listener, int error)
 /* A smaller backlog would not do: with no room left the kernel drops the last segment of a
  * handshake as well, and its client, who takes itself for connected, is reset by the close. So only
  * the first ones are dropped. Accepted sockets inherit the program; it lets all of theirs pass. */
-void listener_narrow(struct listener *listener)
+void listener_ignore_new(struct listener *listener)
 {
 	/* What the kernel shows of a segment begins with the TCP header (RFC 9293, section 3.1). */
 	struct sock_filter drop_syn[] = {

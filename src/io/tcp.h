@@ -186,7 +186,7 @@ void listener_refuse(struct listener *listener, const struct tcp_accepted *accep
 
 /* For one that is about to be closed: whoever begins to connect now has no answer, and tries again
  * when it has closed; whoever has begun goes on to be connected and accepted. */
-void listener_narrow(struct listener *listener);
+void listener_ignore_new(struct listener *listener);
 
 /* Does somebody wait to be accepted? */
 bool listener_has_waiting(const struct listener *listener);

@@ -169,7 +169,7 @@ static void run_remove(struct loop_task *task)
 		return;
 	}
 	door->leave_by_ns = loop_now(loop) + DOOR_LEAVE_NS;
-	listener_narrow(&door->listener);
+	listener_ignore_new(&door->listener);
 	loop_timer_start(loop, &door->leave_timer, DOOR_LOOK_NS);
 }
 

@@ -340,7 +340,7 @@ static int connect_end(int fd)
 }
 
 /* One that is about to close: whoever waits is seen and let in, and nobody comes any more. */
-static void test_narrow_and_wait_until_nobody_waits(void **state)
+static void test_ignore_new_until_nobody_waits(void **state)
 {
 	struct io_fixture *f = *state;
 	struct acceptor acceptor;
@@ -349,7 +349,7 @@ static void test_narrow_and_wait_until_nobody_waits(void **state)
 	acceptor_open(f, &acceptor, LOOPBACK);
 	peers_connect(&acceptor.addr, peers, ARRAY_LEN(peers));
 	SPIN_UNTIL(f, listener_has_waiting(&acceptor.listener) || acceptor.count > 0);
-	listener_narrow(&acceptor.listener);
+	listener_ignore_new(&acceptor.listener);
 	for (size_t i = 0; i < ARRAY_LEN(late); i++)
 		late[i] = connect_begin(&acceptor.addr);
 	RUN_UNTIL(f, acceptor.count == ARRAY_LEN(peers));
@@ -775,7 +775,7 @@ int main(void)
 		ON_BOTH(test_remote_is_the_clients_own_address),
 		ON_BOTH(test_each_of_a_burst_has_its_own_remote),
 		ON_BOTH(test_close_with_connections_pending),
-		ON_BOTH(test_narrow_and_wait_until_nobody_waits),
+		ON_BOTH(test_ignore_new_until_nobody_waits),
 		ON_BOTH(test_close_gives_back_what_its_accepts_held),
 		ON_BOTH(test_close_inside_on_accept),
 		ON_BOTH(test_close_inside_on_accept_with_a_small_table),
