@@ -47,22 +47,14 @@ static bool is_wanted(const struct wanted *wanted, const struct block *block)
 
 /* --- the query --- */
 
-static bool refuse(struct api_call *call, const struct api_param *param, const char *detail,
-		   const char *allowed)
-{
-	api_problem(call->reply, 400, "query", detail,
-		    slice_of(param->value.text, param->value.len), allowed);
-	return false;
-}
-
 static bool cursor_read(struct api_call *call, const struct api_param *param, uint64_t *out_after)
 {
 	struct slice text = slice_of(param->value.text, param->value.len);
 
 	*out_after = 0;
 	return !param->is_given || (text.len == 16 && hex_read(text, out_after)) ||
-	       refuse(call, param, "The parameter 'cursor' is none of ours.",
-		      "next_cursor of the page before");
+	       api_query_refuse(call, param, "The parameter 'cursor' is none of ours.",
+				"next_cursor of the page before");
 }
 
 static bool client_read(struct api_call *call, const struct api_param *params,
@@ -75,12 +67,13 @@ static bool client_read(struct api_call *call, const struct api_param *params,
 	if (!params[CLIENT_ID].is_given)
 		return true;
 	if (wanted->route == NULL)
-		return refuse(call, &params[CLIENT_ID],
-			      "A client is blocked by its route and its id.",
-			      "'route' beside 'client_id'");
+		return api_query_refuse(call, &params[CLIENT_ID],
+					"A client is blocked by its route and its id.",
+					"'route' beside 'client_id'");
 	if (params[CLIENT_ID].value.len == 0)
-		return refuse(call, &params[CLIENT_ID], "The parameter 'client_id' is empty.",
-			      "1..255 bytes of UTF-8 without control characters");
+		return api_query_refuse(call, &params[CLIENT_ID],
+					"The parameter 'client_id' is empty.",
+					"1..255 bytes of UTF-8 without control characters");
 	wanted->client_id = params[CLIENT_ID].value.text;
 	return true;
 }
@@ -89,20 +82,9 @@ static bool client_read(struct api_call *call, const struct api_param *params,
 static bool address_read(struct api_call *call, const struct api_param *param,
 			 struct list_query *query)
 {
-	char detail[192];
-
-	if (!param->is_given)
-		return true;
-	const char *wrong = net_prefix_parse(slice_of(param->value.text, param->value.len),
-					     &query->address);
-
-	if (wrong == NULL && query->address.bits != NET_IP_BITS)
-		wrong = "is of more than one client";
-	query->wanted.address = &query->address.ip;
-	if (wrong == NULL)
-		return true;
-	snprintf(detail, sizeof(detail), "The parameter 'address' %s.", wrong);
-	return refuse(call, param, detail, "192.0.2.7, 2001:db8::7, unix:");
+	if (param->is_given)
+		query->wanted.address = &query->address.ip;
+	return api_address_read(call, param, API_ADDRESS_ONE, &query->address);
 }
 
 /* `params` hold the texts. */

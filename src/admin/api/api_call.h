@@ -6,6 +6,7 @@
 
 #include "admin/api/api.h"
 #include "admin/api/api_url.h"
+#include "base/net_ip.h"
 #include "http/http_later.h"
 #include "trace/trace_context.h"
 
@@ -75,10 +76,20 @@ void api_reply_json(struct http_reply *reply, unsigned status, json_t *body);
 /* False: the reply says what is wrong with the query. */
 bool api_query(struct api_call *call, struct api_param *params, size_t count);
 
+/* 400 for the sake of this parameter, and false to return. */
+bool api_query_refuse(struct api_call *call, const struct api_param *param, const char *detail,
+		      const char *allowed);
+
 /* A page's length; `param` is the parameter `limit`. At most API_PAGE_MAX. False: the reply
  * says what is wrong. */
 #define API_PAGE_MAX 1000
 bool api_limit_read(struct api_call *call, const struct api_param *param, uint64_t *out_limit);
+
+/* `param` is the parameter `address`: of one client, or of all that a prefix has; *out stays if it
+ * is not given. False: the reply says what is wrong, and *out is of no use. */
+enum api_address_kind { API_ADDRESS_ONE, API_ADDRESS_PREFIX };
+bool api_address_read(struct api_call *call, const struct api_param *param,
+		      enum api_address_kind kind, struct net_prefix *out);
 
 /* False: no route has this name; the reply says so. */
 bool api_route_find(struct api_call *call, struct slice name,

@@ -28,14 +28,6 @@ enum {
 	TOP_PARAM_COUNT = SORT + 1,
 };
 
-static bool refuse(struct api_call *call, const struct api_param *param, const char *detail,
-		   const char *allowed)
-{
-	api_problem(call->reply, 400, "query", detail,
-		    slice_of(param->value.text, param->value.len), allowed);
-	return false;
-}
-
 static struct slice text_of(const struct api_param *param)
 {
 	return slice_of(param->value.text, param->value.len);
@@ -45,8 +37,9 @@ static bool limit_read(struct api_call *call, const struct api_param *param, uin
 {
 	if (param->is_given && (units_parse_count(text_of(param), limit) != UNITS_OK ||
 				*limit == 0 || *limit > API_PAGE_MAX))
-		return refuse(call, param, "The parameter 'limit' is not a number in its range.",
-			      "1..1000");
+		return api_query_refuse(call, param,
+					"The parameter 'limit' is not a number in its range.",
+					"1..1000");
 	return true;
 }
 
@@ -58,6 +51,26 @@ bool api_limit_read(struct api_call *call, const struct api_param *param, uint64
 		return false;
 	*out_limit = limit;
 	return true;
+}
+
+bool api_address_read(struct api_call *call, const struct api_param *param,
+		      enum api_address_kind kind, struct net_prefix *out)
+{
+	char detail[192];
+
+	if (!param->is_given)
+		return true;
+	const char *wrong = net_prefix_parse(text_of(param), out);
+
+	if (wrong == NULL && kind == API_ADDRESS_ONE && out->bits != NET_IP_BITS)
+		wrong = "is of more than one client";
+	if (wrong == NULL)
+		return true;
+	snprintf(detail, sizeof(detail), "The parameter 'address' %s.", wrong);
+	return api_query_refuse(call, param, detail,
+				kind == API_ADDRESS_ONE
+					? "192.0.2.7, 2001:db8::7, unix:"
+					: "192.0.2.7, 192.0.2.0/24, 2001:db8::/32, unix:");
 }
 
 /* --- the filter --- */
@@ -78,17 +91,8 @@ static bool route_read(struct api_call *call, const struct api_param *param,
 static bool address_read(struct api_call *call, const struct api_param *param,
 			 struct client_filter *filter)
 {
-	char detail[192];
-
-	if (!param->is_given)
-		return true;
-	const char *wrong = net_prefix_parse(text_of(param), &filter->address);
-
-	filter->has_address = true;
-	if (wrong == NULL)
-		return true;
-	snprintf(detail, sizeof(detail), "The parameter 'address' %s.", wrong);
-	return refuse(call, param, detail, "192.0.2.7, 192.0.2.0/24, 2001:db8::/32, unix:");
+	filter->has_address = param->is_given;
+	return api_address_read(call, param, API_ADDRESS_PREFIX, &filter->address);
 }
 
 static bool time_read(struct api_call *call, const struct api_param *param, uint64_t *out_ms)
@@ -98,7 +102,7 @@ static bool time_read(struct api_call *call, const struct api_param *param, uint
 	if (!param->is_given || timestamp_parse(text_of(param), out_ms))
 		return true;
 	snprintf(detail, sizeof(detail), "The parameter '%s' is no point in time.", param->name);
-	return refuse(call, param, detail, TIMESTAMP_ALLOWED);
+	return api_query_refuse(call, param, detail, TIMESTAMP_ALLOWED);
 }
 
 static bool times_read(struct api_call *call, const struct api_param *params,
@@ -109,8 +113,8 @@ static bool times_read(struct api_call *call, const struct api_param *params,
 		return false;
 	if (filter->since_ms <= filter->until_ms)
 		return true;
-	return refuse(call, &params[UNTIL], "'until' is before 'since'.",
-		      "a time that is not before 'since'");
+	return api_query_refuse(call, &params[UNTIL], "'until' is before 'since'.",
+				"a time that is not before 'since'");
 }
 
 /* "12", "0.5": without sign and exponent. */
@@ -139,8 +143,9 @@ static bool rate_read(struct api_call *call, const struct api_param *param,
 {
 	if (!param->is_given || decimal_parse(text_of(param), &filter->min_rate))
 		return true;
-	return refuse(call, param, "The parameter 'min_rate' is no number of messages per second.",
-		      "0..1000000000000, as 10 or 0.5");
+	return api_query_refuse(call, param,
+				"The parameter 'min_rate' is no number of messages per second.",
+				"0..1000000000000, as 10 or 0.5");
 }
 
 static bool filter_read(struct api_call *call, const struct api_param *params,
@@ -168,7 +173,7 @@ static bool sort_read(struct api_call *call, const struct api_param *param,
 		return true;
 	snprintf(detail, sizeof(detail), "The parameter '%s' names nothing to sort by.",
 		 param->name);
-	return refuse(call, param, detail, client_sort_labels());
+	return api_query_refuse(call, param, detail, client_sort_labels());
 }
 
 static bool order_read(struct api_call *call, const struct api_param *param,
@@ -178,11 +183,11 @@ static bool order_read(struct api_call *call, const struct api_param *param,
 		return true;
 	order->is_ascending = strcmp(param->value.text, "asc") == 0;
 	if (!order->is_ascending && strcmp(param->value.text, "desc") != 0)
-		return refuse(call, param, "The parameter 'order' is neither of two.",
-			      "desc (as without it), asc");
+		return api_query_refuse(call, param, "The parameter 'order' is neither of two.",
+					"desc (as without it), asc");
 	if (order->sort == CLIENT_SORT_NONE)
-		return refuse(call, param, "The parameter 'order' wants 'sort'.",
-			      "sort=connected_at&order=asc, for instance");
+		return api_query_refuse(call, param, "The parameter 'order' wants 'sort'.",
+					"sort=connected_at&order=asc, for instance");
 	return true;
 }
 
@@ -221,12 +226,13 @@ static bool rank_read(struct api_call *call, const struct api_param *param,
 	if (text.len != 34 || !hex_read(slice_of(text.data, 2), &code) ||
 	    !numbers_read(slice_of(text.data + 2, 32), &order->after.key,
 			  &order->after.connection_id))
-		return refuse(call, param, "The parameter 'cursor' is none of ours.",
-			      "next_cursor of the page before");
+		return api_query_refuse(call, param, "The parameter 'cursor' is none of ours.",
+					"next_cursor of the page before");
 	if (code == order_code(order))
 		return true;
-	return refuse(call, param, "The parameter 'cursor' is of a list in another order.",
-		      "next_cursor of the page before, with the same 'sort' and 'order'");
+	return api_query_refuse(call, param,
+				"The parameter 'cursor' is of a list in another order.",
+				"next_cursor of the page before, with the same 'sort' and 'order'");
 }
 
 static bool cursor_read(struct api_call *call, const struct api_param *param,
@@ -239,11 +245,12 @@ static bool cursor_read(struct api_call *call, const struct api_param *param,
 		return rank_read(call, param, &query->order);
 	if (numbers_read(text_of(param), &query->cursor.hash, &query->cursor.connection_id))
 		return true;
-	return refuse(call, param,
-		      param->value.len == 34
-			      ? "The parameter 'cursor' is of a sorted list, and 'sort' is missing."
-			      : "The parameter 'cursor' is none of ours.",
-		      "next_cursor of the page before");
+	return api_query_refuse(
+		call, param,
+		param->value.len == 34
+			? "The parameter 'cursor' is of a sorted list, and 'sort' is missing."
+			: "The parameter 'cursor' is none of ours.",
+		"next_cursor of the page before");
 }
 
 /* --- all of it --- */

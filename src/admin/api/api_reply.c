@@ -88,3 +88,11 @@ bool api_query(struct api_call *call, struct api_param *params, size_t count)
 	api_problem(call->reply, 400, "query", problem.detail, problem.seen, NULL);
 	return false;
 }
+
+bool api_query_refuse(struct api_call *call, const struct api_param *param, const char *detail,
+		      const char *allowed)
+{
+	api_problem(call->reply, 400, "query", detail,
+		    slice_of(param->value.text, param->value.len), allowed);
+	return false;
+}
