@@ -6,6 +6,7 @@
  * transaction. A limit that must be exact over threads needs more than this. */
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 static inline void counter_add(uint64_t *counter, uint64_t count)
@@ -26,4 +27,10 @@ static inline void counter_set(uint64_t *gauge, uint64_t value)
 static inline uint64_t counter_read(const uint64_t *counter)
 {
 	return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+/* One of the numbers of a struct, by its place there (offsetof): for tables of them. */
+static inline uint64_t counter_at(const void *numbers, size_t place)
+{
+	return counter_read((const uint64_t *)(const void *)((const char *)numbers + place));
 }

@@ -22,6 +22,28 @@ void metrics_print_head(struct buf *out, const char *name, const char *kind, con
 	PRINT(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind);
 }
 
+void metrics_print_number_head(struct buf *out, const struct metrics_number *number)
+{
+	metrics_print_head(out, number->name, number->kind, number->help);
+}
+
+void metrics_print_number(struct buf *out, const struct metrics_number *number, const char *label,
+			  const char *value, const void *of)
+{
+	if (label == NULL)
+		PRINT(out, "%s %" PRIu64 "\n", number->name, counter_at(of, number->place));
+	else
+		PRINT(out, "%s{%s=\"%s\"} %" PRIu64 "\n", number->name, label, value,
+		      counter_at(of, number->place));
+}
+
+void metrics_print_number_rows(FILE *to, const struct metrics_number *numbers, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		fprintf(to, "| `%s` | %s | %s |\n", numbers[i].name, numbers[i].kind,
+			numbers[i].help);
+}
+
 void metrics_print_durations(struct buf *out, const char *name, const char *labels,
 			     const struct durations *durations, const uint64_t *edges_us)
 {

@@ -26,10 +26,8 @@ static void events(struct buf *out, const struct backend_family *family,
 static void plain(struct buf *out, const struct backend_family *family,
 		  const struct event_backend *backend)
 {
-	const char *stats = (const char *)&backend->stats;
-
 	PRINT(out, "%s{backend=\"%s\"} %" PRIu64 "\n", family->name, backend->base.name,
-	      counter_read((const uint64_t *)(stats + family->number)));
+	      counter_at(&backend->stats, family->number));
 }
 
 static void report_of(const struct event_backend *backend, struct backend_report *out_report)
@@ -46,7 +44,7 @@ static void reported(struct buf *out, const struct backend_family *family,
 
 	report_of(backend, &report);
 	PRINT(out, "%s{backend=\"%s\"} %" PRIu64 "\n", family->name, backend->base.name,
-	      *(const uint64_t *)(const void *)((const char *)&report + family->number));
+	      counter_at(&report, family->number));
 }
 
 static void failures(struct buf *out, const struct backend_family *family,

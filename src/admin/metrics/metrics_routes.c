@@ -2,16 +2,11 @@
  * metrics_routes.c - numbers of each route; the label is its name in the configuration. */
 #include "admin/admin.h"
 #include "admin/metrics/metrics_before.h"
-#include "base/counter.h"
 #include "base/metrics_text.h"
 #include "route/route.h"
 
-static const struct route_family {
-	const char *name;
-	const char *kind;
-	const char *help;
-	size_t number; /* place in struct route_load */
-} families[] = {
+/* Of struct route_load. */
+static const struct metrics_number numbers[] = {
 	{"gatehouse_route_connections", "gauge",
 	 "Connections that are let in, or that a back end decides about; at most "
 	 "routes[].max_connections.",
@@ -25,22 +20,20 @@ static const struct route_family {
 	 offsetof(struct route_load, origins_refused)},
 };
 
-/* Of all workers; one number each. */
-static const struct counted_family {
-	const char *name;
-	const char *help;
-	size_t number; /* place in struct route_counts */
-} counted[] = {
-	{"gatehouse_route_connections_accepted_total",
+/* Of struct route_counts, of all workers. */
+static const struct metrics_number counted[] = {
+	{"gatehouse_route_connections_accepted_total", "counter",
 	 "WebSocket handshakes completed; gatehouse_connections_accepted_total by route.",
 	 offsetof(struct route_counts, accepted)},
-	{"gatehouse_route_messages_received_total", "Whole messages from clients.",
+	{"gatehouse_route_messages_received_total", "counter", "Whole messages from clients.",
 	 offsetof(struct route_counts, messages_received)},
-	{"gatehouse_route_messages_sent_total", "Whole messages to clients.",
+	{"gatehouse_route_messages_sent_total", "counter", "Whole messages to clients.",
 	 offsetof(struct route_counts, messages_sent)},
-	{"gatehouse_route_received_bytes_total", "Bytes from clients, frame heads included.",
+	{"gatehouse_route_received_bytes_total", "counter",
+	 "Bytes from clients, frame heads included.",
 	 offsetof(struct route_counts, received_bytes)},
-	{"gatehouse_route_sent_bytes_total", "Bytes queued to clients, frame heads included.",
+	{"gatehouse_route_sent_bytes_total", "counter",
+	 "Bytes queued to clients, frame heads included.",
 	 offsetof(struct route_counts, sent_bytes)},
 };
 
@@ -61,8 +54,7 @@ static const struct counted_family {
 
 struct page {
 	struct buf *out;
-	const struct route_family *family;
-	const struct counted_family *counted;
+	const struct metrics_number *number;
 	/* The details of one route. */
 	void (*detail)(struct buf *out, const char *name, const struct route_counts *counts);
 };
@@ -70,10 +62,8 @@ struct page {
 static void write_one(void *arg, const char *name, const struct route_load *load)
 {
 	const struct page *page = arg;
-	const char *numbers = (const char *)load;
 
-	PRINT(page->out, "%s{route=\"%s\"} %" PRIu64 "\n", page->family->name, name,
-	      counter_read((const uint64_t *)(const void *)(numbers + page->family->number)));
+	metrics_print_number(page->out, page->number, "route", name, load);
 }
 
 static void write_counted(void *arg, const char *name, const struct route_load *load)
@@ -82,8 +72,7 @@ static void write_counted(void *arg, const char *name, const struct route_load *
 	struct route_counts sum;
 
 	route_load_sum(load, &sum);
-	PRINT(page->out, "%s{route=\"%s\"} %" PRIu64 "\n", page->counted->name, name,
-	      *(const uint64_t *)(const void *)((const char *)&sum + page->counted->number));
+	metrics_print_number(page->out, page->number, "route", name, &sum);
 }
 
 static void failures_write(struct buf *out, const char *name, const struct route_counts *counts)
@@ -130,24 +119,26 @@ static const struct {
 	{LIVES, "histogram", LIVES_HELP, lives_write},
 };
 
+static void numbers_write(struct route_loads *loads, struct buf *out,
+			  const struct metrics_number *of, size_t count,
+			  void (*write)(void *arg, const char *name, const struct route_load *load))
+{
+	for (size_t i = 0; i < count; i++) {
+		struct page page = {.out = out, .number = &of[i]};
+
+		metrics_print_number_head(out, &of[i]);
+		route_loads_each(loads, write, &page);
+	}
+}
+
 /* Also of routes that were taken out, while clients of them are there. */
 void metrics_routes_write(const struct server *server, struct buf *out)
 {
 	struct route_loads *loads = server_route_loads(server);
 	struct route_counts others;
 
-	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
-		struct page page = {.out = out, .family = &families[i]};
-
-		metrics_print_head(out, families[i].name, families[i].kind, families[i].help);
-		route_loads_each(loads, write_one, &page);
-	}
-	for (size_t i = 0; i < ARRAY_LEN(counted); i++) {
-		struct page page = {.out = out, .counted = &counted[i]};
-
-		metrics_print_head(out, counted[i].name, "counter", counted[i].help);
-		route_loads_each(loads, write_counted, &page);
-	}
+	numbers_write(loads, out, numbers, ARRAY_LEN(numbers), write_one);
+	numbers_write(loads, out, counted, ARRAY_LEN(counted), write_counted);
 	for (size_t i = 0; i < ARRAY_LEN(detailed); i++) {
 		struct page page = {.out = out, .detail = detailed[i].write};
 
@@ -189,11 +180,8 @@ void metrics_routes_write_rest(const struct admin *admin, struct buf *out)
 
 void metrics_routes_print_reference(FILE *to)
 {
-	for (size_t i = 0; i < ARRAY_LEN(families); i++)
-		fprintf(to, "| `%s` | %s | %s |\n", families[i].name, families[i].kind,
-			families[i].help);
-	for (size_t i = 0; i < ARRAY_LEN(counted); i++)
-		fprintf(to, "| `%s` | counter | %s |\n", counted[i].name, counted[i].help);
+	metrics_print_number_rows(to, numbers, ARRAY_LEN(numbers));
+	metrics_print_number_rows(to, counted, ARRAY_LEN(counted));
 	for (size_t i = 0; i < ARRAY_LEN(detailed); i++)
 		fprintf(to, "| `%s` | %s | %s |\n", detailed[i].name, detailed[i].kind,
 			detailed[i].help);

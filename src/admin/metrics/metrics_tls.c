@@ -2,16 +2,12 @@
  * metrics_tls.c - TLS: handshakes, what became of them, connections, certificates. */
 #include "admin/admin.h"
 #include "base/check.h"
+#include "base/counter.h"
 #include "base/metrics_text.h"
 #include "io/tcp_tls.h"
 
-/* One number each. */
-static const struct tls_family {
-	const char *name;
-	const char *kind;
-	const char *help;
-	size_t number; /* place in struct tls_stats */
-} families[] = {
+/* Of struct tls_stats. */
+static const struct metrics_number numbers[] = {
 	{"gatehouse_tls_handshakes_under_way", "gauge",
 	 "TLS handshakes under way now; at most server.tls_handshakes_max.",
 	 offsetof(struct tls_stats, shaking)},
@@ -74,11 +70,6 @@ static const struct tls_sample {
 	"When the first certificate of each listener with TLS ends, since the epoch. Less " \
 	"time() it is what is left."
 
-static uint64_t number_at(const struct tls_stats *stats, size_t offset)
-{
-	return *(const uint64_t *)(const void *)((const char *)stats + offset);
-}
-
 static void suites_write(const struct tls_stats *stats, struct buf *out)
 {
 	metrics_print_head(out, SUITES, "counter", SUITES_HELP);
@@ -111,16 +102,15 @@ void metrics_tls_write(const struct server *server, struct buf *out)
 	struct tls_stats stats;
 
 	server_tls_stats(server, &stats);
-	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
-		metrics_print_head(out, families[i].name, families[i].kind, families[i].help);
-		PRINT(out, "%s %" PRIu64 "\n", families[i].name,
-		      number_at(&stats, families[i].number));
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+		metrics_print_number_head(out, &numbers[i]);
+		metrics_print_number(out, &numbers[i], NULL, NULL, &stats);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(samples); i++) {
 		if (samples[i].help != NULL)
 			metrics_print_head(out, samples[i].name, "counter", samples[i].help);
 		PRINT(out, "%s{%s} %" PRIu64 "\n", samples[i].name, samples[i].labels,
-		      number_at(&stats, samples[i].number));
+		      counter_at(&stats, samples[i].number));
 	}
 	suites_write(&stats, out);
 	failures_write(&stats, out);
@@ -129,9 +119,7 @@ void metrics_tls_write(const struct server *server, struct buf *out)
 
 void metrics_tls_print_reference(FILE *to)
 {
-	for (size_t i = 0; i < ARRAY_LEN(families); i++)
-		fprintf(to, "| `%s` | %s | %s |\n", families[i].name, families[i].kind,
-			families[i].help);
+	metrics_print_number_rows(to, numbers, ARRAY_LEN(numbers));
 	for (size_t i = 0; i < ARRAY_LEN(samples); i++)
 		if (samples[i].help != NULL)
 			fprintf(to, "| `%s` | counter | %s |\n", samples[i].name, samples[i].help);
