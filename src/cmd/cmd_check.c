@@ -40,7 +40,8 @@ static const struct config_args_option options_known[] = {
 	 false, config_only_take},
 	{"--unit", "FILE",
 	 "Judge the systemd unit in it, too: does it leave the time to end and the descriptors\n"
-	 "      that this configuration needs? Drop-ins are not read.",
+	 "      that this configuration needs? With its drop-ins (FILE.d/*.conf; of a FILE where\n"
+	 "      systemd looks for units those of all such places), which are listed.",
 	 false, unit_take},
 };
 

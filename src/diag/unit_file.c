@@ -60,20 +60,29 @@ static void value_read(struct reading *reading, struct slice part)
 		reading->value[--reading->len] = 0;
 }
 
-static void assign(struct unit_file *unit, struct slice key, const char *value)
+static void value_set(struct unit_value *to, const char *text, unsigned from)
+{
+	snprintf(to->text, sizeof(to->text), "%s", text);
+	to->from = from;
+}
+
+static void assign(struct unit_file *unit, struct slice key, const char *text, unsigned from)
 {
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		if (slice_equals(key, slice_from_text(keys[i].key)))
-			snprintf((char *)unit + keys[i].offset, UNIT_VALUE_MAX, "%s", value);
+			value_set((struct unit_value *)((char *)unit + keys[i].offset), text, from);
+	/* It is TimeoutStartSec and TimeoutStopSec at once. */
+	if (slice_equals(key, SLICE_LITERAL("TimeoutSec")))
+		value_set(&unit->timeout_stop, "", from);
 }
 
-bool unit_file_read(struct slice text, struct unit_file *out_unit)
+/* True: there is a section [Service]. */
+static bool merge(struct slice text, unsigned from, struct unit_file *unit)
 {
 	struct reading reading = {.rest = text};
 	bool is_service = false, has_service = false;
 	struct slice line;
 
-	*out_unit = (struct unit_file){0};
 	while (slice_next_line(&reading.rest, &line)) {
 		line = slice_trim(line);
 		if (line.len == 0 || is_comment(line))
@@ -91,9 +100,20 @@ bool unit_file_read(struct slice text, struct unit_file *out_unit)
 
 		value_read(&reading, slice_trim(slice_of(equals + 1, line.len - key_len - 1)));
 		if (is_service)
-			assign(out_unit, slice_trim(slice_of(line.data, key_len)), reading.value);
+			assign(unit, slice_trim(slice_of(line.data, key_len)), reading.value, from);
 	}
 	return has_service;
+}
+
+bool unit_file_read(struct slice text, struct unit_file *out_unit)
+{
+	*out_unit = (struct unit_file){0};
+	return merge(text, 0, out_unit);
+}
+
+void unit_file_merge(struct slice text, unsigned from, struct unit_file *unit)
+{
+	(void)merge(text, from, unit);
 }
 
 /* --- values --- */

@@ -3,7 +3,8 @@
  *
  * Layer: diag. Pure. Of the syntax (systemd.syntax(7)) it knows sections, assignments, comments,
  * and lines that go on behind a backslash; of each value the last assignment counts, and an empty
- * one takes back those before it. Drop-ins are other files. */
+ * one takes back those before it. Drop-ins (unit_dropins.h) are other files, merged in their order.
+ */
 #pragma once
 
 #include <stdbool.h>
@@ -24,14 +25,21 @@
 	X(notify_access, "NotifyAccess")  \
 	X(kill_signal, "KillSignal")
 
-/* "": it does not say. */
+struct unit_value {
+	char text[UNIT_VALUE_MAX]; /* "": it does not say */
+	unsigned from; /* which of the files assigned it last: as unit_file_merge was told */
+};
+
 struct unit_file {
-#define UNIT_MEMBER(member, key) char member[UNIT_VALUE_MAX];
+#define UNIT_MEMBER(member, key) struct unit_value member;
 	UNIT_KEYS(UNIT_MEMBER)
 };
 
 /* False: there is no section [Service], so that it is no unit of a service. */
 bool unit_file_read(struct slice text, struct unit_file *out_unit);
+
+/* What another file says, over what those before it said: a drop-in of the unit. */
+void unit_file_merge(struct slice text, unsigned from, struct unit_file *unit);
 
 #define UNIT_FOREVER UINT64_MAX
 

@@ -27,20 +27,54 @@ static void test_a_unit(void **state)
 			      "Type = notify \r\nLimitNOFILE=100000\nTimeoutStopSec=5min\n"
 			      "ExecStart=/bin/gatehouse serve \\\n; not this\n   -c /etc/g.yaml\n"
 			      "NotifyAccess=all\n[Install]\nType=simple\n"));
-	assert_string_equal(unit.type, "notify");
-	assert_string_equal(unit.limit_nofile, "100000");
-	assert_string_equal(unit.timeout_stop, "5min");
-	assert_string_equal(unit.exec_start, "/bin/gatehouse serve  -c /etc/g.yaml");
-	assert_string_equal(unit.notify_access, "all");
-	assert_string_equal(unit.watchdog, "");
+	assert_string_equal(unit.type.text, "notify");
+	assert_string_equal(unit.limit_nofile.text, "100000");
+	assert_string_equal(unit.timeout_stop.text, "5min");
+	assert_string_equal(unit.exec_start.text, "/bin/gatehouse serve  -c /etc/g.yaml");
+	assert_string_equal(unit.notify_access.text, "all");
+	assert_string_equal(unit.watchdog.text, "");
 }
 
 static void test_the_last_counts(void **state)
 {
 	(void)state;
 	assert_true(read_text("[Service]\nType=exec\nType=notify\nWatchdogSec=5\nWatchdogSec=\n"));
-	assert_string_equal(unit.type, "notify");
-	assert_string_equal(unit.watchdog, "");
+	assert_string_equal(unit.type.text, "notify");
+	assert_string_equal(unit.watchdog.text, "");
+}
+
+static void merge_text(const char *text, unsigned from)
+{
+	unit_file_merge(slice_of(text, strlen(text)), from, &unit);
+}
+
+static void test_drop_ins(void **state)
+{
+	(void)state;
+	assert_true(read_text("[Service]\nType=notify\nWatchdogSec=5\nLimitNOFILE=100\n"
+			      "ExecStart=/bin/a\n"));
+	merge_text("[Unit]\nType=exec\n[Service]\nWatchdogSec=\nLimitNOFILE=200\n", 1);
+	merge_text("Type=exec\n", 2); /* in no section */
+	merge_text("[Service]\nLimitNOFILE=300\nExecStart=\nExecStart=/bin/b\n", 3);
+	assert_string_equal(unit.type.text, "notify");
+	assert_int_equal(unit.type.from, 0);
+	assert_string_equal(unit.watchdog.text, "");
+	assert_int_equal(unit.watchdog.from, 1);
+	assert_string_equal(unit.limit_nofile.text, "300");
+	assert_int_equal(unit.limit_nofile.from, 3);
+	assert_string_equal(unit.exec_start.text, "/bin/b");
+}
+
+/* Of TimeoutStopSec and TimeoutSec, which sets both ends, the later counts. */
+static void test_both_times(void **state)
+{
+	(void)state;
+	assert_true(read_text("[Service]\nTimeoutStopSec=330\n"));
+	merge_text("[Service]\nTimeoutSec=20\n", 1);
+	assert_string_equal(unit.timeout_stop.text, "");
+	assert_string_equal(unit.timeout.text, "20");
+	merge_text("[Service]\nTimeoutStopSec=40\n", 2);
+	assert_string_equal(unit.timeout_stop.text, "40");
 }
 
 static void test_no_unit_of_a_service(void **state)
@@ -57,7 +91,7 @@ static void test_no_unit_of_a_service(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		ASSERT_ROW(!read_text(texts[i]), texts[i]);
-		ASSERT_ROW(unit.type[0] == 0, texts[i]);
+		ASSERT_ROW(unit.type.text[0] == 0, texts[i]);
 	}
 }
 
@@ -65,12 +99,12 @@ static void test_odd_ends(void **state)
 {
 	(void)state;
 	assert_true(read_text("[Service]\nType=notify\\"));
-	assert_string_equal(unit.type, "notify");
+	assert_string_equal(unit.type.text, "notify");
 	assert_true(read_text("[Service]\nType=notify\\\n"));
-	assert_string_equal(unit.type, "notify");
+	assert_string_equal(unit.type.text, "notify");
 	assert_true(read_text("[Service]\nType"));
 	assert_true(read_text("[Service]\n=\nType=\\\n\\\n\\\nnotify"));
-	assert_string_equal(unit.type, "   notify");
+	assert_string_equal(unit.type.text, "   notify");
 }
 
 static void test_a_long_value_is_cut(void **state)
@@ -81,7 +115,7 @@ static void test_a_long_value_is_cut(void **state)
 	memset(text + strlen(text), 'x', sizeof(text) - 1 - strlen(text));
 	text[sizeof(text) - 1] = 0;
 	assert_true(read_text(text));
-	assert_int_equal(strlen(unit.exec_start), UNIT_VALUE_MAX - 1);
+	assert_int_equal(strlen(unit.exec_start.text), UNIT_VALUE_MAX - 1);
 }
 
 static void test_times(void **state)
@@ -173,6 +207,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_unit),
 		cmocka_unit_test(test_the_last_counts),
+		cmocka_unit_test(test_drop_ins),
+		cmocka_unit_test(test_both_times),
 		cmocka_unit_test(test_no_unit_of_a_service),
 		cmocka_unit_test(test_odd_ends),
 		cmocka_unit_test(test_a_long_value_is_cut),

@@ -78,6 +78,28 @@ def test_what_is_worth_a_look(tmp_path, changes, said):
         assert f"warning: {tmp_path / UNIT.name}: {one}" in done.stdout
 
 
+def test_drop_ins_count_too(tmp_path):
+    """In the order of their names, over the unit; what is wrong is said of the file that says it."""
+    unit = changed(tmp_path, ("LimitNOFILE", "20000"))
+    dropins = tmp_path / f"{UNIT.name}.d"
+    dropins.mkdir()
+    (dropins / "20-less.conf").write_text("[Service]\nLimitNOFILE=5000\nNotifyAccess=main\n")
+    (dropins / "10-more.conf").write_text("[Service]\nLimitNOFILE=40000\nTimeoutStopSec=5\n")
+    (dropins / "90-none").write_text("[Service]\nLimitNOFILE=1\n")
+    options = "--engine", "epoll", "--max-connections", "10000"
+    done = check(unit, *options)
+    assert done.returncode == 1 and "the unit does not fit: 2 mistakes" in done.stderr, done
+    assert f"{dropins}/20-less.conf: with LimitNOFILE=5000 server.max_connections cannot be held" in done.stderr
+    assert f"{dropins}/10-more.conf: TimeoutStopSec=5 is not longer than" in done.stderr
+    assert f"warning: {dropins}/20-less.conf: NotifyAccess=main: with all" in done.stdout
+    assert re.findall(r"(?m)^drop-in: (.*)$", done.stdout) == [f"{dropins}/10-more.conf", f"{dropins}/20-less.conf"]
+    (dropins / "30-mended.conf").write_text("[Service]\nLimitNOFILE=20000\nTimeoutStopSec=330\nNotifyAccess=all\n")
+    assert check(unit, *options).returncode == 0
+    (dropins / "40-lost.conf").symlink_to(tmp_path / "nothing")
+    done = check(unit, *options)
+    assert done.returncode == 1 and f"{dropins}/40-lost.conf: it cannot be read: No such file" in done.stderr
+
+
 def test_what_is_no_unit(tmp_path):
     none = check(tmp_path / "none.service")
     assert none.returncode == 1 and "cannot be read: No such file" in none.stderr
