@@ -313,6 +313,7 @@ static void await_predecessor(struct serve_upgrade *upgrade, uint64_t deadline_n
 		if (poll(&fd, 1, LOOK_MS) > 0 && must_stop(upgrade))
 			return;
 		serve_upgrade_look(upgrade);
+		tick(upgrade); /* this process serves, and its watchdog bites */
 	}
 }
 
@@ -364,15 +365,19 @@ void serve_upgrade_close(struct serve_upgrade *upgrade)
 
 static void await_last(struct serve_upgrade *upgrade, uint64_t deadline)
 {
+	bool has_ended = false; /* from then on that descriptor would end each wait at once */
+
 	while (clock_now_ns() < deadline && upgrade->stop_signal == 0) {
-		struct pollfd fds[] = {{.fd = server_ended_fd(upgrade->server), .events = POLLIN},
-				       {.fd = upgrade->signals, .events = POLLIN}};
+		struct pollfd fds[] = {
+			{.fd = has_ended ? -1 : server_ended_fd(upgrade->server), .events = POLLIN},
+			{.fd = upgrade->signals, .events = POLLIN}};
 
 		poll(fds, ARRAY_LEN(fds), LOOK_MS);
 		if (fds[1].revents != 0)
 			must_stop(upgrade);
 		pass_reload_on(upgrade);
-		if (fds[0].revents != 0 && server_road_has_left(upgrade->server))
+		has_ended |= fds[0].revents != 0;
+		if (has_ended && server_road_has_left(upgrade->server))
 			return;
 	}
 }

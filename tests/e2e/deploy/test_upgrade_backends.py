@@ -190,3 +190,28 @@ def test_service_manager_is_told(gateway, tmp_path):
         assert upgrades.wait_former(running) == 0
         assert not manager.said("STOPPING")
         running.stop()
+
+
+def test_the_watchdog_is_fed_while_an_upgrade_waits_for_the_process_before(gateway, tmp_path):
+    """Who upgrades twice in a row waits until the first of the three has ended, in a process that serves."""
+    begun = "upgrade: a new process is to take over"
+    with Manager(str(tmp_path / "notify"), watchdog_usec=600_000) as manager, \
+            concurrent.futures.ThreadPoolExecutor() as pool:
+        running = gateway(env=manager.env, server={"drain_timeout": "60s"},
+                          routes=[{"path": "/ws/{client_id}"}, {"path": "/old/{client_id}", "name": "gone"}])
+        with running.open("/old/a") as client:  # whose route goes, and which so stays where it is
+            text = running.config_file.read_text()
+            assert "/old/" in text and "name: gone" in text
+            running.config_file.write_text(text.replace("/old/", "/other/").replace("name: gone", "name: other"))
+            assert upgrades.upgrade(running)["stayed"] == 1
+            second = pool.submit(upgrades.ask, running)
+            wsraw.wait_until(lambda: len(running.logged(begun)) == 2, "the second upgrade")
+            manager.wait("WATCHDOG", count=len(manager.said("WATCHDOG")) + 5)
+            assert running.former.poll() is None and not second.done()
+            client.send(wsraw.close_frame(1000))
+            assert upgrades.wait_former(running) == 0
+        status, said = second.result()
+        assert status == 200, said
+        upgrades.follow(running, said["pid"])
+        assert upgrades.wait_former(running) == 0
+        running.stop()
