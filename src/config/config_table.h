@@ -208,8 +208,8 @@
 	  "Over how long SIGTERM spreads the closes, evenly in time and at random over the "   \
 	  "clients, with 1012. 0 = all at once, with 1001.")                                   \
 	X(server, drain_retry_after, DURATION, "30s", 1000, CONFIG_HOUR, "ms", LIVE,           \
-	  "The most that a client which is let go is asked to wait before it comes back: "     \
-	  "1012 with retry-after=N, N being at random up to this.")                            \
+	  "The most that a client which is let go, or whose route is removed, is asked to "    \
+	  "wait before it comes back: 1012 with retry-after=N, N being at random up to this.")                            \
 	X(server, upgrade_timeout, DURATION, "30s", 1000, CONFIG_HOUR, "ms", LIVE,             \
 	  "A new process that is to take over (gatehouse upgrade, SIGUSR2) has so long to "    \
 	  "start; else the old one serves on.")                                                \

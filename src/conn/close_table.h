@@ -54,7 +54,8 @@
 	  "is \"retry-after=N\": it may come back after N seconds.")                            \
 	X(ROUTE_REMOVED, "route_removed", 1012, "route was removed",                            \
 	  "The client's route is not in the configuration any more, and had on_removed: "       \
-	  "close.")                                                                             \
+	  "close. The close frame's reason is \"route was removed; retry-after=N\": it may "    \
+	  "come back after N seconds, at random up to server.drain_retry_after.")               \
 	X(BACKEND, "backend_error", 1011, "back end failed", "The route's back end failed.")    \
 	X(BACKEND_DOWN, "backend_down", 1013, "back end is not available",                      \
 	  "The back end did not take an event, and has on_failure: close. The close frame's "   \

@@ -4,11 +4,16 @@
  * in: so walk follows upon walk until one finds nobody. */
 #include "conn/removed_routes.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/clock.h"
+#include "base/random.h"
 #include "conn/conn.h"
 #include "conn/phase_closing.h"
+#include "proto/ws_close.h"
 
 /* 500 closes each second, of one worker. */
 #define TICK_NS    (100 * NS_PER_MS)
@@ -50,6 +55,20 @@ static void walk_start(struct conn_home *home)
 	self->has_found = false;
 }
 
+/* All come back at once otherwise, to another node that has the route, or to be told 404. */
+static void let_go(struct conn *conn)
+{
+	struct conn_home *home = conn->home;
+	uint64_t most_s = home->ruleset->config.server.drain_retry_after / 1000;
+	char reason[WS_CONTROL_MAX];
+
+	snprintf(reason, sizeof(reason), "%s; retry-after=%" PRIu64,
+		 close_table[CLOSE_ROUTE_REMOVED].text,
+		 1 + random_u32(&home->random) % MAX(most_s, 1));
+	conn_ws_close_with(conn, CLOSE_ROUTE_REMOVED,
+			   (uint16_t)close_table[CLOSE_ROUTE_REMOVED].code, reason);
+}
+
 /* True: the walk is over. */
 static bool walk_on(struct conn_home *home)
 {
@@ -66,7 +85,7 @@ static bool walk_on(struct conn_home *home)
 		self->has_found = true;
 		if (conn->phase != CONN_OPEN)
 			continue;
-		conn_ws_close(conn, CLOSE_ROUTE_REMOVED);
+		let_go(conn);
 		closes++;
 	}
 	return false;

@@ -5,6 +5,7 @@ import concurrent.futures
 import json
 import os
 import pathlib
+import re
 import resource
 import signal
 
@@ -282,13 +283,19 @@ def test_clients_of_a_removed_route_stay(reloaded):
 
 @pytest.mark.tsan
 def test_clients_of_a_removed_route_are_closed_where_it_says_so(reloaded):
-    one = reloaded(routes=[WS, {"path": "/old/{client_id}", "on_removed": "close"}])
+    one = reloaded(routes=[WS, {"path": "/old/{client_id}", "on_removed": "close"}], server={"drain_retry_after": "7s"})
     clients = [one.running.open(f"/old/{i}") for i in range(120)]
     with one.running.open("/ws/a") as other:
         one.change(routes=[WS])
+        waits = []
         for client in clients:
-            client.expect_close(1012, answer=True)
+            code, reason = client.read_close()
+            assert code == 1012
+            waits.append(int(re.fullmatch(rb"route was removed; retry-after=(\d+)", reason)[1]))
+            client.send(wsraw.close_frame(1012))
+            assert client.is_closed()
             client.close()
+        assert min(waits) >= 1 and max(waits) <= 7 and len(set(waits)) > 2, "spread over drain_retry_after"
         other.echo(b"another route")
     one.running.wait_metric("connections_closed_total", 120, reason="route_removed")
 
