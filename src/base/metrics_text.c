@@ -30,11 +30,17 @@ void metrics_print_number_head(struct buf *out, const struct metrics_number *num
 void metrics_print_number(struct buf *out, const struct metrics_number *number, const char *label,
 			  const char *value, const void *of)
 {
-	if (label == NULL)
-		PRINT(out, "%s %" PRIu64 "\n", number->name, counter_at(of, number->place));
-	else
-		PRINT(out, "%s{%s=\"%s\"} %" PRIu64 "\n", number->name, label, value,
-		      counter_at(of, number->place));
+	PRINT(out, "%s{%s=\"%s\"} %" PRIu64 "\n", number->name, label, value,
+	      counter_at(of, number->place));
+}
+
+void metrics_print_numbers(struct buf *out, const struct metrics_number *numbers, size_t count,
+			   const void *of)
+{
+	for (size_t i = 0; i < count; i++) {
+		metrics_print_number_head(out, &numbers[i]);
+		PRINT(out, "%s %" PRIu64 "\n", numbers[i].name, counter_at(of, numbers[i].place));
+	}
 }
 
 void metrics_print_number_rows(FILE *to, const struct metrics_number *numbers, size_t count)

@@ -25,9 +25,13 @@ struct metrics_number {
 
 void metrics_print_number_head(struct buf *out, const struct metrics_number *number);
 
-/* The sample of one struct; the label says whose, NULL: there is only one. */
+/* The sample of one struct; the label says whose. */
 void metrics_print_number(struct buf *out, const struct metrics_number *number, const char *label,
 			  const char *value, const void *of);
+
+/* Heads and samples of a struct that there is only one of. */
+void metrics_print_numbers(struct buf *out, const struct metrics_number *numbers, size_t count,
+			   const void *of);
 
 /* Their rows of the reference. */
 void metrics_print_number_rows(FILE *to, const struct metrics_number *numbers, size_t count);

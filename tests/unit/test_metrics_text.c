@@ -28,16 +28,13 @@ static void page_is(struct buf *page, const char *want)
 	buf_finish(page);
 }
 
-static void test_number_of_one(void **state)
+static void test_numbers_of_one(void **state)
 {
 	struct counts counts = {.first = 7, .second = UINT64_MAX};
 	struct buf page = {0};
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
-		metrics_print_number_head(&page, &numbers[i]);
-		metrics_print_number(&page, &numbers[i], NULL, NULL, &counts);
-	}
+	metrics_print_numbers(&page, numbers, ARRAY_LEN(numbers), &counts);
 	page_is(&page, "# HELP a_first_total First.\n"
 		       "# TYPE a_first_total counter\n"
 		       "a_first_total 7\n"
@@ -52,9 +49,12 @@ static void test_number_of_several(void **state)
 	struct buf page = {0};
 
 	(void)state;
+	metrics_print_number_head(&page, &numbers[1]);
 	metrics_print_number(&page, &numbers[1], "route", "here", &here);
 	metrics_print_number(&page, &numbers[1], "route", "", &there);
-	page_is(&page, "a_second{route=\"here\"} 1\n"
+	page_is(&page, "# HELP a_second Second.\n"
+		       "# TYPE a_second gauge\n"
+		       "a_second{route=\"here\"} 1\n"
 		       "a_second{route=\"\"} 2\n");
 }
 
@@ -76,7 +76,7 @@ static void test_rows_of_the_reference(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_number_of_one),
+		cmocka_unit_test(test_numbers_of_one),
 		cmocka_unit_test(test_number_of_several),
 		cmocka_unit_test(test_rows_of_the_reference),
 	};

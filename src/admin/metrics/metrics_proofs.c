@@ -69,44 +69,41 @@ static void write_one(void *arg, const struct jwks_status *status)
 
 /* --- tickets --- */
 
-#define TICKET_ROWS(X)                                                                     \
-	X("gatehouse_tickets", "gauge", waiting,                                           \
-	  "Tickets that were made and are not used yet; at most admin.tickets_max.")       \
-	X("gatehouse_tickets_made_total", "counter", made, "Tickets that the API made.")   \
-	X("gatehouse_tickets_used_total", "counter", taken, "Of these, used.")             \
-	X("gatehouse_tickets_expired_total", "counter", expired, "Of these, over unused.") \
-	X("gatehouse_tickets_refused_total", "counter", refused,                           \
-	  "Tickets that were not made, because admin.tickets_max waited.")                 \
-	X("gatehouse_tickets_unknown_total", "counter", unknown,                           \
-	  "Tickets that were shown and are used, over, or were never made here.")
-
-static void tickets_write(const struct tickets_stats *stats, struct buf *out)
-{
-#define TICKET_WRITE(name, kind, field, help)      \
-	metrics_print_head(out, name, kind, help); \
-	PRINT(out, name " %" PRIu64 "\n", stats->field);
-	TICKET_ROWS(TICKET_WRITE)
-}
+static const struct metrics_number tickets[] = {
+	{"gatehouse_tickets", "gauge",
+	 "Tickets that were made and are not used yet; at most admin.tickets_max.",
+	 offsetof(struct tickets_stats, waiting)},
+	{"gatehouse_tickets_made_total", "counter", "Tickets that the API made.",
+	 offsetof(struct tickets_stats, made)},
+	{"gatehouse_tickets_used_total", "counter", "Of these, used.",
+	 offsetof(struct tickets_stats, taken)},
+	{"gatehouse_tickets_expired_total", "counter", "Of these, over unused.",
+	 offsetof(struct tickets_stats, expired)},
+	{"gatehouse_tickets_refused_total", "counter",
+	 "Tickets that were not made, because admin.tickets_max waited.",
+	 offsetof(struct tickets_stats, refused)},
+	{"gatehouse_tickets_unknown_total", "counter",
+	 "Tickets that were shown and are used, over, or were never made here.",
+	 offsetof(struct tickets_stats, unknown)},
+};
 
 /* --- blocks --- */
 
-#define BLOCK_ROWS(X)                                                                         \
-	X("gatehouse_blocks", "gauge", count,                                                 \
-	  "Clients and addresses that are kept out for a time; at most admin.blocks_max.")    \
-	X("gatehouse_blocks_made_total", "counter", made,                                     \
-	  "Blocks that the API of any node made, or made anew.")                              \
-	X("gatehouse_blocks_removed_total", "counter", removed, "Blocks that it removed.")    \
-	X("gatehouse_blocks_expired_total", "counter", expired, "Blocks that ended in time.") \
-	X("gatehouse_blocks_refused_total", "counter", refused,                               \
-	  "Blocks that were not made, because admin.blocks_max were there.")
-
-static void blocks_write(const struct blocks_stats *stats, struct buf *out)
-{
-#define BLOCK_WRITE(name, kind, field, help)       \
-	metrics_print_head(out, name, kind, help); \
-	PRINT(out, name " %" PRIu64 "\n", stats->field);
-	BLOCK_ROWS(BLOCK_WRITE)
-}
+static const struct metrics_number blocked[] = {
+	{"gatehouse_blocks", "gauge",
+	 "Clients and addresses that are kept out for a time; at most admin.blocks_max.",
+	 offsetof(struct blocks_stats, count)},
+	{"gatehouse_blocks_made_total", "counter",
+	 "Blocks that the API of any node made, or made anew.",
+	 offsetof(struct blocks_stats, made)},
+	{"gatehouse_blocks_removed_total", "counter", "Blocks that it removed.",
+	 offsetof(struct blocks_stats, removed)},
+	{"gatehouse_blocks_expired_total", "counter", "Blocks that ended in time.",
+	 offsetof(struct blocks_stats, expired)},
+	{"gatehouse_blocks_refused_total", "counter",
+	 "Blocks that were not made, because admin.blocks_max were there.",
+	 offsetof(struct blocks_stats, refused)},
+};
 
 /* --- all --- */
 
@@ -121,11 +118,11 @@ void metrics_proofs_write(const struct server *server, struct buf *out)
 		jwks_pool_each(server_jwks(server), write_one, &page);
 	}
 	tickets_stats(server_tickets(server), &stats);
-	tickets_write(&stats, out);
+	metrics_print_numbers(out, tickets, ARRAY_LEN(tickets), &stats);
 	struct blocks_stats blocks;
 
 	server_blocks_stats(server, &blocks);
-	blocks_write(&blocks, out);
+	metrics_print_numbers(out, blocked, ARRAY_LEN(blocked), &blocks);
 }
 
 void metrics_proofs_print_reference(FILE *to)
@@ -133,8 +130,6 @@ void metrics_proofs_print_reference(FILE *to)
 	for (size_t i = 0; i < ARRAY_LEN(families); i++)
 		fprintf(to, "| `%s` | %s | %s |\n", families[i].name, families[i].kind,
 			families[i].help);
-#define TICKET_PRINT(name, kind, field, help) fprintf(to, "| `" name "` | " kind " | " help " |\n");
-	TICKET_ROWS(TICKET_PRINT)
-#define BLOCK_PRINT(name, kind, field, help) fprintf(to, "| `" name "` | " kind " | " help " |\n");
-	BLOCK_ROWS(BLOCK_PRINT)
+	metrics_print_number_rows(to, tickets, ARRAY_LEN(tickets));
+	metrics_print_number_rows(to, blocked, ARRAY_LEN(blocked));
 }

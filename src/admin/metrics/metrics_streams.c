@@ -5,14 +5,18 @@
 #include "base/check.h"
 #include "base/metrics_text.h"
 
-/* X(name, kind, field, help) */
-#define STREAM_ROWS(X)                                                            \
-	X("gatehouse_streams", "gauge", open,                                     \
-	  "Event streams of the API (GET /api/v1/stream) that are open; at most " \
-	  "admin.streams_max.")                                                   \
-	X("gatehouse_streams_refused_total", "counter", refused,                  \
-	  "Those that got 503 because admin.streams_max were open.")              \
-	X("gatehouse_stream_events_total", "counter", events, "Events that they were told.")
+/* Of struct streams_stats. */
+static const struct metrics_number numbers[] = {
+	{"gatehouse_streams", "gauge",
+	 "Event streams of the API (GET /api/v1/stream) that are open; at most "
+	 "admin.streams_max.",
+	 offsetof(struct streams_stats, open)},
+	{"gatehouse_streams_refused_total", "counter",
+	 "Those that got 503 because admin.streams_max were open.",
+	 offsetof(struct streams_stats, refused)},
+	{"gatehouse_stream_events_total", "counter", "Events that they were told.",
+	 offsetof(struct streams_stats, events)},
+};
 
 static const char head_dropped[] = "gatehouse_stream_dropped_total";
 static const char help_dropped[] =
@@ -27,10 +31,7 @@ void metrics_streams_write(const struct admin *admin, struct buf *out)
 	struct streams_stats stats;
 
 	streams_stats(admin->api.streams, &stats);
-#define STREAM_WRITE(name, kind, field, help)      \
-	metrics_print_head(out, name, kind, help); \
-	PRINT(out, name " %" PRIu64 "\n", stats.field);
-	STREAM_ROWS(STREAM_WRITE)
+	metrics_print_numbers(out, numbers, ARRAY_LEN(numbers), &stats);
 	metrics_print_head(out, head_dropped, "counter", help_dropped);
 	PRINT(out, "%s{of=\"message\"} %" PRIu64 "\n", head_dropped, stats.dropped_messages);
 	PRINT(out, "%s{of=\"log\"} %" PRIu64 "\n", head_dropped, stats.dropped_lines);
@@ -42,8 +43,7 @@ void metrics_streams_write(const struct admin *admin, struct buf *out)
 
 void metrics_streams_print_reference(FILE *to)
 {
-#define STREAM_PRINT(name, kind, field, help) fprintf(to, "| `" name "` | " kind " | " help " |\n");
-	STREAM_ROWS(STREAM_PRINT)
+	metrics_print_number_rows(to, numbers, ARRAY_LEN(numbers));
 	fprintf(to, "| `%s` | counter | %s |\n", head_dropped, help_dropped);
 	fprintf(to, "| `%s` | counter | %s |\n", head_ended, help_ended);
 }

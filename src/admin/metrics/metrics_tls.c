@@ -102,10 +102,7 @@ void metrics_tls_write(const struct server *server, struct buf *out)
 	struct tls_stats stats;
 
 	server_tls_stats(server, &stats);
-	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
-		metrics_print_number_head(out, &numbers[i]);
-		metrics_print_number(out, &numbers[i], NULL, NULL, &stats);
-	}
+	metrics_print_numbers(out, numbers, ARRAY_LEN(numbers), &stats);
 	for (size_t i = 0; i < ARRAY_LEN(samples); i++) {
 		if (samples[i].help != NULL)
 			metrics_print_head(out, samples[i].name, "counter", samples[i].help);
