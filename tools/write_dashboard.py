@@ -105,6 +105,7 @@ ROWS = [
     ("Connections", [
         Panel("Connections by node", [total("gatehouse_connections", "instance")]),
         Panel("Connections by route", [total("gatehouse_route_connections", "route")], is_stacked=True),
+        Panel("Connections by listener", [total("gatehouse_listener_connections", "listener")], is_stacked=True),
         Panel("Sockets and clients", [total("gatehouse_sockets"), total("gatehouse_clients"), total("gatehouse_http_kept"),
                                       total("gatehouse_partial_connections")]),
         Panel("Accepts by route", [rate("gatehouse_route_connections_accepted_total", "route")], "cps"),

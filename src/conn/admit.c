@@ -326,8 +326,7 @@ bool conn_reserve(struct conn *conn, struct conn_entry *entry)
 		conn_leave(conn);
 		return false;
 	}
-	conn->is_counted = true;
-	stat_add(&conn->home->stats.connections, 1);
+	conn_count(conn);
 	return true;
 }
 

@@ -261,6 +261,25 @@ static inline struct listener_stats *conn_listener_stats(const struct conn *conn
 	return &conn->home->listeners[conn->listener];
 }
 
+/* It has been let in, here or by the process before; until conn_uncount. */
+static inline void conn_count(struct conn *conn)
+{
+	CHECK(!conn->is_counted);
+	conn->is_counted = true;
+	stat_add(&conn_stats(conn)->connections, 1);
+	stat_add(&conn_listener_stats(conn)->connections, 1);
+}
+
+/* Harmless if it is not counted. */
+static inline void conn_uncount(struct conn *conn)
+{
+	if (!conn->is_counted)
+		return;
+	conn->is_counted = false;
+	stat_sub(&conn_stats(conn)->connections, 1);
+	stat_sub(&conn_listener_stats(conn)->connections, 1);
+}
+
 /* A handshake that came to nothing, and not because of a limit. */
 static inline void conn_count_rejected(const struct conn *conn)
 {

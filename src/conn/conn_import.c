@@ -219,8 +219,7 @@ static int places_take_all(struct conn *conn)
 	conn->has_place = true;
 	places_add(&conn_route(conn)->load->connections);
 	conn->has_route_place = true;
-	stat_add(&conn_stats(conn)->connections, 1);
-	conn->is_counted = true;
+	conn_count(conn);
 	conn->is_settled = conn->is_in = true; /* counted by the process that let it in */
 	return 0;
 }
@@ -283,11 +282,12 @@ fail_presence:
 	return r;
 }
 
-int conn_import(struct conn_home *home, int fd, struct state_reader *reader)
+int conn_import(struct conn_home *home, unsigned listener, int fd, struct state_reader *reader)
 {
 	struct record record;
 	int r = record_read(&record, reader);
 
+	CHECK(listener < LISTENER_PLACES);
 	if (r < 0)
 		return r;
 	struct conn *conn = conn_create(home, CONN_OPEN);
@@ -295,6 +295,7 @@ int conn_import(struct conn_home *home, int fd, struct state_reader *reader)
 	if (conn == NULL)
 		return -ENOMEM;
 	conns_stop_time(home);
+	conn->listener = (uint8_t)(listener & (LISTENER_PLACES - 1));
 	set_facts(conn, &record);
 	r = make(conn, fd, &record);
 	if (r < 0) {

@@ -42,13 +42,14 @@ enum conn_going {
 enum conn_going conn_export(struct conn *conn, struct state_writer *writer);
 
 /* Makes it again: it is in the directory, in its groups and in all counts, with the same ids, and
- * stands still. No limit refuses it. 0, and `fd` is the connection's. Else `fd` is the caller's
- * still, nothing is left of it here, and the old process is to finish it:
+ * stands still; `listener` is its place in home->listeners. No limit refuses it. 0, and `fd` is
+ * the connection's. Else `fd` is the caller's still, nothing is left of it here, and the old
+ * process is to finish it:
  * -ENOENT: its route is not there any more, or its back end takes no events;
  * -EEXIST: such a connection is here already, or its id was never given (directory_continue_ids);
  * -EBADMSG: no connection has written that; -ENOTSUP: only a newer program could have;
  * another one: memory, or the stream's (tcp_import). */
-int conn_import(struct conn_home *home, int fd, struct state_reader *reader);
+int conn_import(struct conn_home *home, unsigned listener, int fd, struct state_reader *reader);
 
 /* The other process has it: it goes, and nobody notices. */
 void conn_forget(struct conn *conn);

@@ -58,12 +58,10 @@ void conn_leave(struct conn *conn)
 		admission_leave(service->admission);
 	if (conn->has_route_place)
 		places_give(&conn_route(conn)->load->connections);
-	if (conn->is_counted)
-		stat_sub(&conn_stats(conn)->connections, 1);
+	conn_uncount(conn);
 	conn->has_address_place = false;
 	conn->has_place = false;
 	conn->has_route_place = false;
-	conn->is_counted = false;
 }
 
 void conn_leave_kept(struct conn *conn)

@@ -8,13 +8,15 @@
 
 #include <stdint.h>
 
-/* The first one is of those that found no place of their own, and of connections that another
- * process brought, whose listener nobody knows here. */
+/* The first one is of those that found no place of their own, and of connections that an older
+ * program brought, which does not say by which listener they came. */
 #define LISTENER_PLACES 32
 #define LISTENER_OTHERS 0
 
-/* Counters. */
 struct listener_stats {
+	/* gauge */
+	uint64_t connections; /* as struct stats has them */
+	/* counters */
 	uint64_t sockets_accepted;
 	uint64_t accept_errors;
 	uint64_t connections_accepted; /* WebSocket handshakes completed */

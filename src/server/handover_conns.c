@@ -13,6 +13,7 @@
 #include "server/broadcast.h"
 #include "server/handover_channel.h"
 #include "server/handover_format.h"
+#include "server/server_listeners.h"
 #include "server/worker.h"
 
 /* [bytes] A batch that has so many is sent. */
@@ -24,6 +25,7 @@ struct batch {
 	struct buf body;
 	int fds[HANDOVER_FDS_MAX];
 	size_t count;
+	unsigned listener; /* of the last; of a new batch LISTENER_OTHERS */
 };
 
 static int batch_send(struct batch *batch)
@@ -37,6 +39,7 @@ static int batch_send(struct batch *batch)
 		close(batch->fds[i]);
 	batch->exporting->count(batch->exporting->arg, batch->count, 0);
 	batch->count = 0;
+	batch->listener = LISTENER_OTHERS;
 	state_wipe(&batch->body);
 	return r;
 }
@@ -57,6 +60,18 @@ static int exported_add(struct still_worker *still, struct conn *conn)
 	return 0;
 }
 
+/* If it is not that of the one before. */
+static void listener_put(const struct batch *batch, const struct conn *conn,
+			 struct state_writer *writer)
+{
+	char name[CONFIG_PLACE_TEXT_MAX];
+
+	if (conn->listener == batch->listener)
+		return;
+	server_listener_name(batch->exporting->server, conn->listener, name);
+	state_put_bytes(writer, HANDOVER_TAG_LISTENER, slice_from_text(name));
+}
+
 /* Appends its record. CONN_STAYS, or a writer's error in *out_error: nothing was appended. */
 static enum conn_going record_put(struct batch *batch, struct conn *conn, int *out_error)
 {
@@ -65,6 +80,7 @@ static enum conn_going record_put(struct batch *batch, struct conn *conn, int *o
 	struct state_writer writer;
 
 	state_writer_init(&writer, &batch->body, HANDOVER_MESSAGE_MAX);
+	listener_put(batch, conn, &writer);
 	size_t begun = state_begin(&writer, HANDOVER_TAG_CONN);
 
 	state_put_u64(&writer, HANDOVER_TAG_MARK,
@@ -100,6 +116,7 @@ static int batch_add(struct batch *batch, struct conn *conn)
 		return r;
 	}
 	batch->fds[batch->count++] = fd;
+	batch->listener = conn->listener;
 	return 0;
 }
 

@@ -9,9 +9,11 @@
 
 struct conn;
 struct handover_channel;
+struct server;
 struct worker;
 
 struct handover_exporting {
+	struct server *server;
 	struct handover_channel *channel;
 	bool can_give; /* sockets can be taken out of the loop (loop_engine_can_hand_over) */
 	uint64_t deadline_ns;

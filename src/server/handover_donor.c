@@ -196,7 +196,8 @@ static bool freeze(struct donor *donor)
 {
 	step(donor, HANDOVER_STEP_FREEZE);
 	donor->stillness = stillness_create(
-		donor->talk.channel, server_options(donor->options->server)->plan->input.engine);
+		donor->options->server, donor->talk.channel,
+		server_options(donor->options->server)->plan->input.engine);
 	if (donor->stillness == NULL)
 		return talk_fail(&donor->talk, HANDOVER_OUTCOME_NO_MEMORY,
 				 "this process is out of memory or descriptors");

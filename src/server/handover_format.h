@@ -53,11 +53,14 @@ enum handover_door_tag {
 	HANDOVER_TAG_INODE = 6,
 };
 
-/* CONNS: one record for each descriptor, in their order. TAKEN has marks. */
+/* CONNS: one record for each descriptor, in their order, and before them by which listener they
+ * came, which stays the same until there is another. TAKEN has marks. */
 enum handover_conn_tag {
 	HANDOVER_TAG_CONN = 1,  /* record */
 	HANDOVER_TAG_MARK = 2,  /* the old one's number for it */
 	HANDOVER_TAG_STATE = 3, /* record, of conn_export */
+	HANDOVER_TAG_LISTENER =
+		4, /* text: its address as it is configured. Empty, or left out: unknown */
 };
 
 /* REFUSED, GIVEN_UP */

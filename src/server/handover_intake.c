@@ -15,6 +15,7 @@
 #include "server/handover_channel.h"
 #include "server/handover_format.h"
 #include "server/server.h"
+#include "server/server_listeners.h"
 #include "server/worker.h"
 
 /* Messages under way, HANDOVER_FDS_MAX connections each. */
@@ -134,7 +135,8 @@ static bool record_read(struct slice record, uint64_t *out_mark, struct slice *o
 	return has_mark && !reader.is_bad;
 }
 
-static void take_one(struct worker *worker, struct portion *portion, struct slice record, int *fd)
+static void take_one(struct worker *worker, struct portion *portion, unsigned listener,
+		     struct slice record, int *fd)
 {
 	uint64_t mark;
 	struct slice state;
@@ -147,7 +149,7 @@ static void take_one(struct worker *worker, struct portion *portion, struct slic
 	struct state_reader reader;
 
 	state_reader_init(&reader, state);
-	int r = conn_import(&worker->home, *fd, &reader);
+	int r = conn_import(&worker->home, listener, *fd, &reader);
 
 	if (r == 0)
 		*fd = -1; /* it is the connection's */
@@ -159,12 +161,16 @@ static void take(struct worker *worker, struct portion *portion)
 	struct handover_intake *intake = portion->intake;
 	struct state_reader reader;
 	struct state_field field;
+	unsigned listener = LISTENER_OTHERS;
 	size_t i = 0;
 
 	state_reader_init(&reader, buf_slice(&portion->message.body));
 	while (state_next(&reader, &field))
-		if (field.tag == HANDOVER_TAG_CONN && i < portion->message.fd_count)
-			take_one(worker, portion, field.value, &portion->message.fds[i++]);
+		if (field.tag == HANDOVER_TAG_LISTENER)
+			listener = server_listener_of(intake->server, field.value);
+		else if (field.tag == HANDOVER_TAG_CONN && i < portion->message.fd_count)
+			take_one(worker, portion, listener, field.value,
+				 &portion->message.fds[i++]);
 	bool is_whole = !reader.is_bad && i == portion->message.fd_count;
 	/* With io_uring their ordinary descriptors are given back by this. */
 	int r = loop_settle(worker->loop, clock_now_ns() + SETTLE_NS);

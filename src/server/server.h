@@ -99,7 +99,7 @@ void server_tls_stats(const struct server *server, struct tls_stats *out_sum);
 
 /* Of the listeners that clients come by, or came, the index-th, over all workers; false: there are
  * no more. The last may have an empty name: of those beyond LISTENER_PLACES, and of connections
- * that another process brought. */
+ * that an older program brought. */
 bool server_listener(const struct server *server, size_t index, char *out_name, size_t size,
 		     struct listener_stats *out_stats);
 

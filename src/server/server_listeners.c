@@ -9,7 +9,7 @@
 
 _Static_assert(SERVER_DOORS_MAX < LISTENER_PLACES, "all that there may be at a time have one");
 
-/* LISTENER_OTHERS: none is left. */
+/* Under the mutex. LISTENER_OTHERS: none is left. */
 static unsigned place_of(struct server_listeners *self, const char *name)
 {
 	for (size_t i = 1; i <= self->count; i++)
@@ -33,12 +33,34 @@ void server_listeners_place(struct server_listeners *self, struct server_door *d
 		door->each[i].place = place;
 }
 
+unsigned server_listener_of(struct server *server, struct slice name)
+{
+	char text[CONFIG_PLACE_TEXT_MAX];
+
+	if (name.len == 0 || name.len >= sizeof(text))
+		return LISTENER_OTHERS;
+	snprintf(text, sizeof(text), "%.*s", SLICE_ARG(name));
+	pthread_mutex_lock(&server->mutex);
+	unsigned place = place_of(&server->listeners, text);
+
+	pthread_mutex_unlock(&server->mutex);
+	return place;
+}
+
+void server_listener_name(struct server *server, unsigned place, char out[CONFIG_PLACE_TEXT_MAX])
+{
+	CHECK(place < LISTENER_PLACES);
+	pthread_mutex_lock(&server->mutex);
+	snprintf(out, CONFIG_PLACE_TEXT_MAX, "%s", server->listeners.names[place]);
+	pthread_mutex_unlock(&server->mutex);
+}
+
 static void add(struct listener_stats *into, const struct listener_stats *from)
 {
 	uint64_t *sums = (uint64_t *)into;
 	const uint64_t *counts = (const uint64_t *)from;
 
-	_Static_assert(sizeof(*into) % sizeof(*sums) == 0, "all fields are counters");
+	_Static_assert(sizeof(*into) % sizeof(*sums) == 0, "a row of numbers");
 	for (size_t i = 0; i < sizeof(*into) / sizeof(*sums); i++)
 		sums[i] += counter_read(&counts[i]);
 }

@@ -18,6 +18,7 @@
 #include "server/worker.h"
 
 struct stillness {
+	struct server *server;
 	struct handover_channel *channel;
 	bool can_give; /* sockets of the loops */
 	pthread_mutex_t mutex;
@@ -35,12 +36,14 @@ struct stillness {
 	int changed_fd;
 };
 
-struct stillness *stillness_create(struct handover_channel *channel, enum loop_engine engine)
+struct stillness *stillness_create(struct server *server, struct handover_channel *channel,
+				   enum loop_engine engine)
 {
 	struct stillness *self = calloc(1, sizeof(*self));
 
 	if (self == NULL)
 		return NULL;
+	self->server = server;
 	self->channel = channel;
 	self->can_give = loop_engine_can_hand_over(engine) != -EOPNOTSUPP;
 	self->changed_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -237,6 +240,7 @@ bool stillness_keep(struct worker *worker)
 	if (is_open(stillness))
 		error = handover_conns_export(worker,
 					      &(struct handover_exporting){
+						      .server = stillness->server,
 						      .channel = stillness->channel,
 						      .can_give = stillness->can_give,
 						      .deadline_ns = stillness->deadline_ns,

@@ -16,6 +16,7 @@
 
 struct conn;
 struct handover_channel;
+struct server;
 struct stillness;
 struct worker;
 
@@ -45,7 +46,8 @@ struct stillness_counts {
 
 /* `channel` is where connections go; `engine` is that of the workers: asks the kernel what it can
  * give away of it, which takes a while. NULL: out of memory or descriptors. */
-struct stillness *stillness_create(struct handover_channel *channel, enum loop_engine engine);
+struct stillness *stillness_create(struct server *server, struct handover_channel *channel,
+				   enum loop_engine engine);
 
 /* Each worker once, until `deadline_ns`. */
 void stillness_ask(struct stillness *stillness, struct worker *worker, uint64_t deadline_ns);

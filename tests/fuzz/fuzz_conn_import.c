@@ -46,7 +46,7 @@ static int import(struct slice bytes)
 	struct pool_walk walk;
 
 	state_reader_init(&reader, bytes);
-	int r = conn_import(&world.home, -1, &reader);
+	int r = conn_import(&world.home, 1, -1, &reader);
 
 	if (r < 0)
 		return r;

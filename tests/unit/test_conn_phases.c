@@ -1005,7 +1005,7 @@ static void move(struct world *world)
 	fake_turn(&world->io);
 	assert_true(world_is_gone(world));
 	state_reader_init(&reader, buf_slice(&buf));
-	assert_int_equal(conn_import(&world->home, -1, &reader), 0);
+	assert_int_equal(conn_import(&world->home, 1, -1, &reader), 0);
 	state_wipe(&buf);
 	pool_walk_start(&walk, &world->home.conn_pool);
 	world->conn = pool_walk_next(&walk);

@@ -119,7 +119,7 @@ static int import(struct world *world, struct slice bytes)
 		memcpy(copy, bytes.data, bytes.len);
 	state_reader_init(&reader, slice_of(copy, bytes.len));
 	in(world);
-	int r = conn_import(&world->home, -1, &reader);
+	int r = conn_import(&world->home, 1, -1, &reader);
 
 	free(copy);
 	if (r == 0)
@@ -214,7 +214,9 @@ static void test_counts(void **state)
 	assert_nothing_kept(&older);
 	for (int reason = 0; reason < CLOSE_REASON_COUNT; reason++)
 		assert_int_equal(older.home.stats.connections_closed[reason], 0);
+	assert_int_equal(older.home.listeners[1].connections, 0);
 	assert_int_equal(newer.home.stats.connections, 1);
+	assert_int_equal(newer.home.listeners[1].connections, 1);
 	assert_int_equal(newer.home.stats.sockets, 1);
 	assert_int_equal(newer.home.stats.connections_accepted, 0);
 	assert_int_equal(newer.home.stats.sockets_accepted, 0);

@@ -125,7 +125,7 @@ static void move(struct side *from, struct side *to, struct client_side *client,
 						   directory_last_id(from->world.directory)));
 	state_reader_init(&reader, buf_slice(&buf));
 	world_now = &to->world;
-	assert_int_equal(conn_import(&to->world.home, fd, &reader), 0);
+	assert_int_equal(conn_import(&to->world.home, 1, fd, &reader), 0);
 	assert_int_equal(loop_settle(to->io.loop, deadline_ns), 0);
 	state_wipe(&buf);
 	conn_forget(conn);

@@ -375,7 +375,7 @@ void metrics_print_reference(FILE *to)
 	      "Prometheus text format. No label carries a client's name. Labels are names of the\n"
 	      "configuration and words of the tables below, so there are about 400 series, 8 for\n"
 	      "each route and 53 more for each of the first 100, 63 for each back end,\n"
-	      "and 7 for each listener.\n"
+	      "and 8 for each listener.\n"
 	      "[deploy.md](deploy.md#what-to-watch) has how to scrape it, alerts and a "
 	      "dashboard.\n\n"
 	      "| metric | type | meaning |\n| --- | --- | --- |\n",

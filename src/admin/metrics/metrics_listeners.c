@@ -7,6 +7,11 @@
 
 /* Of struct listener_stats. */
 static const struct metrics_number numbers[] = {
+	{"gatehouse_listener_connections", "gauge",
+	 "WebSocket connections open now; gatehouse_connections by listener. Those of one that was "
+	 "taken out stay counted to it. Of those that an older program brought in a live upgrade "
+	 "it is not known, and their label is empty.",
+	 offsetof(struct listener_stats, connections)},
 	{"gatehouse_listener_sockets_accepted_total", "counter",
 	 "Sockets accepted; gatehouse_sockets_accepted_total by listener.",
 	 offsetof(struct listener_stats, sockets_accepted)},
