@@ -59,6 +59,10 @@ void metrics_routes_write(const struct server *server, struct buf *out);
 /* What the page has of many routes in sum alone, for the process that takes over: the overview
  * tells it of each. */
 void metrics_routes_write_rest(const struct admin *admin, struct buf *out);
+/* What routes counted that were taken out before this process took over, or by that, is told on:
+ * `page` is the one that `before` was given. */
+void metrics_routes_keep(const struct server *server, struct metrics_before *before,
+			 struct slice page);
 void metrics_routes_print_reference(FILE *to);
 void metrics_routes_print_failures(FILE *to);
 
@@ -67,7 +71,7 @@ void metrics_listeners_write(const struct server *server, struct buf *out);
 void metrics_listeners_print_reference(FILE *to);
 
 /* metrics_auth.c: likewise, about who proved what. */
-void metrics_auth_write(const struct server *server, struct buf *out);
+void metrics_auth_write(const struct admin *admin, struct buf *out);
 void metrics_auth_print_reference(FILE *to);
 
 /* metrics_drain.c: likewise, about drains, and loops that hang. */

@@ -135,6 +135,7 @@ static void take_extra(void *arg, struct slice extra)
 	const struct serve_upgrade *upgrade = arg;
 
 	metrics_before_take(upgrade->before, extra);
+	metrics_routes_keep(upgrade->server, upgrade->before, extra);
 	history_take(upgrade->history, extra);
 }
 

@@ -112,7 +112,8 @@ static struct named_load *find(struct route_loads *loads, const char *name)
 	return NULL;
 }
 
-static struct named_load *add(struct route_loads *loads, const char *name)
+/* With details, if it `may` have some and there is room. */
+static struct named_load *add(struct route_loads *loads, const char *name, bool may)
 {
 	size_t len = strlen(name);
 	struct named_load *item = calloc(1, sizeof(*item) + len + 1);
@@ -124,12 +125,12 @@ static struct named_load *add(struct route_loads *loads, const char *name)
 		free(cells);
 		return NULL;
 	}
-	if (loads->detailed == ROUTE_DETAILS_MAX)
+	if (may && loads->detailed == ROUTE_DETAILS_MAX)
 		drop_first_unused(loads, true);
 	item->load = (struct route_load){
 		.cells = cells,
 		.cell_count = loads->workers,
-		.is_detailed = loads->detailed < ROUTE_DETAILS_MAX,
+		.is_detailed = may && loads->detailed < ROUTE_DETAILS_MAX,
 	};
 	loads->detailed += item->load.is_detailed;
 	loads->has_others |= !item->load.is_detailed;
@@ -145,7 +146,7 @@ struct route_load *route_loads_take(struct route_loads *loads, const char *name)
 	struct named_load *item = find(loads, name);
 
 	if (item == NULL)
-		item = add(loads, name);
+		item = add(loads, name, true);
 	if (item != NULL && item->takers++ == 0) {
 		item->load.is_unused = false;
 		loads->unused--;
@@ -154,14 +155,28 @@ struct route_load *route_loads_take(struct route_loads *loads, const char *name)
 	return item == NULL ? NULL : &item->load;
 }
 
-/* Under the mutex: the last of those that nobody takes. */
+/* Under the mutex: now the last of those that nobody takes. */
 static void keep_unused(struct route_loads *loads, struct named_load *item)
 {
 	item->load.is_unused = true;
 	list_remove(&item->node);
 	list_append(&loads->items, &item->node);
-	if (++loads->unused > ROUTE_UNUSED_MAX)
+	if (loads->unused > ROUTE_UNUSED_MAX)
 		drop_first_unused(loads, false);
+}
+
+bool route_loads_keep(struct route_loads *loads, const char *name, bool is_detailed)
+{
+	pthread_mutex_lock(&loads->mutex);
+	struct named_load *item = find(loads, name);
+	bool is_there = item != NULL;
+
+	if (!is_there)
+		item = add(loads, name, is_detailed);
+	if (!is_there && item != NULL)
+		keep_unused(loads, item);
+	pthread_mutex_unlock(&loads->mutex);
+	return item != NULL;
 }
 
 void route_loads_give(struct route_loads *loads, struct route_load *load)
@@ -170,8 +185,10 @@ void route_loads_give(struct route_loads *loads, struct route_load *load)
 
 	pthread_mutex_lock(&loads->mutex);
 	CHECK(item->takers > 0);
-	if (--item->takers == 0)
+	if (--item->takers == 0) {
+		loads->unused++;
 		keep_unused(loads, item);
+	}
 	pthread_mutex_unlock(&loads->mutex);
 }
 

@@ -85,6 +85,11 @@ void route_loads_destroy(struct route_loads **loads);
 struct route_load *route_loads_take(struct route_loads *loads, const char *name);
 void route_loads_give(struct route_loads *loads, struct route_load *load);
 
+/* One that was taken out before this process took over is kept as if it had been taken and given
+ * back now; one that is there stays as it is. `is_detailed`: it was told of in detail. False:
+ * memory is out. */
+bool route_loads_keep(struct route_loads *loads, const char *name, bool is_detailed);
+
 /* Adds every number of `from` to `into`, which is the caller's own. */
 void route_counts_add(struct route_counts *into, const struct route_counts *from);
 

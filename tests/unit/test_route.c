@@ -335,6 +335,37 @@ static void test_so_many_unused_loads_are_kept(void **state)
 	route_loads_destroy(&loads);
 }
 
+/* Those of the process before, which went in this order: as if they went now. */
+static void test_loads_of_another_process_are_kept(void **state)
+{
+	(void)state;
+	struct route_loads *loads = route_loads_create(1);
+	struct route_load *here = route_loads_take(loads, "here");
+	struct route_counts sum;
+	size_t count = 0;
+	char name[16];
+
+	here->cells[0].counts.accepted = 7;
+	for (unsigned i = 0; i < 3 * ROUTE_UNUSED_MAX; i++) {
+		snprintf(name, sizeof(name), "r%u", i);
+		assert_true(route_loads_keep(loads, name, i % 2 == 0));
+		assert_true(route_loads_keep(loads, "here", false));
+	}
+	assert_false(here->is_unused);
+	assert_true(here->is_detailed);
+	assert_int_equal(here->cells[0].counts.accepted, 7);
+	/* Who was there without details gets none here, and counts to the others still. */
+	assert_true(route_loads_others(loads, &sum));
+	struct route_load *last = route_loads_take(loads, name);
+
+	assert_false(last->is_detailed);
+	route_loads_give(loads, last);
+	route_loads_give(loads, here);
+	route_loads_each(loads, count_load, &count);
+	assert_int_equal(count, ROUTE_UNUSED_MAX);
+	route_loads_destroy(&loads);
+}
+
 /* A series that falls looks like one that was begun anew, and all of it like a jump. */
 static void test_the_sum_of_the_others_never_falls(void **state)
 {
@@ -377,6 +408,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_loads_go_on_by_name),
 		cmocka_unit_test(test_so_many_unused_loads_are_kept),
+		cmocka_unit_test(test_loads_of_another_process_are_kept),
 		cmocka_unit_test(test_the_sum_of_the_others_never_falls),
 		cmocka_unit_test(test_a_path_finds_its_route_and_id),
 		cmocka_unit_test(test_slashes_are_merged_where_the_route_says_so),

@@ -340,7 +340,7 @@ void metrics_write(const struct admin *admin, struct buf *out)
 	groups(out, server);
 	metrics_routes_write(server, out);
 	metrics_listeners_write(server, out);
-	metrics_auth_write(server, out);
+	metrics_auth_write(admin, out);
 	metrics_backends_write(server, out);
 	metrics_workers_write(server, out);
 	metrics_drain_write(server, out);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "admin/admin.h"
+#include "admin/metrics/metrics_before.h"
 #include "auth/auth_type.h"
 #include "auth/hasher.h"
 #include "auth/pace.h"
@@ -55,44 +56,69 @@ static bool is_first_of_name(const struct auth *auth, size_t index)
 	return true;
 }
 
+/* [bytes] Of "name{labels}". */
+#define SERIES_MAX 512
+
+static const char *series_of(const char *route, const char *way, const char *outcome,
+			     char out[SERIES_MAX])
+{
+	snprintf(out, SERIES_MAX, "gatehouse_auth_total{route=\"%s\",way=\"%s\",outcome=\"%s\"}",
+		 route, way, outcome);
+	return out;
+}
+
 static void sample(struct buf *out, const char *route, const char *way, const char *outcome,
 		   uint64_t count)
 {
-	PRINT(out, "gatehouse_auth_total{route=\"%s\",way=\"%s\",outcome=\"%s\"} %" PRIu64 "\n",
-	      route, way, outcome, count);
+	char series[SERIES_MAX];
+
+	PRINT(out, "%s %" PRIu64 "\n", series_of(route, way, outcome, series), count);
 }
 
-/* Those that are rare are there from their first time on. */
-static void way_write(struct buf *out, const char *route, const struct auth *auth, size_t index)
+/* Those that are rare are there from their first time on, if only in a process before. */
+static bool is_shown(struct metrics_before *before, const char *route, const char *way,
+		     enum auth_verdict verdict, uint64_t count)
+{
+	char series[SERIES_MAX];
+
+	return verdict == AUTH_PROVED || verdict == AUTH_WRONG || count > 0 ||
+	       metrics_before_has(before,
+				  series_of(route, way, auth_verdict_label(verdict), series));
+}
+
+static void way_write(struct buf *out, struct metrics_before *before, const char *route,
+		      const struct auth *auth, size_t index)
 {
 	const char *name = auth_way_at(auth, index)->ops->name;
 
 	for (unsigned i = 0; i < AUTH_VERDICT_COUNT; i++) {
 		uint64_t count = sum(auth, name, i);
 
-		if (i == AUTH_PROVED || i == AUTH_WRONG || count > 0)
+		if (is_shown(before, route, name, i, count))
 			sample(out, route, name, auth_verdict_label(i), count);
 	}
 }
 
-static void route_write(struct buf *out, const char *route, const struct auth *auth)
+static void route_write(struct buf *out, struct metrics_before *before, const char *route,
+			const struct auth *auth)
 {
 	for (size_t i = 0; auth_way_at(auth, i) != NULL; i++)
 		if (is_first_of_name(auth, i))
-			way_write(out, route, auth, i);
+			way_write(out, before, route, auth, i);
 	sample(out, route, "none", "no_proof", auth_count_no_proof(auth));
 	if (auth_is_left_to_backend(auth))
 		sample(out, route, "backend", "left", auth_count_left(auth));
 }
 
-static void routes_write(struct buf *out, const struct ruleset *ruleset)
+static void routes_write(struct buf *out, struct metrics_before *before,
+			 const struct ruleset *ruleset)
 {
 	PRINT(out, "%s", head_gatehouse_auth_total);
 	for (size_t i = 0; i < ruleset->config.route_count; i++) {
 		const struct auth *auth = auth_table_at(ruleset->auth, i);
 
 		if (auth != NULL)
-			route_write(out, ruleset->config.routes[i].name, auth);
+			route_write(out, before, ruleset->config.routes[i].name, auth);
 	}
 }
 
@@ -113,13 +139,13 @@ static void world_write(struct buf *out, const struct auth_world *auth)
 	      head_gatehouse_passwords_busy_seconds_total, (double)hasher.busy_ns / NS_PER_S);
 }
 
-void metrics_auth_write(const struct server *server, struct buf *out)
+void metrics_auth_write(const struct admin *admin, struct buf *out)
 {
-	struct ruleset *ruleset = server_ruleset(server);
+	struct ruleset *ruleset = server_ruleset(admin->server);
 
-	routes_write(out, ruleset);
+	routes_write(out, admin->before, ruleset);
 	ruleset_unref(&ruleset);
-	struct auth_world world = server_auth(server);
+	struct auth_world world = server_auth(admin->server);
 
 	world_write(out, &world);
 }

@@ -198,20 +198,33 @@ static uint64_t value_of(const struct sample *sample)
 	return strtoull(text, NULL, 10);
 }
 
-uint64_t metrics_before_count(struct metrics_before *before, const char *series)
+/* Under the mutex. NULL: there is none. */
+static const struct sample *find(const struct metrics_before *before, const char *series)
 {
 	const struct sample wanted = {.series = slice_from_text(series)};
-	uint64_t count = 0;
 
+	return before->count == 0 ? NULL
+				  : bsearch(&wanted, before->samples, before->count, sizeof(wanted),
+					    compare_samples);
+}
+
+uint64_t metrics_before_count(struct metrics_before *before, const char *series)
+{
 	pthread_mutex_lock(&before->mutex);
-	if (before->count > 0) {
-		const struct sample *found = bsearch(&wanted, before->samples, before->count,
-						     sizeof(wanted), compare_samples);
+	const struct sample *found = find(before, series);
+	uint64_t count = found == NULL ? 0 : value_of(found);
 
-		count = found == NULL ? 0 : value_of(found);
-	}
 	pthread_mutex_unlock(&before->mutex);
 	return count;
+}
+
+bool metrics_before_has(struct metrics_before *before, const char *series)
+{
+	pthread_mutex_lock(&before->mutex);
+	bool has_it = find(before, series) != NULL;
+
+	pthread_mutex_unlock(&before->mutex);
+	return has_it;
 }
 
 static bool is_of(struct slice series, const char *name)

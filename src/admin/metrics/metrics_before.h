@@ -6,6 +6,7 @@
  * and labels are what versions agree on, whatever they count with. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -26,6 +27,9 @@ void metrics_before_add(struct metrics_before *before, struct buf *page);
 
 /* What it is of one counter, as "name{labels}"; 0: nothing. */
 uint64_t metrics_before_count(struct metrics_before *before, const char *series);
+
+/* Was there such a series? */
+bool metrics_before_has(struct metrics_before *before, const char *series);
 
 /* Of all samples of a counter. */
 uint64_t metrics_before_sum(struct metrics_before *before, const char *name);

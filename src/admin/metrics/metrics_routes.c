@@ -3,6 +3,7 @@
 #include "admin/admin.h"
 #include "admin/metrics/metrics_before.h"
 #include "base/metrics_text.h"
+#include "base/slice.h"
 #include "route/route.h"
 
 /* Of struct route_load. */
@@ -20,9 +21,11 @@ static const struct metrics_number numbers[] = {
 	 offsetof(struct route_load, origins_refused)},
 };
 
+#define ACCEPTED "gatehouse_route_connections_accepted_total"
+
 /* Of struct route_counts, of all workers. */
 static const struct metrics_number counted[] = {
-	{"gatehouse_route_connections_accepted_total", "counter",
+	{ACCEPTED, "counter",
 	 "WebSocket handshakes completed; gatehouse_connections_accepted_total by route.",
 	 offsetof(struct route_counts, accepted)},
 	{"gatehouse_route_messages_received_total", "counter", "Whole messages from clients.",
@@ -176,6 +179,42 @@ void metrics_routes_write_rest(const struct admin *admin, struct buf *out)
 	metrics_before_add(admin->before, &rest);
 	PRINT(out, "%.*s", SLICE_ARG(buf_slice(&rest)));
 	buf_finish(&rest);
+}
+
+/* --- a live upgrade --- */
+
+/* The name of the route, if the line is the one sample that there is of each. */
+static bool route_of(struct slice line, char *out_name, size_t size)
+{
+	static const char mark[] = ACCEPTED "{route=\"";
+	size_t len = strlen(mark);
+	struct slice name;
+
+	if (line.len <= len || memcmp(line.data, mark, len) != 0)
+		return false;
+	struct slice rest = slice_of(line.data + len, line.len - len);
+
+	if (!slice_next(&rest, '"', &name) || name.len == 0 || name.len >= size)
+		return false;
+	snprintf(out_name, size, "%.*s", SLICE_ARG(name));
+	return true;
+}
+
+/* In their order: those that went first are the first to go here, too. Details only of those that
+ * had some: what the others counted is in the series without a name. */
+void metrics_routes_keep(const struct server *server, struct metrics_before *before,
+			 struct slice page)
+{
+	struct slice rest = page, line;
+	char name[CONFIG_TEXT_MAX], lives[sizeof(LIVES "_count{route=\"\"}") + sizeof(name)];
+
+	while (slice_next(&rest, '\n', &line)) {
+		if (!route_of(line, name, sizeof(name)))
+			continue;
+		snprintf(lives, sizeof(lives), LIVES "_count{route=\"%s\"}", name);
+		route_loads_keep(server_route_loads(server), name,
+				 metrics_before_has(before, lives));
+	}
 }
 
 void metrics_routes_print_reference(FILE *to)

@@ -154,6 +154,42 @@ def test_numbers_go_on_in_a_live_upgrade(gateway):
     assert running.metric("route_connections_closed_total", route="a") == 1
 
 
+def test_what_a_removed_route_has_counted_goes_on_in_a_live_upgrade(gateway):
+    """However often; one that is removed by the upgrade itself, too; and one that comes again goes on."""
+    upgrades.become_parent_of_orphans()
+    running = gateway(routes=[{"path": f"/{name}/{{client_id}}"} for name in ("a", "gone", "going")])
+    whole = yaml.safe_load(running.config_file.read_text())
+
+    def counted(name: str) -> tuple[float, ...]:
+        return tuple(running.metric(f"route_{what}", **labels, route=name) for what, labels in (
+            ("connections_accepted_total", {}), ("messages_received_total", {}), ("sent_bytes_total", {}),
+            ("connections_closed_total", {"reason": "client_gone"}), ("connection_duration_seconds_count", {}), ("connections", {})))
+
+    for name in ("gone", "going"):
+        with running.open(f"/{name}/1") as client:
+            client.echo(b"x")
+        running.wait_metric("route_connection_duration_seconds_count", 1, route=name)
+    seen = counted("gone")
+    assert seen == (1, 1, 3, 1, 1, 0) == counted("going")
+    del whole["routes"][1]
+    reload.rewrite(running, whole)
+    assert reload.reload(running)["changed"]
+    reload.rewrite(running, whole | {"routes": whole["routes"][:1]})
+    for _ in range(2):
+        upgrades.upgrade(running)
+        assert upgrades.wait_former(running) == 0
+        assert counted("gone") == seen == counted("going")
+        assert sum(value for _, value in running.samples("route_messages_received_total")) == running.metric("messages_received_total") == 2
+        assert closed_by_route(running) == running.metric("connections_closed_total") == 2
+    assert [route["name"] for route in api.Api(running.admin).get("/overview")["routes"]] == ["a"], "it shows what there is"
+    reload.rewrite(running, whole)
+    assert reload.reload(running)["changed"]
+    with running.open("/going/1") as client:
+        client.echo(b"x")
+    running.wait_metric("route_messages_received_total", 2, route="going")
+    assert counted("gone") == seen
+
+
 def test_there_are_as_many_series_as_the_reference_says(gateway):
     text = " ".join((ROOT / "docs/metrics.md").read_text().split())
     base, route, detail, backend = map(int, re.search(
