@@ -35,6 +35,19 @@ void accept_rate_set(struct accept_rate *limit, uint64_t rate, uint64_t burst, u
 		;
 }
 
+uint64_t accept_rate_export(const struct accept_rate *limit)
+{
+	return counter_read(&limit->next_ns);
+}
+
+/* Nobody takes any yet. */
+void accept_rate_import(struct accept_rate *limit, uint64_t exported, uint64_t now_ns)
+{
+	uint64_t most = now_ns + counter_read(&limit->burst_ns) + counter_read(&limit->step_ns);
+
+	counter_set(&limit->next_ns, MIN(exported, most));
+}
+
 bool accept_rate_take(struct accept_rate *limit, uint64_t now_ns, uint64_t *out_wait_ns)
 {
 	uint64_t next = counter_read(&limit->next_ns);

@@ -23,5 +23,10 @@ void accept_rate_init(struct accept_rate *limit, uint64_t rate, uint64_t burst);
  * forgiven what is more than the new burst. */
 void accept_rate_set(struct accept_rate *limit, uint64_t rate, uint64_t burst, uint64_t now_ns);
 
+/* What has come so far, for the next process on this machine, whose limit is its own: who has come
+ * faster than that allows is forgiven the rest. After accept_rate_set. [ns of clock_now_ns] */
+uint64_t accept_rate_export(const struct accept_rate *limit);
+void accept_rate_import(struct accept_rate *limit, uint64_t exported, uint64_t now_ns);
+
 /* False: too fast; *out_wait_ns is when the next one could be taken. */
 bool accept_rate_take(struct accept_rate *limit, uint64_t now_ns, uint64_t *out_wait_ns);

@@ -75,6 +75,7 @@ enum handover_state_tag {
 	HANDOVER_TAG_TICKETS = 2, /* record, of tickets_export */
 	HANDOVER_TAG_TLS = 3,     /* record: of one listener with TLS */
 	HANDOVER_TAG_BLOCKS = 4,  /* record, of blocks_export */
+	HANDOVER_TAG_ACCEPTS = 5, /* number, of accept_rate_export */
 };
 
 enum handover_tls_tag {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * server_state.c - the state of a server that is no connection's: keys of session tickets, and
  * tickets of the API. Both let clients in that were let in before, so they go along; and so do
- * blocks, which somebody has asked for. What only holds somebody back for a while, such as the pace
- * of wrong proofs, begins anew. */
+ * blocks, which somebody has asked for, and how many have come lately. The pace of wrong proofs
+ * begins anew. */
 #include "server/server_handover.h"
 
 #include "auth/tickets.h"
@@ -70,6 +70,18 @@ void server_state_export(struct server *server, struct state_writer *writer)
 	tickets_export(server->proofs.tickets, writer);
 	state_end(writer, begun);
 	blocks_put_record(server, writer);
+	state_put_u64(writer, HANDOVER_TAG_ACCEPTS,
+		      accept_rate_export(&server->public_service.accept_rate));
+}
+
+static bool accepts_import(struct server *server, const struct state_field *field)
+{
+	uint64_t exported;
+
+	if (!state_u64(field, &exported))
+		return false;
+	accept_rate_import(&server->public_service.accept_rate, exported, clock_now_ns());
+	return true;
 }
 
 bool server_state_import(struct server *server, struct state_reader *reader)
@@ -88,6 +100,8 @@ bool server_state_import(struct server *server, struct state_reader *reader)
 		else if (field.tag == HANDOVER_TAG_BLOCKS)
 			is_good = blocks_import(server->blocks, clock_wall_ns() / NS_PER_MS,
 						&inner) == 0;
+		else if (field.tag == HANDOVER_TAG_ACCEPTS)
+			is_good = accepts_import(server, &field);
 		else if (state_must_understand(field.tag))
 			is_good = false;
 	}

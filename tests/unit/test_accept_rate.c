@@ -49,6 +49,35 @@ static void test_burst_then_rate(void **state)
 	}
 }
 
+/* Nobody is forgiven by going to the next process, unless that allows fewer at once. */
+static void test_the_next_process_goes_on(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		uint64_t rate, burst, later_ns;
+		unsigned more;
+	} rows[] = {
+		{"the same", 100, 100, 0, 0},
+		{"half a second later", 100, 100, NS_PER_S / 2, 50},
+		{"long after", 100, 100, 100 * NS_PER_S, 100},
+		{"a larger burst", 100, 150, 0, 50},
+		{"a smaller burst", 100, 10, NS_PER_S / 10, 0},
+		{"no limit", 0, 0, 0, 100000},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct accept_rate before, after;
+		uint64_t now_ns = START_NS + rows[i].later_ns, wait_ns = 0;
+
+		accept_rate_init(&before, 100, 100);
+		accept_rate_init(&after, rows[i].rate, rows[i].burst);
+		assert_int_equal(take_all(&before, START_NS, &wait_ns), 100);
+		accept_rate_import(&after, accept_rate_export(&before), now_ns);
+		ASSERT_ROW(take_all(&after, now_ns, &wait_ns) == rows[i].more, rows[i].name);
+		ASSERT_ROW(wait_ns <= NS_PER_S / 100, rows[i].name);
+	}
+}
+
 static void test_zero_is_no_limit(void **state)
 {
 	(void)state;
@@ -150,6 +179,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_burst_then_rate),
+		cmocka_unit_test(test_the_next_process_goes_on),
 		cmocka_unit_test(test_zero_is_no_limit),
 		cmocka_unit_test(test_long_run_is_the_rate),
 		cmocka_unit_test(test_the_rate_changes),

@@ -4,6 +4,7 @@ old one."""
 
 import http.client
 import json
+import time
 
 import pytest
 
@@ -85,6 +86,27 @@ def test_compression_goes_on(gateway, kind):
             assert client.read()[:2] == (wsraw.BINARY, b"the same words, cut: %d" % number)
         assert running.metric("compression_connections") == 1
         assert running.metric("compression_windows") == (2 if kind == "window" else 0)
+
+
+def test_an_upgrade_lets_nobody_in_faster(gateway):
+    """What was used of accept_rate is used in the new process, too."""
+    running = gateway(server={"accept_rate": 1, "accept_burst": 20})
+    began = time.monotonic()
+
+    def come() -> int:
+        statuses = []
+        while not statuses or statuses[-1] == 101:
+            with running.connect() as client:
+                statuses.append(client.handshake("/ws/a").status)
+        assert statuses[-1] == 429
+        return len(statuses) - 1
+
+    accepted = come()
+    assert accepted >= 20
+    upgrades.upgrade(running)
+    assert upgrades.wait_former(running) == 0
+    accepted += come()
+    assert accepted <= 20 + (time.monotonic() - began)
 
 
 def test_a_proof_ends_when_it_ends(gateway, tmp_path):
