@@ -7,6 +7,7 @@
  * a day, but yields to any that does. */
 #include "auth/pace.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "base/counter.h"
 #include "base/random.h"
 #include "base/siphash.h"
+#include "base/state.h"
 
 #define SETS       8192 /* of 8 places of 16 bytes: 1 MiB */
 #define SET_PLACES 8
@@ -297,6 +299,104 @@ void pace_right(struct pace *pace, const struct pace_who *who)
 	place->level = PROVED;
 	place->at_s = seconds(who);
 	pthread_mutex_unlock(lock_of(pace, key));
+}
+
+/* --- from process to process --- */
+
+/* A tag keeps its meaning for ever. */
+enum {
+	TAG_KEY = 1,   /* bytes: of the hash */
+	TAG_PLACE = 2, /* record: one that is in use */
+
+	TAG_PLACE_KEY = 1,
+	TAG_PLACE_AT_S = 2,
+	TAG_PLACE_LEVEL = 3, /* as it was then */
+};
+
+static void place_export(const struct place *place, struct state_writer *writer)
+{
+	size_t begun = state_begin(writer, TAG_PLACE);
+
+	state_put_u64(writer, TAG_PLACE_KEY, place->key);
+	state_put_u64(writer, TAG_PLACE_AT_S, place->at_s);
+	state_put_u64(writer, TAG_PLACE_LEVEL, place->level);
+	state_end(writer, begun);
+}
+
+void pace_export(struct pace *pace, uint64_t now_ms, struct state_writer *writer)
+{
+	uint32_t now_s = (uint32_t)(now_ms / 1000);
+
+	_Static_assert(SETS % LOCKS == 0, "a set has one lock");
+	state_put_bytes(writer, TAG_KEY, slice_of(&pace->key, sizeof(pace->key)));
+	for (size_t i = 0; i < SETS; i++) {
+		pthread_mutex_lock(lock_of(pace, i));
+		for (size_t k = 0; k < SET_PLACES; k++)
+			if (worth(pace, &pace->sets[i].places[k], now_s) > 0)
+				place_export(&pace->sets[i].places[k], writer);
+		pthread_mutex_unlock(lock_of(pace, i));
+	}
+}
+
+static int place_read(struct slice record, struct place *out)
+{
+	struct state_reader reader;
+	struct state_field field;
+	uint64_t key = 0, at_s = 0, level = 0;
+	bool is_good = true;
+
+	state_reader_init(&reader, record);
+	while (is_good && state_next(&reader, &field)) {
+		if (field.tag == TAG_PLACE_KEY)
+			is_good = state_u64(&field, &key);
+		else if (field.tag == TAG_PLACE_AT_S)
+			is_good = state_u64_max(&field, UINT32_MAX, &at_s);
+		else if (field.tag == TAG_PLACE_LEVEL)
+			is_good = state_u64_max(&field, UINT32_MAX, &level);
+		else
+			is_good = !state_must_understand(field.tag);
+	}
+	*out = (struct place){.key = key, .at_s = (uint32_t)at_s, .level = (uint32_t)level};
+	return is_good && !reader.is_bad && key != 0 ? 0 : -EBADMSG;
+}
+
+/* One too many is left out. */
+static void place_put(struct pace *pace, const struct place *place)
+{
+	struct set *set = set_of(pace, place->key);
+	struct place *to = find(set, place->key);
+
+	if (to == NULL) {
+		to = find(set, 0);
+		pace->used += to != NULL;
+	}
+	if (to == NULL)
+		return;
+	*to = *place;
+	if (place->level != PROVED)
+		highest_note(pace, place->level);
+}
+
+int pace_import(struct pace *pace, struct state_reader *reader)
+{
+	struct state_field field;
+	struct place place;
+	int r = 0;
+
+	if (pace == NULL)
+		return 0;
+	CHECK(pace->used == 0);
+	while (r == 0 && state_next(reader, &field)) {
+		if (field.tag == TAG_KEY)
+			r = state_bytes(&field, (uint8_t *)&pace->key, sizeof(pace->key))
+				    ? 0
+				    : -EBADMSG;
+		else if (field.tag == TAG_PLACE && (r = place_read(field.value, &place)) == 0)
+			place_put(pace, &place);
+		else if (state_must_understand(field.tag))
+			r = -EBADMSG;
+	}
+	return r == 0 && reader->is_bad ? -EBADMSG : r;
 }
 
 struct pace_stats pace_stats(struct pace *pace)

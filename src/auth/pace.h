@@ -23,6 +23,8 @@
 #include "base/slice.h"
 
 struct pace;
+struct state_reader;
+struct state_writer;
 
 /* `max` wrong proofs a minute; 0: no limit, and nothing is remembered. NULL: memory is out. */
 struct pace *pace_create(uint64_t max);
@@ -50,6 +52,12 @@ bool pace_wrong_address(struct pace *pace, const struct pace_who *who);
 
 /* It was right. */
 void pace_right(struct pace *pace, const struct pace_who *who);
+
+/* For the next process on this machine, whose clock is the same: all that has not run out, with the
+ * key of its hash, which is a secret. Into one that was not asked yet; NULL: nothing is wanted. 0,
+ * or -EBADMSG: no process has written that. */
+void pace_export(struct pace *pace, uint64_t now_ms, struct state_writer *writer);
+int pace_import(struct pace *pace, struct state_reader *reader);
 
 struct pace_stats {
 	uint64_t max;     /* a minute */

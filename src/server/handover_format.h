@@ -76,6 +76,7 @@ enum handover_state_tag {
 	HANDOVER_TAG_TLS = 3,     /* record: of one listener with TLS */
 	HANDOVER_TAG_BLOCKS = 4,  /* record, of blocks_export */
 	HANDOVER_TAG_ACCEPTS = 5, /* number, of accept_rate_export */
+	HANDOVER_TAG_PACE = 6,    /* record, of pace_export */
 };
 
 enum handover_tls_tag {

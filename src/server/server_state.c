@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * server_state.c - the state of a server that is no connection's: keys of session tickets, and
  * tickets of the API. Both let clients in that were let in before, so they go along; and so do
- * blocks, which somebody has asked for, and how many have come lately. The pace of wrong proofs
- * begins anew. */
+ * blocks, which somebody has asked for, how many have come lately, and who has guessed wrong. */
 #include "server/server_handover.h"
 
+#include "auth/pace.h"
 #include "auth/tickets.h"
 #include "base/clock.h"
 #include "server/handover_format.h"
@@ -58,6 +58,16 @@ static void blocks_put_record(struct server *server, struct state_writer *writer
 	state_end(writer, begun);
 }
 
+static void pace_put_record(struct server *server, struct state_writer *writer)
+{
+	if (server->auth.pace == NULL)
+		return;
+	size_t begun = state_begin(writer, HANDOVER_TAG_PACE);
+
+	pace_export(server->auth.pace, clock_now_ns() / NS_PER_MS, writer);
+	state_end(writer, begun);
+}
+
 /* --- all --- */
 
 void server_state_export(struct server *server, struct state_writer *writer)
@@ -72,6 +82,7 @@ void server_state_export(struct server *server, struct state_writer *writer)
 	blocks_put_record(server, writer);
 	state_put_u64(writer, HANDOVER_TAG_ACCEPTS,
 		      accept_rate_export(&server->public_service.accept_rate));
+	pace_put_record(server, writer);
 }
 
 static bool accepts_import(struct server *server, const struct state_field *field)
@@ -102,6 +113,8 @@ bool server_state_import(struct server *server, struct state_reader *reader)
 						&inner) == 0;
 		else if (field.tag == HANDOVER_TAG_ACCEPTS)
 			is_good = accepts_import(server, &field);
+		else if (field.tag == HANDOVER_TAG_PACE)
+			is_good = pace_import(server->auth.pace, &inner) == 0;
 		else if (state_must_understand(field.tag))
 			is_good = false;
 	}

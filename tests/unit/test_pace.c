@@ -2,10 +2,12 @@
  * test_pace.c - who may guess how often, and that strangers lock nobody out. */
 #include "unit.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 #include "auth/pace.h"
 #include "base/net_addr.h"
+#include "base/state.h"
 
 #define MINUTE 60000
 
@@ -199,6 +201,59 @@ static void test_the_limit_changes(void **state)
 	pace_destroy(&pace);
 }
 
+/* What `from` has, in another process with a secret of its own. */
+static struct pace *next_process(struct pace *from, uint64_t max, uint64_t now_ms, int result)
+{
+	struct pace *to = pace_create(max);
+	struct state_writer writer;
+	struct state_reader reader;
+	struct buf buf = {0};
+
+	state_writer_init(&writer, &buf, SIZE_MAX / 2);
+	pace_export(from, who("unix:", "", now_ms).now_ms, &writer);
+	assert_int_equal(writer.error, 0);
+	if (result != 0)
+		buf.len--;
+	state_reader_init(&reader, buf_slice(&buf));
+	assert_int_equal(pace_import(to, &reader), result);
+	state_wipe(&buf);
+	return to;
+}
+
+static void test_the_next_process_goes_on(void **state)
+{
+	struct pace *pace = pace_create(5);
+
+	(void)state;
+	right(pace, "192.0.2.7", "a", 0);
+	for (int i = 0; i < 5; i++)
+		assert_true(wrong(pace, "192.0.2.1", "a", 0));
+	assert_true(wrong(pace, "192.0.2.2", "b", 0));
+	assert_true(wrong(pace, "192.0.2.9", "long ago", 0));
+	struct pace *next = next_process(pace, 5, MINUTE / 10, 0);
+
+	assert_int_equal(pace_stats(next).used, 1 + 2 + 2 + 2);
+	assert_int_equal(pace_stats(next).highest, 5);
+	assert_false(may(next, "192.0.2.1", "a", MINUTE / 10));
+	assert_false(wrong(next, "192.0.2.1", "a", MINUTE / 10));
+	assert_true(may(next, "192.0.2.7", "a", MINUTE / 10));
+	assert_true(may(next, "192.0.2.2", "b", MINUTE / 10));
+	assert_false(may(next, "192.0.2.2", "a", MINUTE / 10)); /* at whose name others guessed */
+	assert_true(may(next, "192.0.2.1", "b", MINUTE / 5));
+	pace_destroy(&next);
+	/* By its own limit; what has run out stays behind, and what was proved does not. */
+	next = next_process(pace, 50, MINUTE / 10, 0);
+	assert_true(may(next, "192.0.2.1", "a", MINUTE / 10));
+	pace_destroy(&next);
+	next = next_process(pace, 5, 2 * MINUTE, 0);
+	assert_int_equal(pace_stats(next).used, 1);
+	pace_destroy(&next);
+	next = next_process(pace, 5, 0, -EBADMSG);
+	pace_destroy(&next);
+	assert_int_equal(pace_import(NULL, NULL), 0);
+	pace_destroy(&pace);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -210,6 +265,7 @@ int main(void)
 		cmocka_unit_test(test_the_table_is_full),
 		cmocka_unit_test(test_without_a_pace),
 		cmocka_unit_test(test_the_limit_changes),
+		cmocka_unit_test(test_the_next_process_goes_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,7 @@
 """What a connection is in the middle of goes on in the new process, and what has no place there is finished by the
 old one."""
 
+import base64
 import http.client
 import json
 import time
@@ -107,6 +108,29 @@ def test_an_upgrade_lets_nobody_in_faster(gateway):
     assert upgrades.wait_former(running) == 0
     accepted += come()
     assert accepted <= 20 + (time.monotonic() - began)
+
+
+def test_an_upgrade_lets_nobody_guess_more(gateway, tmp_path):
+    """Wrong proofs count on; who has proved who it is comes in all the while."""
+    users = tmp_path / "users"
+    users.write_text("a:plain:right\n")
+    users.chmod(0o600)
+    running = gateway(server={"auth_failures": 1},
+                      routes=[{"path": "/ws/{client_id}", "auth": [{"type": "basic", "users_file": str(users)}]}])
+
+    def shows(password: str, source: str) -> int:
+        proof = base64.b64encode(f"a:{password}".encode()).decode()
+        with running.connect(source=source) as client:
+            return client.handshake("/ws/a", extra=(f"Authorization: Basic {proof}",)).status
+
+    assert shows("right", "127.0.0.2") == 101
+    assert [shows("wrong", "127.0.0.3") for _ in range(2)] == [401, 429]
+    for paced in (1, 2):
+        upgrades.upgrade(running)
+        assert upgrades.wait_former(running) == 0
+        assert running.metric("auth_total", outcome="paced") == paced
+        assert shows("wrong", "127.0.0.3") == 429
+        assert shows("right", "127.0.0.2") == 101
 
 
 def test_a_proof_ends_when_it_ends(gateway, tmp_path):
