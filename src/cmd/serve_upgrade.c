@@ -229,6 +229,7 @@ static void give_extra(void *arg, struct buf *out)
 	const struct serve_upgrade *upgrade = arg;
 
 	metrics_write(upgrade->admin, out);
+	metrics_before_hold(upgrade->before, buf_slice(out));
 	history_write(upgrade->history, out);
 	/* Last, since it is what can be done without, if all of it does not fit. */
 	metrics_routes_write_rest(upgrade->admin, out);
@@ -351,6 +352,8 @@ bool serve_upgrade_run(struct serve_upgrade *upgrade)
 		refuse(upgrade, HANDOVER_OUTCOME_NOT_NOW, why);
 	else
 		handover_give(&options, &upgrade->result);
+	if (upgrade->result.outcome != HANDOVER_OUTCOME_DONE)
+		metrics_before_release(upgrade->before);
 	tell_result(&upgrade->result);
 	upgrades_end(upgrade->upgrades, &upgrade->result);
 	pass_reload_on(upgrade);

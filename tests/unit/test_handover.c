@@ -320,6 +320,27 @@ static void test_counters(void **state)
 	metrics_before_destroy(&before);
 }
 
+/* As it is, until it is released. */
+static void test_a_page_is_held(void **state)
+{
+	struct metrics_before *before = metrics_before_create();
+	struct buf page = {0};
+
+	(void)state;
+	assert_false(metrics_before_held(before, &page));
+	metrics_before_hold(before, SLICE_LITERAL("older 1\n"));
+	metrics_before_hold(before, SLICE_LITERAL("held 2\n"));
+	assert_true(metrics_before_held(before, &page));
+	assert_true(metrics_before_held(before, &page));
+	assert_true(slice_equals(buf_slice(&page), SLICE_LITERAL("held 2\nheld 2\n")));
+	metrics_before_release(before);
+	assert_false(metrics_before_held(before, &page));
+	metrics_before_release(before);
+	metrics_before_hold(before, SLICE_LITERAL("left 3\n"));
+	metrics_before_destroy(&before);
+	buf_finish(&page);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -327,7 +348,7 @@ int main(void)
 		cmocka_unit_test(test_full),     cmocka_unit_test(test_nonsense),
 		cmocka_unit_test(test_stranger), cmocka_unit_test(test_carrier),
 		cmocka_unit_test(test_sockets),  cmocka_unit_test(test_sockets_that_do_not_fit),
-		cmocka_unit_test(test_counters),
+		cmocka_unit_test(test_counters), cmocka_unit_test(test_a_page_is_held),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

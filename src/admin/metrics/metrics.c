@@ -363,7 +363,8 @@ void metrics_write(const struct admin *admin, struct buf *out)
 
 void metrics_answer(const struct admin *admin, struct http_reply *reply)
 {
-	metrics_write(admin, &reply->body);
+	if (!metrics_before_held(admin->before, &reply->body))
+		metrics_write(admin, &reply->body);
 	reply->status = 200;
 	reply->content_type = "text/plain; version=0.0.4; charset=utf-8";
 }

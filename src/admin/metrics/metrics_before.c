@@ -20,6 +20,7 @@ struct metrics_before {
 	char *page; /* NULL: nothing was before */
 	struct sample *samples;
 	size_t count;
+	struct buf held; /* of this process; empty: none */
 };
 
 struct metrics_before *metrics_before_create(void)
@@ -40,6 +41,7 @@ void metrics_before_destroy(struct metrics_before **before)
 	pthread_mutex_destroy(&self->mutex);
 	free(self->page);
 	free(self->samples);
+	buf_finish(&self->held);
 	free(self);
 	*before = NULL;
 }
@@ -186,6 +188,38 @@ void metrics_before_add(struct metrics_before *before, struct buf *page)
 		return;
 	buf_finish(page);
 	*page = sum;
+}
+
+/* --- a page that stays --- */
+
+void metrics_before_hold(struct metrics_before *before, struct slice page)
+{
+	struct buf held = {0};
+
+	if (buf_append(&held, page.data, page.len, METRICS_PAGE_MAX) < 0)
+		return;
+	pthread_mutex_lock(&before->mutex);
+	buf_finish(&before->held);
+	before->held = held;
+	pthread_mutex_unlock(&before->mutex);
+}
+
+void metrics_before_release(struct metrics_before *before)
+{
+	pthread_mutex_lock(&before->mutex);
+	buf_finish(&before->held);
+	pthread_mutex_unlock(&before->mutex);
+}
+
+bool metrics_before_held(struct metrics_before *before, struct buf *out)
+{
+	pthread_mutex_lock(&before->mutex);
+	bool is_held = before->held.len > 0;
+
+	if (is_held)
+		buf_append(out, before->held.data, before->held.len, METRICS_PAGE_MAX);
+	pthread_mutex_unlock(&before->mutex);
+	return is_held;
 }
 
 /* --- one number --- */

@@ -25,6 +25,15 @@ void metrics_before_take(struct metrics_before *before, struct slice page);
  * itself ("process_..."). */
 void metrics_before_add(struct metrics_before *before, struct buf *page);
 
+/* From now on this is the page: the next process counts on from it, so whoever reads one here must
+ * not see more than there a moment later. Copied; without memory nothing changes. Until
+ * metrics_before_release, which is harmless without. */
+void metrics_before_hold(struct metrics_before *before, struct slice page);
+void metrics_before_release(struct metrics_before *before);
+
+/* Appends it. False: none is held. */
+bool metrics_before_held(struct metrics_before *before, struct buf *out);
+
 /* What it is of one counter, as "name{labels}"; 0: nothing. */
 uint64_t metrics_before_count(struct metrics_before *before, const char *series);
 

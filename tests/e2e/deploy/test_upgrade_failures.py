@@ -9,7 +9,8 @@ import threading
 
 import pytest
 
-from kit import upgrades, wsraw
+from kit import backends, upgrades, wsraw
+from kit.api import Api
 from kit.gateway import with_nofile
 
 
@@ -321,3 +322,50 @@ def test_variable_of_somebody_else(start, value):
     running = start(env={"GATEHOUSE_HANDOVER_FD": value})
     assert running.wait_exit() == 78
     assert "GATEHOUSE_HANDOVER_FD" in running.log and "unset" in running.log
+
+
+def test_nobody_sees_more_than_the_next_process_begins_with(gateway, program, tmp_path):
+    """A counter that falls by little is one that was begun anew for whoever reckons rates from it. So what ends after the new
+    process was told the counts is not shown before that serves; or after it has failed."""
+    go, there, may_answer = tmp_path / "go", tmp_path / "there", threading.Event()
+
+    def answer(event) -> None:
+        if event.type == "message":
+            may_answer.wait(wsraw.SECONDS)
+
+    webhook = backends.Webhook(answer)
+    running = gateway(program=program.path, backends=[{"name": "hook", "type": "webhook", "url": webhook.url}],
+                      routes=[{"path": "/ws/{client_id}", "backend": "hook"}])
+    program.python(f"h = heir.Heir()\nh.state()\nopen({str(there)!r}, 'w').close()\n"
+                   f"while not os.path.exists({str(go)!r}):\n    time.sleep(0.005)")
+    asked = Api(running.admin)
+
+    def look(client: wsraw.Client, number: int) -> bool:
+        """False: the handover was over before that could be seen, because it took too long."""
+        client.send_frame(wsraw.TEXT, b"x")
+        webhook.wait("message", number)
+        asking = threading.Thread(target=upgrades.ask, args=(running,))
+        asking.start()
+        wsraw.wait_until(lambda: there.exists() or not asking.is_alive(), "the counts are given")
+        before = running.get("/metrics").body
+        may_answer.set()
+        wsraw.wait_until(lambda: asked.get("/overview")["backends"][0]["in_flight"] == 0, "it is answered")
+        after = running.get("/metrics").body
+        was_under_way = not running.logged("upgrade failed: this process serves on")[number - 1:]
+        go.touch()
+        asking.join()
+        assert after == before or not was_under_way
+        return was_under_way
+
+    with running.open() as client:
+        for number in range(1, 6):
+            if look(client, number):
+                break
+            go.unlink()
+            there.unlink()
+            may_answer.clear()
+        else:
+            pytest.fail(f"no handover was seen:\n{running.log}")
+        # Beside the messages there were "connect" and "connected".
+        running.wait_metric("backend_request_duration_seconds_count", 2 + number, backend="hook")
+    webhook.close()
