@@ -32,7 +32,9 @@ struct log_file {
 	int fd;
 	uint64_t looked_ns;
 	bool is_failing;
-	bool is_torn; /* the last line in the file has no end */
+	bool is_torn;   /* the last line in the file has no end */
+	int look_error; /* it was moved or removed, and there can be no other: why */
+	bool is_gone;   /* what is written to it nobody finds any more */
 };
 
 /* A pipe that nobody reads is an error, and one that is full drops lines. */
@@ -86,7 +88,14 @@ static bool is_moved(const struct log_file *file)
 	       named.st_ino != open.st_ino || named.st_dev != open.st_dev;
 }
 
-/* Keeps the one that it has if there can be no other. */
+static bool has_no_name(int fd)
+{
+	struct stat open;
+
+	return fstat(fd, &open) == 0 && open.st_nlink == 0;
+}
+
+/* If there can be no other it keeps the one that it has: one that was only moved is still found. */
 static void look(struct log_file *file)
 {
 	uint64_t now_ns = clock_now_ns();
@@ -94,14 +103,12 @@ static void look(struct log_file *file)
 	if (now_ns < file->looked_ns + LOOK_NS)
 		return;
 	file->looked_ns = now_ns;
-	if (!is_moved(file))
-		return;
-	int fd = file_open(file->path);
+	int fd = is_moved(file) ? file_open(file->path) : file->fd;
 
-	if (fd < 0) {
-		tell(file, -fd);
+	file->look_error = fd < 0 ? -fd : 0;
+	file->is_gone = fd < 0 && has_no_name(file->fd);
+	if (fd < 0 || fd == file->fd)
 		return;
-	}
 	close(file->fd);
 	file->fd = fd;
 	file->is_torn = false;
@@ -132,13 +139,18 @@ static size_t write_all(struct log_file *file, const char *text, size_t len)
 		}
 		done += (size_t)r;
 	}
-	tell(file, 0);
+	tell(file, file->look_error);
 	return done;
 }
 
 /* What was torn off is ended by the newline of the next try, so that no two lines become one. */
 static void write_batch(struct log_file *file, size_t len)
 {
+	if (file->is_gone) {
+		tell(file, file->look_error);
+		counter_add(&file->stats.dropped_disk, count_lines(file->writing, len));
+		return;
+	}
 	if (file->is_torn)
 		file->is_torn = write_all(file, "\n", 1) == 0;
 	size_t done = file->is_torn ? 0 : write_all(file, file->writing, len);

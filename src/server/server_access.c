@@ -16,7 +16,7 @@ static void on_told(void *arg, const char *path, int error)
 		log_info("the access log is written again", F_TEXT("file", path));
 	else
 		log_error("the access log cannot be written; its lines are dropped and counted, "
-			  "and nothing else waits for it",
+			  "or go on in the file that was moved, and nothing else waits for it",
 			  F_TEXT("file", path), F_TEXT("error", strerror(error)));
 }
 

@@ -94,12 +94,59 @@ static void test_what_finds_no_room_is_counted(void **state)
 	log_file_destroy(&file, NULL);
 }
 
+/* What it finds out as it looks for the first time stays said, and no line is called written that
+ * nobody finds. */
+static struct log_file_stats write_after(void (*change)(void), int *out_told)
+{
+	struct log_file_stats last = {.written = 99};
+	struct log_file *file;
+
+	*out_told = 0;
+	assert_int_equal(log_file_create(path_of("lines"), on_told, out_told, &file), 0);
+	change();
+	assert_int_equal(mkdir(path_of("lines"), 0700), 0);
+	log_file_put(file, "line\n", 5);
+	log_file_destroy(&file, &last);
+	assert_int_equal(rmdir(path_of("lines")), 0);
+	return last;
+}
+
+static void remove_it(void)
+{
+	assert_int_equal(unlink(path_of("lines")), 0);
+}
+
+static void move_it(void)
+{
+	char from[256];
+
+	snprintf(from, sizeof(from), "%s", path_of("lines"));
+	assert_int_equal(rename(from, path_of("moved")), 0);
+}
+
+static void test_a_file_that_cannot_be_made_anew(void **state)
+{
+	(void)state;
+	int told;
+	struct stat moved;
+
+	unlink(path_of("lines"));
+	struct log_file_stats last = write_after(remove_it, &told);
+
+	assert_true(last.written == 0 && last.dropped_disk == 1 && told == EISDIR);
+	last = write_after(move_it, &told);
+	assert_true(last.written == 1 && last.dropped_disk == 0 && told == EISDIR);
+	assert_true(stat(path_of("moved"), &moved) == 0 && moved.st_size == 5);
+	unlink(path_of("moved"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_check_makes_no_file),
 		cmocka_unit_test(test_the_last_word_counts_every_line),
 		cmocka_unit_test(test_what_finds_no_room_is_counted),
+		cmocka_unit_test(test_a_file_that_cannot_be_made_anew),
 	};
 
 	return cmocka_run_group_tests(tests, make_directory, remove_directory);
