@@ -206,16 +206,22 @@ static CURLcode perform(struct tracer *tracer, CURL *easy)
 	return result;
 }
 
+/* 0: none, or what is no number of spans, such as "-1", which strtoull() would make a large one. */
+static uint64_t count_read(const json_t *count)
+{
+	json_int_t number = json_is_string(count) ? strtoll(json_string_value(count), NULL, 10)
+						  : json_integer_value(count);
+
+	return (uint64_t)MAX(number, (json_int_t)0);
+}
+
 /* {"partialSuccess": {"rejectedSpans": "3", "errorMessage": "..."}}: the number may be a text. */
 static uint64_t rejected_read(const struct buf *answer, char *error, size_t size)
 {
 	json_t *body = json_loadb((const char *)answer->data, answer->len, 0, NULL);
 	const json_t *partial = json_object_get(body, "partialSuccess");
-	const json_t *count = json_object_get(partial, "rejectedSpans");
 	const char *message = json_string_value(json_object_get(partial, "errorMessage"));
-	uint64_t rejected = json_is_string(count)
-				    ? strtoull(json_string_value(count), NULL, 10)
-				    : (uint64_t)MAX(json_integer_value(count), (json_int_t)0);
+	uint64_t rejected = count_read(json_object_get(partial, "rejectedSpans"));
 
 	if (rejected > 0)
 		snprintf(error, size,
@@ -234,14 +240,13 @@ static bool may_try_again(long status)
 static void judge(const struct batch *batch, CURL *easy, CURLcode result, const struct buf *answer,
 		  const char *curl_error, struct outcome *out)
 {
+	const char *url = batch->target->url;
+	int shown = (int)strcspn(url, "?#"); /* its query may be a secret */
 	curl_off_t wait_s = 0;
 	long status = 0;
 
 	if (result != CURLE_OK) {
-		const char *url = batch->target->url;
-
-		/* Without its query, which may be a secret. */
-		snprintf(out->error, sizeof(out->error), "%.*s: %s", (int)strcspn(url, "?#"), url,
+		snprintf(out->error, sizeof(out->error), "%.*s: %s", shown, url,
 			 curl_error[0] != 0 ? curl_error : curl_easy_strerror(result));
 		return;
 	}
@@ -254,8 +259,8 @@ static void judge(const struct batch *batch, CURL *easy, CURLcode result, const 
 		out->rejected = MIN(rejected_read(answer, out->error, sizeof(out->error)),
 				    batch->spans);
 	else
-		snprintf(out->error, sizeof(out->error), "%s answered %ld; wanted: 200",
-			 batch->target->url, status);
+		snprintf(out->error, sizeof(out->error), "%.*s answered %ld; wanted: 200", shown,
+			 url, status);
 }
 
 static void attempt(struct tracer *tracer, struct batch *batch, struct outcome *out)

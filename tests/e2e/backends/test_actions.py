@@ -74,13 +74,19 @@ def test_several_messages_groups_and_a_close_in_their_order(serve, webhook):
         say(client, {"send_group": {"group": "day", "text": "to others", "except_self": True}}, text("done"))
         assert other.read_message() == (wsraw.TEXT, b"to others")
         assert client.read_message() == (wsraw.TEXT, b"done")
+        # Who is a member counts when it goes out: when the list is done.
+        say(client, {"send_group": {"group": "day", "text": "before"}}, {"leave": ["day"]}, text("left"))
+        assert other.read_message() == (wsraw.TEXT, b"before")
+        say(client, {"send_group": {"group": "day", "text": "again"}}, {"join": ["day"]})
+        assert other.read_message() == (wsraw.TEXT, b"again")
+        assert [client.read_message() for _ in range(2)] == [(wsraw.TEXT, b"left"), (wsraw.TEXT, b"again")]
         say(client, text("last words"), close(4002, "enough"))
         assert client.read_message() == (wsraw.TEXT, b"last words")
         assert client.read_close() == (4002, b"enough")
         client.send(wsraw.close_frame(4002))
         end, = hook.wait("disconnected", client="a")
         assert (end.headers["ce-reason"], end.headers["ce-code"]) == ("requested", "4002")
-    for action, count in (("send", 6), ("close", 1), ("join", 3), ("leave", 1), ("send_group", 2)):
+    for action, count in (("send", 7), ("close", 1), ("join", 4), ("leave", 2), ("send_group", 4)):
         running.wait_metric("actions_total", count, action=action, outcome="done")
 
 

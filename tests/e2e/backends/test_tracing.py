@@ -3,6 +3,7 @@
 collector does not do its part."""
 
 import concurrent.futures
+import contextlib
 import json
 import ssl
 import threading
@@ -11,7 +12,7 @@ import time
 import pytest
 import yaml
 
-from kit import api, backends, wsraw
+from kit import api, backends, natsraw, wsraw
 from kit.collector import Collector
 from kit.gateway import run_binary
 from kit.reload import Changing
@@ -287,6 +288,13 @@ def test_events_on_the_bus(serve, collector, broker):
         client.close()
 
 
+def is_found(service: natsraw.Client, subject: str) -> bool:
+    with contextlib.suppress(natsraw.NoResponders):
+        service.request(subject, '{"command": "inspect"}')
+        return True
+    return False
+
+
 def test_a_call_from_the_bus_to_the_clients_answer(serve, collector, broker):
     on = broker()
     gateway = serve(collector, bus={"type": "nats", "urls": f"[{on.url}]"},
@@ -294,6 +302,7 @@ def test_a_call_from_the_bus_to_the_clients_answer(serve, collector, broker):
     wsraw.wait_until(lambda: gateway.health()["status"] == "ready", "ready")
     client = gateway.open("/ws/a")
     with on.connect() as service, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        wsraw.wait_until(lambda: is_found(service, "gatehouse.ctl.ws.a"), "the broker has heard of it")
         asked = pool.submit(service.request, "gatehouse.ctl.ws.a",
                             json.dumps({"command": "call", "method": "now"}), {"traceparent": PARENT})
         question = json.loads(client.read_message()[1])
@@ -373,6 +382,25 @@ def test_no_query_of_its_address_is_in_the_log(serve):
     gateway.open("/ws/a").close()
     error = gateway.wait_log(TROUBLE)["error"]
     assert error.startswith("http://127.0.0.1:1/v1/traces: ") and "geheim" not in error
+
+
+def test_no_query_is_in_the_log_with_a_status_either(serve):
+    with Collector(answers=[(404, {}, b"")]) as collector:
+        gateway = serve(collector.url + "?key=geheim")
+        gateway.open("/ws/a").close()
+        error = gateway.wait_log(TROUBLE)["error"]
+        assert error == f"{collector.url} answered 404; wanted: 200"
+
+
+def test_what_is_no_number_of_spans_rejects_none(serve):
+    counts = ["-1", -1, "x", "", 0]
+    answers = [(200, {}, json.dumps({"partialSuccess": {"rejectedSpans": count}}).encode()) for count in counts]
+    with Collector(answers=answers) as collector:
+        gateway = serve(collector)
+        for number, count in enumerate(counts, 1):
+            gateway.open("/ws/a").close()
+            gateway.wait_metric("tracing_spans_exported_total", number)
+            assert not dropped(gateway), count
 
 
 @pytest.mark.parametrize("count", [1, "1"])
