@@ -3,6 +3,7 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -19,13 +20,18 @@ static int make_root(void **state)
 	return mkdtemp(root) == NULL ? -1 : 0;
 }
 
+static int remove_one(const char *path, const struct stat *facts, int kind, struct FTW *place)
+{
+	(void)facts;
+	(void)kind;
+	(void)place;
+	return remove(path);
+}
+
 static int remove_root(void **state)
 {
-	char command[128];
-
 	(void)state;
-	snprintf(command, sizeof(command), "rm -r '%s'", root);
-	return system(command) == 0 ? 0 : -1;
+	return nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 /* Under the root; with the directories above it. */
