@@ -182,6 +182,8 @@ static void test_latency_scale_follows_the_range(void **state)
 	assert_ticks(&axis, wide, "powers of ten");
 	axis = svg_axis_latency(1, 17.6e12);
 	assert_true(axis.is_log);
+	axis = svg_axis_latency(1, 1.8e18); /* a stamp of 1970 */
+	assert_int_equal(axis.tick_count, SVG_TICKS_MAX);
 }
 
 static void test_percentiles_go_as_far_as_the_count(void **state)

@@ -37,12 +37,18 @@ static void row_begin(enum report_lang lang, enum report_word word, FILE *to)
 	fprintf(to, "| %s | ", report_word(lang, word));
 }
 
+/* Of a file that may hold any number. */
+static uint64_t whole_of(double value)
+{
+	return value >= 1e18 ? UINT64_C(1000000000000000000) : value > 0 ? (uint64_t)value : 0;
+}
+
 static void count_row(enum report_lang lang, enum report_word word, const json_t *before,
 		      uint64_t now, FILE *to)
 {
 	char some[UNITS_GROUPED_MAX], other[UNITS_GROUPED_MAX];
 	bool is_known = json_is_number(before);
-	uint64_t was = is_known ? (uint64_t)MAX(json_number_value(before), 0) : 0;
+	uint64_t was = whole_of(json_number_value(before));
 
 	row_begin(lang, word, to);
 	fprintf(to, "%s | %s |\n",
@@ -56,7 +62,7 @@ static const char *time_text(enum report_lang lang, bool is_known, double second
 {
 	if (!is_known)
 		return report_word(lang, REPORT_WORD_NOT_KNOWN);
-	return units_format_ns((uint64_t)(MAX(seconds, 0) * (double)NS_PER_S), out);
+	return units_format_ns(whole_of(seconds * (double)NS_PER_S), out);
 }
 
 static void time_row(enum report_lang lang, enum report_word word, const json_t *before,

@@ -118,6 +118,16 @@ def test_one_of_another_version_is_read_as_far_as_it_goes(server, bench, tmp_pat
     assert "PASS: old \\| new" in done.out
 
 
+def test_no_number_of_an_earlier_run_is_too_large(server, bench, tmp_path):
+    (tmp_path / "before.json").write_text(json.dumps(
+        {"verdict": "PASS", "totals": {"connected": 1e300, "failed": -5, "dropped": 1 << 62}, "connected_per_second": 1e19,
+         "handshake_seconds": {"count": 1, "p50": 1e300, "p99": -1}}))
+    done = bench(server(good).url, "-c", 2, "--compare", tmp_path / "before.json")
+    assert done.code == 0, done.err
+    assert "| connected | 1,000,000,000,000,000,000 | 2 |" in done.out and "| failed to connect | 0 | 0 |" in done.out
+    assert re.search(r"^\| handshake, half of them within \| 1000000000 s \|", done.out, re.MULTILINE), done.out
+
+
 def test_the_earlier_run_may_be_the_file_that_is_written(server, bench, tmp_path):
     """--json and --compare of one file: it is read before it is written, and only written if it can be read."""
     result = tmp_path / "result.json"
