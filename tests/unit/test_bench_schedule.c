@@ -105,6 +105,33 @@ static void test_sources_stay_in_the_network(void **state)
 	assert_int_equal(source_index(&sources, 0xfffffe, 0), 2);
 }
 
+/* Testers that run at once: whose numbers follow one another, and whose are far apart. */
+static void test_testers_at_once_have_sources_of_their_own(void **state)
+{
+	(void)state;
+	struct net_addr remote = addr_of("127.0.0.1:80");
+	const struct bench_sources plan = bench_sources_plan(&remote, 40000, PORTS);
+	struct bench_sources one = plan, other = plan, last = plan;
+
+	bench_sources_shift(&one, 2 * BENCH_SOURCE_BLOCKS);
+	bench_sources_shift(&other, 2 * BENCH_SOURCE_BLOCKS + 1);
+	bench_sources_shift(&last, BENCH_SOURCE_BLOCKS - 1);
+	assert_int_equal(source_index(&one, 4, 0), 5);
+	assert_int_equal(source_index(&other, 1, 0), 6);
+	assert_int_equal(source_index(&last, 4, BENCH_SOURCE_TRIES),
+			 2 + 4 * BENCH_SOURCE_BLOCKS - 1 + 4 * BENCH_SOURCE_TRIES);
+
+	struct bench_sources few = bench_sources_plan(&remote, 1000, PORTS), far = {.first = 2},
+			     all = {true, 0x800000, 2};
+
+	bench_sources_shift(&few, 7);
+	bench_sources_shift(&far, 7);
+	bench_sources_shift(&all, 7);
+	assert_int_equal(few.first, 1);
+	assert_int_equal(far.first, 2);
+	assert_int_equal(all.first, 2);
+}
+
 /* --- workers --- */
 
 #define URING LOOP_ENGINE_IO_URING
@@ -482,6 +509,7 @@ int main(void)
 		cmocka_unit_test(test_a_single_port_is_no_division_by_zero),
 		cmocka_unit_test(test_each_try_is_another_source),
 		cmocka_unit_test(test_sources_stay_in_the_network),
+		cmocka_unit_test(test_testers_at_once_have_sources_of_their_own),
 		cmocka_unit_test(test_workers_and_their_room),
 		cmocka_unit_test(test_handshakes_leave_the_process_its_descriptors),
 		cmocka_unit_test(test_shares_cover_every_connection_once),

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bench/load/bench_ready.h"
 #include "os/net_resolve.h"
@@ -158,6 +159,7 @@ static struct bench_sources sources_plan(const struct bench_run_state *run)
 		if (!other.is_spread)
 			sources = other;
 	}
+	bench_sources_shift(&sources, (uint64_t)getpid());
 	return sources;
 }
 
@@ -179,6 +181,7 @@ bool bench_prepare(struct bench_run_state *run, const volatile sig_atomic_t *int
 	setup->sources = sources_plan(run);
 	setup->ticket_sources = bench_sources_plan(&setup->ticket_remote, options->connections,
 						   bench_preflight_ports(&run->facts));
+	bench_sources_shift(&setup->ticket_sources, (uint64_t)getpid());
 	run->workers = calloc(setup->workers, sizeof(struct bench_worker *));
 	run->recorder = calloc(1, sizeof(*run->recorder));
 	int r = bench_payload_init(&setup->payload, options->size,

@@ -12,6 +12,9 @@
 /* So many from 127.0.0.1 are in nobody's way. */
 #define FEW_CONNECTIONS 1000
 
+/* 127.255.255.254, counted from 127.0.0.0. */
+#define LAST_HOST 0xfffffe
+
 /* Below this a second worker costs more than it brings. */
 #define WORTH_A_WORKER 2000
 
@@ -37,6 +40,14 @@ struct bench_sources bench_sources_plan(const struct net_addr *remote, uint64_t 
 	return (struct bench_sources){is_spread, (uint32_t)MAX(count, 1), first};
 }
 
+void bench_sources_shift(struct bench_sources *sources, uint64_t tester)
+{
+	bool has_room = sources->count < LAST_HOST / 2 / BENCH_SOURCE_BLOCKS;
+
+	if (sources->is_spread && sources->first > 1 && has_room)
+		sources->first += (uint32_t)(tester % BENCH_SOURCE_BLOCKS) * sources->count;
+}
+
 struct net_addr bench_source_address(const struct bench_sources *sources, uint64_t number,
 				     unsigned try)
 {
@@ -48,7 +59,7 @@ struct net_addr bench_source_address(const struct bench_sources *sources, uint64
 	addr.in.sin_family = AF_INET;
 	/* 127.0.0.0 and 127.255.255.255 are no host addresses. */
 	addr.in.sin_addr.s_addr = htonl((127u << 24) + sources->first +
-					(uint32_t)(index % (0xffffff - sources->first)));
+					(uint32_t)(index % (LAST_HOST + 1 - sources->first)));
 	return addr;
 }
 

@@ -22,7 +22,7 @@
 struct bench_sources {
 	bool is_spread;
 	uint32_t count; /* addresses in use */
-	uint32_t first; /* the last number of the first of them: 127.0.0.first */
+	uint32_t first; /* the first of them, counted from 127.0.0.0 */
 };
 
 /* Many leave the ports of 127.0.0.1 to others: for a minute after the last of them was closed
@@ -33,6 +33,12 @@ struct bench_sources {
  * other, so that each connect beyond a half costs about a millisecond. */
 struct bench_sources bench_sources_plan(const struct net_addr *remote, uint64_t connections,
 					uint64_t ports);
+
+/* Of testers on one machine that run at once each takes a block of its own, if it has many
+ * connections: together they would go beyond that half of the same addresses' ports. `tester` is
+ * any number that others have not. */
+#define BENCH_SOURCE_BLOCKS 512
+void bench_sources_shift(struct bench_sources *sources, uint64_t tester);
 
 /* The address for try 0, 1, ... of connection `number` (from 1 on), port 0. Only if
  * is_spread. */

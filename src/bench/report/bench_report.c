@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "bench/report/bench_report.h"
 
+#include <arpa/inet.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -26,6 +27,17 @@ static void scenario_print(const struct bench_scenario *scenario, FILE *to)
 			description == NULL ? "" : description);
 }
 
+/* ", 3 source addresses from 127.0.0.2 on" */
+static void sources_print(const struct bench_sources *sources, FILE *to)
+{
+	struct net_addr first = bench_source_address(sources, 1, 0);
+	char text[INET_ADDRSTRLEN];
+
+	fprintf(to, ", %u source address%s from %s on", sources->count,
+		sources->count == 1 ? "" : "es",
+		inet_ntop(AF_INET, &first.in.sin_addr, text, sizeof(text)));
+}
+
 static void tester_print(const struct bench_report *report, FILE *to)
 {
 	const struct bench_setup *setup = report->setup;
@@ -41,8 +53,7 @@ static void tester_print(const struct bench_report *report, FILE *to)
 		setup->workers == 1 ? "" : "s", loop_engine_name(setup->engine),
 		report->engine_reason);
 	if (setup->sources.is_spread)
-		fprintf(to, ", %u source address%s from 127.0.0.%u on", setup->sources.count,
-			setup->sources.count == 1 ? "" : "es", setup->sources.first);
+		sources_print(&setup->sources, to);
 	fprintf(to, "\nLimits     %s\n",
 		bench_preflight_line(report->preflight, line, sizeof(line)));
 	if (report->server_note[0] != 0)

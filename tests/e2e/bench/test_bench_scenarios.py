@@ -2,7 +2,9 @@
 """`gatehouse bench`: load shapes and scenarios, against the gateway and against small
 servers that see what comes when."""
 
+import contextlib
 import json
+import re
 import socket
 import struct
 import subprocess
@@ -269,6 +271,22 @@ def test_many_slow_readers_that_are_closed_at_the_end_do_not_hold_it_up(bench, s
     got = bench(server(behave).url, "-c", 300, "--workers", 1, "--slow-readers", "100%", "--hold", "300ms")
     assert got.code == 0, got.text
     assert (got.totals["slow_closed"], got.totals["held"], got.totals["dropped"]) == (300, 0, 0)
+
+
+# --- source addresses ---
+
+
+def test_testers_at_once_have_source_addresses_of_their_own(gateway, engine):
+    """Of more than 1,000 connections each: the kernel is slow where one address has many ports in use."""
+    running = gateway()
+    words = [str(BINARY), "bench", "--quiet", "-c", "1001", "--engine", engine]
+    with contextlib.ExitStack() as stack:
+        testers = [stack.enter_context(subprocess.Popen([*words, running.url(f"/ws/t{i}-{{n}}")], text=True,
+                                                        stdout=subprocess.PIPE)) for i in range(2)]
+        said = [tester.communicate(timeout=60)[0] for tester in testers]
+    assert [tester.returncode for tester in testers] == [0, 0], said
+    first = {re.search(r", 1 source address from (127\.\d+\.\d+\.\d+) on$", text, re.MULTILINE)[1] for text in said}
+    assert len(first) == 2 and "127.0.0.1" not in first, first
 
 
 # --- latency ---
