@@ -274,6 +274,23 @@ def test_03_waits_as_long_as_it_is_asked(play, fake):
     assert got.arrivals[-1] - got.arrivals[-20] > 0.02
 
 
+def test_03_waits_as_long_as_a_refusal_asks(play, fake):
+    """By Retry-After: without it they would come again after 0.1 s."""
+    def api(self, *_):
+        self.close_all(1012, b"")
+        return 202
+
+    def run(hold: str) -> Outcome:
+        full = fake(api=api, admit=lambda _, number: number not in range(20, 40), refusal=["Retry-After: 2"])
+        return play("03", full.address, "-c", 20, "--hold", hold, "--message-rate", 10, "--expect", "away==0",
+                    api=full.address)
+
+    got = with_more_time(run, lambda got: got.json["step_seconds"]["comeback"]["count"] == 20, ("4s", "12s", "40s"))
+    assert got.totals["retried"] == 20, got.text
+    back = got.json["step_seconds"]["comeback"]
+    assert back["count"] == 20 and back["p50"] >= 2, got.text
+
+
 # --- 08: a deploy ---
 
 

@@ -14,12 +14,13 @@ from kit.bench import CLOSE, TEXT, Server, frame
 class FakeGateway:
     """Answers /health and /api/v1/..., and echoes to WebSockets. What it does wrong is up to the functions that it
     is given: echo(self, number, opcode, payload) returns the answers to a message; api(self, path, body) a
-    status; admit(self, number) False to refuse."""
+    status; admit(self, number) False to refuse, with the headers of `refusal`."""
 
-    def __init__(self, *, echo=None, api=None, admit=None, tls=None):
+    def __init__(self, *, echo=None, api=None, admit=None, refusal=(), tls=None):
         self.echo = echo or (lambda _self, _number, opcode, payload: [(opcode, payload)])
         self.api = api or (lambda _self, _path, _body: 200)
         self.admit = admit or (lambda _self, _number: True)
+        self.refusal = refusal
         self.lock = threading.Lock()
         self.peers = {}
         self.calls: list[tuple[str, bytes]] = []
@@ -36,7 +37,7 @@ class FakeGateway:
         with self.lock:
             number, self.count = self.count, self.count + 1
         if not self.admit(self, number):
-            peer.answer("503 Service Unavailable")
+            peer.answer("503 Service Unavailable", self.refusal)
             return
         peer.read_head = lambda: head  # it has been read
         peer.upgrade()
