@@ -783,3 +783,14 @@ def test_every_reason_is_described():
     reasons = api.SPEC["components"]["schemas"]["Problem"]["properties"]["reason"]["enum"]
     missing = [one for one in reasons if f'"{one}"' not in source]
     assert missing == []
+
+
+def test_every_reason_of_the_api_is_in_both_documents():
+    """The third argument of each call; where it depends, both that it may be."""
+    folder = api.SPEC_FILE.parent.parent / "src" / "admin" / "api"
+    calls = re.findall(r"api_problem\((.*?)\);", "".join(file.read_text() for file in folder.glob("*.c")), re.DOTALL)
+    words = {word for call in calls for word in re.findall(r'"([a-z_]+)"', re.split(r",\s*", call, maxsplit=3)[2])}
+    described = set(api.SPEC["components"]["schemas"]["Problem"]["properties"]["reason"]["enum"])
+    table = (api.SPEC_FILE.parent / "api.md").read_text().split("## What is wrong")[1]
+    assert {"query", "starting", "under_way"} <= words
+    assert words <= described and [one for one in sorted(words) if f"`{one}`" not in table] == []
