@@ -36,9 +36,10 @@ static inline struct epoll_loop *epoll_of(struct loop *loop)
 int epoll_control(struct loop *loop, int op, int fd, uint32_t events, void *object,
 		  enum epoll_tag tag);
 
-/* A closed descriptor is no longer watched; unless there may be another one of what it stands for
- * (`is_shared`), in this process or in any: then that has to be said. */
-void epoll_close(struct loop *loop, int fd, bool is_shared);
+/* A closed descriptor is still watched while there is another one of what it stands for: given to
+ * another process, or, for a moment, in one that is being started and has not let go of ours yet.
+ * So it is said. */
+void epoll_close(struct loop *loop, int fd);
 
 /* --- epoll_listener.c --- */
 

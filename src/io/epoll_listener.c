@@ -94,6 +94,6 @@ int epoll_listener_open(struct listener *listener)
 void epoll_listener_close(struct listener *listener)
 {
 	listener->flags &= ~(uint32_t)LISTENER_ARMED;
-	epoll_close(listener->loop, listener->fd, true);
+	epoll_close(listener->loop, listener->fd);
 	loop_listener_closed(listener);
 }

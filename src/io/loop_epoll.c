@@ -28,10 +28,9 @@ int epoll_control(struct loop *loop, int op, int fd, uint32_t events, void *obje
 	return 0;
 }
 
-void epoll_close(struct loop *loop, int fd, bool is_shared)
+void epoll_close(struct loop *loop, int fd)
 {
-	if (is_shared)
-		epoll_ctl(epoll_of(loop)->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+	epoll_ctl(epoll_of(loop)->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 	epoll_of(loop)->registered--;
 	close(fd);
 }
@@ -259,7 +258,7 @@ static void epoll_tcp_close(struct tcp *tcp)
 	if (tcp->flags & STREAM_START_FAILED)
 		close(tcp->fd);
 	else
-		epoll_close(tcp->loop, tcp->fd, (tcp->flags & STREAM_SHARED) != 0);
+		epoll_close(tcp->loop, tcp->fd);
 	loop_tcp_closed(tcp);
 }
 

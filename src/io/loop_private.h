@@ -48,7 +48,6 @@ enum {
 	STREAM_FROZEN = 1 << 24,    /* tcp_handover.h: submit nothing */
 	STREAM_SETTLING = 1 << 25,  /* io_uring: frozen, and something is in flight */
 	STREAM_EXPORTED = 1 << 26,  /* another process may go on with it */
-	STREAM_SHARED = 1 << 27,    /* there may be another descriptor of its socket */
 	STREAM_IMPORTING = 1 << 28, /* io_uring: gets its direct descriptor */
 	STREAM_IMPORTED = 1 << 29,  /* EXPORTED, by the other process: what is written waits */
 };

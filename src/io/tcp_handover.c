@@ -66,7 +66,6 @@ void tcp_forget(struct tcp *tcp)
 int tcp_take_fd(struct tcp *tcp)
 {
 	CHECK(tcp_is_frozen(tcp) && !tcp->loop->is_in_turn);
-	tcp->flags |= STREAM_SHARED;
 	return tcp->loop->engine->tcp_take_fd(tcp);
 }
 
@@ -237,7 +236,7 @@ int tcp_import(struct tcp *tcp, struct loop *loop, int fd, const struct tcp_hand
 	if (!draft_read(reader, &draft))
 		return -EPROTO;
 	tcp_init(tcp, loop, -1, handler);
-	tcp->flags = STREAM_FROZEN | STREAM_SHARED;
+	tcp->flags = STREAM_FROZEN;
 	int r = draft.has_seal ? seal_read(tcp, &draft) : 0;
 
 	if (r < 0)

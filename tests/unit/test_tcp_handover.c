@@ -501,6 +501,48 @@ static void test_closed_while_frozen(void **state)
 	assert_int_equal(descriptors_count(), two->descriptors);
 }
 
+/* Whether an epoll of this process has it (proc(5), fdinfo). */
+static bool is_watched(int fd)
+{
+	bool is_there = false;
+	char line[256];
+	int target;
+
+	for (int i = 0; i < 1024; i++) {
+		snprintf(line, sizeof(line), "/proc/self/fdinfo/%d", i);
+		FILE *file = fopen(line, "re");
+
+		while (file != NULL && fgets(line, sizeof(line), file) != NULL)
+			is_there |= sscanf(line, "tfd: %d", &target) == 1 && target == fd;
+		if (file != NULL)
+			fclose(file);
+	}
+	return is_there;
+}
+
+/* While another process is started it has all of our descriptors for a moment: what is closed then
+ * must not be told of any more, since its memory goes. */
+static void test_closed_while_another_descriptor_is_there(void **state)
+{
+	struct two *two = *state;
+	struct seen seen;
+	int peer;
+
+	if (two->from.engine != LOOP_ENGINE_EPOLL)
+		return; /* the other one has none that is inherited */
+	struct stream *stream = stream_pair(&two->from, LOOPBACK, &seen, &peer);
+	int fd = stream->tcp.fd, other = dup(fd);
+
+	assert_true(is_watched(fd));
+	stream_close_and_wait(&two->from, stream);
+	assert_false(is_watched(fd));
+	peer_write(peer, "x", 1);
+	io_run_for(&two->from, 2 * NS_PER_MS);
+	close(other);
+	close(peer);
+	assert_int_equal(descriptors_count(), two->descriptors);
+}
+
 /* --- what stays, and what is refused --- */
 
 static void test_what_stays(void **state)
@@ -827,6 +869,7 @@ int main(void)
 		BETWEEN_ALL(test_comes_to_nothing),
 		BETWEEN_ALL(test_twice_and_back),
 		BETWEEN_ALL(test_closed_while_frozen),
+		BETWEEN_ALL(test_closed_while_another_descriptor_is_there),
 		BETWEEN_ALL(test_what_stays),
 		BETWEEN_ALL(test_misuse),
 		BETWEEN_ALL(test_import_finds_no_place),
