@@ -89,6 +89,20 @@ static int request_send(const struct bench_url *url, const struct bench_http_req
 	return r < 0 ? r : 0;
 }
 
+/* Whoever refuses may end before it has read all of the request. What it said before that has come
+ * all the same, and tells more than the end. */
+static int ask(const struct bench_url *url, const struct bench_http_request *request,
+	       struct bench_wire *wire, struct bench_http *answer)
+{
+	int sent = request_send(url, request, wire);
+
+	if (sent != 0 && sent != -ECONNRESET && sent != -EPIPE)
+		return sent;
+	int r = answer_read(wire, answer);
+
+	return sent != 0 && r == -ENODATA ? sent : r;
+}
+
 int bench_http_ask(const struct bench_url *url, const struct bench_http_request *request,
 		   const struct net_addr *addr, struct tls_context *tls, uint64_t timeout_ms,
 		   struct bench_http *out_answer)
@@ -98,9 +112,7 @@ int bench_http_ask(const struct bench_url *url, const struct bench_http_request 
 	int r = bench_wire_open(&wire, url, addr, tls, clock_now_ns() + timeout_ms * NS_PER_MS);
 
 	if (r == 0)
-		r = request_send(url, request, &wire);
-	if (r == 0)
-		r = answer_read(&wire, &answer);
+		r = ask(url, request, &wire, &answer);
 	bool is_answer = r == 0 || answer.head_len > 0 || (r == -ENODATA && answer.bytes.len > 0);
 
 	if (r == -EPROTO && !is_answer)
