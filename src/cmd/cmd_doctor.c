@@ -11,6 +11,7 @@
 #include "base/check.h"
 #include "base/units.h"
 #include "cmd/config_args.h"
+#include "cmd/doctor_urls.h"
 #include "cmd/own_limits.h"
 #include "cmd/start.h"
 #include "server/server_doors.h"
@@ -183,13 +184,13 @@ static void failure_print(const struct doctor_options *options, const char *verd
  * or `problem` says why not. */
 static json_t *own_limits_take(const struct process *process, const struct doctor_options *options,
 			       struct limits_input *input, struct limits *limits,
-			       char problem[OWN_LIMITS_PROBLEM_MAX])
+			       size_t *out_listener, char problem[OWN_LIMITS_PROBLEM_MAX])
 {
 	struct limits own;
 
 	if (!own_limits_expected(process))
 		return NULL;
-	json_t *table = own_limits_ask(process, options->connections, problem);
+	json_t *table = own_limits_ask(process, options->connections, out_listener, problem);
 
 	if (table == NULL)
 		return NULL;
@@ -201,6 +202,11 @@ static json_t *own_limits_take(const struct process *process, const struct docto
 	problem[0] = 0;
 	*limits = own;
 	return table;
+}
+
+static const char *url_or_null(const char *url)
+{
+	return url[0] == 0 ? NULL : url;
 }
 
 static int ask_process(struct doctor_options *options)
@@ -223,14 +229,19 @@ static int ask_process(struct doctor_options *options)
 	os_limits_read(&source, &os);
 	doctor_process_input(&process, &os, &input);
 	limits_build(&input, &limits);
-	json_t *own = own_limits_take(&process, options, &input, &limits, problem);
+	size_t listener;
+	json_t *own = own_limits_take(&process, options, &input, &limits, &listener, problem);
+	struct doctor_urls urls;
 
+	doctor_urls_of_process(&process, own == NULL ? SIZE_MAX : listener, &urls);
 	r = answer_print(&(struct doctor_case){.input = &input,
 					       .limits = &limits,
 					       .process = &process,
 					       .wanted = options->connections,
 					       .own_table = own,
-					       .own_problem = problem[0] != 0 ? problem : NULL},
+					       .own_problem = problem[0] != 0 ? problem : NULL,
+					       .clients_url = url_or_null(urls.clients),
+					       .limits_url = url_or_null(urls.limits)},
 			 options);
 	json_decref(own);
 	return r;
@@ -244,6 +255,7 @@ static int ask_machine(const struct config *config, struct doctor_options *optio
 	enum loop_engine engine;
 	const char *reason;
 	char obstacle[256];
+	struct doctor_urls urls;
 	bool has_engine = loop_engine_choose(start_engine(config), &engine, &reason) == 0;
 
 	if (!has_engine) {
@@ -256,12 +268,15 @@ static int ask_machine(const struct config *config, struct doctor_options *optio
 	plan_facts_read(engine, reason, &facts);
 	facts.certificate_expires_at = server_doors_expire_at(config);
 	plan_make(config, &facts, &plan);
+	doctor_urls_of_config(config, &urls);
 	return answer_print(
 		&(struct doctor_case){.input = &plan.input,
 				      .limits = &plan.limits,
 				      .wanted = options->connections,
 				      .raised_from = before.soft != after.soft ? before.soft : 0,
-				      .obstacle = has_engine ? NULL : obstacle},
+				      .obstacle = has_engine ? NULL : obstacle,
+				      .clients_url = url_or_null(urls.clients),
+				      .limits_url = url_or_null(urls.limits)},
 		options);
 }
 

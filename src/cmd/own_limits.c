@@ -21,7 +21,8 @@
 struct question {
 	const struct process *process;
 	uint64_t wanted;
-	json_t *table; /* the answer */
+	json_t *table;   /* the answer */
+	size_t listener; /* that gave it */
 	char *problem;
 };
 
@@ -127,13 +128,15 @@ static void *thread_main(void *arg)
 			 "its network cannot be entered: %s; run it as root", strerror(-r));
 		return NULL;
 	}
-	for (size_t i = 0; i < process->listener_count; i++)
+	for (size_t i = 0; i < process->listener_count; i++) {
+		question->listener = i;
 		if (listener_ask(question, &process->listeners[i].address))
 			break;
+	}
 	return NULL;
 }
 
-json_t *own_limits_ask(const struct process *process, uint64_t wanted,
+json_t *own_limits_ask(const struct process *process, uint64_t wanted, size_t *out_listener,
 		       char problem[OWN_LIMITS_PROBLEM_MAX])
 {
 	struct question question = {.process = process, .wanted = wanted, .problem = problem};
@@ -150,5 +153,6 @@ json_t *own_limits_ask(const struct process *process, uint64_t wanted,
 		snprintf(problem, OWN_LIMITS_PROBLEM_MAX, "no thread to ask it: %s", strerror(r));
 	else if (process->listener_count != 0)
 		pthread_join(thread, NULL);
+	*out_listener = question.listener;
 	return question.table;
 }

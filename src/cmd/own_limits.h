@@ -17,6 +17,7 @@ bool own_limits_expected(const struct process *process);
 
 /* What its admin listener answers at /limits, found among those of the process, in its own
  * network namespace; the caller's. `wanted` connections are what the remedies are for, 0: as
- * it likes. NULL: `problem` says why not. */
-json_t *own_limits_ask(const struct process *process, uint64_t wanted,
+ * it likes. *out_listener is the number of the listener that answered. NULL: `problem` says why
+ * not. */
+json_t *own_limits_ask(const struct process *process, uint64_t wanted, size_t *out_listener,
 		       char problem[OWN_LIMITS_PROBLEM_MAX]);

@@ -271,14 +271,37 @@ size_t doctor_remedies(const struct doctor_case *asked, const struct limit *limi
 	return limit_remedies(asked->input, limit, connections, out);
 }
 
+/* [bytes] of the line itself, without what a "#" says about it. */
+static size_t line_len(const char *text)
+{
+	size_t len = strcspn(text, "#");
+
+	while (len > 0 && text[len - 1] == ' ')
+		len--;
+	return len;
+}
+
+static bool is_same_line(const struct limit_remedy *one, const struct limit_remedy *other)
+{
+	size_t len = line_len(one->text);
+
+	return strcmp(one->place, other->place) == 0 && len == line_len(other->text) &&
+	       memcmp(one->text, other->text, len) == 0;
+}
+
 static void change_add(struct doctor_answer *answer, enum limit_id id, bool is_advice,
 		       const struct limit_remedy *remedy)
 {
 	/* One line may help against two limits: server.max_connections makes more rings. */
-	for (size_t i = 0; i < answer->change_count; i++)
-		if (strcmp(answer->changes[i].remedy.place, remedy->place) == 0 &&
-		    strcmp(answer->changes[i].remedy.text, remedy->text) == 0)
-			return;
+	for (size_t i = 0; i < answer->change_count; i++) {
+		struct limit_remedy *there = &answer->changes[i].remedy;
+
+		if (!is_same_line(there, remedy))
+			continue;
+		if (strlen(there->text) < strlen(remedy->text)) /* which beats the file */
+			*there = *remedy;
+		return;
+	}
 	if (answer->change_count < DOCTOR_CHANGES_MAX)
 		answer->changes[answer->change_count++] = (struct doctor_change){id, is_advice,
 										 *remedy};

@@ -25,6 +25,8 @@ struct doctor_case {
 	const json_t *own_table; /* `limits` are what a gateway says of itself, here; or NULL */
 	const char *own_problem; /* why a gateway's own limits are not known; NULL: they are,
 				  * or it is none of ours */
+	const char *clients_url; /* where clients come in, for a test; NULL: not known */
+	const char *limits_url;  /* where it tells its limits; NULL: nowhere */
 };
 
 struct doctor_change {

@@ -220,6 +220,7 @@ static void cure_write(const struct sheet *sheet)
 
 static void proof_write(const struct sheet *sheet)
 {
+	const struct doctor_case *asked = sheet->asked;
 	uint64_t connections = sheet->answer->target > 0 ? sheet->answer->target : 10000;
 	FILE *to = sheet->page.to;
 
@@ -227,11 +228,12 @@ static void proof_write(const struct sheet *sheet)
 	fprintf(to, "%s\n\n    gatehouse doctor ", word(sheet, REPORT_WORD_ASK_AGAIN));
 	if (has_process(sheet))
 		fprintf(to, "--pid %d ", (int)sheet->asked->process->pid);
-	fprintf(to,
-		"--connections %" PRIu64
-		"\n    gatehouse bench 'ws://127.0.0.1:8080/ws/c-{n}' -c %" PRIu64
-		" --limits http://127.0.0.1:8081/limits --report PROOF.md\n",
-		connections, connections);
+	fprintf(to, "--connections %" PRIu64 "\n    gatehouse bench '%s' -c %" PRIu64, connections,
+		asked->clients_url == NULL ? "ws://HOST:PORT/PATH" : asked->clients_url,
+		connections);
+	if (asked->limits_url != NULL)
+		fprintf(to, " --limits %s", asked->limits_url);
+	fputs(" --report PROOF.md\n", to);
 }
 
 int doctor_write_markdown(const struct doctor_case *asked, const struct doctor_answer *answer,

@@ -54,6 +54,10 @@ enum report_lang { REPORT_LANG_EN, REPORT_LANG_ZH, REPORT_LANG_COUNT };
 	X(MEMORY, "memory", "内存")                                                               \
 	X(SERVER, "server", "服务进程")                                                           \
 	X(NOT_KNOWN, "not known", "未知")                                                         \
+	X(ASK_LIMITS,                                                                             \
+	  "with `--limits URL` a gateway says at /limits of its admin listener what each limit "  \
+	  "is, and what has set it",                                                              \
+	  "用 `--limits URL` 询问网关管理监听端的 /limits，它会说明每个限制的数值和由什么设定")   \
 	X(HERE, "on this machine", "在本机")                                                      \
 	X(ELSEWHERE, "on another machine", "在另一台机器上")                                      \
 	X(WHAT, "what", "项目")                                                                   \

@@ -408,6 +408,12 @@ static const char *http_advice(int status)
 	}
 }
 
+bool bench_cause_is_limit(const struct bench_cause *cause)
+{
+	return (cause->kind == BENCH_CAUSE_HTTP || cause->kind == BENCH_CAUSE_TICKET) &&
+	       (cause->code == 429 || cause->code == 503);
+}
+
 const char *bench_cause_advice(const struct bench_cause *cause)
 {
 	switch (cause->kind) {

@@ -96,5 +96,8 @@ char *bench_cause_text(const struct bench_cause *cause, char *out, size_t size);
 /* A stable word for JSON: "connect", "http", ... */
 const char *bench_cause_kind_name(enum bench_cause_kind kind);
 
+/* A refusal that says that the server is at one of its limits. */
+bool bench_cause_is_limit(const struct bench_cause *cause);
+
 /* What to do about it, one line of static text; NULL if the text says it all. */
 const char *bench_cause_advice(const struct bench_cause *cause);

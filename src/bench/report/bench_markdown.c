@@ -118,9 +118,12 @@ static void limits_table(const struct page *page, enum report_word side, const j
 	fprintf(page->to, "### %s\n\n", word(page, side));
 	if (!report_limits(&page->markdown, table)) {
 		fprintf(page->to, "%s", word(page, REPORT_WORD_NOT_KNOWN));
-		if (side == REPORT_WORD_OF_SERVER && page->report->server_note[0] != 0) {
+		if (side == REPORT_WORD_OF_SERVER) {
 			fputs(word(page, REPORT_WORD_COLON), page->to);
-			report_say(&page->markdown, page->report->server_note);
+			if (page->report->server_note[0] != 0)
+				report_say(&page->markdown, page->report->server_note);
+			else
+				fputs(word(page, REPORT_WORD_ASK_LIMITS), page->to);
 		}
 		fputc('\n', page->to);
 	}
@@ -305,7 +308,8 @@ static void root_cause_write(const struct page *page)
 	origin_write(page);
 }
 
-static size_t advice_write(const struct page *page)
+/* `is_limit_known`: which one it is stands there already, with what raises it. */
+static size_t advice_write(const struct page *page, bool is_limit_known)
 {
 	const struct bench_causes *causes = &page->report->result->causes;
 	size_t written = 0;
@@ -313,7 +317,7 @@ static size_t advice_write(const struct page *page)
 	for (unsigned i = 0; i < causes->count; i++) {
 		const char *advice = bench_cause_advice(&causes->rows[i]);
 
-		if (advice == NULL)
+		if (advice == NULL || (is_limit_known && bench_cause_is_limit(&causes->rows[i])))
 			continue;
 		fputs("- ", page->to);
 		report_say(&page->markdown, advice);
@@ -332,15 +336,17 @@ static void cure_write(const struct page *page)
 
 	heading(page, REPORT_WORD_CURE);
 	const json_t *row = report_limit_row(table, plateau->limit);
-	size_t written = report_remedies(&page->markdown, row) + advice_write(page);
+	size_t written = report_remedies(&page->markdown, row);
 
 	/* Of a gateway it is known how, even if nobody asked it. */
 	if (row == NULL && plateau->side == BENCH_YOURS &&
 	    strcmp(plateau->limit, "max_connections") == 0) {
-		fprintf(page->to, "- `server.max_connections: %" PRIu64 "`\n",
-			report->result->wanted);
+		fprintf(page->to, "- `server.max_connections: %" PRIu64 "`%s%s%s\n",
+			report->result->wanted, word(page, REPORT_WORD_BRACKET),
+			word(page, REPORT_WORD_ASK_LIMITS), word(page, REPORT_WORD_LAST_BRACKET));
 		written++;
 	}
+	written += advice_write(page, written > 0 && plateau->side == BENCH_YOURS);
 	if (written > 0)
 		return;
 	fprintf(page->to, "%s\n", word(page, REPORT_WORD_NOTHING_TO_CURE));

@@ -84,6 +84,21 @@ def test_nobody_listens(bench, tmp_path):
     assert outcome_of(rows, "A limit of the server")[0] == "not known"
 
 
+@pytest.mark.parametrize("lang", ("en", "zh"))
+def test_a_limit_that_nobody_asked_about(gateway, bench, tmp_path, lang):
+    """What raises it is said once, and who knows what has set it; that it is some limit is not said beside that."""
+    running = gateway(env={"GATEHOUSE_SERVER_MAX_CONNECTIONS": "3"})
+    done = bench(running.url("/ws/r-{n}"), "-c", 10, "--hold", "1s", "--report", tmp_path / "report.md", "--lang", lang)
+    assert done.code == 1
+    parts = parts_of((tmp_path / "report.md").read_text())
+    cure = parts["Cure" if lang == "en" else "解决办法"].strip().splitlines()
+    assert len(cure) == 1 and cure[0].startswith("- `server.max_connections: 10`") and "`--limits URL`" in cure[0]
+    limits = parts["Limits of both sides" if lang == "en" else "双方的限制"]
+    assert limits.strip().splitlines()[-1] == (
+        "not known: with `--limits URL` a gateway says at /limits of its admin listener what each limit is, and what has set it"
+        if lang == "en" else "未知：用 `--limits URL` 询问网关管理监听端的 /limits，它会说明每个限制的数值和由什么设定")
+
+
 @pytest.mark.parametrize("text", ("| a | b |", "<script>", "`rm`", "[x](y)", "# head", "\x1b[2J", "\\"))
 def test_what_a_server_says_is_no_markup(server, bench, tmp_path, text):
     def behave(peer, _number):

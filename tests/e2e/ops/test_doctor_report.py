@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from kit.gateway import run_binary
+from kit.gateway import ENGINES, run_binary
 
 
 def run(*arguments):
@@ -71,9 +71,45 @@ def test_report_of_a_full_gateway(gateway, tmp_path):
         assert re.search(r"The gateway's own limit is lower \| \*\*confirmed\*\* \| max\\_connections is 3 and allows 3", text)
         assert re.search(r"A limit is used up now \| \*\*confirmed\*\* \| max\\_connections is used to 100%", text)
         assert "`server.max_connections: 100`" in text
+        assert re.search(rf"gatehouse bench 'ws://127\.0\.0\.1:{running.address[1]}/ws/c-\{{n\}}' -c 100 "
+                         rf"--limits http://127\.0\.0\.1:{running.admin[1]}/limits ", text), "what is looked at is what is tested"
     assert f"gatehouse doctor --pid {pid} --connections 100\n" in text
     for client in clients:
         client.close()
+
+
+PROOFS = {
+    "tls, on all addresses": (
+        {"server": {"listeners": [{"address": "unix:/tmp/gatehouse-never.sock"},
+                                  {"address": "[::]:18443", "tls": {"certificates": ["PAIR"]}}]},
+         "admin": {"listen": "0.0.0.0:18444"}, "routes": [{"path": "/ocpp/{client_id}/x"}]},
+        "'wss://[::1]:18443/ocpp/c-{n}/x' -c 10000 --limits http://127.0.0.1:18444/limits --report"),
+    "a path without ids": ({"server": {"listen": "127.0.0.2:18443"}, "routes": [{"path": "/chat"}]},
+                           "'ws://127.0.0.2:18443/chat' -c 10000 --limits http://127.0.0.1:8081/limits --report"),
+    "no port": ({"server": {"listeners": [{"address": "unix:/tmp/gatehouse-never.sock"}]}},
+                "'ws://HOST:PORT/PATH' -c 10000 --limits http://127.0.0.1:8081/limits --report"),
+}
+
+
+@pytest.mark.parametrize("name", PROOFS)
+def test_the_proof_is_of_what_is_configured(tmp_path, pair, name):
+    config, command = PROOFS[name]
+    path, file = tmp_path / "report.md", tmp_path / "gatehouse.yaml"
+    file.write_text(json.dumps(config).replace('"PAIR"', json.dumps(pair.files, default=str)))
+    run("-c", file, "--connections", 10000, "--report", path)
+    assert f"\n    gatehouse bench {command} PROOF.md\n" in path.read_text()
+
+
+@pytest.mark.skipif("io_uring" not in ENGINES, reason="only rings are helped by it")
+def test_a_line_that_helps_twice_is_said_once(tmp_path, monkeypatch):
+    """It makes more rings, too; and by itself it would do nothing while a variable says otherwise."""
+    path = tmp_path / "report.md"
+    monkeypatch.setenv("GATEHOUSE_SERVER_MAX_CONNECTIONS", "999")
+    answer = ask("--engine", "io_uring", "--connections", 200000, "--report", path, code=1)
+    lines = [change["text"] for change in answer["changes"] if change["text"].startswith("server.max_connections: ")]
+    assert lines == ["server.max_connections: 200000 # and take GATEHOUSE_SERVER_MAX_CONNECTIONS out of the environment, which beats "
+                     "the file"]
+    assert path.read_text().count("`server.max_connections: 200000") == 1
 
 
 def test_report_that_cannot_be_written(tmp_path):
