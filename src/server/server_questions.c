@@ -12,6 +12,9 @@ enum server_status server_status(const struct server *server)
 {
 	if (__atomic_load_n(&server->is_draining, __ATOMIC_RELAXED))
 		return SERVER_DRAINING;
+	/* Until then clients are refused, though the last worker listens already. */
+	if (!__atomic_load_n(&server->public_service.is_ready, __ATOMIC_ACQUIRE))
+		return SERVER_STARTING;
 	return server_workers_listening(server) == server->worker_count ? SERVER_READY
 									: SERVER_STARTING;
 }
