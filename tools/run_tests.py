@@ -25,7 +25,7 @@ import run_fuzzers
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LOGS = ROOT / "build" / "test"
 STAGE_SECONDS = 3600  # ten times what one takes: a busy machine is no failure
-FUZZ_SECONDS, FUZZ_SECONDS_ALL = 5, 60
+FUZZ_SECONDS, FUZZ_SECONDS_ALL = 4, 60
 POLITE = ["nice", "-n", "19"]
 STAGES = ("layers", "unit", "asan", "tsan", "e2e", "fuzz")
 TAP_RESULT = re.compile(r"^(not )?ok\b([^#\n]*)(#\s*skip)?", re.IGNORECASE | re.MULTILINE)
